@@ -1,0 +1,309 @@
+//! The command line of every daemon: which switches make a control plane that no machine stands behind.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use super::certificates::{ADMIN, Certificates, FRONT_PROXY, KUEUE, SERVER, SERVICE_ACCOUNTS};
+use super::files;
+use super::instance::{Instance, Plan, Skip};
+use super::kubeconfig::{self, User};
+
+/// The addresses of pods; `loopback` routes them to this machine.
+const POD_CIDR: &str = "10.1.0.1/16";
+const SERVICE_CIDR: &str = "10.0.0.0/24";
+/// Fast enough that no test waits for a client's own rate limit.
+const QPS: &str = "200";
+const BURST: &str = "400";
+
+/// The users besides the administrator, with their groups; nothing is bound to them.
+pub const USERS: [(&str, &str); 3] = [("alice", "researchers"), ("bob", ""), ("nobody", "")];
+const KUEUE_TOKEN: &str = "kueue-token";
+
+/// Something to start.
+#[derive(Debug)]
+pub struct Daemon {
+    pub name: &'static str,
+    pub program: PathBuf,
+    /// The directory it takes for the root.
+    pub root: Option<PathBuf>,
+    pub arguments: Vec<OsString>,
+    pub environment: Vec<(&'static str, String)>,
+}
+
+impl Daemon {
+    fn new(name: &'static str, program: &Path) -> Self {
+        Self {
+            name,
+            program: program.to_owned(),
+            root: None,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
+
+    fn arg(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    fn args<const N: usize>(mut self, arguments: [&str; N]) -> Self {
+        self.arguments.extend(arguments.map(OsString::from));
+        self
+    }
+
+    /// Adds `--name=value` where the value is a path.
+    fn path(self, name: &str, path: impl AsRef<Path>) -> Self {
+        let mut argument = OsString::from(format!("--{name}="));
+        argument.push(path.as_ref());
+        self.arg(argument)
+    }
+}
+
+pub fn etcd(instance: &Instance, plan: &Plan) -> Daemon {
+    let client = format!("http://127.0.0.1:{}", plan.ports.etcd);
+    let peer = format!("http://127.0.0.1:{}", plan.ports.etcd_peer);
+    Daemon::new("etcd", &plan.binaries.etcd)
+        .path("data-dir", instance.data())
+        .arg(format!("--listen-client-urls={client}"))
+        .arg(format!("--advertise-client-urls={client}"))
+        .arg(format!("--listen-peer-urls={peer}"))
+        .arg(format!("--initial-advertise-peer-urls={peer}"))
+        .arg(format!("--initial-cluster=default={peer}"))
+        // The data is thrown away at the end.
+        .args(["--unsafe-no-fsync", "--log-level=warn"])
+}
+
+pub fn api_server(instance: &Instance, plan: &Plan) -> Daemon {
+    let certificates = instance.certificates();
+    Daemon::new("apiserver", &plan.binaries.kube)
+        .args([
+            "apiserver",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+        ])
+        .arg(format!("--secure-port={}", plan.ports.api))
+        .arg(format!(
+            "--etcd-servers=http://127.0.0.1:{}",
+            plan.ports.etcd
+        ))
+        .arg(format!("--service-cluster-ip-range={SERVICE_CIDR}"))
+        .args(["--authorization-mode=Node,RBAC", "--allow-privileged=true"])
+        // There is no network in which the `kubernetes` service could have an endpoint.
+        .arg("--endpoint-reconciler-type=none")
+        .path("tls-cert-file", certificates.certificate(SERVER))
+        .path("tls-private-key-file", certificates.key(SERVER))
+        .path("client-ca-file", certificates.ca())
+        .path("token-auth-file", instance.tokens())
+        .arg("--service-account-issuer=https://kubernetes.default.svc")
+        .path(
+            "service-account-key-file",
+            certificates.service_account_public_key(),
+        )
+        .path(
+            "service-account-signing-key-file",
+            certificates.key(SERVICE_ACCOUNTS),
+        )
+        // How the API server asks aggregated APIs, here Kueue's visibility API, in a user's name.
+        .path("requestheader-client-ca-file", certificates.ca())
+        .arg(format!("--requestheader-allowed-names={FRONT_PROXY}"))
+        .args([
+            "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group",
+        ])
+        .arg("--requestheader-extra-headers-prefix=X-Remote-Extra-")
+        .path(
+            "proxy-client-cert-file",
+            certificates.certificate(FRONT_PROXY),
+        )
+        .path("proxy-client-key-file", certificates.key(FRONT_PROXY))
+        // How it asks KWOK for logs, exec and port-forward.
+        .path("kubelet-certificate-authority", certificates.ca())
+        .path(
+            "kubelet-client-certificate",
+            certificates.certificate(ADMIN),
+        )
+        .path("kubelet-client-key", certificates.key(ADMIN))
+        .args([
+            "--max-requests-inflight=800",
+            "--max-mutating-requests-inflight=400",
+        ])
+}
+
+pub fn controller_manager(instance: &Instance, plan: &Plan) -> Daemon {
+    let certificates = instance.certificates();
+    Daemon::new("controller-manager", &plan.binaries.kube)
+        .arg("controller-manager")
+        .path("kubeconfig", instance.inner_kubeconfig())
+        .path("root-ca-file", certificates.ca())
+        .path(
+            "service-account-private-key-file",
+            certificates.key(SERVICE_ACCOUNTS),
+        )
+        .args([
+            "--leader-elect=false",
+            "--secure-port=0",
+            "--concurrent-job-syncs=20",
+        ])
+        .arg(format!("--kube-api-qps={QPS}"))
+        .arg(format!("--kube-api-burst={BURST}"))
+}
+
+pub fn scheduler(instance: &Instance, plan: &Plan) -> Daemon {
+    Daemon::new("scheduler", &plan.binaries.kube)
+        .arg("scheduler")
+        .path("kubeconfig", instance.inner_kubeconfig())
+        .args(["--leader-elect=false", "--secure-port=0"])
+        .arg(format!("--kube-api-qps={QPS}"))
+        .arg(format!("--kube-api-burst={BURST}"))
+}
+
+pub fn kuberay(instance: &Instance, plan: &Plan) -> Daemon {
+    let daemon = Daemon::new("kuberay", &plan.binaries.kuberay)
+        .path("kubeconfig", instance.inner_kubeconfig())
+        .arg("--enable-leader-election=false")
+        .arg(format!(
+            "--metrics-addr=127.0.0.1:{}",
+            plan.ports.kuberay_metrics
+        ))
+        .arg(format!(
+            "--health-probe-bind-address=127.0.0.1:{}",
+            plan.ports.kuberay_health
+        ))
+        .arg(format!("--qps={QPS}"))
+        .arg(format!("--burst={BURST}"));
+    // Ray dashboards are reached through the API server: there is no cluster DNS to find them by.
+    daemon.arg("--use-kubernetes-proxy")
+}
+
+pub fn kwok(instance: &Instance, plan: &Plan) -> Daemon {
+    let certificates = instance.certificates();
+    Daemon::new("kwok", &plan.binaries.kwok)
+        .path("kubeconfig", instance.inner_kubeconfig())
+        .args([
+            "--manage-all-nodes=false",
+            "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
+        ])
+        .arg("--node-ip=127.0.0.1")
+        .arg(format!("--node-port={}", plan.ports.kwok))
+        .path("tls-cert-file", certificates.certificate(SERVER))
+        .path("tls-private-key-file", certificates.key(SERVER))
+        .arg(format!("--cidr={POD_CIDR}"))
+        .arg("--enable-crds=Stage,Logs,ClusterLogs,Exec,ClusterExec,PortForward,ClusterPortForward")
+        .arg("--node-lease-duration-seconds=40")
+}
+
+/// Returns Kueue, after writing the files it wants at paths nobody can configure.
+pub fn kueue(instance: &Instance, plan: &Plan) -> Result<Daemon> {
+    let root = instance.kueue_root();
+    let visibility = !plan.skips.contains(&Skip::Visibility);
+    let seen = |path: &str| {
+        if plan.kueue_in_root {
+            PathBuf::from("/").join(path)
+        } else {
+            root.join(path)
+        }
+    };
+    let certificates = instance.certificates();
+    for folder in ["etc/kueue/metrics/certs", "visibility", "webhooks"] {
+        copy_tls(&certificates, &root.join(folder))?;
+    }
+    let account = root.join("var/run/secrets/kubernetes.io/serviceaccount");
+    files::create_dir(&account)?;
+    files::write_private(&account.join("token"), KUEUE_TOKEN)?;
+    files::write(&account.join("namespace"), "kueue-system")?;
+    files::write(&account.join("ca.crt"), std::fs::read(certificates.ca())?)?;
+    files::create_dir(&root.join("tmp"))?;
+
+    kubeconfig::write(
+        &root.join("kubeconfig"),
+        plan.ports.api,
+        &certificates,
+        User::Admin,
+    )?;
+    let config = json!({
+        "apiVersion": "config.kueue.x-k8s.io/v1beta2",
+        "kind": "Configuration",
+        "namespace": "kueue-system",
+        "health": { "healthProbeBindAddress": format!("127.0.0.1:{}", plan.ports.kueue_health) },
+        "metrics": { "bindAddress": format!("127.0.0.1:{}", plan.ports.kueue_metrics) },
+        "webhook": { "host": "127.0.0.1", "port": plan.ports.webhooks, "certDir": seen("webhooks") },
+        "visibilityServer": { "bindAddress": "127.0.0.1", "bindPort": plan.ports.visibility },
+        "leaderElection": { "leaderElect": false },
+        "internalCertManagement": { "enable": false },
+        "clientConnection": { "qps": 200, "burst": 400 },
+        "integrations": { "frameworks": [
+            "batch/job", "ray.io/rayjob", "ray.io/raycluster", "ray.io/rayservice", "deployment", "pod", "statefulset",
+        ] },
+    });
+    files::write_json(&root.join("config.json"), &config)?;
+
+    let mut daemon = if plan.kueue_in_root {
+        let inside = root.join("manager");
+        link_or_copy(&plan.binaries.kueue, &inside)?;
+        let mut daemon = Daemon::new("kueue", Path::new("/manager"));
+        daemon.root = Some(root.clone());
+        daemon
+    } else {
+        Daemon::new("kueue", &plan.binaries.kueue)
+    };
+    daemon = daemon
+        .path("config", seen("config.json"))
+        .path("kubeconfig", seen("kubeconfig"));
+    if !visibility {
+        daemon = daemon.arg("--feature-gates=VisibilityOnDemand=false");
+    }
+    daemon.environment = vec![
+        ("POD_NAMESPACE", "kueue-system".to_owned()),
+        ("KUBERNETES_SERVICE_HOST", "127.0.0.1".to_owned()),
+        ("KUBERNETES_SERVICE_PORT", plan.ports.api.to_string()),
+    ];
+    Ok(daemon)
+}
+
+fn copy_tls(certificates: &Certificates, folder: &Path) -> Result<()> {
+    files::create_dir(folder)?;
+    files::write(
+        &folder.join("tls.crt"),
+        std::fs::read(certificates.certificate(KUEUE))?,
+    )?;
+    files::write_private(
+        &folder.join("tls.key"),
+        std::fs::read(certificates.key(KUEUE))?,
+    )
+}
+
+fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
+    if std::fs::hard_link(from, to).is_err() {
+        std::fs::copy(from, to)
+            .with_context(|| format!("failed to copy {} to {}", from.display(), to.display()))?;
+    }
+    Ok(())
+}
+
+/// Writes the static tokens and a kubeconfig for every user.
+pub fn write_users(instance: &Instance, plan: &Plan) -> Result<()> {
+    let mut tokens = format!("{KUEUE_TOKEN},kueue,kueue,\"system:masters\"\n");
+    for (name, groups) in USERS {
+        let token = format!("{name}-token");
+        let groups = if groups.is_empty() {
+            String::new()
+        } else {
+            format!(",\"{groups}\"")
+        };
+        tokens.push_str(&format!("{token},{name},{name}{groups}\n"));
+        let path = instance.users().join(format!("{name}.kubeconfig"));
+        kubeconfig::write(
+            &path,
+            plan.port,
+            &instance.certificates(),
+            User::Token {
+                name,
+                token: &token,
+            },
+        )?;
+    }
+    files::write_private(&instance.tokens(), tokens)
+}

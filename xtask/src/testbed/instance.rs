@@ -1,0 +1,360 @@
+//! One testbed's directory: what is in it, what it was asked to be, and what runs.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Options;
+use super::binaries::{Binaries, lock};
+use super::certificates::Certificates;
+use super::files;
+use super::process::Identity;
+use super::progress::Progress;
+
+/// A testbed's name and place; it need not exist.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    pub name: String,
+    dir: PathBuf,
+}
+
+impl Instance {
+    pub fn named(name: &str, cache: &Path) -> Result<Self> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        ensure!(
+            !name.is_empty()
+                && name.len() <= 40
+                && name.bytes().all(allowed)
+                && !name.starts_with('-'),
+            "`{name}` cannot name a testbed: use up to 40 lower-case letters, digits and dashes"
+        );
+        Ok(Self {
+            name: name.to_owned(),
+            dir: cache.join("instances").join(name),
+        })
+    }
+
+    /// Returns the testbed that lives in this directory.
+    pub fn at(dir: PathBuf) -> Result<Self> {
+        let name = dir
+            .file_name()
+            .and_then(|name| name.to_str())
+            .context("the testbed's directory has no name")?;
+        Ok(Self {
+            name: name.to_owned(),
+            dir,
+        })
+    }
+
+    /// Lets one `up` or `down` at a time work on this testbed.
+    pub fn lock(&self, progress: &Progress) -> Result<File> {
+        files::create_dir(self.dir.parent().unwrap_or(&self.dir))?;
+        lock(
+            &self.dir.with_extension("lock"),
+            &format!("another command on testbed `{}`", self.name),
+            progress,
+        )
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn certificates(&self) -> Certificates {
+        Certificates::at(self.dir.join("certificates"))
+    }
+
+    /// Returns the administrator's kubeconfig for callers anywhere on this machine.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.dir.join("kubeconfig")
+    }
+
+    /// Returns the administrator's kubeconfig for processes inside the testbed.
+    pub fn inner_kubeconfig(&self) -> PathBuf {
+        self.dir.join("inner.kubeconfig")
+    }
+
+    pub fn users(&self) -> PathBuf {
+        self.dir.join("users")
+    }
+
+    pub fn tokens(&self) -> PathBuf {
+        self.dir.join("tokens.csv")
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    /// Returns the root directory Kueue runs in.
+    pub fn kueue_root(&self) -> PathBuf {
+        self.dir.join("kueue")
+    }
+
+    pub fn log(&self, process: &str) -> PathBuf {
+        self.dir.join("log").join(format!("{process}.log"))
+    }
+
+    fn plan_file(&self) -> PathBuf {
+        self.dir.join("plan.json")
+    }
+
+    fn state_file(&self) -> PathBuf {
+        self.dir.join("state.json")
+    }
+
+    fn port_file(&self) -> PathBuf {
+        self.dir.join("port")
+    }
+
+    pub fn write_plan(&self, plan: &Plan) -> Result<()> {
+        files::write_json(&self.plan_file(), plan)
+    }
+
+    pub fn plan(&self) -> Result<Plan> {
+        files::read_json(&self.plan_file())
+    }
+
+    pub fn write_state(&self, state: &State) -> Result<()> {
+        files::write_json(&self.state_file(), state)
+    }
+
+    /// Returns what was last written of what runs; it may have ended since.
+    pub fn state(&self) -> Option<State> {
+        files::read_json(&self.state_file()).ok()
+    }
+
+    /// Opens the port the API is served on outside: the asked one, else the one of last time, else any free one.
+    pub fn listen(&self, asked: Option<u16>) -> Result<TcpListener> {
+        let bind = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+        let remembered = || {
+            std::fs::read_to_string(self.port_file())
+                .ok()?
+                .trim()
+                .parse::<u16>()
+                .ok()
+        };
+        let listener = match asked {
+            Some(port) => bind(port).with_context(|| {
+                format!("failed to listen on 127.0.0.1:{port}; leave --port out to have a free one chosen")
+            })?,
+            None => match remembered().map(bind) {
+                Some(Ok(listener)) => listener,
+                _ => bind(0).context("failed to find a free port on 127.0.0.1")?,
+            },
+        };
+        files::write(&self.port_file(), listener.local_addr()?.port().to_string())?;
+        Ok(listener)
+    }
+
+    /// Starts with an empty directory, except for what outlives a run: the port and, until now, the logs.
+    pub fn prepare(&self) -> Result<()> {
+        self.clear()?;
+        files::remove(&self.dir.join("log"))?;
+        for dir in [self.dir.join("log"), self.data(), self.users()] {
+            files::create_dir(&dir)?;
+        }
+        Ok(())
+    }
+
+    /// Removes everything but the port and the logs.
+    pub fn clear(&self) -> Result<()> {
+        let Ok(entries) = std::fs::read_dir(&self.dir) else {
+            return Ok(());
+        };
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_name() != "port" && entry.file_name() != "log" {
+                files::remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the testbed's processes run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// In user and network namespaces of their own.
+    Namespaces,
+    /// On this machine's loopback.
+    Loopback,
+}
+
+/// Something a test may need and this testbed has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Skip {
+    /// Nothing answers at a pod's address: RayJobs stay running, RayServices never get ready, proxies to pods fail.
+    PodAddresses,
+    /// Kueue's visibility API, which tells positions in a queue.
+    Visibility,
+}
+
+impl Skip {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::PodAddresses => "pod-addresses",
+            Self::Visibility => "visibility",
+        }
+    }
+
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::PodAddresses => {
+                "nothing answers at pods' addresses: RayJobs do not end, RayServices do not get ready, no HTTP to pods"
+            }
+            Self::Visibility => "no visibility API: positions in a queue are not told",
+        }
+    }
+}
+
+/// The ports inside; with namespaces they are the same for every testbed.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Ports {
+    pub api: u16,
+    pub etcd: u16,
+    pub etcd_peer: u16,
+    pub webhooks: u16,
+    pub kueue_metrics: u16,
+    pub kueue_health: u16,
+    pub visibility: u16,
+    pub kwok: u16,
+    pub kuberay_metrics: u16,
+    pub kuberay_health: u16,
+}
+
+impl Ports {
+    pub const NAMESPACED: Self = Self {
+        api: 6443,
+        etcd: 2379,
+        etcd_peer: 2380,
+        webhooks: 9443,
+        kueue_metrics: 9081,
+        kueue_health: 9082,
+        visibility: 8082,
+        kwok: 10250,
+        kuberay_metrics: 9091,
+        kuberay_health: 9092,
+    };
+
+    /// Returns ports that are free now, with the API on a given one.
+    pub fn free(api: u16) -> Result<Self> {
+        // All are held open until all are known, so that no two are the same.
+        let listeners: Vec<TcpListener> = (0..9)
+            .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+            .collect::<std::io::Result<_>>()?;
+        let mut ports = Vec::new();
+        for listener in &listeners {
+            ports.push(listener.local_addr()?.port());
+        }
+        let [
+            etcd,
+            etcd_peer,
+            webhooks,
+            kueue_metrics,
+            kueue_health,
+            visibility,
+            kwok,
+            kuberay_metrics,
+            kuberay_health,
+        ] = ports[..]
+        else {
+            bail!("failed to find free ports on 127.0.0.1");
+        };
+        Ok(Self {
+            api,
+            etcd,
+            etcd_peer,
+            webhooks,
+            kueue_metrics,
+            kueue_health,
+            visibility,
+            kwok,
+            kuberay_metrics,
+            kuberay_health,
+        })
+    }
+}
+
+/// What `up` decides and the supervisor carries out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    pub options: Options,
+    pub mode: Mode,
+    pub skips: Vec<Skip>,
+    /// Where the API is served outside.
+    pub port: u16,
+    pub ports: Ports,
+    pub binaries: Binaries,
+    /// The project's own stages.
+    pub stages: Vec<Value>,
+    /// Whether Kueue has a root directory of its own.
+    pub kueue_in_root: bool,
+}
+
+/// What the supervisor has started.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct State {
+    pub supervisor: Identity,
+    pub daemons: Vec<(String, Identity)>,
+    pub ready: bool,
+}
+
+impl State {
+    /// Returns every process, the supervisor first.
+    pub fn processes(&self) -> impl Iterator<Item = (&str, Identity)> {
+        let daemons = self
+            .daemons
+            .iter()
+            .map(|(name, identity)| (name.as_str(), *identity));
+        std::iter::once(("supervisor", self.supervisor)).chain(daemons)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_one_path_component() {
+        let cache = Path::new("cache");
+        assert!(Instance::named("default", cache).is_ok());
+        for name in ["", "../default", "a/b", "-x", "UP", &"a".repeat(41)] {
+            assert!(Instance::named(name, cache).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_port_is_remembered_while_it_is_free() {
+        let cache = std::env::temp_dir().join(format!("xtask-port-{}", std::process::id()));
+        let instance = Instance::named("ports", &cache).unwrap();
+        files::create_dir(instance.dir()).unwrap();
+        let first = instance.listen(None).unwrap();
+        let port = first.local_addr().unwrap().port();
+        let second = instance.listen(None).unwrap().local_addr().unwrap().port();
+        assert_ne!(port, second);
+        assert!(instance.listen(Some(port)).is_err());
+        drop(first);
+        assert_eq!(
+            instance.listen(None).unwrap().local_addr().unwrap().port(),
+            second
+        );
+        files::remove(&cache).unwrap();
+    }
+
+    #[test]
+    fn free_ports_differ() {
+        let Value::Object(ports) = serde_json::to_value(Ports::free(1).unwrap()).unwrap() else {
+            unreachable!()
+        };
+        let distinct: std::collections::BTreeSet<u64> =
+            ports.values().filter_map(Value::as_u64).collect();
+        assert_eq!(distinct.len(), 10);
+    }
+}

@@ -1,0 +1,47 @@
+//! Writes kubeconfig files, which are JSON: every reader of YAML reads them.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::certificates::{ADMIN, Certificates, bundle};
+use super::files;
+
+/// Who a kubeconfig speaks as.
+#[derive(Clone, Copy, Debug)]
+pub enum User<'a> {
+    /// The client certificate with every right.
+    Admin,
+    /// A name whose static token the API server knows.
+    Token { name: &'a str, token: &'a str },
+}
+
+/// Writes a kubeconfig for the API server on this port of 127.0.0.1.
+pub fn write(path: &Path, port: u16, certificates: &Certificates, user: User<'_>) -> Result<()> {
+    let (name, credentials) = match user {
+        User::Admin => (
+            "admin",
+            json!({
+                "client-certificate-data": bundle(&certificates.certificate(ADMIN))?,
+                "client-key-data": bundle(&certificates.key(ADMIN))?,
+            }),
+        ),
+        User::Token { name, token } => (name, json!({ "token": token })),
+    };
+    let config: Value = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "testbed",
+        "clusters": [{
+            "name": "testbed",
+            "cluster": {
+                "server": format!("https://127.0.0.1:{port}"),
+                "certificate-authority-data": bundle(&certificates.ca())?,
+            },
+        }],
+        "users": [{ "name": name, "user": credentials }],
+        "contexts": [{ "name": "testbed", "context": { "cluster": "testbed", "user": name } }],
+    });
+    files::write_private(path, serde_json::to_vec_pretty(&config)?)
+}

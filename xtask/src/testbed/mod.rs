@@ -1,0 +1,360 @@
+//! A real Kubernetes control plane on this machine, with Kueue, KubeRay and nodes that only KWOK believes in.
+//!
+//! ```text
+//! up -> binaries (Go, once) -> supervisor, in namespaces -> daemons -> cluster content -> ready
+//! ```
+//!
+//! [`Testbed::up`] returns when everything is ready and leaves the testbed running; [`Testbed::down`] ends it. Both
+//! block, and neither may be called from inside a tokio runtime.
+
+mod binaries;
+mod certificates;
+mod cluster;
+mod command;
+mod daemons;
+mod files;
+mod instance;
+mod kubeconfig;
+mod loopback;
+mod manifests;
+mod namespaces;
+mod process;
+mod progress;
+mod ray_dashboard;
+mod relay;
+mod supervisor;
+mod toolchain;
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
+
+pub use command::Command;
+pub use instance::{Mode, Skip};
+
+use binaries::Binaries;
+use instance::{Instance, Plan, Ports, State};
+use kubeconfig::User;
+use progress::Progress;
+
+/// What a testbed is asked to be.
+#[derive(Clone, Debug, PartialEq, clap::Args, Serialize, Deserialize)]
+pub struct Options {
+    /// Which testbed: several can run side by side
+    #[arg(long, default_value = "default")]
+    pub name: String,
+    /// Serve the API on this port of 127.0.0.1 [default: the last one, or any free one]
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Run directly on this machine's loopback, as where namespaces are forbidden
+    #[arg(long)]
+    pub no_namespaces: bool,
+    /// Nodes with 8 × amd.com/gpu
+    #[arg(long, default_value_t = 4, value_name = "COUNT")]
+    pub amd_nodes: u32,
+    /// Nodes with 8 × nvidia.com/gpu
+    #[arg(long, default_value_t = 4, value_name = "COUNT")]
+    pub nvidia_nodes: u32,
+    /// Nodes with 4 × amd.com/gpu
+    #[arg(long, default_value_t = 2, value_name = "COUNT")]
+    pub small_nodes: u32,
+    /// Nodes without GPUs
+    #[arg(long, default_value_t = 1, value_name = "COUNT")]
+    pub cpu_nodes: u32,
+    /// How long the pods of Jobs run
+    #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
+    pub job_seconds: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            name: "default".to_owned(),
+            port: None,
+            no_namespaces: false,
+            amd_nodes: 4,
+            nvidia_nodes: 4,
+            small_nodes: 2,
+            cpu_nodes: 1,
+            job_seconds: 1.0,
+        }
+    }
+}
+
+/// A testbed that is up.
+#[derive(Clone, Debug)]
+pub struct Testbed {
+    instance: Instance,
+    plan: Plan,
+    state: State,
+}
+
+impl Testbed {
+    /// Builds what is not in the cache, starts a testbed and waits until it is ready; one that is up is kept.
+    pub fn up(options: &Options) -> Result<Self> {
+        let progress = Progress::new();
+        let cache = cache()?;
+        let instance = Instance::named(&options.name, &cache)?;
+        let _lock = instance.lock(&progress)?;
+        if let Some(running) = Self::running(&instance)
+            && running.is_healthy()
+        {
+            progress.note(&format!("testbed `{}` is already up", options.name));
+            if running.plan.options != *options {
+                progress.note("it was started with other options, which it keeps; run `down` first to change them");
+            }
+            return Ok(running);
+        }
+        stop(&instance)?;
+
+        let binaries = Binaries::ensure(&sources(), &cache, &progress)?;
+        instance.prepare()?;
+        let started = start(&instance, options, binaries, &progress);
+        if started.is_err() {
+            // The supervisor stops what it started, but it may have been killed or be hanging.
+            stop(&instance)?;
+        }
+        started
+    }
+
+    /// Returns the testbed of this name if it is up.
+    pub fn find(name: &str) -> Result<Option<Self>> {
+        Ok(Self::running(&Instance::named(name, &cache()?)?))
+    }
+
+    /// Ends a testbed and removes its data; none running is no error.
+    pub fn down(name: &str) -> Result<()> {
+        let progress = Progress::new();
+        let instance = Instance::named(name, &cache()?)?;
+        let _lock = instance.lock(&progress)?;
+        let was_up = instance
+            .state()
+            .is_some_and(|state| state.processes().any(|(_, process)| process.is_alive()));
+        stop(&instance)?;
+        if was_up {
+            progress.done(&format!("testbed `{name}` is down"));
+        } else {
+            progress.note(&format!("testbed `{name}` was not up"));
+        }
+        Ok(())
+    }
+
+    /// Returns the administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.instance.kubeconfig()
+    }
+
+    /// Returns the variables that tell tests about this testbed.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let skips: Vec<&str> = self.plan.skips.iter().map(|skip| skip.word()).collect();
+        let display = |path: &Path| path.display().to_string();
+        vec![
+            ("KUBECONFIG", display(&self.kubeconfig())),
+            ("KAIWO_TESTBED_NAME", self.instance.name.clone()),
+            ("KAIWO_TESTBED_DIR", display(self.instance.dir())),
+            ("KAIWO_TESTBED_USERS", display(&self.instance.users())),
+            ("KAIWO_TESTBED_PID", self.state.supervisor.pid.to_string()),
+            ("KAIWO_TESTBED_SKIPS", skips.join(" ")),
+        ]
+    }
+
+    /// Returns what this testbed lacks.
+    pub fn skips(&self) -> &[Skip] {
+        &self.plan.skips
+    }
+
+    fn running(instance: &Instance) -> Option<Self> {
+        let (state, plan) = (instance.state()?, instance.plan().ok()?);
+        (state.ready && state.supervisor.is_alive()).then(|| Self {
+            instance: instance.clone(),
+            plan,
+            state,
+        })
+    }
+
+    /// Returns whether every process lives and the API answers.
+    fn is_healthy(&self) -> bool {
+        let answers = || -> Result<bool> {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(async {
+                let cluster = cluster::Cluster::connect(&self.kubeconfig()).await?;
+                Ok(tokio::time::timeout(Duration::from_secs(10), cluster.is_ready()).await?)
+            })
+        };
+        self.state
+            .processes()
+            .all(|(_, process)| process.is_alive())
+            && answers().unwrap_or(false)
+    }
+}
+
+/// Returns where binaries and instances are kept, outside of any checkout.
+fn cache() -> Result<PathBuf> {
+    let from = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let cache = from("KAIWO_TESTBED_CACHE")
+        .or_else(|| {
+            from("XDG_CACHE_HOME")
+                .filter(|path| path.is_absolute())
+                .map(|path| path.join("kaiwo-testbed"))
+        })
+        .or_else(|| from("HOME").map(|home| home.join(".cache/kaiwo-testbed")))
+        .context(
+            "neither HOME nor KAIWO_TESTBED_CACHE says where to keep the testbed; set one of them",
+        )?;
+    Ok(std::path::absolute(cache)?)
+}
+
+/// Returns the folder of the pinned modules and of the project's own stages.
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("testbed")
+}
+
+/// Starts the supervisor and waits until it says that everything is ready.
+fn start(
+    instance: &Instance,
+    options: &Options,
+    binaries: Binaries,
+    progress: &Progress,
+) -> Result<Testbed> {
+    let executable = std::env::current_exe().context("failed to find xtask itself")?;
+    let (mode, skips, kueue_in_root) = choose_mode(options, &executable, progress);
+    let listener = instance.listen(options.port)?;
+    let port = listener.local_addr()?.port();
+    let plan = Plan {
+        options: options.clone(),
+        mode,
+        skips,
+        port,
+        ports: if mode == Mode::Namespaces {
+            Ports::NAMESPACED
+        } else {
+            Ports::free(port)?
+        },
+        binaries,
+        stages: own_stages()?,
+        kueue_in_root,
+    };
+    let certificates = instance.certificates();
+    certificates.generate()?;
+    kubeconfig::write(&instance.kubeconfig(), port, &certificates, User::Admin)?;
+    kubeconfig::write(
+        &instance.inner_kubeconfig(),
+        plan.ports.api,
+        &certificates,
+        User::Admin,
+    )?;
+    daemons::write_users(instance, &plan)?;
+    instance.write_plan(&plan)?;
+    progress.done("certificates and kubeconfigs are written");
+
+    // Inside namespaces the supervisor serves the listener; without, the API server takes the port itself.
+    let input = match mode {
+        Mode::Namespaces => Stdio::from(OwnedFd::from(listener)),
+        Mode::Loopback => Stdio::null(),
+    };
+    let (events, supervisors) = UnixStream::pair()?;
+    let log = instance.log("supervisor");
+    let errors = std::fs::File::create(&log)
+        .with_context(|| format!("failed to write {}", log.display()))?;
+    let mut command = namespaces::xtask(mode, &executable);
+    command.args(["testbed", "supervise"]).arg(instance.dir());
+    // A proxy of the caller's must not come between the supervisor and its API server.
+    for name in [
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+        "KUBECONFIG",
+    ] {
+        command.env_remove(name);
+    }
+    command
+        .stdin(input)
+        .stdout(OwnedFd::from(supervisors))
+        .stderr(errors);
+    let _supervisor = command
+        .spawn()
+        .context("failed to start the testbed's supervisor")?;
+    // The other end of the socket must be the supervisor's alone, or its end would not be noticed.
+    drop(command);
+    supervisor::follow(events, &log, |step| progress.done(step))?;
+    progress.done(&format!("testbed `{}` is up", instance.name));
+    Testbed::running(instance).context("the testbed ended as soon as it was ready")
+}
+
+fn choose_mode(
+    options: &Options,
+    executable: &Path,
+    progress: &Progress,
+) -> (Mode, Vec<Skip>, bool) {
+    let refused = if options.no_namespaces {
+        Some("--no-namespaces".to_owned())
+    } else {
+        namespaces::probe(Mode::Namespaces, executable).err()
+    };
+    let Some(reason) = refused else {
+        return (Mode::Namespaces, Vec::new(), true);
+    };
+    progress.note(&format!(
+        "running without namespaces ({reason}), which leaves out:"
+    ));
+    let kueue_in_root = namespaces::probe(Mode::Loopback, executable).is_ok();
+    let mut skips = vec![Skip::PodAddresses];
+    if !kueue_in_root {
+        skips.push(Skip::Visibility);
+    }
+    for skip in &skips {
+        progress.note(&format!("  {}: {}", skip.word(), skip.meaning()));
+    }
+    (Mode::Loopback, skips, kueue_in_root)
+}
+
+fn own_stages() -> Result<Vec<serde_json::Value>> {
+    let folder = sources().join("stages");
+    let mut stages = Vec::new();
+    for entry in std::fs::read_dir(&folder)
+        .with_context(|| format!("failed to read {}", folder.display()))?
+    {
+        let path = entry?.path();
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("failed to read {}", path.display()))?;
+        stages.extend(
+            binaries::parse_yaml(&text)
+                .with_context(|| format!("failed to read {}", path.display()))?,
+        );
+    }
+    Ok(stages)
+}
+
+/// Ends whatever runs of an instance, whoever is left of it, and removes its data.
+fn stop(instance: &Instance) -> Result<()> {
+    if let Some(state) = instance.state() {
+        state.supervisor.signal(Signal::TERM);
+        // Three groups with their grace, and some more.
+        state.supervisor.wait_gone(Duration::from_secs(45));
+        for (name, process) in state.processes() {
+            process.signal(Signal::KILL);
+            if !process.wait_gone(Duration::from_secs(10)) {
+                bail!(
+                    "{name} (pid {}) does not end, not even when killed; look at it, then run this again",
+                    process.pid
+                );
+            }
+        }
+    }
+    instance.clear()
+}
