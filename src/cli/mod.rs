@@ -1,0 +1,87 @@
+//! The command line, as clap types. No logic and no I/O: what the words mean
+//! is decided elsewhere.
+
+mod connection;
+mod submit;
+
+pub use connection::ConnectionArgs;
+pub use submit::SubmitArgs;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// From a directory and a GPU count to a running AI workload on Kubernetes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kaiwo",
+    version,
+    max_term_width = 80,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  kaiwo submit -p train/ -g 16 --ray    16 GPUs, two nodes of 8, as a RayJob
+  kaiwo submit -p train/ -g 8           8 GPUs as a Job
+  kaiwo submit -p train/ -g 8 -d        print the manifests, ask no cluster
+  kaiwo help exit-codes                 what the exit codes mean"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// How to talk about it.
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a directory or an image to its end, queued by Kueue
+    Submit(Box<SubmitArgs>),
+    /// Explain a command or a topic
+    Help {
+        /// A command, or: exit-codes
+        #[arg(value_name = "COMMAND|TOPIC")]
+        topic: Option<String>,
+    },
+}
+
+/// How much is said, and how it looks.
+#[derive(Debug, Clone, Args)]
+pub struct TalkArgs {
+    /// Say more on stderr: every request; twice: the HTTP client too
+    #[arg(short, long, action = ArgAction::Count, global = true, help_heading = "Output")]
+    pub verbose: u8,
+
+    /// Say nothing on stderr but errors
+    #[arg(
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Output"
+    )]
+    pub quiet: bool,
+
+    /// Colours on stderr
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Output"
+    )]
+    pub color: ColorChoice,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}

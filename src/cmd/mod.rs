@@ -1,0 +1,73 @@
+//! The commands: each calls the rooms in order and adds context to their
+//! errors.
+
+mod help;
+mod request;
+mod submit;
+
+use std::process::ExitCode;
+
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::cli::{Cli, ColorChoice, Command, TalkArgs};
+use crate::error::CommandError;
+use crate::ui::Ui;
+
+/// Runs the command that was typed and returns the process's exit code.
+pub fn run(cli: Cli) -> ExitCode {
+    let ui = Ui::new(cli.talk.quiet, color(&cli.talk));
+    start_log(cli.talk.verbose);
+    let result = match cli.command {
+        Command::Submit(args) => submit::run(&args, ui),
+        Command::Help { topic } => help::run(topic.as_deref(), ui),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui.error(&error);
+            ExitCode::from(error.class.exit_code())
+        }
+    }
+}
+
+/// Returns the user's word about colours; `None` leaves it to the terminal.
+fn color(talk: &TalkArgs) -> Option<bool> {
+    match talk.color {
+        ColorChoice::Always => Some(true),
+        ColorChoice::Never => Some(false),
+        ColorChoice::Auto => std::env::var_os("NO_COLOR")
+            .filter(|value| !value.is_empty())
+            .map(|_| false),
+    }
+}
+
+/// Sends the log to stderr: nothing by default, kaiwo's own requests under
+/// `-v`, the HTTP client's too under `-vv`.
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(false)
+        .without_time()
+        .init();
+}
+
+/// Runs a future to its end on this thread.
+fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError {
+            class: crate::error::ErrorClass::Unclassified,
+            error: anyhow::Error::new(error).context("cannot start the asynchronous runtime"),
+            hints: Vec::new(),
+            object: None,
+        })?;
+    runtime.block_on(future)
+}

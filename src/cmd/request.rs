@@ -1,0 +1,310 @@
+//! Gathers what the user said, from the command line, the environment, the
+//! files and the directory, into one request.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::Path;
+
+use crate::cli::SubmitArgs;
+use crate::error::{CommandError, ErrorClass};
+use crate::plan::Refusal;
+use crate::plan::gpu::GpuRequest;
+use crate::plan::name::{
+    NameParts, WorkloadKind, is_dns_1123_label, is_dns_1123_subdomain, is_label_value,
+};
+use crate::plan::request::{Run, WorkloadRequest};
+use crate::settings::{Merged, Origin, Settings, Sourced};
+use crate::ui::Ui;
+use crate::workload::directory::{self, DEFAULT_LIMIT, WorkloadDirectory};
+use crate::workload::entrypoint::{Entrypoint, FILE_NAME};
+use crate::workload::env_file::{self, Environment};
+use crate::workload::upload::{Upload, UploadFile};
+
+/// Namespace and queue of the original kaiwo.
+const DEFAULT_NAMESPACE: &str = "kaiwo";
+const DEFAULT_QUEUE: &str = "kaiwo";
+
+/// Merges all sources of settings, in order of precedence.
+pub fn settings(args: &SubmitArgs) -> Result<Merged, CommandError> {
+    let mut sources = vec![(Origin::Flag, args.settings())];
+    sources.extend(Settings::from_variables(|name| std::env::var(name).ok())?);
+    if let Some(path) = &args.path
+        && let Some((file, text)) = directory::read_settings(path)?
+    {
+        let settings = Settings::parse_file(&file, &text)?;
+        sources.push((Origin::File(file), settings));
+    }
+    if let Some(file) = dirs::config_dir().map(|config| config.join("kaiwo/config.yaml"))
+        && let Ok(text) = std::fs::read_to_string(&file)
+    {
+        let settings = Settings::parse_file(&file, &text)?;
+        sources.push((Origin::File(file), settings));
+    }
+    Ok(Merged::merge(sources))
+}
+
+/// Makes the request of `args` and `settings`, reading the directory.
+pub fn request(
+    args: &SubmitArgs,
+    settings: &Merged,
+    ui: Ui,
+) -> Result<WorkloadRequest, CommandError> {
+    let image = value(&settings.image);
+    if args.path.is_none() && image.is_none() {
+        return Err(CommandError::new(
+            ErrorClass::Refused,
+            "nothing to run: neither a directory nor an image is given",
+        )
+        .hint("kaiwo submit -p DIR   runs the entrypoint of a directory")
+        .hint("kaiwo submit -i IMAGE runs an image"));
+    }
+    check_words(settings)?;
+    let kind = if value(&settings.ray) == Some(true) {
+        WorkloadKind::RayJob
+    } else {
+        WorkloadKind::Job
+    };
+    let environment = environment(args.path.as_deref(), settings)?;
+    let directory = match &args.path {
+        Some(path) => Some(read_directory(path, settings, ui)?),
+        None => None,
+    };
+    let (run, upload) = run(args, kind, image.is_some(), directory)?;
+
+    let user = value(&settings.user).unwrap_or_else(login_name);
+    let app = match &args.path {
+        Some(path) => base_name(path),
+        None => image.clone().unwrap_or_default(),
+    };
+    let suffix = (value(&settings.generate_name) == Some(true)).then(|| random_word(5));
+    let name = NameParts {
+        chosen: settings.name.as_ref().map(|name| name.value.as_str()),
+        user: &user,
+        subject: &app,
+        version: settings
+            .version
+            .as_ref()
+            .map(|version| version.value.as_str()),
+        suffix: suffix.as_deref(),
+    }
+    .compose(kind)?;
+    let parallelism = parallelism(&environment);
+    Ok(WorkloadRequest {
+        kind,
+        name,
+        namespace: value(&settings.namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
+        queue: value(&settings.queue).unwrap_or_else(|| DEFAULT_QUEUE.to_owned()),
+        user,
+        app,
+        version: value(&settings.version),
+        image,
+        run,
+        environment,
+        upload,
+        gpus: GpuRequest {
+            total: value(&settings.gpus),
+            replicas: value(&settings.replicas),
+            gpus_per_replica: value(&settings.gpus_per_replica),
+            parallelism,
+        },
+        gpus_per_node: value(&settings.gpus_per_node),
+        gpu_resource: value(&settings.gpu_resource),
+        gpu_node_label_key: value(&settings.gpu_node_label_key),
+        ray_version: value(&settings.ray_version),
+        create_namespace: value(&settings.create_namespace) == Some(true),
+        force: value(&settings.force) == Some(true),
+    })
+}
+
+/// Returns a word that no other run of kaiwo has, in letters and digits.
+pub fn random_word(length: usize) -> String {
+    // Each RandomState has keys from the operating system's randomness.
+    let word = || RandomState::new().build_hasher().finish();
+    let digest = crate::digest::sha256(format!("{}-{}", word(), word()).as_bytes());
+    digest[..length].to_owned()
+}
+
+fn value<T: Clone>(setting: &Option<Sourced<T>>) -> Option<T> {
+    setting.as_ref().map(|sourced| sourced.value.clone())
+}
+
+/// Refuses words that Kubernetes would refuse later, with their origin.
+fn check_words(settings: &Merged) -> Result<(), CommandError> {
+    let check = |what: &str,
+                 word: &Option<Sourced<String>>,
+                 right: fn(&str) -> bool,
+                 form: &str| match word {
+        Some(Sourced { value, origin }) if !right(value) => Err(Refusal::new(format!(
+            "{what} {value:?} (from {origin}) is not {form}"
+        ))
+        .hint(format!("correct it in {origin}"))),
+        _ => Ok(()),
+    };
+    let dns = "up to 63 of a-z, 0-9 and -, with a letter or digit at both ends";
+    check("namespace", &settings.namespace, is_dns_1123_label, dns)?;
+    check(
+        "queue",
+        &settings.queue,
+        is_dns_1123_subdomain,
+        "up to 253 of a-z, 0-9, - and .",
+    )?;
+    check(
+        "image",
+        &settings.image,
+        is_image,
+        "the name of an image: it is empty or holds white space",
+    )?;
+    check(
+        "version",
+        &settings.version,
+        |word| !word.is_empty(),
+        "a word",
+    )?;
+    check("user", &settings.user, |word| !word.is_empty(), "a word")?;
+    let resource = |word: &str| {
+        word.split_once('/').is_some_and(|(domain, name)| {
+            is_dns_1123_subdomain(domain) && !name.is_empty() && is_label_value(name)
+        })
+    };
+    check(
+        "GPU resource",
+        &settings.gpu_resource,
+        resource,
+        "an extended resource such as amd.com/gpu",
+    )?;
+    Ok(())
+}
+
+fn is_image(word: &str) -> bool {
+    !word.is_empty() && !word.contains(char::is_whitespace)
+}
+
+fn environment(path: Option<&Path>, settings: &Merged) -> Result<Environment, CommandError> {
+    let chosen = settings.env_file.as_ref().map(|file| file.value.as_path());
+    Ok(match directory::read_env(path, chosen)? {
+        Some((file, text)) => env_file::parse(&file, &text)?,
+        None => Environment::default(),
+    })
+}
+
+fn read_directory(
+    path: &Path,
+    settings: &Merged,
+    ui: Ui,
+) -> Result<WorkloadDirectory, CommandError> {
+    let env_file = settings.env_file.as_ref().map(|file| file.value.as_path());
+    let limit = value(&settings.upload_limit).unwrap_or(DEFAULT_LIMIT);
+    let directory = directory::read(path, env_file, limit)?;
+    if !directory.left_out.is_empty() {
+        ui.status(format!("  not uploaded: {}", directory.left_out.join(", ")));
+    }
+    if let Some(entrypoint) = &directory.entrypoint
+        && !entrypoint.joined_lines.is_empty()
+    {
+        let lines: Vec<String> = entrypoint
+            .joined_lines
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let (word, verb) = if lines.len() == 1 {
+            ("line", "continues")
+        } else {
+            ("lines", "continue")
+        };
+        ui.status(format!(
+            "  {}/{FILE_NAME}: {word} {} {verb} the line above",
+            path.display(),
+            lines.join(", ")
+        ));
+    }
+    Ok(directory)
+}
+
+/// Decides what runs and what is uploaded for it.
+fn run(
+    args: &SubmitArgs,
+    kind: WorkloadKind,
+    has_image: bool,
+    directory: Option<WorkloadDirectory>,
+) -> Result<(Run, Upload), CommandError> {
+    let (script, mut files) = match directory {
+        Some(directory) => (directory.entrypoint, directory.files),
+        None => (None, Vec::new()),
+    };
+    let script = match (args.command.is_empty(), kind) {
+        (true, _) => script,
+        // Ray is given one line; a script spares the words two shells.
+        (false, WorkloadKind::RayJob) => Some(Entrypoint::of_command(&args.command)),
+        (false, WorkloadKind::Job) => None,
+    };
+    let run = match script {
+        Some(entrypoint) => {
+            let run = Run::Script(entrypoint.script);
+            files.push(UploadFile {
+                path: FILE_NAME.to_owned(),
+                content: entrypoint.content,
+                executable: true,
+            });
+            run
+        }
+        None if !args.command.is_empty() => Run::Command(args.command.clone()),
+        None if kind == WorkloadKind::RayJob || !has_image => {
+            return Err(no_entrypoint(args, kind));
+        }
+        None => Run::Image,
+    };
+    Ok((run, Upload::new(files)))
+}
+
+fn no_entrypoint(args: &SubmitArgs, kind: WorkloadKind) -> CommandError {
+    let why = match kind {
+        WorkloadKind::RayJob => "a RayJob needs one",
+        WorkloadKind::Job => "without an image of your own there is nothing to run",
+    };
+    match &args.path {
+        Some(path) => {
+            let file = path.join(FILE_NAME);
+            let mut error = CommandError::new(
+                ErrorClass::Refused,
+                format!("{} does not exist, and {why}", file.display()),
+            )
+            .hint(format!("write the commands to run into {}", file.display()))
+            .hint("or give the command after --: kaiwo submit … -- python train.py");
+            error.object = Some(file.display().to_string());
+            error
+        }
+        None => CommandError::new(
+            ErrorClass::Refused,
+            format!("no entrypoint is given, and {why}"),
+        )
+        .hint("give the directory that holds one with -p")
+        .hint("or give the command after --: kaiwo submit … -- python train.py"),
+    }
+}
+
+/// Reads the parallelism that a workload states in its own variables; any
+/// other value of them is the workload's own affair.
+fn parallelism(environment: &Environment) -> Option<(i64, i64)> {
+    let number = |name: &str| environment.value(name)?.trim().parse::<i64>().ok();
+    let (pipeline, tensor) = (
+        number("PIPELINE_PARALLELISM")?,
+        number("TENSOR_PARALLELISM")?,
+    );
+    (pipeline > 1 && tensor > 0).then_some((pipeline, tensor))
+}
+
+fn login_name() -> String {
+    ["USER", "LOGNAME", "USERNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()))
+        .unwrap_or_else(|| "user".to_owned())
+}
+
+/// Returns the directory's own name, also for `.` and `..`.
+fn base_name(path: &Path) -> String {
+    let real = path.canonicalize();
+    let path = real.as_deref().unwrap_or(path);
+    path.file_name().map_or_else(
+        || "root".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}

@@ -1,0 +1,159 @@
+//! What a failed command tells its user: an exit code of a documented class,
+//! one message with its causes, the object it is about, and what mends it.
+//!
+//! Every room has an error type of its own and says here, once, which class
+//! each of its errors belongs to; [`CommandError`] is what reaches the user.
+
+use std::fmt;
+
+/// Class of a failure. Its number is the exit code, listed for users by
+/// `kaiwo help exit-codes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// Nothing more precise is known: a bug, or an answer nobody foresaw.
+    Unclassified,
+    /// The command line is wrong.
+    Usage,
+    /// Refused before anything was created.
+    Refused,
+    /// Not authenticated, or not allowed.
+    Denied,
+    /// The object exists already and differs.
+    Conflict,
+    /// Some objects were created and could not be removed again.
+    Partial,
+    /// The cluster cannot be reached.
+    Unreachable,
+    /// A deadline passed.
+    TimedOut,
+    /// The user interrupted the command.
+    Interrupted,
+}
+
+impl ErrorClass {
+    /// Returns the process exit code of this class.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Unclassified => 1,
+            Self::Usage => 2,
+            Self::Refused => 3,
+            Self::Denied => 4,
+            Self::Conflict => 5,
+            Self::Partial => 6,
+            Self::Unreachable => 7,
+            Self::TimedOut => 124,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// Returns the word that stands for this class in JSON output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unclassified => "unclassified",
+            Self::Usage => "usage",
+            Self::Refused => "refused",
+            Self::Denied => "denied",
+            Self::Conflict => "conflict",
+            Self::Partial => "partial",
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timedOut",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// An error type of a room, which knows how its errors concern the user.
+pub trait Classified: std::error::Error + Send + Sync + 'static {
+    /// Returns the class, and by it the exit code.
+    fn class(&self) -> ErrorClass;
+
+    /// Returns what the user can do, best first. A runnable command where
+    /// there is one.
+    fn hints(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Returns the object or place the error is about: `kind/name`, a path,
+    /// or `path:line`.
+    fn object(&self) -> Option<String> {
+        None
+    }
+}
+
+/// The one error type of the commands.
+#[derive(Debug)]
+pub struct CommandError {
+    /// Class, and by it the exit code.
+    pub class: ErrorClass,
+    /// The error with its chain of causes.
+    pub error: anyhow::Error,
+    /// What the user can do, best first.
+    pub hints: Vec<String>,
+    /// The object or place the error is about.
+    pub object: Option<String>,
+}
+
+impl CommandError {
+    /// Creates an error of `class` that says `message`.
+    pub fn new(class: ErrorClass, message: impl fmt::Display) -> Self {
+        Self {
+            class,
+            error: anyhow::anyhow!("{message}"),
+            hints: Vec::new(),
+            object: None,
+        }
+    }
+
+    /// Adds a hint after those it has.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Returns the messages below the first: why it happened, outermost
+    /// first. A cause whose text the message above it already ends with is
+    /// left out, because many libraries print their source in their own text.
+    pub fn causes(&self) -> Vec<String> {
+        let mut above = self.error.to_string();
+        let mut causes = Vec::new();
+        for cause in self.error.chain().skip(1) {
+            let text = cause.to_string();
+            if !above.contains(&text) {
+                causes.push(text.clone());
+                above = text;
+            }
+        }
+        causes
+    }
+}
+
+impl<E: Classified> From<E> for CommandError {
+    fn from(error: E) -> Self {
+        Self {
+            class: error.class(),
+            hints: error.hints(),
+            object: error.object(),
+            error: anyhow::Error::new(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_already_told_is_not_told_again() {
+        let inner = anyhow::anyhow!("connection refused");
+        let error = CommandError {
+            class: ErrorClass::Unreachable,
+            error: inner
+                .context("cannot connect: connection refused")
+                .context("cannot read queues"),
+            hints: vec![],
+            object: None,
+        };
+        assert_eq!(error.causes(), ["cannot connect: connection refused"]);
+    }
+}

@@ -1,0 +1,130 @@
+//! Names that Kubernetes, Kueue, Ray and kaiwo give to things: labels,
+//! annotations, resources, and the REST paths of the kinds kaiwo handles.
+
+/// Label that puts a workload into a LocalQueue (Kueue `constants.QueueLabel`).
+pub const QUEUE_NAME_LABEL: &str = "kueue.x-k8s.io/queue-name";
+/// Label with the person who submitted, as the original kaiwo set it.
+pub const USERNAME_LABEL: &str = "kaiwo-cli/username";
+/// Recommended label: the application, here the directory or image.
+pub const APP_NAME_LABEL: &str = "app.kubernetes.io/name";
+/// Recommended label: this instance. The only label that selectors use.
+pub const APP_INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
+/// Recommended label: the tool that made the object.
+pub const APP_MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+/// Recommended label: the version the user gave.
+pub const APP_VERSION_LABEL: &str = "app.kubernetes.io/version";
+/// Recommended label: the part an object plays, `upload` for uploads.
+pub const APP_COMPONENT_LABEL: &str = "app.kubernetes.io/component";
+
+/// Annotation with the digest over request and uploads; equal digests mean
+/// "the same submission".
+pub const DIGEST_ANNOTATION: &str = "kaiwo-cli/digest";
+/// Annotation with the identity of one run of `submit`.
+pub const SUBMISSION_ANNOTATION: &str = "kaiwo-cli/submission";
+
+/// Value of [`APP_MANAGED_BY_LABEL`], and the field manager of every write.
+pub const MANAGER: &str = "kaiwo";
+
+/// Extended resource of AMD's device plugin.
+pub const AMD_GPU: &str = "amd.com/gpu";
+/// Extended resource of NVIDIA's device plugin.
+pub const NVIDIA_GPU: &str = "nvidia.com/gpu";
+/// Node label with the GPU count, by AMD's node labeller.
+pub const AMD_GPU_COUNT_LABEL: &str = "beta.amd.com/gpu.family.AI";
+/// Node label with the GPU count, by NVIDIA's GPU feature discovery.
+pub const NVIDIA_GPU_COUNT_LABEL: &str = "nvidia.com/gpu.count";
+
+/// API group of Kueue.
+pub const KUEUE_GROUP: &str = "kueue.x-k8s.io";
+/// API group of KubeRay.
+pub const RAY_GROUP: &str = "ray.io";
+
+/// A kind of object and where the API server serves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// Group and version, `v1` for the core group.
+    pub api_version: String,
+    /// Kind, as in manifests.
+    pub kind: &'static str,
+    /// Plural, as in paths.
+    pub plural: &'static str,
+    /// Whether objects of this kind live in a namespace.
+    pub namespaced: bool,
+}
+
+impl Resource {
+    /// Returns the resource of `kind` in `api_version`, for the kinds that
+    /// kaiwo writes.
+    pub fn of(api_version: &str, kind: &str) -> Option<Self> {
+        let (kind, plural, namespaced) = match kind {
+            "Namespace" => ("Namespace", "namespaces", false),
+            "ConfigMap" => ("ConfigMap", "configmaps", true),
+            "Service" => ("Service", "services", true),
+            "Job" => ("Job", "jobs", true),
+            "RayJob" => ("RayJob", "rayjobs", true),
+            "LocalQueue" => ("LocalQueue", "localqueues", true),
+            "ClusterQueue" => ("ClusterQueue", "clusterqueues", false),
+            "ResourceFlavor" => ("ResourceFlavor", "resourceflavors", false),
+            _ => return None,
+        };
+        Some(Self {
+            api_version: api_version.to_owned(),
+            kind,
+            plural,
+            namespaced,
+        })
+    }
+
+    /// Returns the path of the collection, in `namespace` where the kind has
+    /// one.
+    pub fn collection_path(&self, namespace: &str) -> String {
+        let root = if self.api_version.contains('/') {
+            "apis"
+        } else {
+            "api"
+        };
+        let Self {
+            api_version,
+            plural,
+            ..
+        } = self;
+        if self.namespaced {
+            format!("/{root}/{api_version}/namespaces/{namespace}/{plural}")
+        } else {
+            format!("/{root}/{api_version}/{plural}")
+        }
+    }
+
+    /// Returns the path of one object.
+    pub fn object_path(&self, namespace: &str, name: &str) -> String {
+        format!("{}/{name}", self.collection_path(namespace))
+    }
+
+    /// Returns how kubectl prints an object of this kind under `-o name`:
+    /// `rayjob.ray.io/x`, `job.batch/x`, `configmap/x`.
+    pub fn qualified_name(&self, name: &str) -> String {
+        let kind = self.kind.to_lowercase();
+        match self.api_version.split_once('/') {
+            Some((group, _)) => format!("{kind}.{group}/{name}"),
+            None => format!("{kind}/{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_follow_group_and_scope() {
+        let job = Resource::of("batch/v1", "Job").unwrap();
+        assert_eq!(
+            job.object_path("ml", "x"),
+            "/apis/batch/v1/namespaces/ml/jobs/x"
+        );
+        assert_eq!(job.qualified_name("x"), "job.batch/x");
+        let namespace = Resource::of("v1", "Namespace").unwrap();
+        assert_eq!(namespace.collection_path("ml"), "/api/v1/namespaces");
+        assert_eq!(namespace.qualified_name("ml"), "namespace/ml");
+    }
+}

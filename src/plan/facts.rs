@@ -1,0 +1,334 @@
+//! What is known about the cluster, as plain data. `cluster::facts` reads
+//! it; planning only ever sees these types, so it can be tried without one.
+//!
+//! The views hold the few fields that decide something. They read Kueue
+//! `v1beta1` and `v1beta2`, which differ in names only.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::quantity::Quantity;
+
+/// What the plan may build on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Facts {
+    /// Nothing was asked: a client dry run, which opens no connection.
+    Assumed,
+    /// The answers of a cluster.
+    Live(Box<ClusterFacts>),
+}
+
+/// An answer, or the reason why there is none.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Readable<T> {
+    /// The API server answered.
+    Known(T),
+    /// The user may not read this.
+    Forbidden,
+}
+
+impl<T> Readable<T> {
+    /// Returns the answer, if there is one.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Forbidden => None,
+        }
+    }
+}
+
+/// Answers of a cluster about what a submission needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClusterFacts {
+    /// `kueue.x-k8s.io/<version>`, the newest served that kaiwo knows; `None`
+    /// where Kueue is not installed.
+    pub kueue: Option<String>,
+    /// Whether KubeRay's `ray.io/v1` is served.
+    pub ray: bool,
+    /// The target namespace; `Known(None)` if it does not exist.
+    pub namespace: Readable<Option<Namespace>>,
+    /// LocalQueues of the namespace.
+    pub local_queues: Readable<Vec<LocalQueue>>,
+    /// ClusterQueues.
+    pub cluster_queues: Readable<Vec<ClusterQueue>>,
+    /// ResourceFlavors.
+    pub flavors: Readable<Vec<ResourceFlavor>>,
+    /// Nodes; `None` until a plan needs them, because they are many.
+    pub nodes: Option<Readable<Vec<Node>>>,
+}
+
+/// Name and labels of any object.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Metadata {
+    /// Name.
+    pub name: String,
+    /// Labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// `v1` Namespace.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Namespace {
+    /// Name and labels.
+    pub metadata: Metadata,
+}
+
+/// `kueue.x-k8s.io` LocalQueue.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct LocalQueue {
+    /// Name and labels.
+    pub metadata: Metadata,
+    /// Where it points.
+    #[serde(default)]
+    pub spec: LocalQueueSpec,
+    /// What Kueue says about it.
+    #[serde(default)]
+    pub status: LocalQueueStatus,
+}
+
+/// `spec` of a LocalQueue.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LocalQueueSpec {
+    /// The ClusterQueue behind it.
+    pub cluster_queue: String,
+    /// Whether it admits.
+    pub stop_policy: StopPolicy,
+}
+
+/// `status` of a LocalQueue: the only part that Kueue's `batch-user` role
+/// needs to learn which resources a queue hands out.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LocalQueueStatus {
+    /// Reserved quota by flavor.
+    pub flavors_reservation: Vec<FlavorUsage>,
+}
+
+/// `stopPolicy` of a queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum StopPolicy {
+    /// The queue admits.
+    #[default]
+    None,
+    /// It admits nothing new.
+    Hold,
+    /// It admits nothing, and evicts what it had admitted.
+    HoldAndDrain,
+}
+
+/// `kueue.x-k8s.io` ClusterQueue.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct ClusterQueue {
+    /// Name and labels.
+    pub metadata: Metadata,
+    /// Quotas and rules.
+    #[serde(default)]
+    pub spec: ClusterQueueSpec,
+    /// Usage.
+    #[serde(default)]
+    pub status: ClusterQueueStatus,
+}
+
+/// `spec` of a ClusterQueue.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClusterQueueSpec {
+    /// Cohort to borrow from: `cohort` in v1beta1, `cohortName` in v1beta2.
+    #[serde(alias = "cohort")]
+    pub cohort_name: Option<String>,
+    /// Namespaces whose workloads may use the queue; none if absent.
+    pub namespace_selector: Option<LabelSelector>,
+    /// Quotas.
+    pub resource_groups: Vec<ResourceGroup>,
+    /// Whether it admits.
+    pub stop_policy: StopPolicy,
+}
+
+/// Resources that take their flavor together.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ResourceGroup {
+    /// Resources of the group.
+    pub covered_resources: Vec<String>,
+    /// Flavors, in the order Kueue tries them.
+    pub flavors: Vec<FlavorQuotas>,
+}
+
+/// Quotas of one flavor.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct FlavorQuotas {
+    /// The ResourceFlavor.
+    pub name: String,
+    /// Quota by resource.
+    #[serde(default)]
+    pub resources: Vec<ResourceQuota>,
+}
+
+/// Quota of one resource in one flavor.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceQuota {
+    /// The resource.
+    pub name: String,
+    /// What the queue owns.
+    #[serde(default)]
+    pub nominal_quota: Quantity,
+    /// The most it may borrow from its cohort; without limit if absent.
+    #[serde(default)]
+    pub borrowing_limit: Option<Quantity>,
+}
+
+/// `status` of a ClusterQueue.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClusterQueueStatus {
+    /// Reserved quota by flavor.
+    pub flavors_reservation: Vec<FlavorUsage>,
+    /// Workloads that wait.
+    pub pending_workloads: i64,
+}
+
+/// Reserved or used quota of one flavor.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct FlavorUsage {
+    /// The ResourceFlavor.
+    pub name: String,
+    /// Amount by resource.
+    #[serde(default)]
+    pub resources: Vec<ResourceUsage>,
+}
+
+/// Reserved or used amount of one resource.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct ResourceUsage {
+    /// The resource.
+    pub name: String,
+    /// The amount.
+    #[serde(default)]
+    pub total: Quantity,
+}
+
+/// `kueue.x-k8s.io` ResourceFlavor.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct ResourceFlavor {
+    /// Name and labels.
+    pub metadata: Metadata,
+    /// Which nodes it stands for.
+    #[serde(default)]
+    pub spec: ResourceFlavorSpec,
+}
+
+/// `spec` of a ResourceFlavor.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ResourceFlavorSpec {
+    /// Labels of its nodes.
+    pub node_labels: BTreeMap<String, String>,
+}
+
+/// `v1` Node.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Node {
+    /// Name and labels.
+    pub metadata: Metadata,
+    /// What it offers.
+    #[serde(default)]
+    pub status: NodeStatus,
+}
+
+/// `status` of a Node.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct NodeStatus {
+    /// What pods may request, by resource.
+    pub allocatable: BTreeMap<String, Quantity>,
+}
+
+/// A label selector of Kubernetes.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LabelSelector {
+    /// Labels that must be there with these values.
+    pub match_labels: BTreeMap<String, String>,
+    /// Further conditions.
+    pub match_expressions: Vec<LabelExpression>,
+}
+
+/// One condition of a [`LabelSelector`].
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct LabelExpression {
+    /// Label.
+    pub key: String,
+    /// `In`, `NotIn`, `Exists` or `DoesNotExist`.
+    pub operator: String,
+    /// Values of `In` and `NotIn`.
+    #[serde(default)]
+    pub values: Vec<String>,
+}
+
+impl LabelSelector {
+    /// Returns whether `labels` satisfy every condition; an empty selector
+    /// selects everything.
+    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.match_labels
+            .iter()
+            .all(|(key, value)| labels.get(key) == Some(value))
+            && self.match_expressions.iter().all(|expression| {
+                let value = labels.get(&expression.key);
+                let listed = value.is_some_and(|value| expression.values.contains(value));
+                match expression.operator.as_str() {
+                    "In" => listed,
+                    "NotIn" => !listed,
+                    "Exists" => value.is_some(),
+                    "DoesNotExist" => value.is_none(),
+                    _ => false,
+                }
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_versions_of_kueue_are_read() {
+        for cohort in ["cohort", "cohortName"] {
+            let queue: ClusterQueue = serde_json::from_value(serde_json::json!({
+                "metadata": {"name": "q", "uid": "ignored"},
+                "spec": {cohort: "all", "stopPolicy": "Hold", "resourceGroups": [{
+                    "coveredResources": ["cpu"],
+                    "flavors": [{"name": "f", "resources": [{"name": "cpu", "nominalQuota": "400", "borrowingLimit": 8}]}],
+                }]},
+                "status": {"pendingWorkloads": 2, "flavorsUsage": []},
+            }))
+            .unwrap();
+            assert_eq!(queue.spec.cohort_name.as_deref(), Some("all"));
+            assert_eq!(queue.spec.stop_policy, StopPolicy::Hold);
+            let quota = &queue.spec.resource_groups[0].flavors[0].resources[0];
+            assert_eq!(quota.borrowing_limit, Some(Quantity::units(8)));
+        }
+    }
+
+    #[test]
+    fn selectors_follow_kubernetes() {
+        let labels = BTreeMap::from([("team".to_owned(), "ml".to_owned())]);
+        let selector = |key: &str, operator: &str, values: &[&str]| LabelSelector {
+            match_expressions: vec![LabelExpression {
+                key: key.into(),
+                operator: operator.into(),
+                values: values.iter().map(|v| (*v).to_owned()).collect(),
+            }],
+            ..LabelSelector::default()
+        };
+        assert!(LabelSelector::default().matches(&labels));
+        assert!(selector("team", "In", &["ml"]).matches(&labels));
+        assert!(!selector("team", "NotIn", &["ml"]).matches(&labels));
+        assert!(selector("gone", "NotIn", &["ml"]).matches(&labels));
+        assert!(selector("gone", "DoesNotExist", &[]).matches(&labels));
+        assert!(!selector("gone", "Exists", &[]).matches(&labels));
+    }
+}

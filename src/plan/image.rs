@@ -1,0 +1,36 @@
+//! Which image runs the workload if the user names none.
+
+use super::Refusal;
+use super::flavor::Vendor;
+use super::request::WorkloadRequest;
+
+/// Ray and ROCm for AMD GPUs: the image of the original kaiwo.
+const ROCM_RAY: &str = "ghcr.io/silogen/rocm-ray:v0.5";
+/// Version of Ray that [`RAY`] images have unless `--ray-version` says other.
+const RAY_VERSION: &str = "2.46.0";
+/// Ray's own images, by version: with CUDA under `-gpu`, else for CPUs.
+const RAY: &str = "rayproject/ray";
+
+/// Returns the user's image, or the vendor's default for a directory.
+///
+/// # Errors
+/// [`Refusal`] if there is no default for the vendor.
+pub fn choose(
+    request: &WorkloadRequest,
+    vendor: Option<Vendor>,
+    gpus: bool,
+) -> Result<String, Refusal> {
+    if let Some(image) = &request.image {
+        return Ok(image.clone());
+    }
+    let version = request.ray_version.as_deref().unwrap_or(RAY_VERSION);
+    match vendor {
+        Some(Vendor::Amd) => Ok(ROCM_RAY.to_owned()),
+        Some(Vendor::Nvidia) if gpus => Ok(format!("{RAY}:{version}-gpu")),
+        Some(Vendor::Nvidia) | None => Ok(format!("{RAY}:{version}")),
+        Some(Vendor::Other) => Err(
+            Refusal::new("there is no default image for this kind of GPU")
+                .hint("name one: -i registry/image:tag (or image in ~/.config/kaiwo/config.yaml)"),
+        ),
+    }
+}

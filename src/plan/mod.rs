@@ -1,0 +1,395 @@
+//! Decides, from a request and what is known of the cluster, exactly what
+//! will be submitted. Pure: no I/O, no clock, no randomness, so every rule
+//! can be tried in a unit test.
+
+pub mod capacity;
+pub mod facts;
+pub mod flavor;
+pub mod gpu;
+pub mod image;
+pub mod name;
+pub mod quantity;
+pub mod queue;
+pub mod request;
+pub mod resources;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::error::{Classified, ErrorClass};
+use crate::k8s;
+use crate::plan::capacity::Forecast;
+use crate::plan::facts::{ClusterFacts, Facts, Readable};
+use crate::plan::flavor::{Offer, Shape, Vendor};
+use crate::plan::gpu::GpuLayout;
+use crate::plan::name::WorkloadKind;
+use crate::plan::queue::QueueChoice;
+use crate::plan::request::WorkloadRequest;
+use crate::plan::resources::PodResources;
+
+/// Kueue's API version where no cluster was asked: the one Kueue stores.
+const ASSUMED_KUEUE: &str = "kueue.x-k8s.io/v1beta2";
+/// GPUs of a node where no cluster was asked.
+const ASSUMED_GPUS_PER_NODE: i64 = 8;
+
+/// A submission that cannot be, with what can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong.
+    pub message: String,
+    /// What the user can do, best first.
+    pub hints: Vec<String>,
+    /// The object it is about.
+    pub object: Option<String>,
+}
+
+impl Refusal {
+    /// Creates a refusal that says `message`.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hints: Vec::new(),
+            object: None,
+        }
+    }
+
+    /// Adds a hint after those it has.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Names the object it is about.
+    #[must_use]
+    pub fn about(mut self, object: impl Into<String>) -> Self {
+        self.object = Some(object.into());
+        self
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl Classified for Refusal {
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Refused
+    }
+
+    fn hints(&self) -> Vec<String> {
+        self.hints.clone()
+    }
+
+    fn object(&self) -> Option<String> {
+        self.object.clone()
+    }
+}
+
+/// Returns the one of `known` that was probably meant by `word`.
+pub fn nearest(word: &str, known: impl IntoIterator<Item = String>) -> Option<String> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(word, &candidate), candidate))
+        .filter(|(similarity, _)| *similarity > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// A LocalQueue that has to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewLocalQueue {
+    /// Its API version, one that the cluster serves.
+    pub api_version: String,
+    /// Its name.
+    pub name: String,
+    /// The ClusterQueue it points at.
+    pub cluster_queue: String,
+}
+
+/// A submission, decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// What the user asked for.
+    pub request: WorkloadRequest,
+    /// Image of every container.
+    pub image: String,
+    /// Pods and GPUs of each.
+    pub layout: GpuLayout,
+    /// Extended resource of the GPUs; `None` without GPUs.
+    pub gpu_resource: Option<String>,
+    /// Requests and limits of one pod that does the work.
+    pub worker: PodResources,
+    /// Labels that the working pods' nodes must have.
+    pub node_selector: BTreeMap<String, String>,
+    /// LocalQueue of the workload.
+    pub local_queue: String,
+    /// The LocalQueue, if it has to be made first.
+    pub new_local_queue: Option<NewLocalQueue>,
+    /// Whether the namespace has to be made first.
+    pub new_namespace: bool,
+    /// How the queue stands; `None` where the user may not see it.
+    pub forecast: Option<Forecast>,
+    /// What was assumed because no cluster was asked.
+    pub assumptions: Vec<String>,
+}
+
+impl Plan {
+    /// Returns whether the workload is a Job of several pods, which find one
+    /// another through an index and a headless Service.
+    pub fn indexed(&self) -> bool {
+        self.request.kind == WorkloadKind::Job && self.layout.replicas > 1
+    }
+}
+
+/// Returns whether planning needs the list of nodes, which is worth a
+/// request only if the flavors leave the GPUs of a node open.
+pub fn needs_nodes(request: &WorkloadRequest, facts: &ClusterFacts) -> bool {
+    if facts.nodes.is_some() || request.gpus_per_node.is_some() || !request.gpus.needs_node_size() {
+        return false;
+    }
+    let Ok(choice) = queue::choose(&request.queue, facts, &request.namespace, true) else {
+        return false;
+    };
+    let Ok(Some(resource)) = gpu_resource(request, &choice) else {
+        return false;
+    };
+    let offers = offers(request, facts, &choice, &resource);
+    offers.is_empty() || offers.iter().any(|offer| offer.per_node.is_none())
+}
+
+/// Decides what is submitted for `request`.
+///
+/// # Errors
+/// [`Refusal`] if it cannot run, or can never be admitted.
+pub fn plan(request: WorkloadRequest, facts: &Facts) -> Result<Plan, Refusal> {
+    match facts {
+        Facts::Assumed => plan_assumed(request),
+        Facts::Live(facts) => plan_live(request, facts),
+    }
+}
+
+fn plan_assumed(request: WorkloadRequest) -> Result<Plan, Refusal> {
+    let mut assumptions = Vec::new();
+    let resource = request.gpu_resource.clone().unwrap_or_else(|| {
+        if request.gpus.wants_gpus() {
+            assumptions.push(format!("{} (--gpu-resource)", k8s::AMD_GPU));
+        }
+        k8s::AMD_GPU.to_owned()
+    });
+    let per_node = request.gpus_per_node.unwrap_or_else(|| {
+        if request.gpus.needs_node_size() {
+            assumptions.push(format!(
+                "nodes of {ASSUMED_GPUS_PER_NODE} GPUs (--gpus-per-node)"
+            ));
+        }
+        ASSUMED_GPUS_PER_NODE
+    });
+    let shape = flavor::shape(&request.gpus, Some(per_node), &[], None, false, |_, _| {
+        Ok(())
+    })?;
+    let queue = request.queue.clone();
+    let new_local_queue = NewLocalQueue {
+        api_version: ASSUMED_KUEUE.to_owned(),
+        name: queue.clone(),
+        cluster_queue: queue.clone(),
+    };
+    finish(request, shape, Some(resource), queue, |plan| {
+        plan.new_local_queue = Some(new_local_queue);
+        plan.assumptions = assumptions;
+    })
+}
+
+fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Refusal> {
+    let kueue = operators(&request, facts)?;
+    let missing = facts.namespace == Readable::Known(None);
+    if missing && !request.create_namespace {
+        return Err(
+            Refusal::new(format!("namespace {:?} does not exist", request.namespace))
+                .about(format!("namespace/{}", request.namespace))
+                .hint("--create-namespace makes it, -n names another"),
+        );
+    }
+    let choice = queue::choose(&request.queue, facts, &request.namespace, request.force)?;
+    let resource = gpu_resource(&request, &choice)?;
+    let offers = match &resource {
+        Some(resource) if request.gpus.wants_gpus() => offers(&request, facts, &choice, resource),
+        _ => Vec::new(),
+    };
+    if resource.is_none() && request.gpus.wants_gpus() {
+        return Err(no_gpus(&choice));
+    }
+
+    let cluster_queue = choice.cluster_queue.as_ref();
+    let queue_name = cluster_queue.map_or("", |queue| queue.metadata.name.as_str());
+    let fallback = offers.is_empty().then(|| {
+        resource
+            .as_ref()
+            .and_then(|resource| largest_node(facts, resource))
+    });
+    let shape = flavor::shape(
+        &request.gpus,
+        request.gpus_per_node,
+        &offers,
+        fallback.flatten(),
+        request.force,
+        |layout, offer| {
+            capacity::fits(
+                &resources::working_set(layout, resource.as_deref()),
+                offer,
+                queue_name,
+            )
+        },
+    )?;
+
+    let flavors = shape.flavors.clone();
+    finish(
+        request,
+        shape,
+        resource,
+        choice.local_queue.clone(),
+        |plan| {
+            plan.new_namespace = missing;
+            plan.new_local_queue = choice
+                .create_for
+                .clone()
+                .map(|cluster_queue| NewLocalQueue {
+                    api_version: kueue.clone(),
+                    name: choice.local_queue.clone(),
+                    cluster_queue,
+                });
+            plan.forecast = cluster_queue.and_then(|queue| {
+                let (resource, demand) = match &plan.gpu_resource {
+                    Some(resource) => (resource.as_str(), Quantity::units(plan.layout.total())),
+                    None => ("cpu", plan.worker.cpu * plan.layout.replicas),
+                };
+                Forecast::new(queue, &flavors, resource, demand)
+            });
+        },
+    )
+    .and_then(|plan| {
+        if let Some(queue) = cluster_queue.filter(|_| !plan.request.force) {
+            capacity::fits_queue(&resources::pod_sets(&plan), queue)?;
+        }
+        Ok(plan)
+    })
+}
+
+use quantity::Quantity;
+
+/// Fills in what follows from the shape alone, and lets `complete` add the
+/// rest.
+fn finish(
+    request: WorkloadRequest,
+    shape: Shape,
+    resource: Option<String>,
+    local_queue: String,
+    complete: impl FnOnce(&mut Plan),
+) -> Result<Plan, Refusal> {
+    let Shape {
+        layout,
+        node_selector,
+        ..
+    } = shape;
+    name::check_length(&request.name, request.kind, layout.replicas)?;
+    let vendor = resource.as_deref().map(Vendor::of);
+    let image = image::choose(&request, vendor, layout.total() > 0)?;
+    let gpu_resource = resource.filter(|_| layout.total() > 0);
+    let mut plan = Plan {
+        image,
+        layout,
+        worker: resources::worker(layout.gpus_per_replica),
+        gpu_resource,
+        node_selector,
+        local_queue,
+        new_local_queue: None,
+        new_namespace: false,
+        forecast: None,
+        assumptions: Vec::new(),
+        request,
+    };
+    complete(&mut plan);
+    Ok(plan)
+}
+
+/// Returns Kueue's API version, once every operator that is needed is there.
+fn operators(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<String, Refusal> {
+    if request.kind == WorkloadKind::RayJob && !facts.ray {
+        return Err(Refusal::new("KubeRay is not installed: the cluster does not serve ray.io/v1")
+            .hint("without --ray the workload runs as a Job")
+            .hint("an admin installs it: https://docs.ray.io/en/latest/cluster/kubernetes/getting-started/kuberay-operator-installation.html"));
+    }
+    facts.kueue.clone().ok_or_else(|| {
+        Refusal::new(
+            "Kueue is not installed: the cluster does not serve kueue.x-k8s.io/v1beta1 or v1beta2",
+        )
+        .hint("an admin installs it: https://kueue.sigs.k8s.io/docs/installation/")
+    })
+}
+
+fn gpu_resource(
+    request: &WorkloadRequest,
+    choice: &QueueChoice,
+) -> Result<Option<String>, Refusal> {
+    match &request.gpu_resource {
+        Some(resource) => Ok(Some(resource.clone())),
+        None if request.gpus.wants_gpus() => flavor::detect_resource(choice),
+        // Without GPUs the resource only serves to guess an image.
+        None => Ok(flavor::detect_resource(choice).unwrap_or_default()),
+    }
+}
+
+fn offers(
+    request: &WorkloadRequest,
+    facts: &ClusterFacts,
+    choice: &QueueChoice,
+    resource: &str,
+) -> Vec<Offer> {
+    let label_key = request.gpu_node_label_key.as_deref();
+    choice
+        .cluster_queue
+        .as_ref()
+        .map(|queue| flavor::offers(queue, facts, resource, label_key))
+        .unwrap_or_default()
+}
+
+fn largest_node(facts: &ClusterFacts, resource: &str) -> Option<i64> {
+    let nodes = facts.nodes.as_ref().and_then(Readable::known)?;
+    nodes
+        .iter()
+        .filter_map(|node| node.status.allocatable.get(resource))
+        .map(|count| count.whole())
+        .filter(|count| *count > 0)
+        .max()
+}
+
+fn no_gpus(choice: &QueueChoice) -> Refusal {
+    match &choice.cluster_queue {
+        Some(queue) => {
+            let covered: Vec<&str> = queue
+                .spec
+                .resource_groups
+                .iter()
+                .flat_map(|group| group.covered_resources.iter().map(String::as_str))
+                .collect();
+            Refusal::new(format!(
+                "ClusterQueue {:?} hands out no GPUs, only {}",
+                queue.metadata.name,
+                covered.join(", ")
+            ))
+            .about(format!("clusterqueue/{}", queue.metadata.name))
+            .hint(
+                "choose another queue with -q, or name the resource: --gpu-resource vendor.com/gpu",
+            )
+        }
+        None => Refusal::new(format!(
+            "cannot tell which GPUs queue {:?} hands out",
+            choice.local_queue
+        ))
+        .hint("name the resource: --gpu-resource amd.com/gpu or --gpu-resource nvidia.com/gpu"),
+    }
+}

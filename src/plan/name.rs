@@ -1,0 +1,305 @@
+//! Names of workloads and of what belongs to them.
+
+use super::Refusal;
+
+/// Kinds of workload that kaiwo makes, by the names of their APIs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub enum WorkloadKind {
+    /// `batch/v1` Job.
+    Job,
+    /// `ray.io/v1` RayJob.
+    RayJob,
+}
+
+impl WorkloadKind {
+    /// Returns the group and version its manifests carry.
+    pub fn api_version(self) -> &'static str {
+        match self {
+            Self::Job => "batch/v1",
+            Self::RayJob => "ray.io/v1",
+        }
+    }
+
+    /// Returns the kind, as in manifests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Job => "Job",
+            Self::RayJob => "RayJob",
+        }
+    }
+
+    /// Returns the most characters a name of this kind may have.
+    ///
+    /// Job: 63, because the name becomes a label of its pods, less `-<index>`
+    /// for `pods` > 1, because an Indexed Job's pods use it as host name.
+    /// RayJob: 47, KubeRay's own limit since v1.4.0, checked by its operator
+    /// only after admission.
+    pub fn longest_name(self, pods: i64) -> usize {
+        match self {
+            Self::Job if pods > 1 => 63 - 1 - (pods - 1).to_string().len(),
+            Self::Job => 63,
+            Self::RayJob => 47,
+        }
+    }
+}
+
+/// Pods for which a generated name always leaves room, so that the name does
+/// not change with the number of GPUs.
+const ROOM_FOR_PODS: i64 = 10_000;
+
+/// What a name is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameParts<'a> {
+    /// The name the user chose, which is used as it is.
+    pub chosen: Option<&'a str>,
+    /// The user.
+    pub user: &'a str,
+    /// The directory's base name, or the image.
+    pub subject: &'a str,
+    /// The version.
+    pub version: Option<&'a str>,
+    /// Random letters and digits under `--generate-name`.
+    pub suffix: Option<&'a str>,
+}
+
+impl NameParts<'_> {
+    /// Returns the workload's name: `<user>-<subject>[-<version>][-<suffix>]`,
+    /// a DNS-1035 label that fits `kind`.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the chosen name is not one, with one that is.
+    pub fn compose(&self, kind: WorkloadKind) -> Result<String, Refusal> {
+        let room = kind.longest_name(ROOM_FOR_PODS);
+        let suffix = self
+            .suffix
+            .map(|suffix| format!("-{suffix}"))
+            .unwrap_or_default();
+        if let Some(chosen) = self.chosen {
+            let longest = kind.longest_name(1) - suffix.len();
+            if !is_label(chosen, longest) {
+                let hint = format!("try --name {}", label(chosen, longest));
+                return Err(Refusal::new(format!(
+                    "{chosen:?} cannot name a {}: up to {longest} of a-z, 0-9 and -, beginning with a letter, \
+                     not ending with -",
+                    kind.name()
+                ))
+                .hint(hint));
+            }
+            return Ok(format!("{chosen}{suffix}"));
+        }
+        let mut name = format!("{}-{}", self.user, subject_words(self.subject));
+        if let Some(version) = self.version {
+            name = format!("{name}-{version}");
+        }
+        Ok(label(&name, room - suffix.len()) + &suffix)
+    }
+}
+
+/// Checks a chosen name against the number of pods, once that is known.
+///
+/// # Errors
+/// [`Refusal`] where an Indexed Job's host names would be too long.
+pub fn check_length(name: &str, kind: WorkloadKind, pods: i64) -> Result<(), Refusal> {
+    let longest = kind.longest_name(pods);
+    if name.len() <= longest {
+        return Ok(());
+    }
+    Err(Refusal::new(format!(
+        "{name:?} has {} characters; a {} of {pods} pods may have {longest}, because host names end in the pod's index",
+        name.len(),
+        kind.name()
+    ))
+    .hint(format!("try --name {}", label(name, longest))))
+}
+
+/// Returns `text` as a label value: up to 63 of letters, digits, `-_.`,
+/// beginning and ending with a letter or digit. Empty if nothing is left.
+pub fn label_value(text: &str) -> String {
+    let kept: String = text
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    let edge = |c: char| !c.is_ascii_alphanumeric();
+    let trimmed = kept.trim_matches(edge);
+    trimmed[..trimmed.len().min(63)]
+        .trim_end_matches(edge)
+        .to_owned()
+}
+
+/// Returns whether `name` is a DNS-1123 label, as namespaces and Kueue's
+/// queues need.
+pub fn is_dns_1123_label(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    name.len() <= 63
+        && name.bytes().all(|b| allowed(b) || b == b'-')
+        && name.bytes().next().is_some_and(allowed)
+        && name.bytes().last().is_some_and(allowed)
+}
+
+/// Returns whether `name` is a DNS-1123 subdomain, as most objects need.
+pub fn is_dns_1123_subdomain(name: &str) -> bool {
+    name.len() <= 253
+        && !name.is_empty()
+        && name.split('.').all(|part| {
+            part.len() <= 253 && {
+                let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+                part.bytes().all(|b| allowed(b) || b == b'-')
+                    && part.bytes().next().is_some_and(allowed)
+                    && part.bytes().last().is_some_and(allowed)
+            }
+        })
+}
+
+/// Returns whether `text` is a label value of Kubernetes.
+pub fn is_label_value(text: &str) -> bool {
+    text.is_empty() || (text.len() <= 63 && label_value(text) == text)
+}
+
+/// Returns whether `name` is a DNS-1035 label of at most `longest`.
+fn is_label(name: &str, longest: usize) -> bool {
+    name.len() <= longest
+        && is_dns_1123_label(name)
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+}
+
+/// An image is known by its repository and tag; registry and digest say
+/// little and cost much of the name.
+fn subject_words(subject: &str) -> &str {
+    let without_digest = subject.split_once('@').map_or(subject, |(image, _)| image);
+    without_digest
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or(without_digest)
+}
+
+/// Returns `text` as a DNS-1035 label of at most `longest`. What is too long
+/// loses its middle to a hash of the whole, so that different texts stay
+/// different.
+fn label(text: &str, longest: usize) -> String {
+    let mut words = String::with_capacity(text.len());
+    for c in text.to_lowercase().chars() {
+        let c = if c.is_ascii_alphanumeric() { c } else { '-' };
+        if c != '-' || !words.ends_with('-') {
+            words.push(c);
+        }
+    }
+    let mut words = words.trim_matches('-').to_owned();
+    if !words.starts_with(|c: char| c.is_ascii_lowercase()) {
+        words = format!("w-{words}").trim_end_matches('-').to_owned();
+    }
+    if words.len() <= longest {
+        return words;
+    }
+    let hash = crate::digest::short(text.as_bytes(), 6);
+    let kept = longest - hash.len() - 2;
+    let head = words[..kept.div_ceil(2)].trim_end_matches('-');
+    let tail = words[words.len() - kept / 2..].trim_matches('-');
+    format!("{head}-{hash}-{tail}")
+        .trim_end_matches('-')
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parts<'a>(user: &'a str, subject: &'a str) -> NameParts<'a> {
+        NameParts {
+            chosen: None,
+            user,
+            subject,
+            version: None,
+            suffix: None,
+        }
+    }
+
+    #[test]
+    fn names_say_who_and_what() {
+        assert_eq!(
+            parts("alice", "sft").compose(WorkloadKind::RayJob).unwrap(),
+            "alice-sft"
+        );
+        assert_eq!(
+            parts("alice", "ghcr.io/org/Train_It:v1.2@sha256:abc")
+                .compose(WorkloadKind::Job)
+                .unwrap(),
+            "alice-train-it-v1-2"
+        );
+        assert_eq!(
+            parts("DOMAIN\\al@x", "sft/")
+                .compose(WorkloadKind::Job)
+                .unwrap(),
+            "domain-al-x-sft"
+        );
+        assert_eq!(
+            parts("0day", "x").compose(WorkloadKind::Job).unwrap(),
+            "w-0day-x"
+        );
+        let versioned = NameParts {
+            version: Some("V2"),
+            suffix: Some("x1y2z"),
+            ..parts("alice", "sft")
+        };
+        assert_eq!(
+            versioned.compose(WorkloadKind::Job).unwrap(),
+            "alice-sft-v2-x1y2z"
+        );
+    }
+
+    #[test]
+    fn a_chosen_name_is_kept_or_refused() {
+        let chosen = |name| {
+            NameParts {
+                chosen: Some(name),
+                ..parts("a", "b")
+            }
+            .compose(WorkloadKind::RayJob)
+        };
+        assert_eq!(chosen("run-7").unwrap(), "run-7");
+        for (name, hint) in [
+            ("Run_7", "try --name run-7"),
+            ("7run", "try --name w-7run"),
+            ("a.b", "try --name a-b"),
+            ("x-", "try --name x"),
+        ] {
+            assert_eq!(chosen(name).unwrap_err().hints, [hint]);
+        }
+        assert!(chosen(&"a".repeat(48)).is_err());
+    }
+
+    #[test]
+    fn an_indexed_job_leaves_room_for_its_index() {
+        assert!(check_length(&"a".repeat(61), WorkloadKind::Job, 10).is_ok());
+        assert!(check_length(&"a".repeat(61), WorkloadKind::Job, 11).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_is_a_label_that_fits(user in "\\PC{0,80}", subject in "\\PC{0,120}", version in proptest::option::of("\\PC{0,40}")) {
+            for kind in [WorkloadKind::Job, WorkloadKind::RayJob] {
+                let name = NameParts { version: version.as_deref(), ..parts(&user, &subject) }.compose(kind).unwrap();
+                prop_assert!(is_label(&name, kind.longest_name(ROOM_FOR_PODS)), "{}", name);
+            }
+        }
+
+        #[test]
+        fn long_names_that_differ_stay_different(middle in "[a-z]{60,90}", other in "[a-z]{60,90}") {
+            prop_assume!(middle != other);
+            let name = |text: &str| label(&format!("alice-{text}-v1"), 47);
+            prop_assert_ne!(name(&middle), name(&other));
+        }
+
+        #[test]
+        fn label_values_are_valid(text in "\\PC{0,100}") {
+            prop_assert!(is_label_value(&label_value(&text)));
+        }
+    }
+}

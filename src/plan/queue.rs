@@ -1,0 +1,291 @@
+//! Which LocalQueue takes the workload, and whether it can.
+
+use super::facts::{ClusterFacts, ClusterQueue, LocalQueue, Readable, StopPolicy};
+use super::{Refusal, nearest};
+
+/// The LocalQueue of a submission.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueueChoice {
+    /// Its name, the value of the queue label.
+    pub local_queue: String,
+    /// The ClusterQueue behind it, where it can be read.
+    pub cluster_queue: Option<ClusterQueue>,
+    /// Name of the ClusterQueue that a new LocalQueue points at; `None` if
+    /// the LocalQueue exists.
+    pub create_for: Option<String>,
+    /// What the LocalQueue itself tells about resources.
+    pub resources: Vec<String>,
+}
+
+/// Chooses for `wanted`: the LocalQueue of that name; else a LocalQueue that
+/// points at the ClusterQueue of that name; else that ClusterQueue, for which
+/// a LocalQueue is made.
+///
+/// # Errors
+/// [`Refusal`] if the queue is unknown, stopped, or closed to the namespace.
+/// Stopped queues pass with `force`, since they can be opened again.
+pub fn choose(
+    wanted: &str,
+    facts: &ClusterFacts,
+    namespace: &str,
+    force: bool,
+) -> Result<QueueChoice, Refusal> {
+    let local_queues = facts.local_queues.known().map_or(&[][..], Vec::as_slice);
+    let cluster_queues = facts.cluster_queues.known();
+    let find = |name: &str| {
+        cluster_queues?
+            .iter()
+            .find(|queue| queue.metadata.name == name)
+            .cloned()
+    };
+
+    let existing = local_queues
+        .iter()
+        .find(|queue| queue.metadata.name == wanted)
+        .or_else(|| {
+            local_queues
+                .iter()
+                .find(|queue| queue.spec.cluster_queue == wanted)
+        });
+    let choice = match existing {
+        Some(queue) => QueueChoice {
+            local_queue: queue.metadata.name.clone(),
+            cluster_queue: find(&queue.spec.cluster_queue),
+            create_for: None,
+            resources: reserved_resources(queue),
+        },
+        None => {
+            if cluster_queues.is_some() && find(wanted).is_none() {
+                return Err(unknown(wanted, namespace, local_queues, cluster_queues));
+            }
+            QueueChoice {
+                local_queue: wanted.to_owned(),
+                cluster_queue: find(wanted),
+                create_for: Some(wanted.to_owned()),
+                resources: Vec::new(),
+            }
+        }
+    };
+
+    let stopped = |policy: StopPolicy| policy != StopPolicy::None && !force;
+    if let Some(queue) = existing.filter(|queue| stopped(queue.spec.stop_policy)) {
+        return Err(is_stopped("LocalQueue", &queue.metadata.name));
+    }
+    if let Some(queue) = &choice.cluster_queue {
+        if stopped(queue.spec.stop_policy) {
+            return Err(is_stopped("ClusterQueue", &queue.metadata.name));
+        }
+        selects_namespace(queue, facts, namespace)?;
+    }
+    Ok(choice)
+}
+
+fn selects_namespace(
+    queue: &ClusterQueue,
+    facts: &ClusterFacts,
+    namespace: &str,
+) -> Result<(), Refusal> {
+    let Readable::Known(Some(found)) = &facts.namespace else {
+        return Ok(());
+    };
+    // An absent selector selects no namespace (Kueue ClusterQueueSpec).
+    let selected = queue
+        .spec
+        .namespace_selector
+        .as_ref()
+        .is_some_and(|s| s.matches(&found.metadata.labels));
+    if selected {
+        return Ok(());
+    }
+    let name = &queue.metadata.name;
+    Err(Refusal::new(format!(
+        "ClusterQueue {name:?} does not take workloads of namespace {namespace:?}"
+    ))
+    .about(format!("clusterqueue/{name}"))
+    .hint("submit to a namespace that its namespaceSelector selects, or ask its admin")
+    .hint(format!(
+        "see: kubectl get clusterqueue {name} -o jsonpath='{{.spec.namespaceSelector}}'"
+    )))
+}
+
+fn reserved_resources(queue: &LocalQueue) -> Vec<String> {
+    let mut names: Vec<String> = queue
+        .status
+        .flavors_reservation
+        .iter()
+        .flat_map(|flavor| {
+            flavor
+                .resources
+                .iter()
+                .map(|resource| resource.name.clone())
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn is_stopped(kind: &str, name: &str) -> Refusal {
+    Refusal::new(format!("{kind} {name:?} is stopped and admits nothing"))
+        .about(format!("{}/{name}", kind.to_lowercase()))
+        .hint("--force queues the workload anyway; it starts when the queue is opened again")
+}
+
+fn unknown(
+    wanted: &str,
+    namespace: &str,
+    local_queues: &[LocalQueue],
+    cluster_queues: Option<&Vec<ClusterQueue>>,
+) -> Refusal {
+    let mut names: Vec<String> = local_queues
+        .iter()
+        .map(|queue| queue.metadata.name.clone())
+        .collect();
+    names.extend(
+        cluster_queues
+            .into_iter()
+            .flatten()
+            .map(|queue| queue.metadata.name.clone()),
+    );
+    names.sort();
+    names.dedup();
+    let refusal = Refusal::new(format!(
+        "no queue {wanted:?}: namespace {namespace:?} has no such LocalQueue, and the cluster no such ClusterQueue"
+    ))
+    .about(format!("clusterqueue/{wanted}"));
+    if names.is_empty() {
+        return refusal
+            .hint("the cluster has no queue at all; an admin makes one: see cluster-admins/kueue");
+    }
+    let refusal = match nearest(wanted, names.clone()) {
+        Some(near) => refusal.hint(format!("did you mean -q {near}?")),
+        None => refusal,
+    };
+    refusal.hint(format!("queues: {}", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::facts::{LabelSelector, Metadata, Namespace};
+
+    fn named(name: &str) -> Metadata {
+        Metadata {
+            name: name.to_owned(),
+            ..Metadata::default()
+        }
+    }
+
+    fn local(name: &str, target: &str) -> LocalQueue {
+        let mut queue = LocalQueue {
+            metadata: named(name),
+            ..LocalQueue::default()
+        };
+        queue.spec.cluster_queue = target.to_owned();
+        queue
+    }
+
+    fn cluster(name: &str) -> ClusterQueue {
+        let mut queue = ClusterQueue {
+            metadata: named(name),
+            ..ClusterQueue::default()
+        };
+        queue.spec.namespace_selector = Some(LabelSelector::default());
+        queue
+    }
+
+    fn facts(
+        local_queues: Vec<LocalQueue>,
+        cluster_queues: Readable<Vec<ClusterQueue>>,
+    ) -> ClusterFacts {
+        ClusterFacts {
+            kueue: Some("kueue.x-k8s.io/v1beta2".into()),
+            ray: true,
+            namespace: Readable::Known(Some(Namespace {
+                metadata: named("ml"),
+            })),
+            local_queues: Readable::Known(local_queues),
+            cluster_queues,
+            flavors: Readable::Forbidden,
+            nodes: None,
+        }
+    }
+
+    #[test]
+    fn a_local_queue_of_that_name_comes_first() {
+        let facts = facts(
+            vec![local("other", "kaiwo"), local("kaiwo", "research")],
+            Readable::Known(vec![cluster("kaiwo"), cluster("research")]),
+        );
+        let choice = choose("kaiwo", &facts, "ml", false).unwrap();
+        assert_eq!(choice.local_queue, "kaiwo");
+        assert_eq!(choice.cluster_queue.unwrap().metadata.name, "research");
+        assert_eq!(choice.create_for, None);
+    }
+
+    #[test]
+    fn then_one_that_points_at_it_then_a_new_one() {
+        let with = facts(
+            vec![local("team", "kaiwo")],
+            Readable::Known(vec![cluster("kaiwo")]),
+        );
+        assert_eq!(
+            choose("kaiwo", &with, "ml", false).unwrap().local_queue,
+            "team"
+        );
+        let without = facts(vec![], Readable::Known(vec![cluster("kaiwo")]));
+        assert_eq!(
+            choose("kaiwo", &without, "ml", false)
+                .unwrap()
+                .create_for
+                .as_deref(),
+            Some("kaiwo")
+        );
+        // A user who may not read ClusterQueues: the API server decides.
+        let blind = facts(vec![], Readable::Forbidden);
+        assert_eq!(
+            choose("kaiwo", &blind, "ml", false)
+                .unwrap()
+                .create_for
+                .as_deref(),
+            Some("kaiwo")
+        );
+    }
+
+    #[test]
+    fn an_unknown_queue_comes_with_the_known_ones() {
+        let facts = facts(
+            vec![local("team", "kaiwo")],
+            Readable::Known(vec![cluster("kaiwo"), cluster("big")]),
+        );
+        let refusal = choose("kaiwoo", &facts, "ml", false).unwrap_err();
+        assert_eq!(
+            refusal.hints,
+            ["did you mean -q kaiwo?", "queues: big, kaiwo, team"]
+        );
+    }
+
+    #[test]
+    fn stopped_and_closed_queues_are_refused() {
+        let mut queue = cluster("kaiwo");
+        queue.spec.stop_policy = StopPolicy::Hold;
+        let stopped = facts(vec![], Readable::Known(vec![queue.clone()]));
+        assert!(
+            choose("kaiwo", &stopped, "ml", false)
+                .unwrap_err()
+                .message
+                .contains("stopped")
+        );
+        assert!(choose("kaiwo", &stopped, "ml", true).is_ok());
+
+        queue.spec.namespace_selector = None;
+        queue.spec.stop_policy = StopPolicy::None;
+        let closed = facts(vec![], Readable::Known(vec![queue]));
+        assert!(
+            choose("kaiwo", &closed, "ml", true)
+                .unwrap_err()
+                .message
+                .contains("does not take")
+        );
+    }
+}

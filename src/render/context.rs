@@ -1,0 +1,405 @@
+//! What templates see. The names are those of the original kaiwo's Go
+//! context, so that a template ports by dropping dots and verbs; what is new
+//! follows the same style.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::support;
+use crate::k8s;
+use crate::plan::Plan;
+use crate::plan::quantity::Quantity;
+use crate::plan::request::Run;
+use crate::plan::resources::{PodResources, RAY_HEAD, RAY_SUBMITTER};
+use crate::workload::entrypoint::{FILE_NAME, Script};
+use crate::workload::env_file::EnvSource;
+
+/// Where the files of a job appear.
+pub const WORKLOAD_DIRECTORY: &str = "/workload";
+/// Where a workload may write.
+pub const SCRATCH_DIRECTORY: &str = "/scratch";
+
+/// The whole context of a template.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TemplateContext {
+    /// Names, labels, image, variables, volumes.
+    pub meta: Meta,
+    /// GPUs and what pods request.
+    pub scheduling: Scheduling,
+    /// What runs.
+    pub workload: Workload,
+    /// The queue.
+    pub workload_meta: WorkloadMeta,
+}
+
+/// Names, labels, image, variables, volumes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Meta {
+    /// Name of the workload.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Image of the containers.
+    pub image: String,
+    /// Version, or nothing.
+    pub version: Option<String>,
+    /// Who submits.
+    pub user: String,
+    /// Labels of every object.
+    pub labels: BTreeMap<&'static str, String>,
+    /// Annotations of the workload.
+    pub annotations: BTreeMap<&'static str, String>,
+    /// Variables: the user's, then kaiwo's.
+    pub env_vars: Vec<EnvVarContext>,
+    /// Secrets mounted as files.
+    pub secret_volumes: Vec<SecretVolume>,
+    /// ConfigMaps with the uploaded files.
+    pub uploads: Vec<UploadContext>,
+    /// Directory of the uploads, or nothing without uploads.
+    pub working_dir: Option<&'static str>,
+}
+
+/// One variable: a value, or a reference.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct EnvVarContext {
+    /// Its name.
+    pub name: String,
+    /// Its value, escaped for Kubernetes' `$(…)`.
+    pub value: Option<String>,
+    /// Key of a Secret.
+    pub from_secret: Option<FromSecret>,
+    /// Field of the pod.
+    pub from_field: Option<&'static str>,
+}
+
+/// Key of a Secret.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct FromSecret {
+    /// Name of the Secret.
+    pub secret: String,
+    /// Key in it.
+    pub key: String,
+}
+
+/// A Secret's key, mounted as a file.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct SecretVolume {
+    /// Name of the volume.
+    pub name: String,
+    /// Name of the Secret.
+    pub secret_name: String,
+    /// Key in it.
+    pub key: String,
+    /// File name in the volume.
+    pub sub_path: String,
+    /// Path in the container.
+    pub mount_path: String,
+}
+
+/// A ConfigMap with uploaded files.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct UploadContext {
+    /// Name of the ConfigMap.
+    pub name: String,
+    /// Its files.
+    pub items: Vec<UploadItem>,
+}
+
+/// An uploaded file.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct UploadItem {
+    /// Key in the ConfigMap.
+    pub key: String,
+    /// Path below the working directory.
+    pub path: String,
+    /// Mode of the file.
+    pub mode: u32,
+}
+
+/// GPUs and what pods request.
+#[derive(Debug, Serialize)]
+pub struct Scheduling {
+    /// GPUs of all pods.
+    #[serde(rename = "TotalRequestedGPUs")]
+    pub total_requested_gpus: i64,
+    /// Pods.
+    #[serde(rename = "CalculatedReplicas")]
+    pub calculated_replicas: i64,
+    /// GPUs of each pod.
+    #[serde(rename = "CalculatedGPUsPerReplica")]
+    pub calculated_gpus_per_replica: i64,
+    /// Extended resource of the GPUs, or nothing without GPUs.
+    #[serde(rename = "GPUResource")]
+    pub gpu_resource: Option<String>,
+    /// Labels that the working pods' nodes must have.
+    #[serde(rename = "NodeSelector")]
+    pub node_selector: BTreeMap<String, String>,
+    /// Whether a Job's pods are numbered and find one another by name.
+    #[serde(rename = "Indexed")]
+    pub indexed: bool,
+    /// Resources of a working pod.
+    #[serde(rename = "Worker")]
+    pub worker: ResourcesContext,
+    /// Resources of a Ray head.
+    #[serde(rename = "Head")]
+    pub head: ResourcesContext,
+    /// Resources of KubeRay's submitter pod.
+    #[serde(rename = "Submitter")]
+    pub submitter: ResourcesContext,
+}
+
+/// Resources of one pod.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ResourcesContext {
+    /// CPUs.
+    pub cpu: Quantity,
+    /// Memory.
+    pub memory: Quantity,
+    /// Shared memory: half the memory.
+    pub shared_memory: Quantity,
+}
+
+impl From<PodResources> for ResourcesContext {
+    fn from(PodResources { cpu, memory }: PodResources) -> Self {
+        Self {
+            cpu,
+            memory,
+            shared_memory: memory.half(),
+        }
+    }
+}
+
+/// What runs.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Workload {
+    /// The command as one line of shell, for Ray; nothing without one.
+    pub entrypoint: Option<String>,
+    /// The command word by word; empty for the image's own.
+    pub command: Vec<String>,
+    /// Version of Ray, or nothing.
+    pub ray_version: Option<String>,
+}
+
+/// The queue.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct WorkloadMeta {
+    /// LocalQueue of the workload.
+    pub queue: String,
+}
+
+impl TemplateContext {
+    /// Derives the context from a plan. `submission` identifies this run.
+    pub fn new(plan: &Plan, submission: &str) -> Self {
+        let request = &plan.request;
+        let command = command(&request.run);
+        Self {
+            meta: Meta {
+                name: request.name.clone(),
+                namespace: request.namespace.clone(),
+                image: plan.image.clone(),
+                version: request.version.clone(),
+                user: request.user.clone(),
+                labels: support::labels(plan),
+                annotations: BTreeMap::from([
+                    (k8s::DIGEST_ANNOTATION, request.digest()),
+                    (k8s::SUBMISSION_ANNOTATION, submission.to_owned()),
+                ]),
+                env_vars: env_vars(plan),
+                secret_volumes: secret_volumes(plan),
+                uploads: uploads(plan),
+                working_dir: (!request.upload.is_empty()).then_some(WORKLOAD_DIRECTORY),
+            },
+            scheduling: Scheduling {
+                total_requested_gpus: plan.layout.total(),
+                calculated_replicas: plan.layout.replicas,
+                calculated_gpus_per_replica: plan.layout.gpus_per_replica,
+                gpu_resource: plan.gpu_resource.clone(),
+                node_selector: plan.node_selector.clone(),
+                indexed: plan.indexed(),
+                worker: plan.worker.into(),
+                head: RAY_HEAD.into(),
+                submitter: RAY_SUBMITTER.into(),
+            },
+            workload: Workload {
+                entrypoint: (!command.is_empty()).then(|| command.join(" ")),
+                command: command.iter().map(|word| literal(word)).collect(),
+                ray_version: request.ray_version.clone(),
+            },
+            workload_meta: WorkloadMeta {
+                queue: plan.local_queue.clone(),
+            },
+        }
+    }
+}
+
+fn command(run: &Run) -> Vec<String> {
+    let script = format!("{WORKLOAD_DIRECTORY}/{FILE_NAME}");
+    match run {
+        Run::Image => Vec::new(),
+        Run::Script(Script::Direct) => vec![script],
+        Run::Script(Script::Shell) => vec!["sh".to_owned(), script],
+        Run::Command(words) => words.clone(),
+    }
+}
+
+/// Returns `text` as Kubernetes hands it on unchanged: in variables and
+/// commands it replaces `$(NAME)`, and reads `$$` as `$` (core/v1 EnvVar).
+fn literal(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        escaped.push(c);
+        if c == '$' && matches!(chars.peek(), Some('$' | '(')) {
+            escaped.push('$');
+        }
+    }
+    escaped
+}
+
+fn env_vars(plan: &Plan) -> Vec<EnvVarContext> {
+    let environment = &plan.request.environment;
+    let mut variables: Vec<EnvVarContext> = environment
+        .variables
+        .iter()
+        .map(|variable| match &variable.source {
+            EnvSource::Value(value) => value_of(&variable.name, literal(value)),
+            EnvSource::Secret { secret, key } => EnvVarContext {
+                name: variable.name.clone(),
+                from_secret: Some(FromSecret {
+                    secret: secret.clone(),
+                    key: key.clone(),
+                }),
+                ..EnvVarContext::default()
+            },
+        })
+        .collect();
+
+    let layout = plan.layout;
+    let mut injected = vec![
+        value_of("NUM_GPUS", layout.total().to_string()),
+        value_of("NUM_REPLICAS", layout.replicas.to_string()),
+        value_of("NUM_GPUS_PER_REPLICA", layout.gpus_per_replica.to_string()),
+        value_of("KAIWO_SCRATCH", SCRATCH_DIRECTORY.to_owned()),
+        value_of("HF_HOME", format!("{SCRATCH_DIRECTORY}/huggingface")),
+    ];
+    if plan.indexed() {
+        injected.extend(rendezvous(plan));
+    }
+    // What the user sets stands, whatever its name.
+    injected.retain(|variable| !environment.sets(&variable.name));
+    variables.extend(injected);
+    variables
+}
+
+/// Returns what `torchrun` reads in place of its options (`PET_` and the
+/// option's name), so that a plain `torchrun train.py` finds all pods. The
+/// first pod's host name is `<job>-0` below the headless Service.
+fn rendezvous(plan: &Plan) -> Vec<EnvVarContext> {
+    let name = &plan.request.name;
+    let address = format!("{name}-0.{name}");
+    vec![
+        value_of("PET_NNODES", plan.layout.replicas.to_string()),
+        EnvVarContext {
+            name: "PET_NODE_RANK".to_owned(),
+            from_field: Some("metadata.annotations['batch.kubernetes.io/job-completion-index']"),
+            ..EnvVarContext::default()
+        },
+        value_of(
+            "PET_NPROC_PER_NODE",
+            plan.layout.gpus_per_replica.max(1).to_string(),
+        ),
+        value_of("PET_MASTER_ADDR", address.clone()),
+        value_of("PET_MASTER_PORT", "29500".to_owned()),
+        value_of("MASTER_ADDR", address),
+        value_of("MASTER_PORT", "29500".to_owned()),
+    ]
+}
+
+fn value_of(name: &str, value: String) -> EnvVarContext {
+    EnvVarContext {
+        name: name.to_owned(),
+        value: Some(value),
+        ..EnvVarContext::default()
+    }
+}
+
+fn secret_volumes(plan: &Plan) -> Vec<SecretVolume> {
+    plan.request
+        .environment
+        .mounts
+        .iter()
+        .enumerate()
+        .map(|(index, mount)| SecretVolume {
+            name: format!("secret-{index}"),
+            secret_name: mount.secret.clone(),
+            key: mount.key.clone(),
+            sub_path: mount.path.rsplit('/').next().unwrap_or_default().to_owned(),
+            mount_path: mount.path.clone(),
+        })
+        .collect()
+}
+
+fn uploads(plan: &Plan) -> Vec<UploadContext> {
+    plan.request
+        .upload
+        .parts()
+        .into_iter()
+        .map(|part| UploadContext {
+            name: support::upload_name(plan, &part.hash),
+            items: part
+                .files
+                .into_iter()
+                .map(|(key, file)| UploadItem {
+                    key,
+                    path: file.path.clone(),
+                    mode: file.mode(),
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What kubelet does to a value (k8s.io/kubernetes
+    /// third_party/forked/golang/expansion), with no variable defined.
+    fn expand(value: &str) -> String {
+        let mut result = String::new();
+        let mut rest = value;
+        while let Some(index) = rest.find('$') {
+            result += &rest[..index];
+            rest = &rest[index + 1..];
+            if let Some(after) = rest.strip_prefix('$') {
+                result.push('$');
+                rest = after;
+            } else if let (true, Some(end)) = (rest.starts_with('('), rest.find(')')) {
+                result += "EXPANDED";
+                rest = &rest[end + 1..];
+            } else {
+                result.push('$');
+            }
+        }
+        result + rest
+    }
+
+    proptest! {
+        #[test]
+        fn values_arrive_as_they_were_written(value in "[$()a]{0,12}") {
+            prop_assert_eq!(expand(&literal(&value)), value);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Turns a plan into manifests: Tera templates for the workload, plain data
+//! for what goes with it. Pure: a function of the plan.
+
+pub mod context;
+pub mod manifest;
+pub mod support;
+pub mod templates;
+
+use std::path::Path;
+
+use crate::error::{Classified, ErrorClass};
+use crate::plan::Plan;
+use crate::yaml;
+
+use context::TemplateContext;
+use manifest::{Manifest, ManifestSet};
+
+/// A template that does not make manifests.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// Tera refuses the template or a value in it.
+    #[error("{0}")]
+    Template(tera::Error),
+    /// What was rendered is not YAML.
+    #[error("the template {template} made no valid YAML: {message}")]
+    Yaml {
+        /// Name of the template.
+        template: String,
+        /// What is wrong, with the line of the rendered text.
+        message: String,
+    },
+    /// What was rendered is no object of Kubernetes.
+    #[error("the template {template} made a document without {missing}")]
+    NotAnObject {
+        /// Name of the template.
+        template: String,
+        /// The field that is missing.
+        missing: &'static str,
+    },
+    /// The workload is more than etcd takes.
+    #[error("the {kind} itself is {size}, more than the API server stores (1.0 MiB)")]
+    TooLarge {
+        /// Kind of the workload.
+        kind: String,
+        /// Its size as JSON.
+        size: crate::plan::quantity::ByteSize,
+    },
+}
+
+impl Classified for RenderError {
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Refused
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::TooLarge { .. } => {
+                vec!["give it fewer or shorter variables, and fewer files".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Most bytes of a rendered workload: etcd takes 1.5 MiB in one request, and
+/// the controllers add to what was sent.
+const LARGEST_WORKLOAD: usize = 1 << 20;
+
+/// Renders everything that is submitted for `plan`, in the order in which it
+/// is created. `submission` identifies this run.
+///
+/// # Errors
+/// [`RenderError`] if a template fails, or its result is no set of objects.
+pub fn render(plan: &Plan, submission: &str) -> Result<ManifestSet, RenderError> {
+    let context = TemplateContext::new(plan, submission);
+    let template = templates::name_of(plan.request.kind);
+    let text = templates::render(template, &context).map_err(RenderError::Template)?;
+    let documents =
+        yaml::parse_documents(Path::new(template), &text).map_err(|error| RenderError::Yaml {
+            template: template.to_owned(),
+            message: format!("line {}: {}", error.line, error.message),
+        })?;
+    let mut companions = Vec::new();
+    let mut workload = None;
+    for document in documents {
+        let manifest = Manifest::new(document).map_err(|missing| RenderError::NotAnObject {
+            template: template.to_owned(),
+            missing,
+        })?;
+        if manifest.kind() == plan.request.kind.name() {
+            workload = Some(manifest);
+        } else {
+            companions.push(manifest);
+        }
+    }
+    let workload = workload.ok_or(RenderError::NotAnObject {
+        template: template.to_owned(),
+        missing: "the workload",
+    })?;
+    let size = workload.to_json().len();
+    if size > LARGEST_WORKLOAD {
+        let size = crate::plan::quantity::ByteSize(size as u64);
+        return Err(RenderError::TooLarge {
+            kind: workload.kind().to_owned(),
+            size,
+        });
+    }
+    Ok(ManifestSet {
+        namespace: plan.new_namespace.then(|| support::namespace(plan)),
+        local_queue: plan
+            .new_local_queue
+            .as_ref()
+            .map(|queue| support::local_queue(plan, queue)),
+        uploads: support::uploads(plan, submission),
+        companions,
+        workload,
+    })
+}

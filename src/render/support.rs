@@ -1,0 +1,111 @@
+//! Objects that go with a workload and need no template: namespace, queue,
+//! uploads.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::manifest::Manifest;
+use crate::k8s;
+use crate::plan::name::label_value;
+use crate::plan::{NewLocalQueue, Plan};
+
+/// Returns the labels that every object of a workload carries.
+pub fn labels(plan: &Plan) -> BTreeMap<&'static str, String> {
+    let request = &plan.request;
+    let mut labels = BTreeMap::from([
+        (k8s::APP_NAME_LABEL, label_value(&request.app)),
+        (k8s::APP_INSTANCE_LABEL, request.name.clone()),
+        (k8s::APP_MANAGED_BY_LABEL, k8s::MANAGER.to_owned()),
+        (k8s::USERNAME_LABEL, label_value(&request.user)),
+    ]);
+    if let Some(version) = &request.version {
+        labels.insert(k8s::APP_VERSION_LABEL, label_value(version));
+    }
+    labels
+}
+
+/// Returns the namespace of the workload.
+pub fn namespace(plan: &Plan) -> Manifest {
+    object(json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": plan.request.namespace},
+    }))
+}
+
+/// Returns a LocalQueue that points at its ClusterQueue.
+pub fn local_queue(plan: &Plan, queue: &NewLocalQueue) -> Manifest {
+    object(json!({
+        "apiVersion": queue.api_version,
+        "kind": "LocalQueue",
+        "metadata": {
+            "name": queue.name,
+            "namespace": plan.request.namespace,
+            "labels": {k8s::APP_MANAGED_BY_LABEL: k8s::MANAGER},
+        },
+        "spec": {"clusterQueue": queue.cluster_queue},
+    }))
+}
+
+/// Returns the name of the ConfigMap that carries the part with this hash.
+pub fn upload_name(plan: &Plan, hash: &str) -> String {
+    format!("{}-{hash}", plan.request.name)
+}
+
+/// Returns the ConfigMaps that carry the files of the directory.
+pub fn uploads(plan: &Plan, submission: &str) -> Vec<Manifest> {
+    let mut labels = labels(plan);
+    labels.insert(k8s::APP_COMPONENT_LABEL, "upload".to_owned());
+    plan.request
+        .upload
+        .parts()
+        .into_iter()
+        .map(|part| {
+            let mut data = serde_json::Map::new();
+            let mut binary_data = serde_json::Map::new();
+            for (key, file) in &part.files {
+                match std::str::from_utf8(&file.content) {
+                    Ok(text) => data.insert(key.clone(), Value::from(text)),
+                    Err(_) => binary_data.insert(key.clone(), Value::from(base64(&file.content))),
+                };
+            }
+            let mut config_map = json!({
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {
+                    "name": upload_name(plan, &part.hash),
+                    "namespace": plan.request.namespace,
+                    "labels": labels,
+                    "annotations": {
+                        k8s::DIGEST_ANNOTATION: plan.request.digest(),
+                        k8s::SUBMISSION_ANNOTATION: submission,
+                    },
+                },
+                "immutable": true,
+            });
+            for (field, entries) in [("data", data), ("binaryData", binary_data)] {
+                if !entries.is_empty() {
+                    config_map[field] = Value::Object(entries);
+                }
+            }
+            object(config_map)
+        })
+        .collect()
+}
+
+/// Every object here has the three fields by construction.
+fn object(document: Value) -> Manifest {
+    match Manifest::new(document) {
+        Ok(manifest) => manifest,
+        Err(missing) => unreachable!("an object of kaiwo's own lacks {missing}"),
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    // k8s-openapi's type for such fields writes them as the API takes them.
+    match serde_json::to_value(k8s_openapi::ByteString(bytes.to_vec())) {
+        Ok(Value::String(text)) => text,
+        _ => unreachable!("a ByteString serialises as a string"),
+    }
+}

@@ -1,0 +1,417 @@
+//! What the user wants, from every place where it can be said, and which
+//! place wins: flag > `KAIWO_*` variable > `kaiwoconfig` > user config file.
+//! What the cluster says and the defaults come after these, in `plan`.
+//!
+//! One table lists every setting: its field, its key in files, its variable.
+//! A source that is silent leaves `None`; nothing here invents a value, so a
+//! file can never take back what was typed.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Classified, ErrorClass};
+use crate::plan::quantity::ByteSize;
+use crate::yaml::{self, YamlError};
+
+/// Where a value was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A flag of the command line.
+    Flag,
+    /// An environment variable.
+    Variable(&'static str),
+    /// `kaiwoconfig` in the workload directory, or the user's config file.
+    File(PathBuf),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("the command line"),
+            Self::Variable(name) => f.write_str(name),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// A value and where it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sourced<T> {
+    /// The value.
+    pub value: T,
+    /// Where it was given.
+    pub origin: Origin,
+}
+
+/// What `--dry-run` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum DryRun {
+    /// Not a dry run: submit.
+    None,
+    /// Render and print, without any connection.
+    Client,
+    /// Render, let the API server check it, and print its answer.
+    Server,
+}
+
+impl FromStr for DryRun {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" | "false" => Ok(Self::None),
+            "client" | "true" => Ok(Self::Client),
+            "server" => Ok(Self::Server),
+            _ => Err("expected none, client or server".to_owned()),
+        }
+    }
+}
+
+/// Form of the data on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputFormat {
+    /// The manifests, as a stream of YAML documents.
+    Yaml,
+    /// One `kaiwo/v1` report, for programs.
+    Json,
+    /// `kind.group/name` of every object, one to a line.
+    Name,
+}
+
+impl FromStr for OutputFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "yaml" => Ok(Self::Yaml),
+            "json" => Ok(Self::Json),
+            "name" => Ok(Self::Name),
+            _ => Err("expected yaml, json or name".to_owned()),
+        }
+    }
+}
+
+macro_rules! settings {
+    ($( $(#[$meta:meta])* $field:ident: $type:ty = $variable:literal; )*) => {
+        /// What one source says; `None` where it is silent.
+        ///
+        /// As a file this is YAML with the camelCase keys of the flags.
+        #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "camelCase")]
+        pub struct Settings { $( $(#[$meta])* pub $field: Option<$type>, )* }
+
+        /// What all sources say together, each value with its origin.
+        #[derive(Debug, Clone, Default, PartialEq)]
+        pub struct Merged { $(
+            #[doc = concat!("See [`Settings::", stringify!($field), "`].")]
+            pub $field: Option<Sourced<$type>>,
+        )* }
+
+        impl Settings {
+            /// Reads the `KAIWO_*` variables through `lookup`, and returns each
+            /// as a source of its own.
+            ///
+            /// # Errors
+            /// [`SettingsError::Variable`] for a value that cannot be read.
+            pub fn from_variables(
+                lookup: impl Fn(&'static str) -> Option<String>,
+            ) -> Result<Vec<(Origin, Settings)>, SettingsError> {
+                let mut sources = Vec::new();
+                $(
+                    if let Some(text) = lookup($variable) {
+                        let value = <$type>::from_str(&text).map_err(|reason| SettingsError::Variable {
+                            name: $variable,
+                            value: text,
+                            reason: reason.to_string(),
+                        })?;
+                        sources.push((
+                            Origin::Variable($variable),
+                            Settings { $field: Some(value), ..Settings::default() },
+                        ));
+                    }
+                )*
+                Ok(sources)
+            }
+
+            /// Lists the keys that a file may hold, as written there.
+            pub fn keys() -> Vec<String> {
+                vec![ $( camel_case(stringify!($field)) ),* ]
+            }
+        }
+
+        impl Merged {
+            /// Takes from `source` what no source before it has said.
+            fn fill(&mut self, origin: &Origin, source: Settings) {
+                $(
+                    if self.$field.is_none() && let Some(value) = source.$field {
+                        self.$field = Some(Sourced { value, origin: origin.clone() });
+                    }
+                )*
+            }
+        }
+    };
+}
+
+settings! {
+    /// Container image.
+    image: String = "KAIWO_IMAGE";
+    /// Namespace of the workload.
+    namespace: String = "KAIWO_NAMESPACE";
+    /// Whether a missing namespace is made.
+    create_namespace: bool = "KAIWO_CREATE_NAMESPACE";
+    /// LocalQueue or ClusterQueue that admits the workload.
+    queue: String = "KAIWO_QUEUE";
+    /// Name of the workload, instead of the one made of user and directory.
+    name: String = "KAIWO_NAME";
+    /// Version, a suffix of the name and a label.
+    version: String = "KAIWO_VERSION";
+    /// User in names and labels, instead of the one of the operating system.
+    user: String = "KAIWO_USER";
+    /// GPUs of the whole workload.
+    gpus: i64 = "KAIWO_GPUS";
+    /// Pods that share the GPUs.
+    #[serde(alias = "requestedReplicas")]
+    replicas: i64 = "KAIWO_REPLICAS";
+    /// GPUs of each pod.
+    #[serde(alias = "requestedGPUsPerReplica")]
+    gpus_per_replica: i64 = "KAIWO_GPUS_PER_REPLICA";
+    /// GPUs that one node offers, instead of asking the cluster.
+    gpus_per_node: i64 = "KAIWO_GPUS_PER_NODE";
+    /// Extended resource to request, such as `amd.com/gpu`.
+    gpu_resource: String = "KAIWO_GPU_RESOURCE";
+    /// Label of ResourceFlavors and nodes that holds the GPU count of a node.
+    gpu_node_label_key: String = "KAIWO_GPU_NODE_LABEL_KEY";
+    /// Whether Ray runs the workload.
+    ray: bool = "KAIWO_RAY";
+    /// Version of Ray in the image.
+    ray_version: String = "KAIWO_RAY_VERSION";
+    /// File with environment variables, instead of `env` in the directory.
+    env_file: PathBuf = "KAIWO_ENV_FILE";
+    /// Most bytes that are uploaded.
+    upload_limit: ByteSize = "KAIWO_UPLOAD_LIMIT";
+    /// Whether to queue what cannot be admitted now.
+    force: bool = "KAIWO_FORCE";
+    /// Whether an existing workload of this name is deleted first.
+    replace: bool = "KAIWO_REPLACE";
+    /// Whether the name gets a random suffix.
+    generate_name: bool = "KAIWO_GENERATE_NAME";
+    /// Whether and how far this is a rehearsal.
+    dry_run: DryRun = "KAIWO_DRY_RUN";
+    /// Form of the data on stdout.
+    output: OutputFormat = "KAIWO_OUTPUT";
+}
+
+impl Settings {
+    /// Parses the text of a settings file. Its paths resolve against the
+    /// file's own directory; where that has no such file they stay relative
+    /// to the working directory.
+    ///
+    /// # Errors
+    /// [`SettingsError::File`] with the line; an unknown key comes with the
+    /// nearest known one.
+    pub fn parse_file(file: &Path, text: &str) -> Result<Self, SettingsError> {
+        let mut settings: Self = yaml::parse(file, text).map_err(SettingsError::File)?;
+        if let (Some(path), Some(directory)) = (&mut settings.env_file, file.parent()) {
+            let beside = directory.join(&*path);
+            if beside.exists() {
+                *path = beside;
+            }
+        }
+        Ok(settings)
+    }
+}
+
+impl Merged {
+    /// Merges `sources`, which come in order of precedence.
+    ///
+    /// `gpus`, `replicas` and `gpusPerReplica` describe one thing. A source
+    /// that gives the total, or both of the others, has described it fully,
+    /// so sources below it add nothing to these three.
+    pub fn merge(sources: impl IntoIterator<Item = (Origin, Settings)>) -> Self {
+        let mut merged = Self::default();
+        for (origin, mut source) in sources {
+            let shape_is_said = merged.gpus.is_some()
+                || (merged.replicas.is_some() && merged.gpus_per_replica.is_some());
+            // Variables are several sources of equal rank, which complete
+            // one another; only a source of lower rank is held back.
+            let same_rank = matches!(origin, Origin::Variable(_))
+                && [&merged.gpus, &merged.replicas, &merged.gpus_per_replica]
+                    .into_iter()
+                    .flatten()
+                    .all(|said| matches!(said.origin, Origin::Variable(_)));
+            if shape_is_said && !same_rank {
+                source.gpus = None;
+                source.replicas = None;
+                source.gpus_per_replica = None;
+            }
+            merged.fill(&origin, source);
+        }
+        merged
+    }
+}
+
+/// A source of settings that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A variable holds what its setting cannot be.
+    #[error("{name}={value:?}: {reason}")]
+    Variable {
+        /// Name of the variable.
+        name: &'static str,
+        /// What it holds.
+        value: String,
+        /// Why that cannot be.
+        reason: String,
+    },
+    /// A file is not YAML, has an unknown key or a value of the wrong type.
+    #[error("{0}")]
+    File(YamlError),
+}
+
+impl Classified for SettingsError {
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Refused
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Variable { name, .. } => vec![format!("unset it with: unset {name}")],
+            Self::File(error) => {
+                let Some(key) = error.message.split('`').nth(1) else {
+                    return Vec::new();
+                };
+                if !error.message.starts_with("unknown field") {
+                    return Vec::new();
+                }
+                if key == "path" {
+                    return vec!["remove `path`: the directory is given with -p".to_owned()];
+                }
+                match crate::plan::nearest(key, Settings::keys()) {
+                    Some(known) => vec![format!("did you mean `{known}`?")],
+                    None => vec![format!("known keys: {}", Settings::keys().join(", "))],
+                }
+            }
+        }
+    }
+
+    fn object(&self) -> Option<String> {
+        match self {
+            Self::Variable { .. } => None,
+            Self::File(error) => Some(yaml::place(&error.file, error.line)),
+        }
+    }
+}
+
+fn camel_case(field: &str) -> String {
+    let mut words = field.split('_');
+    let mut key = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let (head, tail) = word.split_at(1);
+        key += &head.to_uppercase();
+        key += tail;
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str) -> Origin {
+        Origin::File(PathBuf::from(name))
+    }
+
+    fn from(text: &str) -> Settings {
+        Settings::parse_file(Path::new("kaiwoconfig"), text).unwrap()
+    }
+
+    #[test]
+    fn the_first_source_that_speaks_wins() {
+        let merged = Merged::merge([
+            (Origin::Flag, from("gpus: 16\nqueue: typed")),
+            (Origin::Variable("KAIWO_QUEUE"), from("queue: variable")),
+            (
+                file("kaiwoconfig"),
+                from("namespace: project\nqueue: project\ndryRun: none"),
+            ),
+            (file("config.yaml"), from("namespace: user\nuser: alice")),
+        ]);
+        assert_eq!(merged.queue.unwrap().value, "typed");
+        assert_eq!(
+            merged.namespace.unwrap(),
+            Sourced {
+                value: "project".into(),
+                origin: file("kaiwoconfig")
+            }
+        );
+        assert_eq!(merged.user.unwrap().origin, file("config.yaml"));
+    }
+
+    #[test]
+    fn a_typed_total_is_not_reshaped_by_a_file() {
+        let merged = Merged::merge([
+            (Origin::Flag, from("gpus: 8")),
+            (
+                file("kaiwoconfig"),
+                from("requestedReplicas: 4\nrequestedGPUsPerReplica: 4"),
+            ),
+        ]);
+        assert_eq!(merged.gpus.unwrap().value, 8);
+        assert_eq!((merged.replicas, merged.gpus_per_replica), (None, None));
+    }
+
+    #[test]
+    fn a_typed_shape_sets_the_total_of_a_file_aside() {
+        let merged = Merged::merge([
+            (Origin::Flag, from("replicas: 2\ngpusPerReplica: 4")),
+            (file("kaiwoconfig"), from("gpus: 16")),
+        ]);
+        assert_eq!(merged.gpus, None);
+    }
+
+    #[test]
+    fn a_lone_typed_count_completes_the_total_of_a_file() {
+        let merged = Merged::merge([
+            (Origin::Flag, from("replicas: 2")),
+            (file("kaiwoconfig"), from("gpus: 16\nreplicas: 4")),
+        ]);
+        assert_eq!(merged.gpus.unwrap().value, 16);
+        assert_eq!(merged.replicas.unwrap().value, 2);
+    }
+
+    #[test]
+    fn variables_complete_one_another() {
+        let set = |name: &str| match name {
+            "KAIWO_GPUS" => Some("16".to_owned()),
+            "KAIWO_REPLICAS" => Some("4".to_owned()),
+            _ => None,
+        };
+        let merged = Merged::merge(Settings::from_variables(set).unwrap());
+        assert_eq!(merged.gpus.unwrap().value, 16);
+        assert_eq!(merged.replicas.unwrap().value, 4);
+    }
+
+    #[test]
+    fn mistakes_name_their_place_and_the_likely_word() {
+        let error =
+            Settings::parse_file(Path::new("dir/kaiwoconfig"), "gpus: 1\nqueeu: x\n").unwrap_err();
+        assert_eq!(error.object().unwrap(), "dir/kaiwoconfig:2");
+        assert_eq!(error.hints(), ["did you mean `queue`?"]);
+
+        let error = Settings::from_variables(|name| (name == "KAIWO_RAY").then(|| "maybe".into()))
+            .unwrap_err();
+        assert!(
+            error.to_string().starts_with("KAIWO_RAY=\"maybe\""),
+            "{error}"
+        );
+
+        let error =
+            Settings::parse_file(Path::new("kaiwoconfig"), "gpus: 1\ngpus: 2\n").unwrap_err();
+        assert_eq!(error.object().unwrap(), "kaiwoconfig:2");
+    }
+}

@@ -1,0 +1,99 @@
+//! The only room that writes to stdout and stderr. stdout carries data and
+//! nothing else; everything a person reads goes to stderr.
+
+mod progress;
+pub mod report;
+
+pub use progress::Progress;
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+use crate::error::CommandError;
+
+/// Where a command speaks.
+#[derive(Debug, Clone, Copy)]
+pub struct Ui {
+    quiet: bool,
+    color: bool,
+    terminal: bool,
+}
+
+impl Ui {
+    /// Creates a voice that is silent about everything but errors if `quiet`.
+    /// `color` is the user's word, `None` leaves it to the terminal.
+    pub fn new(quiet: bool, color: Option<bool>) -> Self {
+        let terminal = io::stderr().is_terminal();
+        Self {
+            quiet,
+            color: color.unwrap_or(terminal),
+            terminal,
+        }
+    }
+
+    /// Says something about what happens.
+    pub fn status(&self, text: impl Display) {
+        if !self.quiet {
+            write_stderr(&format!("{text}\n"));
+        }
+    }
+
+    /// Says something that the user should know and may have missed.
+    pub fn warn(&self, text: impl Display) {
+        if !self.quiet {
+            write_stderr(&format!("{}: {text}\n", self.paint("33;1", "warning")));
+        }
+    }
+
+    /// Writes data to stdout. A reader who has gone, such as `head`, is no
+    /// error.
+    ///
+    /// # Errors
+    /// Any other failure to write, for instance a full disk.
+    pub fn data(&self, text: &str) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        match stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+        {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Tells an error: what, why, and what mends it.
+    pub fn error(&self, error: &CommandError) {
+        let mut text = format!("{}: {}\n", self.paint("31;1", "error"), error.error);
+        for cause in error.causes() {
+            text += &format!("  because {cause}\n");
+        }
+        for hint in &error.hints {
+            text += &format!("{}: {hint}\n", self.paint("36;1", "help"));
+        }
+        write_stderr(&text);
+    }
+
+    /// Shows a spinner beside `what` for as long as the returned guard lives,
+    /// on a terminal only.
+    pub fn progress(&self, what: &'static str) -> Progress {
+        Progress::new(what, self.terminal && !self.quiet)
+    }
+
+    /// Returns `text` emphasised, where colours are on.
+    pub fn strong(&self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.color {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// Writes to stderr. If that is closed there is nobody left to tell.
+fn write_stderr(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

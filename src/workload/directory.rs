@@ -1,0 +1,308 @@
+//! The workload directory: its special files, and everything else, which is
+//! uploaded.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::WorkloadError;
+use super::entrypoint::{self, Entrypoint};
+use super::upload::{PART_LIMIT, UploadFile};
+use crate::plan::quantity::ByteSize;
+
+/// Files in the top directory that are read by kaiwo and not uploaded. The
+/// entrypoint is uploaded too, but in the form it is executed in.
+const SPECIAL: [&str; 6] = [
+    entrypoint::FILE_NAME,
+    ENV,
+    PROJECT_SETTINGS,
+    "template",
+    "serveconfig",
+    ".kaiwoignore",
+];
+/// Name of the file with variables.
+const ENV: &str = "env";
+/// Name of the file with settings.
+pub const PROJECT_SETTINGS: &str = "kaiwoconfig";
+/// What no workload needs, wherever it lies.
+const LEFT_OUT: [&str; 3] = [".git", "__pycache__", ".venv"];
+
+/// Most bytes of all files together, unless `--upload-limit` says other.
+pub const DEFAULT_LIMIT: ByteSize = ByteSize(8 << 20);
+/// Most files: each is named in every pod, and the workload that lists them
+/// has to stay below what etcd takes.
+pub const MOST_FILES: usize = 1_000;
+
+/// What a directory holds besides its settings.
+#[derive(Debug)]
+pub struct WorkloadDirectory {
+    /// The script to run, if there is one.
+    pub entrypoint: Option<Entrypoint>,
+    /// Files to upload, without the entrypoint.
+    pub files: Vec<UploadFile>,
+    /// Paths that were not uploaded because no workload needs them.
+    pub left_out: Vec<String>,
+}
+
+/// Returns the settings file of a directory and its text, if it has one.
+///
+/// # Errors
+/// [`WorkloadError`] if `path` is no directory, or the file unreadable.
+pub fn read_settings(path: &Path) -> Result<Option<(PathBuf, String)>, WorkloadError> {
+    check(path)?;
+    let file = path.join(PROJECT_SETTINGS);
+    Ok(read_text(&file)?.map(|text| (file, text)))
+}
+
+/// Returns the text of the file with variables: `chosen`, which must exist,
+/// else `env` in the directory, which may be missing.
+///
+/// # Errors
+/// [`WorkloadError`] if it cannot be read.
+pub fn read_env(
+    path: Option<&Path>,
+    chosen: Option<&Path>,
+) -> Result<Option<(PathBuf, String)>, WorkloadError> {
+    match (chosen, path) {
+        (Some(file), _) => {
+            let text = fs::read_to_string(file).map_err(|source| unreadable(file, source))?;
+            Ok(Some((file.to_path_buf(), text)))
+        }
+        (None, Some(path)) => {
+            let file = path.join(ENV);
+            Ok(read_text(&file)?.map(|text| (file, text)))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+/// Reads everything else in a directory. `env_file` is left out of the
+/// uploads wherever in the directory it lies.
+///
+/// # Errors
+/// [`WorkloadError`] for what cannot be read or uploaded, and for more than
+/// `limit` bytes or [`MOST_FILES`] files.
+pub fn read(
+    path: &Path,
+    env_file: Option<&Path>,
+    limit: ByteSize,
+) -> Result<WorkloadDirectory, WorkloadError> {
+    check(path)?;
+    let file = path.join(entrypoint::FILE_NAME);
+    let entrypoint = match fs::read(&file) {
+        Ok(content) => Some(Entrypoint::parse(&file, content)?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(source) => return Err(unreadable(&file, source)),
+    };
+    let root = path
+        .canonicalize()
+        .map_err(|source| unreadable(path, source))?;
+    let mut walk = Walk {
+        top: path,
+        env_file: env_file.and_then(|file| file.canonicalize().ok()),
+        found: Vec::new(),
+        left_out: Vec::new(),
+        open: vec![root.clone()],
+        root,
+    };
+    walk.directory(path, "")?;
+    walk.check_limits(limit)?;
+    let Walk {
+        found,
+        mut left_out,
+        ..
+    } = walk;
+    left_out.sort();
+    let files = found
+        .into_iter()
+        .map(
+            |Found {
+                 file,
+                 path,
+                 executable,
+                 ..
+             }| {
+                let content = fs::read(&file).map_err(|source| unreadable(&file, source))?;
+                Ok(UploadFile {
+                    path,
+                    content,
+                    executable,
+                })
+            },
+        )
+        .collect::<Result<_, WorkloadError>>()?;
+    Ok(WorkloadDirectory {
+        entrypoint,
+        files,
+        left_out,
+    })
+}
+
+/// A file to upload, before it is read.
+struct Found {
+    file: PathBuf,
+    path: String,
+    size: u64,
+    executable: bool,
+}
+
+/// A walk through the directory that follows symlinks, but not out of it.
+struct Walk<'a> {
+    top: &'a Path,
+    root: PathBuf,
+    env_file: Option<PathBuf>,
+    found: Vec<Found>,
+    left_out: Vec<String>,
+    /// Real paths of the directories being walked, to notice a circle.
+    open: Vec<PathBuf>,
+}
+
+impl Walk<'_> {
+    fn directory(&mut self, directory: &Path, prefix: &str) -> Result<(), WorkloadError> {
+        let mut entries = fs::read_dir(directory)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|source| unreadable(directory, source))?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let Ok(name) = entry.file_name().into_string() else {
+                return Err(self.refused(&entry.path(), "its name is not UTF-8", "rename it"));
+            };
+            if prefix.is_empty() && SPECIAL.contains(&name.as_str()) {
+                continue;
+            }
+            let path = format!("{prefix}{name}");
+            if LEFT_OUT.contains(&name.as_str()) {
+                self.left_out.push(path);
+                continue;
+            }
+            self.entry(&entry.path(), path)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, file: &Path, path: String) -> Result<(), WorkloadError> {
+        let real = file.canonicalize().map_err(|_| {
+            self.refused(
+                file,
+                "it is a symlink to nothing",
+                "remove it, or restore what it points to",
+            )
+        })?;
+        if !real.starts_with(&self.root) {
+            let reason = format!(
+                "it is a symlink out of the directory, to {}",
+                real.display()
+            );
+            return Err(self.refused(file, &reason, "copy what it points to into the directory"));
+        }
+        if self.env_file.as_deref() == Some(&real) {
+            return Ok(());
+        }
+        let metadata = fs::metadata(&real).map_err(|source| unreadable(file, source))?;
+        if metadata.is_dir() {
+            if self.open.contains(&real) {
+                return Err(self.refused(
+                    file,
+                    "it is a symlink to a directory around it",
+                    "remove it",
+                ));
+            }
+            self.open.push(real);
+            self.directory(file, &format!("{path}/"))?;
+            self.open.pop();
+            return Ok(());
+        }
+        if !metadata.is_file() {
+            return Err(self.refused(file, "it is neither file nor directory", "remove it"));
+        }
+        // Projected volumes refuse such names (validateLocalNonReservedPath).
+        if path.starts_with("..") {
+            return Err(self.refused(file, "its name begins with two dots", "rename it"));
+        }
+        let size = metadata.len();
+        if size > PART_LIMIT as u64 - 200 {
+            let reason = format!(
+                "{} is more than one ConfigMap holds (976 KiB)",
+                ByteSize(size)
+            );
+            return Err(self.refused(
+                file,
+                &reason,
+                "put it into the image, or fetch it when the workload starts",
+            ));
+        }
+        self.found.push(Found {
+            file: file.to_path_buf(),
+            path,
+            size,
+            executable: is_executable(&metadata),
+        });
+        Ok(())
+    }
+
+    fn check_limits(&self, limit: ByteSize) -> Result<(), WorkloadError> {
+        let total = ByteSize(self.found.iter().map(|found| found.size).sum());
+        let crossed = if total > limit {
+            format!("{limit}, --upload-limit")
+        } else if self.found.len() > MOST_FILES {
+            format!("{MOST_FILES} files")
+        } else {
+            return Ok(());
+        };
+        let mut by_size: Vec<&Found> = self.found.iter().collect();
+        by_size.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.path.cmp(&b.path)));
+        Err(WorkloadError::TooLarge {
+            directory: self.top.to_path_buf(),
+            total,
+            files: self.found.len(),
+            limit: crossed,
+            largest: by_size
+                .iter()
+                .take(3)
+                .map(|found| (found.path.clone(), ByteSize(found.size)))
+                .collect(),
+        })
+    }
+
+    fn refused(&self, file: &Path, reason: &str, hint: &str) -> WorkloadError {
+        WorkloadError::NotUploadable {
+            path: file.to_path_buf(),
+            reason: reason.to_owned(),
+            hint: hint.to_owned(),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_executable(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.permissions().mode() & 0o111 != 0
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &fs::Metadata) -> bool {
+    false
+}
+
+fn check(path: &Path) -> Result<(), WorkloadError> {
+    let metadata = fs::metadata(path).map_err(|source| unreadable(path, source))?;
+    if metadata.is_dir() {
+        Ok(())
+    } else {
+        Err(WorkloadError::NotADirectory(path.to_path_buf()))
+    }
+}
+
+fn read_text(file: &Path) -> Result<Option<String>, WorkloadError> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(unreadable(file, source)),
+    }
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> WorkloadError {
+    WorkloadError::Read {
+        path: path.to_path_buf(),
+        source,
+    }
+}

@@ -1,0 +1,293 @@
+//! The `entrypoint` file: a script that is mounted as a file and executed as
+//! one, so that newlines, quotes and `$VARIABLES` mean what they mean in any
+//! script.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::WorkloadError;
+
+/// Name of the file in the directory, and among the uploads.
+pub const FILE_NAME: &str = "entrypoint";
+
+/// How a script among the uploads is executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Script {
+    /// As a program of its own: it has a shebang, or is a binary.
+    Direct,
+    /// By `sh`.
+    Shell,
+}
+
+/// An entrypoint, ready to be uploaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entrypoint {
+    /// The bytes that the container executes.
+    pub content: Vec<u8>,
+    /// How.
+    pub script: Script,
+    /// Lines that were joined to the line above, counted from 1.
+    pub joined_lines: Vec<usize>,
+}
+
+impl Entrypoint {
+    /// Reads the bytes of the file. They are kept as they are, with one
+    /// exception: without a shebang, a line that begins with `-` outside of
+    /// quotes and here-documents continues the line above. No shell has a
+    /// use for such a line, and entrypoints of the original kaiwo, which
+    /// joined all lines, are written that way.
+    ///
+    /// # Errors
+    /// [`WorkloadError::Value`] for a script without a command, and for a
+    /// shebang with a carriage return, which no kernel finds.
+    pub fn parse(file: &Path, content: Vec<u8>) -> Result<Self, WorkloadError> {
+        let wrong = |line, message: &str, hint: String| WorkloadError::Value {
+            file: file.to_path_buf(),
+            line,
+            message: message.to_owned(),
+            hint,
+        };
+        if content.iter().all(u8::is_ascii_whitespace) {
+            return Err(wrong(
+                1,
+                "the entrypoint is empty",
+                "write the commands to run into it".to_owned(),
+            ));
+        }
+        if content.starts_with(b"#!") {
+            let first = content
+                .split(|byte| *byte == b'\n')
+                .next()
+                .unwrap_or_default();
+            if first.ends_with(b"\r") {
+                let hint = format!(
+                    "convert its line endings: sed -i 's/\\r$//' {}",
+                    file.display()
+                );
+                return Err(wrong(
+                    1,
+                    "the shebang ends in a carriage return, so its interpreter is never found",
+                    hint,
+                ));
+            }
+            return Ok(Self {
+                content,
+                script: Script::Direct,
+                joined_lines: Vec::new(),
+            });
+        }
+        match std::str::from_utf8(&content) {
+            Ok(text) if !text.contains('\0') => {
+                let (text, joined_lines) = join_continued_lines(text);
+                Ok(Self {
+                    content: text.into_bytes(),
+                    script: Script::Shell,
+                    joined_lines,
+                })
+            }
+            // Binaries are programs of their own; the kernel judges them.
+            _ => Ok(Self {
+                content,
+                script: Script::Direct,
+                joined_lines: Vec::new(),
+            }),
+        }
+    }
+
+    /// Makes a script that becomes `command`, for kinds that can only be
+    /// given a script.
+    pub fn of_command(command: &[String]) -> Self {
+        let words: Vec<String> = command.iter().map(|word| shell_quoted(word)).collect();
+        let text = format!("#!/bin/sh\nexec {}\n", words.join(" "));
+        Self {
+            content: text.into_bytes(),
+            script: Script::Direct,
+            joined_lines: Vec::new(),
+        }
+    }
+}
+
+/// Quotes a word so that `sh` reads it back as it is.
+fn shell_quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Adds a backslash to the end of each line that the next one continues, and
+/// returns the numbers of those next lines.
+fn join_continued_lines(text: &str) -> (String, Vec<usize>) {
+    let mut joined_lines = Vec::new();
+    let mut result = String::with_capacity(text.len() + 16);
+    let mut state = ShellState::default();
+    // The last line that holds a command: what a `-` line can continue.
+    let mut continuable = false;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let starts_in_code = state.in_code();
+        if starts_in_code && continuable && line.trim_start().starts_with('-') {
+            let ending = if result.ends_with("\r\n") {
+                "\r\n"
+            } else {
+                "\n"
+            };
+            result.truncate(result.len() - ending.len());
+            let kept = result.trim_end().len();
+            result.truncate(kept);
+            result.push_str(" \\\n");
+            joined_lines.push(index + 1);
+        }
+        let has_comment = state.read_line(line);
+        let blank = line.trim().is_empty();
+        continuable = state.in_code()
+            && !blank
+            && !has_comment
+            && !line.trim_end().ends_with('\\')
+            && line.ends_with('\n');
+        result.push_str(line);
+    }
+    (result, joined_lines)
+}
+
+/// How far a shell is inside quotes and here-documents at the end of a line.
+#[derive(Default)]
+struct ShellState {
+    quote: Option<char>,
+    /// Delimiters of here-documents that have begun, in their order, and
+    /// whether leading tabs are stripped (`<<-`).
+    here_documents: std::collections::VecDeque<(String, bool)>,
+}
+
+impl ShellState {
+    fn in_code(&self) -> bool {
+        self.quote.is_none() && self.here_documents.is_empty()
+    }
+
+    /// Follows one line, and returns whether a comment ends it.
+    fn read_line(&mut self, line: &str) -> bool {
+        let bare = line.trim_end_matches(['\n', '\r']);
+        if self.quote.is_none()
+            && let Some((delimiter, tabs)) = self.here_documents.front()
+        {
+            let candidate = if *tabs {
+                bare.trim_start_matches('\t')
+            } else {
+                bare
+            };
+            if candidate == delimiter {
+                self.here_documents.pop_front();
+            }
+            return false;
+        }
+        let mut chars = bare.char_indices().peekable();
+        let mut before = ' ';
+        while let Some((index, c)) = chars.next() {
+            match (self.quote, c) {
+                (Some('\''), '\'') | (Some('"'), '"') => self.quote = None,
+                (Some('"') | None, '\\') => _ = chars.next(),
+                (None, '\'' | '"') => self.quote = Some(c),
+                (None, '#') if before.is_whitespace() || ";&|(".contains(before) => return true,
+                (None, '<')
+                    if bare[index..].starts_with("<<")
+                        && !bare[index..].starts_with("<<<")
+                        && before != '<' =>
+                {
+                    if let Some(begun) = here_document(&bare[index + 2..]) {
+                        self.here_documents.push_back(begun);
+                    }
+                }
+                _ => {}
+            }
+            before = c;
+        }
+        false
+    }
+}
+
+/// Reads the delimiter after `<<`.
+fn here_document(after: &str) -> Option<(String, bool)> {
+    let tabs = after.starts_with('-');
+    let word = after
+        .trim_start_matches('-')
+        .trim_start_matches([' ', '\t']);
+    let end = word
+        .find(|c: char| c.is_whitespace() || ";&|<>()".contains(c))
+        .unwrap_or(word.len());
+    let delimiter: String = word[..end]
+        .chars()
+        .filter(|c| !"'\"\\".contains(*c))
+        .collect();
+    (!delimiter.is_empty()).then_some((delimiter, tabs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Classified;
+
+    fn parse(text: &str) -> Entrypoint {
+        Entrypoint::parse(Path::new("entrypoint"), text.as_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn scripts_are_kept_byte_for_byte() {
+        for text in [
+            "#!/usr/bin/env python3\nprint('-x')\n-1\n",
+            "set -e # comment\n\necho \"a\nb\" '\n- c'\ncat <<'END'\n- item\n$NUM_GPUS\nEND\necho done",
+            "cat <<-END <<OTHER\n\t- a\n\tEND\n- b\nOTHER\n",
+            "echo a \\\n  --flag\n",
+            "# a comment\n- stays\n",
+            "echo \"<<END\"\necho ok\n",
+            "x=$(( 1 << 2 ))\necho $x\n",
+            "\u{feff}echo ünïcode\r\necho windows\r\n",
+        ] {
+            let entrypoint = parse(text);
+            assert_eq!(String::from_utf8(entrypoint.content).unwrap(), text);
+            assert_eq!(entrypoint.joined_lines, [] as [usize; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn option_lines_continue_the_command_above() {
+        let entrypoint = parse("python train.py\n  --epochs 3  \n  --lr=1e-4\necho done\n");
+        assert_eq!(
+            String::from_utf8(entrypoint.content).unwrap(),
+            "python train.py \\\n  --epochs 3 \\\n  --lr=1e-4\necho done\n"
+        );
+        assert_eq!(entrypoint.joined_lines, [2, 3]);
+        assert_eq!(entrypoint.script, Script::Shell);
+    }
+
+    #[test]
+    fn what_executes_itself_is_executed() {
+        assert_eq!(parse("#!/bin/bash\n").script, Script::Direct);
+        let binary = Entrypoint::parse(Path::new("e"), b"\x7fELF\0\xff".to_vec()).unwrap();
+        assert_eq!(binary.script, Script::Direct);
+    }
+
+    #[test]
+    fn what_cannot_run_is_refused() {
+        let empty = Entrypoint::parse(Path::new("d/entrypoint"), b" \n".to_vec()).unwrap_err();
+        assert_eq!(empty.to_string(), "d/entrypoint:1: the entrypoint is empty");
+        let windows =
+            Entrypoint::parse(Path::new("d/entrypoint"), b"#!/bin/sh\r\necho\r\n".to_vec())
+                .unwrap_err();
+        assert_eq!(
+            windows.hints(),
+            ["convert its line endings: sed -i 's/\\r$//' d/entrypoint"]
+        );
+    }
+
+    #[test]
+    fn a_command_becomes_a_script_that_means_the_same() {
+        let words = ["python", "train it.py", "--x=$HOME", "it's", ""].map(str::to_owned);
+        let script = Entrypoint::of_command(&words);
+        assert_eq!(
+            String::from_utf8(script.content).unwrap(),
+            "#!/bin/sh\nexec python 'train it.py' '--x=$HOME' 'it'\\''s' ''\n"
+        );
+    }
+}

@@ -1,0 +1,403 @@
+//! The `env` file: variables and secrets of a workload (the format of the
+//! original kaiwo).
+//!
+//! ```yaml
+//! envVars:
+//!   - name: MY_VAR
+//!     value: "my value"
+//!   - fromSecret:
+//!       name: HF_TOKEN
+//!       secret: hf-token
+//!       key: token
+//!   - mountSecret:
+//!       name: GOOGLE_APPLICATION_CREDENTIALS
+//!       secret: gcs-credentials
+//!       key: gcs-credentials-json
+//!       path: /etc/gcp/credentials.json
+//! ```
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::WorkloadError;
+use crate::plan::name::is_dns_1123_subdomain;
+use crate::yaml::{self, Located, YamlError};
+
+/// Variables and secrets of a workload.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Environment {
+    /// Variables, in the order of the file.
+    pub variables: Vec<EnvVar>,
+    /// Files made of secrets.
+    pub mounts: Vec<SecretMount>,
+}
+
+/// One variable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EnvVar {
+    /// Its name.
+    pub name: String,
+    /// Where its value comes from.
+    pub source: EnvSource,
+}
+
+/// Where the value of a variable comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum EnvSource {
+    /// It stands in the file.
+    Value(String),
+    /// A key of a Secret, which the pod reads by reference.
+    Secret {
+        /// Name of the Secret.
+        secret: String,
+        /// Key in it.
+        key: String,
+    },
+}
+
+/// One key of a Secret, mounted as a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretMount {
+    /// Name of the Secret.
+    pub secret: String,
+    /// Key in it.
+    pub key: String,
+    /// Absolute path of the file in the container.
+    pub path: String,
+}
+
+impl Environment {
+    /// Returns the plain value of a variable.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.variables
+            .iter()
+            .find_map(|variable| match &variable.source {
+                EnvSource::Value(value) if variable.name == name => Some(value.as_str()),
+                _ => None,
+            })
+    }
+
+    /// Returns whether a variable of this name is set, from wherever.
+    pub fn sets(&self, name: &str) -> bool {
+        self.variables.iter().any(|variable| variable.name == name)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct EnvFile {
+    #[serde(default)]
+    env_vars: Option<Vec<Located<Item>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Item {
+    name: Option<Located<String>>,
+    value: Option<Located<String>>,
+    from_secret: Option<FromSecret>,
+    mount_secret: Option<MountSecret>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FromSecret {
+    name: Located<String>,
+    secret: Located<String>,
+    key: Located<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MountSecret {
+    name: Located<String>,
+    secret: Located<String>,
+    key: Located<String>,
+    path: Located<String>,
+}
+
+/// Parses the text of an `env` file.
+///
+/// # Errors
+/// [`WorkloadError`] with the line: unknown keys, an item that is not exactly
+/// one of the three forms, names that Kubernetes refuses, duplicates.
+pub fn parse(file: &Path, text: &str) -> Result<Environment, WorkloadError> {
+    let parsed: EnvFile = yaml::parse(file, text)?;
+    let mut reader = Reader {
+        file,
+        environment: Environment::default(),
+        lines: Vec::new(),
+    };
+    for item in parsed.env_vars.unwrap_or_default() {
+        reader.read(item)?;
+    }
+    Ok(reader.environment)
+}
+
+/// Returns what to do about YAML that is not an `env` file.
+pub(super) fn yaml_hint(error: &YamlError) -> Option<String> {
+    if let Some(key) = error.message.strip_prefix("unknown field ") {
+        let known = [
+            "envVars",
+            "name",
+            "value",
+            "fromSecret",
+            "mountSecret",
+            "secret",
+            "key",
+            "path",
+        ];
+        let word = key.split('`').nth(1)?;
+        return crate::plan::nearest(word, known.map(str::to_owned))
+            .map(|near| format!("did you mean `{near}`?"));
+    }
+    error
+        .message
+        .contains("null")
+        .then(|| "write value: \"\" for an empty value".to_owned())
+}
+
+struct Reader<'a> {
+    file: &'a Path,
+    environment: Environment,
+    /// Line of each variable, for the message about a second one.
+    lines: Vec<u64>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, item: Located<Item>) -> Result<(), WorkloadError> {
+        match item.value {
+            Item {
+                name: Some(name),
+                value: Some(value),
+                from_secret: None,
+                mount_secret: None,
+            } => self.variable(name, EnvSource::Value(value.value)),
+            Item {
+                name: None,
+                value: None,
+                from_secret: Some(from),
+                mount_secret: None,
+            } => {
+                let secret = self.secret_name(from.secret)?;
+                let key = self.secret_key(from.key)?;
+                self.variable(from.name, EnvSource::Secret { secret, key })
+            }
+            Item {
+                name: None,
+                value: None,
+                from_secret: None,
+                mount_secret: Some(mount),
+            } => {
+                let secret = self.secret_name(mount.secret)?;
+                let key = self.secret_key(mount.key)?;
+                let path = self.mount_path(mount.path)?;
+                self.environment.mounts.push(SecretMount {
+                    secret,
+                    key,
+                    path: path.clone(),
+                });
+                self.variable(mount.name, EnvSource::Value(path))
+            }
+            Item {
+                name: Some(name), ..
+            } => Err(self.wrong(
+                name.line,
+                format!("{} has no value", name.value),
+                "write value: \"\" for an empty value",
+            )),
+            _ => Err(self.wrong(
+                item.line,
+                "an item is one of name and value, fromSecret, or mountSecret".to_owned(),
+                "split it into several items, each beginning with \"- \"",
+            )),
+        }
+    }
+
+    fn variable(&mut self, name: Located<String>, source: EnvSource) -> Result<(), WorkloadError> {
+        let Located { value: name, line } = name;
+        // envvar names that every supported Kubernetes accepts
+        // (validation.IsEnvVarName); later releases allow more.
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if name.is_empty()
+            || !name.chars().all(allowed)
+            || name.starts_with(|c: char| c.is_ascii_digit())
+        {
+            return Err(self.wrong(
+                line,
+                format!("{name:?} cannot name a variable"),
+                "use letters, digits and _, beginning with a letter or _",
+            ));
+        }
+        if let Some(first) = self
+            .environment
+            .variables
+            .iter()
+            .position(|variable| variable.name == name)
+        {
+            let first = self.lines[first];
+            return Err(self.wrong(
+                line,
+                format!("{name} is set a second time"),
+                format!("it is set in line {first}"),
+            ));
+        }
+        self.environment.variables.push(EnvVar { name, source });
+        self.lines.push(line);
+        Ok(())
+    }
+
+    fn secret_name(&self, name: Located<String>) -> Result<String, WorkloadError> {
+        if is_dns_1123_subdomain(&name.value) {
+            return Ok(name.value);
+        }
+        Err(self.wrong(
+            name.line,
+            format!("{:?} cannot name a Secret", name.value),
+            "see the names with: kubectl get secrets",
+        ))
+    }
+
+    fn secret_key(&self, key: Located<String>) -> Result<String, WorkloadError> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if !key.value.is_empty()
+            && key.value.len() <= 253
+            && key.value.chars().all(allowed)
+            && !key.value.starts_with("..")
+        {
+            return Ok(key.value);
+        }
+        Err(self.wrong(
+            key.line,
+            format!("{:?} cannot be a key of a Secret", key.value),
+            "see the keys with: kubectl describe secret NAME",
+        ))
+    }
+
+    fn mount_path(&self, path: Located<String>) -> Result<String, WorkloadError> {
+        let parts: Vec<&str> = path.value.split('/').skip(1).collect();
+        let plain = parts.iter().all(|part| !matches!(*part, "" | "." | ".."));
+        if !path.value.starts_with('/') || !plain || path.value.contains(':') {
+            return Err(self.wrong(
+                path.line,
+                format!("{:?} cannot be the path of a mounted file", path.value),
+                "write an absolute path without . and .. and :, such as /etc/gcp/credentials.json",
+            ));
+        }
+        if self
+            .environment
+            .mounts
+            .iter()
+            .any(|mount| mount.path == path.value)
+        {
+            return Err(self.wrong(
+                path.line,
+                format!("{} is mounted a second time", path.value),
+                "choose another path",
+            ));
+        }
+        Ok(path.value)
+    }
+
+    fn wrong(&self, line: u64, message: String, hint: impl Into<String>) -> WorkloadError {
+        WorkloadError::Value {
+            file: self.file.to_path_buf(),
+            line,
+            message,
+            hint: hint.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Classified;
+
+    fn read(text: &str) -> Result<Environment, WorkloadError> {
+        parse(Path::new("env"), text)
+    }
+
+    #[test]
+    fn the_three_forms_are_read() {
+        let environment = read(concat!(
+            "envVars:\n",
+            "  - name: EMPTY\n    value: \"\"\n",
+            "  - name: BARE\n    value: yes\n",
+            "  - fromSecret:\n      name: HF_TOKEN\n      secret: hf-token\n      key: token\n",
+            "  - mountSecret:\n      name: CREDS\n      secret: gcs\n      key: json\n      path: /etc/gcp/c.json\n",
+        ))
+        .unwrap();
+        assert_eq!(environment.value("EMPTY"), Some(""));
+        assert_eq!(environment.value("BARE"), Some("yes"));
+        assert_eq!(environment.value("CREDS"), Some("/etc/gcp/c.json"));
+        assert!(environment.sets("HF_TOKEN"));
+        assert_eq!(environment.mounts[0].secret, "gcs");
+        assert_eq!(read("").unwrap(), Environment::default());
+        assert_eq!(read("envVars: []\n").unwrap(), Environment::default());
+    }
+
+    #[test]
+    fn mistakes_name_their_line() {
+        for (text, object, says, hint) in [
+            (
+                "envVars:\n  - name: A\n    value: 1\n  - name: A\n    value: 2\n",
+                "env:4",
+                "second time",
+                "line 2",
+            ),
+            (
+                "envVars:\n  - nam: A\n    value: 1\n",
+                "env:2",
+                "unknown field `nam`",
+                "`name`",
+            ),
+            (
+                "envVar:\n  - name: A\n",
+                "env:1",
+                "unknown field",
+                "`envVars`",
+            ),
+            (
+                "envVars:\n  - name: 1A\n    value: x\n",
+                "env:2",
+                "cannot name a variable",
+                "letter",
+            ),
+            ("envVars:\n  - name: A\n", "env:2", "no value", "\"\""),
+            (
+                "envVars:\n  - name: A\n    value: x\n    fromSecret: {name: B, secret: s, key: k}\n",
+                "env:2",
+                "",
+                "",
+            ),
+            (
+                "envVars:\n  - fromSecret: {name: B, secret: S_, key: k}\n",
+                "env:2",
+                "cannot name a Secret",
+                "kubectl",
+            ),
+            (
+                "envVars:\n  - mountSecret: {name: B, secret: s, key: k, path: etc/x}\n",
+                "env:2",
+                "path",
+                "absolute",
+            ),
+            ("envVars:\n  - name: [\n", "env:2", "", ""),
+        ] {
+            let error = read(text).unwrap_err();
+            assert_eq!(error.object().unwrap(), object, "{text}: {error}");
+            assert!(error.to_string().contains(says), "{text}: {error}");
+            assert!(
+                error.hints().join(" ").contains(hint),
+                "{text}: {:?}",
+                error.hints()
+            );
+        }
+    }
+}
