@@ -54,7 +54,7 @@ pub struct Resource {
 
 impl Resource {
     /// Returns the resource of `kind` in `api_version`, for the kinds that
-    /// kaiwo writes.
+    /// kaiwo reads or writes.
     pub fn of(api_version: &str, kind: &str) -> Option<Self> {
         let (kind, plural, namespaced) = match kind {
             "Namespace" => ("Namespace", "namespaces", false),
@@ -65,6 +65,7 @@ impl Resource {
             "LocalQueue" => ("LocalQueue", "localqueues", true),
             "ClusterQueue" => ("ClusterQueue", "clusterqueues", false),
             "ResourceFlavor" => ("ResourceFlavor", "resourceflavors", false),
+            "Node" => ("Node", "nodes", false),
             _ => return None,
         };
         Some(Self {

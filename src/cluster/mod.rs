@@ -1,1 +1,13 @@
-//! All Kubernetes I/O.
+//! All Kubernetes I/O: connecting, reading facts, submitting. Prints nothing
+//! and knows no template.
+
+pub mod connection;
+pub mod error;
+pub mod existing;
+pub mod facts;
+pub mod preflight;
+pub mod request;
+pub mod submission;
+
+pub use connection::{Cluster, Target};
+pub use error::ClusterError;

@@ -135,6 +135,23 @@ impl ManifestSet {
         self.uploads.iter().chain(&self.companions)
     }
 
+    /// Returns the same set with its workload, and what carries the
+    /// workload's name, under another name: for a rehearsal beside a workload
+    /// that still exists.
+    #[must_use]
+    pub fn renamed(&self, name: &str) -> Self {
+        let old = self.workload.name();
+        let rename = |manifest: &Manifest| match manifest.name() == old {
+            true => manifest.renamed(name),
+            false => manifest.clone(),
+        };
+        Self {
+            companions: self.companions.iter().map(rename).collect(),
+            workload: rename(&self.workload),
+            ..self.clone()
+        }
+    }
+
     /// Returns the objects as a stream of YAML documents.
     pub fn to_yaml(&self) -> String {
         let documents: Vec<String> = self

@@ -110,7 +110,7 @@ pub fn render(plan: &Plan, submission: &str) -> Result<ManifestSet, RenderError>
         local_queue: plan
             .new_local_queue
             .as_ref()
-            .map(|queue| support::local_queue(plan, queue)),
+            .map(|queue| support::local_queue(plan, queue, submission)),
         uploads: support::uploads(plan, submission),
         companions,
         workload,

@@ -35,7 +35,7 @@ pub fn namespace(plan: &Plan) -> Manifest {
 }
 
 /// Returns a LocalQueue that points at its ClusterQueue.
-pub fn local_queue(plan: &Plan, queue: &NewLocalQueue) -> Manifest {
+pub fn local_queue(plan: &Plan, queue: &NewLocalQueue, submission: &str) -> Manifest {
     object(json!({
         "apiVersion": queue.api_version,
         "kind": "LocalQueue",
@@ -43,6 +43,7 @@ pub fn local_queue(plan: &Plan, queue: &NewLocalQueue) -> Manifest {
             "name": queue.name,
             "namespace": plan.request.namespace,
             "labels": {k8s::APP_MANAGED_BY_LABEL: k8s::MANAGER},
+            "annotations": {k8s::SUBMISSION_ANNOTATION: submission},
         },
         "spec": {"clusterQueue": queue.cluster_queue},
     }))

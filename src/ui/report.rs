@@ -90,6 +90,38 @@ pub enum Outcome {
     DryRun,
 }
 
+/// Returns the lines that say how a submission ended and what to do next.
+pub fn created(outcome: Outcome, plan: &Plan, manifests: &ManifestSet) -> Vec<String> {
+    let workload = manifests.workload.display_name();
+    let namespace = &plan.request.namespace;
+    let verb = match outcome {
+        Outcome::Created => "created",
+        Outcome::Unchanged => "unchanged",
+        Outcome::Replaced => "replaced",
+        Outcome::DryRun => "dry run",
+    };
+    let mut made = Vec::new();
+    if outcome != Outcome::Unchanged {
+        if let Some(namespace) = &manifests.namespace {
+            made.push(namespace.display_name());
+        }
+        if let Some(queue) = &manifests.local_queue {
+            made.push(queue.display_name());
+        }
+        match manifests.uploads.len() {
+            0 => {}
+            1 => made.push("1 upload".to_owned()),
+            count => made.push(format!("{count} uploads")),
+        }
+    }
+    let with = if made.is_empty() { String::new() } else { format!(", with {}", made.join(", ")) };
+    vec![
+        format!("{workload} {verb}{with}"),
+        format!("  follow it: kubectl -n {namespace} get {workload} --watch"),
+        format!("  remove it: kubectl -n {namespace} delete {workload}"),
+    ]
+}
+
 /// The report of a submission for programs (`-o json`).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

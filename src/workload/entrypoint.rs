@@ -110,7 +110,7 @@ impl Entrypoint {
 }
 
 /// Quotes a word so that `sh` reads it back as it is.
-fn shell_quoted(word: &str) -> String {
+pub fn shell_quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

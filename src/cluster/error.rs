@@ -1,0 +1,163 @@
+//! What can go wrong between kaiwo and an API server.
+
+use kube::core::Status;
+
+use crate::error::{Classified, ErrorClass};
+
+/// A failed exchange with the API server, or an answer that ends a
+/// submission.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// There is no usable kubeconfig.
+    #[error("no usable kubeconfig: {message}")]
+    Kubeconfig {
+        /// What is missing or wrong.
+        message: String,
+        /// The library's error, where there is one.
+        source: Option<kube::config::KubeconfigError>,
+    },
+    /// A client cannot be made of the kubeconfig.
+    #[error("cannot connect to {server} as the kubeconfig says")]
+    Client {
+        /// The API server.
+        server: String,
+        /// Why not.
+        source: kube::Error,
+    },
+    /// The credentials of the kubeconfig cannot be had.
+    #[error("cannot get credentials for {server}")]
+    Credentials {
+        /// The API server.
+        server: String,
+        /// Why not.
+        source: kube::Error,
+    },
+    /// No answer came.
+    #[error("cannot reach the cluster at {server}")]
+    Unreachable {
+        /// The API server.
+        server: String,
+        /// Why not.
+        source: kube::Error,
+    },
+    /// The answer took too long.
+    #[error("{server} did not answer within {seconds} s ({request})")]
+    Slow {
+        /// The API server.
+        server: String,
+        /// The deadline.
+        seconds: u64,
+        /// Verb and path.
+        request: String,
+    },
+    /// The API server said no.
+    #[error("{}", refusal(.0))]
+    Api(Box<Status>),
+    /// The answer is not what the API promises.
+    #[error("the answer to {request} cannot be understood")]
+    Answer {
+        /// Verb and path.
+        request: String,
+        /// Why not.
+        source: kube::Error,
+    },
+}
+
+impl ClusterError {
+    /// Sorts an error of the client.
+    pub(super) fn from_client(error: kube::Error, server: &str, request: &str) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::Api(status),
+            source @ (kube::Error::SerdeError(_) | kube::Error::FromUtf8(_)) => {
+                Self::Answer { request: request.to_owned(), source }
+            }
+            source @ kube::Error::Auth(_) => Self::Credentials { server: server.to_owned(), source },
+            source => Self::Unreachable { server: server.to_owned(), source },
+        }
+    }
+
+    /// Returns the HTTP code of the API server's refusal.
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Api(status) => Some(status.code),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the object is not there.
+    pub fn is_not_found(&self) -> bool {
+        self.code() == Some(404)
+    }
+
+    /// Returns whether the user may not do this.
+    pub fn is_forbidden(&self) -> bool {
+        self.code() == Some(403)
+    }
+
+    /// Returns whether an object of that name exists.
+    pub fn is_already_exists(&self) -> bool {
+        matches!(self, Self::Api(status) if status.is_already_exists())
+    }
+
+    /// Returns whether a condition of the request was not met, such as the
+    /// UID of what is to be deleted.
+    pub fn is_conflict(&self) -> bool {
+        self.code() == Some(409) && !self.is_already_exists()
+    }
+}
+
+impl Classified for ClusterError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Kubeconfig { .. } | Self::Client { .. } | Self::Unreachable { .. } | Self::Slow { .. } => {
+                ErrorClass::Unreachable
+            }
+            Self::Credentials { .. } => ErrorClass::Denied,
+            Self::Api(status) => match status.code {
+                401 | 403 => ErrorClass::Denied,
+                400 | 404 | 413 | 422 => ErrorClass::Refused,
+                409 => ErrorClass::Conflict,
+                429 | 502 | 503 | 504 => ErrorClass::Unreachable,
+                _ => ErrorClass::Unclassified,
+            },
+            Self::Answer { .. } => ErrorClass::Unclassified,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Kubeconfig { .. } => vec![
+                "name one with --kubeconfig FILE or KUBECONFIG, or put it at ~/.kube/config".to_owned(),
+                "without a cluster: --dry-run prints the manifests".to_owned(),
+            ],
+            Self::Client { .. } | Self::Unreachable { .. } => vec![
+                "try: kubectl cluster-info".to_owned(),
+                "without a cluster: --dry-run prints the manifests".to_owned(),
+            ],
+            Self::Slow { .. } => vec!["give it more time: --request-timeout 120".to_owned()],
+            Self::Credentials { .. } => vec!["log in again, then try: kubectl auth whoami".to_owned()],
+            Self::Api(status) => match status.code {
+                401 => vec!["log in again, then try: kubectl auth whoami".to_owned()],
+                403 => vec!["ask an admin of the namespace for this right".to_owned()],
+                _ => Vec::new(),
+            },
+            Self::Answer { .. } => vec!["is the server an API server of Kubernetes?".to_owned()],
+        }
+    }
+
+    fn object(&self) -> Option<String> {
+        let Self::Api(status) = self else { return None };
+        let details = status.details.as_ref()?;
+        (!details.kind.is_empty() && !details.name.is_empty()).then(|| format!("{}/{}", details.kind, details.name))
+    }
+}
+
+/// Returns the API server's own words, or its reason where it has none.
+fn refusal(status: &Status) -> String {
+    match (status.message.trim(), status.code) {
+        ("", code) => format!("the API server answered {code} {}", status.reason),
+        (message, 401) => format!("not authenticated: {message}"),
+        (message, 403) => format!("not allowed: {message}"),
+        (message, _) => message.to_owned(),
+    }
+}

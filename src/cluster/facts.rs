@@ -1,0 +1,154 @@
+//! Reads what a plan needs to know, all at once. What the user may not read
+//! is left unknown; only a failed connection is an error.
+
+use serde::Deserialize;
+
+use super::request::readable;
+use super::existing::Existing;
+use super::{Cluster, ClusterError};
+use crate::k8s::{KUEUE_GROUP, RAY_GROUP, Resource};
+use crate::plan::facts::{ClusterFacts, Readable};
+use crate::plan::name::WorkloadKind;
+
+/// Versions of Kueue's API that kaiwo reads and writes, best first.
+const KUEUE_VERSIONS: [&str; 2] = ["v1beta2", "v1beta1"];
+/// Version of KubeRay's API that kaiwo writes.
+const RAY_VERSION: &str = "v1";
+
+#[derive(Deserialize)]
+struct Groups {
+    groups: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    name: String,
+    versions: Vec<GroupVersion>,
+}
+
+#[derive(Deserialize)]
+struct GroupVersion {
+    version: String,
+}
+
+impl Groups {
+    fn serves(&self, group: &str, version: &str) -> bool {
+        self.groups
+            .iter()
+            .filter(|served| served.name == group)
+            .any(|served| served.versions.iter().any(|served| served.version == version))
+    }
+}
+
+/// Facts for a submission, and the workload of that name if there is one.
+#[derive(Debug)]
+pub struct Gathered {
+    /// What the plan builds on.
+    pub facts: ClusterFacts,
+    /// The workload that has the name already.
+    pub existing: Option<Existing>,
+}
+
+/// Reads the facts for submitting `kind` `name` to `namespace`.
+///
+/// All requests leave at once, on connections of their own, so they take as
+/// long as the slowest one.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked at all.
+pub async fn gather(
+    cluster: &Cluster,
+    kind: WorkloadKind,
+    namespace: &str,
+    name: &str,
+) -> Result<Gathered, ClusterError> {
+    // The newest version is asked for before it is known to be served: on a
+    // cluster that lacks it, one more round of requests finds out.
+    let newest = format!("{KUEUE_GROUP}/{}", KUEUE_VERSIONS[0]);
+    let (groups, found, existing, queues) = tokio::join!(
+        cluster.get::<Groups>("/apis"),
+        find_namespace(cluster, namespace),
+        Existing::find(cluster, kind, namespace, name),
+        Queues::read(cluster, &newest, namespace),
+    );
+    let groups = groups?;
+    let kueue = KUEUE_VERSIONS
+        .iter()
+        .find(|version| groups.serves(KUEUE_GROUP, version))
+        .map(|version| format!("{KUEUE_GROUP}/{version}"));
+    let queues = match &kueue {
+        None => Queues::none(),
+        Some(served) if *served == newest => queues?,
+        Some(served) => Queues::read(cluster, served, namespace).await?,
+    };
+    let existing = match readable(existing)? {
+        Readable::Known(existing) => existing,
+        // A user who may not read workloads may still create them; the
+        // API server then tells of one that exists.
+        Readable::Forbidden => None,
+    };
+    Ok(Gathered {
+        facts: ClusterFacts {
+            ray: groups.serves(RAY_GROUP, RAY_VERSION),
+            kueue,
+            namespace: found?,
+            local_queues: queues.local,
+            cluster_queues: queues.cluster,
+            flavors: queues.flavors,
+            nodes: None,
+        },
+        existing,
+    })
+}
+
+/// Reads the nodes, which [`gather`] leaves out because they are many.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked.
+pub async fn nodes(
+    cluster: &Cluster,
+) -> Result<Readable<Vec<crate::plan::facts::Node>>, ClusterError> {
+    readable(cluster.list(&resource("v1", "Node"), "", "").await)
+}
+
+async fn find_namespace(
+    cluster: &Cluster,
+    namespace: &str,
+) -> Result<Readable<Option<crate::plan::facts::Namespace>>, ClusterError> {
+    readable(cluster.find(&resource("v1", "Namespace"), "", namespace).await)
+}
+
+struct Queues {
+    local: Readable<Vec<crate::plan::facts::LocalQueue>>,
+    cluster: Readable<Vec<crate::plan::facts::ClusterQueue>>,
+    flavors: Readable<Vec<crate::plan::facts::ResourceFlavor>>,
+}
+
+impl Queues {
+    async fn read(cluster: &Cluster, api_version: &str, namespace: &str) -> Result<Self, ClusterError> {
+        let (local_queue, cluster_queue, flavor) = (
+            resource(api_version, "LocalQueue"),
+            resource(api_version, "ClusterQueue"),
+            resource(api_version, "ResourceFlavor"),
+        );
+        let (local, queues, flavors) = tokio::join!(
+            cluster.list(&local_queue, namespace, ""),
+            cluster.list(&cluster_queue, "", ""),
+            cluster.list(&flavor, "", ""),
+        );
+        Ok(Self { local: readable(local)?, cluster: readable(queues)?, flavors: readable(flavors)? })
+    }
+
+    fn none() -> Self {
+        Self {
+            local: Readable::Known(Vec::new()),
+            cluster: Readable::Known(Vec::new()),
+            flavors: Readable::Known(Vec::new()),
+        }
+    }
+}
+
+/// Every kind asked for here is in the table of [`Resource::of`].
+fn resource(api_version: &str, kind: &str) -> Resource {
+    Resource::of(api_version, kind).unwrap_or_else(|| unreachable!("no paths are known for {kind}"))
+}

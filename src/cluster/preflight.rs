@@ -1,0 +1,126 @@
+//! Lets the API server and its webhooks go through a whole submission
+//! without storing any of it, and reads their answers.
+
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use super::request::Write;
+use super::{Cluster, ClusterError};
+use crate::error::{Classified, ErrorClass};
+use crate::render::manifest::{Manifest, ManifestSet};
+
+/// A submission that the cluster would not take.
+#[derive(Debug, thiserror::Error)]
+pub enum PreflightError {
+    /// An object is refused.
+    #[error("the cluster does not take {object}")]
+    Refused {
+        /// `kind/name` of the object.
+        object: String,
+        /// Its words.
+        source: ClusterError,
+    },
+    /// The LocalQueue has to be made, and the user may not.
+    #[error("LocalQueue {:?} does not exist in namespace {:?}, and you may not create it", manifest.name(), manifest.namespace())]
+    QueueForbidden {
+        /// The LocalQueue, for somebody who may.
+        manifest: Box<Manifest>,
+        /// The API server's words.
+        source: ClusterError,
+    },
+    /// Kueue's webhook left the workload as it was, so nothing would queue
+    /// it.
+    #[error("Kueue does not manage {kind}s in namespace {namespace:?}: it would start at once, past the queue")]
+    NotManaged {
+        /// Kind of the workload.
+        kind: String,
+        /// Its namespace.
+        namespace: String,
+    },
+}
+
+impl Classified for PreflightError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Refused { source, .. } | Self::QueueForbidden { source, .. } => source.class(),
+            Self::NotManaged { .. } => ErrorClass::Refused,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Refused { source, .. } => source.hints(),
+            Self::QueueForbidden { manifest, .. } => vec![
+                "-q names a LocalQueue that exists: kubectl get localqueues".to_owned(),
+                format!(
+                    "or send this to an admin, who makes it with kubectl apply -f -:\n\n{}",
+                    crate::yaml::to_string(manifest)
+                ),
+            ],
+            Self::NotManaged { kind, .. } => vec![
+                format!("an admin adds {kind} to integrations.frameworks of Kueue's configuration"),
+                "or the namespace to what its managedJobsNamespaceSelector selects".to_owned(),
+            ],
+        }
+    }
+
+    fn object(&self) -> Option<String> {
+        match self {
+            Self::Refused { object, .. } => Some(object.clone()),
+            Self::QueueForbidden { manifest, .. } => Some(manifest.display_name()),
+            Self::NotManaged { .. } => None,
+        }
+    }
+}
+
+/// What the API server would store.
+#[derive(Debug)]
+pub struct Rehearsal {
+    /// Its answers, in the order of the set, without what exists already.
+    pub answers: Vec<Value>,
+    /// The answer about the workload, unless one of its name exists.
+    pub workload: Option<Value>,
+}
+
+/// Rehearses the creation of everything but the namespace, all at once.
+///
+/// # Errors
+/// [`PreflightError`] for the first object, in the order of the set, that is
+/// refused.
+pub async fn rehearse(cluster: &Cluster, manifests: &ManifestSet) -> Result<Rehearsal, PreflightError> {
+    let objects: Vec<&Manifest> = manifests.iter().filter(|manifest| manifest.kind() != "Namespace").collect();
+    let answers = join_all(objects.iter().map(|manifest| cluster.create(manifest, Write::DryRun))).await;
+    let mut rehearsal = Rehearsal { answers: Vec::new(), workload: None };
+    for (manifest, answer) in objects.into_iter().zip(answers) {
+        match answer {
+            Ok(answer) => {
+                if manifest == &manifests.workload {
+                    rehearsal.workload = Some(answer.clone());
+                }
+                rehearsal.answers.push(answer);
+            }
+            // What is there already is compared when its turn comes.
+            Err(error) if error.is_already_exists() => {}
+            Err(source) if source.is_forbidden() && manifest.kind() == "LocalQueue" => {
+                return Err(PreflightError::QueueForbidden { manifest: Box::new(manifest.clone()), source });
+            }
+            Err(source) => return Err(PreflightError::Refused { object: manifest.display_name(), source }),
+        }
+    }
+    Ok(rehearsal)
+}
+
+/// Checks in the workload's answer that Kueue has taken it over: its webhook
+/// suspends every workload it manages.
+///
+/// # Errors
+/// [`PreflightError::NotManaged`].
+pub fn check_managed(workload: &Manifest, answer: &Value) -> Result<(), PreflightError> {
+    match answer.pointer("/spec/suspend") {
+        Some(Value::Bool(true)) => Ok(()),
+        _ => Err(PreflightError::NotManaged {
+            kind: workload.kind().to_owned(),
+            namespace: workload.namespace().to_owned(),
+        }),
+    }
+}
