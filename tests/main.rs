@@ -1,1 +1,10 @@
-//! x
+//! All integration tests, as one binary. `cargo test` runs those that need
+//! nothing but cargo; those in `testbed` need a control plane and are run by
+//! `cargo xtask test`, which starts one.
+
+mod architecture;
+mod cli;
+mod common;
+mod dependencies;
+mod golden;
+mod testbed;

@@ -64,12 +64,14 @@ pub struct TalkArgs {
     )]
     pub quiet: bool,
 
-    /// Colours on stderr
+    /// Colours on stderr: auto, always or never [default: auto]
     #[arg(
         long,
         global = true,
         value_name = "WHEN",
         default_value = "auto",
+        hide_possible_values = true,
+        hide_default_value = true,
         help_heading = "Output"
     )]
     pub color: ColorChoice,

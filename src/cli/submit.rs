@@ -8,14 +8,13 @@ use super::ConnectionArgs;
 use crate::plan::quantity::ByteSize;
 use crate::settings::{DryRun, OutputFormat, Settings};
 
-/// Runs a directory or an image to its end, queued by Kueue.
-///
-/// A Job, or a RayJob with --ray. Everything in the directory appears in the
-/// containers at /workload, and its `entrypoint` is executed there. The GPUs
-/// of -g are divided over as many pods as the nodes need. The LocalQueue is
-/// made if the namespace has none.
+/// Flags of `kaiwo submit`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Everything in the directory appears in the containers at /workload, and its
+entrypoint is executed there. The GPUs of -g are divided over as many pods as
+the nodes need. The LocalQueue is made if the namespace has none.
+
 Examples:
   kaiwo submit -p train/ -g 16 --ray       16 GPUs as a RayJob
   kaiwo submit -p train/ -g 16             two pods of 8, ready for torchrun

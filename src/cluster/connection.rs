@@ -38,7 +38,10 @@ pub struct Cluster {
 
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cluster").field("server", &self.server).field("context", &self.context).finish_non_exhaustive()
+        f.debug_struct("Cluster")
+            .field("server", &self.server)
+            .field("context", &self.context)
+            .finish_non_exhaustive()
     }
 }
 
@@ -66,12 +69,27 @@ impl Cluster {
             config.auth_info.impersonate_groups =
                 (!target.as_groups.is_empty()).then(|| target.as_groups.clone());
         }
-        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let server = config
+            .cluster_url
+            .to_string()
+            .trim_end_matches('/')
+            .to_owned();
         let client = Client::try_from(config).map_err(|source| match source {
-            source @ kube::Error::Auth(_) => ClusterError::Credentials { server: server.clone(), source },
-            source => ClusterError::Client { server: server.clone(), source },
+            source @ kube::Error::Auth(_) => ClusterError::Credentials {
+                server: server.clone(),
+                source,
+            },
+            source => ClusterError::Client {
+                server: server.clone(),
+                source,
+            },
         })?;
-        Ok(Self { client, server, request_timeout: target.request_timeout, context })
+        Ok(Self {
+            client,
+            server,
+            request_timeout: target.request_timeout,
+            context,
+        })
     }
 
     /// Returns the name of the context.
@@ -81,7 +99,10 @@ impl Cluster {
 }
 
 async fn config(target: &Target) -> Result<(Config, String), ClusterError> {
-    let unusable = |message: String| ClusterError::Kubeconfig { message, source: None };
+    let unusable = |message: String| ClusterError::Kubeconfig {
+        message,
+        source: None,
+    };
     let wrong = |source: kube::config::KubeconfigError| ClusterError::Kubeconfig {
         message: source.to_string(),
         source: Some(source),
@@ -100,7 +121,10 @@ async fn config(target: &Target) -> Result<(Config, String), ClusterError> {
         if let (None, Ok(config)) = (&target.kubeconfig, Config::incluster()) {
             return Ok((config, IN_CLUSTER.to_owned()));
         }
-        let named: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        let named: Vec<String> = files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect();
         return Err(unusable(match named[..] {
             [] => "no home directory is known".to_owned(),
             _ => format!("{} does not exist", named.join(" and ")),
@@ -109,14 +133,37 @@ async fn config(target: &Target) -> Result<(Config, String), ClusterError> {
     let context = target
         .context
         .clone()
-        .or_else(|| kubeconfig.current_context.clone().filter(|context| !context.is_empty()))
-        .ok_or_else(|| unusable("it has no current context; choose one with --context".to_owned()))?;
-    if !kubeconfig.contexts.iter().any(|known| known.name == context) {
-        let known: Vec<String> = kubeconfig.contexts.iter().map(|known| known.name.clone()).collect();
-        return Err(unusable(format!("it has no context {context:?}; it has: {}", known.join(", "))));
+        .or_else(|| {
+            kubeconfig
+                .current_context
+                .clone()
+                .filter(|context| !context.is_empty())
+        })
+        .ok_or_else(|| {
+            unusable("it has no current context; choose one with --context".to_owned())
+        })?;
+    if !kubeconfig
+        .contexts
+        .iter()
+        .any(|known| known.name == context)
+    {
+        let known: Vec<String> = kubeconfig
+            .contexts
+            .iter()
+            .map(|known| known.name.clone())
+            .collect();
+        return Err(unusable(format!(
+            "it has no context {context:?}; it has: {}",
+            known.join(", ")
+        )));
     }
-    let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(wrong)?;
+    let options = KubeConfigOptions {
+        context: Some(context.clone()),
+        ..KubeConfigOptions::default()
+    };
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .map_err(wrong)?;
     Ok((config, context))
 }
 
@@ -133,7 +180,10 @@ fn files(target: &Target) -> Vec<PathBuf> {
         .filter(|path| path != Path::new(""))
         .collect();
     match listed.is_empty() {
-        true => dirs::home_dir().map(|home| home.join(".kube/config")).into_iter().collect(),
+        true => std::env::home_dir()
+            .map(|home| home.join(".kube/config"))
+            .into_iter()
+            .collect(),
         false => listed,
     }
 }

@@ -68,11 +68,18 @@ impl ClusterError {
     pub(super) fn from_client(error: kube::Error, server: &str, request: &str) -> Self {
         match error {
             kube::Error::Api(status) => Self::Api(status),
-            source @ (kube::Error::SerdeError(_) | kube::Error::FromUtf8(_)) => {
-                Self::Answer { request: request.to_owned(), source }
-            }
-            source @ kube::Error::Auth(_) => Self::Credentials { server: server.to_owned(), source },
-            source => Self::Unreachable { server: server.to_owned(), source },
+            source @ (kube::Error::SerdeError(_) | kube::Error::FromUtf8(_)) => Self::Answer {
+                request: request.to_owned(),
+                source,
+            },
+            source @ kube::Error::Auth(_) => Self::Credentials {
+                server: server.to_owned(),
+                source,
+            },
+            source => Self::Unreachable {
+                server: server.to_owned(),
+                source,
+            },
         }
     }
 
@@ -109,9 +116,10 @@ impl ClusterError {
 impl Classified for ClusterError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Kubeconfig { .. } | Self::Client { .. } | Self::Unreachable { .. } | Self::Slow { .. } => {
-                ErrorClass::Unreachable
-            }
+            Self::Kubeconfig { .. }
+            | Self::Client { .. }
+            | Self::Unreachable { .. }
+            | Self::Slow { .. } => ErrorClass::Unreachable,
             Self::Credentials { .. } => ErrorClass::Denied,
             Self::Api(status) => match status.code {
                 401 | 403 => ErrorClass::Denied,
@@ -127,7 +135,8 @@ impl Classified for ClusterError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Kubeconfig { .. } => vec![
-                "name one with --kubeconfig FILE or KUBECONFIG, or put it at ~/.kube/config".to_owned(),
+                "name one with --kubeconfig FILE or KUBECONFIG, or put it at ~/.kube/config"
+                    .to_owned(),
                 "without a cluster: --dry-run prints the manifests".to_owned(),
             ],
             Self::Client { .. } | Self::Unreachable { .. } => vec![
@@ -135,7 +144,9 @@ impl Classified for ClusterError {
                 "without a cluster: --dry-run prints the manifests".to_owned(),
             ],
             Self::Slow { .. } => vec!["give it more time: --request-timeout 120".to_owned()],
-            Self::Credentials { .. } => vec!["log in again, then try: kubectl auth whoami".to_owned()],
+            Self::Credentials { .. } => {
+                vec!["log in again, then try: kubectl auth whoami".to_owned()]
+            }
             Self::Api(status) => match status.code {
                 401 => vec!["log in again, then try: kubectl auth whoami".to_owned()],
                 403 => vec!["ask an admin of the namespace for this right".to_owned()],
@@ -148,7 +159,8 @@ impl Classified for ClusterError {
     fn object(&self) -> Option<String> {
         let Self::Api(status) = self else { return None };
         let details = status.details.as_ref()?;
-        (!details.kind.is_empty() && !details.name.is_empty()).then(|| format!("{}/{}", details.kind, details.name))
+        (!details.kind.is_empty() && !details.name.is_empty())
+            .then(|| format!("{}/{}", details.kind, details.name))
     }
 }
 

@@ -74,7 +74,11 @@ impl Existing {
 
     /// Compares it with a submission by digest.
     pub fn relation(&self, digest: &str) -> Relation {
-        let same = self.metadata.annotations.get(k8s::DIGEST_ANNOTATION).is_some_and(|own| own == digest);
+        let same = self
+            .metadata
+            .annotations
+            .get(k8s::DIGEST_ANNOTATION)
+            .is_some_and(|own| own == digest);
         if self.metadata.deletion_timestamp.is_some() {
             Relation::Terminating
         } else if !same {
@@ -93,13 +97,17 @@ impl Existing {
             condition.status == "True" && matches!(condition.kind.as_str(), "Complete" | "Failed")
         };
         self.status.conditions.iter().any(ended)
-            || matches!(self.status.job_deployment_status.as_str(), "Complete" | "Failed" | "ValidationFailed")
+            || matches!(
+                self.status.job_deployment_status.as_str(),
+                "Complete" | "Failed" | "ValidationFailed"
+            )
     }
 }
 
 /// Returns where workloads of a kind are served.
 pub fn resource(kind: WorkloadKind) -> Resource {
-    Resource::of(kind.api_version(), kind.name()).unwrap_or_else(|| unreachable!("{} has a path", kind.name()))
+    Resource::of(kind.api_version(), kind.name())
+        .unwrap_or_else(|| unreachable!("{} has a path", kind.name()))
 }
 
 #[cfg(test)]
@@ -109,23 +117,38 @@ mod tests {
 
     fn existing(extra: serde_json::Value, status: serde_json::Value) -> Existing {
         let mut metadata = json!({"uid": "u", "annotations": {k8s::DIGEST_ANNOTATION: "d"}});
-        metadata.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        metadata
+            .as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
         serde_json::from_value(json!({"metadata": metadata, "status": status})).unwrap()
     }
 
     #[test]
     fn the_digest_and_the_status_decide() {
         assert_eq!(existing(json!({}), json!({})).relation("d"), Relation::Same);
-        assert_eq!(existing(json!({}), json!({})).relation("e"), Relation::Different);
-        assert_eq!(existing(json!({"annotations": {}}), json!({})).relation("d"), Relation::Different);
+        assert_eq!(
+            existing(json!({}), json!({})).relation("e"),
+            Relation::Different
+        );
+        assert_eq!(
+            existing(json!({"annotations": {}}), json!({})).relation("d"),
+            Relation::Different
+        );
         let gone = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
-        assert_eq!(existing(gone, json!({})).relation("d"), Relation::Terminating);
+        assert_eq!(
+            existing(gone, json!({})).relation("d"),
+            Relation::Terminating
+        );
         for status in [
             json!({"conditions": [{"type": "Complete", "status": "True"}]}),
             json!({"conditions": [{"type": "Suspended", "status": "False"}, {"type": "Failed", "status": "True"}]}),
             json!({"jobDeploymentStatus": "Complete"}),
         ] {
-            assert_eq!(existing(json!({}), status).relation("d"), Relation::Finished);
+            assert_eq!(
+                existing(json!({}), status).relation("d"),
+                Relation::Finished
+            );
         }
         let running = json!({"conditions": [{"type": "Complete", "status": "False"}], "jobDeploymentStatus": "Running"});
         assert_eq!(existing(json!({}), running).relation("d"), Relation::Same);

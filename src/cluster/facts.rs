@@ -3,8 +3,8 @@
 
 use serde::Deserialize;
 
-use super::request::readable;
 use super::existing::Existing;
+use super::request::readable;
 use super::{Cluster, ClusterError};
 use crate::k8s::{KUEUE_GROUP, RAY_GROUP, Resource};
 use crate::plan::facts::{ClusterFacts, Readable};
@@ -36,7 +36,12 @@ impl Groups {
         self.groups
             .iter()
             .filter(|served| served.name == group)
-            .any(|served| served.versions.iter().any(|served| served.version == version))
+            .any(|served| {
+                served
+                    .versions
+                    .iter()
+                    .any(|served| served.version == version)
+            })
     }
 }
 
@@ -115,7 +120,11 @@ async fn find_namespace(
     cluster: &Cluster,
     namespace: &str,
 ) -> Result<Readable<Option<crate::plan::facts::Namespace>>, ClusterError> {
-    readable(cluster.find(&resource("v1", "Namespace"), "", namespace).await)
+    readable(
+        cluster
+            .find(&resource("v1", "Namespace"), "", namespace)
+            .await,
+    )
 }
 
 struct Queues {
@@ -125,7 +134,11 @@ struct Queues {
 }
 
 impl Queues {
-    async fn read(cluster: &Cluster, api_version: &str, namespace: &str) -> Result<Self, ClusterError> {
+    async fn read(
+        cluster: &Cluster,
+        api_version: &str,
+        namespace: &str,
+    ) -> Result<Self, ClusterError> {
         let (local_queue, cluster_queue, flavor) = (
             resource(api_version, "LocalQueue"),
             resource(api_version, "ClusterQueue"),
@@ -136,7 +149,11 @@ impl Queues {
             cluster.list(&cluster_queue, "", ""),
             cluster.list(&flavor, "", ""),
         );
-        Ok(Self { local: readable(local)?, cluster: readable(queues)?, flavors: readable(flavors)? })
+        Ok(Self {
+            local: readable(local)?,
+            cluster: readable(queues)?,
+            flavors: readable(flavors)?,
+        })
     }
 
     fn none() -> Self {

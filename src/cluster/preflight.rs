@@ -30,7 +30,9 @@ pub enum PreflightError {
     },
     /// Kueue's webhook left the workload as it was, so nothing would queue
     /// it.
-    #[error("Kueue does not manage {kind}s in namespace {namespace:?}: it would start at once, past the queue")]
+    #[error(
+        "Kueue does not manage {kind}s in namespace {namespace:?}: it would start at once, past the queue"
+    )]
     NotManaged {
         /// Kind of the workload.
         kind: String,
@@ -87,10 +89,24 @@ pub struct Rehearsal {
 /// # Errors
 /// [`PreflightError`] for the first object, in the order of the set, that is
 /// refused.
-pub async fn rehearse(cluster: &Cluster, manifests: &ManifestSet) -> Result<Rehearsal, PreflightError> {
-    let objects: Vec<&Manifest> = manifests.iter().filter(|manifest| manifest.kind() != "Namespace").collect();
-    let answers = join_all(objects.iter().map(|manifest| cluster.create(manifest, Write::DryRun))).await;
-    let mut rehearsal = Rehearsal { answers: Vec::new(), workload: None };
+pub async fn rehearse(
+    cluster: &Cluster,
+    manifests: &ManifestSet,
+) -> Result<Rehearsal, PreflightError> {
+    let objects: Vec<&Manifest> = manifests
+        .iter()
+        .filter(|manifest| manifest.kind() != "Namespace")
+        .collect();
+    let answers = join_all(
+        objects
+            .iter()
+            .map(|manifest| cluster.create(manifest, Write::DryRun)),
+    )
+    .await;
+    let mut rehearsal = Rehearsal {
+        answers: Vec::new(),
+        workload: None,
+    };
     for (manifest, answer) in objects.into_iter().zip(answers) {
         match answer {
             Ok(answer) => {
@@ -102,9 +118,17 @@ pub async fn rehearse(cluster: &Cluster, manifests: &ManifestSet) -> Result<Rehe
             // What is there already is compared when its turn comes.
             Err(error) if error.is_already_exists() => {}
             Err(source) if source.is_forbidden() && manifest.kind() == "LocalQueue" => {
-                return Err(PreflightError::QueueForbidden { manifest: Box::new(manifest.clone()), source });
+                return Err(PreflightError::QueueForbidden {
+                    manifest: Box::new(manifest.clone()),
+                    source,
+                });
             }
-            Err(source) => return Err(PreflightError::Refused { object: manifest.display_name(), source }),
+            Err(source) => {
+                return Err(PreflightError::Refused {
+                    object: manifest.display_name(),
+                    source,
+                });
+            }
         }
     }
     Ok(rehearsal)

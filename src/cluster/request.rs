@@ -86,7 +86,10 @@ impl Cluster {
         loop {
             let page: Page<T> = match next.as_str() {
                 "" => self.get(&path).await?,
-                token => self.get(&format!("{path}&continue={}", percent_encoded(token))).await?,
+                token => {
+                    self.get(&format!("{path}&continue={}", percent_encoded(token)))
+                        .await?
+                }
             };
             items.extend(page.items);
             next = page.metadata.next;
@@ -111,7 +114,12 @@ impl Cluster {
             resource.collection_path(manifest.namespace()),
             k8s::MANAGER
         );
-        self.send(Method::POST, &path, Some(("application/json", manifest.to_json()))).await
+        self.send(
+            Method::POST,
+            &path,
+            Some(("application/json", manifest.to_json())),
+        )
+        .await
     }
 
     /// Merges `patch` into an object.
@@ -125,7 +133,12 @@ impl Cluster {
             k8s::MANAGER
         );
         let body = patch.to_string().into_bytes();
-        self.send(Method::PATCH, &path, Some(("application/merge-patch+json", body))).await
+        self.send(
+            Method::PATCH,
+            &path,
+            Some(("application/merge-patch+json", body)),
+        )
+        .await
     }
 
     /// Deletes the object with this UID, and in the background what it owns.
@@ -148,7 +161,10 @@ impl Cluster {
         });
         let path = resource.object_path(namespace, name);
         let body = options.to_string().into_bytes();
-        match self.send::<Value>(Method::DELETE, &path, Some(("application/json", body))).await {
+        match self
+            .send::<Value>(Method::DELETE, &path, Some(("application/json", body)))
+            .await
+        {
             Ok(_) => Ok(()),
             Err(error) if error.is_not_found() => Ok(()),
             Err(error) => Err(error),
@@ -174,9 +190,12 @@ impl Cluster {
             ClusterError::from_client(kube::Error::HttpError(error), &self.server, &what)
         })?;
         let start = Instant::now();
-        let answer = tokio::time::timeout(self.request_timeout, self.client.request::<T>(request)).await;
+        let answer =
+            tokio::time::timeout(self.request_timeout, self.client.request::<T>(request)).await;
         let result = match answer {
-            Ok(answer) => answer.map_err(|error| ClusterError::from_client(error, &self.server, &what)),
+            Ok(answer) => {
+                answer.map_err(|error| ClusterError::from_client(error, &self.server, &what))
+            }
             Err(_) => Err(ClusterError::Slow {
                 server: self.server.clone(),
                 seconds: self.request_timeout.as_secs(),
@@ -185,7 +204,9 @@ impl Cluster {
         };
         let outcome = match &result {
             Ok(_) => "ok".to_owned(),
-            Err(error) => error.code().map_or_else(|| "failed".to_owned(), |code| code.to_string()),
+            Err(error) => error
+                .code()
+                .map_or_else(|| "failed".to_owned(), |code| code.to_string()),
         };
         tracing::info!("{what} {outcome} {} ms", start.elapsed().as_millis());
         result
@@ -207,14 +228,18 @@ pub fn readable<T>(result: Result<T, ClusterError>) -> Result<Readable<T>, Clust
 /// Every manifest that reaches this room was made by kaiwo, of a kind it
 /// knows.
 pub(super) fn resource_of(manifest: &Manifest) -> Resource {
-    manifest.resource().unwrap_or_else(|| unreachable!("kaiwo makes no {}", manifest.kind()))
+    manifest
+        .resource()
+        .unwrap_or_else(|| unreachable!("kaiwo makes no {}", manifest.kind()))
 }
 
 fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(byte.into()),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                encoded.push(byte.into())
+            }
             byte => encoded += &format!("%{byte:02X}"),
         }
     }

@@ -98,13 +98,22 @@ impl Classified for SubmissionError {
             Self::Exists { .. } | Self::Interrupted => Vec::new(),
             Self::Failed { source, .. } => source.hints(),
             Self::Occupied { object, namespace } => {
-                vec![format!("see it with: kubectl -n {namespace} get {object} -o yaml")]
+                vec![format!(
+                    "see it with: kubectl -n {namespace} get {object} -o yaml"
+                )]
             }
             Self::StillThere { object, namespace } => {
-                vec![format!("see what holds it: kubectl -n {namespace} get {object} -o jsonpath='{{.metadata.finalizers}}'")]
+                vec![format!(
+                    "see what holds it: kubectl -n {namespace} get {object} -o jsonpath='{{.metadata.finalizers}}'"
+                )]
             }
-            Self::Partial { left, namespace, .. } => {
-                vec![format!("remove it with: kubectl -n {namespace} delete {}", left.join(" "))]
+            Self::Partial {
+                left, namespace, ..
+            } => {
+                vec![format!(
+                    "remove it with: kubectl -n {namespace} delete {}",
+                    left.join(" ")
+                )]
             }
         }
     }
@@ -135,8 +144,19 @@ pub struct Submission<'a> {
 
 impl<'a> Submission<'a> {
     /// Prepares the creation of `manifests`, which were made for `digest`.
-    pub fn new(cluster: &'a Cluster, kind: WorkloadKind, manifests: &'a ManifestSet, digest: &'a str) -> Self {
-        Self { cluster, kind, manifests, digest, attempted: RefCell::new(Vec::new()) }
+    pub fn new(
+        cluster: &'a Cluster,
+        kind: WorkloadKind,
+        manifests: &'a ManifestSet,
+        digest: &'a str,
+    ) -> Self {
+        Self {
+            cluster,
+            kind,
+            manifests,
+            digest,
+            attempted: RefCell::new(Vec::new()),
+        }
     }
 
     /// Makes the namespace, which stays whatever happens afterwards: kaiwo
@@ -145,11 +165,16 @@ impl<'a> Submission<'a> {
     /// # Errors
     /// [`SubmissionError::Failed`].
     pub async fn create_namespace(&self) -> Result<(), SubmissionError> {
-        let Some(namespace) = &self.manifests.namespace else { return Ok(()) };
+        let Some(namespace) = &self.manifests.namespace else {
+            return Ok(());
+        };
         match self.cluster.create(namespace, Write::Real).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_already_exists() => Ok(()),
-            Err(source) => Err(SubmissionError::Failed { object: namespace.display_name(), source }),
+            Err(source) => Err(SubmissionError::Failed {
+                object: namespace.display_name(),
+                source,
+            }),
         }
     }
 
@@ -161,7 +186,12 @@ impl<'a> Submission<'a> {
     pub async fn remove(&self, old: &Existing) -> Result<(), SubmissionError> {
         let workload = &self.manifests.workload;
         self.cluster
-            .delete(&existing::resource(self.kind), workload.namespace(), workload.name(), old.uid())
+            .delete(
+                &existing::resource(self.kind),
+                workload.namespace(),
+                workload.name(),
+                old.uid(),
+            )
             .await
             .map_err(|source| self.failed(workload, source))?;
         self.wait_until_gone(old).await
@@ -177,7 +207,8 @@ impl<'a> Submission<'a> {
         let is_old = |object: &Value| uid_of(object) == Some(old.uid());
         self.wait(workload, is_old).await?;
         for owned in self.manifests.owned() {
-            self.wait(owned, |object| owners(object).any(|uid| uid == old.uid())).await?;
+            self.wait(owned, |object| owners(object).any(|uid| uid == old.uid()))
+                .await?;
         }
         Ok(())
     }
@@ -186,7 +217,10 @@ impl<'a> Submission<'a> {
     ///
     /// # Errors
     /// [`SubmissionError`]; what this run had made is removed, or listed.
-    pub async fn run(&self, interrupt: impl Future<Output = ()>) -> Result<Submitted, SubmissionError> {
+    pub async fn run(
+        &self,
+        interrupt: impl Future<Output = ()>,
+    ) -> Result<Submitted, SubmissionError> {
         let result = tokio::select! {
             result = self.create() => result,
             () = interrupt => Err(SubmissionError::Interrupted),
@@ -198,20 +232,32 @@ impl<'a> Submission<'a> {
     }
 
     async fn create(&self) -> Result<Submitted, SubmissionError> {
-        let before = self.manifests.local_queue.iter().chain(self.manifests.owned());
+        let before = self
+            .manifests
+            .local_queue
+            .iter()
+            .chain(self.manifests.owned());
         try_join_all(before.map(|manifest| self.create_companion(manifest))).await?;
 
         let workload = &self.manifests.workload;
         self.attempted.borrow_mut().push(workload);
         let (uid, submitted) = match self.cluster.create(workload, Write::Real).await {
-            Ok(created) => (uid_of(&created).unwrap_or_default().to_owned(), Submitted::Created),
+            Ok(created) => (
+                uid_of(&created).unwrap_or_default().to_owned(),
+                Submitted::Created,
+            ),
             Err(error) if error.is_already_exists() => (self.twin().await?, Submitted::Unchanged),
             Err(source) => return Err(self.failed(workload, source)),
         };
         let patch = self.ownership(&uid);
         try_join_all(self.manifests.owned().map(|owned| {
             let patch = &patch;
-            async move { self.cluster.patch(owned, patch).await.map_err(|source| self.failed(owned, source)) }
+            async move {
+                self.cluster
+                    .patch(owned, patch)
+                    .await
+                    .map_err(|source| self.failed(owned, source))
+            }
         }))
         .await?;
         Ok(submitted)
@@ -230,7 +276,11 @@ impl<'a> Submission<'a> {
             }
             let found: Option<Value> = self
                 .cluster
-                .find(&resource_of(manifest), manifest.namespace(), manifest.name())
+                .find(
+                    &resource_of(manifest),
+                    manifest.namespace(),
+                    manifest.name(),
+                )
                 .await
                 .map_err(|source| self.failed(manifest, source))?;
             let Some(found) = found else { continue };
@@ -246,10 +296,16 @@ impl<'a> Submission<'a> {
             // It belongs to a workload that is gone, and would follow it.
             let uid = uid_of(&found).unwrap_or_default();
             self.cluster
-                .delete(&resource_of(manifest), manifest.namespace(), manifest.name(), uid)
+                .delete(
+                    &resource_of(manifest),
+                    manifest.namespace(),
+                    manifest.name(),
+                    uid,
+                )
                 .await
                 .map_err(|source| self.failed(manifest, source))?;
-            self.wait(manifest, |object| uid_of(object) == Some(uid)).await?;
+            self.wait(manifest, |object| uid_of(object) == Some(uid))
+                .await?;
         }
         Err(SubmissionError::StillThere {
             object: manifest.display_name(),
@@ -274,7 +330,10 @@ impl<'a> Submission<'a> {
     /// Returns the UID of the workload that another run has just created, if
     /// that run was of the same request.
     async fn twin(&self) -> Result<String, SubmissionError> {
-        let exists = |finished| SubmissionError::Exists { object: self.manifests.workload.display_name(), finished };
+        let exists = |finished| SubmissionError::Exists {
+            object: self.manifests.workload.display_name(),
+            finished,
+        };
         match self.find_workload().await? {
             Some(workload) => match workload.relation(self.digest) {
                 Relation::Same => Ok(workload.uid().to_owned()),
@@ -287,9 +346,14 @@ impl<'a> Submission<'a> {
 
     async fn find_workload(&self) -> Result<Option<Existing>, SubmissionError> {
         let workload = &self.manifests.workload;
-        Existing::find(self.cluster, self.kind, workload.namespace(), workload.name())
-            .await
-            .map_err(|source| self.failed(workload, source))
+        Existing::find(
+            self.cluster,
+            self.kind,
+            workload.namespace(),
+            workload.name(),
+        )
+        .await
+        .map_err(|source| self.failed(workload, source))
     }
 
     /// Returns the patch that makes the workload own an object. Without
@@ -331,26 +395,41 @@ impl<'a> Submission<'a> {
 
     async fn remove_own(&self, manifest: &Manifest) -> Result<(), ClusterError> {
         let resource = resource_of(manifest);
-        let found: Option<Value> = self.cluster.find(&resource, manifest.namespace(), manifest.name()).await?;
+        let found: Option<Value> = self
+            .cluster
+            .find(&resource, manifest.namespace(), manifest.name())
+            .await?;
         let Some(found) = found else { return Ok(()) };
         let own = manifest.annotation(k8s::SUBMISSION_ANNOTATION);
         if own.is_none() || annotation_of(&found, k8s::SUBMISSION_ANNOTATION) != own {
             return Ok(());
         }
         let uid = uid_of(&found).unwrap_or_default();
-        match self.cluster.delete(&resource, manifest.namespace(), manifest.name(), uid).await {
+        match self
+            .cluster
+            .delete(&resource, manifest.namespace(), manifest.name(), uid)
+            .await
+        {
             Err(error) if !error.is_conflict() => Err(error),
             _ => Ok(()),
         }
     }
 
     /// Waits until the object of this name is none that `is_old` knows.
-    async fn wait(&self, manifest: &Manifest, is_old: impl Fn(&Value) -> bool) -> Result<(), SubmissionError> {
+    async fn wait(
+        &self,
+        manifest: &Manifest,
+        is_old: impl Fn(&Value) -> bool,
+    ) -> Result<(), SubmissionError> {
         let deadline = tokio::time::Instant::now() + GONE_DEADLINE;
         loop {
             let found: Option<Value> = self
                 .cluster
-                .find(&resource_of(manifest), manifest.namespace(), manifest.name())
+                .find(
+                    &resource_of(manifest),
+                    manifest.namespace(),
+                    manifest.name(),
+                )
                 .await
                 .map_err(|source| self.failed(manifest, source))?;
             if !found.is_some_and(|object| is_old(&object)) {
@@ -367,7 +446,10 @@ impl<'a> Submission<'a> {
     }
 
     fn failed(&self, manifest: &Manifest, source: ClusterError) -> SubmissionError {
-        SubmissionError::Failed { object: manifest.display_name(), source }
+        SubmissionError::Failed {
+            object: manifest.display_name(),
+            source,
+        }
     }
 }
 
@@ -385,9 +467,14 @@ fn reason(error: &SubmissionError) -> String {
 fn same_content(manifest: &Manifest, found: &Value) -> bool {
     let same = |field: &str| manifest.value().get(field) == found.get(field);
     match manifest.kind() {
-        "LocalQueue" => manifest.value().pointer("/spec/clusterQueue") == found.pointer("/spec/clusterQueue"),
+        "LocalQueue" => {
+            manifest.value().pointer("/spec/clusterQueue") == found.pointer("/spec/clusterQueue")
+        }
         "ConfigMap" => same("data") && same("binaryData"),
-        _ => annotation_of(found, k8s::DIGEST_ANNOTATION) == manifest.annotation(k8s::DIGEST_ANNOTATION),
+        _ => {
+            annotation_of(found, k8s::DIGEST_ANNOTATION)
+                == manifest.annotation(k8s::DIGEST_ANNOTATION)
+        }
     }
 }
 
@@ -396,7 +483,11 @@ fn uid_of(object: &Value) -> Option<&str> {
 }
 
 fn annotation_of<'v>(object: &'v Value, key: &str) -> Option<&'v str> {
-    object.get("metadata")?.get("annotations")?.get(key)?.as_str()
+    object
+        .get("metadata")?
+        .get("annotations")?
+        .get(key)?
+        .as_str()
 }
 
 fn owners(object: &Value) -> impl Iterator<Item = &str> {

@@ -2,7 +2,7 @@
 //! files and the directory, into one request.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::SubmitArgs;
 use crate::error::{CommandError, ErrorClass};
@@ -33,13 +33,23 @@ pub fn settings(args: &SubmitArgs) -> Result<Merged, CommandError> {
         let settings = Settings::parse_file(&file, &text)?;
         sources.push((Origin::File(file), settings));
     }
-    if let Some(file) = dirs::config_dir().map(|config| config.join("kaiwo/config.yaml"))
+    if let Some(file) = user_settings_file()
         && let Ok(text) = std::fs::read_to_string(&file)
     {
         let settings = Settings::parse_file(&file, &text)?;
         sources.push((Origin::File(file), settings));
     }
     Ok(Merged::merge(sources))
+}
+
+/// Returns where the user's own settings are, on every platform the place
+/// that people expect of a command-line tool.
+fn user_settings_file() -> Option<PathBuf> {
+    let config = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| Some(std::env::home_dir()?.join(".config")))?;
+    Some(config.join("kaiwo/config.yaml"))
 }
 
 /// Makes the request of `args` and `settings`, reading the directory.

@@ -33,7 +33,8 @@ pub fn run(args: &SubmitArgs, ui: Ui) -> Result<(), CommandError> {
         }
     });
     if let (Err(error), Some(OutputFormat::Json)) = (&result, output) {
-        ui.data(&report::json(&ErrorReport::new(error))).map_err(cannot_write)?;
+        ui.data(&report::json(&ErrorReport::new(error)))
+            .map_err(cannot_write)?;
     }
     result
 }
@@ -47,11 +48,17 @@ struct Mode {
 
 impl Mode {
     fn of(settings: &Merged) -> Self {
-        let dry_run = settings.dry_run.as_ref().map_or(DryRun::None, |dry_run| dry_run.value);
+        let dry_run = settings
+            .dry_run
+            .as_ref()
+            .map_or(DryRun::None, |dry_run| dry_run.value);
         let output = settings.output.as_ref().map(|output| output.value);
         Self {
             dry_run,
-            replace: settings.replace.as_ref().is_some_and(|replace| replace.value),
+            replace: settings
+                .replace
+                .as_ref()
+                .is_some_and(|replace| replace.value),
             output: output.or((dry_run != DryRun::None).then_some(OutputFormat::Yaml)),
         }
     }
@@ -61,7 +68,10 @@ impl Mode {
 fn rehearse(request: WorkloadRequest, mode: &Mode, ui: Ui) -> Result<(), CommandError> {
     let plan = plan::plan(request, &Facts::Assumed)?;
     let manifests = render::render(&plan, "dry-run")?;
-    ui.status(format!("→ dry run without a cluster, namespace {}, queue {}", plan.request.namespace, plan.local_queue));
+    ui.status(format!(
+        "→ dry run without a cluster, namespace {}, queue {}",
+        plan.request.namespace, plan.local_queue
+    ));
     ui.status(format!("  {}", report::forecast(&plan)));
     if !plan.assumptions.is_empty() {
         ui.status(format!("  assumed: {}", plan.assumptions.join(", ")));
@@ -72,13 +82,20 @@ fn rehearse(request: WorkloadRequest, mode: &Mode, ui: Ui) -> Result<(), Command
 
 /// Submits to the cluster, or lets it check everything under
 /// `--dry-run=server`.
-async fn submit(args: &SubmitArgs, request: WorkloadRequest, mode: &Mode, ui: Ui) -> Result<(), CommandError> {
+async fn submit(
+    args: &SubmitArgs,
+    request: WorkloadRequest,
+    mode: &Mode,
+    ui: Ui,
+) -> Result<(), CommandError> {
     // Credential plugins may ask for input, so the spinner starts afterwards.
     let cluster = Cluster::connect(&target(&args.connection)).await?;
     let digest = request.digest();
     let progress = ui.progress("asking the cluster");
-    let Gathered { mut facts, existing } =
-        facts::gather(&cluster, request.kind, &request.namespace, &request.name).await?;
+    let Gathered {
+        mut facts,
+        existing,
+    } = facts::gather(&cluster, request.kind, &request.namespace, &request.name).await?;
     if plan::needs_nodes(&request, &facts) {
         facts.nodes = Some(facts::nodes(&cluster).await?);
     }
@@ -87,9 +104,14 @@ async fn submit(args: &SubmitArgs, request: WorkloadRequest, mode: &Mode, ui: Ui
     let relation = existing.as_ref().map(|existing| existing.relation(&digest));
     let object = format!("{}/{}", request.kind.name().to_lowercase(), request.name);
     match relation {
-        Some(Relation::Same) => return unchanged(request, Facts::Live(Box::new(facts)), &cluster, mode, ui),
+        Some(Relation::Same) => {
+            return unchanged(request, Facts::Live(Box::new(facts)), &cluster, mode, ui);
+        }
         Some(relation @ (Relation::Different | Relation::Finished)) if !mode.replace => {
-            return Err(ways_out(SubmissionError::Exists { object, finished: relation == Relation::Finished }));
+            return Err(ways_out(SubmissionError::Exists {
+                object,
+                finished: relation == Relation::Finished,
+            }));
         }
         _ => {}
     }
@@ -123,7 +145,13 @@ async fn submit(args: &SubmitArgs, request: WorkloadRequest, mode: &Mode, ui: Ui
     for line in report::created(outcome, &plan, &manifests) {
         ui.status(line);
     }
-    let report = SubmitReport::new(outcome, mode.dry_run, Some(cluster.context()), &plan, &manifests);
+    let report = SubmitReport::new(
+        outcome,
+        mode.dry_run,
+        Some(cluster.context()),
+        &plan,
+        &manifests,
+    );
     print(mode.output, &report, &manifests, ui)
 }
 
@@ -135,7 +163,8 @@ async fn preflight(
     manifests: &ManifestSet,
     existing: Option<&Existing>,
 ) -> Result<preflight::Rehearsal, CommandError> {
-    let renamed = existing.map(|_| manifests.renamed(&format!("kaiwo-preflight-{}", request::random_word(6))));
+    let renamed = existing
+        .map(|_| manifests.renamed(&format!("kaiwo-preflight-{}", request::random_word(6))));
     let manifests = renamed.as_ref().unwrap_or(manifests);
     let rehearsal = preflight::rehearse(cluster, manifests).await?;
     if let Some(answer) = &rehearsal.workload {
@@ -162,7 +191,13 @@ async fn check(
         preflight(cluster, manifests, existing).await?;
         ui.status("  the API server takes it (dry run)");
     }
-    let report = SubmitReport::new(Outcome::DryRun, mode.dry_run, Some(cluster.context()), plan, manifests);
+    let report = SubmitReport::new(
+        Outcome::DryRun,
+        mode.dry_run,
+        Some(cluster.context()),
+        plan,
+        manifests,
+    );
     print(mode.output, &report, manifests, ui)
 }
 
@@ -181,7 +216,13 @@ fn unchanged(
     for line in report::created(Outcome::Unchanged, &plan, &manifests) {
         ui.status(line);
     }
-    let report = SubmitReport::new(Outcome::Unchanged, mode.dry_run, Some(cluster.context()), &plan, &manifests);
+    let report = SubmitReport::new(
+        Outcome::Unchanged,
+        mode.dry_run,
+        Some(cluster.context()),
+        &plan,
+        &manifests,
+    );
     print(mode.output, &report, &manifests, ui)
 }
 
@@ -214,7 +255,10 @@ fn ways_out(error: SubmissionError) -> CommandError {
     if exists {
         for (flag, what) in [
             ("--replace", "deletes it and submits anew"),
-            ("--generate-name", "submits beside it, under a name of its own"),
+            (
+                "--generate-name",
+                "submits beside it, under a name of its own",
+            ),
             ("--name NAME", "submits beside it, under NAME"),
         ] {
             error = error.hint(format!("{}   {what}", typed_with(flag)));
@@ -226,11 +270,16 @@ fn ways_out(error: SubmissionError) -> CommandError {
 /// Returns the command line of this process with one flag more, before the
 /// command after `--` if there is one.
 fn typed_with(flag: &str) -> String {
-    let mut words: Vec<String> = std::env::args().map(|word| crate::workload::entrypoint::shell_quoted(&word)).collect();
+    let mut words: Vec<String> = std::env::args()
+        .map(|word| crate::workload::entrypoint::shell_quoted(&word))
+        .collect();
     if let Some(program) = words.first_mut() {
         "kaiwo".clone_into(program);
     }
-    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    let end = words
+        .iter()
+        .position(|word| word == "--")
+        .unwrap_or(words.len());
     words.insert(end, flag.to_owned());
     words.join(" ")
 }
@@ -246,7 +295,11 @@ fn print(
         None => return Ok(()),
         Some(OutputFormat::Yaml) => manifests.to_yaml(),
         Some(OutputFormat::Json) => report::json(report),
-        Some(OutputFormat::Name) => manifests.iter().map(Manifest::qualified_name).map(|name| name + "\n").collect(),
+        Some(OutputFormat::Name) => manifests
+            .iter()
+            .map(Manifest::qualified_name)
+            .map(|name| name + "\n")
+            .collect(),
     };
     ui.data(&text).map_err(cannot_write)
 }

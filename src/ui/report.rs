@@ -114,7 +114,11 @@ pub fn created(outcome: Outcome, plan: &Plan, manifests: &ManifestSet) -> Vec<St
             count => made.push(format!("{count} uploads")),
         }
     }
-    let with = if made.is_empty() { String::new() } else { format!(", with {}", made.join(", ")) };
+    let with = if made.is_empty() {
+        String::new()
+    } else {
+        format!(", with {}", made.join(", "))
+    };
     vec![
         format!("{workload} {verb}{with}"),
         format!("  follow it: kubectl -n {namespace} get {workload} --watch"),

@@ -75,7 +75,12 @@ impl Classified for WorkloadError {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::Read { .. } => Vec::new(),
+            Self::Read { path, source } => vec![match source.kind() {
+                std::io::ErrorKind::NotFound => {
+                    "check the path; it is taken from the working directory".to_owned()
+                }
+                _ => format!("see its rights with: ls -ld {}", path.display()),
+            }],
             Self::NotADirectory(_) => {
                 vec!["-p takes the directory that holds entrypoint".to_owned()]
             }

@@ -1,0 +1,176 @@
+//! `submit --dry-run`: manifests on stdout, without any connection.
+
+use crate::common::Sandbox;
+
+#[test]
+fn stdout_is_yaml_and_nothing_else() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w/entrypoint", "echo\n");
+    let outcome = sandbox
+        .kaiwo(&["submit", "-p", "w", "-g", "16", "--ray", "--dry-run"])
+        .exits(0);
+    let kinds: Vec<_> = outcome
+        .documents()
+        .iter()
+        .map(|d| d["kind"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(kinds, ["LocalQueue", "ConfigMap", "RayJob"]);
+    assert_eq!(
+        outcome.stderr,
+        "→ dry run without a cluster, namespace kaiwo, queue kaiwo\n  \
+         RayJob alice-w: 16 GPUs = 2 × 8 amd.com/gpu\n  \
+         assumed: amd.com/gpu (--gpu-resource), nodes of 8 GPUs (--gpus-per-node)\n"
+    );
+}
+
+#[test]
+fn quiet_leaves_stdout_alone() {
+    let sandbox = Sandbox::new();
+    let outcome = sandbox
+        .kaiwo(&["submit", "-i", "image", "-g", "1", "-d", "--quiet"])
+        .exits(0);
+    assert_eq!(outcome.stderr, "");
+    assert!(outcome.stdout.starts_with("apiVersion: "));
+}
+
+#[test]
+fn names_and_json() {
+    let sandbox = Sandbox::new();
+    let names = sandbox
+        .kaiwo(&["submit", "-i", "image", "-g", "16", "-d", "-o", "name"])
+        .exits(0);
+    assert_eq!(
+        names.stdout,
+        "localqueue.kueue.x-k8s.io/kaiwo\nservice/alice-image\njob.batch/alice-image\n"
+    );
+    let json = sandbox
+        .kaiwo(&["submit", "-i", "image", "-g", "16", "-d", "-o", "json"])
+        .exits(0);
+    let report: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(report["apiVersion"], "kaiwo/v1");
+    assert_eq!(report["kind"], "SubmitReport");
+    assert_eq!(report["outcome"], "dryRun");
+    assert_eq!(
+        report["gpus"],
+        serde_json::json!({"total": 16, "replicas": 2, "perReplica": 8, "resource": "amd.com/gpu"})
+    );
+    assert_eq!(report["objects"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn assumptions_give_way_to_what_is_said() {
+    let sandbox = Sandbox::new();
+    let arguments = [
+        "submit",
+        "-i",
+        "image",
+        "-g",
+        "8",
+        "-d",
+        "--gpus-per-node=4",
+        "--gpu-resource=nvidia.com/gpu",
+    ];
+    let outcome = sandbox.kaiwo(&arguments).exits(0);
+    assert!(!outcome.stderr.contains("assumed"), "{}", outcome.stderr);
+    let job = outcome.document("Job");
+    assert_eq!(job["spec"]["completions"], 2);
+    let limits = &job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"];
+    assert_eq!(limits["nvidia.com/gpu"], 4);
+}
+
+#[test]
+fn no_gpus_means_no_gpu_key() {
+    let job = Sandbox::new()
+        .kaiwo(&["submit", "-i", "image", "-d"])
+        .exits(0)
+        .document("Job");
+    let container = &job["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(
+        container["resources"]["limits"],
+        serde_json::json!({"cpu": "1", "memory": "4Gi"})
+    );
+    assert_eq!(container["command"], serde_json::Value::Null);
+    assert_eq!(container["workingDir"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_command_replaces_the_entrypoint() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w/entrypoint", "echo\n");
+    sandbox.write("w/train.py", "pass\n");
+    let job = sandbox
+        .kaiwo(&[
+            "submit", "-p", "w", "-d", "--", "python", "train.py", "$(X) $$",
+        ])
+        .exits(0);
+    let container = &job.document("Job")["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(
+        container["command"],
+        serde_json::json!(["python", "train.py", "$$(X) $$$"])
+    );
+    assert_eq!(container["workingDir"], "/workload");
+    assert!(!job.stdout.contains("entrypoint"));
+
+    let ray = sandbox
+        .kaiwo(&[
+            "submit", "-i", "image", "--ray", "-d", "--", "python", "a b",
+        ])
+        .exits(0);
+    assert_eq!(
+        ray.document("RayJob")["spec"]["entrypoint"],
+        "/workload/entrypoint"
+    );
+    assert_eq!(
+        ray.document("ConfigMap")["data"]["0000-entrypoint"],
+        "#!/bin/sh\nexec python 'a b'\n"
+    );
+}
+
+#[test]
+fn nothing_is_read_from_the_working_directory() {
+    let sandbox = Sandbox::new();
+    sandbox.write("entrypoint", "echo wrong\n");
+    sandbox.write("env", "envVars:\n  - name: WRONG\n    value: x\n");
+    sandbox.write("kaiwoconfig", "gpus: 64\n");
+    let outcome = sandbox.kaiwo(&["submit", "-i", "image", "-d"]).exits(0);
+    assert!(
+        !outcome.stdout.to_lowercase().contains("wrong"),
+        "{}",
+        outcome.stdout
+    );
+    assert!(outcome.stderr.contains("no GPUs"), "{}", outcome.stderr);
+}
+
+#[test]
+fn what_is_left_out_and_joined_is_said() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w/entrypoint", "python train.py\n  --epochs 3\n");
+    sandbox.write("w/.git/config", "x");
+    sandbox.write("w/pkg/__pycache__/a.pyc", "x");
+    let outcome = sandbox.kaiwo(&["submit", "-p", "w", "-d"]).exits(0);
+    let outcome = outcome
+        .says("  not uploaded: .git, pkg/__pycache__\n")
+        .says("  w/entrypoint: line 2 continues the line above\n");
+    assert_eq!(
+        outcome.document("ConfigMap")["data"]["0000-entrypoint"],
+        "python train.py \\\n  --epochs 3\n"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_who_leaves_is_no_error() {
+    let sandbox = Sandbox::new();
+    // More than a pipe holds.
+    sandbox.write("w/entrypoint", "echo\n");
+    sandbox.write("w/large.txt", "x\n".repeat(200_000));
+    let mut child = sandbox
+        .command(&["submit", "-p", "w", "-d"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let outcome = crate::common::Outcome::of(child.wait_with_output().unwrap()).exits(0);
+    assert!(!outcome.stderr.contains("error"), "{}", outcome.stderr);
+}

@@ -1,0 +1,55 @@
+//! What `--help` says, pinned.
+
+use crate::common::Sandbox;
+
+#[test]
+fn help_of_every_command() {
+    let sandbox = Sandbox::new();
+    for (name, arguments) in [
+        ("kaiwo", &["--help"][..]),
+        ("submit", &["submit", "--help"]),
+        ("exit_codes", &["help", "exit-codes"]),
+    ] {
+        let outcome = sandbox.kaiwo(arguments).exits(0);
+        assert_eq!(outcome.stderr, "");
+        for line in outcome.stdout.lines() {
+            assert!(line.chars().count() <= 80, "over 80 columns: {line}");
+        }
+        insta::assert_snapshot!(name, outcome.stdout);
+    }
+}
+
+#[test]
+fn help_on_a_command_is_its_help() {
+    let sandbox = Sandbox::new();
+    let flag = sandbox.kaiwo(&["submit", "--help"]).exits(0);
+    let command = sandbox.kaiwo(&["help", "submit"]).exits(0);
+    assert_eq!(flag.stdout, command.stdout);
+    let _ = sandbox
+        .kaiwo(&["help", "nonsense"])
+        .exits(2)
+        .says("kaiwo --help");
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let outcome = Sandbox::new().kaiwo(&["--version"]).exits(0);
+    assert_eq!(
+        outcome.stdout,
+        format!("kaiwo {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn a_wrong_command_line_exits_with_2() {
+    let sandbox = Sandbox::new();
+    for arguments in [
+        &["submti"][..],
+        &["submit", "--gpu", "1"],
+        &["submit", "-g", "many"],
+        &[],
+    ] {
+        let outcome = sandbox.kaiwo(arguments).exits(2);
+        assert_eq!(outcome.stdout, "");
+    }
+}

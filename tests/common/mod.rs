@@ -1,0 +1,130 @@
+//! Runs the real binary in an environment of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A temporary directory that is its test's home and working directory.
+#[derive(Debug)]
+pub struct Sandbox {
+    directory: tempfile::TempDir,
+    variables: Vec<(String, String)>,
+}
+
+/// What a run of the binary printed, and how it ended.
+#[derive(Debug)]
+#[must_use]
+pub struct Outcome {
+    /// Exit code; -1 if a signal ended it.
+    pub code: i32,
+    /// Everything on stdout.
+    pub stdout: String,
+    /// Everything on stderr.
+    pub stderr: String,
+}
+
+impl Sandbox {
+    /// Creates an empty home of the user `alice`.
+    pub fn new() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            variables: Vec::new(),
+        }
+    }
+
+    /// Sets a variable for every run.
+    pub fn set(mut self, name: &str, value: impl AsRef<str>) -> Self {
+        self.variables
+            .push((name.to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Returns a path below the home.
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.directory.path().join(relative)
+    }
+
+    /// Writes a file, with the directories above it.
+    pub fn write(&self, relative: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(relative);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// Returns a command of the binary that inherits nothing.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kaiwo"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.directory.path())
+            .env("USER", "alice")
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("COLUMNS", "80")
+            .env("KUBECONFIG", "/nonexistent/kubeconfig")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `kaiwo` with these arguments.
+    pub fn kaiwo(&self, arguments: &[&str]) -> Outcome {
+        Outcome::of(self.command(arguments).output().unwrap())
+    }
+}
+
+impl Outcome {
+    /// Takes what a finished process left.
+    pub fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Checks the exit code, and shows everything if it is another.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(
+            self.code, code,
+            "\nstdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
+        self
+    }
+
+    /// Checks that stderr holds a text.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(
+            self.stderr.contains(text),
+            "stderr lacks {text:?}:\n{}",
+            self.stderr
+        );
+        self
+    }
+
+    /// Reads stdout as a stream of YAML documents.
+    #[track_caller]
+    pub fn documents(&self) -> Vec<serde_json::Value> {
+        kaiwo::yaml::parse_documents(Path::new("stdout"), &self.stdout)
+            .unwrap_or_else(|error| panic!("{error}:\n{}", self.stdout))
+    }
+
+    /// Reads stdout as YAML documents and returns the one of this kind.
+    #[track_caller]
+    pub fn document(&self, kind: &str) -> serde_json::Value {
+        self.documents()
+            .into_iter()
+            .find(|document| document["kind"] == kind)
+            .unwrap_or_else(|| panic!("no {kind} in:\n{}", self.stdout))
+    }
+}
+
+/// Returns a path in the checkout.
+pub fn checkout(relative: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+}

@@ -1,0 +1,319 @@
+//! The control plane, seen by a test: kubectl-like access with generous
+//! deadlines, and a namespace and queue of the test's own.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::{ApiResource, GroupVersionKind, TypeMeta};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+use crate::common::{Outcome, Sandbox};
+
+/// Longest wait for anything; the machine may be slow and shared.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// A namespace, a ClusterQueue and a sandbox that belong to one test.
+pub struct Testbed {
+    /// Name of the namespace, and of the ClusterQueue.
+    pub name: String,
+    /// Where the binary runs.
+    pub sandbox: Sandbox,
+    client: Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// Nodes of the testbed.
+#[derive(Clone, Copy)]
+pub enum Flavor {
+    /// 4 nodes of 8 amd.com/gpu.
+    Amd,
+    /// 2 nodes of 4 amd.com/gpu.
+    AmdSmall,
+    /// 4 nodes of 8 nvidia.com/gpu.
+    Nvidia,
+}
+
+impl Flavor {
+    /// Name of the ResourceFlavor.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Amd => "amd-8",
+            Self::AmdSmall => "amd-4",
+            Self::Nvidia => "nvidia-8",
+        }
+    }
+
+    /// The GPUs.
+    pub fn resource(self) -> &'static str {
+        match self {
+            Self::Amd | Self::AmdSmall => "amd.com/gpu",
+            Self::Nvidia => "nvidia.com/gpu",
+        }
+    }
+
+    fn node_labels(self) -> Value {
+        match self {
+            Self::Amd => json!({"beta.amd.com/gpu.family.AI": "8"}),
+            Self::AmdSmall => json!({"beta.amd.com/gpu.family.AI": "4"}),
+            Self::Nvidia => json!({"nvidia.com/gpu.count": "8"}),
+        }
+    }
+}
+
+impl Testbed {
+    /// Connects, and gives the test a name that nothing else in the cluster
+    /// has. Nothing is created yet.
+    pub fn new(test: &str) -> Self {
+        let kubeconfig = std::env::var("KUBECONFIG")
+            .expect("KUBECONFIG names the testbed: run `cargo xtask test`, or eval \"$(cargo xtask testbed env)\"");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let client = runtime.block_on(Client::try_default()).unwrap();
+        let unique = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_nanos()
+            % 1_000_000_000;
+        Self {
+            name: format!("{test}-{unique:x}"),
+            sandbox: Sandbox::new().set("KUBECONFIG", kubeconfig),
+            client,
+            runtime,
+        }
+    }
+
+    /// Connects, with a ClusterQueue of one flavor and so many GPUs.
+    pub fn with_queue(test: &str, flavor: Flavor, gpus: i64) -> Self {
+        let testbed = Self::new(test);
+        testbed.cluster_queue(&[(flavor, gpus)], json!({}));
+        testbed
+    }
+
+    /// Makes the test's ClusterQueue. `extra` is merged into its spec.
+    pub fn cluster_queue(&self, flavors: &[(Flavor, i64)], extra: Value) {
+        for (flavor, _) in flavors {
+            self.apply(json!({
+                "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ResourceFlavor",
+                "metadata": {"name": flavor.name()},
+                "spec": {"nodeLabels": flavor.node_labels()},
+            }));
+        }
+        let quotas: Vec<Value> = flavors
+            .iter()
+            .map(|(flavor, gpus)| {
+                json!({"name": flavor.name(), "resources": [
+                    {"name": "cpu", "nominalQuota": 1000},
+                    {"name": "memory", "nominalQuota": "16Ti"},
+                    {"name": flavor.resource(), "nominalQuota": gpus},
+                ]})
+            })
+            .collect();
+        let mut spec = json!({
+            "namespaceSelector": {},
+            "resourceGroups": [{
+                "coveredResources": ["cpu", "memory", flavors[0].0.resource()],
+                "flavors": quotas,
+            }],
+        });
+        for (key, value) in extra.as_object().unwrap() {
+            spec[key] = value.clone();
+        }
+        self.apply(json!({
+            "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ClusterQueue",
+            "metadata": {"name": self.name}, "spec": spec,
+        }));
+    }
+
+    /// Makes the test's namespace.
+    pub fn namespace(&self) {
+        self.apply(
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name}}),
+        );
+    }
+
+    /// Runs `kaiwo submit` with the test's namespace and queue.
+    pub fn submit(&self, arguments: &[&str]) -> Outcome {
+        self.sandbox.kaiwo(&self.submit_arguments(arguments))
+    }
+
+    /// Returns the arguments of [`Testbed::submit`].
+    pub fn submit_arguments<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
+        [&["submit", "-n", &self.name, "-q", &self.name], arguments].concat()
+    }
+
+    fn api(&self, kind: &str, namespaced: bool) -> Api<DynamicObject> {
+        let (api_version, plural) = match kind {
+            "Namespace" => ("v1", "namespaces"),
+            "Node" => ("v1", "nodes"),
+            "Pod" => ("v1", "pods"),
+            "ConfigMap" => ("v1", "configmaps"),
+            "Service" => ("v1", "services"),
+            "Job" => ("batch/v1", "jobs"),
+            "RayJob" => ("ray.io/v1", "rayjobs"),
+            "LocalQueue" => ("kueue.x-k8s.io/v1beta2", "localqueues"),
+            "ClusterQueue" => ("kueue.x-k8s.io/v1beta2", "clusterqueues"),
+            "ResourceFlavor" => ("kueue.x-k8s.io/v1beta2", "resourceflavors"),
+            "Workload" => ("kueue.x-k8s.io/v1beta2", "workloads"),
+            "RoleBinding" => ("rbac.authorization.k8s.io/v1", "rolebindings"),
+            other => panic!("no path is known for {other}"),
+        };
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let resource =
+            ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
+        match namespaced {
+            true => Api::namespaced_with(self.client.clone(), &self.name, &resource),
+            false => Api::all_with(self.client.clone(), &resource),
+        }
+    }
+
+    fn namespaced(kind: &str) -> bool {
+        !matches!(
+            kind,
+            "Namespace" | "Node" | "ClusterQueue" | "ResourceFlavor"
+        )
+    }
+
+    /// Applies an object, in the test's namespace if it has one.
+    pub fn apply(&self, object: Value) {
+        let kind = object["kind"].as_str().unwrap().to_owned();
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        let api = self.api(&kind, Self::namespaced(&kind));
+        self.runtime
+            .block_on(api.patch(
+                &name,
+                &PatchParams::apply("test").force(),
+                &Patch::Apply(object),
+            ))
+            .unwrap();
+    }
+
+    /// Creates an object in the test's namespace.
+    pub fn create(&self, object: Value) -> Value {
+        let types: TypeMeta = serde_json::from_value(object.clone()).unwrap();
+        let object: DynamicObject = serde_json::from_value(object).unwrap();
+        let api = self.api(&types.kind, true);
+        let created = self
+            .runtime
+            .block_on(api.create(&PostParams::default(), &object))
+            .unwrap();
+        serde_json::to_value(created).unwrap()
+    }
+
+    /// Returns an object, if there is one.
+    pub fn find(&self, kind: &str, name: &str) -> Option<Value> {
+        let api = self.api(kind, Self::namespaced(kind));
+        let found = self.runtime.block_on(api.get_opt(name)).unwrap()?;
+        Some(serde_json::to_value(found).unwrap())
+    }
+
+    /// Returns all objects of a kind in the test's namespace.
+    pub fn list(&self, kind: &str) -> Vec<Value> {
+        let api = self.api(kind, Self::namespaced(kind));
+        let found = self
+            .runtime
+            .block_on(api.list(&kube::api::ListParams::default()))
+            .unwrap();
+        found
+            .items
+            .into_iter()
+            .map(|object| serde_json::to_value(object).unwrap())
+            .collect()
+    }
+
+    /// Deletes an object in the background.
+    pub fn delete(&self, kind: &str, name: &str) {
+        let api = self.api(kind, Self::namespaced(kind));
+        self.runtime
+            .block_on(api.delete(name, &DeleteParams::background()))
+            .map(drop)
+            .unwrap();
+    }
+
+    /// Waits until `look` sees something, and returns that.
+    #[track_caller]
+    pub fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let start = Instant::now();
+        loop {
+            if let Some(seen) = look() {
+                return seen;
+            }
+            assert!(
+                start.elapsed() < DEADLINE,
+                "waited {DEADLINE:?} for {what}; {}",
+                self.tell()
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Waits until the text at `pointer` of an object is `expected`.
+    #[track_caller]
+    pub fn wait_for(&self, kind: &str, name: &str, pointer: &str, expected: &str) -> Value {
+        self.wait(
+            &format!("{kind} {name} to have {expected} at {pointer}"),
+            || {
+                self.find(kind, name).filter(|object| {
+                    object.pointer(pointer).and_then(Value::as_str) == Some(expected)
+                })
+            },
+        )
+    }
+
+    /// Waits until a condition of an object is true.
+    #[track_caller]
+    pub fn wait_for_condition(&self, kind: &str, name: &str, condition: &str) -> Value {
+        self.wait(&format!("{kind} {name} to be {condition}"), || {
+            self.find(kind, name)
+                .filter(|object| has_condition(object, condition))
+        })
+    }
+
+    /// Runs a future to its end.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Tells what is in the namespace, for a failed test.
+    fn tell(&self) -> String {
+        let mut lines = vec![format!("in namespace {}:", self.name)];
+        for kind in ["Workload", "Job", "RayJob", "Pod"] {
+            for object in self.list(kind) {
+                lines.push(format!(
+                    "{kind} {} {}",
+                    object["metadata"]["name"], object["status"]
+                ));
+            }
+        }
+        lines.join("\n")
+    }
+}
+
+impl Drop for Testbed {
+    fn drop(&mut self) {
+        // What one test leaves would count against the nodes of the next.
+        // A failed test keeps its namespace for a look at it.
+        if !std::thread::panicking() {
+            for (kind, namespaced) in [("Namespace", false), ("ClusterQueue", false)] {
+                let api = self.api(kind, namespaced);
+                let _ = self
+                    .runtime
+                    .block_on(api.delete(&self.name, &DeleteParams::background()));
+            }
+        }
+    }
+}
+
+/// Returns whether a condition of an object is true.
+pub fn has_condition(object: &Value, condition: &str) -> bool {
+    object["status"]["conditions"]
+        .as_array()
+        .is_some_and(|conditions| {
+            conditions
+                .iter()
+                .any(|c| c["type"] == condition && c["status"] == "True")
+        })
+}
