@@ -7,4 +7,5 @@ mod cli;
 mod common;
 mod dependencies;
 mod golden;
+mod mock_api;
 mod testbed;

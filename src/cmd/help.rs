@@ -34,7 +34,7 @@ pub fn run(topic: Option<&str>, ui: Ui) -> Result<(), CommandError> {
         None => cli.render_help().to_string(),
         Some("exit-codes") => EXIT_CODES.to_owned(),
         Some(name) => match cli.find_subcommand_mut(name) {
-            Some(command) => command.render_long_help().to_string(),
+            Some(command) => command.render_help().to_string(),
             None => {
                 return Err(CommandError::new(
                     ErrorClass::Usage,

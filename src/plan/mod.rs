@@ -23,6 +23,7 @@ use crate::plan::facts::{ClusterFacts, Facts, Readable};
 use crate::plan::flavor::{Offer, Shape, Vendor};
 use crate::plan::gpu::GpuLayout;
 use crate::plan::name::WorkloadKind;
+use crate::plan::quantity::Quantity;
 use crate::plan::queue::QueueChoice;
 use crate::plan::request::WorkloadRequest;
 use crate::plan::resources::PodResources;
@@ -218,10 +219,15 @@ fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Ref
     let resource = gpu_resource(&request, &choice)?;
     let offers = match &resource {
         Some(resource) if request.gpus.wants_gpus() => offers(&request, facts, &choice, resource),
+        None if request.gpus.wants_gpus() => return Err(no_gpus(&choice, None)),
         _ => Vec::new(),
     };
-    if resource.is_none() && request.gpus.wants_gpus() {
-        return Err(no_gpus(&choice));
+    if offers.is_empty()
+        && request.gpus.wants_gpus()
+        && choice.cluster_queue.is_some()
+        && !request.force
+    {
+        return Err(no_gpus(&choice, resource.as_deref()));
     }
 
     let cluster_queue = choice.cluster_queue.as_ref();
@@ -278,8 +284,6 @@ fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Ref
         Ok(plan)
     })
 }
-
-use quantity::Quantity;
 
 /// Fills in what follows from the shape alone, and lets `complete` add the
 /// rest.
@@ -367,29 +371,27 @@ fn largest_node(facts: &ClusterFacts, resource: &str) -> Option<i64> {
         .max()
 }
 
-fn no_gpus(choice: &QueueChoice) -> Refusal {
-    match &choice.cluster_queue {
-        Some(queue) => {
-            let covered: Vec<&str> = queue
-                .spec
-                .resource_groups
-                .iter()
-                .flat_map(|group| group.covered_resources.iter().map(String::as_str))
-                .collect();
-            Refusal::new(format!(
-                "ClusterQueue {:?} hands out no GPUs, only {}",
-                queue.metadata.name,
-                covered.join(", ")
-            ))
-            .about(format!("clusterqueue/{}", queue.metadata.name))
-            .hint(
-                "choose another queue with -q, or name the resource: --gpu-resource vendor.com/gpu",
-            )
-        }
-        None => Refusal::new(format!(
+/// Refuses because the queue has no GPUs, or none of the named resource.
+fn no_gpus(choice: &QueueChoice, resource: Option<&str>) -> Refusal {
+    let Some(queue) = &choice.cluster_queue else {
+        return Refusal::new(format!(
             "cannot tell which GPUs queue {:?} hands out",
             choice.local_queue
         ))
-        .hint("name the resource: --gpu-resource amd.com/gpu or --gpu-resource nvidia.com/gpu"),
-    }
+        .hint("name the resource: --gpu-resource amd.com/gpu or --gpu-resource nvidia.com/gpu");
+    };
+    let covered: Vec<&str> = queue
+        .spec
+        .resource_groups
+        .iter()
+        .flat_map(|group| group.covered_resources.iter().map(String::as_str))
+        .collect();
+    Refusal::new(format!(
+        "ClusterQueue {:?} hands out no {}, only {}",
+        queue.metadata.name,
+        resource.unwrap_or("GPUs"),
+        covered.join(", ")
+    ))
+    .about(format!("clusterqueue/{}", queue.metadata.name))
+    .hint("choose another queue with -q, or another resource with --gpu-resource")
 }

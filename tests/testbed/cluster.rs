@@ -1,7 +1,6 @@
 //! The control plane, seen by a test: kubectl-like access with generous
 //! deadlines, and a namespace and queue of the test's own.
 
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -270,11 +269,6 @@ impl Testbed {
             self.find(kind, name)
                 .filter(|object| has_condition(object, condition))
         })
-    }
-
-    /// Runs a future to its end.
-    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(future)
     }
 
     /// Tells what is in the namespace, for a failed test.

@@ -9,3 +9,20 @@
 
 mod cluster;
 mod submit;
+
+/// Returns whether the running testbed lacks something, as it says in
+/// `KAIWO_TESTBED_SKIPS`, and tells what that leaves untested.
+fn lacks(what: &str) -> bool {
+    let lacks = std::env::var("KAIWO_TESTBED_SKIPS")
+        .is_ok_and(|words| words.split(' ').any(|word| word == what));
+    if lacks {
+        skip(&format!("this testbed has no {what}"));
+    }
+    lacks
+}
+
+/// Says that part of a test was left out, and why.
+fn skip(why: &str) {
+    use std::io::Write;
+    writeln!(std::io::stderr(), "skipped: {why}").unwrap();
+}

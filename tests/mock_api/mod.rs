@@ -1,0 +1,6 @@
+//! The binary against a scripted API server: exact requests, and answers that
+//! a real cluster gives only when something is broken.
+
+mod requests;
+mod server;
+mod trouble;

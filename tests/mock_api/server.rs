@@ -1,0 +1,260 @@
+//! A small HTTP server that plays an API server with Kueue and KubeRay, until
+//! a test tells it otherwise.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::common::{Outcome, Sandbox};
+
+/// A request as it arrived.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// `POST`
+    pub method: String,
+    /// Path without the query.
+    pub path: String,
+    /// Parameters in their order, as one text.
+    pub query: String,
+    /// JSON body; null without one.
+    pub body: Value,
+}
+
+impl Request {
+    /// Returns whether nothing would be stored.
+    pub fn is_dry_run(&self) -> bool {
+        self.query.contains("dryRun=All")
+    }
+
+    /// Returns method and path, with a mark for a dry run.
+    pub fn line(&self) -> String {
+        let mark = if self.is_dry_run() { " (dry run)" } else { "" };
+        format!("{} {}{mark}", self.method, self.path)
+    }
+
+    /// Returns whether this would change something.
+    pub fn is_write(&self) -> bool {
+        self.method != "GET" && !self.is_dry_run()
+    }
+}
+
+/// What the server does about a request.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// A JSON document.
+    Json(u16, Value),
+    /// A refusal, as `Status`.
+    Refuse(u16, &'static str),
+    /// Nothing, ever.
+    Hang,
+    /// The connection is closed without an answer.
+    Close,
+}
+
+type Script = Box<dyn FnMut(&Request) -> Option<Answer> + Send>;
+
+/// A scripted API server and a sandbox whose kubeconfig points at it.
+pub struct MockApi {
+    /// Where the binary runs.
+    pub sandbox: Sandbox,
+    log: Arc<Mutex<Vec<Request>>>,
+}
+
+impl MockApi {
+    /// Starts a server. `script` answers what it wants to; everything else
+    /// gets the answer of a healthy cluster with one queue of 32 GPUs.
+    pub fn new(script: impl FnMut(&Request) -> Option<Answer> + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(Box::new(script)));
+        let shared = log.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (log, script) = (shared.clone(), script.clone());
+                std::thread::spawn(move || serve(stream, &log, &script));
+            }
+        });
+        let sandbox = Sandbox::new();
+        sandbox.write("w/entrypoint", "#!/bin/sh\necho\n");
+        sandbox.write("w/train.py", "pass\n");
+        let kubeconfig = sandbox.write(
+            "kubeconfig",
+            format!(
+                "{{apiVersion: v1, kind: Config, current-context: mock, \
+                 clusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:{port}'}}}}], \
+                 contexts: [{{name: mock, context: {{cluster: c, user: u}}}}], users: [{{name: u, user: {{token: t}}}}]}}"
+            ),
+        );
+        Self {
+            sandbox: sandbox.set("KUBECONFIG", kubeconfig.to_str().unwrap()),
+            log,
+        }
+    }
+
+    /// Runs `kaiwo submit -p w`.
+    pub fn submit(&self, arguments: &[&str]) -> Outcome {
+        self.sandbox
+            .kaiwo(&[&["submit", "-p", "w"], arguments].concat())
+    }
+
+    /// Returns what arrived so far.
+    pub fn requests(&self) -> Vec<Request> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Returns the requests that would change something, as lines.
+    pub fn writes(&self) -> Vec<String> {
+        self.requests()
+            .iter()
+            .filter(|request| request.is_write())
+            .map(Request::line)
+            .collect()
+    }
+}
+
+fn serve(stream: TcpStream, log: &Mutex<Vec<Request>>, script: &Mutex<Script>) {
+    let Ok(mut writer) = stream.try_clone() else {
+        return;
+    };
+    let mut reader = BufReader::new(stream);
+    while let Some(request) = read(&mut reader) {
+        let scripted = script.lock().unwrap()(&request);
+        log.lock().unwrap().push(request.clone());
+        let (code, body) = match scripted.unwrap_or_else(|| healthy(&request)) {
+            Answer::Json(code, body) => (code, body),
+            Answer::Refuse(code, message) => (code, status(code, message)),
+            Answer::Hang => {
+                std::thread::sleep(Duration::from_secs(3600));
+                return;
+            }
+            Answer::Close => return,
+        };
+        let body = body.to_string();
+        let head = format!(
+            "HTTP/1.1 {code} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        if writer.write_all((head + &body).as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+fn read(reader: &mut impl BufRead) -> Option<Request> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let mut words = line.split_whitespace();
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header).ok()?;
+        let Some((name, value)) = header.trim().split_once(':') else {
+            break;
+        };
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().ok()?;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    Some(Request {
+        method,
+        path: path.to_owned(),
+        query: query.to_owned(),
+        body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+    })
+}
+
+/// Returns a refusal in the API server's form.
+pub fn status(code: u16, message: &str) -> Value {
+    let reason = match code {
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "NotFound",
+        409 => "AlreadyExists",
+        422 => "Invalid",
+        _ => "InternalError",
+    };
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+           "message": message, "reason": reason, "code": code})
+}
+
+/// Returns the list of API groups with these versions of Kueue and KubeRay.
+pub fn groups(kueue: &[&str], ray: &[&str]) -> Value {
+    let group = |name: &str, versions: &[&str]| {
+        let versions: Vec<Value> = versions
+            .iter()
+            .map(|v| json!({"groupVersion": format!("{name}/{v}"), "version": v}))
+            .collect();
+        json!({"name": name, "versions": versions, "preferredVersion": versions.first()})
+    };
+    let mut groups = vec![group("batch", &["v1"])];
+    groups.extend((!kueue.is_empty()).then(|| group("kueue.x-k8s.io", kueue)));
+    groups.extend((!ray.is_empty()).then(|| group("ray.io", ray)));
+    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+}
+
+/// Returns a list of the given objects.
+pub fn list(items: &[Value]) -> Value {
+    json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items})
+}
+
+/// Returns a ClusterQueue of 32 AMD GPUs.
+pub fn cluster_queue() -> Value {
+    json!({
+        "metadata": {"name": "kaiwo"},
+        "spec": {"namespaceSelector": {}, "resourceGroups": [{
+            "coveredResources": ["cpu", "memory", "amd.com/gpu"],
+            "flavors": [{"name": "mi300x", "resources": [
+                {"name": "cpu", "nominalQuota": "400"},
+                {"name": "memory", "nominalQuota": "4Ti"},
+                {"name": "amd.com/gpu", "nominalQuota": "32"},
+            ]}],
+        }]},
+    })
+}
+
+fn healthy(request: &Request) -> Answer {
+    let not_found = || Answer::Refuse(404, "not found");
+    match (request.method.as_str(), request.path.as_str()) {
+        ("GET", "/apis") => Answer::Json(200, groups(&["v1beta2", "v1beta1"], &["v1"])),
+        ("GET", path) if path.ends_with("/namespaces/kaiwo") => {
+            Answer::Json(200, json!({"metadata": {"name": "kaiwo"}}))
+        }
+        ("GET", path) if path.ends_with("/localqueues") => Answer::Json(
+            200,
+            list(&[json!({"metadata": {"name": "kaiwo"}, "spec": {"clusterQueue": "kaiwo"}})]),
+        ),
+        ("GET", path) if path.ends_with("/clusterqueues") => {
+            Answer::Json(200, list(&[cluster_queue()]))
+        }
+        ("GET", path) if path.ends_with("/resourceflavors") => Answer::Json(
+            200,
+            list(&[
+                json!({"metadata": {"name": "mi300x"}, "spec": {"nodeLabels": {"beta.amd.com/gpu.family.AI": "8"}}}),
+            ]),
+        ),
+        ("GET", _) => not_found(),
+        ("POST", _) => {
+            let mut created = request.body.clone();
+            created["metadata"]["uid"] = json!(format!(
+                "uid-of-{}",
+                created["kind"].as_str().unwrap_or_default()
+            ));
+            if matches!(created["kind"].as_str(), Some("Job" | "RayJob")) {
+                created["spec"]["suspend"] = json!(true);
+            }
+            Answer::Json(201, created)
+        }
+        ("PATCH" | "DELETE", _) => {
+            Answer::Json(200, json!({"kind": "Status", "status": "Success"}))
+        }
+        _ => not_found(),
+    }
+}
