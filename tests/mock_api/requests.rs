@@ -142,7 +142,7 @@ fn the_same_submission_again_sends_no_write_at_all() {
         let mut found = job.clone();
         found["metadata"]["uid"] = json!("u");
         (request.method == "GET" && request.path.ends_with("/jobs/alice-w"))
-            .then(|| Answer::Json(200, found))
+            .then_some(Answer::Json(200, found))
     });
     let _ = again
         .submit(&["-g", "8"])

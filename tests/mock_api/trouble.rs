@@ -52,7 +52,7 @@ fn a_kind_that_kueue_does_not_manage_is_not_submitted() {
 fn a_refusal_in_the_rehearsal_creates_nothing() {
     let api = MockApi::new(|request| {
         (is(request, "POST", "/jobs"))
-            .then(|| Answer::Refuse(422, "Job.batch \"alice-w\" is invalid: spec.x: no"))
+            .then_some(Answer::Refuse(422, "Job.batch \"alice-w\" is invalid: spec.x: no"))
     });
     let outcome = api.submit(&["-g", "8", "-o", "json"]).exits(3);
     let error: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();

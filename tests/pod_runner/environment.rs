@@ -128,7 +128,9 @@ fn from_elsewhere(
         let object = objects(kind, name);
         // Of a ConfigMap, kubelet reads data only.
         let value = match (&object, kind) {
-            (Some(object), "ConfigMap") => object["data"][key].as_str().map(|v| v.as_bytes().to_vec()),
+            (Some(object), "ConfigMap") => {
+                object["data"][key].as_str().map(|v| v.as_bytes().to_vec())
+            }
             (Some(object), _) => bytes_of(object, key)?,
             (None, _) => None,
         };
@@ -138,7 +140,9 @@ fn from_elsewhere(
                 .map_err(|_| PodError(format!("{kind} {name}: {key} is not UTF-8"))),
             None if selector["optional"] == true => Ok(None),
             None if object.is_none() => Err(PodError(format!("{kind} {name:?} not found"))),
-            None => Err(PodError(format!("couldn't find key {key} in {kind} {name}"))),
+            None => Err(PodError(format!(
+                "couldn't find key {key} in {kind} {name}"
+            ))),
         };
     }
     Err(PodError(format!("the pod runner knows no {source}")))
@@ -208,7 +212,10 @@ mod tests {
             ("metadata.labels['ray.io/group']", "workers"),
             ("metadata.labels['a[b]c']", "odd"),
             ("metadata.labels['absent']", ""),
-            ("metadata.annotations['batch.kubernetes.io/job-completion-index']", "1"),
+            (
+                "metadata.annotations['batch.kubernetes.io/job-completion-index']",
+                "1",
+            ),
             ("spec.nodeName", "amd-3"),
             ("status.podIP", "10.1.0.7"),
         ] {
@@ -257,7 +264,9 @@ mod tests {
         );
         assert!(secret("raw", false).is_err());
         let config = |name: &str, key: &str| {
-            resolve(json!([{"name": "X", "valueFrom": {"configMapKeyRef": {"name": name, "key": key}}}]))
+            resolve(
+                json!([{"name": "X", "valueFrom": {"configMapKeyRef": {"name": name, "key": key}}}]),
+            )
         };
         assert_eq!(config("settings", "a").unwrap()["X"], "1");
         assert!(config("settings", "b").is_err());
