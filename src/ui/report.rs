@@ -17,7 +17,10 @@ pub fn forecast(plan: &Plan) -> String {
     let layout = plan.layout;
     let mut parts = Vec::new();
     match &plan.gpu_resource {
-        Some(resource) => parts.push(format!("{} GPUs = {layout} {resource}", layout.total())),
+        Some(resource) => {
+            let unit = if layout.total() == 1 { "GPU" } else { "GPUs" };
+            parts.push(format!("{} {unit} = {layout} {resource}", layout.total()));
+        }
         None => {
             let pods = if layout.replicas == 1 {
                 String::new()

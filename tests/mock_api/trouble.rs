@@ -51,8 +51,10 @@ fn a_kind_that_kueue_does_not_manage_is_not_submitted() {
 #[test]
 fn a_refusal_in_the_rehearsal_creates_nothing() {
     let api = MockApi::new(|request| {
-        (is(request, "POST", "/jobs"))
-            .then_some(Answer::Refuse(422, "Job.batch \"alice-w\" is invalid: spec.x: no"))
+        (is(request, "POST", "/jobs")).then_some(Answer::Refuse(
+            422,
+            "Job.batch \"alice-w\" is invalid: spec.x: no",
+        ))
     });
     let outcome = api.submit(&["-g", "8", "-o", "json"]).exits(3);
     let error: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
@@ -98,7 +100,7 @@ fn a_batch_user_submits_with_what_may_be_read() {
     let _ = api
         .submit(&["-g", "1"])
         .exits(0)
-        .says("1 GPUs = 1 × 1 amd.com/gpu");
+        .says("1 GPU = 1 × 1 amd.com/gpu");
     let api = MockApi::new(script);
     let _ = api
         .submit(&["-g", "16", "--gpus-per-node", "8"])

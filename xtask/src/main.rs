@@ -1,5 +1,8 @@
 //! Project automation: `cargo xtask <task>`.
 
+mod bench;
+mod demo;
+mod layers;
 mod testbed;
 
 use std::io::Write as _;
@@ -16,18 +19,33 @@ struct Xtask {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Show a Job and a RayJob of 16 GPUs running, from a clean clone
+    Demo,
+    /// Run all tests, cheapest layers first, and say which ran
+    Test(layers::TestArgs),
+    Bench(bench::Bench),
     /// A real control plane on this machine, with Kueue, KubeRay and fake GPU nodes
     #[command(subcommand)]
     Testbed(testbed::Command),
 }
 
 fn main() -> ExitCode {
-    let Task::Testbed(command) = Xtask::parse().task;
-    match command.run() {
+    let result = match Xtask::parse().task {
+        Task::Demo => demo::run(),
+        Task::Test(args) => layers::run(&args),
+        Task::Bench(bench) => bench.run(),
+        Task::Testbed(command) => command.run(),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Returns the root of the checkout that this was built from.
+fn checkout() -> &'static str {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/..")
 }

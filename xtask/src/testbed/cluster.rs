@@ -48,6 +48,16 @@ impl Cluster {
         Ok(self.client.request(http_get(path)).await?)
     }
 
+    /// Deletes the object at a path of the API; gone already is as good.
+    pub async fn delete(&self, path: &str) -> Result<()> {
+        let mut request = http_get(path);
+        *request.method_mut() = hyper::Method::DELETE;
+        match self.client.request::<Value>(request).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+            result => Ok(result.map(drop)?),
+        }
+    }
+
     /// Returns whether the API server says it is ready.
     pub async fn is_ready(&self) -> bool {
         let request = http_get("/readyz");

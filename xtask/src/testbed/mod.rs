@@ -35,6 +35,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
+pub use cluster::Cluster;
 pub use command::Command;
 pub use instance::{Mode, Skip};
 
