@@ -8,4 +8,5 @@ mod common;
 mod dependencies;
 mod golden;
 mod mock_api;
+mod pod_runner;
 mod testbed;

@@ -45,7 +45,8 @@ pub fn expand(input: &str, variables: &BTreeMap<String, String>) -> String {
     output
 }
 
-/// The cases of Kubernetes' own `expand_test.go`.
+/// The cases of Kubernetes' own `expand_test.go`, and an undefined name
+/// before a `$$`.
 #[test]
 fn expands_as_kubernetes_does() {
     let variables = [
@@ -59,22 +60,31 @@ fn expands_as_kubernetes_does() {
     .into();
     for (input, expected) in [
         ("$(VAR_A)", "A"),
-        ("___$(VAR_B)___", "___B___"),
-        ("___$(VAR_C)", "___C"),
         ("$(VAR_A)-$(VAR_A)", "A-A"),
         ("$(VAR_A)-1", "A-1"),
+        ("___$(VAR_B)___", "___B___"),
+        ("___$(VAR_C)", "___C"),
+        ("$(VAR_A)_$(VAR_B)_$(VAR_C)", "A_B_C"),
+        ("$$(VAR_B)_$(VAR_A)", "$(VAR_B)_A"),
+        ("$$(VAR_A)_$$(VAR_B)", "$(VAR_A)_$(VAR_B)"),
+        ("f000-$$VAR_A", "f000-$VAR_A"),
+        ("foo\\$(VAR_C)bar", "foo\\Cbar"),
+        ("foo\\\\$(VAR_C)bar", "foo\\\\Cbar"),
+        ("foo\\\\\\\\$(VAR_A)bar", "foo\\\\\\\\Abar"),
+        ("$(VAR_A$(VAR_B))", "$(VAR_A$(VAR_B))"),
+        ("$(VAR_A$(VAR_B)", "$(VAR_A$(VAR_B)"),
         ("$(VAR_REF)", "$(VAR_A)"),
         ("%%$(VAR_REF)--$(VAR_REF)%%", "%%$(VAR_A)--$(VAR_A)%%"),
         ("foo$(VAR_EMPTY)bar", "foobar"),
-        ("foo$$(VAR_EMPTY)bar", "foo$(VAR_EMPTY)bar"),
-        ("$(VAR_AWHOOPS)", "$(VAR_AWHOOPS)"),
-        ("foo\\$(VAR_C)bar", "foo\\Cbar"),
-        ("foo\\\\$(VAR_C)bar", "foo\\\\Cbar"),
-        ("f000-$$VAR_A", "f000-$VAR_A"),
-        ("foo\\$$(VAR_A)", "foo\\$(VAR_A)"),
-        ("$(VAR_A$(VAR_B)", "$(VAR_A$(VAR_B)"),
-        ("$(VAR_A$(VAR_B)))", "$(VAR_A$(VAR_B)))"),
-        ("$$(VAR_A$(VAR_B", "$(VAR_A$(VAR_B"),
+        ("foo$(VAR_Awhoops!", "foo$(VAR_Awhoops!"),
+        ("f00__(VAR_A)__", "f00__(VAR_A)__"),
+        ("$?_boo_$!", "$?_boo_$!"),
+        ("$VAR_A", "$VAR_A"),
+        ("$(VAR_DNE)", "$(VAR_DNE)"),
+        ("$$$$$$(BIG_MONEY)", "$$$(BIG_MONEY)"),
+        ("$$$$$$(VAR_A)", "$$$(VAR_A)"),
+        ("$$$$$$$(GOOD_ODDS)", "$$$$(GOOD_ODDS)"),
+        ("$$$$$$$(VAR_A)", "$$$A"),
         ("$VAR_A)", "$VAR_A)"),
         ("${VAR_A}", "${VAR_A}"),
         ("$(VAR_B)_______$(A", "B_______$(A"),
@@ -85,9 +95,11 @@ fn expands_as_kubernetes_does() {
         ("$($($($($--foo$(", "$($($($($--foo$("),
         ("foo0--$($($($(", "foo0--$($($($("),
         ("$(foo$$var)", "$(foo$$var)"),
-        ("$$$$$$(BIG_MONEY)", "$$$(BIG_MONEY)"),
-        ("$$$$$$$(VAR_A)", "$$$A"),
-        ("$é$$", "$é$"),
+        ("\n", "\n"),
+        ("$£FOO", "$£FOO"),
+        ("prefix-$€-suffix", "prefix-$€-suffix"),
+        ("$中文", "$中文"),
+        ("$(VAR_AWHOOPS)$$", "$(VAR_AWHOOPS)$"),
         ("", ""),
     ] {
         assert_eq!(expand(input, &variables), expected, "{input}");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::name_of;
 
 /// Returns the pod with this index of a Job, as the Job controller makes it.
-pub fn pod_of_job(job: &Value, index: usize) -> Value {
+pub fn pod_of_job(job: &Value, index: u64) -> Value {
     let name = name_of(job);
     let mut pod = job["spec"]["template"].clone();
     pod["metadata"]["namespace"] = job["metadata"]["namespace"].clone();
@@ -26,14 +26,4 @@ pub fn head_of_ray_job(ray_job: &Value) -> Value {
     pod["metadata"]["namespace"] = ray_job["metadata"]["namespace"].clone();
     pod["metadata"]["name"] = json!(format!("{}-x1y2z-head", name_of(ray_job)));
     pod
-}
-
-/// Looks objects up among documents.
-pub fn among<'a>(documents: &'a [Value]) -> impl Fn(&str, &str) -> Option<Value> + 'a {
-    |kind, name| {
-        documents
-            .iter()
-            .find(|document| document["kind"] == kind && name_of(document) == name)
-            .cloned()
-    }
 }

@@ -12,13 +12,16 @@
 //! The image is the host's `/usr`; init containers and sidecars do not run,
 //! and there is no network. What the runner does not know, it refuses.
 
-pub mod environment;
-pub mod expansion;
-pub mod manifest;
-pub mod ray;
-mod run;
-pub mod sandbox;
-pub mod volumes;
+mod dry_run;
+mod environment;
+mod expansion;
+mod manifest;
+pub mod place;
+mod ray;
+mod sandbox;
+pub mod scenarios;
+mod self_test;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -101,10 +104,23 @@ pub fn can_change_user() -> bool {
     root
 }
 
+/// Returns whether pods find a program of the host, as an image would have.
+#[must_use]
+pub fn has_program(name: &str) -> bool {
+    let found = PATH
+        .split(':')
+        .any(|directory| Path::new(directory).join(name).exists());
+    if !found {
+        skip(&format!("this machine has no {name}"));
+    }
+    found
+}
+
 fn skip(reason: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    // Past the capture of passing tests' output.
-    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
+    // Past the capture of passing tests' output, and in one piece.
+    let line = format!("\nSKIPPED {test}: {reason}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 impl<'a> PodRunner<'a> {

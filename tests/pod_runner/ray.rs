@@ -19,13 +19,9 @@ submit)
 esac
 "#;
 
-/// Runs KubeRay's submitter pod, and then, in the head pod, what it submits.
-pub fn run(head: &Value, submitter: &Value, objects: Objects<'_>) -> Result<PodRun, PodError> {
-    run_by(&PodRunner::new(objects), head, submitter, objects)
-}
-
-/// The same, with the head pod on this node.
-pub fn run_by(
+/// Runs KubeRay's submitter pod, and then, in the head pod on `node`, what
+/// it submits.
+pub fn run(
     node: &PodRunner<'_>,
     head: &Value,
     submitter: &Value,

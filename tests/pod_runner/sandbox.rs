@@ -24,7 +24,8 @@ set -eu
 root=$1 hostname=$2 started=$3; shift 3
 trap 'exit 125' EXIT
 mount -t tmpfs -o mode=0755 pod "$root"
-echo "$hostname" > /proc/sys/kernel/hostname
+# /proc/sys takes it from the host's root only.
+hostname "$hostname" 2>/dev/null || echo "$hostname" > /proc/sys/kernel/hostname
 
 # Mounts of the host keep their nosuid and nodev: asking for both is allowed
 # whether they had them or not.

@@ -150,6 +150,7 @@ impl Testbed {
             "Node" => ("v1", "nodes"),
             "Pod" => ("v1", "pods"),
             "ConfigMap" => ("v1", "configmaps"),
+            "Secret" => ("v1", "secrets"),
             "Service" => ("v1", "services"),
             "Job" => ("batch/v1", "jobs"),
             "RayJob" => ("ray.io/v1", "rayjobs"),

@@ -8,6 +8,7 @@
 //! ```
 
 mod cluster;
+mod runs;
 mod submit;
 
 /// Returns whether the running testbed lacks something, as it says in

@@ -1,0 +1,76 @@
+//! What `kaiwo submit --dry-run` prints, run: the shortest way from a
+//! directory to what its pods do, without a cluster.
+
+use super::place::{DryRun, Kind};
+use super::scenarios;
+
+#[test]
+fn a_directory_arrives_and_runs() {
+    for kind in Kind::ALL {
+        scenarios::a_directory_arrives_and_runs(&DryRun::new(), kind);
+    }
+}
+
+#[test]
+fn pods_find_one_another() {
+    scenarios::pods_find_one_another(&DryRun::new());
+}
+
+#[test]
+fn scripts_without_a_shebang_run() {
+    for kind in [Kind::Job, Kind::Ray] {
+        scenarios::scripts_without_a_shebang_run(&DryRun::new(), kind);
+    }
+}
+
+#[test]
+fn python_runs_by_its_shebang() {
+    for kind in [Kind::Job, Kind::Ray] {
+        scenarios::python_runs_by_its_shebang(&DryRun::new(), kind);
+    }
+}
+
+#[test]
+fn commands_arrive_word_by_word() {
+    for kind in [Kind::Job, Kind::Ray] {
+        scenarios::commands_arrive_word_by_word(&DryRun::new(), kind);
+    }
+}
+
+#[test]
+fn variables_arrive_exactly() {
+    for kind in [Kind::Job, Kind::Ray] {
+        scenarios::variables_arrive_exactly(&DryRun::new(), kind);
+    }
+}
+
+#[test]
+fn scratch_is_writable_and_the_upload_is_not() {
+    for kind in [Kind::Job, Kind::Ray] {
+        scenarios::scratch_is_writable_and_the_upload_is_not(&DryRun::new(), kind);
+    }
+}
+
+#[test]
+fn secrets_arrive_by_reference() {
+    for kind in [Kind::Job, Kind::Ray] {
+        scenarios::secrets_arrive_by_reference(&DryRun::new(), kind);
+    }
+}
+
+#[test]
+fn megabytes_make_one_directory() {
+    scenarios::megabytes_make_one_directory(&DryRun::new(), Kind::Job);
+}
+
+#[test]
+fn exit_codes_come_through() {
+    for kind in [Kind::Job, Kind::Ray] {
+        scenarios::exit_codes_come_through(&DryRun::new(), kind);
+    }
+}
+
+#[test]
+fn examples_run() {
+    scenarios::examples_run(&DryRun::new());
+}

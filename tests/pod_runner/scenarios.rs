@@ -1,0 +1,388 @@
+//! What has to be true of every workload, wherever it is submitted.
+
+use super::place::{Kind, Place};
+use super::{available, can_change_user, has_program};
+use crate::common::checkout;
+
+/// Bytes of all kinds, the same in every run.
+fn binary(length: usize) -> Vec<u8> {
+    let mut state: u32 = 0x2545_f491;
+    (0..length)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state.to_be_bytes()[1]
+        })
+        .collect()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+fn make_executable(path: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+const SCRIPT: &str = r##"#!/usr/bin/env bash
+# A comment with "quotes', $NUM_GPUS and $(NUM_GPUS)
+
+set -euo pipefail
+
+cat > "$KAIWO_SCRATCH/quoted" <<'END'
+- $NUM_GPUS $(NUM_GPUS) stays
+"quoted" 'and' `this` \ too: {{ braces }}
+END
+cat <<END
+gpus=$NUM_GPUS replicas=$NUM_REPLICAS each=${NUM_GPUS_PER_REPLICA}
+END
+
+cp "$0" "$KAIWO_SCRATCH/entrypoint"
+cp data/blob.bin "$KAIWO_SCRATCH/blob.bin"
+data/deep/er/tool.sh "one word" '$two'
+stat -L -c '%a %n' entrypoint data/blob.bin data/deep/er/tool.sh
+printf 'in %s' "$PWD""##;
+
+/// Every byte of a directory arrives, and the script runs as any script.
+pub fn a_directory_arrives_and_runs(place: &dyn Place, kind: Kind) {
+    if !available() {
+        return;
+    }
+    let blob = [&[0, 0xff, 0xfe, b'\n', 0xc3][..], &binary(70_000), &[0]].concat();
+    let sandbox = place.sandbox();
+    sandbox.write("work/entrypoint", SCRIPT);
+    sandbox.write("work/data/blob.bin", &blob);
+    let tool = sandbox.write(
+        "work/data/deep/er/tool.sh",
+        "#!/bin/sh\nprintf '<%s>' \"$@\"\necho\n",
+    );
+    make_executable(&tool);
+    let launch = place.submit_work("bytes", kind.flags());
+    let (gpus, replicas) = match kind {
+        Kind::Job | Kind::Ray => (8, 1),
+        Kind::Indexed => (16, 2),
+    };
+    assert_eq!(launch.pods.len(), replicas);
+    for index in 0..launch.pods.len() {
+        let run = place.run(&launch, index).exits(0);
+        assert_eq!(text(&run.file("/scratch/entrypoint")), SCRIPT);
+        assert_eq!(run.file("/scratch/blob.bin"), blob);
+        assert_eq!(
+            text(&run.file("/scratch/quoted")),
+            "- $NUM_GPUS $(NUM_GPUS) stays\n\"quoted\" 'and' `this` \\ too: {{ braces }}\n"
+        );
+        assert_eq!(
+            run.stdout(),
+            format!(
+                "gpus={gpus} replicas={replicas} each=8\n<one word><$two>\n755 entrypoint\n644 data/blob.bin\n\
+                 755 data/deep/er/tool.sh\nin /workload"
+            )
+        );
+    }
+}
+
+/// The pods of an Indexed Job know their number and where the first one is.
+pub fn pods_find_one_another(place: &dyn Place) {
+    if !available() {
+        return;
+    }
+    let sandbox = place.sandbox();
+    let script = "#!/bin/sh\nenv | grep -E '^(PET|MASTER)_' | LC_ALL=C sort\nuname -n\n";
+    sandbox.write("work/entrypoint", script);
+    let launch = place.submit_work("ranks", Kind::Indexed.flags());
+    assert_eq!(launch.pods.len(), 2);
+    for index in 0..2 {
+        assert_eq!(launch.pods[index]["spec"]["subdomain"], "ranks");
+        assert_eq!(
+            place.run(&launch, index).exits(0).stdout(),
+            format!(
+                "MASTER_ADDR=ranks-0.ranks\nMASTER_PORT=29500\nPET_MASTER_ADDR=ranks-0.ranks\n\
+                 PET_MASTER_PORT=29500\nPET_NNODES=2\nPET_NODE_RANK={index}\nPET_NPROC_PER_NODE=8\nranks-{index}\n"
+            )
+        );
+    }
+}
+
+/// Without a shebang `sh` runs it, and lines of options belong to the line
+/// above.
+pub fn scripts_without_a_shebang_run(place: &dyn Place, kind: Kind) {
+    if !available() {
+        return;
+    }
+    let script = "printf '<%s>'\n  -one \n    --two=$NUM_GPUS\n\ncat <<END\n- three\nEND\n\
+                  # four\n-five 2>/dev/null || echo no $?\necho \"$0 ${BASH_VERSION:-sh}\"";
+    place.sandbox().write("work/entrypoint", script);
+    let launch = place.submit_work("plain", kind.flags());
+    assert_eq!(
+        place.run(&launch, 0).exits(0).stdout(),
+        "<-one><--two=8>- three\nno 127\n/workload/entrypoint sh\n"
+    );
+}
+
+/// A shebang names any interpreter.
+pub fn python_runs_by_its_shebang(place: &dyn Place, kind: Kind) {
+    if !available() || !has_program("python3") {
+        return;
+    }
+    let script = "#!/usr/bin/env -S python3 -I\nimport os, sys, pathlib\n\
+                  print(os.getcwd(), sys.argv, os.environ['NUM_GPUS'], pathlib.Path('sub/é ü.txt').read_text())\n\
+                  sys.exit(3)\n";
+    place.sandbox().write("work/entrypoint", script);
+    place.sandbox().write("work/sub/é ü.txt", "read");
+    let launch = place.submit_work("python", kind.flags());
+    assert_eq!(
+        place.run(&launch, 0).exits(3).stdout(),
+        "/workload ['/workload/entrypoint'] 8 read\n"
+    );
+}
+
+/// Words after `--` that a shell, Kubernetes or YAML would read otherwise.
+const WORDS: [&str; 20] = [
+    "$NUM_GPUS",
+    "$(NUM_GPUS)",
+    "$$(NUM_GPUS)",
+    "$$",
+    "${HOME}",
+    "a  b",
+    "",
+    "it's \"quoted\"",
+    "line\nline\n",
+    "ünï \u{2028}\u{85}",
+    "`id`",
+    "\\",
+    "*",
+    "#no",
+    "{{ Meta.Name }}",
+    "-n",
+    "--",
+    "yes",
+    "1e3",
+    "'",
+];
+
+/// A command after `--` runs word by word, in place of the entrypoint.
+pub fn commands_arrive_word_by_word(place: &dyn Place, kind: Kind) {
+    if !available() {
+        return;
+    }
+    place
+        .sandbox()
+        .write("work/entrypoint", "#!/bin/sh\nexit 99\n");
+    place.sandbox().write("work/data", "uploaded\n");
+    let submit = |name: &str, command: &[&str]| {
+        let launch = place.submit_work(name, &[kind.flags(), &["--"], command].concat());
+        place.run(&launch, 0)
+    };
+    let run = submit(
+        "shell",
+        &["sh", "-c", "echo \"$NUM_GPUS\" \"a b\"; cat data"],
+    )
+    .exits(0);
+    assert_eq!(run.stdout(), "8 a b\nuploaded\n");
+    if has_program("python3") {
+        let program = "import sys\nprint('\\'%s\\'' % \"$NUM_GPUS\", *map(len, sys.argv[1:]))";
+        let run = submit("python", &["python3", "-c", program, "", "b c"]).exits(0);
+        assert_eq!(run.stdout(), "'$NUM_GPUS' 0 3\n");
+    }
+    let command = [&["sh", "-c", "printf '%s\\0' \"$@\"", "sh"], &WORDS[..]].concat();
+    let run = submit("words", &command).exits(0);
+    assert_eq!(
+        run.stdout().split_terminator('\0').collect::<Vec<_>>(),
+        WORDS
+    );
+}
+
+/// Values of variables arrive exactly, and the user's win over kaiwo's.
+pub fn variables_arrive_exactly(place: &dyn Place, kind: Kind) {
+    if !available() {
+        return;
+    }
+    let large = "0123456789abcdef".repeat(4096);
+    let values = [
+        ("REFERENCE", "$(NUM_GPUS) $(KUBERNETES_SERVICE_HOST)"),
+        ("ESCAPED", "$$(NUM_GPUS) $$$(NUM_GPUS) $$$$"),
+        ("DOLLARS", "$ $$ $$$ ${NUM_GPUS} $("),
+        ("QUOTES", "\"'`\\ \\n"),
+        ("LINES", "\n a\n\n  b\r\n\t"),
+        ("UNICODE", "ünï \u{2028}\u{85}\u{feff} 🚀"),
+        ("YAML", "{a: b} # - ! & * yes: [no]"),
+        ("TEMPLATE", "{{ Meta.Name }} {% raw %}"),
+        ("NUMBER", "0o7"),
+        ("EMPTY", ""),
+        ("LARGE", &large),
+        ("NUM_GPUS", "user's own"),
+        ("HF_HOME", "/scratch/models"),
+    ];
+    let variables: Vec<serde_json::Value> = values
+        .iter()
+        .map(|(name, value)| serde_json::json!({"name": name, "value": value}))
+        .collect();
+    let file = serde_json::json!({"envVars": variables}).to_string();
+    place.sandbox().write("work/env", file);
+    place
+        .sandbox()
+        .write("work/entrypoint", "#!/bin/sh\nexec env -0\n");
+    let launch = place.submit_work("variables", kind.flags());
+    let stdout = place.run(&launch, 0).exits(0).stdout();
+    let variables: Vec<(&str, &str)> = stdout
+        .split_terminator('\0')
+        .map(|variable| variable.split_once('=').unwrap())
+        .collect();
+    for expected in values.into_iter().chain([
+        ("NUM_REPLICAS", "1"),
+        ("NUM_GPUS_PER_REPLICA", "8"),
+        ("KAIWO_SCRATCH", "/scratch"),
+    ]) {
+        let seen: Vec<_> = variables
+            .iter()
+            .filter(|(name, _)| *name == expected.0)
+            .collect();
+        assert_eq!(seen, [&expected]);
+    }
+}
+
+/// What a workload may write to, and what not; also for a user without
+/// rights.
+pub fn scratch_is_writable_and_the_upload_is_not(place: &dyn Place, kind: Kind) {
+    if !available() {
+        return;
+    }
+    let script = "#!/bin/sh\nfor path in /workload/new /workload/file /workload/d/new \"$KAIWO_SCRATCH/new\" \
+                  \"$HF_HOME/hub\" /dev/shm/new; do\n\
+                  mkdir -p \"$(dirname \"$path\")\" 2>/dev/null\n\
+                  if (echo x > \"$path\") 2>/dev/null; then echo \"$path\"; fi\ndone\ncat file d/file\n";
+    let sandbox = place.sandbox();
+    sandbox.write("work/entrypoint", script);
+    sandbox.write("work/file", "top\n");
+    sandbox.write("work/d/file", "below\n");
+    let launch = place.submit_work("writes", kind.flags());
+    let expected = "/scratch/new\n/scratch/huggingface/hub\n/dev/shm/new\ntop\nbelow\n";
+    assert_eq!(place.run(&launch, 0).exits(0).stdout(), expected);
+    if can_change_user() {
+        let run = place.run_with(&launch, 0, |node| node.user(1000)).unwrap();
+        assert_eq!(run.exits(0).stdout(), expected);
+    }
+}
+
+/// Secrets arrive as variables and as files, and only what was named.
+pub fn secrets_arrive_by_reference(place: &dyn Place, kind: Kind) {
+    if !available() {
+        return;
+    }
+    let token = "hf_$(NUM_GPUS)$$ 'x' \"y\"\n";
+    place.secret(
+        "credentials",
+        &[
+            ("token", token),
+            ("key.json", "{\"key\": 1}\n"),
+            ("other", "other"),
+        ],
+    );
+    place.sandbox().write(
+        "work/env",
+        "envVars:\n- fromSecret: {name: TOKEN, secret: credentials, key: token}\n\
+         - mountSecret: {name: KEY_FILE, secret: credentials, key: key.json, path: /etc/app/deep/my key.json}\n\
+         - name: AFTER\n  value: \"$(TOKEN)\"\n",
+    );
+    place.sandbox().write(
+        "work/entrypoint",
+        "#!/bin/sh\nprintf '%s|%s|%s\\n' \"$TOKEN\" \"$KEY_FILE\" \"$AFTER\"\ncat \"$KEY_FILE\"\n\
+         ls /etc/app/deep\n(echo x >> \"$KEY_FILE\") 2>/dev/null || echo read-only\n",
+    );
+    let launch = place.submit_work("secrets", kind.flags());
+    assert_eq!(
+        place.run(&launch, 0).exits(0).stdout(),
+        format!(
+            "{token}|/etc/app/deep/my key.json|$(TOKEN)\n{{\"key\": 1}}\nmy key.json\nread-only\n"
+        )
+    );
+    let pods = serde_json::to_string(&launch.pods).unwrap();
+    assert!(!pods.contains("hf_"), "a pod carries the value of a Secret");
+}
+
+/// Several ConfigMaps make one directory.
+pub fn megabytes_make_one_directory(place: &dyn Place, kind: Kind) {
+    if !available() {
+        return;
+    }
+    let content = binary(3 << 20);
+    let file = content.len() / 30 + 1;
+    for (index, part) in content.chunks(file).enumerate() {
+        place
+            .sandbox()
+            .write(&format!("work/data/{}/{index:02}", index % 3), part);
+    }
+    place.sandbox().write(
+        "work/entrypoint",
+        "#!/bin/sh\nfor n in 0 1 2; do for f in $(seq -w 0 29); do [ -e data/$n/$f ] && echo $f data/$n/$f; done; done \
+         | sort | while read -r _ f; do cat \"$f\"; done > \"$KAIWO_SCRATCH/all\"\nls | tr '\\n' ' '\n",
+    );
+    let launch = place.submit_work("large", kind.flags());
+    let volumes = launch.pods[0]["spec"]["volumes"].as_array().unwrap();
+    let upload = volumes
+        .iter()
+        .find(|volume| volume["name"] == "workload")
+        .unwrap();
+    let config_maps = upload["projected"]["sources"].as_array().unwrap().len();
+    assert!(config_maps >= 4, "{config_maps} ConfigMaps");
+    let run = place.run(&launch, 0).exits(0);
+    assert!(run.file("/scratch/all") == content, "the files differ");
+    assert_eq!(run.stdout(), "data entrypoint ");
+}
+
+/// The exit code of the entrypoint is the container's.
+pub fn exit_codes_come_through(place: &dyn Place, kind: Kind) {
+    if !available() {
+        return;
+    }
+    place.sandbox().write(
+        "work/entrypoint",
+        "#!/bin/sh\necho about to fail\nexit 42\n",
+    );
+    let launch = place.submit_work("fails", kind.flags());
+    let run = place.run(&launch, 0).exits(42);
+    assert_eq!(run.stdout(), "about to fail\n");
+}
+
+/// The examples run, as far as they do without GPUs and PyTorch.
+pub fn examples_run(place: &dyn Place) {
+    if !available() {
+        return;
+    }
+    let submit = |example: &str, name: &str, flags: &[&str]| {
+        let path = checkout("workloads").join(example);
+        place.submit(name, &[&["-p", path.to_str().unwrap()], flags].concat())
+    };
+    for gpus in ["0", "1"] {
+        let launch = submit("hello", &format!("hello-{gpus}"), &["-g", gpus]);
+        let stdout = place.run(&launch, 0).exits(0).stdout();
+        let host = super::environment::hostname(&launch.pods[0]);
+        let message =
+            std::fs::read_to_string(checkout("workloads/hello/greeting/message.txt")).unwrap();
+        let expected = format!(
+            "hello from {host}: {gpus} GPUs in 1 replica(s)\nvariables come from the file named env\n{message}"
+        );
+        assert!(stdout.starts_with(&expected), "{stdout}");
+        assert!(
+            stdout.contains(" entrypoint -> ..data/entrypoint\n"),
+            "{stdout}"
+        );
+    }
+
+    let launch = submit("torchrun", "torchrun", Kind::Indexed.flags());
+    let torchrun =
+        "#!/bin/sh\necho torchrun \"$@\" $PET_NODE_RANK of $PET_NNODES\ntest -r \"$1\"\n";
+    let run = place
+        .run_with(&launch, 1, |node| node.program("torchrun", torchrun))
+        .unwrap();
+    assert_eq!(run.exits(0).stdout(), "torchrun all_reduce.py 1 of 2\n");
+
+    let launch = submit("ray-gpus", "ray-gpus", &["-g", "16", "--ray"]);
+    let python = "#!/bin/sh\necho python \"$@\" with $NUM_GPUS\ntest -r \"$1\"\n";
+    let run = place
+        .run_with(&launch, 0, |node| node.program("python", python))
+        .unwrap();
+    assert_eq!(run.exits(0).stdout(), "python show_gpus.py with 16\n");
+}

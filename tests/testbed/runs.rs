@@ -1,0 +1,174 @@
+//! What pods do that the controllers made: the scenarios of the pod runner,
+//! on a real control plane.
+
+use serde_json::{Value, json};
+
+use super::cluster::{Flavor, Testbed};
+use crate::common::Sandbox;
+use crate::pod_runner::place::{Kind, Launch, Place};
+use crate::pod_runner::scenarios;
+
+/// A namespace of the testbed.
+struct Cluster(Testbed);
+
+impl Cluster {
+    fn new(test: &str) -> Self {
+        let testbed = Testbed::with_queue(test, Flavor::Amd, 32);
+        testbed.namespace();
+        // kubelet would wait for it: every pod mounts it.
+        testbed.wait("kube-root-ca.crt", || {
+            testbed.find("ConfigMap", "kube-root-ca.crt")
+        });
+        Self(testbed)
+    }
+
+    /// Returns the pods with a label, as they are now.
+    fn pods(&self, label: &str, value: &str) -> Vec<Value> {
+        let mut pods = self.0.list("Pod");
+        pods.retain(|pod| pod["metadata"]["labels"][label] == value);
+        pods
+    }
+
+    fn pods_of_job(&self, name: &str) -> Vec<Value> {
+        let job = self.0.find("Job", name).unwrap();
+        let expected = job["spec"]["completions"].as_u64().unwrap_or(1);
+        let mut pods = self.0.wait(&format!("{expected} pods of {name}"), || {
+            let pods = self.pods("batch.kubernetes.io/job-name", name);
+            (pods.len() as u64 == expected).then_some(pods)
+        });
+        pods.sort_by_key(|pod| {
+            pod["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"].to_string()
+        });
+        pods
+    }
+
+    /// Waits for head and submitter. KubeRay removes the head soon after the
+    /// job's end, so it is kept as soon as it is seen.
+    fn pods_of_ray_job(&self, name: &str) -> Launch {
+        let mut head = None;
+        let submitter = self.0.wait(&format!("head and submitter of {name}"), || {
+            if head.is_none() {
+                head = self
+                    .pods("app.kubernetes.io/instance", name)
+                    .into_iter()
+                    .find(|pod| pod["metadata"]["labels"]["ray.io/node-type"] == "head");
+            }
+            let submitter = self.pods("batch.kubernetes.io/job-name", name).pop();
+            submitter.filter(|_| head.is_some())
+        });
+        Launch {
+            pods: head.into_iter().collect(),
+            submitter: Some(submitter),
+        }
+    }
+}
+
+impl Place for Cluster {
+    fn sandbox(&self) -> &Sandbox {
+        &self.0.sandbox
+    }
+
+    fn secret(&self, name: &str, content: &[(&str, &str)]) {
+        let content: serde_json::Map<String, Value> = content
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), json!(value)))
+            .collect();
+        self.0.create(json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": name}, "stringData": content,
+        }));
+    }
+
+    fn submit(&self, name: &str, arguments: &[&str]) -> Launch {
+        let _ = self
+            .0
+            .submit(&[&["--name", name], arguments].concat())
+            .exits(0);
+        match arguments.contains(&"--ray") {
+            true => self.pods_of_ray_job(name),
+            false => Launch {
+                pods: self.pods_of_job(name),
+                submitter: None,
+            },
+        }
+    }
+
+    fn object(&self, kind: &str, name: &str) -> Option<Value> {
+        self.0.find(kind, name)
+    }
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_directory_arrives_and_runs() {
+    for kind in Kind::ALL {
+        scenarios::a_directory_arrives_and_runs(&Cluster::new("bytes"), kind);
+    }
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn pods_find_one_another() {
+    scenarios::pods_find_one_another(&Cluster::new("ranks"));
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn scripts_of_every_kind_run() {
+    for kind in [Kind::Job, Kind::Ray] {
+        scenarios::scripts_without_a_shebang_run(&Cluster::new("plain"), kind);
+        scenarios::python_runs_by_its_shebang(&Cluster::new("python"), kind);
+    }
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn commands_arrive_word_by_word() {
+    for kind in [Kind::Job, Kind::Ray] {
+        scenarios::commands_arrive_word_by_word(&Cluster::new("words"), kind);
+    }
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn variables_arrive_exactly() {
+    for kind in [Kind::Job, Kind::Ray] {
+        scenarios::variables_arrive_exactly(&Cluster::new("variables"), kind);
+    }
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn scratch_is_writable_and_the_upload_is_not() {
+    for kind in [Kind::Job, Kind::Ray] {
+        scenarios::scratch_is_writable_and_the_upload_is_not(&Cluster::new("writes"), kind);
+    }
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn secrets_arrive_by_reference() {
+    for kind in [Kind::Job, Kind::Ray] {
+        scenarios::secrets_arrive_by_reference(&Cluster::new("secrets"), kind);
+    }
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn megabytes_make_one_directory() {
+    scenarios::megabytes_make_one_directory(&Cluster::new("large"), Kind::Job);
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn exit_codes_come_through() {
+    for kind in [Kind::Job, Kind::Ray] {
+        scenarios::exit_codes_come_through(&Cluster::new("fails"), kind);
+    }
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn examples_run() {
+    scenarios::examples_run(&Cluster::new("examples"));
+}
