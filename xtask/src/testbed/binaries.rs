@@ -185,7 +185,8 @@ impl Component {
                 Ok(content) => hash.update(content),
                 Err(_) if file == "main.go" && self.package != "." => {}
                 Err(error) => {
-                    return Err(error).with_context(|| format!("failed to read {}", path.display()));
+                    return Err(error)
+                        .with_context(|| format!("failed to read {}", path.display()));
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! The command line of every daemon: which switches make a control plane that no machine stands behind.
 
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -247,7 +248,10 @@ pub fn kueue(instance: &Instance, plan: &Plan) -> Result<Daemon> {
         daemon.root = Some(root.clone());
         daemon
     } else {
-        Daemon::new("kueue", &plan.binaries.kueue)
+        let relocated = root.join("manager");
+        relocate_kueue(&plan.binaries.kueue, &relocated)?;
+        copy_tls(&certificates, &instance.dir().join(RELOCATED_CERTIFICATES))?;
+        Daemon::new("kueue", &relocated)
     };
     daemon = daemon
         .path("config", seen("config.json"))
@@ -261,6 +265,28 @@ pub fn kueue(instance: &Instance, plan: &Plan) -> Result<Daemon> {
         ("KUBERNETES_SERVICE_PORT", plan.ports.api.to_string()),
     ];
     Ok(daemon)
+}
+
+/// The folder of its metrics certificate, which is written in Kueue's code.
+const KUEUE_CERTIFICATES: &str = "/etc/kueue/metrics/certs";
+/// A folder in the instance, which is the daemons' working directory; just as long, and the slashes collapse.
+const RELOCATED_CERTIFICATES: &str = ".////kueue/metrics-certs";
+
+/// Copies Kueue with another folder for its metrics certificate, for a user who can neither write the true one nor
+/// have a root directory of their own.
+fn relocate_kueue(from: &Path, to: &Path) -> Result<()> {
+    const { assert!(KUEUE_CERTIFICATES.len() == RELOCATED_CERTIFICATES.len()) };
+    let mut binary =
+        std::fs::read(from).with_context(|| format!("failed to read {}", from.display()))?;
+    let folder = KUEUE_CERTIFICATES.as_bytes();
+    let place = binary
+        .windows(folder.len())
+        .position(|window| window[0] == b'/' && window == folder)
+        .context("this Kueue does not read its certificate where it used to; run with namespaces, or as root")?;
+    binary[place..place + folder.len()].copy_from_slice(RELOCATED_CERTIFICATES.as_bytes());
+    files::write(to, binary)?;
+    std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o755))
+        .with_context(|| format!("failed to make {} executable", to.display()))
 }
 
 fn copy_tls(certificates: &Certificates, folder: &Path) -> Result<()> {

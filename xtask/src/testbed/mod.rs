@@ -103,14 +103,18 @@ impl Testbed {
         let cache = cache()?;
         let instance = Instance::named(&options.name, &cache)?;
         let _lock = instance.lock(&progress)?;
-        if let Some(running) = Self::running(&instance)
-            && running.is_healthy()
-        {
-            progress.note(&format!("testbed `{}` is already up", options.name));
-            if running.plan.options != *options {
-                progress.note("it was started with other options, which it keeps; run `down` first to change them");
+        if let Some(running) = Self::running(&instance) {
+            if running.is_healthy() {
+                progress.note(&format!("testbed `{}` is already up", options.name));
+                if running.plan.options != *options {
+                    progress.note("it was started with other options, which it keeps; run `down` first to change them");
+                }
+                return Ok(running);
             }
-            return Ok(running);
+            progress.note(&format!(
+                "testbed `{}` is not healthy and is started anew",
+                options.name
+            ));
         }
         stop(&instance)?;
 
@@ -263,7 +267,10 @@ fn start(
     // Inside namespaces the supervisor serves the listener; without, the API server takes the port itself.
     let input = match mode {
         Mode::Namespaces => Stdio::from(OwnedFd::from(listener)),
-        Mode::Loopback => Stdio::null(),
+        Mode::Loopback => {
+            drop(listener);
+            Stdio::null()
+        }
     };
     let (events, supervisors) = UnixStream::pair()?;
     let log = instance.log("supervisor");

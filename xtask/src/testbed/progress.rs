@@ -21,10 +21,6 @@ impl Progress {
     }
 
     /// Says something that is not a step.
-    #[expect(
-        clippy::unused_self,
-        reason = "who reports has a progress, which is where lines come from"
-    )]
     pub fn note(&self, text: &str) {
         line(text);
     }

@@ -235,7 +235,9 @@ impl Supervisor {
         command
             .env_clear()
             .env("HOME", self.instance.dir())
-            .envs(daemon.environment);
+            .envs(daemon.environment)
+            // KWOK's `exec` looks commands up.
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.current_dir(self.instance.dir());
         let mut child = command
             .stdin(Stdio::null())

@@ -148,7 +148,7 @@ fn pip() -> Result<Vec<OsString>> {
     }
     bail!(
         "the testbed is built from source and found neither Go {}.{} or later nor pip to get it with; \
-         install Go (`https://go.dev/dl`) or Python's pip (`apt-get install python3-pip`), then run this again",
+         install Go, or Python's pip (`apt-get install python3-pip`), then run this again",
         NEEDED.0,
         NEEDED.1
     )

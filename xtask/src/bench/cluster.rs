@@ -1,0 +1,134 @@
+//! The testbed as a bench needs it: seen from near and from afar, and tidied up after every run.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde_json::Value;
+
+use super::link::Link;
+
+/// How long a deleted workload may take to go.
+const GONE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(100);
+
+/// The testbed's API server.
+pub struct Cluster {
+    /// Leads straight to it.
+    pub kubeconfig: PathBuf,
+    address: SocketAddr,
+    client: Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// An object by its place in the API.
+#[derive(Clone, Debug)]
+pub struct Object {
+    path: String,
+}
+
+impl Object {
+    /// Returns where a document of a submission is served.
+    pub fn of(document: &Value) -> Result<Self> {
+        let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
+        let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
+        let (Some(namespace), Some(name)) = (namespace, name) else {
+            bail!("a document has no name or no namespace");
+        };
+        let collection = match text("/kind") {
+            Some("ConfigMap") => format!("/api/v1/namespaces/{namespace}/configmaps"),
+            Some("RayJob") => format!("/apis/ray.io/v1/namespaces/{namespace}/rayjobs"),
+            kind => bail!("the bench did not expect a submission to hold {kind:?}"),
+        };
+        Ok(Self {
+            path: format!("{collection}/{name}"),
+        })
+    }
+}
+
+impl Cluster {
+    pub fn connect(kubeconfig: PathBuf) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (address, client) = runtime.block_on(async {
+            let config = Config::from_custom_kubeconfig(
+                Kubeconfig::read_from(&kubeconfig)?,
+                &KubeConfigOptions::default(),
+            )
+            .await?;
+            let url = &config.cluster_url;
+            let address = url
+                .authority()
+                .and_then(|authority| authority.as_str().parse().ok())
+                .with_context(|| format!("{url} is no address of a testbed"))?;
+            anyhow::Ok((address, Client::try_from(config)?))
+        })?;
+        Ok(Self {
+            kubeconfig,
+            address,
+            client,
+            runtime,
+        })
+    }
+
+    /// Returns the version of Kubernetes.
+    pub fn version(&self) -> Result<String> {
+        let version: Value = self.request("GET", "/version")?;
+        let version = version["gitVersion"].as_str().unwrap_or("unknown");
+        Ok(version.to_owned())
+    }
+
+    /// Opens a relay to the API server and writes a kubeconfig that goes through it.
+    pub fn far(&self, folder: &Path) -> Result<(Link, PathBuf)> {
+        let link = Link::open(self.address)?;
+        // The server's certificate is made out to 127.0.0.1, which the relay is, too.
+        let mut config: Value = serde_saphyr::from_str(&std::fs::read_to_string(&self.kubeconfig)?)?;
+        for cluster in config["clusters"].as_array_mut().into_iter().flatten() {
+            cluster["cluster"]["server"] = format!("https://{}", link.address()).into();
+        }
+        let file = folder.join("far.kubeconfig");
+        std::fs::write(&file, config.to_string())
+            .with_context(|| format!("failed to write {}", file.display()))?;
+        Ok((link, file))
+    }
+
+    /// Deletes objects and waits until they, and what the operators made of them, are gone.
+    pub fn remove(&self, objects: &[Object]) -> Result<()> {
+        for object in objects {
+            self.found("DELETE", &object.path)?;
+        }
+        let begun = std::time::Instant::now();
+        for object in objects {
+            while self.found("GET", &object.path)? {
+                if begun.elapsed() > GONE {
+                    bail!("{} does not go", object.path);
+                }
+                std::thread::sleep(POLL);
+            }
+        }
+        // The pods of a workload that was admitted go a little later.
+        std::thread::sleep(POLL * 5);
+        Ok(())
+    }
+
+    fn found(&self, method: &str, path: &str) -> Result<bool> {
+        match self.request(method, path) {
+            Ok(_) => Ok(true),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
+            Err(error) => Err(error).with_context(|| format!("failed to {method} {path}")),
+        }
+    }
+
+    fn request(&self, method: &str, path: &str) -> Result<Value, kube::Error> {
+        let request = hyper::Request::builder()
+            .method(method)
+            .uri(path)
+            .body(Vec::new())
+            .map_err(kube::Error::HttpError)?;
+        self.runtime.block_on(self.client.request(request))
+    }
+}

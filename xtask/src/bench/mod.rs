@@ -1,0 +1,255 @@
+//! `cargo xtask bench`: what kaiwo costs beside kubectl, measured side by side in one run.
+//!
+//! ```text
+//! release build -> size, startup -> testbed -> client dry run -> submissions from afar -> docs/performance.md
+//! ```
+
+mod cluster;
+mod kubectl;
+mod link;
+mod program;
+mod report;
+mod startup;
+mod submit;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::testbed::{self, Testbed};
+use cluster::Cluster;
+use kubectl::Kubectl;
+use program::Program;
+use report::{Figure, Row, Target};
+use submit::{Submissions, millis};
+
+/// Sequential round trips of the same submission by the original kaiwo, from its sources; it is not run here.
+const ORIGINAL_TRIPS: f64 = 14.0;
+const NO_KUBECTL: &str = "kubectl not found";
+
+/// Measure kaiwo beside kubectl and write docs/performance.md
+#[derive(Debug, clap::Args)]
+pub struct Bench {
+    /// Fail if a target is missed
+    #[arg(long)]
+    check: bool,
+    /// Show every request of a submission and what passes the network
+    #[arg(long)]
+    verbose: bool,
+    /// Submissions of each kind; the fastest counts
+    #[arg(long, default_value_t = 7, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    runs: u16,
+    /// Testbed to measure on; one that is not up is started, and stopped at the end
+    #[arg(long, default_value = "bench", value_name = "NAME")]
+    testbed: String,
+    /// Release binary to measure, instead of building one
+    #[arg(long, value_name = "FILE")]
+    kaiwo: Option<PathBuf>,
+    /// kubectl to compare with [default: the one on the PATH]
+    #[arg(long, value_name = "FILE")]
+    kubectl: Option<PathBuf>,
+}
+
+impl Bench {
+    pub fn run(self) -> Result<()> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .context("xtask lies in no workspace")?;
+        let scratch = Scratch::new()?;
+        let binary = match &self.kaiwo {
+            Some(binary) => std::path::absolute(binary)?,
+            None => build(root)?,
+        };
+        let kaiwo = Program::new(&binary, &scratch.0);
+        let kubectl = Kubectl::find(self.kubectl.clone(), &scratch.0)?;
+        match &kubectl {
+            Some(kubectl) => say(&format!("comparing with kubectl {}", kubectl.version)),
+            None => say("kubectl not found; measuring kaiwo alone"),
+        }
+
+        let mut rows = startup::rows(&kaiwo, kubectl.as_ref())?;
+        rows.push(size(&binary, kubectl.as_ref())?);
+        let started = Started::up(&self.testbed)?;
+        let cluster = Cluster::connect(started.testbed.kubeconfig())?;
+        let kubernetes = cluster.version()?;
+        say("timing client dry runs");
+        rows.push(startup::dry_run(&kaiwo, kubectl.as_ref(), &cluster, root, &scratch.0)?);
+        let submissions = Submissions {
+            cluster: &cluster,
+            kaiwo: &kaiwo,
+            kubectl: kubectl.as_ref(),
+            root,
+            scratch: &scratch.0,
+        };
+        if self.verbose {
+            say(&submissions.timeline()?);
+        }
+        let outcome = submissions.measure(self.runs.into(), say)?;
+        let mut all = submission_rows(&outcome);
+        all.append(&mut rows);
+
+        let context = context(&kaiwo, kubectl.as_ref(), &kubernetes, &outcome)?;
+        let table = report::table(&context, &all);
+        write!(std::io::stdout(), "{table}")?;
+        report::write(&root.join("docs/performance.md"), &table)?;
+        let missed = all.iter().filter(|row| row.met() == Some(false)).count();
+        ensure!(!self.check || missed == 0, "{missed} of the targets are missed");
+        Ok(())
+    }
+}
+
+/// Builds what users get and returns its file.
+fn build(root: &Path) -> Result<PathBuf> {
+    say("building the release binary, which takes some minutes the first time");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .current_dir(root)
+        .args(["build", "--release", "--package", "kaiwo", "--bin", "kaiwo"])
+        .arg("--message-format=json-render-diagnostics")
+        .stderr(Stdio::inherit())
+        .output()
+        .context("failed to run cargo")?;
+    if !output.status.success() {
+        bail!("the release build failed");
+    }
+    let executable = |line: &str| -> Option<PathBuf> {
+        let message: Value = serde_json::from_str(line).ok()?;
+        (message["target"]["name"] == "kaiwo").then_some(())?;
+        Some(message["executable"].as_str()?.into())
+    };
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .find_map(executable)
+        .context("cargo does not tell where it put kaiwo")
+}
+
+fn size(binary: &Path, kubectl: Option<&Kubectl>) -> Result<Row> {
+    let bytes = |file: &Path| -> Result<u64> { Ok(std::fs::metadata(file)?.len()) };
+    let peer = match kubectl.and_then(Kubectl::file) {
+        Some(file) => Some(bytes(&file)?),
+        None => None,
+    };
+    Ok(Row {
+        what: "size of the binary".to_owned(),
+        kaiwo: Some(Figure::bytes(bytes(binary)?)),
+        peer: "`kubectl`".to_owned(),
+        figure: peer.map(Figure::bytes),
+        target: Target::AtMost(12.0),
+        missing: peer.is_none().then_some(NO_KUBECTL),
+    })
+}
+
+fn submission_rows(outcome: &submit::Outcome) -> Vec<Row> {
+    let missing = outcome.kubectl.is_none().then_some(NO_KUBECTL);
+    let (warm, cold) = outcome.kubectl.unzip();
+    let row = |what: &str, peer: &str, kaiwo: Figure, figure: Option<Figure>, target: Target| Row {
+        what: what.to_owned(),
+        kaiwo: Some(kaiwo),
+        peer: peer.to_owned(),
+        figure,
+        target,
+        missing,
+    };
+    let trips = "sequential round trips of a submission";
+    let far = "time of a submission from afar";
+    let (mine, time) = (
+        Figure::Trips(outcome.kaiwo.trips),
+        Figure::Millis(millis(outcome.kaiwo.far)),
+    );
+    let trips_of = |fared: submit::Fared| Figure::Trips(fared.trips);
+    let time_of = |fared: submit::Fared| Figure::Millis(millis(fared.far));
+    let (apply, apply_cold) = ("`kubectl apply`", "`kubectl apply`, cold");
+    vec![
+        row(trips, apply, mine, warm.map(trips_of), Target::AtMost(7.0)),
+        row(trips, apply_cold, mine, cold.map(trips_of), Target::Told),
+        row(
+            trips,
+            "original kaiwo, cited",
+            mine,
+            Some(Figure::Trips(ORIGINAL_TRIPS)),
+            Target::Told,
+        ),
+        row(far, apply, time, warm.map(time_of), Target::Told),
+        row(far, apply_cold, time, cold.map(time_of), Target::Told),
+    ]
+}
+
+/// Returns the line that says what was measured where.
+fn context(
+    kaiwo: &Program,
+    kubectl: Option<&Kubectl>,
+    kubernetes: &str,
+    outcome: &submit::Outcome,
+) -> Result<String> {
+    let cores = std::thread::available_parallelism()?;
+    let version = kaiwo.run(["--version"])?.stdout;
+    let kubectl = match kubectl {
+        Some(kubectl) => format!("kubectl {}", kubectl.version),
+        None => "no kubectl".to_owned(),
+    };
+    Ok(format!(
+        "Measured on {cores} cores, {} {}: {}, {kubectl}, Kubernetes {kubernetes}. The submission is \
+         `{}`; a round trip from afar took {:.1} ms.",
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+        version.trim(),
+        submit::command_line(),
+        millis(outcome.trip),
+    ))
+}
+
+/// A testbed, stopped at the end if it was started here.
+struct Started {
+    testbed: Testbed,
+    stop: Option<String>,
+}
+
+impl Started {
+    fn up(name: &str) -> Result<Self> {
+        let options = testbed::Options {
+            name: name.to_owned(),
+            ..testbed::Options::default()
+        };
+        let was_up = Testbed::find(name)?.is_some();
+        Ok(Self {
+            testbed: Testbed::up(&options)?,
+            stop: (!was_up).then(|| name.to_owned()),
+        })
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(name) = &self.stop
+            && let Err(error) = Testbed::down(name)
+        {
+            say(&format!("failed to stop testbed `{name}`: {error:#}"));
+        }
+    }
+}
+
+/// A directory that goes when the bench ends.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("kaiwo-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("failed to make {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn say(text: &str) {
+    // A closed stderr is no reason to stop.
+    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+}
