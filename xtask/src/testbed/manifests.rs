@@ -125,21 +125,23 @@ pub fn visibility(ports: Ports) -> Vec<Value> {
     vec![service, api("v1beta1"), api("v1beta2")]
 }
 
-/// Makes KWOK's stages step aside where a pod's image asks for another fate, and gives Jobs' pods their time.
+/// Makes KWOK's stages step aside where a pod's image asks for another fate, gives Jobs' pods their time, and removes a
+/// deleted pod only once it has ended.
 pub fn stages(upstream: &mut [Value], own: &[Value], job_seconds: f64) -> Vec<Value> {
-    let except = |stage: &mut Value, images: &[&str]| {
+    let only_if = |stage: &mut Value, key: &str, operator: &str, values: &[&str]| {
         if let Some(expressions) = stage["spec"]["selector"]["matchExpressions"].as_array_mut() {
-            expressions.push(json!({ "key": FIRST_IMAGE, "operator": "NotIn", "values": images }));
+            expressions.push(json!({ "key": key, "operator": operator, "values": values }));
         }
     };
     for stage in upstream.iter_mut() {
         match stage["metadata"]["name"].as_str() {
-            Some("pod-ready") => except(stage, &[PULL_FAILS]),
+            Some("pod-ready") => only_if(stage, FIRST_IMAGE, "NotIn", &[PULL_FAILS]),
             Some("pod-complete") => {
-                except(stage, &[EXIT_42, FOREVER]);
+                only_if(stage, FIRST_IMAGE, "NotIn", &[EXIT_42, FOREVER]);
                 stage["spec"]["delay"] =
                     json!({ "durationMilliseconds": (job_seconds * 1000.0) as u64 });
             }
+            Some("pod-delete") => only_if(stage, ".status.phase", "In", &["Succeeded", "Failed"]),
             _ => {}
         }
     }
@@ -242,7 +244,7 @@ mod tests {
             json!([PULL_FAILS])
         );
         assert_eq!(stages[1]["spec"]["delay"]["durationMilliseconds"], 1500);
-        assert_eq!(stages[2]["spec"]["selector"]["matchExpressions"], json!([]));
+        assert_eq!(stages[2]["spec"]["selector"]["matchExpressions"][0]["key"], ".status.phase");
     }
 
     #[test]
