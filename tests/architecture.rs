@@ -36,7 +36,7 @@ const RULES: [(&str, &[&str], &[&str]); 7] = [
     ),
     (
         "render",
-        &["render", "plan", "workload", "k8s", "yaml", "error"],
+        &["render", "plan", "workload", "k8s", "yaml", "error", "digest"],
         &[
             "std::fs",
             "std::net",

@@ -284,7 +284,7 @@ impl<'a> Submission<'a> {
                 .await
                 .map_err(|source| self.failed(manifest, source))?;
             let Some(found) = found else { continue };
-            if !same_content(manifest, &found) {
+            if !same_content(manifest, &found) || self.belongs_to_another_kind(&found) {
                 return Err(SubmissionError::Occupied {
                     object: manifest.display_name(),
                     namespace: manifest.namespace().to_owned(),
@@ -325,6 +325,18 @@ impl<'a> Submission<'a> {
         let current = self.find_workload().await?;
         let alive = current.is_some_and(|workload| owners(found).any(|uid| uid == workload.uid()));
         Ok(!alive)
+    }
+
+    /// Returns whether something other than a workload of this kind owns the
+    /// object, which is then none of our business.
+    fn belongs_to_another_kind(&self, found: &Value) -> bool {
+        let owners = found
+            .pointer("/metadata/ownerReferences")
+            .and_then(Value::as_array);
+        owners
+            .into_iter()
+            .flatten()
+            .any(|owner| owner["kind"] != self.kind.name())
     }
 
     /// Returns the UID of the workload that another run has just created, if

@@ -34,7 +34,7 @@ pub fn settings(args: &SubmitArgs) -> Result<Merged, CommandError> {
         sources.push((Origin::File(file), settings));
     }
     if let Some(file) = user_settings_file()
-        && let Ok(text) = std::fs::read_to_string(&file)
+        && let Some(text) = directory::read_text(&file)?
     {
         let settings = Settings::parse_file(&file, &text)?;
         sources.push((Origin::File(file), settings));

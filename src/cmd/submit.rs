@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::{ConnectionArgs, SubmitArgs};
-use crate::cluster::existing::{Existing, Relation};
+use crate::cluster::existing::{self, Existing, Relation};
 use crate::cluster::facts::{self, Gathered};
 use crate::cluster::submission::{Submission, SubmissionError, Submitted};
 use crate::cluster::{Cluster, Target, preflight};
@@ -12,10 +12,10 @@ use crate::plan::facts::Facts;
 use crate::plan::request::WorkloadRequest;
 use crate::plan::{self, Plan};
 use crate::render;
-use crate::render::manifest::{Manifest, ManifestSet};
+use crate::render::manifest::ManifestSet;
 use crate::settings::{DryRun, Merged, OutputFormat};
 use crate::ui::Ui;
-use crate::ui::report::{self, ErrorReport, Outcome, SubmitReport};
+use crate::ui::report::{self, ErrorReport, Outcome};
 
 use super::help::cannot_write;
 use super::{block_on, request};
@@ -64,6 +64,46 @@ impl Mode {
     }
 }
 
+impl Mode {
+    /// Tells how a submission ended: to people on stderr, as data on stdout
+    /// in the form that was asked for.
+    fn print(
+        &self,
+        outcome: Outcome,
+        context: Option<&str>,
+        request: &WorkloadRequest,
+        planned: Option<(&Plan, &ManifestSet)>,
+        ui: Ui,
+    ) -> Result<(), CommandError> {
+        let submission = report::Submission {
+            outcome,
+            dry_run: self.dry_run,
+            context,
+            request,
+            planned,
+        };
+        if outcome != Outcome::DryRun {
+            for line in submission.lines() {
+                ui.status(line);
+            }
+        }
+        let manifests = planned.map(|(_, manifests)| manifests);
+        let text = match self.output {
+            None => return Ok(()),
+            Some(OutputFormat::Json) => submission.json(),
+            Some(OutputFormat::Yaml) => manifests.map(ManifestSet::to_yaml).unwrap_or_default(),
+            Some(OutputFormat::Name) => match manifests {
+                Some(manifests) => manifests
+                    .iter()
+                    .map(|manifest| manifest.qualified_name() + "\n")
+                    .collect(),
+                None => existing::resource(request.kind).qualified_name(&request.name) + "\n",
+            },
+        };
+        ui.data(&text).map_err(cannot_write)
+    }
+}
+
 /// Renders without any connection.
 fn rehearse(request: WorkloadRequest, mode: &Mode, ui: Ui) -> Result<(), CommandError> {
     let plan = plan::plan(request, &Facts::Assumed)?;
@@ -76,8 +116,13 @@ fn rehearse(request: WorkloadRequest, mode: &Mode, ui: Ui) -> Result<(), Command
     if !plan.assumptions.is_empty() {
         ui.status(format!("  assumed: {}", plan.assumptions.join(", ")));
     }
-    let report = SubmitReport::new(Outcome::DryRun, mode.dry_run, None, &plan, &manifests);
-    print(mode.output, &report, &manifests, ui)
+    mode.print(
+        Outcome::DryRun,
+        None,
+        &plan.request,
+        Some((&plan, &manifests)),
+        ui,
+    )
 }
 
 /// Submits to the cluster, or lets it check everything under
@@ -105,7 +150,7 @@ async fn submit(
     let object = format!("{}/{}", request.kind.name().to_lowercase(), request.name);
     match relation {
         Some(Relation::Same) => {
-            return unchanged(request, Facts::Live(Box::new(facts)), &cluster, mode, ui);
+            return unchanged(request, &Facts::Live(Box::new(facts)), &cluster, mode, ui);
         }
         Some(relation @ (Relation::Different | Relation::Finished)) if !mode.replace => {
             return Err(ways_out(SubmissionError::Exists {
@@ -142,17 +187,13 @@ async fn submit(
         (Submitted::Created, None | Some(Relation::Terminating)) => Outcome::Created,
         (Submitted::Created, Some(_)) => Outcome::Replaced,
     };
-    for line in report::created(outcome, &plan, &manifests) {
-        ui.status(line);
-    }
-    let report = SubmitReport::new(
+    mode.print(
         outcome,
-        mode.dry_run,
         Some(cluster.context()),
-        &plan,
-        &manifests,
-    );
-    print(mode.output, &report, &manifests, ui)
+        &plan.request,
+        Some((&plan, &manifests)),
+        ui,
+    )
 }
 
 /// Rehearses the whole set in the cluster. Beside a workload that still has
@@ -191,39 +232,37 @@ async fn check(
         preflight(cluster, manifests, existing).await?;
         ui.status("  the API server takes it (dry run)");
     }
-    let report = SubmitReport::new(
+    mode.print(
         Outcome::DryRun,
-        mode.dry_run,
         Some(cluster.context()),
-        plan,
-        manifests,
-    );
-    print(mode.output, &report, manifests, ui)
+        &plan.request,
+        Some((plan, manifests)),
+        ui,
+    )
 }
 
-/// Reports a workload that is there already. What it would look like is told
-/// as far as it can still be planned.
+/// Reports a workload that is there already, whether it could be submitted
+/// now or not.
 fn unchanged(
     request: WorkloadRequest,
-    facts: Facts,
+    facts: &Facts,
     cluster: &Cluster,
     mode: &Mode,
     ui: Ui,
 ) -> Result<(), CommandError> {
-    let plan = plan::plan(request, &facts)?;
+    let context = Some(cluster.context());
+    let Ok(plan) = plan::plan(request.clone(), facts) else {
+        return mode.print(Outcome::Unchanged, context, &request, None, ui);
+    };
     let manifests = render::render(&plan, "unchanged")?;
     ui.status(target_line(cluster, &plan));
-    for line in report::created(Outcome::Unchanged, &plan, &manifests) {
-        ui.status(line);
-    }
-    let report = SubmitReport::new(
+    mode.print(
         Outcome::Unchanged,
-        mode.dry_run,
-        Some(cluster.context()),
-        &plan,
-        &manifests,
-    );
-    print(mode.output, &report, &manifests, ui)
+        context,
+        &request,
+        Some((&plan, &manifests)),
+        ui,
+    )
 }
 
 fn target_line(cluster: &Cluster, plan: &Plan) -> String {
@@ -282,24 +321,4 @@ fn typed_with(flag: &str) -> String {
         .unwrap_or(words.len());
     words.insert(end, flag.to_owned());
     words.join(" ")
-}
-
-/// Writes the data of a submission to stdout, in the form that was asked for.
-fn print(
-    output: Option<OutputFormat>,
-    report: &SubmitReport<'_>,
-    manifests: &ManifestSet,
-    ui: Ui,
-) -> Result<(), CommandError> {
-    let text = match output {
-        None => return Ok(()),
-        Some(OutputFormat::Yaml) => manifests.to_yaml(),
-        Some(OutputFormat::Json) => report::json(report),
-        Some(OutputFormat::Name) => manifests
-            .iter()
-            .map(Manifest::qualified_name)
-            .map(|name| name + "\n")
-            .collect(),
-    };
-    ui.data(&text).map_err(cannot_write)
 }

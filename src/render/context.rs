@@ -356,7 +356,7 @@ fn uploads(plan: &Plan) -> Vec<UploadContext> {
         .parts()
         .into_iter()
         .map(|part| UploadContext {
-            name: support::upload_name(plan, &part.hash),
+            name: support::upload_name(plan, &part.digest),
             items: part
                 .files
                 .into_iter()

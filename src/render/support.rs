@@ -49,8 +49,12 @@ pub fn local_queue(plan: &Plan, queue: &NewLocalQueue, submission: &str) -> Mani
     }))
 }
 
-/// Returns the name of the ConfigMap that carries the part with this hash.
-pub fn upload_name(plan: &Plan, hash: &str) -> String {
+/// Returns the name of the ConfigMap that carries the part with this digest.
+/// It depends on the kind as well: a Job and a RayJob of one name must not
+/// share an upload, which goes with the first of them that goes.
+pub fn upload_name(plan: &Plan, digest: &str) -> String {
+    let kind = plan.request.kind.name();
+    let hash = crate::digest::short(format!("{kind}:{digest}").as_bytes(), 10);
     format!("{}-{hash}", plan.request.name)
 }
 
@@ -75,7 +79,7 @@ pub fn uploads(plan: &Plan, submission: &str) -> Vec<Manifest> {
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
                 "metadata": {
-                    "name": upload_name(plan, &part.hash),
+                    "name": upload_name(plan, &part.digest),
                     "namespace": plan.request.namespace,
                     "labels": labels,
                     "annotations": {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::error::CommandError;
 use crate::plan::Plan;
 use crate::plan::quantity::Quantity;
+use crate::plan::request::WorkloadRequest;
 use crate::render::manifest::{Manifest, ManifestSet};
 use crate::settings::DryRun;
 
@@ -93,49 +94,103 @@ pub enum Outcome {
     DryRun,
 }
 
-/// Returns the lines that say how a submission ended and what to do next.
-pub fn created(outcome: Outcome, plan: &Plan, manifests: &ManifestSet) -> Vec<String> {
-    let workload = manifests.workload.display_name();
-    let namespace = &plan.request.namespace;
-    let verb = match outcome {
-        Outcome::Created => "created",
-        Outcome::Unchanged => "unchanged",
-        Outcome::Replaced => "replaced",
-        Outcome::DryRun => "dry run",
-    };
-    let mut made = Vec::new();
-    if outcome != Outcome::Unchanged {
-        if let Some(namespace) = &manifests.namespace {
-            made.push(namespace.display_name());
-        }
-        if let Some(queue) = &manifests.local_queue {
-            made.push(queue.display_name());
-        }
-        match manifests.uploads.len() {
-            0 => {}
-            1 => made.push("1 upload".to_owned()),
-            count => made.push(format!("{count} uploads")),
-        }
+/// What a submission was about, as far as it is known: a workload that is
+/// there already need not be plannable any more.
+#[derive(Debug, Clone, Copy)]
+pub struct Submission<'a> {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whether it was a rehearsal.
+    pub dry_run: DryRun,
+    /// Context of the cluster, if one was asked.
+    pub context: Option<&'a str>,
+    /// What was asked for.
+    pub request: &'a WorkloadRequest,
+    /// What it became.
+    pub planned: Option<(&'a Plan, &'a ManifestSet)>,
+}
+
+impl Submission<'_> {
+    /// Returns the lines that say how it ended and what to do next.
+    pub fn lines(&self) -> Vec<String> {
+        let request = self.request;
+        let workload = format!("{}/{}", request.kind.name().to_lowercase(), request.name);
+        let verb = match self.outcome {
+            Outcome::Created => "created",
+            Outcome::Unchanged => "unchanged",
+            Outcome::Replaced => "replaced",
+            Outcome::DryRun => "dry run",
+        };
+        let made = match self.planned {
+            Some((_, manifests)) if self.outcome != Outcome::Unchanged => companions(manifests),
+            _ => String::new(),
+        };
+        let namespace = &request.namespace;
+        vec![
+            format!("{workload} {verb}{made}"),
+            format!("  follow it: kubectl -n {namespace} get {workload} --watch"),
+            format!("  remove it: kubectl -n {namespace} delete {workload}"),
+        ]
     }
-    let with = if made.is_empty() {
+
+    /// Returns the report for programs (`-o json`).
+    pub fn json(&self) -> String {
+        let request = self.request;
+        let plan = self.planned.map(|(plan, _)| plan);
+        json(&SubmitReport {
+            api_version: API_VERSION,
+            kind: "SubmitReport",
+            outcome: self.outcome,
+            dry_run: (self.dry_run != DryRun::None).then_some(self.dry_run),
+            context: self.context,
+            namespace: &request.namespace,
+            queue: plan.map_or(&request.queue, |plan| &plan.local_queue),
+            workload: ObjectName {
+                api_version: request.kind.api_version(),
+                kind: request.kind.name(),
+                name: &request.name,
+            },
+            gpus: plan.map(|plan| Gpus {
+                total: plan.layout.total(),
+                replicas: plan.layout.replicas,
+                per_replica: plan.layout.gpus_per_replica,
+                resource: plan.gpu_resource.as_deref(),
+            }),
+            objects: self
+                .planned
+                .into_iter()
+                .flat_map(|(_, manifests)| manifests.iter())
+                .collect(),
+        })
+    }
+}
+
+/// Returns the words for what was made besides the workload.
+fn companions(manifests: &ManifestSet) -> String {
+    let made: Vec<String> = manifests
+        .namespace
+        .iter()
+        .chain(&manifests.local_queue)
+        .map(Manifest::display_name)
+        .chain(match manifests.uploads.len() {
+            0 => None,
+            1 => Some("1 upload".to_owned()),
+            count => Some(format!("{count} uploads")),
+        })
+        .collect();
+    if made.is_empty() {
         String::new()
     } else {
         format!(", with {}", made.join(", "))
-    };
-    vec![
-        format!("{workload} {verb}{with}"),
-        format!("  follow it: kubectl -n {namespace} get {workload} --watch"),
-        format!("  remove it: kubectl -n {namespace} delete {workload}"),
-    ]
+    }
 }
 
 /// The report of a submission for programs (`-o json`).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SubmitReport<'a> {
+struct SubmitReport<'a> {
     api_version: &'static str,
     kind: &'static str,
-    /// How it ended.
     outcome: Outcome,
     #[serde(skip_serializing_if = "Option::is_none")]
     dry_run: Option<DryRun>,
@@ -144,7 +199,8 @@ pub struct SubmitReport<'a> {
     namespace: &'a str,
     queue: &'a str,
     workload: ObjectName<'a>,
-    gpus: Gpus<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpus: Option<Gpus<'a>>,
     /// Everything that belongs to the submission, in order of creation.
     objects: Vec<&'a Manifest>,
 }
@@ -164,40 +220,6 @@ struct Gpus<'a> {
     replicas: i64,
     per_replica: i64,
     resource: Option<&'a str>,
-}
-
-impl<'a> SubmitReport<'a> {
-    /// Reports how the submission of `plan` ended.
-    pub fn new(
-        outcome: Outcome,
-        dry_run: DryRun,
-        context: Option<&'a str>,
-        plan: &'a Plan,
-        manifests: &'a ManifestSet,
-    ) -> Self {
-        let workload = &manifests.workload;
-        Self {
-            api_version: API_VERSION,
-            kind: "SubmitReport",
-            outcome,
-            dry_run: (dry_run != DryRun::None).then_some(dry_run),
-            context,
-            namespace: &plan.request.namespace,
-            queue: &plan.local_queue,
-            workload: ObjectName {
-                api_version: workload.api_version(),
-                kind: workload.kind(),
-                name: workload.name(),
-            },
-            gpus: Gpus {
-                total: plan.layout.total(),
-                replicas: plan.layout.replicas,
-                per_replica: plan.layout.gpus_per_replica,
-                resource: plan.gpu_resource.as_deref(),
-            },
-            objects: manifests.iter().collect(),
-        }
-    }
 }
 
 /// An error for programs (`-o json`).

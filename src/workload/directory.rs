@@ -292,7 +292,11 @@ fn check(path: &Path) -> Result<(), WorkloadError> {
     }
 }
 
-fn read_text(file: &Path) -> Result<Option<String>, WorkloadError> {
+/// Returns the text of a file that may be missing.
+///
+/// # Errors
+/// [`WorkloadError::Read`] if it is there and cannot be read.
+pub fn read_text(file: &Path) -> Result<Option<String>, WorkloadError> {
     match fs::read_to_string(file) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -51,8 +51,8 @@ impl Serialize for Upload {
 /// Files that one ConfigMap carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadPart<'a> {
-    /// Short digest of the files, the suffix of the ConfigMap's name.
-    pub hash: String,
+    /// Digest of the files: their paths, modes and contents.
+    pub digest: String,
     /// The files with their keys, in the order of their paths.
     pub files: Vec<(String, &'a UploadFile)>,
 }
@@ -105,7 +105,7 @@ impl Upload {
             .map(|files| {
                 let contents: Vec<&UploadFile> = files.iter().map(|(_, file)| *file).collect();
                 UploadPart {
-                    hash: digest_of(&contents)[..10].to_owned(),
+                    digest: digest_of(&contents),
                     files,
                 }
             })
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn order_does_not_matter_but_everything_else_does() {
-        let upload = |files: &[UploadFile]| Upload::new(files.to_vec()).parts()[0].hash.clone();
+        let upload = |files: &[UploadFile]| Upload::new(files.to_vec()).parts()[0].digest.clone();
         let (a, b) = (file("a", 1), file("b", 2));
         let base = upload(&[a.clone(), b.clone()]);
         assert_eq!(base, upload(&[b.clone(), a.clone()]));

@@ -248,3 +248,57 @@ fn impersonation_and_token_are_sent_and_never_shown() {
     assert!(outcome.stderr.contains("GET /apis"), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("Bearer"), "{}", outcome.stderr);
 }
+
+#[test]
+fn unchanged_stays_unchanged_when_the_queue_is_gone() {
+    let first = MockApi::new(|_| None);
+    let _ = first.submit(&["-g", "8"]).exits(0);
+    let job = first
+        .requests()
+        .into_iter()
+        .find(|r| r.is_write() && r.body["kind"] == "Job")
+        .unwrap()
+        .body;
+    let again = MockApi::new(move |request| match request.path.as_str() {
+        path if path.ends_with("/jobs/alice-w") => {
+            let mut found = job.clone();
+            found["metadata"]["uid"] = json!("u");
+            Some(Answer::Json(200, found))
+        }
+        path if path.ends_with("queues") => Some(Answer::Json(200, super::server::list(&[]))),
+        _ => None,
+    });
+    let outcome = again.submit(&["-g", "8", "-o", "name"]).exits(0);
+    assert_eq!(outcome.stdout, "job.batch/alice-w\n");
+    let _ = outcome.says("job/alice-w unchanged");
+}
+
+#[test]
+fn an_upload_of_another_kind_of_workload_is_left_alone() {
+    let api = MockApi::new(|request| {
+        if request.method == "POST"
+            && request.path.ends_with("/configmaps")
+            && !request.is_dry_run()
+        {
+            return Some(Answer::Refuse(409, "already exists"));
+        }
+        (request.method == "GET" && request.path.contains("/configmaps/")).then(|| {
+            Answer::Json(
+                200,
+                json!({
+                    "metadata": {"name": "x", "uid": "u", "ownerReferences": [{"kind": "RayJob", "uid": "r"}]},
+                    "data": {"0000-entrypoint": "#!/bin/sh\necho\n", "0001-train.py": "pass\n"},
+                }),
+            )
+        })
+    });
+    let _ = api
+        .submit(&["-g", "8"])
+        .exits(5)
+        .says("exists already, and is not what this workload needs");
+    assert!(
+        !api.writes().iter().any(|line| line.starts_with("DELETE")),
+        "{:?}",
+        api.writes()
+    );
+}
