@@ -86,7 +86,8 @@ impl Cluster {
     pub fn far(&self, folder: &Path) -> Result<(Link, PathBuf)> {
         let link = Link::open(self.address)?;
         // The server's certificate is made out to 127.0.0.1, which the relay is, too.
-        let mut config: Value = serde_saphyr::from_str(&std::fs::read_to_string(&self.kubeconfig)?)?;
+        let mut config: Value =
+            serde_saphyr::from_str(&std::fs::read_to_string(&self.kubeconfig)?)?;
         for cluster in config["clusters"].as_array_mut().into_iter().flatten() {
             cluster["cluster"]["server"] = format!("https://{}", link.address()).into();
         }

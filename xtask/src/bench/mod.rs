@@ -76,7 +76,13 @@ impl Bench {
         let cluster = Cluster::connect(started.testbed.kubeconfig())?;
         let kubernetes = cluster.version()?;
         say("timing client dry runs");
-        rows.push(startup::dry_run(&kaiwo, kubectl.as_ref(), &cluster, root, &scratch.0)?);
+        rows.push(startup::dry_run(
+            &kaiwo,
+            kubectl.as_ref(),
+            &cluster,
+            root,
+            &scratch.0,
+        )?);
         let submissions = Submissions {
             cluster: &cluster,
             kaiwo: &kaiwo,
@@ -96,7 +102,10 @@ impl Bench {
         write!(std::io::stdout(), "{table}")?;
         report::write(&root.join("docs/performance.md"), &table)?;
         let missed = all.iter().filter(|row| row.met() == Some(false)).count();
-        ensure!(!self.check || missed == 0, "{missed} of the targets are missed");
+        ensure!(
+            !self.check || missed == 0,
+            "{missed} of the targets are missed"
+        );
         Ok(())
     }
 }

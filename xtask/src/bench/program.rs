@@ -120,7 +120,9 @@ mod tests {
             .unwrap_err();
         assert!(error.to_string().ends_with("\nbecause"), "{error}");
         assert!(!is_missing(&error));
-        assert!(is_missing(&program("no-such-program").run([""; 0]).unwrap_err()));
+        assert!(is_missing(
+            &program("no-such-program").run([""; 0]).unwrap_err()
+        ));
     }
 
     #[test]

@@ -81,7 +81,8 @@ impl Row {
 
     fn markdown(&self) -> String {
         let missing = self.missing.unwrap_or("–");
-        let figure = |figure: Option<Figure>| figure.map_or_else(|| missing.to_owned(), Figure::text);
+        let figure =
+            |figure: Option<Figure>| figure.map_or_else(|| missing.to_owned(), Figure::text);
         let target = match self.target {
             Target::AtMost(most) => match self.kaiwo {
                 Some(Figure::Megabytes(_)) => format!("≤ {most} MB"),

@@ -38,7 +38,11 @@ pub fn rows(kaiwo: &Program, kubectl: Option<&Kubectl>) -> Result<Vec<Row>> {
         peer: "`kubectl version --client`".to_owned(),
         figure,
         target: Target::Share(share),
-        missing: Some(if kubectl.is_none() { NO_KUBECTL } else { reason }),
+        missing: Some(if kubectl.is_none() {
+            NO_KUBECTL
+        } else {
+            reason
+        }),
     };
     let no_time = "GNU time not found";
     Ok(vec![

@@ -16,23 +16,25 @@ use super::kubectl::Kubectl;
 use super::link::{self, Event, Link, What};
 use super::program::{Program, Run};
 
-/// What a round trip is made to take: from Europe to the east coast of America and half the way back.
+/// What a round trip is made to take: as to a cluster some countries away.
 pub const ROUND_TRIP: Duration = Duration::from_millis(50);
 
 /// The submission that is measured: two nodes' GPUs, one upload, namespace and LocalQueue there already.
-const SUBMIT: [&str; 6] = ["submit", "--path", "workloads/ray-gpus", "--gpus", "16", "--ray"];
+const DIRECTORY: &str = "workloads/ray-gpus";
+const SHAPE: [&str; 3] = ["-g", "16", "--ray"];
 
 /// Returns the arguments of the submission under a name of its own.
 pub fn arguments(root: &Path, name: &str) -> Vec<String> {
-    let mut arguments: Vec<String> = SUBMIT.map(str::to_owned).into();
-    arguments[2] = root.join(SUBMIT[2]).display().to_string();
+    let directory = root.join(DIRECTORY).display().to_string();
+    let mut arguments = vec!["submit".to_owned(), "-p".to_owned(), directory];
+    arguments.extend(SHAPE.map(str::to_owned));
     arguments.extend(["--name".to_owned(), name.to_owned()]);
     arguments
 }
 
 /// The submission as it is shown to people.
 pub fn command_line() -> String {
-    format!("kaiwo {}", SUBMIT.join(" "))
+    format!("kaiwo submit -p {DIRECTORY} {}", SHAPE.join(" "))
 }
 
 /// What a submission creates: its documents, as a file for kubectl, and their places.
@@ -182,7 +184,9 @@ impl Submissions<'_> {
                 };
                 let file = self.scratch.join("documents.yaml");
                 std::fs::write(&file, documents.yaml)?;
-                kubectl.program.run(kubectl_apply(&file, kubeconfig, &memory))
+                kubectl
+                    .program
+                    .run(kubectl_apply(&file, kubeconfig, &memory))
             }
         };
         // A failed run may have made something, too.
@@ -222,4 +226,3 @@ fn passed(run: &Run, link: &Link) -> String {
 pub fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
-
