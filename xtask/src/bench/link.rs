@@ -11,6 +11,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -159,7 +160,13 @@ async fn carry(
     number: usize,
     way: &Way,
 ) -> io::Result<()> {
-    rustix::net::sockopt::set_tcp_quickack(&client, way.round_trip().is_zero())?;
+    // Linux forgets this whenever it has held an acknowledgement, so it is told before each one that may follow.
+    let socket = client.as_fd().try_clone_to_owned()?;
+    let acknowledge_late = || {
+        // Without it the figure is as a client with `TCP_NODELAY` would have it.
+        let _ = rustix::net::sockopt::set_tcp_quickack(&socket, way.round_trip().is_zero());
+    };
+    acknowledge_late();
     // The kernel has answered the client's SYN already, at once, so the client believes itself connected and has sent
     // its first bytes. From afar it would have waited one round trip for that answer. These bytes wait for it instead.
     // Bytes that the client comes up with only after that time would not have been late, and are not held.
@@ -169,8 +176,14 @@ async fn carry(
     server.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let sent = |bytes| way.note(number, What::Sent(bytes));
-    let received = |bytes| way.note(number, What::Received(bytes));
+    let sent = |bytes| {
+        acknowledge_late();
+        way.note(number, What::Sent(bytes));
+    };
+    let received = |bytes| {
+        acknowledge_late();
+        way.note(number, What::Received(bytes));
+    };
     tokio::try_join!(
         hold(from_client, to_server, way, sent, |_| {}),
         hold(from_server, to_client, way, |_| {}, received),
