@@ -6,6 +6,7 @@
 //! A source that is silent leaves `None`; nothing here invents a value, so a
 //! file can never take back what was typed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -13,7 +14,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Classified, ErrorClass};
-use crate::plan::quantity::ByteSize;
+use crate::plan::pod::{ClaimMount, Seconds, SecretName, Storage, Toleration};
+use crate::plan::quantity::{ByteSize, Quantity};
 use crate::yaml::{self, YamlError};
 
 /// Where a value was given.
@@ -23,8 +25,10 @@ pub enum Origin {
     Flag,
     /// An environment variable.
     Variable(&'static str),
-    /// `kaiwoconfig` in the workload directory, or the user's config file.
-    File(PathBuf),
+    /// `kaiwoconfig` in the workload directory.
+    Project(PathBuf),
+    /// The user's config file.
+    User(PathBuf),
 }
 
 impl fmt::Display for Origin {
@@ -32,7 +36,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Flag => f.write_str("the command line"),
             Self::Variable(name) => f.write_str(name),
-            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Project(path) | Self::User(path) => write!(f, "{}", path.display()),
         }
     }
 }
@@ -96,21 +100,107 @@ impl FromStr for OutputFormat {
     }
 }
 
+/// A list, in a variable with commas between its items, in a file as a
+/// sequence or a single item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List<T>(pub Vec<T>);
+
+impl<T: FromStr<Err = String>> FromStr for List<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.split(',')
+            .map(|item| item.trim().parse())
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+impl<'de, T: FromStr<Err = String>> Deserialize<'de> for List<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Items<T>(std::marker::PhantomData<T>);
+        impl<'de, T: FromStr<Err = String>> serde::de::Visitor<'de> for Items<T> {
+            type Value = List<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an item or a sequence of items")
+            }
+            fn visit_str<E: serde::de::Error>(self, item: &str) -> Result<List<T>, E> {
+                item.parse().map(|item| List(vec![item])).map_err(E::custom)
+            }
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut items: A,
+            ) -> Result<List<T>, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = items.next_element::<String>()? {
+                    list.push(item.parse().map_err(serde::de::Error::custom)?);
+                }
+                Ok(List(list))
+            }
+        }
+        deserializer.deserialize_any(Items(std::marker::PhantomData))
+    }
+}
+
+/// Names and values, in a variable as `K=V,K=V` or as a YAML mapping, in a
+/// file as a mapping.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Pairs(pub BTreeMap<String, String>);
+
+impl FromStr for Pairs {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.trim_start().starts_with('{') {
+            return yaml::parse(Path::new("mapping"), text).map_err(|error| error.message);
+        }
+        text.split(',')
+            .map(pair)
+            .collect::<Result<_, String>>()
+            .map(Self)
+    }
+}
+
+/// Reads `KEY=VALUE`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
 macro_rules! settings {
-    ($( $(#[$meta:meta])* $field:ident: $type:ty = $variable:literal; )*) => {
-        /// What one source says; `None` where it is silent.
+    (
+        values { $( $(#[$meta:meta])* $field:ident: $type:ty = $variable:literal; )* }
+        pairs { $( $(#[$pair_meta:meta])* $pair:ident = $pair_variable:literal; )* }
+    ) => {
+        /// What one source says; `None` or nothing where it is silent.
         ///
         /// As a file this is YAML with the camelCase keys of the flags.
         #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
         #[serde(deny_unknown_fields, rename_all = "camelCase")]
-        pub struct Settings { $( $(#[$meta])* pub $field: Option<$type>, )* }
+        pub struct Settings {
+            $( $(#[$meta])* pub $field: Option<$type>, )*
+            $( $(#[$pair_meta])* #[serde(default)] pub $pair: Pairs, )*
+        }
 
-        /// What all sources say together, each value with its origin.
+        /// What all sources say together, each value with its origin. Of
+        /// pairs, every key goes its own way; everything else is taken whole.
         #[derive(Debug, Clone, Default, PartialEq)]
-        pub struct Merged { $(
-            #[doc = concat!("See [`Settings::", stringify!($field), "`].")]
-            pub $field: Option<Sourced<$type>>,
-        )* }
+        pub struct Merged {
+            $(
+                #[doc = concat!("See [`Settings::", stringify!($field), "`].")]
+                pub $field: Option<Sourced<$type>>,
+            )*
+            $(
+                #[doc = concat!("See [`Settings::", stringify!($pair), "`].")]
+                pub $pair: BTreeMap<String, Sourced<String>>,
+            )*
+        }
 
         impl Settings {
             /// Reads the `KAIWO_*` variables through `lookup`, and returns each
@@ -122,88 +212,133 @@ macro_rules! settings {
                 lookup: impl Fn(&'static str) -> Option<String>,
             ) -> Result<Vec<(Origin, Settings)>, SettingsError> {
                 let mut sources = Vec::new();
-                $(
-                    if let Some(text) = lookup($variable) {
-                        let value = <$type>::from_str(&text).map_err(|reason| SettingsError::Variable {
-                            name: $variable,
-                            value: text,
-                            reason: reason.to_string(),
-                        })?;
-                        sources.push((
-                            Origin::Variable($variable),
-                            Settings { $field: Some(value), ..Settings::default() },
-                        ));
-                    }
-                )*
+                $( if let Some(text) = lookup($variable) {
+                    let $field = Some(from_variable($variable, text)?);
+                    sources.push((Origin::Variable($variable), Settings { $field, ..Settings::default() }));
+                } )*
+                $( if let Some(text) = lookup($pair_variable) {
+                    let $pair = from_variable($pair_variable, text)?;
+                    sources.push((Origin::Variable($pair_variable), Settings { $pair, ..Settings::default() }));
+                } )*
                 Ok(sources)
             }
 
             /// Lists the keys that a file may hold, as written there.
             pub fn keys() -> Vec<String> {
-                vec![ $( camel_case(stringify!($field)) ),* ]
+                vec![ $( camel_case(stringify!($field)), )* $( camel_case(stringify!($pair)), )* ]
             }
         }
 
         impl Merged {
             /// Takes from `source` what no source before it has said.
             fn fill(&mut self, origin: &Origin, source: Settings) {
-                $(
-                    if self.$field.is_none() && let Some(value) = source.$field {
-                        self.$field = Some(Sourced { value, origin: origin.clone() });
-                    }
-                )*
+                $( if self.$field.is_none() && let Some(value) = source.$field {
+                    self.$field = Some(Sourced { value, origin: origin.clone() });
+                } )*
+                $( for (key, value) in source.$pair.0 {
+                    self.$pair.entry(key).or_insert_with(|| Sourced { value, origin: origin.clone() });
+                } )*
             }
         }
     };
 }
 
+fn from_variable<T: FromStr<Err: fmt::Display>>(
+    name: &'static str,
+    value: String,
+) -> Result<T, SettingsError> {
+    value
+        .parse()
+        .map_err(|reason: T::Err| SettingsError::Variable {
+            name,
+            reason: reason.to_string(),
+            value,
+        })
+}
+
 settings! {
-    /// Container image.
-    image: String = "KAIWO_IMAGE";
-    /// Namespace of the workload.
-    namespace: String = "KAIWO_NAMESPACE";
-    /// Whether a missing namespace is made.
-    create_namespace: bool = "KAIWO_CREATE_NAMESPACE";
-    /// LocalQueue or ClusterQueue that admits the workload.
-    queue: String = "KAIWO_QUEUE";
-    /// Name of the workload, instead of the one made of user and directory.
-    name: String = "KAIWO_NAME";
-    /// Version, a suffix of the name and a label.
-    version: String = "KAIWO_VERSION";
-    /// User in names and labels, instead of the one of the operating system.
-    user: String = "KAIWO_USER";
-    /// GPUs of the whole workload.
-    gpus: i64 = "KAIWO_GPUS";
-    /// Pods that share the GPUs.
-    #[serde(alias = "requestedReplicas")]
-    replicas: i64 = "KAIWO_REPLICAS";
-    /// GPUs of each pod.
-    #[serde(alias = "requestedGPUsPerReplica")]
-    gpus_per_replica: i64 = "KAIWO_GPUS_PER_REPLICA";
-    /// GPUs that one node offers, instead of asking the cluster.
-    gpus_per_node: i64 = "KAIWO_GPUS_PER_NODE";
-    /// Extended resource to request, such as `amd.com/gpu`.
-    gpu_resource: String = "KAIWO_GPU_RESOURCE";
-    /// Label of ResourceFlavors and nodes that holds the GPU count of a node.
-    gpu_node_label_key: String = "KAIWO_GPU_NODE_LABEL_KEY";
-    /// Whether Ray runs the workload.
-    ray: bool = "KAIWO_RAY";
-    /// Version of Ray in the image.
-    ray_version: String = "KAIWO_RAY_VERSION";
-    /// File with environment variables, instead of `env` in the directory.
-    env_file: PathBuf = "KAIWO_ENV_FILE";
-    /// Most bytes that are uploaded.
-    upload_limit: ByteSize = "KAIWO_UPLOAD_LIMIT";
-    /// Whether to queue what cannot be admitted now.
-    force: bool = "KAIWO_FORCE";
-    /// Whether an existing workload of this name is deleted first.
-    replace: bool = "KAIWO_REPLACE";
-    /// Whether the name gets a random suffix.
-    generate_name: bool = "KAIWO_GENERATE_NAME";
-    /// Whether and how far this is a rehearsal.
-    dry_run: DryRun = "KAIWO_DRY_RUN";
-    /// Form of the data on stdout.
-    output: OutputFormat = "KAIWO_OUTPUT";
+    values {
+        /// Container image.
+        image: String = "KAIWO_IMAGE";
+        /// Namespace of the workload.
+        namespace: String = "KAIWO_NAMESPACE";
+        /// Whether a missing namespace is made.
+        create_namespace: bool = "KAIWO_CREATE_NAMESPACE";
+        /// LocalQueue or ClusterQueue that admits the workload.
+        queue: String = "KAIWO_QUEUE";
+        /// WorkloadPriorityClass of Kueue.
+        priority_class: String = "KAIWO_PRIORITY_CLASS";
+        /// Name of the workload, instead of the one made of user and directory.
+        name: String = "KAIWO_NAME";
+        /// Version, a suffix of the name and a label.
+        version: String = "KAIWO_VERSION";
+        /// User in names and labels, instead of the one of the operating system.
+        user: String = "KAIWO_USER";
+        /// GPUs of the whole workload.
+        gpus: i64 = "KAIWO_GPUS";
+        /// Pods that share the GPUs.
+        #[serde(alias = "requestedReplicas")]
+        replicas: i64 = "KAIWO_REPLICAS";
+        /// GPUs of each pod.
+        #[serde(alias = "requestedGPUsPerReplica")]
+        gpus_per_replica: i64 = "KAIWO_GPUS_PER_REPLICA";
+        /// GPUs that one node offers, instead of asking the cluster.
+        gpus_per_node: i64 = "KAIWO_GPUS_PER_NODE";
+        /// Extended resource to request, such as `amd.com/gpu`.
+        gpu_resource: String = "KAIWO_GPU_RESOURCE";
+        /// Label of ResourceFlavors and nodes that holds the GPU count of a node.
+        gpu_node_label_key: String = "KAIWO_GPU_NODE_LABEL_KEY";
+        /// CPUs that come with each GPU.
+        cpus_per_gpu: Quantity = "KAIWO_CPUS_PER_GPU";
+        /// Memory that comes with each GPU.
+        memory_per_gpu: Quantity = "KAIWO_MEMORY_PER_GPU";
+        /// Whether Ray runs the workload.
+        ray: bool = "KAIWO_RAY";
+        /// Version of Ray in the image.
+        ray_version: String = "KAIWO_RAY_VERSION";
+        /// File with environment variables, instead of `env` in the directory.
+        env_file: PathBuf = "KAIWO_ENV_FILE";
+        /// PersistentVolumeClaims to mount: `PVC:/path[:ro]`.
+        volume: List<ClaimMount> = "KAIWO_VOLUME";
+        /// Claim for `/scratch`: `SIZE[,CLASS]`.
+        storage: Storage = "KAIWO_STORAGE";
+        /// Taints that the pods tolerate: `KEY[=VALUE][:EFFECT]`.
+        toleration: List<Toleration> = "KAIWO_TOLERATION";
+        /// Service account of the pods.
+        service_account: String = "KAIWO_SERVICE_ACCOUNT";
+        /// Secrets for pulling the image.
+        image_pull_secret: List<SecretName> = "KAIWO_IMAGE_PULL_SECRET";
+        /// How often a failed Job is tried again.
+        retries: i64 = "KAIWO_RETRIES";
+        /// Time after its end at which a Job is deleted.
+        ttl: Seconds = "KAIWO_TTL";
+        /// Time after its start at which the workload is ended.
+        max_runtime: Seconds = "KAIWO_MAX_RUNTIME";
+        /// Most bytes that are uploaded.
+        upload_limit: ByteSize = "KAIWO_UPLOAD_LIMIT";
+        /// Whether to queue what cannot be admitted now.
+        force: bool = "KAIWO_FORCE";
+        /// Whether an existing workload of this name is deleted first.
+        replace: bool = "KAIWO_REPLACE";
+        /// Whether the name gets a random suffix.
+        generate_name: bool = "KAIWO_GENERATE_NAME";
+        /// Whether and how far this is a rehearsal.
+        dry_run: DryRun = "KAIWO_DRY_RUN";
+        /// Form of the data on stdout.
+        output: OutputFormat = "KAIWO_OUTPUT";
+    }
+    pairs {
+        /// Variables of the containers.
+        env = "KAIWO_ENV";
+        /// Variables of the containers from Secrets: `NAME: SECRET/KEY`.
+        secret = "KAIWO_SECRET";
+        /// Labels that the nodes must have.
+        node_selector = "KAIWO_NODE_SELECTOR";
+        /// Labels of every object and pod.
+        label = "KAIWO_LABEL";
+        /// Annotations of the workload and its pods.
+        annotation = "KAIWO_ANNOTATION";
+    }
 }
 
 impl Settings {
@@ -268,6 +403,9 @@ pub enum SettingsError {
         /// Why that cannot be.
         reason: String,
     },
+    /// A variable of this machine was to be passed on, and is not set.
+    #[error("--env {0}: the variable {0} is not set here")]
+    LocalVariable(String),
     /// A file is not YAML, has an unknown key or a value of the wrong type.
     #[error("{0}")]
     File(YamlError),
@@ -281,6 +419,7 @@ impl Classified for SettingsError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Variable { name, .. } => vec![format!("unset it with: unset {name}")],
+            Self::LocalVariable(name) => vec![format!("give the value: --env {name}=VALUE")],
             Self::File(error) => {
                 let Some(key) = error.message.split('`').nth(1) else {
                     return Vec::new();
@@ -301,7 +440,7 @@ impl Classified for SettingsError {
 
     fn object(&self) -> Option<String> {
         match self {
-            Self::Variable { .. } => None,
+            Self::Variable { .. } | Self::LocalVariable(_) => None,
             Self::File(error) => Some(yaml::place(&error.file, error.line)),
         }
     }
@@ -323,7 +462,10 @@ mod tests {
     use super::*;
 
     fn file(name: &str) -> Origin {
-        Origin::File(PathBuf::from(name))
+        match name {
+            "kaiwoconfig" => Origin::Project(PathBuf::from(name)),
+            _ => Origin::User(PathBuf::from(name)),
+        }
     }
 
     fn from(text: &str) -> Settings {
@@ -394,6 +536,45 @@ mod tests {
         let merged = Merged::merge(Settings::from_variables(set).unwrap());
         assert_eq!(merged.gpus.unwrap().value, 16);
         assert_eq!(merged.replicas.unwrap().value, 4);
+    }
+
+    #[test]
+    fn pairs_merge_key_by_key_and_lists_do_not() {
+        let merged = Merged::merge([
+            (Origin::Flag, from("label: {team: typed}\nvolume: [a:/a]")),
+            (
+                file("kaiwoconfig"),
+                from("label: {team: file, tier: gold}\nvolume: [b:/b, c:/c]\ntoleration: gpu"),
+            ),
+        ]);
+        assert_eq!(merged.label["team"].value, "typed");
+        assert_eq!(
+            merged.label["tier"],
+            Sourced {
+                value: "gold".into(),
+                origin: file("kaiwoconfig")
+            }
+        );
+        assert_eq!(merged.volume.unwrap().value.0.len(), 1);
+        assert_eq!(merged.toleration.unwrap().value.0[0].key, "gpu");
+    }
+
+    #[test]
+    fn pairs_and_lists_fit_into_a_variable() {
+        for text in ["A=1,B=x=y", "{A: 1, B: \"x=y\"}"] {
+            let pairs: Pairs = text.parse().unwrap();
+            assert_eq!(
+                pairs.0,
+                BTreeMap::from([("A".into(), "1".into()), ("B".into(), "x=y".into())]),
+                "{text}"
+            );
+        }
+        assert!("A".parse::<Pairs>().is_err());
+        assert_eq!(
+            "a:/a, b:/b:ro".parse::<List<ClaimMount>>().unwrap().0.len(),
+            2
+        );
+        assert!("a:/a,b".parse::<List<ClaimMount>>().is_err());
     }
 
     #[test]

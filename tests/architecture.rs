@@ -36,7 +36,9 @@ const RULES: [(&str, &[&str], &[&str]); 7] = [
     ),
     (
         "render",
-        &["render", "plan", "workload", "k8s", "yaml", "error", "digest"],
+        &[
+            "render", "plan", "workload", "k8s", "yaml", "error", "digest",
+        ],
         &[
             "std::fs",
             "std::net",

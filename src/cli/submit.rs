@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::ConnectionArgs;
-use crate::plan::quantity::ByteSize;
-use crate::settings::{DryRun, OutputFormat, Settings};
+use crate::plan::pod::{ClaimMount, Seconds, SecretName, Storage, Toleration};
+use crate::plan::quantity::{ByteSize, Quantity};
+use crate::settings::{DryRun, List, OutputFormat, Pairs, Settings, SettingsError, pair};
 
 /// Flags of `kaiwo submit`.
 #[derive(Debug, Args)]
@@ -55,6 +56,14 @@ pub struct SubmitArgs {
     /// File with variables and secrets [default: DIR/env]
     #[arg(long, value_name = "FILE", help_heading = "Workload")]
     pub env_file: Option<PathBuf>,
+
+    /// Variable: K=V, or K for the value it has here; may be repeated
+    #[arg(long, value_name = "K[=V]", help_heading = "Workload")]
+    pub env: Vec<String>,
+
+    /// Variable from a Secret: K=SECRET/KEY; may be repeated
+    #[arg(long, value_name = "K=S/KEY", value_parser = pair, help_heading = "Workload")]
+    pub secret: Vec<(String, String)>,
 
     /// Most bytes to upload from the directory [default: 8Mi]
     #[arg(long, value_name = "SIZE", help_heading = "Workload")]
@@ -110,6 +119,68 @@ pub struct SubmitArgs {
     #[arg(long, value_name = "KEY", help_heading = "GPUs")]
     pub gpu_node_label_key: Option<String>,
 
+    /// CPUs that come with each GPU [default: 4]
+    #[arg(long, value_name = "N", help_heading = "GPUs")]
+    pub cpus_per_gpu: Option<Quantity>,
+
+    /// Memory that comes with each GPU [default: 32Gi]
+    #[arg(long, value_name = "SIZE", help_heading = "GPUs")]
+    pub memory_per_gpu: Option<Quantity>,
+
+    /// Mount a claim: PVC:/path[:ro]; may be repeated
+    #[arg(long, value_name = "MOUNT", help_heading = "Pods")]
+    pub volume: Vec<ClaimMount>,
+
+    /// Claim for /scratch: SIZE[,CLASS] [default: an emptyDir]
+    #[arg(long, value_name = "SIZE", help_heading = "Pods")]
+    pub storage: Option<Storage>,
+
+    /// Label the nodes must have; may be repeated
+    #[arg(long, value_name = "K=V", value_parser = pair, help_heading = "Pods")]
+    pub node_selector: Vec<(String, String)>,
+
+    /// Taint to tolerate: KEY[=VALUE][:EFFECT]; may be repeated
+    #[arg(long, value_name = "TAINT", help_heading = "Pods")]
+    pub toleration: Vec<Toleration>,
+
+    /// Service account of the pods
+    #[arg(long, value_name = "NAME", help_heading = "Pods")]
+    pub service_account: Option<String>,
+
+    /// Secret for pulling the image; may be repeated
+    #[arg(
+        long,
+        alias = "imagepullsecret",
+        value_name = "NAME",
+        help_heading = "Pods"
+    )]
+    pub image_pull_secret: Vec<SecretName>,
+
+    /// Label of every object and pod; may be repeated
+    #[arg(long, value_name = "K=V", value_parser = pair, help_heading = "Pods")]
+    pub label: Vec<(String, String)>,
+
+    /// Annotation of workload and pods; may be repeated
+    #[arg(long, value_name = "K=V", value_parser = pair, help_heading = "Pods")]
+    pub annotation: Vec<(String, String)>,
+
+    /// How often to try again after a failure [default: 0]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        help_heading = "End"
+    )]
+    pub retries: Option<i64>,
+
+    /// Delete the Job so long after its end: 90s, 30m, 2d
+    #[arg(long, value_name = "TIME", help_heading = "End")]
+    pub ttl: Option<Seconds>,
+
+    /// End the workload so long after its start
+    #[arg(long, value_name = "TIME", help_heading = "End")]
+    pub max_runtime: Option<Seconds>,
+
     /// Namespace [default: kaiwo]
     #[arg(short, long, help_heading = "Queue")]
     pub namespace: Option<String>,
@@ -122,6 +193,10 @@ pub struct SubmitArgs {
     /// LocalQueue, or ClusterQueue to make one for [default: kaiwo]
     #[arg(short, long, help_heading = "Queue")]
     pub queue: Option<String>,
+
+    /// WorkloadPriorityClass of Kueue
+    #[arg(long, value_name = "NAME", help_heading = "Queue")]
+    pub priority_class: Option<String>,
 
     /// Queue even what the queue cannot admit as it stands
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
@@ -161,12 +236,32 @@ pub struct SubmitArgs {
 
 impl SubmitArgs {
     /// Returns what was typed, as the source of settings that comes first.
-    pub fn settings(&self) -> Settings {
-        Settings {
+    /// `local` knows the variables of this machine.
+    ///
+    /// # Errors
+    /// [`SettingsError::LocalVariable`] if `--env K` names none of them.
+    pub fn settings(
+        &self,
+        local: impl Fn(&str) -> Option<String>,
+    ) -> Result<Settings, SettingsError> {
+        let mut env = Pairs::default();
+        for text in &self.env {
+            let (name, value) = match pair(text) {
+                Ok(pair) => pair,
+                Err(_) => {
+                    let value =
+                        local(text).ok_or_else(|| SettingsError::LocalVariable(text.clone()))?;
+                    (text.clone(), value)
+                }
+            };
+            env.0.insert(name, value);
+        }
+        Ok(Settings {
             image: self.image.clone(),
             namespace: self.namespace.clone(),
             create_namespace: self.create_namespace,
             queue: self.queue.clone(),
+            priority_class: self.priority_class.clone(),
             name: self.name.clone(),
             version: self.version.clone(),
             user: None,
@@ -176,15 +271,38 @@ impl SubmitArgs {
             gpus_per_node: self.gpus_per_node,
             gpu_resource: self.gpu_resource.clone(),
             gpu_node_label_key: self.gpu_node_label_key.clone(),
+            cpus_per_gpu: self.cpus_per_gpu,
+            memory_per_gpu: self.memory_per_gpu,
             ray: self.ray,
             ray_version: self.ray_version.clone(),
             env_file: self.env_file.clone(),
+            volume: list(&self.volume),
+            storage: self.storage.clone(),
+            toleration: list(&self.toleration),
+            service_account: self.service_account.clone(),
+            image_pull_secret: list(&self.image_pull_secret),
+            retries: self.retries,
+            ttl: self.ttl,
+            max_runtime: self.max_runtime,
             upload_limit: self.upload_limit,
             force: self.force,
             replace: self.replace,
             generate_name: self.generate_name,
             dry_run: self.dry_run,
             output: self.output,
-        }
+            env,
+            secret: pairs(&self.secret),
+            node_selector: pairs(&self.node_selector),
+            label: pairs(&self.label),
+            annotation: pairs(&self.annotation),
+        })
     }
+}
+
+fn list<T: Clone>(items: &[T]) -> Option<List<T>> {
+    (!items.is_empty()).then(|| List(items.to_vec()))
+}
+
+fn pairs(items: &[(String, String)]) -> Pairs {
+    Pairs(items.iter().cloned().collect())
 }

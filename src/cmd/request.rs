@@ -1,6 +1,7 @@
 //! Gathers what the user said, from the command line, the environment, the
 //! files and the directory, into one request.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 
@@ -11,12 +12,13 @@ use crate::plan::gpu::GpuRequest;
 use crate::plan::name::{
     NameParts, WorkloadKind, is_dns_1123_label, is_dns_1123_subdomain, is_label_value,
 };
-use crate::plan::request::{Run, WorkloadRequest};
+use crate::plan::pod::{PodSettings, SecretKey, is_variable_name};
+use crate::plan::request::{Lifetime, Run, WorkloadRequest};
 use crate::settings::{Merged, Origin, Settings, Sourced};
 use crate::ui::Ui;
 use crate::workload::directory::{self, DEFAULT_LIMIT, WorkloadDirectory};
 use crate::workload::entrypoint::{Entrypoint, FILE_NAME};
-use crate::workload::env_file::{self, Environment};
+use crate::workload::env_file::{self, EnvSource, Environment};
 use crate::workload::upload::{Upload, UploadFile};
 
 /// Namespace and queue of the original kaiwo.
@@ -25,19 +27,22 @@ const DEFAULT_QUEUE: &str = "kaiwo";
 
 /// Merges all sources of settings, in order of precedence.
 pub fn settings(args: &SubmitArgs) -> Result<Merged, CommandError> {
-    let mut sources = vec![(Origin::Flag, args.settings())];
+    let mut sources = vec![(
+        Origin::Flag,
+        args.settings(|name| std::env::var(name).ok())?,
+    )];
     sources.extend(Settings::from_variables(|name| std::env::var(name).ok())?);
     if let Some(path) = &args.path
         && let Some((file, text)) = directory::read_settings(path)?
     {
         let settings = Settings::parse_file(&file, &text)?;
-        sources.push((Origin::File(file), settings));
+        sources.push((Origin::Project(file), settings));
     }
     if let Some(file) = user_settings_file()
         && let Some(text) = directory::read_text(&file)?
     {
         let settings = Settings::parse_file(&file, &text)?;
-        sources.push((Origin::File(file), settings));
+        sources.push((Origin::User(file), settings));
     }
     Ok(Merged::merge(sources))
 }
@@ -73,7 +78,7 @@ pub fn request(
     } else {
         WorkloadKind::Job
     };
-    let environment = environment(args.path.as_deref(), settings)?;
+    let environment = environment(args.path.as_deref(), settings, ui)?;
     let directory = match &args.path {
         Some(path) => Some(read_directory(path, settings, ui)?),
         None => None,
@@ -120,6 +125,13 @@ pub fn request(
         gpu_resource: value(&settings.gpu_resource),
         gpu_node_label_key: value(&settings.gpu_node_label_key),
         ray_version: value(&settings.ray_version),
+        pods: pod_settings(settings)?,
+        priority_class: value(&settings.priority_class),
+        lifetime: Lifetime {
+            retries: value(&settings.retries).unwrap_or(0),
+            ttl: value(&settings.ttl),
+            max_runtime: value(&settings.max_runtime),
+        },
         create_namespace: value(&settings.create_namespace) == Some(true),
         force: value(&settings.force) == Some(true),
     })
@@ -188,12 +200,93 @@ fn is_image(word: &str) -> bool {
     !word.is_empty() && !word.contains(char::is_whitespace)
 }
 
-fn environment(path: Option<&Path>, settings: &Merged) -> Result<Environment, CommandError> {
+/// Reads the file with variables, and lays what the settings say over it.
+/// Only the user's own file ranks below the directory's.
+fn environment(
+    path: Option<&Path>,
+    settings: &Merged,
+    ui: Ui,
+) -> Result<Environment, CommandError> {
     let chosen = settings.env_file.as_ref().map(|file| file.value.as_path());
-    Ok(match directory::read_env(path, chosen)? {
+    let mut environment = match directory::read_env(path, chosen)? {
         Some((file, text)) => env_file::parse(&file, &text)?,
         None => Environment::default(),
-    })
+    };
+    let from_secret = |sourced: &Sourced<String>| {
+        let SecretKey { secret, key } = sourced.value.parse()?;
+        Ok::<_, String>(EnvSource::Secret { secret, key })
+    };
+    for (flag, name, sourced, source) in settings
+        .env
+        .iter()
+        .map(|(name, sourced)| {
+            (
+                "env",
+                name,
+                sourced,
+                Ok(EnvSource::Value(sourced.value.clone())),
+            )
+        })
+        .chain(
+            settings
+                .secret
+                .iter()
+                .map(|(name, sourced)| ("secret", name, sourced, from_secret(sourced))),
+        )
+    {
+        let wrong =
+            |why: &str| Refusal::new(format!("{flag} {name} (from {}): {why}", sourced.origin));
+        if !is_variable_name(name) {
+            return Err(wrong("this cannot name a variable")
+                .hint("use letters, digits and _, beginning with a letter or _")
+                .into());
+        }
+        if flag == "secret" && settings.env.contains_key(name) {
+            return Err(wrong("the same variable is given as env, too")
+                .hint("keep one of them")
+                .into());
+        }
+        let source = source.map_err(|why| wrong(&why).hint(format!("write {name}=SECRET/KEY")))?;
+        if !(matches!(sourced.origin, Origin::User(_)) && environment.sets(name)) {
+            environment.set(name, source);
+        }
+    }
+    for name in environment.exposed_secrets() {
+        ui.warn(format!(
+            "{name} looks like a secret, and its value can be read by everybody who may read the workload; \
+             put it into a Secret and give --secret {name}=SECRET/KEY"
+        ));
+    }
+    Ok(environment)
+}
+
+fn pod_settings(settings: &Merged) -> Result<PodSettings, CommandError> {
+    let plain = |pairs: &BTreeMap<String, Sourced<String>>| {
+        pairs
+            .iter()
+            .map(|(key, sourced)| (key.clone(), sourced.value.clone()))
+            .collect()
+    };
+    let pods = PodSettings {
+        volumes: value(&settings.volume)
+            .map(|list| list.0)
+            .unwrap_or_default(),
+        storage: value(&settings.storage),
+        node_selector: plain(&settings.node_selector),
+        tolerations: value(&settings.toleration)
+            .map(|list| list.0)
+            .unwrap_or_default(),
+        service_account: value(&settings.service_account),
+        image_pull_secrets: value(&settings.image_pull_secret)
+            .map(|list| list.0)
+            .unwrap_or_default(),
+        labels: plain(&settings.label),
+        annotations: plain(&settings.annotation),
+        cpus_per_gpu: value(&settings.cpus_per_gpu),
+        memory_per_gpu: value(&settings.memory_per_gpu),
+    };
+    pods.check()?;
+    Ok(pods)
 }
 
 fn read_directory(

@@ -8,6 +8,7 @@ pub mod flavor;
 pub mod gpu;
 pub mod image;
 pub mod name;
+pub mod pod;
 pub mod quantity;
 pub mod queue;
 pub mod request;
@@ -245,7 +246,7 @@ fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Ref
         request.force,
         |layout, offer| {
             capacity::fits(
-                &resources::working_set(layout, resource.as_deref()),
+                &resources::working_set(layout, resource.as_deref(), &request.pods),
                 offer,
                 queue_name,
             )
@@ -300,13 +301,14 @@ fn finish(
         ..
     } = shape;
     name::check_length(&request.name, request.kind, layout.replicas)?;
+    request.lifetime.check(request.kind)?;
     let vendor = resource.as_deref().map(Vendor::of);
     let image = image::choose(&request, vendor, layout.total() > 0)?;
     let gpu_resource = resource.filter(|_| layout.total() > 0);
     let mut plan = Plan {
         image,
         layout,
-        worker: resources::worker(layout.gpus_per_replica),
+        worker: resources::worker(layout.gpus_per_replica, &request.pods),
         gpu_resource,
         node_selector,
         local_queue,

@@ -3,8 +3,10 @@
 
 use serde::Serialize;
 
+use super::Refusal;
 use super::gpu::GpuRequest;
 use super::name::WorkloadKind;
+use super::pod::{PodSettings, Seconds};
 use crate::workload::entrypoint::Script;
 use crate::workload::env_file::Environment;
 use crate::workload::upload::Upload;
@@ -23,7 +25,9 @@ pub enum Run {
 
 /// A submission as the user asked for it. Its serialised form is what the
 /// digest is made of: two submissions with equal digests are the same, on
-/// whatever cluster and by whatever version of kaiwo's templates.
+/// whatever cluster and by whatever version of kaiwo's templates. Fields that
+/// came later are left out while they say nothing, so that an upgrade of kaiwo
+/// does not make every running workload another one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadRequest {
@@ -59,12 +63,67 @@ pub struct WorkloadRequest {
     pub gpu_node_label_key: Option<String>,
     /// Version of Ray, if the user said it.
     pub ray_version: Option<String>,
+    /// Settings of the pods.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pods: PodSettings,
+    /// WorkloadPriorityClass of Kueue.
+    #[serde(skip_serializing_if = "is_default")]
+    pub priority_class: Option<String>,
+    /// When it ends, is tried again and is deleted.
+    #[serde(skip_serializing_if = "is_default")]
+    pub lifetime: Lifetime,
     /// Whether a missing namespace is made.
     #[serde(skip)]
     pub create_namespace: bool,
     /// Whether to queue what cannot be admitted.
     #[serde(skip)]
     pub force: bool,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// When a workload ends, is tried again and is deleted.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lifetime {
+    /// How often it is tried again after a failure.
+    pub retries: i64,
+    /// Time after its end at which it is deleted; never if absent.
+    pub ttl: Option<Seconds>,
+    /// Time after its start at which it is ended; never if absent.
+    pub max_runtime: Option<Seconds>,
+}
+
+impl Lifetime {
+    /// Checks what the kind cannot do, and what makes no sense.
+    ///
+    /// # Errors
+    /// [`Refusal`] with what can be done instead.
+    pub fn check(&self, kind: WorkloadKind) -> Result<(), Refusal> {
+        if self.retries < 0 || self.retries > i64::from(i32::MAX) {
+            return Err(
+                Refusal::new(format!("--retries {} cannot be counted", self.retries))
+                    .hint("try --retries 0"),
+            );
+        }
+        if self.max_runtime == Some(Seconds(0)) {
+            return Err(
+                Refusal::new("--max-runtime 0 would end the workload before it starts")
+                    .hint("try --max-runtime 1h"),
+            );
+        }
+        if kind == WorkloadKind::RayJob && self.ttl.is_some() {
+            // KubeRay v1.6: the TTL keeps the workers on their GPUs until it
+            // has passed, and never deletes the RayJob.
+            return Err(Refusal::new(
+                "--ttl cannot delete a RayJob: KubeRay only delays giving its GPUs back",
+            )
+            .hint("leave --ttl away, and delete the RayJob when its logs are read"));
+        }
+        Ok(())
+    }
 }
 
 impl WorkloadRequest {

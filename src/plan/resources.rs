@@ -7,6 +7,7 @@ use super::Plan;
 use super::capacity::PodSet;
 use super::gpu::GpuLayout;
 use super::name::WorkloadKind;
+use super::pod::PodSettings;
 use super::quantity::Quantity;
 
 /// CPU and memory of one pod.
@@ -30,25 +31,31 @@ pub const RAY_SUBMITTER: PodResources = PodResources {
     memory: Quantity::units(200 << 20),
 };
 
-/// Returns the resources of a pod with so many GPUs: 4 CPUs and 32Gi for
-/// each, as in the original kaiwo; without GPUs 1 CPU and 4Gi.
-pub fn worker(gpus: i64) -> PodResources {
+/// What comes with each GPU, unless the user says other: as in the original
+/// kaiwo.
+const PER_GPU: PodResources = PodResources {
+    cpu: Quantity::units(4),
+    memory: Quantity::gib(32),
+};
+
+/// Returns the resources of a pod with so many GPUs; without GPUs 1 CPU and
+/// 4Gi.
+pub fn worker(gpus: i64, pods: &PodSettings) -> PodResources {
     match gpus {
         0 => PodResources {
             cpu: Quantity::units(1),
             memory: Quantity::gib(4),
         },
         gpus => PodResources {
-            cpu: Quantity::units(4) * gpus,
-            memory: Quantity::gib(32) * gpus,
+            cpu: pods.cpus_per_gpu.unwrap_or(PER_GPU.cpu) * gpus,
+            memory: pods.memory_per_gpu.unwrap_or(PER_GPU.memory) * gpus,
         },
     }
 }
 
 /// Returns the pods that do the work.
-pub fn working_set(layout: GpuLayout, gpu_resource: Option<&str>) -> PodSet {
-    let PodResources { cpu, memory } = worker(layout.gpus_per_replica);
-    let mut set = plain_set(layout.replicas, PodResources { cpu, memory });
+pub fn working_set(layout: GpuLayout, gpu_resource: Option<&str>, pods: &PodSettings) -> PodSet {
+    let mut set = plain_set(layout.replicas, worker(layout.gpus_per_replica, pods));
     if let Some(resource) = gpu_resource.filter(|_| layout.gpus_per_replica > 0) {
         set.requests.insert(
             resource.to_owned(),
@@ -60,7 +67,11 @@ pub fn working_set(layout: GpuLayout, gpu_resource: Option<&str>) -> PodSet {
 
 /// Returns all pod sets of a plan, as Kueue will see them.
 pub fn pod_sets(plan: &Plan) -> Vec<PodSet> {
-    let mut sets = vec![working_set(plan.layout, plan.gpu_resource.as_deref())];
+    let mut sets = vec![working_set(
+        plan.layout,
+        plan.gpu_resource.as_deref(),
+        &plan.request.pods,
+    )];
     if plan.request.kind == WorkloadKind::RayJob {
         sets.push(plain_set(1, RAY_HEAD));
         sets.push(plain_set(1, RAY_SUBMITTER));

@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::support;
 use crate::k8s;
 use crate::plan::Plan;
+use crate::plan::pod::{ClaimMount, PodSettings};
 use crate::plan::quantity::Quantity;
-use crate::plan::request::Run;
+use crate::plan::request::{Run, WorkloadRequest};
 use crate::plan::resources::{PodResources, RAY_HEAD, RAY_SUBMITTER};
 use crate::workload::entrypoint::{FILE_NAME, Script};
 use crate::workload::env_file::EnvSource;
@@ -49,13 +50,24 @@ pub struct Meta {
     /// Who submits.
     pub user: String,
     /// Labels of every object.
-    pub labels: BTreeMap<&'static str, String>,
-    /// Annotations of the workload.
-    pub annotations: BTreeMap<&'static str, String>,
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of the workload: the user's and kaiwo's.
+    pub annotations: BTreeMap<String, String>,
+    /// Annotations of the pods: the user's.
+    pub pod_annotations: BTreeMap<String, String>,
+    /// First of [`Meta::image_pull_secrets`], or nothing: the original
+    /// kaiwo's name for it.
+    pub image_pull_secret: Option<String>,
+    /// Secrets for pulling the image.
+    pub image_pull_secrets: Vec<String>,
+    /// Service account of the pods, or nothing.
+    pub service_account: Option<String>,
     /// Variables: the user's, then kaiwo's.
     pub env_vars: Vec<EnvVarContext>,
     /// Secrets mounted as files.
     pub secret_volumes: Vec<SecretVolume>,
+    /// Claims to mount.
+    pub volumes: Vec<VolumeContext>,
     /// ConfigMaps with the uploaded files.
     pub uploads: Vec<UploadContext>,
     /// Directory of the uploads, or nothing without uploads.
@@ -102,6 +114,42 @@ pub struct SecretVolume {
     pub mount_path: String,
 }
 
+/// A claim to mount.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct VolumeContext {
+    /// Name of the volume.
+    pub name: String,
+    /// Name of the PersistentVolumeClaim.
+    pub claim: String,
+    /// Path in the container.
+    pub mount_path: String,
+    /// Whether it can only be read.
+    pub read_only: bool,
+}
+
+/// A claim for the scratch directory.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct StorageContext {
+    /// Its size.
+    pub quantity: Quantity,
+    /// Its StorageClass, or nothing for the default.
+    pub storage_class_name: Option<String>,
+}
+
+/// A taint that the pods tolerate.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TolerationContext {
+    /// Key of the taint.
+    pub key: String,
+    /// Its value, or nothing for any.
+    pub value: Option<String>,
+    /// Its effect, or nothing for any.
+    pub effect: Option<String>,
+}
+
 /// A ConfigMap with uploaded files.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -142,6 +190,24 @@ pub struct Scheduling {
     /// Labels that the working pods' nodes must have.
     #[serde(rename = "NodeSelector")]
     pub node_selector: BTreeMap<String, String>,
+    /// Labels that the nodes of pods without GPUs must have.
+    #[serde(rename = "HeadNodeSelector")]
+    pub head_node_selector: BTreeMap<String, String>,
+    /// Taints that the pods tolerate.
+    #[serde(rename = "Tolerations")]
+    pub tolerations: Vec<TolerationContext>,
+    /// Claim for the scratch directory, or nothing for an emptyDir.
+    #[serde(rename = "Storage")]
+    pub storage: Option<StorageContext>,
+    /// How often a failed workload is tried again.
+    #[serde(rename = "Retries")]
+    pub retries: i64,
+    /// Seconds after its end at which it is deleted, or nothing.
+    #[serde(rename = "TTLSeconds")]
+    pub ttl_seconds: Option<i64>,
+    /// Seconds after its start at which it is ended, or nothing.
+    #[serde(rename = "MaxRuntimeSeconds")]
+    pub max_runtime_seconds: Option<i64>,
     /// Whether a Job's pods are numbered and find one another by name.
     #[serde(rename = "Indexed")]
     pub indexed: bool,
@@ -196,12 +262,15 @@ pub struct Workload {
 pub struct WorkloadMeta {
     /// LocalQueue of the workload.
     pub queue: String,
+    /// WorkloadPriorityClass, or nothing.
+    pub priority_class: Option<String>,
 }
 
 impl TemplateContext {
     /// Derives the context from a plan. `submission` identifies this run.
     pub fn new(plan: &Plan, submission: &str) -> Self {
         let request = &plan.request;
+        let pods = &request.pods;
         let command = command(&request.run);
         Self {
             meta: Meta {
@@ -211,12 +280,18 @@ impl TemplateContext {
                 version: request.version.clone(),
                 user: request.user.clone(),
                 labels: support::labels(plan),
-                annotations: BTreeMap::from([
-                    (k8s::DIGEST_ANNOTATION, request.digest()),
-                    (k8s::SUBMISSION_ANNOTATION, submission.to_owned()),
-                ]),
+                annotations: annotations(request, submission),
+                pod_annotations: pods.annotations.clone(),
+                image_pull_secret: pods.image_pull_secrets.first().map(|name| name.0.clone()),
+                image_pull_secrets: pods
+                    .image_pull_secrets
+                    .iter()
+                    .map(|name| name.0.clone())
+                    .collect(),
+                service_account: pods.service_account.clone(),
                 env_vars: env_vars(plan),
                 secret_volumes: secret_volumes(plan),
+                volumes: volumes(pods),
                 uploads: uploads(plan),
                 working_dir: (!request.upload.is_empty()).then_some(WORKLOAD_DIRECTORY),
             },
@@ -225,7 +300,21 @@ impl TemplateContext {
                 calculated_replicas: plan.layout.replicas,
                 calculated_gpus_per_replica: plan.layout.gpus_per_replica,
                 gpu_resource: plan.gpu_resource.clone(),
-                node_selector: plan.node_selector.clone(),
+                node_selector: pods
+                    .node_selector
+                    .clone()
+                    .into_iter()
+                    .chain(plan.node_selector.clone())
+                    .collect(),
+                head_node_selector: pods.node_selector.clone(),
+                tolerations: tolerations(pods),
+                storage: pods.storage.as_ref().map(|storage| StorageContext {
+                    quantity: storage.size,
+                    storage_class_name: storage.class.clone(),
+                }),
+                retries: request.lifetime.retries,
+                ttl_seconds: request.lifetime.ttl.map(|ttl| ttl.0),
+                max_runtime_seconds: request.lifetime.max_runtime.map(|most| most.0),
                 indexed: plan.indexed(),
                 worker: plan.worker.into(),
                 head: RAY_HEAD.into(),
@@ -238,9 +327,40 @@ impl TemplateContext {
             },
             workload_meta: WorkloadMeta {
                 queue: plan.local_queue.clone(),
+                priority_class: request.priority_class.clone(),
             },
         }
     }
+}
+
+fn annotations(request: &WorkloadRequest, submission: &str) -> BTreeMap<String, String> {
+    let mut annotations = request.pods.annotations.clone();
+    annotations.insert(k8s::DIGEST_ANNOTATION.to_owned(), request.digest());
+    annotations.insert(k8s::SUBMISSION_ANNOTATION.to_owned(), submission.to_owned());
+    annotations
+}
+
+fn volumes(pods: &PodSettings) -> Vec<VolumeContext> {
+    // A claim that is mounted twice is one volume to Kubernetes only if it
+    // has one name, so every mount gets a volume of its own.
+    let volume = |(index, mount): (usize, &ClaimMount)| VolumeContext {
+        name: format!("volume-{index}"),
+        claim: mount.claim.clone(),
+        mount_path: mount.path.clone(),
+        read_only: mount.read_only,
+    };
+    pods.volumes.iter().enumerate().map(volume).collect()
+}
+
+fn tolerations(pods: &PodSettings) -> Vec<TolerationContext> {
+    pods.tolerations
+        .iter()
+        .map(|toleration| TolerationContext {
+            key: toleration.key.clone(),
+            value: toleration.value.clone(),
+            effect: toleration.effect.clone(),
+        })
+        .collect()
 }
 
 fn command(run: &Run) -> Vec<String> {

@@ -11,17 +11,23 @@ use crate::plan::name::label_value;
 use crate::plan::{NewLocalQueue, Plan};
 
 /// Returns the labels that every object of a workload carries.
-pub fn labels(plan: &Plan) -> BTreeMap<&'static str, String> {
+pub fn labels(plan: &Plan) -> BTreeMap<String, String> {
     let request = &plan.request;
-    let mut labels = BTreeMap::from([
-        (k8s::APP_NAME_LABEL, label_value(&request.app)),
-        (k8s::APP_INSTANCE_LABEL, request.name.clone()),
-        (k8s::APP_MANAGED_BY_LABEL, k8s::MANAGER.to_owned()),
-        (k8s::USERNAME_LABEL, label_value(&request.user)),
-    ]);
-    if let Some(version) = &request.version {
-        labels.insert(k8s::APP_VERSION_LABEL, label_value(version));
-    }
+    let mut labels = request.pods.labels.clone();
+    let own = [
+        (k8s::APP_NAME_LABEL, Some(label_value(&request.app))),
+        (k8s::APP_INSTANCE_LABEL, Some(request.name.clone())),
+        (k8s::APP_MANAGED_BY_LABEL, Some(k8s::MANAGER.to_owned())),
+        (k8s::USERNAME_LABEL, Some(label_value(&request.user))),
+        (
+            k8s::APP_VERSION_LABEL,
+            request.version.as_deref().map(label_value),
+        ),
+    ];
+    labels.extend(
+        own.into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?))),
+    );
     labels
 }
 
@@ -61,7 +67,7 @@ pub fn upload_name(plan: &Plan, digest: &str) -> String {
 /// Returns the ConfigMaps that carry the files of the directory.
 pub fn uploads(plan: &Plan, submission: &str) -> Vec<Manifest> {
     let mut labels = labels(plan);
-    labels.insert(k8s::APP_COMPONENT_LABEL, "upload".to_owned());
+    labels.insert(k8s::APP_COMPONENT_LABEL.to_owned(), "upload".to_owned());
     plan.request
         .upload
         .parts()

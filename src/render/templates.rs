@@ -10,7 +10,7 @@ use crate::plan::name::WorkloadKind;
 
 /// Templates that are included in others come first, because Tera checks
 /// that what is included exists.
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 9] = [
     (
         "metadata.yaml.tera",
         include_str!("../../templates/metadata.yaml.tera"),
@@ -26,6 +26,14 @@ const TEMPLATES: [(&str, &str); 7] = [
     (
         "volumes.yaml.tera",
         include_str!("../../templates/volumes.yaml.tera"),
+    ),
+    (
+        "pod.yaml.tera",
+        include_str!("../../templates/pod.yaml.tera"),
+    ),
+    (
+        "pod_metadata.yaml.tera",
+        include_str!("../../templates/pod_metadata.yaml.tera"),
     ),
     (
         "components.tera",

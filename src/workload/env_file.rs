@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::WorkloadError;
 use crate::plan::name::is_dns_1123_subdomain;
+use crate::plan::pod::{check_mount_path, is_config_key, is_variable_name};
 use crate::yaml::{self, Located, YamlError};
 
 /// Variables and secrets of a workload.
@@ -82,10 +83,60 @@ impl Environment {
             })
     }
 
+    /// Sets a variable, whatever it was before.
+    pub fn set(&mut self, name: &str, source: EnvSource) {
+        match self
+            .variables
+            .iter_mut()
+            .find(|variable| variable.name == name)
+        {
+            Some(variable) => variable.source = source,
+            None => self.variables.push(EnvVar {
+                name: name.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// Returns the variables whose names say that their values are secret,
+    /// although they stand in the open.
+    pub fn exposed_secrets(&self) -> impl Iterator<Item = &str> {
+        let mounted = |value: &str| self.mounts.iter().any(|mount| mount.path == value);
+        self.variables
+            .iter()
+            .filter_map(move |variable| match &variable.source {
+                EnvSource::Value(value)
+                    if !value.is_empty() && !mounted(value) && names_a_secret(&variable.name) =>
+                {
+                    Some(variable.name.as_str())
+                }
+                _ => None,
+            })
+    }
+
     /// Returns whether a variable of this name is set, from wherever.
     pub fn sets(&self, name: &str) -> bool {
         self.variables.iter().any(|variable| variable.name == name)
     }
+}
+
+/// Returns whether people call something secret by such a name.
+fn names_a_secret(name: &str) -> bool {
+    const ENDINGS: [&str; 8] = [
+        "TOKEN",
+        "PASSWORD",
+        "PASSWD",
+        "SECRET",
+        "API_KEY",
+        "ACCESS_KEY",
+        "SECRET_KEY",
+        "PRIVATE_KEY",
+    ];
+    let name = name.to_ascii_uppercase();
+    ENDINGS.iter().any(|ending| {
+        name.strip_suffix(ending)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('_'))
+    })
 }
 
 #[derive(Deserialize)]
@@ -221,13 +272,7 @@ impl Reader<'_> {
 
     fn variable(&mut self, name: Located<String>, source: EnvSource) -> Result<(), WorkloadError> {
         let Located { value: name, line } = name;
-        // envvar names that every supported Kubernetes accepts
-        // (validation.IsEnvVarName); later releases allow more.
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if name.is_empty()
-            || !name.chars().all(allowed)
-            || name.starts_with(|c: char| c.is_ascii_digit())
-        {
+        if !is_variable_name(&name) {
             return Err(self.wrong(
                 line,
                 format!("{name:?} cannot name a variable"),
@@ -264,12 +309,7 @@ impl Reader<'_> {
     }
 
     fn secret_key(&self, key: Located<String>) -> Result<String, WorkloadError> {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if !key.value.is_empty()
-            && key.value.len() <= 253
-            && key.value.chars().all(allowed)
-            && !key.value.starts_with("..")
-        {
+        if is_config_key(&key.value) {
             return Ok(key.value);
         }
         Err(self.wrong(
@@ -280,13 +320,19 @@ impl Reader<'_> {
     }
 
     fn mount_path(&self, path: Located<String>) -> Result<String, WorkloadError> {
-        let parts: Vec<&str> = path.value.split('/').skip(1).collect();
-        let plain = parts.iter().all(|part| !matches!(*part, "" | "." | ".."));
-        if !path.value.starts_with('/') || !plain || path.value.contains(':') {
+        let named = !path.value.ends_with('/');
+        if let Err(why) = check_mount_path(&path.value).and(
+            named
+                .then_some(())
+                .ok_or_else(|| "it names no file".to_owned()),
+        ) {
             return Err(self.wrong(
                 path.line,
-                format!("{:?} cannot be the path of a mounted file", path.value),
-                "write an absolute path without . and .. and :, such as /etc/gcp/credentials.json",
+                format!(
+                    "{:?} cannot be the path of a mounted file: {why}",
+                    path.value
+                ),
+                "write an absolute path such as /etc/gcp/credentials.json",
             ));
         }
         if self

@@ -28,6 +28,8 @@ struct Setting {
     variable: &'static str,
     key: &'static str,
     values: [&'static str; 2],
+    /// Name under which the value is given, for settings of pairs.
+    pair: Option<&'static str>,
     /// What else has to be typed for the setting to show.
     extra: &'static [&'static str],
     shows: fn(&[Value], &str) -> bool,
@@ -48,6 +50,36 @@ fn limits(documents: &[Value]) -> &Value {
     &pod(documents)["containers"][0]["resources"]["limits"]
 }
 
+fn claims(documents: &[Value]) -> Vec<&str> {
+    let volumes = pod(documents)["volumes"].as_array().unwrap();
+    let claim = |volume: &'_ Value| volume.pointer("/persistentVolumeClaim/claimName").is_some();
+    let claims = volumes.iter().filter(|volume| claim(volume));
+    claims
+        .map(|volume| {
+            volume["persistentVolumeClaim"]["claimName"]
+                .as_str()
+                .unwrap()
+        })
+        .collect()
+}
+
+fn volume<'a>(documents: &'a [Value], name: &str) -> &'a Value {
+    let volumes = pod(documents)["volumes"].as_array().unwrap();
+    volumes
+        .iter()
+        .find(|volume| volume["name"] == name)
+        .unwrap()
+}
+
+fn secret_of(documents: &[Value], name: &str) -> String {
+    let variables = pod(documents)["containers"][0]["env"].as_array().unwrap();
+    let found = variables.iter().find(|v| v["name"] == name).unwrap();
+    found["valueFrom"]["secretKeyRef"]["name"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
 fn variable(documents: &[Value], name: &str) -> String {
     let variables = pod(documents)["containers"][0]["env"].as_array().unwrap();
     variables.iter().find(|v| v["name"] == name).unwrap()["value"]
@@ -56,12 +88,13 @@ fn variable(documents: &[Value], name: &str) -> String {
         .to_owned()
 }
 
-const SETTINGS: [Setting; 16] = [
+const SETTINGS: [Setting; 32] = [
     Setting {
         flag: "--image",
         variable: "KAIWO_IMAGE",
         key: "image",
         values: ["one:1", "two:2"],
+        pair: None,
         extra: &[],
         shows: |d, v| pod(d)["containers"][0]["image"] == v,
     },
@@ -70,6 +103,7 @@ const SETTINGS: [Setting; 16] = [
         variable: "KAIWO_NAMESPACE",
         key: "namespace",
         values: ["ns-a", "ns-b"],
+        pair: None,
         extra: &[],
         shows: |d, v| job(d)["metadata"]["namespace"] == v,
     },
@@ -78,6 +112,7 @@ const SETTINGS: [Setting; 16] = [
         variable: "KAIWO_QUEUE",
         key: "queue",
         values: ["q-a", "q-b"],
+        pair: None,
         extra: &[],
         shows: |d, v| job(d)["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == v,
     },
@@ -86,6 +121,7 @@ const SETTINGS: [Setting; 16] = [
         variable: "KAIWO_NAME",
         key: "name",
         values: ["n-a", "n-b"],
+        pair: None,
         extra: &[],
         shows: |d, v| job(d)["metadata"]["name"] == v,
     },
@@ -94,6 +130,7 @@ const SETTINGS: [Setting; 16] = [
         variable: "KAIWO_VERSION",
         key: "version",
         values: ["1", "2"],
+        pair: None,
         extra: &[],
         shows: |d, v| job(d)["metadata"]["labels"]["app.kubernetes.io/version"] == v,
     },
@@ -102,6 +139,7 @@ const SETTINGS: [Setting; 16] = [
         variable: "KAIWO_GPUS",
         key: "gpus",
         values: ["2", "4"],
+        pair: None,
         extra: &[],
         shows: |d, v| variable(d, "NUM_GPUS") == v,
     },
@@ -110,6 +148,7 @@ const SETTINGS: [Setting; 16] = [
         variable: "KAIWO_REPLICAS",
         key: "replicas",
         values: ["2", "3"],
+        pair: None,
         extra: &[],
         shows: |d, v| variable(d, "NUM_REPLICAS") == v,
     },
@@ -118,6 +157,7 @@ const SETTINGS: [Setting; 16] = [
         variable: "KAIWO_REPLICAS",
         key: "requestedReplicas",
         values: ["2", "3"],
+        pair: None,
         extra: &[],
         shows: |d, v| variable(d, "NUM_REPLICAS") == v,
     },
@@ -126,6 +166,7 @@ const SETTINGS: [Setting; 16] = [
         variable: "KAIWO_GPUS_PER_REPLICA",
         key: "gpusPerReplica",
         values: ["2", "3"],
+        pair: None,
         extra: &[],
         shows: |d, v| variable(d, "NUM_GPUS_PER_REPLICA") == v,
     },
@@ -134,6 +175,7 @@ const SETTINGS: [Setting; 16] = [
         variable: "KAIWO_GPUS_PER_REPLICA",
         key: "requestedGPUsPerReplica",
         values: ["2", "3"],
+        pair: None,
         extra: &[],
         shows: |d, v| variable(d, "NUM_GPUS_PER_REPLICA") == v,
     },
@@ -142,6 +184,7 @@ const SETTINGS: [Setting; 16] = [
         variable: "KAIWO_GPU_RESOURCE",
         key: "gpuResource",
         values: ["nvidia.com/gpu", "amd.com/gpu"],
+        pair: None,
         extra: &["-g", "1"],
         shows: |d, v| limits(d)[v] == 1,
     },
@@ -150,6 +193,7 @@ const SETTINGS: [Setting; 16] = [
         variable: "KAIWO_RAY",
         key: "ray",
         values: ["true", "false"],
+        pair: None,
         extra: &[],
         shows: |d, v| (job(d)["kind"] == "RayJob") == (v == "true"),
     },
@@ -158,6 +202,7 @@ const SETTINGS: [Setting; 16] = [
         variable: "KAIWO_ENV_FILE",
         key: "envFile",
         values: ["env-a", "env-b"],
+        pair: None,
         extra: &[],
         shows: |d, v| variable(d, "FROM") == v,
     },
@@ -166,6 +211,7 @@ const SETTINGS: [Setting; 16] = [
         variable: "KAIWO_GENERATE_NAME",
         key: "generateName",
         values: ["true", "false"],
+        pair: None,
         extra: &[],
         shows: |d, v| (job(d)["metadata"]["name"] == "alice-w") == (v == "false"),
     },
@@ -174,6 +220,7 @@ const SETTINGS: [Setting; 16] = [
         variable: "KAIWO_RAY_VERSION",
         key: "rayVersion",
         values: ["2.9.0", "2.46.0"],
+        pair: None,
         extra: &["--ray"],
         shows: |d, v| job(d)["spec"]["rayClusterSpec"]["rayVersion"] == v,
     },
@@ -182,8 +229,159 @@ const SETTINGS: [Setting; 16] = [
         variable: "KAIWO_GPUS_PER_NODE",
         key: "gpusPerNode",
         values: ["8", "4"],
+        pair: None,
         extra: &["-g", "16"],
         shows: |d, v| variable(d, "NUM_GPUS_PER_REPLICA") == v,
+    },
+    Setting {
+        flag: "--priority-class",
+        variable: "KAIWO_PRIORITY_CLASS",
+        key: "priorityClass",
+        values: ["high", "low"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| job(d)["metadata"]["labels"]["kueue.x-k8s.io/priority-class"] == v,
+    },
+    Setting {
+        flag: "--cpus-per-gpu",
+        variable: "KAIWO_CPUS_PER_GPU",
+        key: "cpusPerGpu",
+        values: ["2", "3"],
+        pair: None,
+        extra: &["-g", "1"],
+        shows: |d, v| limits(d)["cpu"] == v,
+    },
+    Setting {
+        flag: "--memory-per-gpu",
+        variable: "KAIWO_MEMORY_PER_GPU",
+        key: "memoryPerGpu",
+        values: ["2Gi", "3Gi"],
+        pair: None,
+        extra: &["-g", "1"],
+        shows: |d, v| limits(d)["memory"] == v,
+    },
+    Setting {
+        flag: "--volume",
+        variable: "KAIWO_VOLUME",
+        key: "volume",
+        values: ["a:/a", "b:/b:ro"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| claims(d) == [v.split(':').next().unwrap()],
+    },
+    Setting {
+        flag: "--storage",
+        variable: "KAIWO_STORAGE",
+        key: "storage",
+        values: ["1Gi", "2Gi"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| {
+            volume(d, "scratch")["ephemeral"]["volumeClaimTemplate"]["spec"]["resources"]["requests"]
+                ["storage"]
+                == v
+        },
+    },
+    Setting {
+        flag: "--toleration",
+        variable: "KAIWO_TOLERATION",
+        key: "toleration",
+        values: ["a", "b"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| {
+            pod(d)["tolerations"] == serde_json::json!([{"key": v, "operator": "Exists"}])
+        },
+    },
+    Setting {
+        flag: "--service-account",
+        variable: "KAIWO_SERVICE_ACCOUNT",
+        key: "serviceAccount",
+        values: ["a", "b"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| pod(d)["serviceAccountName"] == v,
+    },
+    Setting {
+        flag: "--image-pull-secret",
+        variable: "KAIWO_IMAGE_PULL_SECRET",
+        key: "imagePullSecret",
+        values: ["a", "b"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| pod(d)["imagePullSecrets"] == serde_json::json!([{"name": v}]),
+    },
+    Setting {
+        flag: "--retries",
+        variable: "KAIWO_RETRIES",
+        key: "retries",
+        values: ["1", "2"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| job(d)["spec"]["backoffLimit"].to_string() == v,
+    },
+    Setting {
+        flag: "--ttl",
+        variable: "KAIWO_TTL",
+        key: "ttl",
+        values: ["60", "90"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| job(d)["spec"]["ttlSecondsAfterFinished"].to_string() == v,
+    },
+    Setting {
+        flag: "--max-runtime",
+        variable: "KAIWO_MAX_RUNTIME",
+        key: "maxRuntime",
+        values: ["60", "90"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| job(d)["spec"]["activeDeadlineSeconds"].to_string() == v,
+    },
+    Setting {
+        flag: "--env",
+        variable: "KAIWO_ENV",
+        key: "env",
+        values: ["one", "two"],
+        pair: Some("MINE"),
+        extra: &[],
+        shows: |d, v| variable(d, "MINE") == v,
+    },
+    Setting {
+        flag: "--secret",
+        variable: "KAIWO_SECRET",
+        key: "secret",
+        values: ["one/k", "two/k"],
+        pair: Some("MINE"),
+        extra: &[],
+        shows: |d, v| secret_of(d, "MINE") == v.split('/').next().unwrap(),
+    },
+    Setting {
+        flag: "--node-selector",
+        variable: "KAIWO_NODE_SELECTOR",
+        key: "nodeSelector",
+        values: ["one", "two"],
+        pair: Some("pool"),
+        extra: &[],
+        shows: |d, v| pod(d)["nodeSelector"]["pool"] == v,
+    },
+    Setting {
+        flag: "--label",
+        variable: "KAIWO_LABEL",
+        key: "label",
+        values: ["one", "two"],
+        pair: Some("team"),
+        extra: &[],
+        shows: |d, v| job(d)["metadata"]["labels"]["team"] == v,
+    },
+    Setting {
+        flag: "--annotation",
+        variable: "KAIWO_ANNOTATION",
+        key: "annotation",
+        values: ["one", "two"],
+        pair: Some("note"),
+        extra: &[],
+        shows: |d, v| job(d)["metadata"]["annotations"]["note"] == v,
     },
 ];
 
@@ -195,13 +393,20 @@ fn say(
     source: Source,
     value: &str,
 ) -> Sandbox {
-    let line = format!("{}: {value}\n", setting.key);
+    let line = match setting.pair {
+        Some(name) => format!("{}: {{{name}: {value}}}\n", setting.key),
+        None => format!("{}: {value}\n", setting.key),
+    };
+    let value = match setting.pair {
+        Some(name) => format!("{name}={value}"),
+        None => value.to_owned(),
+    };
     match source {
         Source::Flag => {
             typed.push(format!("{}={value}", setting.flag));
             sandbox
         }
-        Source::Variable => sandbox.set(setting.variable, value),
+        Source::Variable => sandbox.set(setting.variable, &value),
         Source::Project => {
             sandbox.write("w/kaiwoconfig", line);
             sandbox

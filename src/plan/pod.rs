@@ -1,0 +1,509 @@
+//! What users say about the pods of a workload, of whatever kind: volumes,
+//! placement, rights, sizes. Each type is read from the one text that a flag,
+//! a variable and a file share.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::Refusal;
+use super::name::{is_dns_1123_label, is_dns_1123_subdomain, is_label_value};
+use super::quantity::Quantity;
+use crate::k8s;
+
+/// Settings of the pods.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodSettings {
+    /// Claims to mount.
+    pub volumes: Vec<ClaimMount>,
+    /// Size and class of a claim for `/scratch`, instead of an emptyDir.
+    pub storage: Option<Storage>,
+    /// Labels the nodes must have.
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints the pods tolerate.
+    pub tolerations: Vec<Toleration>,
+    /// Service account, instead of the namespace's default.
+    pub service_account: Option<String>,
+    /// Secrets for pulling the image.
+    pub image_pull_secrets: Vec<SecretName>,
+    /// Labels of every object and pod.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of the workload and its pods.
+    pub annotations: BTreeMap<String, String>,
+    /// CPUs that come with each GPU.
+    pub cpus_per_gpu: Option<Quantity>,
+    /// Memory that comes with each GPU.
+    pub memory_per_gpu: Option<Quantity>,
+}
+
+/// Labels that say what kaiwo needs them to say.
+const OWN_LABELS: [(&str, &str); 7] = [
+    (k8s::QUEUE_NAME_LABEL, "-q"),
+    (k8s::PRIORITY_CLASS_LABEL, "--priority-class"),
+    (k8s::USERNAME_LABEL, "KAIWO_USER"),
+    (k8s::APP_NAME_LABEL, "--name"),
+    (k8s::APP_INSTANCE_LABEL, "--name"),
+    (k8s::APP_MANAGED_BY_LABEL, ""),
+    (k8s::APP_VERSION_LABEL, "--version"),
+];
+
+impl PodSettings {
+    /// Checks what the API server would refuse later, and what kaiwo sets
+    /// itself.
+    ///
+    /// # Errors
+    /// [`Refusal`] that names the flag.
+    pub fn check(&self) -> Result<(), Refusal> {
+        for (flag, labels) in [
+            ("--label", &self.labels),
+            ("--node-selector", &self.node_selector),
+        ] {
+            for (key, value) in labels {
+                if !is_qualified_name(key) || !is_label_value(value) {
+                    return Err(Refusal::new(format!("{flag} {key}={value}: not a label of Kubernetes"))
+                        .hint("use up to 63 letters, digits, -, _ and . for key and value, with a letter or digit at both ends"));
+                }
+            }
+        }
+        for (key, other) in OWN_LABELS {
+            if self.labels.contains_key(key) {
+                let refusal = Refusal::new(format!("--label {key}: kaiwo sets this label itself"));
+                return Err(if other.is_empty() {
+                    refusal.hint("choose another key")
+                } else {
+                    refusal.hint(format!("use {other}"))
+                });
+            }
+        }
+        if let Some(key) = self
+            .annotations
+            .keys()
+            .find(|key| !is_qualified_name(key) || key.starts_with("kaiwo-cli/"))
+        {
+            return Err(
+                Refusal::new(format!("--annotation {key}: not a key you can use"))
+                    .hint("use [prefix/]name of letters, digits, -, _ and ."),
+            );
+        }
+        if let Some(account) = self
+            .service_account
+            .as_ref()
+            .filter(|name| !is_account_name(name))
+        {
+            return Err(Refusal::new(format!(
+                "--service-account {account:?} cannot name a ServiceAccount"
+            ))
+            .hint("see the names with: kubectl get serviceaccounts"));
+        }
+        for (flag, amount) in [
+            ("--cpus-per-gpu", self.cpus_per_gpu),
+            ("--memory-per-gpu", self.memory_per_gpu),
+        ] {
+            if let Some(amount) = amount.filter(|amount| *amount <= Quantity::default()) {
+                return Err(Refusal::new(format!("{flag} {amount}: a pod needs some"))
+                    .hint(format!("leave {flag} away for the default")));
+            }
+        }
+        for (index, mount) in self.volumes.iter().enumerate() {
+            if self.volumes[..index]
+                .iter()
+                .any(|other| other.path == mount.path)
+            {
+                return Err(Refusal::new(format!(
+                    "--volume {}:{}: something is mounted there already",
+                    mount.claim, mount.path
+                ))
+                .hint("mount it at another path"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads a type from a YAML scalar by its `FromStr`.
+macro_rules! deserialize_from_text {
+    ($type:ty) => {
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?
+                    .parse()
+                    .map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+/// A PersistentVolumeClaim and where it is mounted: `PVC:/path[:ro]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimMount {
+    /// Name of the claim.
+    pub claim: String,
+    /// Absolute path in the containers.
+    pub path: String,
+    /// Whether it can only be read.
+    pub read_only: bool,
+}
+
+impl FromStr for ClaimMount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| format!("{text:?} is not PVC:/path or PVC:/path:ro: {why}");
+        let (claim, rest) = text
+            .split_once(':')
+            .ok_or_else(|| wrong("it has no colon"))?;
+        let (path, read_only) = match rest.rsplit_once(':') {
+            Some((path, "ro")) => (path, true),
+            Some((path, "rw")) => (path, false),
+            Some(_) => return Err(wrong("after the path comes ro, rw or nothing")),
+            None => (rest, false),
+        };
+        if !is_dns_1123_subdomain(claim) {
+            return Err(wrong("the first part cannot name a claim"));
+        }
+        check_mount_path(path).map_err(|why| wrong(&why))?;
+        Ok(Self {
+            claim: claim.to_owned(),
+            path: path.trim_end_matches('/').to_owned(),
+            read_only,
+        })
+    }
+}
+deserialize_from_text!(ClaimMount);
+
+/// Paths that kaiwo mounts itself.
+const OWN_PATHS: [&str; 3] = ["/workload", "/scratch", "/dev/shm"];
+
+/// Checks a path at which users mount something of their own.
+///
+/// # Errors
+/// Why it cannot be.
+pub fn check_mount_path(path: &str) -> Result<(), String> {
+    let trimmed = path.trim_end_matches('/');
+    if !path.starts_with('/') || trimmed.is_empty() {
+        return Err("the path must be absolute, and not the root".to_owned());
+    }
+    if path.split('/').any(|part| matches!(part, "." | "..")) || path.contains([':', '\n', '\0']) {
+        return Err("the path must be plain, without . or .. or :".to_owned());
+    }
+    let own = OWN_PATHS.into_iter().find(|own| {
+        trimmed == *own
+            || trimmed
+                .strip_prefix(own)
+                .is_some_and(|rest| rest.starts_with('/') && *own == "/workload")
+    });
+    match own {
+        Some(own) => Err(format!("kaiwo mounts {own} itself")),
+        None => Ok(()),
+    }
+}
+
+/// A claim that lives as long as its pod: `SIZE[,CLASS]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Storage {
+    /// Its size.
+    pub size: Quantity,
+    /// StorageClass; the cluster's default if absent.
+    pub class: Option<String>,
+}
+
+impl FromStr for Storage {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (size, class) = match text.split_once(',') {
+            Some((size, class)) => (size, Some(class)),
+            None => (text, None),
+        };
+        let size: Quantity = size
+            .parse()
+            .map_err(|_| format!("{text:?} is not a size such as 100Gi, or 100Gi,CLASS"))?;
+        if size <= Quantity::default() {
+            return Err(format!("{text:?} is no size to store anything in"));
+        }
+        match class {
+            Some(class) if !is_dns_1123_subdomain(class) => {
+                Err(format!("{class:?} cannot name a StorageClass"))
+            }
+            class => Ok(Self {
+                size,
+                class: class.map(str::to_owned),
+            }),
+        }
+    }
+}
+deserialize_from_text!(Storage);
+
+/// A taint that pods tolerate, written as `kubectl taint` writes it:
+/// `KEY[=VALUE][:EFFECT]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Toleration {
+    /// Key of the taint.
+    pub key: String,
+    /// Its value; any if absent.
+    pub value: Option<String>,
+    /// Its effect; any if absent.
+    pub effect: Option<String>,
+}
+
+impl FromStr for Toleration {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (taint, effect) = match text.rsplit_once(':') {
+            Some((taint, effect)) => (taint, Some(effect)),
+            None => (text, None),
+        };
+        let (key, value) = match taint.split_once('=') {
+            Some((key, value)) => (key, Some(value)),
+            None => (taint, None),
+        };
+        if let Some(effect) = effect
+            && !matches!(effect, "NoSchedule" | "PreferNoSchedule" | "NoExecute")
+        {
+            return Err(format!(
+                "{text:?}: the effect is NoSchedule, PreferNoSchedule or NoExecute"
+            ));
+        }
+        if !is_qualified_name(key) || value.is_some_and(|value| !is_label_value(value)) {
+            return Err(format!(
+                "{text:?} is not KEY, KEY=VALUE or KEY=VALUE:EFFECT"
+            ));
+        }
+        Ok(Self {
+            key: key.to_owned(),
+            value: value.map(str::to_owned),
+            effect: effect.map(str::to_owned),
+        })
+    }
+}
+deserialize_from_text!(Toleration);
+
+/// Name of a Secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SecretName(pub String);
+
+impl FromStr for SecretName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match is_dns_1123_subdomain(text) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(format!("{text:?} cannot name a Secret")),
+        }
+    }
+}
+
+/// A key of a Secret: `SECRET/KEY`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKey {
+    /// Name of the Secret.
+    pub secret: String,
+    /// Key in it.
+    pub key: String,
+}
+
+impl FromStr for SecretKey {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('/') {
+            Some((secret, key)) if is_dns_1123_subdomain(secret) && is_config_key(key) => {
+                Ok(Self {
+                    secret: secret.to_owned(),
+                    key: key.to_owned(),
+                })
+            }
+            _ => Err(format!("{text:?} is not SECRET/KEY")),
+        }
+    }
+}
+
+/// A length of time: `90`, `90s`, `30m`, `1h30m`, `2d`. Whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Seconds(pub i64);
+
+impl FromStr for Seconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not a time such as 90s, 30m or 1h30m");
+        if let Ok(seconds) = text.parse::<i64>() {
+            return if seconds >= 0 {
+                Ok(Self(seconds))
+            } else {
+                Err(wrong())
+            };
+        }
+        let mut total: i64 = 0;
+        let mut rest = text;
+        while !rest.is_empty() {
+            let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+            let (number, after) = rest.split_at(digits);
+            let unit = after.chars().next().ok_or_else(wrong)?;
+            let scale = match unit {
+                's' => 1,
+                'm' => 60,
+                'h' => 3_600,
+                'd' => 86_400,
+                _ => return Err(wrong()),
+            };
+            let number: i64 = number.parse().map_err(|_| wrong())?;
+            let seconds = number.checked_mul(scale).ok_or_else(wrong)?;
+            total = total.checked_add(seconds).ok_or_else(wrong)?;
+            rest = &after[unit.len_utf8()..];
+        }
+        if text.is_empty() {
+            Err(wrong())
+        } else {
+            Ok(Self(total))
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // A bare number is a text to this deserialiser, too.
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} s", self.0)
+    }
+}
+
+/// Returns whether `key` can be a key of a ConfigMap or Secret.
+pub fn is_config_key(key: &str) -> bool {
+    !key.is_empty()
+        && key.len() <= 253
+        && !key.starts_with("..")
+        && key != "."
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}
+
+/// Returns whether `key` is a qualified name, the form of label and
+/// annotation keys: `[prefix/]name`.
+pub fn is_qualified_name(key: &str) -> bool {
+    let (prefix, name) = match key.split_once('/') {
+        Some((prefix, name)) => (Some(prefix), name),
+        None => (None, key),
+    };
+    prefix.is_none_or(is_dns_1123_subdomain) && !name.is_empty() && is_label_value(name)
+}
+
+/// Returns whether `name` can name a variable on every supported Kubernetes
+/// (`validation.IsEnvVarName`; later releases allow more).
+pub fn is_variable_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && !matches!(name, "." | "..")
+}
+
+/// Returns whether `name` can name a ServiceAccount.
+pub fn is_account_name(name: &str) -> bool {
+    is_dns_1123_label(name) || is_dns_1123_subdomain(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_and_where_they_are_mounted() {
+        let mount: ClaimMount = "data:/data/".parse().unwrap();
+        assert_eq!((mount.path.as_str(), mount.read_only), ("/data", false));
+        assert!("data:/data:ro".parse::<ClaimMount>().unwrap().read_only);
+        for text in [
+            "data",
+            "data:data",
+            "Data:/data",
+            "data:/a:b",
+            "data:/../x",
+            "data:/",
+            "data:/workload",
+            "data:/workload/app",
+            "data:/scratch",
+            "data:/dev/shm",
+        ] {
+            assert!(text.parse::<ClaimMount>().is_err(), "{text}");
+        }
+        assert!("data:/scratch/big".parse::<ClaimMount>().is_ok());
+    }
+
+    #[test]
+    fn storage_and_its_class() {
+        let storage: Storage = "100Gi,fast".parse().unwrap();
+        assert_eq!(
+            (storage.size, storage.class.as_deref()),
+            (Quantity::gib(100), Some("fast"))
+        );
+        assert!("100Gi".parse::<Storage>().unwrap().class.is_none());
+        for text in ["", "fast", "100Gi,", "0", "-1Gi", "100Gi,Fast!"] {
+            assert!(text.parse::<Storage>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn tolerations_are_written_like_taints() {
+        let toleration: Toleration = "nvidia.com/gpu=present:NoSchedule".parse().unwrap();
+        assert_eq!(toleration.value.as_deref(), Some("present"));
+        assert_eq!(toleration.effect.as_deref(), Some("NoSchedule"));
+        assert_eq!("dedicated".parse::<Toleration>().unwrap().value, None);
+        for text in ["", "a b", "a=b:Never", "=x"] {
+            assert!(text.parse::<Toleration>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times() {
+        for (text, seconds) in [
+            ("0", 0),
+            ("90", 90),
+            ("90s", 90),
+            ("1h30m", 5_400),
+            ("2d", 172_800),
+        ] {
+            assert_eq!(text.parse(), Ok(Seconds(seconds)), "{text}");
+        }
+        for text in [
+            "",
+            "h",
+            "1x",
+            "-1",
+            "1h-2m",
+            "99999999999999999999s",
+            "9223372036854775807d",
+            "1é",
+        ] {
+            assert!(text.parse::<Seconds>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_and_names() {
+        assert!(is_qualified_name("example.com/team") && is_qualified_name("team"));
+        assert!(
+            !is_qualified_name("/team") && !is_qualified_name("a b") && !is_qualified_name("x/y/z")
+        );
+        assert!("hf-token/token".parse::<SecretKey>().is_ok());
+        for text in ["hf-token", "hf_token/x", "hf-token/", "hf-token/a b"] {
+            assert!(text.parse::<SecretKey>().is_err(), "{text}");
+        }
+    }
+}
