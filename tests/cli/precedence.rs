@@ -318,7 +318,7 @@ const SETTINGS: [Setting; 32] = [
         values: ["1", "2"],
         pair: None,
         extra: &[],
-        shows: |d, v| job(d)["spec"]["backoffLimit"].to_string() == v,
+        shows: |d, v| job(d)["spec"]["backoffLimit"] == v.parse::<i64>().unwrap(),
     },
     Setting {
         flag: "--ttl",
@@ -327,7 +327,7 @@ const SETTINGS: [Setting; 32] = [
         values: ["60", "90"],
         pair: None,
         extra: &[],
-        shows: |d, v| job(d)["spec"]["ttlSecondsAfterFinished"].to_string() == v,
+        shows: |d, v| job(d)["spec"]["ttlSecondsAfterFinished"] == v.parse::<i64>().unwrap(),
     },
     Setting {
         flag: "--max-runtime",
@@ -336,7 +336,7 @@ const SETTINGS: [Setting; 32] = [
         values: ["60", "90"],
         pair: None,
         extra: &[],
-        shows: |d, v| job(d)["spec"]["activeDeadlineSeconds"].to_string() == v,
+        shows: |d, v| job(d)["spec"]["activeDeadlineSeconds"] == v.parse::<i64>().unwrap(),
     },
     Setting {
         flag: "--env",
