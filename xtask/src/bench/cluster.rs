@@ -7,9 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::link::Link;
+use crate::testbed;
 
 /// How long a deleted workload may take to go.
 const GONE: Duration = Duration::from_secs(60);
@@ -50,7 +51,32 @@ impl Object {
 }
 
 impl Cluster {
-    pub fn connect(kubeconfig: PathBuf) -> Result<Self> {
+    /// Connects, and makes sure of what a submission finds in a cluster that is in use: namespace and queues.
+    pub fn prepare(kubeconfig: PathBuf, root: &Path) -> Result<Self> {
+        let cluster = Self::connect(kubeconfig)?;
+        let file = root.join("cluster-admins/kueue/amd.yaml");
+        let text = std::fs::read_to_string(&file)
+            .with_context(|| format!("failed to read {}", file.display()))?;
+        let mut objects: Vec<Value> = serde_saphyr::from_multiple(&text)?;
+        objects.push(
+            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "kaiwo" } }),
+        );
+        let local_queue = json!({
+            "apiVersion": "kueue.x-k8s.io/v1beta2",
+            "kind": "LocalQueue",
+            "metadata": { "name": "kaiwo", "namespace": "kaiwo" },
+            "spec": { "clusterQueue": "kaiwo" },
+        });
+        let local = tokio::task::LocalSet::new();
+        local.block_on(&cluster.runtime, async {
+            let admin = testbed::Cluster::connect(&cluster.kubeconfig).await?;
+            admin.apply(objects).await?;
+            admin.apply(vec![local_queue]).await
+        })?;
+        Ok(cluster)
+    }
+
+    fn connect(kubeconfig: PathBuf) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;

@@ -19,6 +19,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::checkout;
 use crate::testbed::{self, Testbed};
 use cluster::Cluster;
 use kubectl::Kubectl;
@@ -55,9 +56,7 @@ pub struct Bench {
 
 impl Bench {
     pub fn run(self) -> Result<()> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .context("xtask lies in no workspace")?;
+        let root = &Path::new(checkout()).canonicalize()?;
         let scratch = Scratch::new()?;
         let binary = match &self.kaiwo {
             Some(binary) => std::path::absolute(binary)?,
@@ -73,7 +72,7 @@ impl Bench {
         let mut rows = startup::rows(&kaiwo, kubectl.as_ref())?;
         rows.push(size(&binary, kubectl.as_ref())?);
         let started = Started::up(&self.testbed)?;
-        let cluster = Cluster::connect(started.testbed.kubeconfig())?;
+        let cluster = Cluster::prepare(started.testbed.kubeconfig(), root)?;
         let kubernetes = cluster.version()?;
         say("timing client dry runs");
         rows.push(startup::dry_run(
