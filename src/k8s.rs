@@ -64,10 +64,12 @@ impl Resource {
             "ConfigMap" => ("ConfigMap", "configmaps", true),
             "Service" => ("Service", "services", true),
             "Job" => ("Job", "jobs", true),
+            "CronJob" => ("CronJob", "cronjobs", true),
             "RayJob" => ("RayJob", "rayjobs", true),
             "LocalQueue" => ("LocalQueue", "localqueues", true),
             "ClusterQueue" => ("ClusterQueue", "clusterqueues", false),
             "ResourceFlavor" => ("ResourceFlavor", "resourceflavors", false),
+            "WorkloadPriorityClass" => ("WorkloadPriorityClass", "workloadpriorityclasses", false),
             "Node" => ("Node", "nodes", false),
             _ => return None,
         };

@@ -294,6 +294,8 @@ settings! {
         memory_per_gpu: Quantity = "KAIWO_MEMORY_PER_GPU";
         /// Whether Ray runs the workload.
         ray: bool = "KAIWO_RAY";
+        /// When a CronJob starts Jobs, as five fields of cron.
+        schedule: String = "KAIWO_SCHEDULE";
         /// Version of Ray in the image.
         ray_version: String = "KAIWO_RAY_VERSION";
         /// File with environment variables, instead of `env` in the directory.

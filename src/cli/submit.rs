@@ -21,6 +21,7 @@ Examples:
   kaiwo submit -p train/ -g 16             two pods of 8, ready for torchrun
   kaiwo submit -i registry/image -g 8      the image's own entrypoint
   kaiwo submit -p train/ -- python eval.py another command than entrypoint
+  kaiwo submit -p embed/ -g 1 --schedule '0 3 * * *'
   kaiwo submit -p train/ -g 8 -n team -q research --create-namespace
   kaiwo submit -p train/ -g 8 -d | kubectl apply --server-side -f -
 
@@ -44,6 +45,10 @@ pub struct SubmitArgs {
     /// Version of Ray in the image
     #[arg(long, value_name = "VERSION", help_heading = "Workload")]
     pub ray_version: Option<String>,
+
+    /// Run again and again, as a CronJob: "0 3 * * *" is 3 o'clock
+    #[arg(long, value_name = "CRON", help_heading = "Workload")]
+    pub schedule: Option<String>,
 
     /// Name [default: USER-DIR or USER-IMAGE]
     #[arg(long, help_heading = "Workload")]
@@ -274,6 +279,7 @@ impl SubmitArgs {
             cpus_per_gpu: self.cpus_per_gpu,
             memory_per_gpu: self.memory_per_gpu,
             ray: self.ray,
+            schedule: self.schedule.clone(),
             ray_version: self.ray_version.clone(),
             env_file: self.env_file.clone(),
             volume: list(&self.volume),

@@ -7,8 +7,8 @@ use super::existing::Existing;
 use super::request::readable;
 use super::{Cluster, ClusterError};
 use crate::k8s::{KUEUE_GROUP, RAY_GROUP, Resource};
-use crate::plan::facts::{ClusterFacts, Readable};
-use crate::plan::name::WorkloadKind;
+use crate::plan::facts::{ClusterFacts, Named, Readable};
+use crate::plan::request::WorkloadRequest;
 
 /// Versions of Kueue's API that kaiwo reads and writes, best first.
 const KUEUE_VERSIONS: [&str; 2] = ["v1beta2", "v1beta1"];
@@ -54,7 +54,7 @@ pub struct Gathered {
     pub existing: Option<Existing>,
 }
 
-/// Reads the facts for submitting `kind` `name` to `namespace`.
+/// Reads the facts for submitting `request`.
 ///
 /// All requests leave at once, on connections of their own, so they take as
 /// long as the slowest one.
@@ -63,18 +63,23 @@ pub struct Gathered {
 /// [`ClusterError`] if the cluster cannot be asked at all.
 pub async fn gather(
     cluster: &Cluster,
-    kind: WorkloadKind,
-    namespace: &str,
-    name: &str,
+    request: &WorkloadRequest,
 ) -> Result<Gathered, ClusterError> {
+    let WorkloadRequest {
+        kind,
+        namespace,
+        name,
+        ..
+    } = request;
+    let with_classes = request.priority_class.is_some();
     // The newest version is asked for before it is known to be served: on a
     // cluster that lacks it, one more round of requests finds out.
     let newest = format!("{KUEUE_GROUP}/{}", KUEUE_VERSIONS[0]);
     let (groups, found, existing, queues) = tokio::join!(
         cluster.get::<Groups>("/apis"),
         find_namespace(cluster, namespace),
-        Existing::find(cluster, kind, namespace, name),
-        Queues::read(cluster, &newest, namespace),
+        Existing::find(cluster, *kind, namespace, name),
+        Queues::read(cluster, &newest, namespace, with_classes),
     );
     let groups = groups?;
     let kueue = KUEUE_VERSIONS
@@ -84,7 +89,7 @@ pub async fn gather(
     let queues = match &kueue {
         None => Queues::none(),
         Some(served) if *served == newest => queues?,
-        Some(served) => Queues::read(cluster, served, namespace).await?,
+        Some(served) => Queues::read(cluster, served, namespace, with_classes).await?,
     };
     let existing = match readable(existing)? {
         Readable::Known(existing) => existing,
@@ -100,6 +105,7 @@ pub async fn gather(
             local_queues: queues.local,
             cluster_queues: queues.cluster,
             flavors: queues.flavors,
+            priority_classes: queues.priority_classes,
             nodes: None,
         },
         existing,
@@ -127,10 +133,29 @@ async fn find_namespace(
     )
 }
 
+async fn priority_classes(
+    cluster: &Cluster,
+    api_version: &str,
+) -> Result<Readable<Vec<String>>, ClusterError> {
+    let listed = cluster
+        .list::<Named>(&resource(api_version, "WorkloadPriorityClass"), "", "")
+        .await;
+    Ok(match readable(listed)? {
+        Readable::Known(classes) => Readable::Known(
+            classes
+                .into_iter()
+                .map(|class| class.metadata.name)
+                .collect(),
+        ),
+        Readable::Forbidden => Readable::Forbidden,
+    })
+}
+
 struct Queues {
     local: Readable<Vec<crate::plan::facts::LocalQueue>>,
     cluster: Readable<Vec<crate::plan::facts::ClusterQueue>>,
     flavors: Readable<Vec<crate::plan::facts::ResourceFlavor>>,
+    priority_classes: Option<Readable<Vec<String>>>,
 }
 
 impl Queues {
@@ -138,21 +163,29 @@ impl Queues {
         cluster: &Cluster,
         api_version: &str,
         namespace: &str,
+        with_classes: bool,
     ) -> Result<Self, ClusterError> {
         let (local_queue, cluster_queue, flavor) = (
             resource(api_version, "LocalQueue"),
             resource(api_version, "ClusterQueue"),
             resource(api_version, "ResourceFlavor"),
         );
-        let (local, queues, flavors) = tokio::join!(
+        let (local, queues, flavors, classes) = tokio::join!(
             cluster.list(&local_queue, namespace, ""),
             cluster.list(&cluster_queue, "", ""),
             cluster.list(&flavor, "", ""),
+            async {
+                match with_classes {
+                    true => Some(priority_classes(cluster, api_version).await),
+                    false => None,
+                }
+            },
         );
         Ok(Self {
             local: readable(local)?,
             cluster: readable(queues)?,
             flavors: readable(flavors)?,
+            priority_classes: classes.transpose()?,
         })
     }
 
@@ -161,6 +194,7 @@ impl Queues {
             local: Readable::Known(Vec::new()),
             cluster: Readable::Known(Vec::new()),
             flavors: Readable::Known(Vec::new()),
+            priority_classes: None,
         }
     }
 }

@@ -75,16 +75,9 @@ impl Classified for PreflightError {
     }
 }
 
-/// What the API server would store.
-#[derive(Debug)]
-pub struct Rehearsal {
-    /// Its answers, in the order of the set, without what exists already.
-    pub answers: Vec<Value>,
-    /// The answer about the workload, unless one of its name exists.
-    pub workload: Option<Value>,
-}
-
 /// Rehearses the creation of everything but the namespace, all at once.
+/// Returns the answer about what Kueue is to manage (the workload, or of a
+/// CronJob a Job as it will start them), unless one of that name exists.
 ///
 /// # Errors
 /// [`PreflightError`] for the first object, in the order of the set, that is
@@ -92,10 +85,13 @@ pub struct Rehearsal {
 pub async fn rehearse(
     cluster: &Cluster,
     manifests: &ManifestSet,
-) -> Result<Rehearsal, PreflightError> {
+) -> Result<Option<Value>, PreflightError> {
+    let scheduled = manifests.scheduled_job();
+    let queued = scheduled.as_ref().unwrap_or(&manifests.workload);
     let objects: Vec<&Manifest> = manifests
         .iter()
         .filter(|manifest| manifest.kind() != "Namespace")
+        .chain(&scheduled)
         .collect();
     let answers = join_all(
         objects
@@ -103,18 +99,11 @@ pub async fn rehearse(
             .map(|manifest| cluster.create(manifest, Write::DryRun)),
     )
     .await;
-    let mut rehearsal = Rehearsal {
-        answers: Vec::new(),
-        workload: None,
-    };
+    let mut answer_about_queued = None;
     for (manifest, answer) in objects.into_iter().zip(answers) {
         match answer {
-            Ok(answer) => {
-                if manifest == &manifests.workload {
-                    rehearsal.workload = Some(answer.clone());
-                }
-                rehearsal.answers.push(answer);
-            }
+            Ok(answer) if manifest == queued => answer_about_queued = Some(answer),
+            Ok(_) => {}
             // What is there already is compared when its turn comes.
             Err(error) if error.is_already_exists() => {}
             Err(source) if source.is_forbidden() && manifest.kind() == "LocalQueue" => {
@@ -131,7 +120,7 @@ pub async fn rehearse(
             }
         }
     }
-    Ok(rehearsal)
+    Ok(answer_about_queued)
 }
 
 /// Checks in the workload's answer that Kueue has taken it over: its webhook
@@ -139,12 +128,12 @@ pub async fn rehearse(
 ///
 /// # Errors
 /// [`PreflightError::NotManaged`].
-pub fn check_managed(workload: &Manifest, answer: &Value) -> Result<(), PreflightError> {
+pub fn check_managed(namespace: &str, answer: &Value) -> Result<(), PreflightError> {
     match answer.pointer("/spec/suspend") {
         Some(Value::Bool(true)) => Ok(()),
         _ => Err(PreflightError::NotManaged {
-            kind: workload.kind().to_owned(),
-            namespace: workload.namespace().to_owned(),
+            kind: answer["kind"].as_str().unwrap_or_default().to_owned(),
+            namespace: namespace.to_owned(),
         }),
     }
 }

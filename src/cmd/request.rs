@@ -13,7 +13,7 @@ use crate::plan::name::{
     NameParts, WorkloadKind, is_dns_1123_label, is_dns_1123_subdomain, is_label_value,
 };
 use crate::plan::pod::{PodSettings, SecretKey, is_variable_name};
-use crate::plan::request::{Lifetime, Run, WorkloadRequest};
+use crate::plan::request::{Lifetime, Run, Schedule, WorkloadRequest};
 use crate::settings::{Merged, Origin, Settings, Sourced};
 use crate::ui::Ui;
 use crate::workload::directory::{self, DEFAULT_LIMIT, WorkloadDirectory};
@@ -73,11 +73,7 @@ pub fn request(
         .hint("kaiwo submit -i IMAGE runs an image"));
     }
     check_words(settings)?;
-    let kind = if value(&settings.ray) == Some(true) {
-        WorkloadKind::RayJob
-    } else {
-        WorkloadKind::Job
-    };
+    let kind = kind(settings)?;
     let environment = environment(args.path.as_deref(), settings, ui)?;
     let directory = match &args.path {
         Some(path) => Some(read_directory(path, settings, ui)?),
@@ -127,6 +123,11 @@ pub fn request(
         ray_version: value(&settings.ray_version),
         pods: pod_settings(settings)?,
         priority_class: value(&settings.priority_class),
+        schedule: settings
+            .schedule
+            .as_ref()
+            .map(|text| Schedule::new(&text.value))
+            .transpose()?,
         lifetime: Lifetime {
             retries: value(&settings.retries).unwrap_or(0),
             ttl: value(&settings.ttl),
@@ -135,6 +136,22 @@ pub fn request(
         create_namespace: value(&settings.create_namespace) == Some(true),
         force: value(&settings.force) == Some(true),
     })
+}
+
+fn kind(settings: &Merged) -> Result<WorkloadKind, Refusal> {
+    match (
+        &settings.schedule,
+        settings.ray.as_ref().filter(|ray| ray.value),
+    ) {
+        (None, None) => Ok(WorkloadKind::Job),
+        (None, Some(_)) => Ok(WorkloadKind::RayJob),
+        (Some(_), None) => Ok(WorkloadKind::CronJob),
+        (Some(schedule), Some(ray)) => Err(Refusal::new(format!(
+            "only Jobs are started by a schedule (from {}), not RayJobs (ray, from {})",
+            schedule.origin, ray.origin
+        ))
+        .hint("leave --schedule away, or add --ray=false")),
+    }
 }
 
 /// Returns a word that no other run of kaiwo has, in letters and digits.
@@ -337,7 +354,7 @@ fn run(
         (true, _) => script,
         // Ray is given one line; a script spares the words two shells.
         (false, WorkloadKind::RayJob) => Some(Entrypoint::of_command(&args.command)),
-        (false, WorkloadKind::Job) => None,
+        (false, WorkloadKind::Job | WorkloadKind::CronJob) => None,
     };
     let run = match script {
         Some(entrypoint) => {
@@ -361,7 +378,9 @@ fn run(
 fn no_entrypoint(args: &SubmitArgs, kind: WorkloadKind) -> CommandError {
     let why = match kind {
         WorkloadKind::RayJob => "a RayJob needs one",
-        WorkloadKind::Job => "without an image of your own there is nothing to run",
+        WorkloadKind::Job | WorkloadKind::CronJob => {
+            "without an image of your own there is nothing to run"
+        }
     };
     match &args.path {
         Some(path) => {

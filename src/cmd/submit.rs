@@ -140,7 +140,7 @@ async fn submit(
     let Gathered {
         mut facts,
         existing,
-    } = facts::gather(&cluster, request.kind, &request.namespace, &request.name).await?;
+    } = facts::gather(&cluster, &request).await?;
     if plan::needs_nodes(&request, &facts) {
         facts.nodes = Some(facts::nodes(&cluster).await?);
     }
@@ -203,15 +203,14 @@ async fn preflight(
     cluster: &Cluster,
     manifests: &ManifestSet,
     existing: Option<&Existing>,
-) -> Result<preflight::Rehearsal, CommandError> {
+) -> Result<(), CommandError> {
     let renamed = existing
         .map(|_| manifests.renamed(&format!("kaiwo-preflight-{}", request::random_word(6))));
     let manifests = renamed.as_ref().unwrap_or(manifests);
-    let rehearsal = preflight::rehearse(cluster, manifests).await?;
-    if let Some(answer) = &rehearsal.workload {
-        preflight::check_managed(&manifests.workload, answer)?;
+    if let Some(answer) = preflight::rehearse(cluster, manifests).await? {
+        preflight::check_managed(manifests.workload.namespace(), &answer)?;
     }
-    Ok(rehearsal)
+    Ok(())
 }
 
 /// Carries out `--dry-run=server`.

@@ -54,6 +54,8 @@ pub struct ClusterFacts {
     pub cluster_queues: Readable<Vec<ClusterQueue>>,
     /// ResourceFlavors.
     pub flavors: Readable<Vec<ResourceFlavor>>,
+    /// Names of the WorkloadPriorityClasses; `None` unless one is asked for.
+    pub priority_classes: Option<Readable<Vec<String>>>,
     /// Nodes; `None` until a plan needs them, because they are many.
     pub nodes: Option<Readable<Vec<Node>>>,
 }
@@ -71,6 +73,13 @@ pub struct Metadata {
 /// `v1` Namespace.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct Namespace {
+    /// Name and labels.
+    pub metadata: Metadata,
+}
+
+/// Any object, of which only the name matters.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Named {
     /// Name and labels.
     pub metadata: Metadata,
 }

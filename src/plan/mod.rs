@@ -144,7 +144,7 @@ impl Plan {
     /// Returns whether the workload is a Job of several pods, which find one
     /// another through an index and a headless Service.
     pub fn indexed(&self) -> bool {
-        self.request.kind == WorkloadKind::Job && self.layout.replicas > 1
+        self.request.kind != WorkloadKind::RayJob && self.layout.replicas > 1
     }
 }
 
@@ -216,6 +216,7 @@ fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Ref
                 .hint("--create-namespace makes it, -n names another"),
         );
     }
+    check_priority_class(&request, facts)?;
     let choice = queue::choose(&request.queue, facts, &request.namespace, request.force)?;
     let resource = gpu_resource(&request, &choice)?;
     let offers = match &resource {
@@ -334,6 +335,28 @@ fn operators(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<String, 
             "Kueue is not installed: the cluster does not serve kueue.x-k8s.io/v1beta1 or v1beta2",
         )
         .hint("an admin installs it: https://kueue.sigs.k8s.io/docs/installation/")
+    })
+}
+
+/// Kueue makes no Workload for a Job whose priority class it does not know, and
+/// its webhook does not say so.
+fn check_priority_class(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<(), Refusal> {
+    let known = facts.priority_classes.as_ref().and_then(Readable::known);
+    let (Some(wanted), Some(known)) = (&request.priority_class, known) else {
+        return Ok(());
+    };
+    if known.contains(wanted) {
+        return Ok(());
+    }
+    let refusal = Refusal::new(format!("no WorkloadPriorityClass {wanted:?}"))
+        .about(format!("workloadpriorityclass/{wanted}"));
+    let refusal = match nearest(wanted, known.clone()) {
+        Some(near) => refusal.hint(format!("did you mean --priority-class {near}?")),
+        None => refusal,
+    };
+    Err(match known[..] {
+        [] => refusal.hint("the cluster has none; leave --priority-class away"),
+        _ => refusal.hint(format!("priority classes: {}", known.join(", "))),
     })
 }
 

@@ -9,13 +9,15 @@ pub enum WorkloadKind {
     Job,
     /// `ray.io/v1` RayJob.
     RayJob,
+    /// `batch/v1` CronJob, whose Jobs Kueue queues.
+    CronJob,
 }
 
 impl WorkloadKind {
     /// Returns the group and version its manifests carry.
     pub fn api_version(self) -> &'static str {
         match self {
-            Self::Job => "batch/v1",
+            Self::Job | Self::CronJob => "batch/v1",
             Self::RayJob => "ray.io/v1",
         }
     }
@@ -25,6 +27,7 @@ impl WorkloadKind {
         match self {
             Self::Job => "Job",
             Self::RayJob => "RayJob",
+            Self::CronJob => "CronJob",
         }
     }
 
@@ -32,12 +35,14 @@ impl WorkloadKind {
     ///
     /// Job: 63, because the name becomes a label of its pods, less `-<index>`
     /// for `pods` > 1, because an Indexed Job's pods use it as host name.
+    /// CronJob: 52, because its Jobs get a suffix of 11.
     /// RayJob: 47, KubeRay's own limit since v1.4.0, checked by its operator
     /// only after admission.
     pub fn longest_name(self, pods: i64) -> usize {
         match self {
             Self::Job if pods > 1 => 63 - 1 - (pods - 1).to_string().len(),
             Self::Job => 63,
+            Self::CronJob => 52,
             Self::RayJob => 47,
         }
     }

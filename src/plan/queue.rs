@@ -207,6 +207,7 @@ mod tests {
             local_queues: Readable::Known(local_queues),
             cluster_queues,
             flavors: Readable::Forbidden,
+            priority_classes: None,
             nodes: None,
         }
     }

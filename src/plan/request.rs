@@ -69,6 +69,9 @@ pub struct WorkloadRequest {
     /// WorkloadPriorityClass of Kueue.
     #[serde(skip_serializing_if = "is_default")]
     pub priority_class: Option<String>,
+    /// When a CronJob starts its Jobs.
+    #[serde(skip_serializing_if = "is_default")]
+    pub schedule: Option<Schedule>,
     /// When it ends, is tried again and is deleted.
     #[serde(skip_serializing_if = "is_default")]
     pub lifetime: Lifetime,
@@ -78,6 +81,48 @@ pub struct WorkloadRequest {
     /// Whether to queue what cannot be admitted.
     #[serde(skip)]
     pub force: bool,
+}
+
+/// When a CronJob starts its Jobs: five fields of cron, in the time zone of the
+/// cluster's controller manager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Schedule(String);
+
+impl Schedule {
+    /// Takes what has the form of a schedule; whether the numbers make sense,
+    /// the API server knows.
+    ///
+    /// # Errors
+    /// [`Refusal`] for anything else.
+    pub fn new(text: &str) -> Result<Self, Refusal> {
+        const NAMED: [&str; 7] = [
+            "@yearly",
+            "@annually",
+            "@monthly",
+            "@weekly",
+            "@daily",
+            "@midnight",
+            "@hourly",
+        ];
+        let field = |field: &str| {
+            field
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "*/,-?#".contains(c))
+        };
+        let fields: Vec<&str> = text.split_whitespace().collect();
+        if NAMED.contains(&text) || (fields.len() == 5 && fields.iter().all(|f| field(f))) {
+            return Ok(Self(fields.join(" ")));
+        }
+        Err(Refusal::new(format!(
+            "--schedule {text:?} is not a schedule: minute, hour, day, month, weekday"
+        ))
+        .hint("try --schedule \"0 3 * * *\" for every day at 3, or @hourly, @daily, @weekly"))
+    }
+
+    /// Returns the schedule as a CronJob takes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

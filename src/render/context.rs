@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::support;
 use crate::k8s;
 use crate::plan::Plan;
+use crate::plan::name::WorkloadKind;
 use crate::plan::pod::{ClaimMount, PodSettings};
 use crate::plan::quantity::Quantity;
 use crate::plan::request::{Run, WorkloadRequest};
@@ -202,6 +203,9 @@ pub struct Scheduling {
     /// How often a failed workload is tried again.
     #[serde(rename = "Retries")]
     pub retries: i64,
+    /// When a CronJob starts its Jobs, or nothing.
+    #[serde(rename = "Schedule")]
+    pub schedule: Option<String>,
     /// Seconds after its end at which it is deleted, or nothing.
     #[serde(rename = "TTLSeconds")]
     pub ttl_seconds: Option<i64>,
@@ -313,6 +317,10 @@ impl TemplateContext {
                     storage_class_name: storage.class.clone(),
                 }),
                 retries: request.lifetime.retries,
+                schedule: request
+                    .schedule
+                    .as_ref()
+                    .map(|schedule| schedule.as_str().to_owned()),
                 ttl_seconds: request.lifetime.ttl.map(|ttl| ttl.0),
                 max_runtime_seconds: request.lifetime.max_runtime.map(|most| most.0),
                 indexed: plan.indexed(),
@@ -426,15 +434,33 @@ fn env_vars(plan: &Plan) -> Vec<EnvVarContext> {
 /// option's name), so that a plain `torchrun train.py` finds all pods. The
 /// first pod's host name is `<job>-0` below the headless Service.
 fn rendezvous(plan: &Plan) -> Vec<EnvVarContext> {
+    const JOB_NAME: &str = "KAIWO_JOB_NAME";
     let name = &plan.request.name;
-    let address = format!("{name}-0.{name}");
-    vec![
+    let field = |name: &str, field| EnvVarContext {
+        name: name.to_owned(),
+        from_field: Some(field),
+        ..EnvVarContext::default()
+    };
+    let mut variables = Vec::new();
+    // The Jobs of a CronJob have names of their own, which Kubernetes puts
+    // in where a value says so.
+    let job = match plan.request.kind {
+        WorkloadKind::CronJob => {
+            variables.push(field(
+                JOB_NAME,
+                "metadata.labels['batch.kubernetes.io/job-name']",
+            ));
+            format!("$({JOB_NAME})")
+        }
+        WorkloadKind::Job | WorkloadKind::RayJob => name.clone(),
+    };
+    let address = format!("{job}-0.{name}");
+    variables.extend([
         value_of("PET_NNODES", plan.layout.replicas.to_string()),
-        EnvVarContext {
-            name: "PET_NODE_RANK".to_owned(),
-            from_field: Some("metadata.annotations['batch.kubernetes.io/job-completion-index']"),
-            ..EnvVarContext::default()
-        },
+        field(
+            "PET_NODE_RANK",
+            "metadata.annotations['batch.kubernetes.io/job-completion-index']",
+        ),
         value_of(
             "PET_NPROC_PER_NODE",
             plan.layout.gpus_per_replica.max(1).to_string(),
@@ -443,7 +469,8 @@ fn rendezvous(plan: &Plan) -> Vec<EnvVarContext> {
         value_of("PET_MASTER_PORT", "29500".to_owned()),
         value_of("MASTER_ADDR", address),
         value_of("MASTER_PORT", "29500".to_owned()),
-    ]
+    ]);
+    variables
 }
 
 fn value_of(name: &str, value: String) -> EnvVarContext {

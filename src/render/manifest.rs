@@ -135,6 +135,22 @@ impl ManifestSet {
         self.uploads.iter().chain(&self.companions)
     }
 
+    /// Returns a Job as the set's CronJob will start them, for finding out
+    /// what the cluster makes of it.
+    pub fn scheduled_job(&self) -> Option<Manifest> {
+        let cron_job = &self.workload;
+        let template = cron_job
+            .value()
+            .pointer("/spec/jobTemplate")
+            .filter(|_| cron_job.kind() == "CronJob")?;
+        let mut job = template.clone();
+        job["apiVersion"] = Value::from("batch/v1");
+        job["kind"] = Value::from("Job");
+        job["metadata"]["name"] = Value::from(format!("{}-preflight", cron_job.name()));
+        job["metadata"]["namespace"] = Value::from(cron_job.namespace());
+        Manifest::new(job).ok()
+    }
+
     /// Returns the same set with its workload, and what carries the
     /// workload's name, under another name: for a rehearsal beside a workload
     /// that still exists.

@@ -10,7 +10,11 @@ use crate::plan::name::WorkloadKind;
 
 /// Templates that are included in others come first, because Tera checks
 /// that what is included exists.
-const TEMPLATES: [(&str, &str); 9] = [
+const TEMPLATES: [(&str, &str); 13] = [
+    (
+        "queue_labels.yaml.tera",
+        include_str!("../../templates/queue_labels.yaml.tera"),
+    ),
     (
         "metadata.yaml.tera",
         include_str!("../../templates/metadata.yaml.tera"),
@@ -40,6 +44,18 @@ const TEMPLATES: [(&str, &str); 9] = [
         include_str!("../../templates/components.tera"),
     ),
     (
+        "service.yaml.tera",
+        include_str!("../../templates/service.yaml.tera"),
+    ),
+    (
+        "job_spec.yaml.tera",
+        include_str!("../../templates/job_spec.yaml.tera"),
+    ),
+    (
+        "cronjob.yaml.tera",
+        include_str!("../../templates/cronjob.yaml.tera"),
+    ),
+    (
         "job.yaml.tera",
         include_str!("../../templates/job.yaml.tera"),
     ),
@@ -54,6 +70,7 @@ pub fn name_of(kind: WorkloadKind) -> &'static str {
     match kind {
         WorkloadKind::Job => "job.yaml.tera",
         WorkloadKind::RayJob => "rayjob.yaml.tera",
+        WorkloadKind::CronJob => "cronjob.yaml.tera",
     }
 }
 

@@ -42,6 +42,9 @@ pub fn forecast(plan: &Plan) -> String {
             .collect();
         parts.push(format!("on nodes with {}", labels.join(", ")));
     }
+    if let Some(schedule) = &request.schedule {
+        parts.push(format!("at {}", schedule.as_str()));
+    }
     if let Some(forecast) = &plan.forecast {
         let what = if plan.gpu_resource.is_some() {
             ""
@@ -52,11 +55,13 @@ pub fn forecast(plan: &Plan) -> String {
             "{} of {}{what} free",
             forecast.free, forecast.nominal
         ));
-        parts.push(waiting(
-            forecast.starts_now(),
-            forecast.ahead,
-            forecast.demand - forecast.free,
-        ));
+        if request.schedule.is_none() {
+            parts.push(waiting(
+                forecast.starts_now(),
+                forecast.ahead,
+                forecast.demand - forecast.free,
+            ));
+        }
     }
     format!(
         "{} {}: {}",

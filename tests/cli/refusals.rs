@@ -304,3 +304,91 @@ fn errors_as_json() {
     assert_eq!(error["hint"], "try -g 24 or -g 28");
     assert!(outcome.stderr.starts_with("error: "), "{}", outcome.stderr);
 }
+
+#[test]
+fn pod_settings_that_cannot_be() {
+    let sandbox = workload();
+    for (flags, says) in [
+        (&["--label", "a b=c"][..], "--label a b=c: not a label"),
+        (&["--label", "kueue.x-k8s.io/queue-name=x"], "help: use -q"),
+        (
+            &["--annotation", "kaiwo-cli/digest=x"],
+            "not a key you can use",
+        ),
+        (&["--service-account", "A"], "cannot name a ServiceAccount"),
+        (
+            &["--cpus-per-gpu", "0"],
+            "--cpus-per-gpu 0: a pod needs some",
+        ),
+        (&["--retries", "-1"], "--retries -1 cannot be counted"),
+        (
+            &["--max-runtime", "0"],
+            "would end the workload before it starts",
+        ),
+        (&["--ray", "--ttl", "1h"], "--ttl cannot delete a RayJob"),
+        (
+            &["--ray", "--schedule", "@daily"],
+            "only Jobs are started by a schedule",
+        ),
+        (&["--schedule", "3 o'clock"], "is not a schedule"),
+        (
+            &["--env", "NOT_SET_HERE"],
+            "the variable NOT_SET_HERE is not set here",
+        ),
+        (
+            &["--env", "1A=x"],
+            "env 1A (from the command line): this cannot name a variable",
+        ),
+        (&["--secret", "A=b"], "\"b\" is not SECRET/KEY"),
+        (
+            &["--secret", "A=b/c", "--env", "A=x"],
+            "the same variable is given as env, too",
+        ),
+        (
+            &["--volume", "a:/x", "--volume", "b:/x"],
+            "something is mounted there already",
+        ),
+    ] {
+        let _ = refused(&sandbox, flags).says(says);
+    }
+    for flags in [
+        &["--volume", "data"][..],
+        &["--volume", "a:/workload"],
+        &["--storage", "big"],
+        &["--toleration", "a b"],
+        &["--label", "team"],
+        &["--ttl", "soon"],
+        &["--image-pull-secret", "A_B"],
+    ] {
+        let _ = sandbox
+            .kaiwo(&[&["submit", "-p", "w", "-d"], flags].concat())
+            .exits(2);
+    }
+}
+
+#[test]
+fn a_secret_in_the_open_is_pointed_out() {
+    let sandbox = workload();
+    for (name, warned) in [
+        ("HF_TOKEN", true),
+        ("WANDB_API_KEY", true),
+        ("PASSWORD", true),
+        ("TOKENIZERS_PARALLELISM", false),
+        ("BASETOKEN", false),
+        ("KEY", false),
+    ] {
+        let flag = format!("{name}=value-of-it");
+        let outcome = sandbox
+            .kaiwo(&["submit", "-p", "w", "-d", "--env", &flag])
+            .exits(0);
+        let said = outcome.stderr.contains("looks like a secret");
+        assert_eq!(said, warned, "{name}");
+        assert!(!outcome.stderr.contains("value-of-it"));
+        assert_eq!(
+            said,
+            outcome
+                .stderr
+                .contains(&format!("--secret {name}=SECRET/KEY"))
+        );
+    }
+}
