@@ -7,6 +7,7 @@ mod cli;
 mod common;
 mod dependencies;
 mod golden;
+mod hostile;
 mod mock_api;
 mod pod_runner;
 mod testbed;

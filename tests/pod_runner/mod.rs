@@ -14,7 +14,7 @@
 
 mod dry_run;
 mod environment;
-mod expansion;
+pub mod expansion;
 mod manifest;
 pub mod place;
 mod ray;
@@ -96,12 +96,11 @@ pub fn available() -> bool {
 /// Returns whether pods can run as another user than root.
 #[must_use]
 pub fn can_change_user() -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let root = fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0);
-    if !root {
-        skip("only root can run a pod as another user");
-    }
-    root
+    let Some(reason) = sandbox::probe(Some(1000)) else {
+        return true;
+    };
+    skip(&format!("no pod can run as another user: {reason}"));
+    false
 }
 
 /// Returns whether pods find a program of the host, as an image would have.

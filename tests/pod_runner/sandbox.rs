@@ -171,21 +171,23 @@ pub struct Ended {
 /// Returns why no sandbox can be made on this machine, if that is so.
 pub fn unavailable() -> Option<&'static str> {
     static REASON: OnceLock<Option<String>> = OnceLock::new();
-    REASON
-        .get_or_init(|| {
-            let probe = Sandboxed {
-                hostname: "probe".to_owned(),
-                directory: "/".to_owned(),
-                command: vec!["/bin/sh".to_owned(), "-c".to_owned(), "exit 7".to_owned()],
-                ..Sandboxed::default()
-            };
-            match probe.run(Duration::from_secs(20)) {
-                Ok(Ended { code: 7, .. }) => None,
-                Ok(ended) => Some(format!("a command of exit code 7 ended as {ended:?}")),
-                Err(error) => Some(error.to_string()),
-            }
-        })
-        .as_deref()
+    REASON.get_or_init(|| probe(None)).as_deref()
+}
+
+/// Tries a sandbox of this user, and returns why there is none.
+pub fn probe(user: Option<u32>) -> Option<String> {
+    let probe = Sandboxed {
+        hostname: "probe".to_owned(),
+        directory: "/".to_owned(),
+        command: ["/bin/sh", "-c", "exit 7"].map(str::to_owned).into(),
+        user,
+        ..Sandboxed::default()
+    };
+    match probe.run(Duration::from_secs(20)) {
+        Ok(Ended { code: 7, .. }) => None,
+        Ok(ended) => Some(format!("a command of exit code 7 ended as {ended:?}")),
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 impl Sandboxed {

@@ -40,7 +40,7 @@ gpus=$NUM_GPUS replicas=$NUM_REPLICAS each=${NUM_GPUS_PER_REPLICA}
 END
 
 cp "$0" "$KAIWO_SCRATCH/entrypoint"
-cp data/blob.bin "$KAIWO_SCRATCH/blob.bin"
+cp data/blob.bin data/nul.txt "$KAIWO_SCRATCH"
 data/deep/er/tool.sh "one word" '$two'
 stat -L -c '%a %n' entrypoint data/blob.bin data/deep/er/tool.sh
 printf 'in %s' "$PWD""##;
@@ -54,6 +54,7 @@ pub fn a_directory_arrives_and_runs(place: &dyn Place, kind: Kind) {
     let sandbox = place.sandbox();
     sandbox.write("work/entrypoint", SCRIPT);
     sandbox.write("work/data/blob.bin", &blob);
+    sandbox.write("work/data/nul.txt", "text\0with a NUL\u{85}\r\n");
     let tool = sandbox.write(
         "work/data/deep/er/tool.sh",
         "#!/bin/sh\nprintf '<%s>' \"$@\"\necho\n",
@@ -69,6 +70,10 @@ pub fn a_directory_arrives_and_runs(place: &dyn Place, kind: Kind) {
         let run = place.run(&launch, index).exits(0);
         assert_eq!(text(&run.file("/scratch/entrypoint")), SCRIPT);
         assert_eq!(run.file("/scratch/blob.bin"), blob);
+        assert_eq!(
+            text(&run.file("/scratch/nul.txt")),
+            "text\0with a NUL\u{85}\r\n"
+        );
         assert_eq!(
             text(&run.file("/scratch/quoted")),
             "- $NUM_GPUS $(NUM_GPUS) stays\n\"quoted\" 'and' `this` \\ too: {{ braces }}\n"

@@ -72,7 +72,9 @@ fn lay_out_one(
     }
     fs::create_dir_all(directory)?;
     fs::set_permissions(directory, fs::Permissions::from_mode(0o777))?;
-    if empty_dir.is_object() {
+    // What a claim holds is no business of the pod's; here it is empty.
+    let claim = volume["ephemeral"].is_object() || volume["persistentVolumeClaim"].is_object();
+    if empty_dir.is_object() || claim {
         return Ok(Volume::Writable(directory.to_path_buf()));
     }
     let payload = if volume["projected"].is_object() {
