@@ -6,7 +6,7 @@ use std::path::Path;
 use kaiwo::plan::gpu::GpuRequest;
 use kaiwo::plan::name::WorkloadKind;
 use kaiwo::plan::pod::PodSettings;
-use kaiwo::plan::request::{Lifetime, Run, WorkloadRequest};
+use kaiwo::plan::request::{Lifetime, Run, Schedule, WorkloadRequest};
 use kaiwo::workload::entrypoint::{Entrypoint, FILE_NAME};
 use kaiwo::workload::env_file::{self, Environment};
 use kaiwo::workload::upload::{Upload, UploadFile};
@@ -128,10 +128,16 @@ pub enum Workload {
     Job,
     IndexedJob,
     RayJob,
+    CronJob,
 }
 
 /// All of them.
-pub const WORKLOADS: [Workload; 3] = [Workload::Job, Workload::IndexedJob, Workload::RayJob];
+pub const WORKLOADS: [Workload; 4] = [
+    Workload::Job,
+    Workload::IndexedJob,
+    Workload::RayJob,
+    Workload::CronJob,
+];
 
 /// Returns the request with the value at a spot; nothing if the value cannot
 /// get there.
@@ -140,6 +146,7 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         Workload::Job => (WorkloadKind::Job, 8),
         Workload::IndexedJob => (WorkloadKind::Job, 16),
         Workload::RayJob => (WorkloadKind::RayJob, 16),
+        Workload::CronJob => (WorkloadKind::CronJob, 16),
     };
     let at = |here: Spot, usual: &str| {
         if spot == here {
@@ -223,7 +230,7 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         gpu_resource: Some(format!("amd.com/{key}")),
         gpu_node_label_key: None,
         ray_version: Some(at(Spot::RayVersion, "2.46.0")),
-        schedule: None,
+        schedule: (kind == WorkloadKind::CronJob).then(|| Schedule::new("0 3 * * *").unwrap()),
         pods,
         priority_class: Some(at(Spot::PriorityClass, "high")),
         lifetime: Lifetime::default(),

@@ -13,7 +13,9 @@ fn a_directory_arrives_and_runs() {
 
 #[test]
 fn pods_find_one_another() {
-    scenarios::pods_find_one_another(&DryRun::new());
+    for kind in [Kind::Indexed, Kind::Scheduled] {
+        scenarios::pods_find_one_another(&DryRun::new(), kind);
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub fn pod_of_job(job: &Value, index: u64) -> Value {
     let mut pod = job["spec"]["template"].clone();
     pod["metadata"]["namespace"] = job["metadata"]["namespace"].clone();
     pod["metadata"]["name"] = json!(format!("{name}-x1y2z"));
+    pod["metadata"]["labels"]["batch.kubernetes.io/job-name"] = json!(name);
     if job["spec"]["completionMode"] == "Indexed" {
         let completion_index = "batch.kubernetes.io/job-completion-index";
         pod["metadata"]["name"] = json!(format!("{name}-{index}-x1y2z"));
@@ -18,6 +19,16 @@ pub fn pod_of_job(job: &Value, index: u64) -> Value {
         pod["spec"]["hostname"] = json!(format!("{name}-{index}"));
     }
     pod
+}
+
+/// Returns the Job that a CronJob starts, as the CronJob controller makes it.
+pub fn job_of_cron_job(cron_job: &Value) -> Value {
+    let mut job = cron_job["spec"]["jobTemplate"].clone();
+    job["apiVersion"] = json!("batch/v1");
+    job["kind"] = json!("Job");
+    job["metadata"]["name"] = json!(format!("{}-29000000", name_of(cron_job)));
+    job["metadata"]["namespace"] = cron_job["metadata"]["namespace"].clone();
+    job
 }
 
 /// Returns the head pod of a RayJob, as KubeRay makes it.

@@ -15,7 +15,7 @@
 mod dry_run;
 mod environment;
 pub mod expansion;
-mod manifest;
+pub mod manifest;
 pub mod place;
 mod ray;
 mod sandbox;

@@ -17,11 +17,13 @@ pub enum Kind {
     Indexed,
     /// A RayJob.
     Ray,
+    /// A CronJob whose Jobs have two pods.
+    Scheduled,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Job, Self::Indexed, Self::Ray];
+    pub const ALL: [Self; 4] = [Self::Job, Self::Indexed, Self::Ray, Self::Scheduled];
 
     /// Returns the flags that ask for it.
     pub fn flags(self) -> &'static [&'static str] {
@@ -29,6 +31,7 @@ impl Kind {
             Self::Job => &["-g", "8"],
             Self::Indexed => &["-g", "16"],
             Self::Ray => &["-g", "8", "--ray"],
+            Self::Scheduled => &["-g", "16", "--schedule", "0 3 29 2 *"],
         }
     }
 }
@@ -125,8 +128,11 @@ impl Place for DryRun {
             .kaiwo(&[&["submit", "--dry-run", "--name", name], arguments].concat())
             .exits(0);
         let documents = outcome.documents();
-        let workload = documents.last().unwrap().clone();
+        let mut workload = documents.last().unwrap().clone();
         self.objects.borrow_mut().extend(documents);
+        if workload["kind"] == "CronJob" {
+            workload = manifest::job_of_cron_job(&workload);
+        }
         if workload["kind"] == "RayJob" {
             return Launch {
                 pods: vec![manifest::head_of_ray_job(&workload)],

@@ -63,7 +63,7 @@ pub fn a_directory_arrives_and_runs(place: &dyn Place, kind: Kind) {
     let launch = place.submit_work("bytes", kind.flags());
     let (gpus, replicas) = match kind {
         Kind::Job | Kind::Ray => (8, 1),
-        Kind::Indexed => (16, 2),
+        Kind::Indexed | Kind::Scheduled => (16, 2),
     };
     assert_eq!(launch.pods.len(), replicas);
     for index in 0..launch.pods.len() {
@@ -88,23 +88,28 @@ pub fn a_directory_arrives_and_runs(place: &dyn Place, kind: Kind) {
     }
 }
 
-/// The pods of an Indexed Job know their number and where the first one is.
-pub fn pods_find_one_another(place: &dyn Place) {
+/// The pods of an Indexed Job know their number and where the first one is,
+/// also where a CronJob names the Job.
+pub fn pods_find_one_another(place: &dyn Place, kind: Kind) {
     if !available() {
         return;
     }
     let sandbox = place.sandbox();
     let script = "#!/bin/sh\nenv | grep -E '^(PET|MASTER)_' | LC_ALL=C sort\nuname -n\n";
     sandbox.write("work/entrypoint", script);
-    let launch = place.submit_work("ranks", Kind::Indexed.flags());
+    let launch = place.submit_work("ranks", kind.flags());
+    let job = match kind {
+        Kind::Scheduled => "ranks-29000000",
+        _ => "ranks",
+    };
     assert_eq!(launch.pods.len(), 2);
     for index in 0..2 {
         assert_eq!(launch.pods[index]["spec"]["subdomain"], "ranks");
         assert_eq!(
             place.run(&launch, index).exits(0).stdout(),
             format!(
-                "MASTER_ADDR=ranks-0.ranks\nMASTER_PORT=29500\nPET_MASTER_ADDR=ranks-0.ranks\n\
-                 PET_MASTER_PORT=29500\nPET_NNODES=2\nPET_NODE_RANK={index}\nPET_NPROC_PER_NODE=8\nranks-{index}\n"
+                "MASTER_ADDR={job}-0.ranks\nMASTER_PORT=29500\nPET_MASTER_ADDR={job}-0.ranks\n\
+                 PET_MASTER_PORT=29500\nPET_NNODES=2\nPET_NODE_RANK={index}\nPET_NPROC_PER_NODE=8\n{job}-{index}\n"
             )
         );
     }

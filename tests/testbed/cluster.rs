@@ -153,6 +153,7 @@ impl Testbed {
             "Secret" => ("v1", "secrets"),
             "Service" => ("v1", "services"),
             "Job" => ("batch/v1", "jobs"),
+            "CronJob" => ("batch/v1", "cronjobs"),
             "RayJob" => ("ray.io/v1", "rayjobs"),
             "LocalQueue" => ("kueue.x-k8s.io/v1beta2", "localqueues"),
             "ClusterQueue" => ("kueue.x-k8s.io/v1beta2", "clusterqueues"),

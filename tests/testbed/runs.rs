@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::cluster::{Flavor, Testbed};
 use crate::common::Sandbox;
+use crate::pod_runner::manifest;
 use crate::pod_runner::place::{Kind, Launch, Place};
 use crate::pod_runner::scenarios;
 
@@ -84,6 +85,16 @@ impl Place for Cluster {
             .0
             .submit(&[&["--name", name], arguments].concat())
             .exits(0);
+        if arguments.contains(&"--schedule") {
+            // What the controller does at the hour, done now.
+            let cron_job = self.0.find("CronJob", name).unwrap();
+            let job = self.0.create(manifest::job_of_cron_job(&cron_job));
+            let name = job["metadata"]["name"].as_str().unwrap();
+            return Launch {
+                pods: self.pods_of_job(name),
+                submitter: None,
+            };
+        }
         match arguments.contains(&"--ray") {
             true => self.pods_of_ray_job(name),
             false => Launch {
@@ -109,7 +120,9 @@ fn a_directory_arrives_and_runs() {
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
 fn pods_find_one_another() {
-    scenarios::pods_find_one_another(&Cluster::new("ranks"));
+    for kind in [Kind::Indexed, Kind::Scheduled] {
+        scenarios::pods_find_one_another(&Cluster::new("ranks"), kind);
+    }
 }
 
 #[test]
