@@ -53,7 +53,9 @@ impl Cluster {
         let mut request = http_get(path);
         *request.method_mut() = hyper::Method::DELETE;
         match self.client.request::<Value>(request).await {
-            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
+                Ok(())
+            }
             result => Ok(result.map(drop)?),
         }
     }

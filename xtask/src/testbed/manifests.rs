@@ -244,7 +244,10 @@ mod tests {
             json!([PULL_FAILS])
         );
         assert_eq!(stages[1]["spec"]["delay"]["durationMilliseconds"], 1500);
-        assert_eq!(stages[2]["spec"]["selector"]["matchExpressions"][0]["key"], ".status.phase");
+        assert_eq!(
+            stages[2]["spec"]["selector"]["matchExpressions"][0]["key"],
+            ".status.phase"
+        );
     }
 
     #[test]
