@@ -7,6 +7,8 @@
 //! cargo test --test it -- --ignored testbed
 //! ```
 
+use std::io::Write as _;
+
 mod cluster;
 mod runs;
 mod submit;
@@ -22,8 +24,11 @@ fn lacks(what: &str) -> bool {
     lacks
 }
 
-/// Says that part of a test was left out, and why.
-#[expect(clippy::print_stderr, reason = "what a run leaves out must be seen")]
+/// Says which test was left out, or part of it, and why. `cargo xtask test`
+/// repeats these lines at its end.
 fn skip(why: &str) {
-    eprintln!("skipped: {why}");
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Past the capture of passing tests' output, and in one piece.
+    let line = format!("skipped: {test}: {why}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }

