@@ -145,13 +145,21 @@ fn submit(binary: &Path, testbed: &Testbed, arguments: &[&str]) -> Result<()> {
         arguments.join(" "),
         common.join(" ")
     ));
-    let status = Command::new(binary)
+    let mut command = Command::new(binary);
+    command
         .arg("submit")
         .args(arguments)
         .args(common)
-        .current_dir(checkout())
-        .env("KUBECONFIG", testbed.kubeconfig())
+        .current_dir(checkout());
+    testbed.point(&mut command);
+    let status = command
         .env("KAIWO_USER", "demo")
+        // Nothing is there: what the caller prefers on real clusters is not
+        // part of the story.
+        .env(
+            "XDG_CONFIG_HOME",
+            testbed.kubeconfig().with_file_name("no-settings"),
+        )
         .status()?;
     if !status.success() {
         bail!("kaiwo ended with {status}");
@@ -256,8 +264,9 @@ impl<'a> Story<'a> {
             let gpus = pod
                 .pointer("/spec/containers/0/resources/limits/amd.com~1gpu")
                 .and_then(Value::as_str);
-            let with = gpus.map_or_else(String::new, |gpus| format!(" with {gpus} amd.com/gpu"));
-            self.once(&format!("pod {name} runs on node {node}{with}"));
+            let with = gpus.map_or_else(String::new, |gpus| format!(" ({gpus} amd.com/gpu)"));
+            // Whether it runs there already is another matter.
+            self.once(&format!("pod {name} was placed on node {node}{with}"));
         }
         Ok(())
     }
