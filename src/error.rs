@@ -87,6 +87,8 @@ pub struct CommandError {
     pub class: ErrorClass,
     /// The error with its chain of causes.
     pub error: anyhow::Error,
+    /// What is to be known besides: what was cleared up, what is left.
+    pub notes: Vec<String>,
     /// What the user can do, best first.
     pub hints: Vec<String>,
     /// The object or place the error is about.
@@ -99,6 +101,7 @@ impl CommandError {
         Self {
             class,
             error: anyhow::anyhow!("{message}"),
+            notes: Vec::new(),
             hints: Vec::new(),
             object: None,
         }
@@ -132,6 +135,7 @@ impl<E: Classified> From<E> for CommandError {
     fn from(error: E) -> Self {
         Self {
             class: error.class(),
+            notes: Vec::new(),
             hints: error.hints(),
             object: error.object(),
             error: anyhow::Error::new(error),
@@ -151,6 +155,7 @@ mod tests {
             error: inner
                 .context("cannot connect: connection refused")
                 .context("cannot read queues"),
+            notes: vec![],
             hints: vec![],
             object: None,
         };

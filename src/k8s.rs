@@ -61,6 +61,7 @@ impl Resource {
     pub fn of(api_version: &str, kind: &str) -> Option<Self> {
         let (kind, plural, namespaced) = match kind {
             "Namespace" => ("Namespace", "namespaces", false),
+            "Pod" => ("Pod", "pods", true),
             "ConfigMap" => ("ConfigMap", "configmaps", true),
             "Service" => ("Service", "services", true),
             "Job" => ("Job", "jobs", true),

@@ -3,9 +3,23 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 pub use serde_saphyr::Spanned;
+
+/// Reads a type from a YAML scalar by its `FromStr`.
+macro_rules! deserialize_from_text {
+    ($type:ty) => {
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                <String as serde::Deserialize>::deserialize(deserializer)?
+                    .parse()
+                    .map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use deserialize_from_text;
 
 /// A file that is not the YAML it should be.
 #[derive(Debug, thiserror::Error)]
@@ -56,11 +70,30 @@ pub fn parse_documents(file: &Path, text: &str) -> Result<Vec<serde_json::Value>
 }
 
 /// Returns `value` as one YAML document, with texts of several lines as
-/// literal blocks.
-pub fn to_string<T: Serialize>(value: &T) -> String {
+/// literal blocks where every parser reads those alike.
+pub fn to_string(value: &serde_json::Value) -> String {
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: !has_awkward_text(value) };
     // Serialising plain data into a string cannot fail; an error here would
     // be a bug in this crate, and the message is the best that can be shown.
-    serde_saphyr::to_string(value).unwrap_or_else(|error| format!("# not serialisable: {error}\n"))
+    serde_saphyr::to_string_with_options(value, options)
+        .unwrap_or_else(|error| format!("# not serialisable: {error}\n"))
+}
+
+/// Returns whether a text begins in a way that makes parsers disagree about
+/// the indentation of a literal block: Kubernetes' own refuses a tab there.
+fn has_awkward_text(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::String(text) => {
+            let first = text
+                .lines()
+                .find(|line| !line.trim_end_matches('\r').is_empty());
+            text.starts_with(['\n', '\r'])
+                || first.is_some_and(|line| line.starts_with([' ', '\t']))
+        }
+        serde_json::Value::Array(items) => items.iter().any(has_awkward_text),
+        serde_json::Value::Object(fields) => fields.values().any(has_awkward_text),
+        _ => false,
+    }
 }
 
 /// A value and the line it was read from.
@@ -96,5 +129,24 @@ fn describe(file: &Path, error: &serde_saphyr::Error) -> YamlError {
         file: file.to_path_buf(),
         line,
         message: message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn texts_are_blocks_only_where_parsers_agree() {
+        assert_eq!(to_string(&json!({"a": "x\n\ty\n"})), "a: |\n  x\n  \ty\n");
+        for text in ["\techo\n", "\n\ta\n", "  indented\nless\n", "\n\n"] {
+            let written = to_string(&json!({"a": text}));
+            assert!(!written.contains("|"), "{written}");
+            assert_eq!(
+                parse_documents(Path::new("t"), &written).unwrap(),
+                [json!({"a": text})]
+            );
+        }
     }
 }

@@ -9,17 +9,19 @@ use crate::common::checkout;
 const RULES: [(&str, &[&str], &[&str]); 7] = [
     (
         "cli",
-        &["cli", "plan", "settings"],
+        &["cli", "plan", "quantity", "settings"],
         &["std::fs", "std::net", "std::env", "kube", "tera", "tokio"],
     ),
     (
         "workload",
-        &["workload", "plan", "yaml", "error", "digest"],
+        &["workload", "names", "quantity", "yaml", "error", "digest"],
         &["std::net", "std::env", "kube", "tera", "tokio", "clap"],
     ),
     (
         "plan",
-        &["plan", "workload", "k8s", "error", "digest"],
+        &[
+            "plan", "workload", "names", "quantity", "k8s", "yaml", "error", "digest",
+        ],
         &[
             "std::fs",
             "std::net",
@@ -37,7 +39,7 @@ const RULES: [(&str, &[&str], &[&str]); 7] = [
     (
         "render",
         &[
-            "render", "plan", "workload", "k8s", "yaml", "error", "digest",
+            "render", "plan", "workload", "names", "quantity", "k8s", "yaml", "error", "digest",
         ],
         &[
             "std::fs",
@@ -62,8 +64,8 @@ const RULES: [(&str, &[&str], &[&str]); 7] = [
     (
         "cmd",
         &[
-            "cmd", "cli", "cluster", "plan", "render", "workload", "ui", "settings", "error",
-            "k8s", "yaml", "digest",
+            "cmd", "cli", "cluster", "plan", "render", "workload", "ui", "settings", "names",
+            "error", "k8s", "yaml", "digest",
         ],
         &["kube", "tera"],
     ),

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use kaiwo::names::label_value;
 use kaiwo::plan::facts::Facts;
-use kaiwo::plan::name::label_value;
 use kaiwo::plan::request::WorkloadRequest;
 use kaiwo::render::manifest::Manifest;
 use kaiwo::workload::entrypoint::Entrypoint;
@@ -28,9 +28,13 @@ type Scalars = BTreeMap<String, Value>;
 /// Renders a request, and reads it back from what would be printed.
 fn documents(request: WorkloadRequest) -> Vec<Value> {
     let plan = kaiwo::plan::plan(request, &Facts::Assumed).unwrap();
-    let manifests = kaiwo::render::render(&plan, "submission").unwrap();
+    let manifests = kaiwo::render::render(&plan, Some("submission")).unwrap();
     let documents: Vec<Value> = manifests.iter().map(Manifest::value).cloned().collect();
-    let printed = kaiwo::yaml::parse_documents(Path::new("stdout"), &manifests.to_yaml()).unwrap();
+    let printed = kaiwo::yaml::parse_documents(
+        Path::new("stdout"),
+        &kaiwo::render::manifest::to_yaml(manifests.iter()),
+    )
+    .unwrap();
     assert!(
         printed == documents,
         "what is printed reads as something else"

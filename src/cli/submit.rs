@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::ConnectionArgs;
 use crate::plan::pod::{ClaimMount, Seconds, SecretName, Storage, Toleration};
-use crate::plan::quantity::{ByteSize, Quantity};
-use crate::settings::{DryRun, List, OutputFormat, Pairs, Settings, SettingsError, pair};
+use crate::quantity::{ByteSize, Quantity};
+use crate::settings::{DryRun, List, OutputFormat, Pairs, Settings, SettingsError, Switch, pair};
 
 /// Flags of `kaiwo submit`.
 #[derive(Debug, Args)]
@@ -264,7 +264,7 @@ impl SubmitArgs {
         Ok(Settings {
             image: self.image.clone(),
             namespace: self.namespace.clone(),
-            create_namespace: self.create_namespace,
+            create_namespace: self.create_namespace.map(Switch),
             queue: self.queue.clone(),
             priority_class: self.priority_class.clone(),
             name: self.name.clone(),
@@ -278,7 +278,7 @@ impl SubmitArgs {
             gpu_node_label_key: self.gpu_node_label_key.clone(),
             cpus_per_gpu: self.cpus_per_gpu,
             memory_per_gpu: self.memory_per_gpu,
-            ray: self.ray,
+            ray: self.ray.map(Switch),
             schedule: self.schedule.clone(),
             ray_version: self.ray_version.clone(),
             env_file: self.env_file.clone(),
@@ -291,9 +291,9 @@ impl SubmitArgs {
             ttl: self.ttl,
             max_runtime: self.max_runtime,
             upload_limit: self.upload_limit,
-            force: self.force,
-            replace: self.replace,
-            generate_name: self.generate_name,
+            force: self.force.map(Switch),
+            replace: self.replace.map(Switch),
+            generate_name: self.generate_name.map(Switch),
             dry_run: self.dry_run,
             output: self.output,
             env,

@@ -101,6 +101,14 @@ impl ClusterError {
         self.code() == Some(403)
     }
 
+    /// Returns whether the user lacks a right. Quotas, terminating namespaces
+    /// and admission webhooks answer 403 as well, and nothing but the words of
+    /// the authorizer tells them apart (apiserver `ForbiddenMessage`).
+    pub fn is_missing_right(&self) -> bool {
+        matches!(self, Self::Api(status) if status.code == 403
+            && status.message.contains("User \"") && status.message.contains("\" cannot "))
+    }
+
     /// Returns whether an object of that name exists.
     pub fn is_already_exists(&self) -> bool {
         matches!(self, Self::Api(status) if status.is_already_exists())
@@ -122,7 +130,9 @@ impl Classified for ClusterError {
             | Self::Slow { .. } => ErrorClass::Unreachable,
             Self::Credentials { .. } => ErrorClass::Denied,
             Self::Api(status) => match status.code {
-                401 | 403 => ErrorClass::Denied,
+                401 => ErrorClass::Denied,
+                403 if self.is_missing_right() => ErrorClass::Denied,
+                403 => ErrorClass::Refused,
                 400 | 404 | 413 | 422 => ErrorClass::Refused,
                 409 => ErrorClass::Conflict,
                 429 | 502 | 503 | 504 => ErrorClass::Unreachable,
@@ -149,7 +159,12 @@ impl Classified for ClusterError {
             }
             Self::Api(status) => match status.code {
                 401 => vec!["log in again, then try: kubectl auth whoami".to_owned()],
-                403 => vec!["ask an admin of the namespace for this right".to_owned()],
+                403 if self.is_missing_right() => {
+                    vec!["ask an admin of the namespace for this right".to_owned()]
+                }
+                403 => {
+                    vec!["wait until there is room, or ask an admin of the namespace".to_owned()]
+                }
                 _ => Vec::new(),
             },
             Self::Answer { .. } => vec!["is the server an API server of Kubernetes?".to_owned()],
@@ -169,7 +184,7 @@ fn refusal(status: &Status) -> String {
     match (status.message.trim(), status.code) {
         ("", code) => format!("the API server answered {code} {}", status.reason),
         (message, 401) => format!("not authenticated: {message}"),
-        (message, 403) => format!("not allowed: {message}"),
+        (message, 403) if message.contains("\" cannot ") => format!("not allowed: {message}"),
         (message, _) => message.to_owned(),
     }
 }

@@ -3,17 +3,35 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Cluster, ClusterError};
 use crate::k8s::{self, Resource};
 use crate::plan::name::WorkloadKind;
 
 /// A workload in the cluster, as far as a new one of its name is concerned.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Existing {
+    view: View,
+    object: Value,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct View {
     metadata: ExistingMetadata,
     #[serde(default)]
     status: ExistingStatus,
+}
+
+impl<'de> Deserialize<'de> for Existing {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut object = Value::deserialize(deserializer)?;
+        let view = View::deserialize(&object).map_err(serde::de::Error::custom)?;
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.remove("managedFields");
+        }
+        Ok(Self { view, object })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -47,10 +65,25 @@ pub enum Relation {
     Same,
     /// The same submission, which has run already.
     Finished,
-    /// Another submission, or not one of kaiwo's.
+    /// Another submission.
     Different,
+    /// Not made by kaiwo at all.
+    Foreign,
     /// On its way out.
     Terminating,
+}
+
+impl Relation {
+    /// Returns the end of the sentence "it exists already and …".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Same => "is the same",
+            Self::Finished => "has run to its end",
+            Self::Different => "differs",
+            Self::Foreign => "was not made by kaiwo",
+            Self::Terminating => "is being deleted",
+        }
+    }
 }
 
 impl Existing {
@@ -69,24 +102,23 @@ impl Existing {
 
     /// Returns its UID.
     pub fn uid(&self) -> &str {
-        &self.metadata.uid
+        &self.view.metadata.uid
+    }
+
+    /// Returns the object as it was read.
+    pub fn object(&self) -> &Value {
+        &self.object
     }
 
     /// Compares it with a submission by digest.
     pub fn relation(&self, digest: &str) -> Relation {
-        let same = self
-            .metadata
-            .annotations
-            .get(k8s::DIGEST_ANNOTATION)
-            .is_some_and(|own| own == digest);
-        if self.metadata.deletion_timestamp.is_some() {
-            Relation::Terminating
-        } else if !same {
-            Relation::Different
-        } else if self.finished() {
-            Relation::Finished
-        } else {
-            Relation::Same
+        let metadata = &self.view.metadata;
+        match metadata.annotations.get(k8s::DIGEST_ANNOTATION) {
+            _ if metadata.deletion_timestamp.is_some() => Relation::Terminating,
+            None => Relation::Foreign,
+            Some(own) if own != digest => Relation::Different,
+            Some(_) if self.finished() => Relation::Finished,
+            Some(_) => Relation::Same,
         }
     }
 
@@ -96,9 +128,9 @@ impl Existing {
         let ended = |condition: &Condition| {
             condition.status == "True" && matches!(condition.kind.as_str(), "Complete" | "Failed")
         };
-        self.status.conditions.iter().any(ended)
+        self.view.status.conditions.iter().any(ended)
             || matches!(
-                self.status.job_deployment_status.as_str(),
+                self.view.status.job_deployment_status.as_str(),
                 "Complete" | "Failed" | "ValidationFailed"
             )
     }
@@ -115,7 +147,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn existing(extra: serde_json::Value, status: serde_json::Value) -> Existing {
+    fn existing(extra: Value, status: Value) -> Existing {
         let mut metadata = json!({"uid": "u", "annotations": {k8s::DIGEST_ANNOTATION: "d"}});
         metadata
             .as_object_mut()
@@ -133,7 +165,7 @@ mod tests {
         );
         assert_eq!(
             existing(json!({"annotations": {}}), json!({})).relation("d"),
-            Relation::Different
+            Relation::Foreign
         );
         let gone = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
         assert_eq!(

@@ -1,6 +1,7 @@
 //! All Kubernetes I/O: connecting, reading facts, submitting. Prints nothing
 //! and knows no template.
 
+mod clearing;
 pub mod connection;
 pub mod error;
 pub mod existing;

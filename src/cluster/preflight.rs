@@ -53,10 +53,13 @@ impl Classified for PreflightError {
         match self {
             Self::Refused { source, .. } => source.hints(),
             Self::QueueForbidden { manifest, .. } => vec![
-                "-q names a LocalQueue that exists: kubectl get localqueues".to_owned(),
+                format!(
+                    "-q names a LocalQueue that exists: kubectl -n {} get localqueues",
+                    manifest.namespace()
+                ),
                 format!(
                     "or send this to an admin, who makes it with kubectl apply -f -:\n\n{}",
-                    crate::yaml::to_string(manifest)
+                    crate::yaml::to_string(manifest.value())
                 ),
             ],
             Self::NotManaged { kind, .. } => vec![
@@ -75,9 +78,18 @@ impl Classified for PreflightError {
     }
 }
 
+/// What the API server would store.
+#[derive(Debug, Default)]
+pub struct Rehearsal {
+    /// Its answers, in the order of the set; in place of what exists already,
+    /// what was to be created.
+    pub answers: Vec<Manifest>,
+    /// Its answer about what Kueue is to manage (the workload, or of a CronJob
+    /// a Job as it will start them), unless one of that name exists.
+    pub queued: Option<Value>,
+}
+
 /// Rehearses the creation of everything but the namespace, all at once.
-/// Returns the answer about what Kueue is to manage (the workload, or of a
-/// CronJob a Job as it will start them), unless one of that name exists.
 ///
 /// # Errors
 /// [`PreflightError`] for the first object, in the order of the set, that is
@@ -85,7 +97,7 @@ impl Classified for PreflightError {
 pub async fn rehearse(
     cluster: &Cluster,
     manifests: &ManifestSet,
-) -> Result<Option<Value>, PreflightError> {
+) -> Result<Rehearsal, PreflightError> {
     let scheduled = manifests.scheduled_job();
     let queued = scheduled.as_ref().unwrap_or(&manifests.workload);
     let objects: Vec<&Manifest> = manifests
@@ -99,14 +111,23 @@ pub async fn rehearse(
             .map(|manifest| cluster.create(manifest, Write::DryRun)),
     )
     .await;
-    let mut answer_about_queued = None;
+    let mut rehearsal = Rehearsal::default();
     for (manifest, answer) in objects.into_iter().zip(answers) {
         match answer {
-            Ok(answer) if manifest == queued => answer_about_queued = Some(answer),
-            Ok(_) => {}
+            Ok(mut answer) => {
+                if manifest == queued {
+                    rehearsal.queued = Some(answer.clone());
+                }
+                if let Some(metadata) = answer["metadata"].as_object_mut() {
+                    metadata.remove("managedFields");
+                }
+                if Some(manifest) != scheduled.as_ref() {
+                    rehearsal.answers.extend(Manifest::new(answer));
+                }
+            }
             // What is there already is compared when its turn comes.
-            Err(error) if error.is_already_exists() => {}
-            Err(source) if source.is_forbidden() && manifest.kind() == "LocalQueue" => {
+            Err(error) if error.is_already_exists() => rehearsal.answers.push(manifest.clone()),
+            Err(source) if source.is_missing_right() && manifest.kind() == "LocalQueue" => {
                 return Err(PreflightError::QueueForbidden {
                     manifest: Box::new(manifest.clone()),
                     source,
@@ -120,7 +141,7 @@ pub async fn rehearse(
             }
         }
     }
-    Ok(answer_about_queued)
+    Ok(rehearsal)
 }
 
 /// Checks in the workload's answer that Kueue has taken it over: its webhook

@@ -1,25 +1,27 @@
 //! The transaction that creates a submission: uploads and queue, then the
 //! workload, then ownership. Either all of it is there afterwards, or none of
-//! what this run made, or the error lists what is left.
+//! what this run made, or the error says what is left (see `clearing`).
 
 use std::cell::RefCell;
 use std::time::Duration;
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::existing::{self, Existing, Relation};
 use super::request::{Write, resource_of};
 use super::{Cluster, ClusterError};
-use crate::error::{Classified, ErrorClass};
+use crate::error::{Classified, CommandError, ErrorClass};
 use crate::k8s;
+use crate::k8s::Resource;
 use crate::plan::name::WorkloadKind;
 use crate::render::manifest::{Manifest, ManifestSet};
 
 /// Longest wait for an object to go.
 const GONE_DEADLINE: Duration = Duration::from_secs(120);
 /// Pause between two looks at an object that is going.
-const POLL: Duration = Duration::from_millis(250);
+pub(super) const POLL: Duration = Duration::from_millis(250);
 
 /// How a submission ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,16 +36,18 @@ pub enum Submitted {
 #[derive(Debug, thiserror::Error)]
 pub enum SubmissionError {
     /// Another workload has the name.
-    #[error("{object} exists already and {}", if *.finished { "has run to its end" } else { "differs" })]
+    #[error("{object} exists already and {}", relation.words())]
     Exists {
         /// `kind/name` of the workload.
         object: String,
-        /// Whether it is the same submission, which has ended.
-        finished: bool,
+        /// How it differs.
+        relation: Relation,
     },
-    /// An object could not be made. What this run had made is gone again.
-    #[error("cannot create {object}; nothing of this submission is left")]
+    /// A request about an object failed.
+    #[error("cannot {action} {object}")]
     Failed {
+        /// What was tried: `create`, `delete`.
+        action: &'static str,
         /// `kind/name` of the object.
         object: String,
         /// Why not.
@@ -65,21 +69,9 @@ pub enum SubmissionError {
         /// Its namespace.
         namespace: String,
     },
-    /// The user interrupted. What this run had made is gone again.
-    #[error("interrupted; nothing of this submission is left")]
+    /// The user interrupted.
+    #[error("interrupted")]
     Interrupted,
-    /// Something failed, and so did clearing up.
-    #[error("{reason}, and what was made could not be removed: {}", left.join(", "))]
-    Partial {
-        /// What failed first.
-        reason: String,
-        /// `kind/name` of what is left.
-        left: Vec<String>,
-        /// Its namespace.
-        namespace: String,
-        /// Why it could not be removed.
-        source: ClusterError,
-    },
 }
 
 impl Classified for SubmissionError {
@@ -89,7 +81,6 @@ impl Classified for SubmissionError {
             Self::Failed { source, .. } => source.class(),
             Self::StillThere { .. } => ErrorClass::TimedOut,
             Self::Interrupted => ErrorClass::Interrupted,
-            Self::Partial { .. } => ErrorClass::Partial,
         }
     }
 
@@ -102,19 +93,9 @@ impl Classified for SubmissionError {
                     "see it with: kubectl -n {namespace} get {object} -o yaml"
                 )]
             }
-            Self::StillThere { object, namespace } => {
-                vec![format!(
-                    "see what holds it: kubectl -n {namespace} get {object} -o jsonpath='{{.metadata.finalizers}}'"
-                )]
-            }
-            Self::Partial {
-                left, namespace, ..
-            } => {
-                vec![format!(
-                    "remove it with: kubectl -n {namespace} delete {}",
-                    left.join(" ")
-                )]
-            }
+            Self::StillThere { object, namespace } => vec![format!(
+                "see what holds it: kubectl -n {namespace} get {object} -o jsonpath='{{.metadata.finalizers}}'"
+            )],
         }
     }
 
@@ -125,21 +106,31 @@ impl Classified for SubmissionError {
             | Self::Occupied { object, .. }
             | Self::StillThere { object, .. } => Some(object.clone()),
             Self::Interrupted => None,
-            Self::Partial { left, .. } => left.first().cloned(),
         }
     }
+}
+
+/// An object that this run has begun to create.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt<'a> {
+    pub(super) manifest: &'a Manifest,
+    /// Whether the API server has said what became of it. Without an answer
+    /// it may still appear.
+    pub(super) answered: bool,
 }
 
 /// One run of a submission.
 #[derive(Debug)]
 pub struct Submission<'a> {
-    cluster: &'a Cluster,
+    pub(super) cluster: &'a Cluster,
+    pub(super) manifests: &'a ManifestSet,
     kind: WorkloadKind,
-    manifests: &'a ManifestSet,
     digest: &'a str,
-    /// What this run has begun to create. An entry is made before its request
-    /// leaves, so that a lost reply loses nothing.
-    attempted: RefCell<Vec<&'a Manifest>>,
+    /// An entry is made before its request leaves, so that a lost reply loses
+    /// nothing.
+    pub(super) attempts: RefCell<Vec<Attempt<'a>>>,
+    /// `kind/name` of what was deleted to make room.
+    pub(super) deleted: RefCell<Option<String>>,
 }
 
 impl<'a> Submission<'a> {
@@ -152,10 +143,31 @@ impl<'a> Submission<'a> {
     ) -> Self {
         Self {
             cluster,
-            kind,
             manifests,
+            kind,
             digest,
-            attempted: RefCell::new(Vec::new()),
+            attempts: RefCell::default(),
+            deleted: RefCell::default(),
+        }
+    }
+
+    /// Carries out `steps`, unless `interrupt` comes first. If they fail, what
+    /// they made is cleared up, and the error says how that went.
+    ///
+    /// # Errors
+    /// The steps' own, or [`SubmissionError::Interrupted`].
+    pub async fn carry_out<T>(
+        &self,
+        steps: impl Future<Output = Result<T, CommandError>>,
+        interrupt: impl Future<Output = ()>,
+    ) -> Result<T, CommandError> {
+        let result = tokio::select! {
+            result = steps => result,
+            () = interrupt => Err(SubmissionError::Interrupted.into()),
+        };
+        match result {
+            Ok(done) => Ok(done),
+            Err(error) => Err(self.clear_up(error).await),
         }
     }
 
@@ -171,15 +183,12 @@ impl<'a> Submission<'a> {
         match self.cluster.create(namespace, Write::Real).await {
             Ok(_) => Ok(()),
             Err(error) if error.is_already_exists() => Ok(()),
-            Err(source) => Err(SubmissionError::Failed {
-                object: namespace.display_name(),
-                source,
-            }),
+            Err(source) => Err(failed("create", namespace, source)),
         }
     }
 
-    /// Deletes the workload that has the name, and waits until it and its
-    /// uploads are gone, so that nothing of the new one is taken for theirs.
+    /// Deletes the workload that has the name, and waits until it, its pods
+    /// and its uploads are gone, so that nothing of the new one meets them.
     ///
     /// # Errors
     /// [`SubmissionError`] if it cannot be deleted or does not go.
@@ -193,97 +202,136 @@ impl<'a> Submission<'a> {
                 old.uid(),
             )
             .await
-            .map_err(|source| self.failed(workload, source))?;
+            .map_err(|source| failed("delete", workload, source))?;
+        *self.deleted.borrow_mut() = Some(workload.display_name());
         self.wait_until_gone(old).await
     }
 
-    /// Waits until a workload that is being deleted, and its uploads, are
-    /// gone.
+    /// Waits until a workload that is being deleted, its pods and its uploads
+    /// are gone.
     ///
     /// # Errors
     /// [`SubmissionError::StillThere`] after a deadline.
     pub async fn wait_until_gone(&self, old: &Existing) -> Result<(), SubmissionError> {
         let workload = &self.manifests.workload;
-        let is_old = |object: &Value| uid_of(object) == Some(old.uid());
-        self.wait(workload, is_old).await?;
+        self.wait(workload, |object| uid_of(object) == Some(old.uid()))
+            .await?;
         for owned in self.manifests.owned() {
             self.wait(owned, |object| owners(object).any(|uid| uid == old.uid()))
                 .await?;
         }
-        Ok(())
+        self.wait_until_pods_gone(old).await
     }
 
-    /// Creates everything, unless `interrupt` comes first.
-    ///
-    /// # Errors
-    /// [`SubmissionError`]; what this run had made is removed, or listed.
-    pub async fn run(
-        &self,
-        interrupt: impl Future<Output = ()>,
-    ) -> Result<Submitted, SubmissionError> {
-        let result = tokio::select! {
-            result = self.create() => result,
-            () = interrupt => Err(SubmissionError::Interrupted),
+    /// Waits for the pods of an old Job: they would answer to the host names
+    /// of the new ones', and hold GPUs that the new ones need. Who may not
+    /// list pods does without.
+    async fn wait_until_pods_gone(&self, old: &Existing) -> Result<(), SubmissionError> {
+        let workload = &self.manifests.workload;
+        let Some(pods) = Resource::of("v1", "Pod").filter(|_| self.kind == WorkloadKind::Job)
+        else {
+            return Ok(());
         };
-        match result {
-            Ok(submitted) => Ok(submitted),
-            Err(error) => Err(self.undo(error).await),
+        let selector = format!("batch.kubernetes.io/controller-uid={}", old.uid());
+        let deadline = Instant::now() + GONE_DEADLINE;
+        loop {
+            let left = match self
+                .cluster
+                .list::<Value>(&pods, workload.namespace(), &selector)
+                .await
+            {
+                Ok(left) => left,
+                Err(error) if error.is_forbidden() => return Ok(()),
+                Err(source) => return Err(failed("see the pods of", workload, source)),
+            };
+            if left.is_empty() {
+                return Ok(());
+            }
+            self.pause(deadline, workload).await?;
         }
     }
 
-    async fn create(&self) -> Result<Submitted, SubmissionError> {
+    /// Creates everything but the namespace.
+    ///
+    /// # Errors
+    /// [`SubmissionError`] for the first object that could not be made.
+    pub async fn create(&self) -> Result<Submitted, SubmissionError> {
         let before = self
             .manifests
             .local_queue
             .iter()
             .chain(self.manifests.owned());
-        try_join_all(before.map(|manifest| self.create_companion(manifest))).await?;
-
+        // All of them are awaited even if one fails: a request that is
+        // dropped under way may still be carried out.
+        for result in join_all(before.map(|manifest| self.create_companion(manifest))).await {
+            result?;
+        }
         let workload = &self.manifests.workload;
-        self.attempted.borrow_mut().push(workload);
-        let (uid, submitted) = match self.cluster.create(workload, Write::Real).await {
+        let (uid, submitted) = match self.attempt(workload).await {
             Ok(created) => (
                 uid_of(&created).unwrap_or_default().to_owned(),
                 Submitted::Created,
             ),
             Err(error) if error.is_already_exists() => (self.twin().await?, Submitted::Unchanged),
-            Err(source) => return Err(self.failed(workload, source)),
+            Err(source) => return Err(failed("create", workload, source)),
         };
-        let patch = self.ownership(&uid);
-        try_join_all(self.manifests.owned().map(|owned| {
-            let patch = &patch;
-            async move {
-                self.cluster
-                    .patch(owned, patch)
-                    .await
-                    .map_err(|source| self.failed(owned, source))
-            }
-        }))
-        .await?;
+        for result in join_all(
+            self.manifests
+                .owned()
+                .map(|owned| self.give_owner(owned, &uid)),
+        )
+        .await
+        {
+            result?;
+        }
         Ok(submitted)
+    }
+
+    /// Gives the uploads of a workload that is there already their owner, if
+    /// an earlier run died before it could.
+    ///
+    /// # Errors
+    /// [`SubmissionError::Failed`].
+    pub async fn adopt(&self, workload: &Existing) -> Result<(), SubmissionError> {
+        for owned in self.manifests.owned() {
+            let found: Option<Value> = self.find(owned).await?;
+            if found.is_some_and(|object| {
+                same_content(owned, &object) && owners(&object).next().is_none()
+            }) {
+                self.give_owner(owned, workload.uid()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Creates one object, and keeps account of it.
+    async fn attempt(&self, manifest: &'a Manifest) -> Result<Value, ClusterError> {
+        let index = self.attempts.borrow().len();
+        self.attempts.borrow_mut().push(Attempt {
+            manifest,
+            answered: false,
+        });
+        let result = self.cluster.create(manifest, Write::Real).await;
+        let answered = result
+            .as_ref()
+            .map_or_else(|error| error.code().is_some(), |_| true);
+        self.attempts.borrow_mut()[index].answered = answered;
+        result
     }
 
     /// Creates what the workload needs before it starts. What exists already
     /// is used if it is the same.
     async fn create_companion(&self, manifest: &'a Manifest) -> Result<(), SubmissionError> {
-        self.attempted.borrow_mut().push(manifest);
         // Twice: what the first attempt finds may be on its way out.
         for _ in 0..2 {
-            match self.cluster.create(manifest, Write::Real).await {
+            match self.attempt(manifest).await {
                 Ok(_) => return Ok(()),
                 Err(error) if error.is_already_exists() => {}
-                Err(source) => return Err(self.failed(manifest, source)),
+                Err(source) => return Err(failed("create", manifest, source)),
             }
-            let found: Option<Value> = self
-                .cluster
-                .find(
-                    &resource_of(manifest),
-                    manifest.namespace(),
-                    manifest.name(),
-                )
-                .await
-                .map_err(|source| self.failed(manifest, source))?;
-            let Some(found) = found else { continue };
+            let Some(found) = self.find(manifest).await? else {
+                continue;
+            };
             if !same_content(manifest, &found) || self.belongs_to_another_kind(&found) {
                 return Err(SubmissionError::Occupied {
                     object: manifest.display_name(),
@@ -303,14 +351,11 @@ impl<'a> Submission<'a> {
                     uid,
                 )
                 .await
-                .map_err(|source| self.failed(manifest, source))?;
+                .map_err(|source| failed("delete", manifest, source))?;
             self.wait(manifest, |object| uid_of(object) == Some(uid))
                 .await?;
         }
-        Err(SubmissionError::StillThere {
-            object: manifest.display_name(),
-            namespace: manifest.namespace().to_owned(),
-        })
+        Err(still_there(manifest))
     }
 
     /// Returns whether an object belongs to a workload other than the one
@@ -342,18 +387,17 @@ impl<'a> Submission<'a> {
     /// Returns the UID of the workload that another run has just created, if
     /// that run was of the same request.
     async fn twin(&self) -> Result<String, SubmissionError> {
-        let exists = |finished| SubmissionError::Exists {
-            object: self.manifests.workload.display_name(),
-            finished,
-        };
-        match self.find_workload().await? {
+        let relation = match self.find_workload().await? {
             Some(workload) => match workload.relation(self.digest) {
-                Relation::Same => Ok(workload.uid().to_owned()),
-                Relation::Finished => Err(exists(true)),
-                Relation::Different | Relation::Terminating => Err(exists(false)),
+                Relation::Same => return Ok(workload.uid().to_owned()),
+                relation => relation,
             },
-            None => Err(exists(true)),
-        }
+            None => Relation::Terminating,
+        };
+        Err(SubmissionError::Exists {
+            object: self.manifests.workload.display_name(),
+            relation,
+        })
     }
 
     async fn find_workload(&self) -> Result<Option<Existing>, SubmissionError> {
@@ -365,65 +409,33 @@ impl<'a> Submission<'a> {
             workload.name(),
         )
         .await
-        .map_err(|source| self.failed(workload, source))
+        .map_err(|source| failed("read", workload, source))
     }
 
-    /// Returns the patch that makes the workload own an object. Without
-    /// `blockOwnerDeletion`, which would need a right on the workload's
-    /// finalizers that users rarely have.
-    fn ownership(&self, uid: &str) -> Value {
+    async fn find(&self, manifest: &Manifest) -> Result<Option<Value>, SubmissionError> {
+        self.cluster
+            .find(
+                &resource_of(manifest),
+                manifest.namespace(),
+                manifest.name(),
+            )
+            .await
+            .map_err(|source| failed("read", manifest, source))
+    }
+
+    /// Makes the workload own an object. Without `blockOwnerDeletion`, which
+    /// would need a right on the workload's finalizers that users rarely have.
+    async fn give_owner(&self, owned: &Manifest, uid: &str) -> Result<(), SubmissionError> {
         let workload = &self.manifests.workload;
-        json!({"metadata": {"ownerReferences": [{
+        let patch = json!({"metadata": {"ownerReferences": [{
             "apiVersion": workload.api_version(),
             "kind": workload.kind(),
             "name": workload.name(),
             "uid": uid,
-        }]}})
-    }
-
-    /// Removes what this run has made, recognised by the submission's
-    /// identity, and returns what is to be told.
-    async fn undo(&self, error: SubmissionError) -> SubmissionError {
-        let attempted: Vec<&Manifest> = self.attempted.borrow().iter().rev().copied().collect();
-        let removals = join_all(attempted.iter().map(|manifest| self.remove_own(manifest))).await;
-        let mut left = Vec::new();
-        let mut cause = None;
-        for (manifest, removal) in attempted.iter().zip(removals) {
-            if let Err(error) = removal {
-                left.push(manifest.display_name());
-                cause.get_or_insert(error);
-            }
-        }
-        match cause {
-            None => error,
-            Some(source) => SubmissionError::Partial {
-                reason: reason(&error),
-                left,
-                namespace: self.manifests.workload.namespace().to_owned(),
-                source,
-            },
-        }
-    }
-
-    async fn remove_own(&self, manifest: &Manifest) -> Result<(), ClusterError> {
-        let resource = resource_of(manifest);
-        let found: Option<Value> = self
-            .cluster
-            .find(&resource, manifest.namespace(), manifest.name())
-            .await?;
-        let Some(found) = found else { return Ok(()) };
-        let own = manifest.annotation(k8s::SUBMISSION_ANNOTATION);
-        if own.is_none() || annotation_of(&found, k8s::SUBMISSION_ANNOTATION) != own {
-            return Ok(());
-        }
-        let uid = uid_of(&found).unwrap_or_default();
-        match self
-            .cluster
-            .delete(&resource, manifest.namespace(), manifest.name(), uid)
-            .await
-        {
-            Err(error) if !error.is_conflict() => Err(error),
-            _ => Ok(()),
+        }]}});
+        match self.cluster.patch(owned, &patch).await {
+            Ok(_) => Ok(()),
+            Err(source) => Err(failed("give an owner to", owned, source)),
         }
     }
 
@@ -433,44 +445,38 @@ impl<'a> Submission<'a> {
         manifest: &Manifest,
         is_old: impl Fn(&Value) -> bool,
     ) -> Result<(), SubmissionError> {
-        let deadline = tokio::time::Instant::now() + GONE_DEADLINE;
-        loop {
-            let found: Option<Value> = self
-                .cluster
-                .find(
-                    &resource_of(manifest),
-                    manifest.namespace(),
-                    manifest.name(),
-                )
-                .await
-                .map_err(|source| self.failed(manifest, source))?;
-            if !found.is_some_and(|object| is_old(&object)) {
-                return Ok(());
-            }
-            if tokio::time::Instant::now() > deadline {
-                return Err(SubmissionError::StillThere {
-                    object: manifest.display_name(),
-                    namespace: manifest.namespace().to_owned(),
-                });
-            }
-            tokio::time::sleep(POLL).await;
+        let deadline = Instant::now() + GONE_DEADLINE;
+        while self
+            .find(manifest)
+            .await?
+            .is_some_and(|object| is_old(&object))
+        {
+            self.pause(deadline, manifest).await?;
         }
+        Ok(())
     }
 
-    fn failed(&self, manifest: &Manifest, source: ClusterError) -> SubmissionError {
-        SubmissionError::Failed {
-            object: manifest.display_name(),
-            source,
+    async fn pause(&self, deadline: Instant, manifest: &Manifest) -> Result<(), SubmissionError> {
+        if Instant::now() > deadline {
+            return Err(still_there(manifest));
         }
+        tokio::time::sleep(POLL).await;
+        Ok(())
     }
 }
 
-/// Returns what failed first, without the promise that nothing is left.
-fn reason(error: &SubmissionError) -> String {
-    match error {
-        SubmissionError::Failed { object, source } => format!("cannot create {object} ({source})"),
-        SubmissionError::Interrupted => "interrupted".to_owned(),
-        other => other.to_string(),
+fn failed(action: &'static str, manifest: &Manifest, source: ClusterError) -> SubmissionError {
+    SubmissionError::Failed {
+        action,
+        object: manifest.display_name(),
+        source,
+    }
+}
+
+fn still_there(manifest: &Manifest) -> SubmissionError {
+    SubmissionError::StillThere {
+        object: manifest.display_name(),
+        namespace: manifest.namespace().to_owned(),
     }
 }
 
@@ -490,11 +496,11 @@ fn same_content(manifest: &Manifest, found: &Value) -> bool {
     }
 }
 
-fn uid_of(object: &Value) -> Option<&str> {
+pub(super) fn uid_of(object: &Value) -> Option<&str> {
     object.pointer("/metadata/uid")?.as_str()
 }
 
-fn annotation_of<'v>(object: &'v Value, key: &str) -> Option<&'v str> {
+pub(super) fn annotation_of<'v>(object: &'v Value, key: &str) -> Option<&'v str> {
     object
         .get("metadata")?
         .get("annotations")?

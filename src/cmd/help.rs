@@ -16,10 +16,10 @@ Exit codes of kaiwo
     3  refused before anything was created: bad input, an impossible request,
        or the API server would not take it
     4  not allowed, or not authenticated
-    5  a workload of that name exists and differs
+    5  a workload of that name exists: it differs, or has ended
     6  partly created and could not be undone; what is left is listed
     7  the cluster cannot be reached
-  124  timed out
+  124  something that was to be deleted first is still there
   130  interrupted
 
 With -o json an error is also written to stdout, with its class and code.
@@ -52,6 +52,7 @@ pub fn cannot_write(error: std::io::Error) -> CommandError {
     CommandError {
         class: ErrorClass::Unclassified,
         error: anyhow::Error::new(error).context("cannot write to stdout"),
+        notes: Vec::new(),
         hints: Vec::new(),
         object: None,
     }

@@ -1,6 +1,7 @@
 //! The commands: each calls the rooms in order and adds context to their
 //! errors.
 
+mod command_line;
 mod help;
 mod request;
 mod submit;
@@ -66,6 +67,7 @@ fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<
         .map_err(|error| CommandError {
             class: crate::error::ErrorClass::Unclassified,
             error: anyhow::Error::new(error).context("cannot start the asynchronous runtime"),
+            notes: Vec::new(),
             hints: Vec::new(),
             object: None,
         })?;

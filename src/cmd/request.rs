@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::SubmitArgs;
 use crate::error::{CommandError, ErrorClass};
+use crate::names::{
+    is_dns_1123_label, is_dns_1123_subdomain, is_label_value, is_qualified_name, is_variable_name,
+};
 use crate::plan::Refusal;
 use crate::plan::gpu::GpuRequest;
-use crate::plan::name::{
-    NameParts, WorkloadKind, is_dns_1123_label, is_dns_1123_subdomain, is_label_value,
-};
-use crate::plan::pod::{PodSettings, SecretKey, is_variable_name};
+use crate::plan::name::{NameParts, WorkloadKind};
+use crate::plan::pod::{PodSettings, SecretKey};
 use crate::plan::request::{Lifetime, Run, Schedule, WorkloadRequest};
-use crate::settings::{Merged, Origin, Settings, Sourced};
+use crate::settings::{Merged, Origin, Settings, Sourced, Switch};
 use crate::ui::Ui;
 use crate::workload::directory::{self, DEFAULT_LIMIT, WorkloadDirectory};
 use crate::workload::entrypoint::{Entrypoint, FILE_NAME};
@@ -86,7 +87,7 @@ pub fn request(
         Some(path) => base_name(path),
         None => image.clone().unwrap_or_default(),
     };
-    let suffix = (value(&settings.generate_name) == Some(true)).then(|| random_word(5));
+    let suffix = (is_on(&settings.generate_name)).then(|| random_word(5));
     let name = NameParts {
         chosen: settings.name.as_ref().map(|name| name.value.as_str()),
         user: &user,
@@ -99,6 +100,7 @@ pub fn request(
     }
     .compose(kind)?;
     let parallelism = parallelism(&environment);
+    let pods = pod_settings(settings, &environment)?;
     Ok(WorkloadRequest {
         kind,
         name,
@@ -121,7 +123,7 @@ pub fn request(
         gpu_resource: value(&settings.gpu_resource),
         gpu_node_label_key: value(&settings.gpu_node_label_key),
         ray_version: value(&settings.ray_version),
-        pods: pod_settings(settings)?,
+        pods,
         priority_class: value(&settings.priority_class),
         schedule: settings
             .schedule
@@ -133,15 +135,15 @@ pub fn request(
             ttl: value(&settings.ttl),
             max_runtime: value(&settings.max_runtime),
         },
-        create_namespace: value(&settings.create_namespace) == Some(true),
-        force: value(&settings.force) == Some(true),
+        create_namespace: is_on(&settings.create_namespace),
+        force: is_on(&settings.force),
     })
 }
 
 fn kind(settings: &Merged) -> Result<WorkloadKind, Refusal> {
     match (
         &settings.schedule,
-        settings.ray.as_ref().filter(|ray| ray.value),
+        settings.ray.as_ref().filter(|ray| ray.value.0),
     ) {
         (None, None) => Ok(WorkloadKind::Job),
         (None, Some(_)) => Ok(WorkloadKind::RayJob),
@@ -162,6 +164,11 @@ pub fn random_word(length: usize) -> String {
     digest[..length].to_owned()
 }
 
+/// Returns whether a switch is on.
+pub fn is_on(setting: &Option<Sourced<Switch>>) -> bool {
+    setting.as_ref().is_some_and(|sourced| sourced.value.0)
+}
+
 fn value<T: Clone>(setting: &Option<Sourced<T>>) -> Option<T> {
     setting.as_ref().map(|sourced| sourced.value.clone())
 }
@@ -173,42 +180,61 @@ fn check_words(settings: &Merged) -> Result<(), CommandError> {
                  right: fn(&str) -> bool,
                  form: &str| match word {
         Some(Sourced { value, origin }) if !right(value) => Err(Refusal::new(format!(
-            "{what} {value:?} (from {origin}) is not {form}"
+            "{what} {value:?} (from {origin}) cannot be"
         ))
-        .hint(format!("correct it in {origin}"))),
+        .hint(format!("write {form}"))),
         _ => Ok(()),
     };
-    let dns = "up to 63 of a-z, 0-9 and -, with a letter or digit at both ends";
-    check("namespace", &settings.namespace, is_dns_1123_label, dns)?;
-    check(
-        "queue",
-        &settings.queue,
-        is_dns_1123_subdomain,
-        "up to 253 of a-z, 0-9, - and .",
-    )?;
-    check(
-        "image",
-        &settings.image,
-        is_image,
-        "the name of an image: it is empty or holds white space",
-    )?;
-    check(
-        "version",
-        &settings.version,
-        |word| !word.is_empty(),
-        "a word",
-    )?;
-    check("user", &settings.user, |word| !word.is_empty(), "a word")?;
+    let not_empty = |word: &str| !word.trim().is_empty() && !word.contains('\0');
     let resource = |word: &str| {
         word.split_once('/').is_some_and(|(domain, name)| {
             is_dns_1123_subdomain(domain) && !name.is_empty() && is_label_value(name)
         })
     };
+    let tag = |word: &str| !word.is_empty() && is_label_value(word);
+    check(
+        "namespace",
+        &settings.namespace,
+        is_dns_1123_label,
+        "up to 63 of a-z, 0-9 and -, with a letter or digit at both ends",
+    )?;
+    check(
+        "queue",
+        &settings.queue,
+        is_dns_1123_subdomain,
+        "the name of a queue: a-z, 0-9, - and .",
+    )?;
+    check(
+        "priority class",
+        &settings.priority_class,
+        is_dns_1123_subdomain,
+        "the name of a WorkloadPriorityClass: a-z, 0-9, - and .",
+    )?;
+    check(
+        "image",
+        &settings.image,
+        is_image,
+        "the name of an image, without white space",
+    )?;
+    check("version", &settings.version, not_empty, "a word")?;
+    check("user", &settings.user, not_empty, "a word")?;
     check(
         "GPU resource",
         &settings.gpu_resource,
         resource,
         "an extended resource such as amd.com/gpu",
+    )?;
+    check(
+        "GPU node label",
+        &settings.gpu_node_label_key,
+        is_qualified_name,
+        "the key of a label such as nvidia.com/gpu.count",
+    )?;
+    check(
+        "Ray version",
+        &settings.ray_version,
+        tag,
+        "a version such as 2.46.0",
     )?;
     Ok(())
 }
@@ -263,6 +289,11 @@ fn environment(
                 .hint("keep one of them")
                 .into());
         }
+        if sourced.value.contains('\0') {
+            return Err(wrong("its value holds a NUL, which no variable can")
+                .hint("put the value into a file")
+                .into());
+        }
         let source = source.map_err(|why| wrong(&why).hint(format!("write {name}=SECRET/KEY")))?;
         if !(matches!(sourced.origin, Origin::User(_)) && environment.sets(name)) {
             environment.set(name, source);
@@ -277,7 +308,7 @@ fn environment(
     Ok(environment)
 }
 
-fn pod_settings(settings: &Merged) -> Result<PodSettings, CommandError> {
+fn pod_settings(settings: &Merged, environment: &Environment) -> Result<PodSettings, CommandError> {
     let plain = |pairs: &BTreeMap<String, Sourced<String>>| {
         pairs
             .iter()
@@ -302,7 +333,7 @@ fn pod_settings(settings: &Merged) -> Result<PodSettings, CommandError> {
         cpus_per_gpu: value(&settings.cpus_per_gpu),
         memory_per_gpu: value(&settings.memory_per_gpu),
     };
-    pods.check()?;
+    pods.check(&environment.mounts)?;
     Ok(pods)
 }
 
@@ -317,26 +348,32 @@ fn read_directory(
     if !directory.left_out.is_empty() {
         ui.status(format!("  not uploaded: {}", directory.left_out.join(", ")));
     }
-    if let Some(entrypoint) = &directory.entrypoint
-        && !entrypoint.joined_lines.is_empty()
-    {
-        let lines: Vec<String> = entrypoint
-            .joined_lines
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        let (word, verb) = if lines.len() == 1 {
-            ("line", "continues")
-        } else {
-            ("lines", "continue")
-        };
-        ui.status(format!(
-            "  {}/{FILE_NAME}: {word} {} {verb} the line above",
-            path.display(),
-            lines.join(", ")
-        ));
+    if let Some(entrypoint) = &directory.entrypoint {
+        let file = path.join(FILE_NAME);
+        if let Some((lines, verb)) = numbered(&entrypoint.joined_lines, "continues", "continue") {
+            ui.status(format!(
+                "  {}: {lines} {verb} the line above",
+                file.display()
+            ));
+        }
+        if let Some((lines, verb)) = numbered(&entrypoint.stray_lines, "begins", "begin") {
+            ui.warn(format!(
+                "{}: {lines} {verb} with -, after what is no command",
+                file.display()
+            ));
+        }
     }
     Ok(directory)
+}
+
+/// Returns `line 2` or `lines 2, 3` and the verb that goes with it.
+fn numbered<'a>(lines: &[usize], one: &'a str, many: &'a str) -> Option<(String, &'a str)> {
+    let list: Vec<String> = lines.iter().map(ToString::to_string).collect();
+    match lines {
+        [] => None,
+        [line] => Some((format!("line {line}"), one)),
+        _ => Some((format!("lines {}", list.join(", ")), many)),
+    }
 }
 
 /// Decides what runs and what is uploaded for it.

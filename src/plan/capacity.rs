@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Refusal;
-use super::facts::{ClusterQueue, FlavorQuotas};
+use super::facts::{ClusterQueue, FlavorQuotas, StopPolicy};
 use super::flavor::{self, Offer};
-use super::quantity::Quantity;
+use crate::quantity::Quantity;
 
 /// Pods that Kueue admits on one flavor together.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +46,29 @@ pub fn fits(set: &PodSet, offer: &Offer, queue: &str) -> Result<(), Refusal> {
 pub fn fits_queue(sets: &[PodSet], queue: &ClusterQueue) -> Result<(), Refusal> {
     let in_cohort = queue.spec.cohort_name.is_some();
     let name = &queue.metadata.name;
+    let covered = |resource: &String| {
+        queue
+            .spec
+            .resource_groups
+            .iter()
+            .any(|group| group.covered_resources.contains(resource))
+    };
+    if let Some(resource) = sets
+        .iter()
+        .flat_map(|set| set.requests.keys())
+        .find(|resource| !covered(resource))
+    {
+        return Err(Refusal::new(format!(
+            "ClusterQueue {name:?} has no quota for {resource}, which every pod requests"
+        ))
+        .about(format!("clusterqueue/{name}"))
+        .hint(format!(
+            "its admin adds {resource} to coveredResources, or choose another queue with -q"
+        ))
+        .hint(
+            "--force queues it anyway, should that be done or Kueue be told to ignore the resource",
+        ));
+    }
     for group in &queue.spec.resource_groups {
         for resource in &group.covered_resources {
             let demand = sets
@@ -91,62 +114,101 @@ fn beyond(queue: &str, flavor: &str, resource: &str, demand: Quantity, most: Qua
 /// What a queue looks like at the moment of submitting.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forecast {
-    /// Free quota of the resource that decides.
+    /// Free quota of the resource that people count in: GPUs, else CPUs.
     pub free: Quantity,
     /// Nominal quota of it.
     pub nominal: Quantity,
-    /// What the workload asks of it.
-    pub demand: Quantity,
+    /// What is lacking before the workload fits.
+    pub lacking: Option<Lack>,
     /// Workloads that wait in the queue already.
     pub ahead: i64,
+    /// Whether the queue admits at all.
+    pub open: bool,
+}
+
+/// A resource of which too little is free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lack {
+    /// The resource.
+    pub resource: String,
+    /// How much more is needed.
+    pub amount: Quantity,
+    /// Whether the queue's cohort may lend it.
+    pub may_borrow: bool,
 }
 
 impl Forecast {
-    /// Looks at `resource` in those of the queue's flavors that are named;
-    /// in all where none is. The flavor with most room decides, because a pod
-    /// set is admitted on one flavor.
+    /// Looks at how `set`, the pods that do the work, fits those of the
+    /// queue's flavors that are named; all where none is. A pod set is
+    /// admitted on one flavor, so the one that lacks least decides.
     pub fn new(
         queue: &ClusterQueue,
         flavors: &[String],
-        resource: &str,
-        demand: Quantity,
+        counted: &str,
+        set: &PodSet,
     ) -> Option<Self> {
-        let (free, nominal) = queue
-            .spec
-            .resource_groups
-            .iter()
-            .flat_map(|group| &group.flavors)
-            .filter(|quotas| flavors.is_empty() || flavors.contains(&quotas.name))
-            .filter_map(|quotas| {
+        let in_cohort = queue.spec.cohort_name.is_some();
+        let look = |quotas: &FlavorQuotas| {
+            let free = |resource: &str| {
                 let nominal = quotas
                     .resources
                     .iter()
                     .find(|quota| quota.name == resource)?
                     .nominal_quota;
-                let reserved = queue
-                    .status
-                    .flavors_reservation
-                    .iter()
-                    .filter(|usage| usage.name == quotas.name)
-                    .flat_map(|usage| &usage.resources)
-                    .find(|usage| usage.name == resource)
-                    .map(|usage| usage.total)
-                    .unwrap_or_default();
-                Some(((nominal - reserved).at_least_zero(), nominal))
-            })
-            .max()?;
+                Some((
+                    (nominal - reserved(queue, &quotas.name, resource)).at_least_zero(),
+                    nominal,
+                ))
+            };
+            let (free_now, nominal) = free(counted)?;
+            let lacking = set.requests.keys().find_map(|resource| {
+                let amount = set.demand(resource) - free(resource)?.0;
+                (amount > Quantity::default()).then(|| Lack {
+                    resource: resource.clone(),
+                    amount,
+                    may_borrow: in_cohort,
+                })
+            });
+            Some((lacking, free_now, nominal))
+        };
+        let (lacking, free, nominal) = queue
+            .spec
+            .resource_groups
+            .iter()
+            .flat_map(|group| &group.flavors)
+            .filter(|quotas| flavors.is_empty() || flavors.contains(&quotas.name))
+            .filter_map(look)
+            .min_by_key(|(lacking, free, _)| {
+                (
+                    lacking.as_ref().map(|lack| lack.amount),
+                    std::cmp::Reverse(*free),
+                )
+            })?;
         Some(Self {
             free,
             nominal,
-            demand,
+            lacking,
             ahead: queue.status.pending_workloads,
+            open: queue.spec.stop_policy == StopPolicy::None,
         })
     }
 
     /// Returns whether nothing stands between the workload and its start.
     pub fn starts_now(&self) -> bool {
-        self.ahead == 0 && self.demand <= self.free
+        self.open && self.ahead == 0 && self.lacking.is_none()
     }
+}
+
+fn reserved(queue: &ClusterQueue, flavor: &str, resource: &str) -> Quantity {
+    queue
+        .status
+        .flavors_reservation
+        .iter()
+        .filter(|usage| usage.name == flavor)
+        .flat_map(|usage| &usage.resources)
+        .find(|usage| usage.name == resource)
+        .map(|usage| usage.total)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -204,17 +266,32 @@ mod tests {
 
     #[test]
     fn the_forecast_counts_what_is_reserved_and_who_waits() {
-        let forecast = |queue: &ClusterQueue| {
-            Forecast::new(queue, &[], "amd.com/gpu", Quantity::units(16)).unwrap()
-        };
+        let forecast =
+            |queue: &ClusterQueue| Forecast::new(queue, &[], "amd.com/gpu", &pods(2, 8)).unwrap();
         assert!(forecast(&queue(32, 16)).starts_now());
-        assert!(!forecast(&queue(32, 24)).starts_now());
+        let full = forecast(&queue(32, 24));
+        assert_eq!(full.lacking.as_ref().unwrap().amount, Quantity::units(8));
         let mut busy = queue(32, 0);
         busy.status.pending_workloads = 3;
         assert!(!forecast(&busy).starts_now());
+        let mut stopped = queue(32, 0);
+        stopped.spec.stop_policy = StopPolicy::Hold;
+        assert!(!forecast(&stopped).starts_now());
         assert_eq!(
-            Forecast::new(&busy, &[], "nvidia.com/gpu", Quantity::units(1)),
+            Forecast::new(&busy, &[], "nvidia.com/gpu", &pods(1, 1)),
             None
         );
+        assert_eq!(
+            Forecast::new(&busy, &["other".into()], "amd.com/gpu", &pods(1, 1)),
+            None
+        );
+    }
+
+    #[test]
+    fn a_resource_without_quota_is_refused() {
+        let mut set = pods(1, 8);
+        set.requests.insert("memory".into(), Quantity::gib(1));
+        let refusal = fits_queue(&[set], &queue(32, 0)).unwrap_err();
+        assert!(refusal.message.contains("no quota for memory"), "{refusal}");
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::quantity::Quantity;
+use crate::quantity::Quantity;
 
 /// What the plan may build on.
 #[derive(Debug, Clone, PartialEq)]
@@ -198,6 +198,21 @@ pub struct ClusterQueueStatus {
     pub flavors_reservation: Vec<FlavorUsage>,
     /// Workloads that wait.
     pub pending_workloads: i64,
+    /// What Kueue says about the queue itself.
+    pub conditions: Vec<Condition>,
+}
+
+/// A condition in a `status`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Condition {
+    /// `Active`
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `True`, `False` or `Unknown`
+    pub status: String,
+    /// Why, in words.
+    pub message: String,
 }
 
 /// Reserved or used quota of one flavor.

@@ -8,9 +8,9 @@ use super::facts::{
     ClusterFacts, ClusterQueue, FlavorQuotas, Readable, ResourceFlavor, ResourceQuota,
 };
 use super::gpu::{GpuLayout, GpuRequest};
-use super::quantity::Quantity;
 use super::queue::QueueChoice;
 use crate::k8s;
+use crate::quantity::Quantity;
 
 /// Makers of GPUs, as far as they matter to kaiwo: for labels and images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,8 +176,8 @@ pub fn most(quota: &ResourceQuota, in_cohort: bool) -> Option<Quantity> {
     }
 }
 
-/// Returns the GPUs of the largest node with these labels.
-fn on_nodes(
+/// Returns the GPUs of the largest node with these labels, if nodes are known.
+pub fn on_nodes(
     facts: &ClusterFacts,
     resource: &str,
     labels: &BTreeMap<String, String>,
@@ -261,8 +261,12 @@ pub fn shape(
                 .per_node
                 .is_none_or(|count| count >= layout.gpus_per_replica)
         };
-        let (candidates, too_small): (Vec<&Offer>, Vec<&Offer>) =
+        let (mut candidates, mut too_small): (Vec<&Offer>, Vec<&Offer>) =
             offers.iter().partition(|offer| holds(offer));
+        if candidates.is_empty() && stated_per_node.is_some() {
+            // The user knows better than the labels.
+            (candidates, too_small) = (too_small, Vec::new());
+        }
         let mut fitting = Vec::new();
         for offer in &candidates {
             match fits(layout, offer) {
@@ -270,15 +274,22 @@ pub fn shape(
                 Err(refusal) => _ = refused.get_or_insert(refusal),
             }
         }
-        let chosen = |offers: &[&Offer]| Shape {
-            layout,
+        let chosen = |offers: &[&Offer]| {
             // Kueue picks the flavor by quota alone; a pod on a flavor whose
             // nodes are too small would be admitted and wait for ever.
-            node_selector: match (too_small.is_empty(), offers.first()) {
-                (false, Some(offer)) => offer.node_labels.clone(),
-                _ => BTreeMap::new(),
-            },
-            flavors: offers.iter().map(|offer| offer.flavor.clone()).collect(),
+            let pin = offers
+                .first()
+                .filter(|_| !too_small.is_empty())
+                .map(|offer| &offer.node_labels);
+            Shape {
+                layout,
+                node_selector: pin.cloned().unwrap_or_default(),
+                flavors: offers
+                    .iter()
+                    .filter(|offer| pin.is_none_or(|labels| offer.node_labels == *labels))
+                    .map(|offer| offer.flavor.clone())
+                    .collect(),
+            }
         };
         if !fitting.is_empty() || offers.is_empty() {
             return Ok(chosen(&fitting));

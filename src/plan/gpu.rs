@@ -27,6 +27,9 @@ impl fmt::Display for GpuLayout {
     }
 }
 
+/// What a workload's own variables are called together.
+const PARALLELISM: &str = "PIPELINE_PARALLELISM × TENSOR_PARALLELISM";
+
 /// What the user said about GPUs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,29 +46,28 @@ pub struct GpuRequest {
 }
 
 impl GpuRequest {
-    /// Returns the largest number of GPUs that one pod could be asked to
-    /// hold: beyond one, the size of a node has to be known.
+    /// Returns whether one pod could be asked to hold more than one GPU: then
+    /// the size of a node has to be known.
     pub fn needs_node_size(&self) -> bool {
-        [
-            self.total,
-            self.gpus_per_replica,
-            self.parallelism.map(|(_, tensor)| tensor),
-        ]
-        .into_iter()
-        .flatten()
-        .any(|gpus| gpus > 1)
+        self.counts().any(|gpus| gpus > 1)
+    }
+
+    /// Returns every count of GPUs that the request says.
+    fn counts(&self) -> impl Iterator<Item = i64> {
+        // A stated shape sets the workload's own parallelism aside.
+        let stated = self.replicas.is_some() || self.gpus_per_replica.is_some();
+        let tensor = self
+            .parallelism
+            .filter(|_| !stated)
+            .map(|(_, tensor)| tensor);
+        [self.total, self.gpus_per_replica, tensor]
+            .into_iter()
+            .flatten()
     }
 
     /// Returns whether any GPU is asked for.
     pub fn wants_gpus(&self) -> bool {
-        [
-            self.total,
-            self.gpus_per_replica,
-            self.parallelism.map(|(_, tensor)| tensor),
-        ]
-        .into_iter()
-        .flatten()
-        .any(|gpus| gpus > 0)
+        self.counts().any(|gpus| gpus > 0)
     }
 
     /// Splits the request over nodes of `per_node` GPUs each.
@@ -118,11 +120,7 @@ impl GpuRequest {
                 };
                 self.stated(replicas, gpus_per_replica, "--gpus-per-replica")?
             }
-            (None, None, Some((pipeline, tensor))) => self.stated(
-                pipeline,
-                tensor,
-                "PIPELINE_PARALLELISM × TENSOR_PARALLELISM",
-            )?,
+            (None, None, Some((pipeline, tensor))) => self.stated(pipeline, tensor, PARALLELISM)?,
             (None, None, None) => return split_total(self.total.unwrap_or(0), per_node),
         };
         if layout.gpus_per_replica > per_node {
@@ -150,7 +148,10 @@ impl GpuRequest {
             Some(total) if total != product => Err(Refusal::new(format!(
                 "{total} GPUs were asked for, but {by} make {layout} = {product}"
             ))
-            .hint(format!("try -g {product}, or -g {total} alone"))),
+            .hint(match by {
+                PARALLELISM => format!("try -g {product}, or take both variables out of env"),
+                _ => format!("try -g {product}, or -g {total} without {by}"),
+            })),
             _ => Ok(layout),
         }
     }

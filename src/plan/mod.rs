@@ -9,7 +9,6 @@ pub mod gpu;
 pub mod image;
 pub mod name;
 pub mod pod;
-pub mod quantity;
 pub mod queue;
 pub mod request;
 pub mod resources;
@@ -19,12 +18,12 @@ use std::fmt;
 
 use crate::error::{Classified, ErrorClass};
 use crate::k8s;
+use crate::names::nearest;
 use crate::plan::capacity::Forecast;
 use crate::plan::facts::{ClusterFacts, Facts, Readable};
 use crate::plan::flavor::{Offer, Shape, Vendor};
 use crate::plan::gpu::GpuLayout;
 use crate::plan::name::WorkloadKind;
-use crate::plan::quantity::Quantity;
 use crate::plan::queue::QueueChoice;
 use crate::plan::request::WorkloadRequest;
 use crate::plan::resources::PodResources;
@@ -92,16 +91,6 @@ impl Classified for Refusal {
     }
 }
 
-/// Returns the one of `known` that was probably meant by `word`.
-pub fn nearest(word: &str, known: impl IntoIterator<Item = String>) -> Option<String> {
-    known
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(word, &candidate), candidate))
-        .filter(|(similarity, _)| *similarity > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
-}
-
 /// A LocalQueue that has to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewLocalQueue {
@@ -141,6 +130,37 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Fills in what follows from the shape alone.
+    fn of(
+        request: WorkloadRequest,
+        shape: Shape,
+        resource: Option<String>,
+        local_queue: String,
+    ) -> Result<Self, Refusal> {
+        let Shape {
+            layout,
+            node_selector,
+            ..
+        } = shape;
+        name::check_length(&request.name, request.kind, layout.replicas)?;
+        request.lifetime.check(request.kind)?;
+        let vendor = resource.as_deref().map(Vendor::of);
+        let image = image::choose(&request, vendor, layout.total() > 0)?;
+        Ok(Self {
+            image,
+            layout,
+            worker: resources::worker(layout.gpus_per_replica, &request.pods),
+            gpu_resource: resource.filter(|_| layout.total() > 0),
+            node_selector,
+            local_queue,
+            new_local_queue: None,
+            new_namespace: false,
+            forecast: None,
+            assumptions: Vec::new(),
+            request,
+        })
+    }
+
     /// Returns whether the workload is a Job of several pods, which find one
     /// another through an index and a headless Service.
     pub fn indexed(&self) -> bool {
@@ -195,15 +215,15 @@ fn plan_assumed(request: WorkloadRequest) -> Result<Plan, Refusal> {
         Ok(())
     })?;
     let queue = request.queue.clone();
-    let new_local_queue = NewLocalQueue {
+    let mut plan = Plan::of(request, shape, Some(resource), queue.clone())?;
+    plan.new_namespace = plan.request.create_namespace;
+    plan.new_local_queue = Some(NewLocalQueue {
         api_version: ASSUMED_KUEUE.to_owned(),
         name: queue.clone(),
-        cluster_queue: queue.clone(),
-    };
-    finish(request, shape, Some(resource), queue, |plan| {
-        plan.new_local_queue = Some(new_local_queue);
-        plan.assumptions = assumptions;
-    })
+        cluster_queue: queue,
+    });
+    plan.assumptions = assumptions;
+    Ok(plan)
 }
 
 fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Refusal> {
@@ -234,92 +254,46 @@ fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Ref
 
     let cluster_queue = choice.cluster_queue.as_ref();
     let queue_name = cluster_queue.map_or("", |queue| queue.metadata.name.as_str());
-    let fallback = offers.is_empty().then(|| {
-        resource
-            .as_ref()
-            .and_then(|resource| largest_node(facts, resource))
-    });
+    // Without flavors to go by, the nodes themselves tell.
+    let largest_node = resource
+        .as_ref()
+        .filter(|_| offers.is_empty())
+        .and_then(|resource| flavor::on_nodes(facts, resource, &BTreeMap::new()));
     let shape = flavor::shape(
         &request.gpus,
         request.gpus_per_node,
         &offers,
-        fallback.flatten(),
+        largest_node,
         request.force,
         |layout, offer| {
-            capacity::fits(
-                &resources::working_set(layout, resource.as_deref(), &request.pods),
-                offer,
-                queue_name,
-            )
+            let set = resources::working_set(layout, resource.as_deref(), &request.pods);
+            capacity::fits(&set, offer, queue_name)
         },
     )?;
 
     let flavors = shape.flavors.clone();
-    finish(
-        request,
-        shape,
-        resource,
-        choice.local_queue.clone(),
-        |plan| {
-            plan.new_namespace = missing;
-            plan.new_local_queue = choice
-                .create_for
-                .clone()
-                .map(|cluster_queue| NewLocalQueue {
-                    api_version: kueue.clone(),
-                    name: choice.local_queue.clone(),
-                    cluster_queue,
-                });
-            plan.forecast = cluster_queue.and_then(|queue| {
-                let (resource, demand) = match &plan.gpu_resource {
-                    Some(resource) => (resource.as_str(), Quantity::units(plan.layout.total())),
-                    None => ("cpu", plan.worker.cpu * plan.layout.replicas),
-                };
-                Forecast::new(queue, &flavors, resource, demand)
-            });
-        },
-    )
-    .and_then(|plan| {
-        if let Some(queue) = cluster_queue.filter(|_| !plan.request.force) {
+    let mut plan = Plan::of(request, shape, resource, choice.local_queue.clone())?;
+    plan.new_namespace = missing;
+    plan.new_local_queue = choice
+        .create_for
+        .clone()
+        .map(|cluster_queue| NewLocalQueue {
+            api_version: kueue,
+            name: choice.local_queue.clone(),
+            cluster_queue,
+        });
+    if let Some(queue) = cluster_queue {
+        if !plan.request.force {
             capacity::fits_queue(&resources::pod_sets(&plan), queue)?;
         }
-        Ok(plan)
-    })
-}
-
-/// Fills in what follows from the shape alone, and lets `complete` add the
-/// rest.
-fn finish(
-    request: WorkloadRequest,
-    shape: Shape,
-    resource: Option<String>,
-    local_queue: String,
-    complete: impl FnOnce(&mut Plan),
-) -> Result<Plan, Refusal> {
-    let Shape {
-        layout,
-        node_selector,
-        ..
-    } = shape;
-    name::check_length(&request.name, request.kind, layout.replicas)?;
-    request.lifetime.check(request.kind)?;
-    let vendor = resource.as_deref().map(Vendor::of);
-    let image = image::choose(&request, vendor, layout.total() > 0)?;
-    let gpu_resource = resource.filter(|_| layout.total() > 0);
-    let mut plan = Plan {
-        image,
-        layout,
-        worker: resources::worker(layout.gpus_per_replica, &request.pods),
-        gpu_resource,
-        node_selector,
-        local_queue,
-        new_local_queue: None,
-        new_namespace: false,
-        forecast: None,
-        assumptions: Vec::new(),
-        request,
-    };
-    complete(&mut plan);
+        let set = resources::working_set(
+            plan.layout,
+            plan.gpu_resource.as_deref(),
+            &plan.request.pods,
+        );
+        let counted = plan.gpu_resource.as_deref().unwrap_or("cpu");
+        plan.forecast = Forecast::new(queue, &flavors, counted, &set);
+    }
     Ok(plan)
 }
 
@@ -384,16 +358,6 @@ fn offers(
         .as_ref()
         .map(|queue| flavor::offers(queue, facts, resource, label_key))
         .unwrap_or_default()
-}
-
-fn largest_node(facts: &ClusterFacts, resource: &str) -> Option<i64> {
-    let nodes = facts.nodes.as_ref().and_then(Readable::known)?;
-    nodes
-        .iter()
-        .filter_map(|node| node.status.allocatable.get(resource))
-        .map(|count| count.whole())
-        .filter(|count| *count > 0)
-        .max()
 }
 
 /// Refuses because the queue has no GPUs, or none of the named resource.

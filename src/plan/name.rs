@@ -1,6 +1,7 @@
 //! Names of workloads and of what belongs to them.
 
 use super::Refusal;
+use crate::names::is_dns_1035_label;
 
 /// Kinds of workload that kaiwo makes, by the names of their APIs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -81,7 +82,7 @@ impl NameParts<'_> {
             .unwrap_or_default();
         if let Some(chosen) = self.chosen {
             let longest = kind.longest_name(1) - suffix.len();
-            if !is_label(chosen, longest) {
+            if !is_dns_1035_label(chosen, longest) {
                 let hint = format!("try --name {}", label(chosen, longest));
                 return Err(Refusal::new(format!(
                     "{chosen:?} cannot name a {}: up to {longest} of a-z, 0-9 and -, beginning with a letter, \
@@ -100,6 +101,11 @@ impl NameParts<'_> {
     }
 }
 
+/// Returns a name that says it is another one of `name`.
+pub fn beside(name: &str, kind: WorkloadKind) -> String {
+    label(&format!("{name}-2"), kind.longest_name(ROOM_FOR_PODS))
+}
+
 /// Checks a chosen name against the number of pods, once that is known.
 ///
 /// # Errors
@@ -114,63 +120,8 @@ pub fn check_length(name: &str, kind: WorkloadKind, pods: i64) -> Result<(), Ref
         name.len(),
         kind.name()
     ))
-    .hint(format!("try --name {}", label(name, longest))))
-}
-
-/// Returns `text` as a label value: up to 63 of letters, digits, `-_.`,
-/// beginning and ending with a letter or digit. Empty if nothing is left.
-pub fn label_value(text: &str) -> String {
-    let kept: String = text
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
-                c
-            } else {
-                '-'
-            }
-        })
-        .collect();
-    let edge = |c: char| !c.is_ascii_alphanumeric();
-    let trimmed = kept.trim_matches(edge);
-    trimmed[..trimmed.len().min(63)]
-        .trim_end_matches(edge)
-        .to_owned()
-}
-
-/// Returns whether `name` is a DNS-1123 label, as namespaces and Kueue's
-/// queues need.
-pub fn is_dns_1123_label(name: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    name.len() <= 63
-        && name.bytes().all(|b| allowed(b) || b == b'-')
-        && name.bytes().next().is_some_and(allowed)
-        && name.bytes().last().is_some_and(allowed)
-}
-
-/// Returns whether `name` is a DNS-1123 subdomain, as most objects need.
-pub fn is_dns_1123_subdomain(name: &str) -> bool {
-    name.len() <= 253
-        && !name.is_empty()
-        && name.split('.').all(|part| {
-            part.len() <= 253 && {
-                let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-                part.bytes().all(|b| allowed(b) || b == b'-')
-                    && part.bytes().next().is_some_and(allowed)
-                    && part.bytes().last().is_some_and(allowed)
-            }
-        })
-}
-
-/// Returns whether `text` is a label value of Kubernetes.
-pub fn is_label_value(text: &str) -> bool {
-    text.is_empty() || (text.len() <= 63 && label_value(text) == text)
-}
-
-/// Returns whether `name` is a DNS-1035 label of at most `longest`.
-fn is_label(name: &str, longest: usize) -> bool {
-    name.len() <= longest
-        && is_dns_1123_label(name)
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
+    // Room for the suffix of --generate-name as well.
+    .hint(format!("try --name {}", label(name, longest - 6))))
 }
 
 /// An image is known by its repository and tag; registry and digest say
@@ -185,8 +136,8 @@ fn subject_words(subject: &str) -> &str {
 }
 
 /// Returns `text` as a DNS-1035 label of at most `longest`. What is too long
-/// loses its middle to a hash of the whole, so that different texts stay
-/// different.
+/// loses its middle to a hash of the whole, and what has letters that no label
+/// can have gets that hash, so that different texts stay different.
 fn label(text: &str, longest: usize) -> String {
     let mut words = String::with_capacity(text.len());
     for c in text.to_lowercase().chars() {
@@ -199,10 +150,13 @@ fn label(text: &str, longest: usize) -> String {
     if !words.starts_with(|c: char| c.is_ascii_lowercase()) {
         words = format!("w-{words}").trim_end_matches('-').to_owned();
     }
+    let hash = crate::digest::short(text.as_bytes(), 6);
+    if text.chars().any(|c| !c.is_ascii() && c.is_alphanumeric()) {
+        words = format!("{words}-{hash}");
+    }
     if words.len() <= longest {
         return words;
     }
-    let hash = crate::digest::short(text.as_bytes(), 6);
     let kept = longest - hash.len() - 2;
     let head = words[..kept.div_ceil(2)].trim_end_matches('-');
     let tail = words[words.len() - kept / 2..].trim_matches('-');
@@ -260,6 +214,13 @@ mod tests {
     }
 
     #[test]
+    fn letters_that_no_label_has_still_tell_names_apart() {
+        let name = |subject| parts("alice", subject).compose(WorkloadKind::Job).unwrap();
+        assert_ne!(name("日本"), name("中国"));
+        assert!(name("日本").starts_with("alice-"));
+    }
+
+    #[test]
     fn a_chosen_name_is_kept_or_refused() {
         let chosen = |name| {
             NameParts {
@@ -291,7 +252,7 @@ mod tests {
         fn every_name_is_a_label_that_fits(user in "\\PC{0,80}", subject in "\\PC{0,120}", version in proptest::option::of("\\PC{0,40}")) {
             for kind in [WorkloadKind::Job, WorkloadKind::RayJob] {
                 let name = NameParts { version: version.as_deref(), ..parts(&user, &subject) }.compose(kind).unwrap();
-                prop_assert!(is_label(&name, kind.longest_name(ROOM_FOR_PODS)), "{}", name);
+                prop_assert!(is_dns_1035_label(&name, kind.longest_name(ROOM_FOR_PODS)), "{}", name);
             }
         }
 
@@ -302,9 +263,5 @@ mod tests {
             prop_assert_ne!(name(&middle), name(&other));
         }
 
-        #[test]
-        fn label_values_are_valid(text in "\\PC{0,100}") {
-            prop_assert!(is_label_value(&label_value(&text)));
-        }
     }
 }

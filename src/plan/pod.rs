@@ -6,12 +6,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 
 use super::Refusal;
-use super::name::{is_dns_1123_label, is_dns_1123_subdomain, is_label_value};
-use super::quantity::Quantity;
 use crate::k8s;
+use crate::names::{
+    check_mount_path, is_config_key, is_dns_1123_subdomain, is_label_value, is_qualified_name,
+};
+use crate::quantity::Quantity;
+use crate::workload::env_file::SecretMount;
+use crate::yaml::deserialize_from_text;
 
 /// Settings of the pods.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -56,7 +60,7 @@ impl PodSettings {
     ///
     /// # Errors
     /// [`Refusal`] that names the flag.
-    pub fn check(&self) -> Result<(), Refusal> {
+    pub fn check(&self, secrets: &[SecretMount]) -> Result<(), Refusal> {
         for (flag, labels) in [
             ("--label", &self.labels),
             ("--node-selector", &self.node_selector),
@@ -91,7 +95,7 @@ impl PodSettings {
         if let Some(account) = self
             .service_account
             .as_ref()
-            .filter(|name| !is_account_name(name))
+            .filter(|name| !is_dns_1123_subdomain(name))
         {
             return Err(Refusal::new(format!(
                 "--service-account {account:?} cannot name a ServiceAccount"
@@ -107,33 +111,42 @@ impl PodSettings {
                     .hint(format!("leave {flag} away for the default")));
             }
         }
-        for (index, mount) in self.volumes.iter().enumerate() {
-            if self.volumes[..index]
-                .iter()
-                .any(|other| other.path == mount.path)
-            {
+        check_mounts(&self.volumes, secrets)
+    }
+}
+
+/// Checks that no two mounts hide one another: equal paths, and paths below a
+/// file or below what can only be read, where no mount point can be made.
+fn check_mounts(volumes: &[ClaimMount], secrets: &[SecretMount]) -> Result<(), Refusal> {
+    let claims = volumes.iter().map(|mount| {
+        (
+            mount.path.as_str(),
+            mount.read_only,
+            format!("claim {}", mount.claim),
+        )
+    });
+    let files = secrets.iter().map(|mount| {
+        (
+            mount.path.as_str(),
+            true,
+            format!("secret {}", mount.secret),
+        )
+    });
+    let mounts: Vec<(&str, bool, String)> = claims.chain(files).collect();
+    for (index, (path, closed, what)) in mounts.iter().enumerate() {
+        for (other, (inner, _, inner_what)) in mounts.iter().enumerate() {
+            let below = inner
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.starts_with('/'));
+            if (path == inner && index < other) || (*closed && below) {
                 return Err(Refusal::new(format!(
-                    "--volume {}:{}: something is mounted there already",
-                    mount.claim, mount.path
+                    "{inner_what} cannot be mounted at {inner}: {what} is at {path}"
                 ))
                 .hint("mount it at another path"));
             }
         }
-        Ok(())
     }
-}
-
-/// Reads a type from a YAML scalar by its `FromStr`.
-macro_rules! deserialize_from_text {
-    ($type:ty) => {
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?
-                    .parse()
-                    .map_err(serde::de::Error::custom)
-            }
-        }
-    };
+    Ok(())
 }
 
 /// A PersistentVolumeClaim and where it is mounted: `PVC:/path[:ro]`.
@@ -174,33 +187,6 @@ impl FromStr for ClaimMount {
     }
 }
 deserialize_from_text!(ClaimMount);
-
-/// Paths that kaiwo mounts itself.
-const OWN_PATHS: [&str; 3] = ["/workload", "/scratch", "/dev/shm"];
-
-/// Checks a path at which users mount something of their own.
-///
-/// # Errors
-/// Why it cannot be.
-pub fn check_mount_path(path: &str) -> Result<(), String> {
-    let trimmed = path.trim_end_matches('/');
-    if !path.starts_with('/') || trimmed.is_empty() {
-        return Err("the path must be absolute, and not the root".to_owned());
-    }
-    if path.split('/').any(|part| matches!(part, "." | "..")) || path.contains([':', '\n', '\0']) {
-        return Err("the path must be plain, without . or .. or :".to_owned());
-    }
-    let own = OWN_PATHS.into_iter().find(|own| {
-        trimmed == *own
-            || trimmed
-                .strip_prefix(own)
-                .is_some_and(|rest| rest.starts_with('/') && *own == "/workload")
-    });
-    match own {
-        Some(own) => Err(format!("kaiwo mounts {own} itself")),
-        None => Ok(()),
-    }
-}
 
 /// A claim that lives as long as its pod: `SIZE[,CLASS]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -368,56 +354,12 @@ impl FromStr for Seconds {
     }
 }
 
-impl<'de> Deserialize<'de> for Seconds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // A bare number is a text to this deserialiser, too.
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
+deserialize_from_text!(Seconds);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} s", self.0)
     }
-}
-
-/// Returns whether `key` can be a key of a ConfigMap or Secret.
-pub fn is_config_key(key: &str) -> bool {
-    !key.is_empty()
-        && key.len() <= 253
-        && !key.starts_with("..")
-        && key != "."
-        && key
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-}
-
-/// Returns whether `key` is a qualified name, the form of label and
-/// annotation keys: `[prefix/]name`.
-pub fn is_qualified_name(key: &str) -> bool {
-    let (prefix, name) = match key.split_once('/') {
-        Some((prefix, name)) => (Some(prefix), name),
-        None => (None, key),
-    };
-    prefix.is_none_or(is_dns_1123_subdomain) && !name.is_empty() && is_label_value(name)
-}
-
-/// Returns whether `name` can name a variable on every supported Kubernetes
-/// (`validation.IsEnvVarName`; later releases allow more).
-pub fn is_variable_name(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && !matches!(name, "." | "..")
-}
-
-/// Returns whether `name` can name a ServiceAccount.
-pub fn is_account_name(name: &str) -> bool {
-    is_dns_1123_label(name) || is_dns_1123_subdomain(name)
 }
 
 #[cfg(test)]

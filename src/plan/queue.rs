@@ -1,7 +1,10 @@
 //! Which LocalQueue takes the workload, and whether it can.
 
-use super::facts::{ClusterFacts, ClusterQueue, LocalQueue, Readable, StopPolicy};
-use super::{Refusal, nearest};
+use std::collections::BTreeMap;
+
+use super::Refusal;
+use super::facts::{ClusterFacts, ClusterQueue, Condition, LocalQueue, Readable, StopPolicy};
+use crate::names::nearest;
 
 /// The LocalQueue of a submission.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,8 +25,9 @@ pub struct QueueChoice {
 /// a LocalQueue is made.
 ///
 /// # Errors
-/// [`Refusal`] if the queue is unknown, stopped, or closed to the namespace.
-/// Stopped queues pass with `force`, since they can be opened again.
+/// [`Refusal`] if the queue is unknown, points nowhere, is stopped or not
+/// active, or is closed to the namespace. All but the first pass with `force`,
+/// since they can be mended while the workload waits.
 pub fn choose(
     wanted: &str,
     facts: &ClusterFacts,
@@ -67,17 +71,58 @@ pub fn choose(
         }
     };
 
-    let stopped = |policy: StopPolicy| policy != StopPolicy::None && !force;
-    if let Some(queue) = existing.filter(|queue| stopped(queue.spec.stop_policy)) {
-        return Err(is_stopped("LocalQueue", &queue.metadata.name));
+    if force {
+        return Ok(choice);
+    }
+    if let Some(queue) = existing {
+        if queue.spec.stop_policy != StopPolicy::None {
+            return Err(is_stopped("LocalQueue", &queue.metadata.name));
+        }
+        if cluster_queues.is_some() && choice.cluster_queue.is_none() {
+            return Err(points_nowhere(queue, cluster_queues));
+        }
     }
     if let Some(queue) = &choice.cluster_queue {
-        if stopped(queue.spec.stop_policy) {
+        if queue.spec.stop_policy != StopPolicy::None {
             return Err(is_stopped("ClusterQueue", &queue.metadata.name));
         }
+        is_active(queue)?;
         selects_namespace(queue, facts, namespace)?;
     }
     Ok(choice)
+}
+
+fn is_active(queue: &ClusterQueue) -> Result<(), Refusal> {
+    let inactive =
+        |condition: &&Condition| condition.kind == "Active" && condition.status == "False";
+    let Some(condition) = queue.status.conditions.iter().find(inactive) else {
+        return Ok(());
+    };
+    let name = &queue.metadata.name;
+    Err(Refusal::new(format!(
+        "ClusterQueue {name:?} is not active: {}",
+        condition.message
+    ))
+    .about(format!("clusterqueue/{name}"))
+    .hint("its admin mends that, or choose another queue with -q")
+    .hint("--force queues the workload anyway"))
+}
+
+fn points_nowhere(queue: &LocalQueue, cluster_queues: Option<&Vec<ClusterQueue>>) -> Refusal {
+    let (name, target) = (&queue.metadata.name, &queue.spec.cluster_queue);
+    let known: Vec<String> = cluster_queues
+        .into_iter()
+        .flatten()
+        .map(|queue| queue.metadata.name.clone())
+        .collect();
+    Refusal::new(format!(
+        "LocalQueue {name:?} points at ClusterQueue {target:?}, which does not exist"
+    ))
+    .about(format!("localqueue/{name}"))
+    .hint(format!(
+        "choose another queue with -q; ClusterQueues: {}",
+        known.join(", ")
+    ))
 }
 
 fn selects_namespace(
@@ -85,15 +130,24 @@ fn selects_namespace(
     facts: &ClusterFacts,
     namespace: &str,
 ) -> Result<(), Refusal> {
-    let Readable::Known(Some(found)) = &facts.namespace else {
-        return Ok(());
+    // A namespace that is yet to be made has this one label.
+    let fresh = || {
+        BTreeMap::from([(
+            "kubernetes.io/metadata.name".to_owned(),
+            namespace.to_owned(),
+        )])
+    };
+    let labels = match &facts.namespace {
+        Readable::Known(Some(found)) => found.metadata.labels.clone(),
+        Readable::Known(None) => fresh(),
+        Readable::Forbidden => return Ok(()),
     };
     // An absent selector selects no namespace (Kueue ClusterQueueSpec).
     let selected = queue
         .spec
         .namespace_selector
         .as_ref()
-        .is_some_and(|s| s.matches(&found.metadata.labels));
+        .is_some_and(|selector| selector.matches(&labels));
     if selected {
         return Ok(());
     }
@@ -267,6 +321,33 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_that_points_nowhere_or_is_not_active_is_refused() {
+        let dangling = facts(
+            vec![local("team", "gone")],
+            Readable::Known(vec![cluster("kaiwo")]),
+        );
+        let refusal = choose("team", &dangling, "ml", false).unwrap_err();
+        assert!(
+            refusal.message.contains("\"gone\", which does not exist"),
+            "{refusal}"
+        );
+        let mut queue = cluster("kaiwo");
+        queue.status.conditions = vec![Condition {
+            kind: "Active".into(),
+            status: "False".into(),
+            message: "Can't admit new workloads: references missing ResourceFlavor(s): x".into(),
+        }];
+        let inactive = facts(vec![], Readable::Known(vec![queue]));
+        assert!(
+            choose("kaiwo", &inactive, "ml", false)
+                .unwrap_err()
+                .message
+                .contains("missing ResourceFlavor")
+        );
+        assert!(choose("kaiwo", &inactive, "ml", true).is_ok());
+    }
+
+    #[test]
     fn stopped_and_closed_queues_are_refused() {
         let mut queue = cluster("kaiwo");
         queue.spec.stop_policy = StopPolicy::Hold;
@@ -283,10 +364,11 @@ mod tests {
         queue.spec.stop_policy = StopPolicy::None;
         let closed = facts(vec![], Readable::Known(vec![queue]));
         assert!(
-            choose("kaiwo", &closed, "ml", true)
+            choose("kaiwo", &closed, "ml", false)
                 .unwrap_err()
                 .message
                 .contains("does not take")
         );
+        assert!(choose("kaiwo", &closed, "ml", true).is_ok());
     }
 }

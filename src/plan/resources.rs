@@ -8,7 +8,7 @@ use super::capacity::PodSet;
 use super::gpu::GpuLayout;
 use super::name::WorkloadKind;
 use super::pod::PodSettings;
-use super::quantity::Quantity;
+use crate::quantity::Quantity;
 
 /// CPU and memory of one pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

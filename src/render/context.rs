@@ -7,13 +7,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::support;
-use crate::k8s;
 use crate::plan::Plan;
 use crate::plan::name::WorkloadKind;
 use crate::plan::pod::{ClaimMount, PodSettings};
-use crate::plan::quantity::Quantity;
-use crate::plan::request::{Run, WorkloadRequest};
+use crate::plan::request::Run;
 use crate::plan::resources::{PodResources, RAY_HEAD, RAY_SUBMITTER};
+use crate::quantity::Quantity;
 use crate::workload::entrypoint::{FILE_NAME, Script};
 use crate::workload::env_file::EnvSource;
 
@@ -272,7 +271,7 @@ pub struct WorkloadMeta {
 
 impl TemplateContext {
     /// Derives the context from a plan. `submission` identifies this run.
-    pub fn new(plan: &Plan, submission: &str) -> Self {
+    pub fn new(plan: &Plan, submission: Option<&str>) -> Self {
         let request = &plan.request;
         let pods = &request.pods;
         let command = command(&request.run);
@@ -284,7 +283,12 @@ impl TemplateContext {
                 version: request.version.clone(),
                 user: request.user.clone(),
                 labels: support::labels(plan),
-                annotations: annotations(request, submission),
+                annotations: pods
+                    .annotations
+                    .clone()
+                    .into_iter()
+                    .chain(support::own_annotations(plan, submission))
+                    .collect(),
                 pod_annotations: pods.annotations.clone(),
                 image_pull_secret: pods.image_pull_secrets.first().map(|name| name.0.clone()),
                 image_pull_secrets: pods
@@ -339,13 +343,6 @@ impl TemplateContext {
             },
         }
     }
-}
-
-fn annotations(request: &WorkloadRequest, submission: &str) -> BTreeMap<String, String> {
-    let mut annotations = request.pods.annotations.clone();
-    annotations.insert(k8s::DIGEST_ANNOTATION.to_owned(), request.digest());
-    annotations.insert(k8s::SUBMISSION_ANNOTATION.to_owned(), submission.to_owned());
-    annotations
 }
 
 fn volumes(pods: &PodSettings) -> Vec<VolumeContext> {

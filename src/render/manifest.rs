@@ -167,13 +167,13 @@ impl ManifestSet {
             ..self.clone()
         }
     }
+}
 
-    /// Returns the objects as a stream of YAML documents.
-    pub fn to_yaml(&self) -> String {
-        let documents: Vec<String> = self
-            .iter()
-            .map(|manifest| crate::yaml::to_string(manifest.value()))
-            .collect();
-        documents.join("---\n")
-    }
+/// Returns objects as a stream of YAML documents.
+pub fn to_yaml<'a>(objects: impl IntoIterator<Item = &'a Manifest>) -> String {
+    let documents: Vec<String> = objects
+        .into_iter()
+        .map(|object| crate::yaml::to_string(object.value()))
+        .collect();
+    documents.join("---\n")
 }

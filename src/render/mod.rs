@@ -43,7 +43,7 @@ pub enum RenderError {
         /// Kind of the workload.
         kind: String,
         /// Its size as JSON.
-        size: crate::plan::quantity::ByteSize,
+        size: crate::quantity::ByteSize,
     },
 }
 
@@ -67,11 +67,12 @@ impl Classified for RenderError {
 const LARGEST_WORKLOAD: usize = 1 << 20;
 
 /// Renders everything that is submitted for `plan`, in the order in which it
-/// is created. `submission` identifies this run.
+/// is created. `submission` identifies this run; a dry run has none, so that
+/// what it prints can be applied over what another run has made.
 ///
 /// # Errors
 /// [`RenderError`] if a template fails, or its result is no set of objects.
-pub fn render(plan: &Plan, submission: &str) -> Result<ManifestSet, RenderError> {
+pub fn render(plan: &Plan, submission: Option<&str>) -> Result<ManifestSet, RenderError> {
     let context = TemplateContext::new(plan, submission);
     let template = templates::name_of(plan.request.kind);
     let text = templates::render(template, &context).map_err(RenderError::Template)?;
@@ -99,7 +100,7 @@ pub fn render(plan: &Plan, submission: &str) -> Result<ManifestSet, RenderError>
     })?;
     let size = workload.to_json().len();
     if size > LARGEST_WORKLOAD {
-        let size = crate::plan::quantity::ByteSize(size as u64);
+        let size = crate::quantity::ByteSize(size as u64);
         return Err(RenderError::TooLarge {
             kind: workload.kind().to_owned(),
             size,

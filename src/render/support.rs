@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::manifest::Manifest;
 use crate::k8s;
-use crate::plan::name::label_value;
+use crate::names::label_value;
 use crate::plan::{NewLocalQueue, Plan};
 
 /// Returns the labels that every object of a workload carries.
@@ -31,6 +31,20 @@ pub fn labels(plan: &Plan) -> BTreeMap<String, String> {
     labels
 }
 
+/// Returns kaiwo's own annotations of everything that belongs to the workload.
+pub fn own_annotations(plan: &Plan, submission: Option<&str>) -> BTreeMap<String, String> {
+    let mut annotations = submission_annotation(submission);
+    annotations.insert(k8s::DIGEST_ANNOTATION.to_owned(), plan.request.digest());
+    annotations
+}
+
+fn submission_annotation(submission: Option<&str>) -> BTreeMap<String, String> {
+    submission
+        .map(|id| (k8s::SUBMISSION_ANNOTATION.to_owned(), id.to_owned()))
+        .into_iter()
+        .collect()
+}
+
 /// Returns the namespace of the workload.
 pub fn namespace(plan: &Plan) -> Manifest {
     object(json!({
@@ -41,18 +55,22 @@ pub fn namespace(plan: &Plan) -> Manifest {
 }
 
 /// Returns a LocalQueue that points at its ClusterQueue.
-pub fn local_queue(plan: &Plan, queue: &NewLocalQueue, submission: &str) -> Manifest {
-    object(json!({
+pub fn local_queue(plan: &Plan, queue: &NewLocalQueue, submission: Option<&str>) -> Manifest {
+    let mut local_queue = json!({
         "apiVersion": queue.api_version,
         "kind": "LocalQueue",
         "metadata": {
             "name": queue.name,
             "namespace": plan.request.namespace,
             "labels": {k8s::APP_MANAGED_BY_LABEL: k8s::MANAGER},
-            "annotations": {k8s::SUBMISSION_ANNOTATION: submission},
         },
         "spec": {"clusterQueue": queue.cluster_queue},
-    }))
+    });
+    let annotations = submission_annotation(submission);
+    if !annotations.is_empty() {
+        local_queue["metadata"]["annotations"] = json!(annotations);
+    }
+    object(local_queue)
 }
 
 /// Returns the name of the ConfigMap that carries the part with this digest.
@@ -65,7 +83,7 @@ pub fn upload_name(plan: &Plan, digest: &str) -> String {
 }
 
 /// Returns the ConfigMaps that carry the files of the directory.
-pub fn uploads(plan: &Plan, submission: &str) -> Vec<Manifest> {
+pub fn uploads(plan: &Plan, submission: Option<&str>) -> Vec<Manifest> {
     let mut labels = labels(plan);
     labels.insert(k8s::APP_COMPONENT_LABEL.to_owned(), "upload".to_owned());
     plan.request
@@ -77,8 +95,8 @@ pub fn uploads(plan: &Plan, submission: &str) -> Vec<Manifest> {
             let mut binary_data = serde_json::Map::new();
             for (key, file) in &part.files {
                 match std::str::from_utf8(&file.content) {
-                    Ok(text) => data.insert(key.clone(), Value::from(text)),
-                    Err(_) => binary_data.insert(key.clone(), Value::from(base64(&file.content))),
+                    Ok(text) if is_text(text) => data.insert(key.clone(), Value::from(text)),
+                    _ => binary_data.insert(key.clone(), Value::from(base64(&file.content))),
                 };
             }
             let mut config_map = json!({
@@ -88,10 +106,7 @@ pub fn uploads(plan: &Plan, submission: &str) -> Vec<Manifest> {
                     "name": upload_name(plan, &part.digest),
                     "namespace": plan.request.namespace,
                     "labels": labels,
-                    "annotations": {
-                        k8s::DIGEST_ANNOTATION: plan.request.digest(),
-                        k8s::SUBMISSION_ANNOTATION: submission,
-                    },
+                    "annotations": own_annotations(plan, submission),
                 },
                 "immutable": true,
             });
@@ -103,6 +118,17 @@ pub fn uploads(plan: &Plan, submission: &str) -> Vec<Manifest> {
             object(config_map)
         })
         .collect()
+}
+
+/// Returns whether a file travels well as text. JSON writes a control character
+/// in six, so that many of them in a large file would exceed what the API
+/// server takes in one request (3 MiB).
+fn is_text(content: &str) -> bool {
+    let escaped = content
+        .bytes()
+        .filter(|b| *b < 0x20 && !b"\t\n\r".contains(b))
+        .count();
+    content.len() < 10_000 || escaped * 8 <= content.len()
 }
 
 /// Every object here has the three fields by construction.

@@ -67,6 +67,9 @@ impl Ui {
         for cause in error.causes() {
             text += &format!("  because {cause}\n");
         }
+        for note in &error.notes {
+            text += &format!("{}: {note}\n", self.paint("1", "note"));
+        }
         for hint in &error.hints {
             text += &format!("{}: {hint}\n", self.paint("36;1", "help"));
         }
@@ -77,11 +80,6 @@ impl Ui {
     /// on a terminal only.
     pub fn progress(&self, what: &'static str) -> Progress {
         Progress::new(what, self.terminal && !self.quiet)
-    }
-
-    /// Returns `text` emphasised, where colours are on.
-    pub fn strong(&self, text: &str) -> String {
-        self.paint("1", text)
     }
 
     fn paint(&self, code: &str, text: &str) -> String {

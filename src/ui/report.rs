@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::error::CommandError;
 use crate::plan::Plan;
-use crate::plan::quantity::Quantity;
+use crate::plan::capacity::{Forecast, Lack};
+use crate::plan::flavor::is_gpu_resource;
 use crate::plan::request::WorkloadRequest;
 use crate::render::manifest::{Manifest, ManifestSet};
 use crate::settings::DryRun;
@@ -56,11 +57,7 @@ pub fn forecast(plan: &Plan) -> String {
             forecast.free, forecast.nominal
         ));
         if request.schedule.is_none() {
-            parts.push(waiting(
-                forecast.starts_now(),
-                forecast.ahead,
-                forecast.demand - forecast.free,
-            ));
+            parts.push(waiting(forecast));
         }
     }
     format!(
@@ -71,16 +68,31 @@ pub fn forecast(plan: &Plan) -> String {
     )
 }
 
-fn waiting(now: bool, ahead: i64, lacking: Quantity) -> String {
-    if now {
+fn waiting(forecast: &Forecast) -> String {
+    if forecast.starts_now() {
         return "starts now".to_owned();
     }
     let mut parts = Vec::new();
-    if ahead > 0 {
-        parts.push(format!("{ahead} ahead"));
+    if !forecast.open {
+        parts.push("the queue is stopped".to_owned());
     }
-    if lacking > Quantity::default() {
-        parts.push(format!("needs {lacking} more"));
+    if forecast.ahead > 0 {
+        parts.push(format!("{} ahead", forecast.ahead));
+    }
+    if let Some(Lack {
+        resource,
+        amount,
+        may_borrow,
+    }) = &forecast.lacking
+    {
+        let verb = if *may_borrow { "borrows" } else { "needs" };
+        // GPUs are what the line is about; anything else has to be named.
+        let what = if is_gpu_resource(resource) {
+            String::new()
+        } else {
+            format!(" {resource}")
+        };
+        parts.push(format!("{verb} {amount} more{what}"));
     }
     parts.join(", ")
 }
@@ -113,6 +125,8 @@ pub struct Submission<'a> {
     pub request: &'a WorkloadRequest,
     /// What it became.
     pub planned: Option<(&'a Plan, &'a ManifestSet)>,
+    /// What is printed as data, in order of creation.
+    pub objects: &'a [&'a Manifest],
 }
 
 impl Submission<'_> {
@@ -161,11 +175,7 @@ impl Submission<'_> {
                 per_replica: plan.layout.gpus_per_replica,
                 resource: plan.gpu_resource.as_deref(),
             }),
-            objects: self
-                .planned
-                .into_iter()
-                .flat_map(|(_, manifests)| manifests.iter())
-                .collect(),
+            objects: self.objects,
         })
     }
 }
@@ -207,7 +217,7 @@ struct SubmitReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     gpus: Option<Gpus<'a>>,
     /// Everything that belongs to the submission, in order of creation.
-    objects: Vec<&'a Manifest>,
+    objects: &'a [&'a Manifest],
 }
 
 #[derive(Debug, Serialize)]
@@ -239,6 +249,8 @@ pub struct ErrorReport {
     class: &'static str,
     message: String,
     causes: Vec<String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    notes: Vec<String>,
     /// What mends it, best first, a line each.
     hint: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -255,6 +267,7 @@ impl ErrorReport {
             class: error.class.name(),
             message: error.error.to_string(),
             causes: error.causes(),
+            notes: error.notes.clone(),
             hint: error.hints.join("\n"),
             object: error.object.clone(),
         }

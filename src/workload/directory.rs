@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::WorkloadError;
 use super::entrypoint::{self, Entrypoint};
 use super::upload::{PART_LIMIT, UploadFile};
-use crate::plan::quantity::ByteSize;
+use crate::quantity::ByteSize;
 
 /// Files in the top directory that are read by kaiwo and not uploaded. The
 /// entrypoint is uploaded too, but in the form it is executed in.
@@ -39,7 +39,8 @@ pub struct WorkloadDirectory {
     pub entrypoint: Option<Entrypoint>,
     /// Files to upload, without the entrypoint.
     pub files: Vec<UploadFile>,
-    /// Paths that were not uploaded because no workload needs them.
+    /// What was not uploaded: what no workload needs, and empty directories,
+    /// which no ConfigMap can hold.
     pub left_out: Vec<String>,
 }
 
@@ -87,12 +88,6 @@ pub fn read(
     limit: ByteSize,
 ) -> Result<WorkloadDirectory, WorkloadError> {
     check(path)?;
-    let file = path.join(entrypoint::FILE_NAME);
-    let entrypoint = match fs::read(&file) {
-        Ok(content) => Some(Entrypoint::parse(&file, content)?),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(source) => return Err(unreadable(&file, source)),
-    };
     let root = path
         .canonicalize()
         .map_err(|source| unreadable(path, source))?;
@@ -103,33 +98,52 @@ pub fn read(
         left_out: Vec::new(),
         open: vec![root.clone()],
         root,
+        limit,
     };
+    // The entrypoint is a file like the others, read in a form of its own.
+    let file = path.join(entrypoint::FILE_NAME);
+    if file.symlink_metadata().is_ok() {
+        walk.entry(&file, entrypoint::FILE_NAME.to_owned())?;
+        if walk.found.is_empty() {
+            return Err(refused(
+                &file,
+                "it is no file",
+                "write the commands to run into a file of that name",
+            ));
+        }
+    }
+    let has_entrypoint = !walk.found.is_empty();
     walk.directory(path, "")?;
-    walk.check_limits(limit)?;
+    walk.check_limits()?;
     let Walk {
         found,
         mut left_out,
         ..
     } = walk;
     left_out.sort();
-    let files = found
-        .into_iter()
-        .map(
-            |Found {
-                 file,
-                 path,
-                 executable,
-                 ..
-             }| {
-                let content = fs::read(&file).map_err(|source| unreadable(&file, source))?;
-                Ok(UploadFile {
-                    path,
-                    content,
-                    executable,
-                })
-            },
-        )
-        .collect::<Result<_, WorkloadError>>()?;
+    let mut files = Vec::with_capacity(found.len());
+    let mut entrypoint = None;
+    for (
+        index,
+        Found {
+            file,
+            path,
+            executable,
+            ..
+        },
+    ) in found.into_iter().enumerate()
+    {
+        let content = fs::read(&file).map_err(|source| unreadable(&file, source))?;
+        if has_entrypoint && index == 0 {
+            entrypoint = Some(Entrypoint::parse(&file, content)?);
+        } else {
+            files.push(UploadFile {
+                path,
+                content,
+                executable,
+            });
+        }
+    }
     Ok(WorkloadDirectory {
         entrypoint,
         files,
@@ -154,6 +168,7 @@ struct Walk<'a> {
     left_out: Vec<String>,
     /// Real paths of the directories being walked, to notice a circle.
     open: Vec<PathBuf>,
+    limit: ByteSize,
 }
 
 impl Walk<'_> {
@@ -162,9 +177,12 @@ impl Walk<'_> {
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|source| unreadable(directory, source))?;
         entries.sort_by_key(fs::DirEntry::file_name);
+        if entries.is_empty() && !prefix.is_empty() {
+            self.left_out.push(format!("{prefix} (empty)"));
+        }
         for entry in entries {
             let Ok(name) = entry.file_name().into_string() else {
-                return Err(self.refused(&entry.path(), "its name is not UTF-8", "rename it"));
+                return Err(refused(&entry.path(), "its name is not UTF-8", "rename it"));
             };
             if prefix.is_empty() && SPECIAL.contains(&name.as_str()) {
                 continue;
@@ -181,7 +199,7 @@ impl Walk<'_> {
 
     fn entry(&mut self, file: &Path, path: String) -> Result<(), WorkloadError> {
         let real = file.canonicalize().map_err(|_| {
-            self.refused(
+            refused(
                 file,
                 "it is a symlink to nothing",
                 "remove it, or restore what it points to",
@@ -192,7 +210,11 @@ impl Walk<'_> {
                 "it is a symlink out of the directory, to {}",
                 real.display()
             );
-            return Err(self.refused(file, &reason, "copy what it points to into the directory"));
+            return Err(refused(
+                file,
+                &reason,
+                "copy what it points to into the directory",
+            ));
         }
         if self.env_file.as_deref() == Some(&real) {
             return Ok(());
@@ -200,7 +222,7 @@ impl Walk<'_> {
         let metadata = fs::metadata(&real).map_err(|source| unreadable(file, source))?;
         if metadata.is_dir() {
             if self.open.contains(&real) {
-                return Err(self.refused(
+                return Err(refused(
                     file,
                     "it is a symlink to a directory around it",
                     "remove it",
@@ -212,11 +234,15 @@ impl Walk<'_> {
             return Ok(());
         }
         if !metadata.is_file() {
-            return Err(self.refused(file, "it is neither file nor directory", "remove it"));
+            return Err(refused(
+                file,
+                "it is neither file nor directory",
+                "remove it",
+            ));
         }
         // Projected volumes refuse such names (validateLocalNonReservedPath).
         if path.starts_with("..") {
-            return Err(self.refused(file, "its name begins with two dots", "rename it"));
+            return Err(refused(file, "its name begins with two dots", "rename it"));
         }
         let size = metadata.len();
         if size > PART_LIMIT as u64 - 200 {
@@ -224,11 +250,16 @@ impl Walk<'_> {
                 "{} is more than one ConfigMap holds (976 KiB)",
                 ByteSize(size)
             );
-            return Err(self.refused(
+            return Err(refused(
                 file,
                 &reason,
                 "put it into the image, or fetch it when the workload starts",
             ));
+        }
+        // What is far beyond the limits is not walked to its end: it may be a
+        // home directory, or a maze of symlinks.
+        if self.found.len() > 10 * MOST_FILES {
+            return self.check_limits();
         }
         self.found.push(Found {
             file: file.to_path_buf(),
@@ -239,10 +270,10 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn check_limits(&self, limit: ByteSize) -> Result<(), WorkloadError> {
+    fn check_limits(&self) -> Result<(), WorkloadError> {
         let total = ByteSize(self.found.iter().map(|found| found.size).sum());
-        let crossed = if total > limit {
-            format!("{limit}, --upload-limit")
+        let crossed = if total > self.limit {
+            format!("{}, --upload-limit", self.limit)
         } else if self.found.len() > MOST_FILES {
             format!("{MOST_FILES} files")
         } else {
@@ -262,13 +293,13 @@ impl Walk<'_> {
                 .collect(),
         })
     }
+}
 
-    fn refused(&self, file: &Path, reason: &str, hint: &str) -> WorkloadError {
-        WorkloadError::NotUploadable {
-            path: file.to_path_buf(),
-            reason: reason.to_owned(),
-            hint: hint.to_owned(),
-        }
+fn refused(file: &Path, reason: &str, hint: &str) -> WorkloadError {
+    WorkloadError::NotUploadable {
+        path: file.to_path_buf(),
+        reason: reason.to_owned(),
+        hint: hint.to_owned(),
     }
 }
 

@@ -30,14 +30,17 @@ pub struct Entrypoint {
     pub script: Script,
     /// Lines that were joined to the line above, counted from 1.
     pub joined_lines: Vec<usize>,
+    /// Lines that begin with `-` and were left alone, since what is above them
+    /// is no command.
+    pub stray_lines: Vec<usize>,
 }
 
 impl Entrypoint {
     /// Reads the bytes of the file. They are kept as they are, with one
-    /// exception: without a shebang, a line that begins with `-` outside of
-    /// quotes and here-documents continues the line above. No shell has a
-    /// use for such a line, and entrypoints of the original kaiwo, which
-    /// joined all lines, are written that way.
+    /// exception: without a shebang, a line that begins with `-` continues the
+    /// command above it, as entrypoints of the original kaiwo are written,
+    /// which joined all lines. Quotes, here-documents and the arms of a `case`
+    /// are left as they are.
     ///
     /// # Errors
     /// [`WorkloadError::Value`] for a script without a command, and for a
@@ -76,15 +79,17 @@ impl Entrypoint {
                 content,
                 script: Script::Direct,
                 joined_lines: Vec::new(),
+                stray_lines: Vec::new(),
             });
         }
         match std::str::from_utf8(&content) {
             Ok(text) if !text.contains('\0') => {
-                let (text, joined_lines) = join_continued_lines(text);
+                let (text, joined_lines, stray_lines) = join_continued_lines(text);
                 Ok(Self {
                     content: text.into_bytes(),
                     script: Script::Shell,
                     joined_lines,
+                    stray_lines,
                 })
             }
             // Binaries are programs of their own; the kernel judges them.
@@ -92,6 +97,7 @@ impl Entrypoint {
                 content,
                 script: Script::Direct,
                 joined_lines: Vec::new(),
+                stray_lines: Vec::new(),
             }),
         }
     }
@@ -105,6 +111,7 @@ impl Entrypoint {
             content: text.into_bytes(),
             script: Script::Direct,
             joined_lines: Vec::new(),
+            stray_lines: Vec::new(),
         }
     }
 }
@@ -119,37 +126,44 @@ pub fn shell_quoted(word: &str) -> String {
 }
 
 /// Adds a backslash to the end of each line that the next one continues, and
-/// returns the numbers of those next lines.
-fn join_continued_lines(text: &str) -> (String, Vec<usize>) {
-    let mut joined_lines = Vec::new();
+/// returns the numbers of those next lines, and of lines that look like such
+/// and have nothing to continue.
+fn join_continued_lines(text: &str) -> (String, Vec<usize>, Vec<usize>) {
+    let (mut joined, mut stray) = (Vec::new(), Vec::new());
     let mut result = String::with_capacity(text.len() + 16);
     let mut state = ShellState::default();
-    // The last line that holds a command: what a `-` line can continue.
+    // Whether the last line is a command that can go on.
     let mut continuable = false;
+    let mut escaped = false;
     for (index, line) in text.split_inclusive('\n').enumerate() {
-        let starts_in_code = state.in_code();
-        if starts_in_code && continuable && line.trim_start().starts_with('-') {
-            let ending = if result.ends_with("\r\n") {
-                "\r\n"
+        if state.in_code() && !escaped && is_option(line) {
+            if continuable {
+                result.truncate(result.trim_end().len());
+                result.push_str(" \\\n");
+                joined.push(index + 1);
             } else {
-                "\n"
-            };
-            result.truncate(result.len() - ending.len());
-            let kept = result.trim_end().len();
-            result.truncate(kept);
-            result.push_str(" \\\n");
-            joined_lines.push(index + 1);
+                stray.push(index + 1);
+            }
         }
+        let was_in_code = state.in_code();
         let has_comment = state.read_line(line);
-        let blank = line.trim().is_empty();
-        continuable = state.in_code()
-            && !blank
+        escaped = line.trim_end_matches(['\n', '\r']).ends_with('\\');
+        let ends_in_code = was_in_code && state.in_code();
+        continuable = ends_in_code
+            && !line.trim().is_empty()
             && !has_comment
-            && !line.trim_end().ends_with('\\')
+            && !escaped
             && line.ends_with('\n');
         result.push_str(line);
     }
-    (result, joined_lines)
+    (result, joined, stray)
+}
+
+/// Returns whether a line begins with an option, and not with the pattern of a
+/// `case`.
+fn is_option(line: &str) -> bool {
+    let word = line.split_whitespace().next().unwrap_or_default();
+    word.starts_with('-') && !word.contains(')') && !line.trim_end().ends_with(')')
 }
 
 /// How far a shell is inside quotes and here-documents at the end of a line.
@@ -193,7 +207,8 @@ impl ShellState {
                 (None, '<')
                     if bare[index..].starts_with("<<")
                         && !bare[index..].starts_with("<<<")
-                        && before != '<' =>
+                        && before != '<'
+                        && !in_arithmetic(&bare[..index]) =>
                 {
                     if let Some(begun) = here_document(&bare[index + 2..]) {
                         self.here_documents.push_back(begun);
@@ -205,6 +220,12 @@ impl ShellState {
         }
         false
     }
+}
+
+/// Returns whether `before` opens an arithmetic expression, in which `<<`
+/// shifts.
+fn in_arithmetic(before: &str) -> bool {
+    before.matches("((").count() > before.matches("))").count()
 }
 
 /// Reads the delimiter after `<<`.
@@ -242,6 +263,8 @@ mod tests {
             "# a comment\n- stays\n",
             "echo \"<<END\"\necho ok\n",
             "x=$(( 1 << 2 ))\necho $x\n",
+            "case $1 in\n--one)\n  echo 1;;\n-a|-b)\n  echo 2;;\nesac\n",
+            "python - <<EOF\nprint(1)\nEOF\n--lost\n",
             "\u{feff}echo ünïcode\r\necho windows\r\n",
         ] {
             let entrypoint = parse(text);
@@ -258,6 +281,12 @@ mod tests {
             "python train.py \\\n  --epochs 3 \\\n  --lr=1e-4\necho done\n"
         );
         assert_eq!(entrypoint.joined_lines, [2, 3]);
+        assert_eq!(entrypoint.stray_lines, [] as [usize; 0]);
+        let shifted = parse("x=$((1<<2))\npython train.py\n  --lr 1\n# note\n  --late\n");
+        assert_eq!(
+            (shifted.joined_lines, shifted.stray_lines),
+            (vec![3], vec![5])
+        );
         assert_eq!(entrypoint.script, Script::Shell);
     }
 

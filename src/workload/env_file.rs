@@ -21,8 +21,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::WorkloadError;
-use crate::plan::name::is_dns_1123_subdomain;
-use crate::plan::pod::{check_mount_path, is_config_key, is_variable_name};
+use crate::names::is_dns_1123_subdomain;
+use crate::names::{check_mount_path, is_config_key, is_variable_name};
 use crate::yaml::{self, Located, YamlError};
 
 /// Variables and secrets of a workload.
@@ -204,7 +204,7 @@ pub(super) fn yaml_hint(error: &YamlError) -> Option<String> {
             "path",
         ];
         let word = key.split('`').nth(1)?;
-        return crate::plan::nearest(word, known.map(str::to_owned))
+        return crate::names::nearest(word, known.map(str::to_owned))
             .map(|near| format!("did you mean `{near}`?"));
     }
     error
@@ -272,6 +272,15 @@ impl Reader<'_> {
 
     fn variable(&mut self, name: Located<String>, source: EnvSource) -> Result<(), WorkloadError> {
         let Located { value: name, line } = name;
+        if let EnvSource::Value(value) = &source
+            && value.contains('\0')
+        {
+            return Err(self.wrong(
+                line,
+                format!("the value of {name} holds a NUL, which no variable can"),
+                "take it out, or put the value into a file",
+            ));
+        }
         if !is_variable_name(&name) {
             return Err(self.wrong(
                 line,
@@ -333,6 +342,22 @@ impl Reader<'_> {
                     path.value
                 ),
                 "write an absolute path such as /etc/gcp/credentials.json",
+            ));
+        }
+        // Kubelet refuses such names in a volume (validateLocalNonReservedPath).
+        if path
+            .value
+            .rsplit('/')
+            .next()
+            .is_some_and(|name| name.starts_with(".."))
+        {
+            return Err(self.wrong(
+                path.line,
+                format!(
+                    "{:?} cannot be the path of a mounted file: its name begins with two dots",
+                    path.value
+                ),
+                "choose another name",
             ));
         }
         if self

@@ -10,7 +10,7 @@ pub mod upload;
 use std::path::PathBuf;
 
 use crate::error::{Classified, ErrorClass};
-use crate::plan::quantity::ByteSize;
+use crate::quantity::ByteSize;
 use crate::yaml::{YamlError, place};
 
 /// Something in the workload directory that cannot be used as it is.
@@ -78,6 +78,9 @@ impl Classified for WorkloadError {
             Self::Read { path, source } => vec![match source.kind() {
                 std::io::ErrorKind::NotFound => {
                     "check the path; it is taken from the working directory".to_owned()
+                }
+                std::io::ErrorKind::InvalidData => {
+                    format!("{} is no UTF-8 text; save it as UTF-8", path.display())
                 }
                 _ => format!("see its rights with: ls -ld {}", path.display()),
             }],

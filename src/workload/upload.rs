@@ -75,14 +75,6 @@ impl Upload {
         self.files.is_empty()
     }
 
-    /// Returns the size of all files.
-    pub fn total_bytes(&self) -> u64 {
-        self.files
-            .iter()
-            .map(|file| file.content.len() as u64)
-            .sum()
-    }
-
     /// Divides the files into parts of at most [`PART_LIMIT`] bytes. Each
     /// file must be smaller than that; `workload::directory` sees to it.
     pub fn parts(&self) -> Vec<UploadPart<'_>> {

@@ -152,7 +152,7 @@ fn too_much_to_upload() {
         sandbox.write(&format!("w/data/{part}.bin"), vec![b'x'; 944_000]);
     }
     let outcome = refused(&sandbox, &[])
-        .says("w holds 9.0 MiB in 10 files")
+        .says("w holds 9.0 MiB in 11 files")
         .says("largest: data/0.bin (921 KiB)");
     assert!(
         outcome.stderr.contains("--upload-limit"),
@@ -168,7 +168,7 @@ fn too_much_to_upload() {
         sandbox.write(&format!("w/{part}.txt"), "x");
     }
     let _ = refused(&sandbox, &[])
-        .says("in 1500 files")
+        .says("in 1501 files")
         .says("1000 files");
 
     let sandbox = workload();
@@ -346,7 +346,7 @@ fn pod_settings_that_cannot_be() {
         ),
         (
             &["--volume", "a:/x", "--volume", "b:/x"],
-            "something is mounted there already",
+            "claim b cannot be mounted at /x: claim a is at /x",
         ),
     ] {
         let _ = refused(&sandbox, flags).says(says);

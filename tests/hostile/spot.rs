@@ -209,7 +209,7 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
     };
     let key = at(Spot::Key, "key");
     let pods = pods(&at, &key)?;
-    pods.check().ok()?;
+    pods.check(&[]).ok()?;
     Some(WorkloadRequest {
         kind,
         name: at(Spot::Name, "name"),

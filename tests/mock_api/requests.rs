@@ -166,7 +166,9 @@ fn a_replacement_is_rehearsed_under_another_name_and_deletes_by_uid() {
             match request.method.as_str() {
                 "GET" if path.ends_with("/jobs/alice-w") && !deleted => Some(Answer::Json(
                     200,
-                    json!({"metadata": {"name": "alice-w", "uid": "old"}}),
+                    json!({"metadata": {
+                        "name": "alice-w", "uid": "old", "annotations": {"kaiwo-cli/digest": "another"},
+                    }}),
                 )),
                 "DELETE" => {
                     deleted = true;

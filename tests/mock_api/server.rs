@@ -231,6 +231,7 @@ fn healthy(request: &Request) -> Answer {
             200,
             list(&[json!({"metadata": {"name": "kaiwo"}, "spec": {"clusterQueue": "kaiwo"}})]),
         ),
+        ("GET", path) if path.ends_with("/pods") => Answer::Json(200, list(&[])),
         ("GET", path) if path.ends_with("/clusterqueues") => {
             Answer::Json(200, list(&[cluster_queue()]))
         }

@@ -116,7 +116,7 @@ fn a_queue_that_may_not_be_made_is_printed_for_the_admin() {
         }
         path if path.ends_with("/localqueues") => Some(Answer::Refuse(
             403,
-            "cannot create resource \"localqueues\"",
+            "localqueues.kueue.x-k8s.io is forbidden: User \"alice\" cannot create resource \"localqueues\"",
         )),
         _ => None,
     });
@@ -152,8 +152,9 @@ fn a_failure_midway_removes_what_was_made() {
     let _ = api
         .submit(&["-g", "8"])
         .exits(1)
-        .says("cannot create job/alice-w; nothing of this submission is left")
-        .says("etcd is full");
+        .says("cannot create job/alice-w\n")
+        .says("etcd is full")
+        .says("note: nothing of this submission is left");
     let delete = api
         .requests()
         .into_iter()
@@ -182,14 +183,11 @@ fn what_cannot_be_removed_is_listed() {
                 .then_some(Answer::Refuse(500, "etcd is full"))
         }
     });
-    let outcome = api
-        .submit(&["-g", "8"])
-        .exits(6)
-        .says("cannot create job/alice-w (etcd is full)");
+    let outcome = api.submit(&["-g", "8"]).exits(6).says("etcd is full");
     assert!(
         outcome
             .stderr
-            .contains("help: remove it with: kubectl -n kaiwo delete configmap/alice-w-"),
+            .contains("help: remove what is left: kubectl -n kaiwo delete configmap/alice-w-"),
         "{}",
         outcome.stderr
     );
@@ -289,7 +287,7 @@ fn an_interrupt_removes_what_was_made() {
         .unwrap();
     assert!(status.success());
     let outcome = crate::common::Outcome::of(child.wait_with_output().unwrap()).exits(130);
-    let _ = outcome.says("interrupted; nothing of this submission is left");
+    let _ = outcome.says("job/alice-w may still appear: the request was sent and not answered");
     assert!(
         api.writes()
             .iter()

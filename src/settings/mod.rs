@@ -6,16 +6,20 @@
 //! A source that is silent leaves `None`; nothing here invents a value, so a
 //! file can never take back what was typed.
 
+mod values;
+
+pub use values::{DryRun, List, OutputFormat, Pairs, Switch, pair};
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::error::{Classified, ErrorClass};
 use crate::plan::pod::{ClaimMount, Seconds, SecretName, Storage, Toleration};
-use crate::plan::quantity::{ByteSize, Quantity};
+use crate::quantity::{ByteSize, Quantity};
 use crate::yaml::{self, YamlError};
 
 /// Where a value was given.
@@ -48,129 +52,6 @@ pub struct Sourced<T> {
     pub value: T,
     /// Where it was given.
     pub origin: Origin,
-}
-
-/// What `--dry-run` asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum DryRun {
-    /// Not a dry run: submit.
-    None,
-    /// Render and print, without any connection.
-    Client,
-    /// Render, let the API server check it, and print its answer.
-    Server,
-}
-
-impl FromStr for DryRun {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "none" | "false" => Ok(Self::None),
-            "client" | "true" => Ok(Self::Client),
-            "server" => Ok(Self::Server),
-            _ => Err("expected none, client or server".to_owned()),
-        }
-    }
-}
-
-/// Form of the data on stdout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum OutputFormat {
-    /// The manifests, as a stream of YAML documents.
-    Yaml,
-    /// One `kaiwo/v1` report, for programs.
-    Json,
-    /// `kind.group/name` of every object, one to a line.
-    Name,
-}
-
-impl FromStr for OutputFormat {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "yaml" => Ok(Self::Yaml),
-            "json" => Ok(Self::Json),
-            "name" => Ok(Self::Name),
-            _ => Err("expected yaml, json or name".to_owned()),
-        }
-    }
-}
-
-/// A list, in a variable with commas between its items, in a file as a
-/// sequence or a single item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct List<T>(pub Vec<T>);
-
-impl<T: FromStr<Err = String>> FromStr for List<T> {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        text.split(',')
-            .map(|item| item.trim().parse())
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-}
-
-impl<'de, T: FromStr<Err = String>> Deserialize<'de> for List<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Items<T>(std::marker::PhantomData<T>);
-        impl<'de, T: FromStr<Err = String>> serde::de::Visitor<'de> for Items<T> {
-            type Value = List<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an item or a sequence of items")
-            }
-            fn visit_str<E: serde::de::Error>(self, item: &str) -> Result<List<T>, E> {
-                item.parse().map(|item| List(vec![item])).map_err(E::custom)
-            }
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(
-                self,
-                mut items: A,
-            ) -> Result<List<T>, A::Error> {
-                let mut list = Vec::new();
-                while let Some(item) = items.next_element::<String>()? {
-                    list.push(item.parse().map_err(serde::de::Error::custom)?);
-                }
-                Ok(List(list))
-            }
-        }
-        deserializer.deserialize_any(Items(std::marker::PhantomData))
-    }
-}
-
-/// Names and values, in a variable as `K=V,K=V` or as a YAML mapping, in a
-/// file as a mapping.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Pairs(pub BTreeMap<String, String>);
-
-impl FromStr for Pairs {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text.trim_start().starts_with('{') {
-            return yaml::parse(Path::new("mapping"), text).map_err(|error| error.message);
-        }
-        text.split(',')
-            .map(pair)
-            .collect::<Result<_, String>>()
-            .map(Self)
-    }
-}
-
-/// Reads `KEY=VALUE`.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn pair(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text
-        .split_once('=')
-        .ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
-    Ok((key.trim().to_owned(), value.to_owned()))
 }
 
 macro_rules! settings {
@@ -212,6 +93,9 @@ macro_rules! settings {
                 lookup: impl Fn(&'static str) -> Option<String>,
             ) -> Result<Vec<(Origin, Settings)>, SettingsError> {
                 let mut sources = Vec::new();
+                // A variable that is set to nothing says nothing: CI systems
+                // export those that a pipeline left open.
+                let lookup = |name| lookup(name).filter(|text| !text.is_empty());
                 $( if let Some(text) = lookup($variable) {
                     let $field = Some(from_variable($variable, text)?);
                     sources.push((Origin::Variable($variable), Settings { $field, ..Settings::default() }));
@@ -263,7 +147,7 @@ settings! {
         /// Namespace of the workload.
         namespace: String = "KAIWO_NAMESPACE";
         /// Whether a missing namespace is made.
-        create_namespace: bool = "KAIWO_CREATE_NAMESPACE";
+        create_namespace: Switch = "KAIWO_CREATE_NAMESPACE";
         /// LocalQueue or ClusterQueue that admits the workload.
         queue: String = "KAIWO_QUEUE";
         /// WorkloadPriorityClass of Kueue.
@@ -293,7 +177,7 @@ settings! {
         /// Memory that comes with each GPU.
         memory_per_gpu: Quantity = "KAIWO_MEMORY_PER_GPU";
         /// Whether Ray runs the workload.
-        ray: bool = "KAIWO_RAY";
+        ray: Switch = "KAIWO_RAY";
         /// When a CronJob starts Jobs, as five fields of cron.
         schedule: String = "KAIWO_SCHEDULE";
         /// Version of Ray in the image.
@@ -319,11 +203,11 @@ settings! {
         /// Most bytes that are uploaded.
         upload_limit: ByteSize = "KAIWO_UPLOAD_LIMIT";
         /// Whether to queue what cannot be admitted now.
-        force: bool = "KAIWO_FORCE";
+        force: Switch = "KAIWO_FORCE";
         /// Whether an existing workload of this name is deleted first.
-        replace: bool = "KAIWO_REPLACE";
+        replace: Switch = "KAIWO_REPLACE";
         /// Whether the name gets a random suffix.
-        generate_name: bool = "KAIWO_GENERATE_NAME";
+        generate_name: Switch = "KAIWO_GENERATE_NAME";
         /// Whether and how far this is a rehearsal.
         dry_run: DryRun = "KAIWO_DRY_RUN";
         /// Form of the data on stdout.
@@ -432,7 +316,7 @@ impl Classified for SettingsError {
                 if key == "path" {
                     return vec!["remove `path`: the directory is given with -p".to_owned()];
                 }
-                match crate::plan::nearest(key, Settings::keys()) {
+                match crate::names::nearest(key, Settings::keys()) {
                     Some(known) => vec![format!("did you mean `{known}`?")],
                     None => vec![format!("known keys: {}", Settings::keys().join(", "))],
                 }

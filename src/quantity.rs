@@ -56,7 +56,7 @@ impl Quantity {
         i64::try_from(self.0.div_euclid(1000)).unwrap_or(i64::MAX)
     }
 
-    /// Returns the amount without its sign, where a difference may be negative.
+    /// Returns the amount, or nothing where a difference is negative.
     pub fn at_least_zero(self) -> Self {
         self.max(Self(0))
     }
@@ -120,6 +120,10 @@ impl FromStr for Quantity {
                     .ok_or_else(wrong)?,
             },
         };
+        // Beyond this nothing fits, and the sum below could not be formed.
+        if !(-60..=60).contains(&exponent) {
+            return Err(wrong());
+        }
         let power = exponent + 3 - places;
         let factor = 10_i128
             .checked_pow(power.unsigned_abs())
@@ -242,8 +246,29 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["", "Gi", "1.2.3", "4 Gi", "1x", "--1", "1e", "1e99", "0x10"] {
+        for text in [
+            "",
+            "Gi",
+            "1.2.3",
+            "4 Gi",
+            "1x",
+            "--1",
+            "1e",
+            "1e99",
+            "1e2147483647",
+            "1e-2147483648",
+            "0x10",
+        ] {
             assert!(text.parse::<Quantity>().is_err(), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics_and_what_is_read_is_written_back(text in "[-+]?[0-9]{0,12}(\\.[0-9]{0,20})?([eE][-+]?[0-9]{1,12}|[a-zA-Z]{0,2})") {
+            if let Ok(quantity) = text.parse::<Quantity>() {
+                proptest::prop_assert_eq!(quantity.to_string().parse::<Quantity>(), Ok(quantity));
+            }
         }
     }
 

@@ -1,0 +1,147 @@
+//! The command line that was typed: what it says about the connection, and
+//! how it would look with another flag.
+
+use std::time::Duration;
+
+use crate::cli::ConnectionArgs;
+use crate::cluster::Target;
+use crate::workload::entrypoint::shell_quoted;
+
+/// Flags that answer the question what to do about a name that is taken; a
+/// suggestion has at most one of them, so the others have to go. With whether
+/// they take a value of their own.
+const NAME_FLAGS: [(&str, bool); 4] = [
+    ("--replace", false),
+    ("--generate-name", false),
+    ("--force", false),
+    ("--name", true),
+];
+
+/// The words of a command line of kaiwo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandLine {
+    words: Vec<String>,
+}
+
+impl CommandLine {
+    /// Returns what this process was started with.
+    pub fn typed() -> Self {
+        let words = std::env::args_os()
+            .skip(1)
+            .map(|word| word.to_string_lossy().into_owned());
+        Self {
+            words: words.collect(),
+        }
+    }
+
+    /// Returns it as a line for a shell, with `flags` instead of those that
+    /// say what happens to the name, and before the command after `--`.
+    pub fn with(&self, flags: &[&str]) -> String {
+        let end = self
+            .words
+            .iter()
+            .position(|word| word == "--")
+            .unwrap_or(self.words.len());
+        let (options, command) = self.words.split_at(end);
+        let mut line = vec!["kaiwo".to_owned()];
+        let mut options = options.iter();
+        while let Some(word) = options.next() {
+            let flag = word.split('=').next().unwrap_or(word);
+            match NAME_FLAGS.iter().find(|(name, _)| *name == flag) {
+                // A chosen name stays, unless another one is suggested.
+                Some(("--name", _)) if !flags.contains(&"--name") => line.push(shell_quoted(word)),
+                Some((_, takes_value)) => {
+                    if *takes_value && !word.contains('=') {
+                        options.next();
+                    }
+                }
+                None => line.push(shell_quoted(word)),
+            }
+        }
+        line.extend(flags.iter().map(|flag| shell_quoted(flag)));
+        line.extend(command.iter().map(|word| shell_quoted(word)));
+        line.join(" ")
+    }
+}
+
+/// Returns which cluster is meant, and as whom.
+pub fn target(args: &ConnectionArgs) -> Target {
+    Target {
+        kubeconfig: args.kubeconfig.clone(),
+        kubeconfig_variable: std::env::var_os("KUBECONFIG"),
+        context: args.context.clone(),
+        as_user: args.as_user.clone(),
+        as_groups: args.as_group.clone(),
+        request_timeout: Duration::from_secs(args.request_timeout),
+        insecure_skip_tls_verify: args.insecure_skip_tls_verify,
+    }
+}
+
+/// Makes every `kubectl` in a text talk to the cluster that was typed, so that
+/// a command that is pasted does there what it says.
+pub fn with_connection(text: &str, args: &ConnectionArgs) -> String {
+    let mut kubectl = "kubectl".to_owned();
+    for (flag, value) in [
+        (
+            "--kubeconfig",
+            args.kubeconfig
+                .as_ref()
+                .map(|file| file.display().to_string()),
+        ),
+        ("--context", args.context.clone()),
+        ("--as", args.as_user.clone()),
+    ] {
+        if let Some(value) = value {
+            kubectl += &format!(" {flag} {}", shell_quoted(&value));
+        }
+    }
+    for group in &args.as_group {
+        kubectl += &format!(" --as-group {}", shell_quoted(group));
+    }
+    text.replace("kubectl ", &format!("{kubectl} "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> CommandLine {
+        CommandLine {
+            words: text.split(' ').map(str::to_owned).collect(),
+        }
+    }
+
+    #[test]
+    fn a_flag_is_added_before_the_command_and_replaces_its_like() {
+        let typed = line("submit -p train --name x --replace=false -- python --name y");
+        assert_eq!(
+            typed.with(&["--replace"]),
+            "kaiwo submit -p train --name x --replace -- python --name y"
+        );
+        assert_eq!(
+            typed.with(&["--name", "x-2"]),
+            "kaiwo submit -p train --name x-2 -- python --name y"
+        );
+        assert_eq!(
+            line("submit --name=x").with(&["--name", "x-2"]),
+            "kaiwo submit --name x-2"
+        );
+    }
+
+    #[test]
+    fn kubectl_is_told_the_same_cluster() {
+        let args = ConnectionArgs {
+            context: Some("my prod".to_owned()),
+            as_user: Some("bob".to_owned()),
+            ..ConnectionArgs::default()
+        };
+        assert_eq!(
+            with_connection("see: kubectl -n a get x", &args),
+            "see: kubectl --context 'my prod' --as bob -n a get x"
+        );
+        assert_eq!(
+            with_connection("kubectl get x", &ConnectionArgs::default()),
+            "kubectl get x"
+        );
+    }
+}

@@ -1,0 +1,153 @@
+//! Values of settings, each read from the one text that a flag, a variable and
+//! a file share.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::yaml::{self, deserialize_from_text};
+
+/// What `--dry-run` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DryRun {
+    /// Not a dry run: submit.
+    None,
+    /// Render and print, without any connection.
+    Client,
+    /// Render, let the API server check it, and print its answer.
+    Server,
+}
+
+impl FromStr for DryRun {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" | "false" => Ok(Self::None),
+            "client" | "true" => Ok(Self::Client),
+            "server" => Ok(Self::Server),
+            _ => Err("expected none, client or server".to_owned()),
+        }
+    }
+}
+
+/// Form of the data on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// The manifests, as a stream of YAML documents.
+    Yaml,
+    /// One `kaiwo/v1` report, for programs.
+    Json,
+    /// `kind.group/name` of every object, one to a line.
+    Name,
+}
+
+impl FromStr for OutputFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "yaml" => Ok(Self::Yaml),
+            "json" => Ok(Self::Json),
+            "name" => Ok(Self::Name),
+            _ => Err("expected yaml, json or name".to_owned()),
+        }
+    }
+}
+
+deserialize_from_text!(DryRun);
+deserialize_from_text!(OutputFormat);
+
+/// Something that is on or off. Variables are also set to 1 and 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Switch(pub bool);
+
+impl FromStr for Switch {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "true" | "1" | "yes" => Ok(Self(true)),
+            "false" | "0" | "no" => Ok(Self(false)),
+            _ => Err("expected true or false".to_owned()),
+        }
+    }
+}
+
+/// A list, in a variable with commas between its items, in a file as a
+/// sequence or a single item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List<T>(pub Vec<T>);
+
+impl<T: FromStr<Err = String>> FromStr for List<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.split(',')
+            .map(|item| item.trim().parse())
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+impl<'de, T: FromStr<Err = String>> Deserialize<'de> for List<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Items<T>(std::marker::PhantomData<T>);
+        impl<'de, T: FromStr<Err = String>> serde::de::Visitor<'de> for Items<T> {
+            type Value = List<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an item or a sequence of items")
+            }
+            fn visit_str<E: serde::de::Error>(self, item: &str) -> Result<List<T>, E> {
+                item.parse().map(|item| List(vec![item])).map_err(E::custom)
+            }
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut items: A,
+            ) -> Result<List<T>, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = items.next_element::<String>()? {
+                    list.push(item.parse().map_err(serde::de::Error::custom)?);
+                }
+                Ok(List(list))
+            }
+        }
+        deserializer.deserialize_any(Items(std::marker::PhantomData))
+    }
+}
+
+/// Names and values, in a variable as `K=V,K=V` or as a YAML mapping, in a
+/// file as a mapping.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Pairs(pub BTreeMap<String, String>);
+
+impl FromStr for Pairs {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.trim_start().starts_with('{') {
+            return yaml::parse(Path::new("mapping"), text).map_err(|error| error.message);
+        }
+        text.split(',')
+            .map(pair)
+            .collect::<Result<_, String>>()
+            .map(Self)
+    }
+}
+
+/// Reads `KEY=VALUE`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
