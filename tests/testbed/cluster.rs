@@ -134,6 +134,19 @@ impl Testbed {
         );
     }
 
+    /// Makes a LocalQueue in the test's namespace. `extra` is merged into its
+    /// spec.
+    pub fn local_queue(&self, name: &str, cluster_queue: &str, extra: Value) {
+        let mut spec = json!({"clusterQueue": cluster_queue});
+        for (key, value) in extra.as_object().unwrap() {
+            spec[key] = value.clone();
+        }
+        self.apply(json!({
+            "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "LocalQueue",
+            "metadata": {"name": name, "namespace": self.name}, "spec": spec,
+        }));
+    }
+
     /// Runs `kaiwo submit` with the test's namespace and queue.
     pub fn submit(&self, arguments: &[&str]) -> Outcome {
         self.sandbox.kaiwo(&self.submit_arguments(arguments))
@@ -159,6 +172,8 @@ impl Testbed {
             "ClusterQueue" => ("kueue.x-k8s.io/v1beta2", "clusterqueues"),
             "ResourceFlavor" => ("kueue.x-k8s.io/v1beta2", "resourceflavors"),
             "Workload" => ("kueue.x-k8s.io/v1beta2", "workloads"),
+            "WorkloadPriorityClass" => ("kueue.x-k8s.io/v1beta2", "workloadpriorityclasses"),
+            "ResourceQuota" => ("v1", "resourcequotas"),
             "RoleBinding" => ("rbac.authorization.k8s.io/v1", "rolebindings"),
             other => panic!("no path is known for {other}"),
         };
@@ -174,7 +189,7 @@ impl Testbed {
     fn namespaced(kind: &str) -> bool {
         !matches!(
             kind,
-            "Namespace" | "Node" | "ClusterQueue" | "ResourceFlavor"
+            "Namespace" | "Node" | "ClusterQueue" | "ResourceFlavor" | "WorkloadPriorityClass"
         )
     }
 
@@ -236,15 +251,26 @@ impl Testbed {
 
     /// Waits until `look` sees something, and returns that.
     #[track_caller]
-    pub fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    pub fn wait<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        self.wait_up_to(DEADLINE, what, look)
+    }
+
+    /// Waits longer than usual, for what comes by the clock.
+    #[track_caller]
+    pub fn wait_up_to<T>(
+        &self,
+        deadline: Duration,
+        what: &str,
+        mut look: impl FnMut() -> Option<T>,
+    ) -> T {
         let start = Instant::now();
         loop {
             if let Some(seen) = look() {
                 return seen;
             }
             assert!(
-                start.elapsed() < DEADLINE,
-                "waited {DEADLINE:?} for {what}; {}",
+                start.elapsed() < deadline,
+                "waited {deadline:?} for {what}; {}",
                 self.tell()
             );
             std::thread::sleep(Duration::from_millis(100));
@@ -276,7 +302,7 @@ impl Testbed {
     /// Tells what is in the namespace, for a failed test.
     fn tell(&self) -> String {
         let mut lines = vec![format!("in namespace {}:", self.name)];
-        for kind in ["Workload", "Job", "RayJob", "Pod"] {
+        for kind in ["Workload", "CronJob", "Job", "RayJob", "Pod"] {
             for object in self.list(kind) {
                 lines.push(format!(
                     "{kind} {} {}",
