@@ -72,26 +72,57 @@ pub fn parse_documents(file: &Path, text: &str) -> Result<Vec<serde_json::Value>
 /// Returns `value` as one YAML document, with texts of several lines as
 /// literal blocks where every parser reads those alike.
 pub fn to_string(value: &serde_json::Value) -> String {
-    let options = serde_saphyr::ser_options! { prefer_block_scalars: !has_awkward_text(value) };
     // Serialising plain data into a string cannot fail; an error here would
     // be a bug in this crate, and the message is the best that can be shown.
+    if any_text(value, &|text| text.contains(is_unprintable)) {
+        return as_json(value).unwrap_or_else(|error| format!("# not serialisable: {error}\n"));
+    }
+    let options =
+        serde_saphyr::ser_options! { prefer_block_scalars: !any_text(value, &disagreed_on) };
     serde_saphyr::to_string_with_options(value, options)
         .unwrap_or_else(|error| format!("# not serialisable: {error}\n"))
 }
 
-/// Returns whether a text begins in a way that makes parsers disagree about
-/// the indentation of a literal block: Kubernetes' own refuses a tab there.
-fn has_awkward_text(value: &serde_json::Value) -> bool {
-    match value {
-        serde_json::Value::String(text) => {
-            let first = text
-                .lines()
-                .find(|line| !line.trim_end_matches('\r').is_empty());
-            text.starts_with(['\n', '\r'])
-                || first.is_some_and(|line| line.starts_with([' ', '\t']))
+/// Writes a document as JSON, which is YAML too, with escapes for everything
+/// that a YAML parser may refuse as not printable, even in quotes.
+fn as_json(value: &serde_json::Value) -> serde_json::Result<String> {
+    let json = serde_json::to_string_pretty(value)? + "\n";
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\n' => escaped.push(c),
+            c if is_unprintable(c) => escaped += &format!("\\u{:04x}", u32::from(c)),
+            c => escaped.push(c),
         }
-        serde_json::Value::Array(items) => items.iter().any(has_awkward_text),
-        serde_json::Value::Object(fields) => fields.values().any(has_awkward_text),
+    }
+    Ok(escaped)
+}
+
+/// Returns whether a character is outside of what YAML 1.1 and 1.2 both call
+/// printable, or is a line break to one of them.
+pub fn is_unprintable(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
+        || matches!(
+            c,
+            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        )
+}
+
+/// Returns whether parsers disagree about a text as a literal block: by its
+/// beginning, from which they take the indentation (Kubernetes' own refuses a
+/// tab there), or by its line breaks.
+fn disagreed_on(text: &str) -> bool {
+    let first = text.lines().find(|line| !line.is_empty());
+    text.starts_with('\n')
+        || text.contains('\r')
+        || first.is_some_and(|line| line.starts_with([' ', '\t']))
+}
+
+fn any_text(value: &serde_json::Value, matches: &impl Fn(&str) -> bool) -> bool {
+    match value {
+        serde_json::Value::String(text) => matches(text),
+        serde_json::Value::Array(items) => items.iter().any(|item| any_text(item, matches)),
+        serde_json::Value::Object(fields) => fields.values().any(|field| any_text(field, matches)),
         _ => false,
     }
 }
@@ -140,7 +171,16 @@ mod tests {
     #[test]
     fn texts_are_blocks_only_where_parsers_agree() {
         assert_eq!(to_string(&json!({"a": "x\n\ty\n"})), "a: |\n  x\n  \ty\n");
-        for text in ["\techo\n", "\n\ta\n", "  indented\nless\n", "\n\n"] {
+        for text in [
+            "\techo\n",
+            "\n\ta\n",
+            "  indented\nless\n",
+            "\n\n",
+            "a\r\nb\r\n",
+            "a\n\0\n",
+            "a\n\u{85}\u{2028}b\n",
+            "\u{1b}[1m\n",
+        ] {
             let written = to_string(&json!({"a": text}));
             assert!(!written.contains("|"), "{written}");
             assert_eq!(

@@ -138,10 +138,10 @@ impl<'a> Mode<'a> {
                 (Some(old), Some(_)) => submission.remove(old).await?,
                 _ => {}
             }
-            Ok(submission
+            submission
                 .create()
                 .await
-                .map_err(|error| self.ways_out(error, &plan.request))?)
+                .map_err(|error| self.ways_out(error, &plan.request))
         };
         let interrupt = async { _ = tokio::signal::ctrl_c().await };
         let submitted = submission.carry_out(steps, interrupt).await?;

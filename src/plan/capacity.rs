@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Refusal;
-use super::facts::{ClusterQueue, FlavorQuotas, StopPolicy};
+use super::facts::{ClusterQueue, FlavorQuotas};
 use super::flavor::{self, Offer};
 use crate::quantity::Quantity;
 
@@ -122,8 +122,8 @@ pub struct Forecast {
     pub lacking: Option<Lack>,
     /// Workloads that wait in the queue already.
     pub ahead: i64,
-    /// Whether the queue admits at all.
-    pub open: bool,
+    /// Why the queue admits nothing at all, if so.
+    pub obstacle: Option<String>,
 }
 
 /// A resource of which too little is free.
@@ -189,13 +189,13 @@ impl Forecast {
             nominal,
             lacking,
             ahead: queue.status.pending_workloads,
-            open: queue.spec.stop_policy == StopPolicy::None,
+            obstacle: None,
         })
     }
 
     /// Returns whether nothing stands between the workload and its start.
     pub fn starts_now(&self) -> bool {
-        self.open && self.ahead == 0 && self.lacking.is_none()
+        self.obstacle.is_none() && self.ahead == 0 && self.lacking.is_none()
     }
 }
 
@@ -274,9 +274,11 @@ mod tests {
         let mut busy = queue(32, 0);
         busy.status.pending_workloads = 3;
         assert!(!forecast(&busy).starts_now());
-        let mut stopped = queue(32, 0);
-        stopped.spec.stop_policy = StopPolicy::Hold;
-        assert!(!forecast(&stopped).starts_now());
+        let stopped = Forecast {
+            obstacle: Some("stopped".into()),
+            ..forecast(&queue(32, 0))
+        };
+        assert!(!stopped.starts_now());
         assert_eq!(
             Forecast::new(&busy, &[], "nvidia.com/gpu", &pods(1, 1)),
             None

@@ -292,7 +292,10 @@ fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Ref
             &plan.request.pods,
         );
         let counted = plan.gpu_resource.as_deref().unwrap_or("cpu");
-        plan.forecast = Forecast::new(queue, &flavors, counted, &set);
+        plan.forecast = Forecast::new(queue, &flavors, counted, &set).map(|forecast| Forecast {
+            obstacle: choice.obstacle.clone(),
+            ..forecast
+        });
     }
     Ok(plan)
 }

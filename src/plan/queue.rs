@@ -18,6 +18,8 @@ pub struct QueueChoice {
     pub create_for: Option<String>,
     /// What the LocalQueue itself tells about resources.
     pub resources: Vec<String>,
+    /// Why the queue admits nothing, where the user forces it.
+    pub obstacle: Option<String>,
 }
 
 /// Chooses for `wanted`: the LocalQueue of that name; else a LocalQueue that
@@ -57,6 +59,7 @@ pub fn choose(
             cluster_queue: find(&queue.spec.cluster_queue),
             create_for: None,
             resources: reserved_resources(queue),
+            obstacle: None,
         },
         None => {
             if cluster_queues.is_some() && find(wanted).is_none() {
@@ -67,29 +70,43 @@ pub fn choose(
                 cluster_queue: find(wanted),
                 create_for: Some(wanted.to_owned()),
                 resources: Vec::new(),
+                obstacle: None,
             }
         }
     };
 
-    if force {
-        return Ok(choice);
+    match obstacle(existing, &choice, facts, namespace) {
+        Some(refusal) if !force => Err(refusal),
+        obstacle => Ok(QueueChoice {
+            obstacle: obstacle.map(|refusal| refusal.message),
+            ..choice
+        }),
     }
+}
+
+/// Returns what keeps the queue from admitting anything of this namespace.
+fn obstacle(
+    existing: Option<&LocalQueue>,
+    choice: &QueueChoice,
+    facts: &ClusterFacts,
+    namespace: &str,
+) -> Option<Refusal> {
     if let Some(queue) = existing {
         if queue.spec.stop_policy != StopPolicy::None {
-            return Err(is_stopped("LocalQueue", &queue.metadata.name));
+            return Some(is_stopped("LocalQueue", &queue.metadata.name));
         }
-        if cluster_queues.is_some() && choice.cluster_queue.is_none() {
-            return Err(points_nowhere(queue, cluster_queues));
+        let known = facts.cluster_queues.known();
+        if known.is_some() && choice.cluster_queue.is_none() {
+            return Some(points_nowhere(queue, known));
         }
     }
-    if let Some(queue) = &choice.cluster_queue {
-        if queue.spec.stop_policy != StopPolicy::None {
-            return Err(is_stopped("ClusterQueue", &queue.metadata.name));
-        }
-        is_active(queue)?;
-        selects_namespace(queue, facts, namespace)?;
+    let queue = choice.cluster_queue.as_ref()?;
+    if queue.spec.stop_policy != StopPolicy::None {
+        return Some(is_stopped("ClusterQueue", &queue.metadata.name));
     }
-    Ok(choice)
+    is_active(queue)
+        .and_then(|()| selects_namespace(queue, facts, namespace))
+        .err()
 }
 
 fn is_active(queue: &ClusterQueue) -> Result<(), Refusal> {

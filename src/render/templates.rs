@@ -7,6 +7,7 @@ use tera::{Context, Tera};
 
 use super::context::TemplateContext;
 use crate::plan::name::WorkloadKind;
+use crate::yaml;
 
 /// Templates that are included in others come first, because Tera checks
 /// that what is included exists.
@@ -92,16 +93,10 @@ pub fn render(template: &str, context: &TemplateContext) -> Result<String, tera:
 fn write_scalar(text: &str, output: &mut dyn Write) -> io::Result<()> {
     let json = serde_json::to_string(text).map_err(io::Error::other)?;
     for c in json.chars() {
-        match c {
-            '\u{7f}'..='\u{9f}'
-            | '\u{2028}'
-            | '\u{2029}'
-            | '\u{feff}'
-            | '\u{fffe}'
-            | '\u{ffff}' => {
-                write!(output, "\\u{:04x}", u32::from(c))?;
-            }
-            c => write!(output, "{c}")?,
+        if yaml::is_unprintable(c) {
+            write!(output, "\\u{:04x}", u32::from(c))?;
+        } else {
+            write!(output, "{c}")?;
         }
     }
     Ok(())

@@ -73,8 +73,8 @@ fn waiting(forecast: &Forecast) -> String {
         return "starts now".to_owned();
     }
     let mut parts = Vec::new();
-    if !forecast.open {
-        parts.push("the queue is stopped".to_owned());
+    if let Some(obstacle) = &forecast.obstacle {
+        parts.push(format!("waits, because {obstacle}"));
     }
     if forecast.ahead > 0 {
         parts.push(format!("{} ahead", forecast.ahead));
