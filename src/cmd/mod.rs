@@ -16,7 +16,7 @@ use crate::ui::Ui;
 
 /// Runs the command that was typed and returns the process's exit code.
 pub fn run(cli: Cli) -> ExitCode {
-    let ui = Ui::new(cli.talk.quiet, color(&cli.talk));
+    let ui = Ui::new(cli.talk.quiet, cli.talk.verbose > 0, color(&cli.talk));
     start_log(cli.talk.verbose);
     let result = match cli.command {
         Command::Submit(args) => submit::run(&args, ui),

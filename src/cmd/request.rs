@@ -15,6 +15,7 @@ use crate::plan::gpu::GpuRequest;
 use crate::plan::name::{NameParts, WorkloadKind};
 use crate::plan::pod::{PodSettings, SecretKey};
 use crate::plan::request::{Lifetime, Run, Schedule, WorkloadRequest};
+use crate::quantity::ByteSize;
 use crate::settings::{Merged, Origin, Settings, Sourced, Switch};
 use crate::ui::Ui;
 use crate::workload::directory::{self, DEFAULT_LIMIT, WorkloadDirectory};
@@ -348,6 +349,7 @@ fn read_directory(
     if !directory.left_out.is_empty() {
         ui.status(format!("  not uploaded: {}", directory.left_out.join(", ")));
     }
+    ui.detail(format!("  {}", uploads(&directory.files)));
     if let Some(entrypoint) = &directory.entrypoint {
         let file = path.join(FILE_NAME);
         if let Some((lines, verb)) = numbered(&entrypoint.joined_lines, "continues", "continue") {
@@ -364,6 +366,27 @@ fn read_directory(
         }
     }
     Ok(directory)
+}
+
+/// Returns the words for what is uploaded besides the entrypoint.
+fn uploads(files: &[UploadFile]) -> String {
+    let size = |file: &UploadFile| ByteSize(file.content.len() as u64);
+    let total = ByteSize(files.iter().map(|file| size(file).0).sum());
+    let mut largest: Vec<&UploadFile> = files.iter().collect();
+    largest.sort_by_key(|file| std::cmp::Reverse(size(file)));
+    let rows: Vec<String> = largest
+        .iter()
+        .take(5)
+        .map(|file| format!("{} ({})", file.path, size(file)))
+        .collect();
+    match files {
+        [] => "uploads: nothing but the entrypoint".to_owned(),
+        files => format!(
+            "uploads: {} files, {total}; largest: {}",
+            files.len(),
+            rows.join(", ")
+        ),
+    }
 }
 
 /// Returns `line 2` or `lines 2, 3` and the verb that goes with it.

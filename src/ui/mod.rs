@@ -15,17 +15,20 @@ use crate::error::CommandError;
 #[derive(Debug, Clone, Copy)]
 pub struct Ui {
     quiet: bool,
+    verbose: bool,
     color: bool,
     terminal: bool,
 }
 
 impl Ui {
-    /// Creates a voice that is silent about everything but errors if `quiet`.
-    /// `color` is the user's word, `None` leaves it to the terminal.
-    pub fn new(quiet: bool, color: Option<bool>) -> Self {
+    /// Creates a voice that is silent about everything but errors if `quiet`,
+    /// and adds details if `verbose`. `color` is the user's word, `None` leaves
+    /// it to the terminal.
+    pub fn new(quiet: bool, verbose: bool, color: Option<bool>) -> Self {
         let terminal = io::stderr().is_terminal();
         Self {
             quiet,
+            verbose,
             color: color.unwrap_or(terminal),
             terminal,
         }
@@ -35,6 +38,13 @@ impl Ui {
     pub fn status(&self, text: impl Display) {
         if !self.quiet {
             write_stderr(&format!("{text}\n"));
+        }
+    }
+
+    /// Says something for those who want to know more.
+    pub fn detail(&self, text: impl Display) {
+        if self.verbose {
+            self.status(text);
         }
     }
 

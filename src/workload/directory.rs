@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
 use super::WorkloadError;
 use super::entrypoint::{self, Entrypoint};
 use super::upload::{PART_LIMIT, UploadFile};
@@ -17,13 +19,16 @@ const SPECIAL: [&str; 6] = [
     PROJECT_SETTINGS,
     "template",
     "serveconfig",
-    ".kaiwoignore",
+    IGNORE,
 ];
 /// Name of the file with variables.
 const ENV: &str = "env";
 /// Name of the file with settings.
 pub const PROJECT_SETTINGS: &str = "kaiwoconfig";
-/// What no workload needs, wherever it lies.
+/// Name of the file that says what is not uploaded.
+const IGNORE: &str = ".kaiwoignore";
+/// What no workload needs, wherever it lies: the first lines of every ignore
+/// file, so that a user's `!.venv` takes one back.
 const LEFT_OUT: [&str; 3] = [".git", "__pycache__", ".venv"];
 
 /// Most bytes of all files together, unless `--upload-limit` says other.
@@ -99,6 +104,7 @@ pub fn read(
         open: vec![root.clone()],
         root,
         limit,
+        ignored: ignored(path)?,
     };
     // The entrypoint is a file like the others, read in a form of its own.
     let file = path.join(entrypoint::FILE_NAME);
@@ -169,6 +175,7 @@ struct Walk<'a> {
     /// Real paths of the directories being walked, to notice a circle.
     open: Vec<PathBuf>,
     limit: ByteSize,
+    ignored: Gitignore,
 }
 
 impl Walk<'_> {
@@ -188,7 +195,8 @@ impl Walk<'_> {
                 continue;
             }
             let path = format!("{prefix}{name}");
-            if LEFT_OUT.contains(&name.as_str()) {
+            let is_directory = entry.path().is_dir();
+            if self.ignored.matched(&path, is_directory).is_ignore() {
                 self.left_out.push(path);
                 continue;
             }
@@ -312,6 +320,31 @@ fn is_executable(metadata: &fs::Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_executable(_: &fs::Metadata) -> bool {
     false
+}
+
+/// Reads the ignore file, in the syntax of `.gitignore`.
+fn ignored(path: &Path) -> Result<Gitignore, WorkloadError> {
+    let file = path.join(IGNORE);
+    // Paths are matched relative to the top, so the root is of no matter.
+    let mut builder = GitignoreBuilder::new("");
+    let text = read_text(&file)?.unwrap_or_default();
+    let own = LEFT_OUT.into_iter().map(|line| (0, line));
+    for (number, line) in own.chain((1..).zip(text.lines())) {
+        builder
+            .add_line(None, line)
+            .map_err(|error| WorkloadError::Value {
+                file: file.clone(),
+                line: number,
+                message: format!("{line:?} is no pattern: {error}"),
+                hint: "write patterns as in .gitignore".to_owned(),
+            })?;
+    }
+    builder.build().map_err(|error| WorkloadError::Value {
+        file,
+        line: 0,
+        message: error.to_string(),
+        hint: "use fewer or simpler patterns".to_owned(),
+    })
 }
 
 fn check(path: &Path) -> Result<(), WorkloadError> {

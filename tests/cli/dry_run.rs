@@ -174,3 +174,42 @@ fn a_reader_who_leaves_is_no_error() {
     let outcome = crate::common::Outcome::of(child.wait_with_output().unwrap()).exits(0);
     assert!(!outcome.stderr.contains("error"), "{}", outcome.stderr);
 }
+
+#[test]
+fn what_an_ignore_file_names_stays_at_home() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w/entrypoint", "echo\n");
+    sandbox.write(
+        "w/.kaiwoignore",
+        "*.ckpt\n/data/\n!keep.ckpt\n# note\n\n!.venv\n",
+    );
+    for file in [
+        "w/a.ckpt",
+        "w/sub/b.ckpt",
+        "w/keep.ckpt",
+        "w/data/x",
+        "w/sub/data/y",
+        "w/.venv/bin/z",
+        "w/sub/.git/config",
+    ] {
+        sandbox.write(file, "x");
+    }
+    let outcome = sandbox.kaiwo(&["submit", "-p", "w", "-d", "-v"]).exits(0);
+    let map = outcome.document("ConfigMap");
+    let keys: Vec<&str> = map["data"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(|key| &key[5..])
+        .collect();
+    assert_eq!(keys, ["z", "entrypoint", "keep.ckpt", "y"]);
+    let _ = outcome
+        .says("  not uploaded: a.ckpt, data, sub/.git, sub/b.ckpt\n")
+        .says("  uploads: 3 files, 3 B; largest: ");
+
+    sandbox.write("w/.kaiwoignore", "ok\n[z-a]\n");
+    let _ = sandbox
+        .kaiwo(&["submit", "-p", "w", "-d"])
+        .exits(3)
+        .says("w/.kaiwoignore:2: \"[z-a]\" is no pattern");
+}
