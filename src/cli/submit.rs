@@ -132,20 +132,35 @@ pub struct SubmitArgs {
     #[arg(long, value_name = "SIZE", help_heading = "GPUs")]
     pub memory_per_gpu: Option<Quantity>,
 
-    /// Mount a claim: PVC:/path[:ro]; may be repeated
-    #[arg(long, value_name = "MOUNT", help_heading = "Pods")]
+    /// Claims to mount.
+    #[arg(
+        help = "Mount a claim: PVC:/path[:ro]; may be repeated",
+        long,
+        value_name = "MOUNT",
+        help_heading = "Pods"
+    )]
     pub volume: Vec<ClaimMount>,
 
-    /// Claim for /scratch: SIZE[,CLASS] [default: an emptyDir]
-    #[arg(long, value_name = "SIZE", help_heading = "Pods")]
+    /// Claim for `/scratch`.
+    #[arg(
+        help = "Claim for /scratch: SIZE[,CLASS] [default: an emptyDir]",
+        long,
+        value_name = "SIZE",
+        help_heading = "Pods"
+    )]
     pub storage: Option<Storage>,
 
     /// Label the nodes must have; may be repeated
     #[arg(long, value_name = "K=V", value_parser = pair, help_heading = "Pods")]
     pub node_selector: Vec<(String, String)>,
 
-    /// Taint to tolerate: KEY[=VALUE][:EFFECT]; may be repeated
-    #[arg(long, value_name = "TAINT", help_heading = "Pods")]
+    /// Taints to tolerate.
+    #[arg(
+        help = "Taint to tolerate: KEY[=VALUE][:EFFECT]; may be repeated",
+        long,
+        value_name = "TAINT",
+        help_heading = "Pods"
+    )]
     pub toleration: Vec<Toleration>,
 
     /// Service account of the pods
