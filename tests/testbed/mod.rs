@@ -10,6 +10,9 @@
 use std::io::Write as _;
 
 mod cluster;
+mod dry_run;
+mod objects;
+mod refusals;
 mod runs;
 mod submit;
 

@@ -1,0 +1,324 @@
+//! What `kaiwo submit` refuses on a real control plane, and what `--force`
+//! lets pass.
+
+use serde_json::{Value, json};
+
+use super::cluster::{Flavor, Testbed, has_condition};
+use super::objects::{example, nothing_was_made, uploads};
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn what_can_never_run_is_refused_before_anything_is_made() {
+    let testbed = Testbed::with_queue("refused", Flavor::Amd, 32);
+    let path = example("hello");
+    let _ = testbed
+        .submit(&["-p", &path, "-g", "8"])
+        .exits(3)
+        .says(&format!("namespace \"{}\" does not exist", testbed.name))
+        .says("--create-namespace");
+    assert_eq!(testbed.find("Namespace", &testbed.name), None);
+    testbed.namespace();
+
+    let _ = testbed
+        .submit(&["-p", &path, "-g", "64"])
+        .exits(3)
+        .says(&format!(
+            "64 amd.com/gpu can never be admitted: ClusterQueue \"{}\" gives at most 32",
+            testbed.name
+        ))
+        .says("-g 32 or less")
+        .says("--force");
+    let _ = testbed
+        .submit(&["-p", &path, "-g", "22"])
+        .exits(3)
+        .says("help: try -g 16 or -g 24");
+    let wrong = format!("{}x", testbed.name);
+    let _ = testbed
+        .sandbox
+        .kaiwo(&["submit", "-p", &path, "-n", &testbed.name, "-q", &wrong])
+        .exits(3)
+        .says(&format!("no queue {wrong:?}"))
+        .says(&format!("did you mean -q {}?", testbed.name));
+    let _ = testbed
+        .submit(&["-p", &path, "-g", "8", "--gpu-resource", "nvidia.com/gpu"])
+        .exits(3)
+        .says("hands out no nvidia.com/gpu, only cpu, memory, amd.com/gpu");
+    for kind in ["LocalQueue", "Job", "Workload"] {
+        assert_eq!(testbed.list(kind), [] as [Value; 0], "{kind}");
+    }
+    assert_eq!(uploads(&testbed), [] as [String; 0]);
+
+    // Hopeless is not impossible: the quota may be raised.
+    let _ = testbed
+        .submit(&["-p", &path, "-g", "64", "--force"])
+        .exits(0)
+        .says("needs 32 more");
+    testbed.delete("Job", "alice-hello");
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn users_without_rights_are_told_what_they_lack() {
+    let testbed = Testbed::with_queue("rights", Flavor::Amd, 32);
+    testbed.namespace();
+    let path = example("hello");
+    let nobody = testbed
+        .submit(&[
+            "-p",
+            &path,
+            "-g",
+            "1",
+            "--gpu-resource",
+            "amd.com/gpu",
+            "--as",
+            "nobody",
+        ])
+        .exits(4);
+    let _ = nobody.says("not allowed");
+    assert_eq!(testbed.list("Job"), [] as [Value; 0]);
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_local_queue_that_leads_nowhere_is_refused() {
+    let testbed = Testbed::new("nowhere");
+    testbed.namespace();
+    let missing = format!("{}-missing", testbed.name);
+    testbed.local_queue("team", &missing, json!({}));
+    let path = example("hello");
+    // By its own name, and by that of what it points at.
+    for queue in ["team", &missing] {
+        let _ = testbed
+            .sandbox
+            .kaiwo(&[
+                "submit",
+                "-p",
+                &path,
+                "-g",
+                "8",
+                "-n",
+                &testbed.name,
+                "-q",
+                queue,
+            ])
+            .exits(3)
+            .says("team")
+            .says(&missing);
+        nothing_was_made(&testbed);
+    }
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_queue_without_cpu_and_memory_is_refused() {
+    let testbed = Testbed::new("gpusonly");
+    testbed.namespace();
+    testbed.cluster_queue(
+        &[(Flavor::Amd, 32)],
+        json!({"resourceGroups": [{
+            "coveredResources": ["amd.com/gpu"],
+            "flavors": [{"name": Flavor::Amd.name(), "resources": [
+                {"name": "amd.com/gpu", "nominalQuota": 32},
+            ]}],
+        }]}),
+    );
+    let path = example("hello");
+    for ray in [&[][..], &["--ray"]] {
+        let _ = testbed
+            .submit(&[&["-p", &path, "-g", "8"], ray].concat())
+            .exits(3)
+            .says(&testbed.name)
+            .says("has no quota for cpu");
+        nothing_was_made(&testbed);
+    }
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_queue_closed_to_the_namespace_is_refused_before_the_namespace_is_made() {
+    let testbed = Testbed::new("closed");
+    testbed.cluster_queue(
+        &[(Flavor::Amd, 32)],
+        json!({"namespaceSelector": {"matchLabels": {"team": "research"}}}),
+    );
+    let path = example("hello");
+    let arguments = ["-p", &path, "-g", "8"];
+    let create = [&arguments[..], &["--create-namespace"]].concat();
+    let refusal = format!(
+        "ClusterQueue {:?} does not take workloads of namespace {:?}",
+        testbed.name, testbed.name
+    );
+    let _ = testbed.submit(&create).exits(3).says(&refusal);
+    assert_eq!(testbed.find("Namespace", &testbed.name), None);
+
+    testbed.namespace();
+    for arguments in [&arguments[..], &create] {
+        let _ = testbed.submit(arguments).exits(3).says(&refusal);
+        nothing_was_made(&testbed);
+    }
+
+    // The namespace may be given the label later.
+    let forced = testbed
+        .submit(&[&arguments[..], &["--force"]].concat())
+        .exits(0);
+    assert!(!forced.stderr.contains("starts now"), "{}", forced.stderr);
+    testbed.apply(json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": testbed.name, "labels": {"team": "research"}},
+    }));
+    testbed.wait_for_condition("Job", "alice-hello", "Complete");
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_forced_submission_makes_the_namespace_that_its_queue_does_not_take() {
+    let testbed = Testbed::new("forced");
+    testbed.cluster_queue(
+        &[(Flavor::Amd, 32)],
+        json!({"namespaceSelector": {"matchLabels": {"team": "research"}}}),
+    );
+    let path = example("hello");
+    let _ = testbed
+        .submit(&["-p", &path, "-g", "8", "--create-namespace", "--force"])
+        .exits(0)
+        .says(&format!("namespace/{}", testbed.name));
+    assert!(testbed.find("Job", "alice-hello").is_some());
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_new_namespace_has_the_label_with_its_name() {
+    let testbed = Testbed::new("byname");
+    // The API server gives every namespace this label, so a queue that
+    // selects by it takes a namespace that is not there yet.
+    testbed.cluster_queue(
+        &[(Flavor::Amd, 32)],
+        json!({"namespaceSelector": {"matchLabels": {
+            "kubernetes.io/metadata.name": testbed.name,
+        }}}),
+    );
+    let path = example("hello");
+    let _ = testbed
+        .submit(&["-p", &path, "-g", "8", "--create-namespace"])
+        .exits(0);
+    testbed.wait_for_condition("Job", "alice-hello", "Complete");
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_stopped_queue_is_refused_and_forced_work_waits_for_it() {
+    let testbed = Testbed::new("stopped");
+    testbed.namespace();
+    let path = example("hello");
+    let arguments = ["-p", &path, "-g", "8"];
+    for policy in ["Hold", "HoldAndDrain"] {
+        testbed.cluster_queue(&[(Flavor::Amd, 32)], json!({"stopPolicy": policy}));
+        let _ = testbed
+            .submit(&arguments)
+            .exits(3)
+            .says(&format!("ClusterQueue {:?} is stopped", testbed.name))
+            .says("--force");
+        nothing_was_made(&testbed);
+    }
+
+    let forced = testbed
+        .submit(&[&arguments[..], &["--force"]].concat())
+        .exits(0);
+    assert!(!forced.stderr.contains("starts now"), "{}", forced.stderr);
+    let workload = testbed.wait("a Workload that waits", || testbed.list("Workload").pop());
+    assert!(!has_condition(&workload, "Admitted"), "{workload}");
+    testbed.cluster_queue(&[(Flavor::Amd, 32)], json!({"stopPolicy": "None"}));
+    testbed.wait_for_condition("Job", "alice-hello", "Complete");
+
+    // A LocalQueue can be stopped for itself.
+    testbed.local_queue("held", &testbed.name, json!({"stopPolicy": "Hold"}));
+    let held = [
+        "submit",
+        "-p",
+        &path,
+        "-g",
+        "8",
+        "--name",
+        "held",
+        "-n",
+        &testbed.name,
+        "-q",
+        "held",
+    ];
+    let _ = testbed
+        .sandbox
+        .kaiwo(&held)
+        .exits(3)
+        .says("LocalQueue \"held\" is stopped");
+    assert_eq!(testbed.find("Job", "held"), None);
+    let forced = testbed
+        .sandbox
+        .kaiwo(&[&held[..], &["--force"]].concat())
+        .exits(0);
+    assert!(!forced.stderr.contains("starts now"), "{}", forced.stderr);
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_quota_of_the_namespace_refuses_in_its_own_words() {
+    let testbed = Testbed::with_queue("quota", Flavor::Amd, 32);
+    testbed.namespace();
+    let path = example("hello");
+    // The namespace has one ConfigMap, which the API server's CA is in.
+    testbed.wait("kube-root-ca.crt", || {
+        testbed.find("ConfigMap", "kube-root-ca.crt")
+    });
+    for (resource, hard) in [("count/jobs.batch", "0"), ("count/configmaps", "1")] {
+        testbed.apply(json!({
+            "apiVersion": "v1", "kind": "ResourceQuota",
+            "metadata": {"name": "limits", "namespace": testbed.name},
+            "spec": {"hard": {resource: hard}},
+        }));
+        testbed.wait("the quota to count", || {
+            let quota = testbed.find("ResourceQuota", "limits")?;
+            quota["status"]["used"].get(resource).map(drop)
+        });
+        let refused = testbed
+            .submit(&["-p", &path, "-g", "8"])
+            .exits(3)
+            .says("exceeded quota: limits")
+            .says(&format!("limited: {resource}={hard}"));
+        assert!(
+            !refused.stderr.contains("not allowed"),
+            "{}",
+            refused.stderr
+        );
+        nothing_was_made(&testbed);
+        testbed.delete("ResourceQuota", "limits");
+    }
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn an_unknown_priority_class_comes_with_the_known_ones() {
+    let testbed = Testbed::with_queue("priority", Flavor::Amd, 32);
+    testbed.namespace();
+    testbed.apply(json!({
+        "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "WorkloadPriorityClass",
+        "metadata": {"name": "test-urgent"}, "value": 1000,
+    }));
+    let path = example("hello");
+    let refused = testbed
+        .submit(&["-p", &path, "-g", "8", "--priority-class", "test-urgnet"])
+        .exits(3)
+        .says("test-urgnet")
+        .says("did you mean --priority-class test-urgent?");
+    let listed = refused
+        .stderr
+        .lines()
+        .any(|line| line.contains("priority classes: ") && line.contains("test-urgent"));
+    assert!(listed, "{}", refused.stderr);
+    nothing_was_made(&testbed);
+
+    let _ = testbed
+        .submit(&["-p", &path, "-g", "8", "--priority-class", "test-urgent"])
+        .exits(0);
+    testbed.wait_for_condition("Job", "alice-hello", "Complete");
+    let workload = testbed.list("Workload").remove(0);
+    assert_eq!(workload["spec"]["priority"], 1000, "{workload}");
+}
