@@ -65,7 +65,7 @@ const RULES: [(&str, &[&str], &[&str]); 7] = [
         "cmd",
         &[
             "cmd", "cli", "cluster", "plan", "render", "workload", "ui", "settings", "names",
-            "error", "k8s", "yaml", "digest",
+            "quantity", "error", "k8s", "yaml", "digest",
         ],
         &["kube", "tera"],
     ),

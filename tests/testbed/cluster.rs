@@ -174,6 +174,9 @@ impl Testbed {
             "Workload" => ("kueue.x-k8s.io/v1beta2", "workloads"),
             "WorkloadPriorityClass" => ("kueue.x-k8s.io/v1beta2", "workloadpriorityclasses"),
             "ResourceQuota" => ("v1", "resourcequotas"),
+            "Role" => ("rbac.authorization.k8s.io/v1", "roles"),
+            "ClusterRole" => ("rbac.authorization.k8s.io/v1", "clusterroles"),
+            "ClusterRoleBinding" => ("rbac.authorization.k8s.io/v1", "clusterrolebindings"),
             "RoleBinding" => ("rbac.authorization.k8s.io/v1", "rolebindings"),
             other => panic!("no path is known for {other}"),
         };
@@ -189,7 +192,13 @@ impl Testbed {
     fn namespaced(kind: &str) -> bool {
         !matches!(
             kind,
-            "Namespace" | "Node" | "ClusterQueue" | "ResourceFlavor" | "WorkloadPriorityClass"
+            "Namespace"
+                | "Node"
+                | "ClusterQueue"
+                | "ResourceFlavor"
+                | "WorkloadPriorityClass"
+                | "ClusterRole"
+                | "ClusterRoleBinding"
         )
     }
 
@@ -319,7 +328,11 @@ impl Drop for Testbed {
         // What one test leaves would count against the nodes of the next.
         // A failed test keeps its namespace for a look at it.
         if !std::thread::panicking() {
-            for (kind, namespaced) in [("Namespace", false), ("ClusterQueue", false)] {
+            for (kind, namespaced) in [
+                ("Namespace", false),
+                ("ClusterQueue", false),
+                ("ClusterRoleBinding", false),
+            ] {
                 let api = self.api(kind, namespaced);
                 let _ = self
                     .runtime

@@ -13,6 +13,7 @@ mod cluster;
 mod dry_run;
 mod objects;
 mod refusals;
+mod rights;
 mod runs;
 mod submit;
 

@@ -1,0 +1,207 @@
+//! `kaiwo submit` under the rights that users really have.
+
+use serde_json::{Value, json};
+
+use super::cluster::{Flavor, Testbed};
+use super::objects::{example, uploads};
+use crate::common::checkout;
+
+/// Applies `cluster-admins/rbac/researchers.yaml`.
+fn roles(testbed: &Testbed) {
+    let file = checkout("cluster-admins/rbac/researchers.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    for role in kaiwo::yaml::parse_documents(&file, &text).unwrap() {
+        testbed.apply(role);
+    }
+}
+
+/// Binds ClusterRoles to alice, in the test's namespace only.
+fn bind(testbed: &Testbed, roles: &[&str]) {
+    for role in roles {
+        testbed.apply(json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"name": role, "namespace": testbed.name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "alice"}],
+        }));
+    }
+}
+
+fn bind_everywhere(testbed: &Testbed, role: &str) {
+    testbed.apply(json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+        "metadata": {"name": testbed.name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "alice"}],
+    }));
+}
+
+fn local_queue(testbed: &Testbed) {
+    testbed.apply(json!({
+        "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "LocalQueue",
+        "metadata": {"name": testbed.name, "namespace": testbed.name},
+        "spec": {"clusterQueue": testbed.name},
+    }));
+    // Its status names the resources that a batch-user learns from it.
+    testbed.wait("Kueue to have seen the LocalQueue", || {
+        let queue = testbed.find("LocalQueue", &testbed.name)?;
+        queue["status"]["flavorsReservation"]
+            .as_array()
+            .filter(|flavors| !flavors.is_empty())
+            .map(drop)
+    });
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_batch_user_who_may_edit_submits_to_a_queue_that_exists() {
+    let testbed = Testbed::with_queue("batchuser", Flavor::Amd, 32);
+    testbed.namespace();
+    local_queue(&testbed);
+    bind(&testbed, &["kueue-batch-user-role", "edit"]);
+    let path = example("hello");
+    let alice = |extra: &[&str]| testbed.submit(&[&["-p", &path, "--as", "alice"], extra].concat());
+
+    let _ = alice(&["-g", "8"])
+        .exits(3)
+        .says("cannot tell how many GPUs a node has")
+        .says("--gpus-per-node 8");
+    testbed
+        .sandbox
+        .write(".config/kaiwo/config.yaml", "gpusPerNode: 8\n");
+    // The queue is seen, its quota is not.
+    let _ = alice(&["-g", "16"])
+        .exits(0)
+        .says("16 GPUs = 2 × 8 amd.com/gpu\n")
+        .says("job/alice-hello created");
+    testbed.wait_for_condition("Job", "alice-hello", "Complete");
+    let _ = alice(&["-g", "16", "--replace"])
+        .exits(0)
+        .says("job/alice-hello replaced");
+
+    // Another queue cannot be made.
+    let refused = testbed
+        .sandbox
+        .kaiwo(&[
+            "submit",
+            "-p",
+            &path,
+            "-n",
+            &testbed.name,
+            "-q",
+            "elsewhere",
+            "-g",
+            "8",
+            "--name",
+            "other",
+            "--gpu-resource",
+            "amd.com/gpu",
+            "--as",
+            "alice",
+        ])
+        .exits(4);
+    let _ = refused
+        .says("you may not create it")
+        .says("  clusterQueue: elsewhere")
+        .says(&format!(
+            "kubectl --as alice -n {} get localqueues",
+            testbed.name
+        ));
+    assert_eq!(testbed.find("Job", "other"), None);
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn the_roles_for_researchers_are_enough() {
+    let testbed = Testbed::with_queue("researcher", Flavor::Amd, 32);
+    testbed.namespace();
+    roles(&testbed);
+    bind(&testbed, &["kaiwo-submit"]);
+    bind_everywhere(&testbed, "kaiwo-queues");
+    let path = example("ray-gpus");
+    let alice = |extra: &[&str]| testbed.submit(&[&["-p", &path, "--as", "alice"], extra].concat());
+
+    let _ = alice(&["-g", "16", "--ray"])
+        .exits(0)
+        .says("16 GPUs = 2 × 8 amd.com/gpu · 32 of 32 free · starts now")
+        .says("localqueue/");
+    let _ = alice(&["-g", "16", "--ray"]).exits(0).says("unchanged");
+    let _ = alice(&["-g", "16", "--name", "indexed"])
+        .exits(0)
+        .says("job/indexed created");
+    let _ = alice(&["-g", "8", "--name", "indexed", "--replace"])
+        .exits(0)
+        .says("job/indexed replaced");
+    let _ = alice(&["-g", "8", "--name", "nightly", "--schedule", "0 3 * * *"]).exits(0);
+    let _ = alice(&["-g", "64", "--name", "large"])
+        .exits(3)
+        .says("can never be admitted");
+    testbed.delete("CronJob", "nightly");
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_right_that_is_missing_midway_leaves_nothing() {
+    let testbed = Testbed::with_queue("nopatch", Flavor::Amd, 32);
+    testbed.namespace();
+    local_queue(&testbed);
+    testbed.apply(json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+        "metadata": {"name": "no-patch", "namespace": testbed.name},
+        "rules": [
+            {"apiGroups": ["", "batch"], "resources": ["configmaps", "jobs"], "verbs": ["get", "create", "delete"]},
+            {"apiGroups": ["kueue.x-k8s.io"], "resources": ["localqueues"], "verbs": ["get", "list"]},
+        ],
+    }));
+    testbed.apply(json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": "no-patch", "namespace": testbed.name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "no-patch"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "alice"}],
+    }));
+    let path = example("hello");
+    let _ = testbed
+        .submit(&["-p", &path, "-g", "1", "--as", "alice"])
+        .exits(4)
+        .says("error: cannot give an owner to configmap/")
+        .says("not allowed: ")
+        .says("cannot patch resource \"configmaps\"")
+        .says("note: nothing of this submission is left");
+    testbed.wait("the Job to be gone", || {
+        testbed.list("Job").is_empty().then_some(())
+    });
+    testbed.wait("the uploads to be gone", || {
+        uploads(&testbed).is_empty().then_some(())
+    });
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn without_any_right_nothing_is_made() {
+    let testbed = Testbed::with_queue("norights", Flavor::Amd, 32);
+    testbed.namespace();
+    let path = example("hello");
+    for extra in [
+        &["--name", "a"][..],
+        &["--name", "b", "--ray"],
+        &["--name", "c", "--schedule", "@daily"],
+    ] {
+        let common = [
+            "-p",
+            &path,
+            "-g",
+            "1",
+            "--gpu-resource",
+            "amd.com/gpu",
+            "--as",
+            "nobody",
+        ];
+        let _ = testbed
+            .submit(&[&common, extra].concat())
+            .exits(4)
+            .says("User \"nobody\" cannot create resource");
+    }
+    for kind in ["Job", "CronJob", "RayJob", "LocalQueue"] {
+        assert_eq!(testbed.list(kind), [] as [Value; 0], "{kind}");
+    }
+}
