@@ -1,5 +1,5 @@
-//! The transaction that creates a submission: uploads and queue, then the
-//! workload, then ownership. Either all of it is there afterwards, or none of
+//! The transaction that creates a submission: queue, uploads and workload, then
+//! ownership. Either all of it is there afterwards, or none of
 //! what this run made, or the error says what is left (see `clearing`).
 
 use std::cell::RefCell;
@@ -251,23 +251,29 @@ impl<'a> Submission<'a> {
         }
     }
 
-    /// Creates everything but the namespace.
+    /// Creates everything but the namespace: the workload and what it needs
+    /// side by side, then the owners.
+    ///
+    /// They can leave together because Kueue suspends every workload that it
+    /// manages, which the rehearsal has shown of this one: no pod looks for an
+    /// upload before it is there.
     ///
     /// # Errors
     /// [`SubmissionError`] for the first object that could not be made.
     pub async fn create(&self) -> Result<Submitted, SubmissionError> {
-        let before = self
+        let workload = &self.manifests.workload;
+        let needed = self
             .manifests
             .local_queue
             .iter()
             .chain(self.manifests.owned());
         // All of them are awaited even if one fails: a request that is
         // dropped under way may still be carried out.
-        for result in join_all(before.map(|manifest| self.create_companion(manifest))).await {
-            result?;
-        }
-        let workload = &self.manifests.workload;
-        let (uid, submitted) = match self.attempt(workload).await {
+        let (needed, created) = tokio::join!(
+            join_all(needed.map(|manifest| self.create_companion(manifest))),
+            self.attempt(workload),
+        );
+        let (uid, submitted) = match created {
             Ok(created) => (
                 uid_of(&created).unwrap_or_default().to_owned(),
                 Submitted::Created,
@@ -275,6 +281,7 @@ impl<'a> Submission<'a> {
             Err(error) if error.is_already_exists() => (self.twin().await?, Submitted::Unchanged),
             Err(source) => return Err(failed("create", workload, source)),
         };
+        needed.into_iter().collect::<Result<(), _>>()?;
         for result in join_all(
             self.manifests
                 .owned()
@@ -287,17 +294,23 @@ impl<'a> Submission<'a> {
         Ok(submitted)
     }
 
-    /// Gives the uploads of a workload that is there already their owner, if
-    /// an earlier run died before it could.
+    /// Completes a workload that is there already, if the run that made it
+    /// died before it was done: uploads that are missing are made, and those
+    /// without an owner get it.
     ///
     /// # Errors
-    /// [`SubmissionError::Failed`].
-    pub async fn adopt(&self, workload: &Existing) -> Result<(), SubmissionError> {
+    /// [`SubmissionError`] for the first object that could not be mended.
+    pub async fn complete(&self, workload: &Existing) -> Result<(), SubmissionError> {
         for owned in self.manifests.owned() {
-            let found: Option<Value> = self.find(owned).await?;
-            if found.is_some_and(|object| {
-                same_content(owned, &object) && owners(&object).next().is_none()
-            }) {
+            let orphan = match self.find(owned).await? {
+                Some(found) => same_content(owned, &found) && owners(&found).next().is_none(),
+                None => {
+                    let created = self.cluster.create(owned, Write::Real).await;
+                    created.map_err(|source| failed("create", owned, source))?;
+                    true
+                }
+            };
+            if orphan {
                 self.give_owner(owned, workload.uid()).await?;
             }
         }

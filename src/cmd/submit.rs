@@ -217,7 +217,7 @@ impl<'a> Mode<'a> {
     }
 
     /// Reports a workload that is there already, whether it could be submitted
-    /// now or not. Uploads that an earlier run left without an owner get it.
+    /// now or not. What an earlier run left undone is done.
     async fn unchanged(
         &self,
         cluster: &Cluster,
@@ -232,7 +232,7 @@ impl<'a> Mode<'a> {
         {
             let manifests = render::render(&plan, None)?;
             Submission::new(cluster, request.kind, &manifests, "")
-                .adopt(workload)
+                .complete(workload)
                 .await?;
         }
         let object = Manifest::new(workload.object().clone()).ok();

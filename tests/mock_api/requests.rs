@@ -44,17 +44,27 @@ fn a_submission_reads_rehearses_creates_and_owns() {
             "POST /apis/ray.io/v1/namespaces/kaiwo/rayjobs (dry run)",
         ]
     );
-    let upload = requests.iter().find(|r| r.is_write()).unwrap().body["metadata"]["name"]
+    let upload = requests
+        .iter()
+        .find(|r| r.is_write() && r.body["kind"] == "ConfigMap")
+        .unwrap()
+        .body["metadata"]["name"]
         .as_str()
         .unwrap()
         .to_owned();
+    let mut together = api.writes();
+    let last = together.pop().unwrap();
+    together.sort();
     assert_eq!(
-        api.writes(),
+        together,
         [
-            "POST /api/v1/namespaces/kaiwo/configmaps".to_owned(),
-            "POST /apis/ray.io/v1/namespaces/kaiwo/rayjobs".to_owned(),
-            format!("PATCH /api/v1/namespaces/kaiwo/configmaps/{upload}"),
+            "POST /api/v1/namespaces/kaiwo/configmaps",
+            "POST /apis/ray.io/v1/namespaces/kaiwo/rayjobs",
         ]
+    );
+    assert_eq!(
+        last,
+        format!("PATCH /api/v1/namespaces/kaiwo/configmaps/{upload}")
     );
     let last_rehearsal = requests.iter().rposition(|r| r.is_dry_run()).unwrap();
     let first_write = requests.iter().position(|r| r.is_write()).unwrap();
@@ -128,33 +138,70 @@ fn an_older_kueue_is_spoken_to_in_its_version() {
     );
 }
 
-#[test]
-fn the_same_submission_again_sends_no_write_at_all() {
+/// Returns what a first run has created, as a cluster that remembers it: the
+/// Job, and its upload with or without an owner.
+fn remembered(
+    upload: Option<serde_json::Value>,
+) -> impl FnMut(&super::server::Request) -> Option<Answer> {
     let first = MockApi::new(|_| None);
     let _ = first.submit(&["-g", "8"]).exits(0);
-    let job = first
-        .requests()
-        .into_iter()
-        .find(|r| r.is_write() && r.body["kind"] == "Job")
-        .unwrap()
-        .body;
-    let again = MockApi::new(move |request| {
-        let mut found = job.clone();
-        found["metadata"]["uid"] = json!("u");
-        (request.method == "GET" && request.path.ends_with("/jobs/alice-w"))
-            .then_some(Answer::Json(200, found))
-    });
+    let created = |kind: &str| {
+        let requests = first.requests();
+        requests
+            .into_iter()
+            .find(|r| r.is_write() && r.body["kind"] == kind)
+            .unwrap()
+            .body
+    };
+    let mut job = created("Job");
+    job["metadata"]["uid"] = json!("u");
+    let mut map = created("ConfigMap");
+    let exists = upload.is_some();
+    map["metadata"]["ownerReferences"] = upload.unwrap_or_default();
+    move |request| match request.path.as_str() {
+        path if request.method == "GET" && path.ends_with("/jobs/alice-w") => {
+            Some(Answer::Json(200, job.clone()))
+        }
+        path if exists && request.method == "GET" && path.contains("/configmaps/") => {
+            Some(Answer::Json(200, map.clone()))
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn the_same_submission_again_sends_no_write_at_all() {
+    let again = MockApi::new(remembered(Some(json!([{"kind": "Job", "uid": "u"}]))));
     let _ = again
         .submit(&["-g", "8"])
         .exits(0)
         .says("job/alice-w unchanged");
+    let requests = again.requests();
     assert!(
-        again
-            .requests()
-            .iter()
-            .all(|request| request.method == "GET"),
+        requests.iter().all(|request| request.method == "GET"),
         "not even a rehearsal"
     );
+}
+
+#[test]
+fn what_a_run_that_died_left_undone_is_done_by_the_next() {
+    let orphan = MockApi::new(remembered(Some(json!([]))));
+    let _ = orphan.submit(&["-g", "8"]).exits(0).says("unchanged");
+    let missing = MockApi::new(remembered(None));
+    let _ = missing.submit(&["-g", "8"]).exits(0).says("unchanged");
+    for (api, methods) in [(orphan, &["PATCH"][..]), (missing, &["POST", "PATCH"])] {
+        let requests = api.requests();
+        let writes: Vec<&str> = requests
+            .iter()
+            .filter(|r| r.is_write())
+            .map(|r| r.method.as_str())
+            .collect();
+        assert_eq!(writes, methods);
+        assert_eq!(
+            requests.last().unwrap().body["metadata"]["ownerReferences"][0]["uid"],
+            "u"
+        );
+    }
 }
 
 #[test]
