@@ -218,12 +218,14 @@ pub struct SubmitArgs {
     #[arg(long, value_name = "NAME", help_heading = "Queue")]
     pub priority_class: Option<String>,
 
-    /// Queue even what the queue cannot admit as it stands
+    /// Queue even what the queue cannot admit as it stands; with --replace,
+    /// delete even what kaiwo did not make
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
           value_name = "BOOL", hide_possible_values = true, help_heading = "Queue")]
     pub force: Option<bool>,
 
-    /// Delete a workload of this name first
+    /// Delete a workload of this name first, unless it is the same and has
+    /// not ended
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
           value_name = "BOOL", hide_possible_values = true, help_heading = "Submitting")]
     pub replace: Option<bool>,
