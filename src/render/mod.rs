@@ -2,6 +2,7 @@
 //! for what goes with it. Pure: a function of the plan.
 
 pub mod context;
+pub mod environment;
 pub mod manifest;
 pub mod support;
 pub mod templates;

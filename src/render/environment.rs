@@ -1,0 +1,168 @@
+//! The variables of a container: those of the user as they were written, those
+//! that kaiwo adds, and what several pods find one another by.
+
+use serde::Serialize;
+
+use super::context::SCRATCH_DIRECTORY;
+use crate::plan::Plan;
+use crate::plan::name::WorkloadKind;
+use crate::workload::env_file::EnvSource;
+
+/// One variable: a value, or a reference.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct EnvVarContext {
+    /// Its name.
+    pub name: String,
+    /// Its value, escaped for Kubernetes' `$(…)`.
+    pub value: Option<String>,
+    /// Key of a Secret.
+    pub from_secret: Option<FromSecret>,
+    /// Field of the pod.
+    pub from_field: Option<&'static str>,
+}
+
+/// Key of a Secret.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct FromSecret {
+    /// Name of the Secret.
+    pub secret: String,
+    /// Key in it.
+    pub key: String,
+}
+
+/// Returns `text` as Kubernetes hands it on unchanged: in variables and
+/// commands it replaces `$(NAME)`, and reads `$$` as `$` (core/v1 EnvVar).
+pub fn literal(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        escaped.push(c);
+        if c == '$' && matches!(chars.peek(), Some('$' | '(')) {
+            escaped.push('$');
+        }
+    }
+    escaped
+}
+
+/// Returns the variables of a container: the user's, then kaiwo's.
+pub fn env_vars(plan: &Plan) -> Vec<EnvVarContext> {
+    let environment = &plan.request.environment;
+    let mut variables: Vec<EnvVarContext> = environment
+        .variables
+        .iter()
+        .map(|variable| match &variable.source {
+            EnvSource::Value(value) => value_of(&variable.name, literal(value)),
+            EnvSource::Secret { secret, key } => EnvVarContext {
+                name: variable.name.clone(),
+                from_secret: Some(FromSecret {
+                    secret: secret.clone(),
+                    key: key.clone(),
+                }),
+                ..EnvVarContext::default()
+            },
+        })
+        .collect();
+
+    let layout = plan.layout;
+    let mut injected = vec![
+        value_of("NUM_GPUS", layout.total().to_string()),
+        value_of("NUM_REPLICAS", layout.replicas.to_string()),
+        value_of("NUM_GPUS_PER_REPLICA", layout.gpus_per_replica.to_string()),
+        value_of("KAIWO_SCRATCH", SCRATCH_DIRECTORY.to_owned()),
+        value_of("HF_HOME", format!("{SCRATCH_DIRECTORY}/huggingface")),
+    ];
+    if plan.indexed() {
+        injected.extend(rendezvous(plan));
+    }
+    // What the user sets stands, whatever its name.
+    injected.retain(|variable| !environment.sets(&variable.name));
+    variables.extend(injected);
+    variables
+}
+
+/// Returns what `torchrun` reads in place of its options (`PET_` and the
+/// option's name), so that a plain `torchrun train.py` finds all pods. The
+/// first pod's host name is `<job>-0` below the headless Service.
+fn rendezvous(plan: &Plan) -> Vec<EnvVarContext> {
+    const JOB_NAME: &str = "KAIWO_JOB_NAME";
+    let name = &plan.request.name;
+    let field = |name: &str, field| EnvVarContext {
+        name: name.to_owned(),
+        from_field: Some(field),
+        ..EnvVarContext::default()
+    };
+    let mut variables = Vec::new();
+    // The Jobs of a CronJob have names of their own, which Kubernetes puts
+    // in where a value says so.
+    let job = match plan.request.kind {
+        WorkloadKind::CronJob => {
+            variables.push(field(
+                JOB_NAME,
+                "metadata.labels['batch.kubernetes.io/job-name']",
+            ));
+            format!("$({JOB_NAME})")
+        }
+        WorkloadKind::Job | WorkloadKind::RayJob => name.clone(),
+    };
+    let address = format!("{job}-0.{name}");
+    variables.extend([
+        value_of("PET_NNODES", plan.layout.replicas.to_string()),
+        field(
+            "PET_NODE_RANK",
+            "metadata.annotations['batch.kubernetes.io/job-completion-index']",
+        ),
+        value_of(
+            "PET_NPROC_PER_NODE",
+            plan.layout.gpus_per_replica.max(1).to_string(),
+        ),
+        value_of("PET_MASTER_ADDR", address.clone()),
+        value_of("PET_MASTER_PORT", "29500".to_owned()),
+        value_of("MASTER_ADDR", address),
+        value_of("MASTER_PORT", "29500".to_owned()),
+    ]);
+    variables
+}
+
+fn value_of(name: &str, value: String) -> EnvVarContext {
+    EnvVarContext {
+        name: name.to_owned(),
+        value: Some(value),
+        ..EnvVarContext::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What kubelet does to a value (k8s.io/kubernetes
+    /// third_party/forked/golang/expansion), with no variable defined.
+    fn expand(value: &str) -> String {
+        let mut result = String::new();
+        let mut rest = value;
+        while let Some(index) = rest.find('$') {
+            result += &rest[..index];
+            rest = &rest[index + 1..];
+            if let Some(after) = rest.strip_prefix('$') {
+                result.push('$');
+                rest = after;
+            } else if let (true, Some(end)) = (rest.starts_with('('), rest.find(')')) {
+                result += "EXPANDED";
+                rest = &rest[end + 1..];
+            } else {
+                result.push('$');
+            }
+        }
+        result + rest
+    }
+
+    proptest! {
+        #[test]
+        fn values_arrive_as_they_were_written(value in "[$()a]{0,12}") {
+            prop_assert_eq!(expand(&literal(&value)), value);
+        }
+    }
+}
