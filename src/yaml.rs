@@ -21,6 +21,18 @@ macro_rules! deserialize_from_text {
 }
 pub(crate) use deserialize_from_text;
 
+/// Writes a type as the one text that its `FromStr` reads.
+macro_rules! serialize_as_text {
+    ($type:ty) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    };
+}
+pub(crate) use serialize_as_text;
+
 /// A file that is not the YAML it should be.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {message}", place(file, *line))]

@@ -40,12 +40,41 @@ pub struct Cli {
 pub enum Command {
     /// Run a directory or an image to its end, queued by Kueue
     Submit(Box<SubmitArgs>),
+    /// Show settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Explain a command or a topic
     Help {
         /// A command, or: exit-codes
         #[arg(value_name = "COMMAND|TOPIC")]
         topic: Option<String>,
     },
+}
+
+/// What is done with settings.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Show every setting, and which variable or file it comes from
+    Show(ConfigShowArgs),
+}
+
+/// Flags of `kaiwo config show`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kaiwo config show              your own settings and variables
+  kaiwo config show -p train/    those of a directory as well
+  kaiwo config show -o json      for programs
+
+Values of variables that look like secrets are hidden.")]
+pub struct ConfigShowArgs {
+    /// Directory whose kaiwoconfig counts
+    #[arg(short, long, value_name = "DIR")]
+    pub path: Option<std::path::PathBuf>,
+
+    /// `json` for programs
+    #[arg(short, long, value_name = "FORMAT", value_parser = ["json"], hide_possible_values = true)]
+    pub output: Option<String>,
 }
 
 /// How much is said, and how it looks.

@@ -2,6 +2,7 @@
 //! errors.
 
 mod command_line;
+mod config;
 mod help;
 mod request;
 mod submit;
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::{Cli, ColorChoice, Command, TalkArgs};
+use crate::cli::{Cli, ColorChoice, Command, ConfigCommand, TalkArgs};
 use crate::error::CommandError;
 use crate::ui::Ui;
 
@@ -20,6 +21,7 @@ pub fn run(cli: Cli) -> ExitCode {
     start_log(cli.talk.verbose);
     let result = match cli.command {
         Command::Submit(args) => submit::run(&args, ui),
+        Command::Config(ConfigCommand::Show(args)) => config::show(&args, ui),
         Command::Help { topic } => help::run(topic.as_deref(), ui),
     };
     match result {

@@ -23,18 +23,17 @@ use crate::workload::entrypoint::{Entrypoint, FILE_NAME};
 use crate::workload::env_file::{self, EnvSource, Environment};
 use crate::workload::upload::{Upload, UploadFile};
 
-/// Namespace and queue of the original kaiwo.
-const DEFAULT_NAMESPACE: &str = "kaiwo";
-const DEFAULT_QUEUE: &str = "kaiwo";
+/// Namespace unless another is given, as in the original kaiwo.
+pub const DEFAULT_NAMESPACE: &str = "kaiwo";
+/// Queue unless another is given, as in the original kaiwo.
+pub const DEFAULT_QUEUE: &str = "kaiwo";
 
-/// Merges all sources of settings, in order of precedence.
-pub fn settings(args: &SubmitArgs) -> Result<Merged, CommandError> {
-    let mut sources = vec![(
-        Origin::Flag,
-        args.settings(|name| std::env::var(name).ok())?,
-    )];
+/// Merges all sources of settings, in order of precedence: what was typed, the
+/// variables, the file in the directory, the user's file.
+pub fn settings(typed: Settings, path: Option<&Path>) -> Result<Merged, CommandError> {
+    let mut sources = vec![(Origin::Flag, typed)];
     sources.extend(Settings::from_variables(|name| std::env::var(name).ok())?);
-    if let Some(path) = &args.path
+    if let Some(path) = path
         && let Some((file, text)) = directory::read_settings(path)?
     {
         let settings = Settings::parse_file(&file, &text)?;

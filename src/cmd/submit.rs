@@ -22,7 +22,11 @@ use super::{block_on, request};
 /// Submits what `args` ask for.
 pub fn run(args: &SubmitArgs, ui: Ui) -> Result<(), CommandError> {
     let mut output = args.output;
-    let result = request::settings(args).and_then(|settings| {
+    let typed = args
+        .settings(|name| std::env::var(name).ok())
+        .map_err(CommandError::from);
+    let settings = typed.and_then(|typed| request::settings(typed, args.path.as_deref()));
+    let result = settings.and_then(|settings| {
         output = settings.output.as_ref().map(|output| output.value);
         let mode = Mode::of(args, &settings, ui);
         let request = request::request(args, &settings, ui)?;

@@ -15,7 +15,7 @@ use crate::names::{
 };
 use crate::quantity::Quantity;
 use crate::workload::env_file::SecretMount;
-use crate::yaml::deserialize_from_text;
+use crate::yaml::{deserialize_from_text, serialize_as_text};
 
 /// Settings of the pods.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -150,8 +150,7 @@ fn check_mounts(volumes: &[ClaimMount], secrets: &[SecretMount]) -> Result<(), R
 }
 
 /// A PersistentVolumeClaim and where it is mounted: `PVC:/path[:ro]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimMount {
     /// Name of the claim.
     pub claim: String,
@@ -186,11 +185,18 @@ impl FromStr for ClaimMount {
         })
     }
 }
+impl fmt::Display for ClaimMount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mode = if self.read_only { ":ro" } else { "" };
+        write!(f, "{}:{}{mode}", self.claim, self.path)
+    }
+}
+
 deserialize_from_text!(ClaimMount);
+serialize_as_text!(ClaimMount);
 
 /// A claim that lives as long as its pod: `SIZE[,CLASS]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
     /// Its size.
     pub size: Quantity,
@@ -223,12 +229,21 @@ impl FromStr for Storage {
         }
     }
 }
+impl fmt::Display for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.class {
+            Some(class) => write!(f, "{},{class}", self.size),
+            None => write!(f, "{}", self.size),
+        }
+    }
+}
+
 deserialize_from_text!(Storage);
+serialize_as_text!(Storage);
 
 /// A taint that pods tolerate, written as `kubectl taint` writes it:
 /// `KEY[=VALUE][:EFFECT]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Toleration {
     /// Key of the taint.
     pub key: String,
@@ -269,10 +284,24 @@ impl FromStr for Toleration {
         })
     }
 }
+impl fmt::Display for Toleration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.key)?;
+        if let Some(value) = &self.value {
+            write!(f, "={value}")?;
+        }
+        match &self.effect {
+            Some(effect) => write!(f, ":{effect}"),
+            None => Ok(()),
+        }
+    }
+}
+
 deserialize_from_text!(Toleration);
+serialize_as_text!(Toleration);
 
 /// Name of a Secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretName(pub String);
 
 impl FromStr for SecretName {
@@ -285,6 +314,13 @@ impl FromStr for SecretName {
         }
     }
 }
+
+impl fmt::Display for SecretName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+serialize_as_text!(SecretName);
 
 /// A key of a Secret: `SECRET/KEY`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -313,7 +349,7 @@ impl FromStr for SecretKey {
 }
 
 /// A length of time: `90`, `90s`, `30m`, `1h30m`, `2d`. Whole seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seconds(pub i64);
 
 impl FromStr for Seconds {
@@ -355,10 +391,11 @@ impl FromStr for Seconds {
 }
 
 deserialize_from_text!(Seconds);
+serialize_as_text!(Seconds);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} s", self.0)
+        write!(f, "{}s", self.0)
     }
 }
 
@@ -435,6 +472,20 @@ mod tests {
         ] {
             assert!(text.parse::<Seconds>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_read_is_written_back() {
+        for text in ["data:/data:ro", "data:/data"] {
+            assert_eq!(text.parse::<ClaimMount>().unwrap().to_string(), text);
+        }
+        for text in ["100Gi,fast", "100Gi"] {
+            assert_eq!(text.parse::<Storage>().unwrap().to_string(), text);
+        }
+        for text in ["a", "a=b", "a=b:NoSchedule", "a:NoExecute"] {
+            assert_eq!(text.parse::<Toleration>().unwrap().to_string(), text);
+        }
+        assert_eq!("90s".parse::<Seconds>().unwrap().to_string(), "90s");
     }
 
     #[test]

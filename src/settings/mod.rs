@@ -54,6 +54,17 @@ pub struct Sourced<T> {
     pub origin: Origin,
 }
 
+/// A value as it is shown to people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry<'a> {
+    /// Key, as in files.
+    pub key: String,
+    /// The value, in the form that a file takes.
+    pub value: serde_json::Value,
+    /// Where it was given.
+    pub origin: &'a Origin,
+}
+
 macro_rules! settings {
     (
         values { $( $(#[$meta:meta])* $field:ident: $type:ty = $variable:literal; )* }
@@ -114,6 +125,21 @@ macro_rules! settings {
         }
 
         impl Merged {
+            /// Lists every value with its key as in files (`env.NAME` for
+            /// pairs) and its origin, in the order of the table.
+            pub fn entries(&self) -> Vec<Entry<'_>> {
+                let mut entries = Vec::new();
+                $( if let Some(Sourced { value, origin }) = &self.$field {
+                    let key = camel_case(stringify!($field));
+                    entries.push(Entry { key, value: serde_json::json!(value), origin });
+                } )*
+                $( for (name, Sourced { value, origin }) in &self.$pair {
+                    let key = format!("{}.{name}", camel_case(stringify!($pair)));
+                    entries.push(Entry { key, value: serde_json::json!(value), origin });
+                } )*
+                entries
+            }
+
             /// Takes from `source` what no source before it has said.
             fn fill(&mut self, origin: &Origin, source: Settings) {
                 $( if self.$field.is_none() && let Some(value) = source.$field {

@@ -36,7 +36,8 @@ impl FromStr for DryRun {
 }
 
 /// Form of the data on stdout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OutputFormat {
     /// The manifests, as a stream of YAML documents.
     Yaml,
@@ -63,7 +64,7 @@ deserialize_from_text!(DryRun);
 deserialize_from_text!(OutputFormat);
 
 /// Something that is on or off. Variables are also set to 1 and 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Switch(pub bool);
 
@@ -81,7 +82,8 @@ impl FromStr for Switch {
 
 /// A list, in a variable with commas between its items, in a file as a
 /// sequence or a single item.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct List<T>(pub Vec<T>);
 
 impl<T: FromStr<Err = String>> FromStr for List<T> {

@@ -121,7 +121,7 @@ impl Environment {
 }
 
 /// Returns whether people call something secret by such a name.
-fn names_a_secret(name: &str) -> bool {
+pub fn names_a_secret(name: &str) -> bool {
     const ENDINGS: [&str; 8] = [
         "TOKEN",
         "PASSWORD",

@@ -9,6 +9,7 @@ fn help_of_every_command() {
         ("kaiwo", &["--help"][..]),
         ("submit", &["submit", "--help"]),
         ("exit_codes", &["help", "exit-codes"]),
+        ("config_show", &["config", "show", "--help"]),
     ] {
         let outcome = sandbox.kaiwo(arguments).exits(0);
         assert_eq!(outcome.stderr, "");

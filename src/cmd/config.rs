@@ -1,0 +1,97 @@
+//! `kaiwo config show`.
+
+use serde::Serialize;
+
+use crate::cli::ConfigShowArgs;
+use crate::error::CommandError;
+use crate::settings::{Entry, Settings};
+use crate::ui::Ui;
+use crate::ui::report::{self, API_VERSION};
+use crate::workload::directory::DEFAULT_LIMIT;
+use crate::workload::env_file::names_a_secret;
+
+use super::help::cannot_write;
+use super::request::{self, DEFAULT_NAMESPACE, DEFAULT_QUEUE};
+
+/// The settings for programs.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SettingsReport {
+    api_version: &'static str,
+    kind: &'static str,
+    settings: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    key: String,
+    value: serde_json::Value,
+    from: String,
+}
+
+/// Shows every setting with its origin.
+pub fn show(args: &ConfigShowArgs, ui: Ui) -> Result<(), CommandError> {
+    let merged = request::settings(Settings::default(), args.path.as_deref())?;
+    let mut rows: Vec<Row> = merged.entries().into_iter().map(row).collect();
+    for (key, value) in [
+        ("namespace", serde_json::json!(DEFAULT_NAMESPACE)),
+        ("queue", serde_json::json!(DEFAULT_QUEUE)),
+        ("uploadLimit", serde_json::json!(DEFAULT_LIMIT)),
+    ] {
+        if !rows.iter().any(|row| row.key == key) {
+            rows.push(Row {
+                key: key.to_owned(),
+                value,
+                from: "default".to_owned(),
+            });
+        }
+    }
+    let text = match args.output {
+        Some(_) => report::json(&SettingsReport {
+            api_version: API_VERSION,
+            kind: "Settings",
+            settings: rows,
+        }),
+        None => table(&rows),
+    };
+    ui.data(&text).map_err(cannot_write)
+}
+
+fn row(entry: Entry<'_>) -> Row {
+    let hidden = entry.key.strip_prefix("env.").is_some_and(names_a_secret);
+    Row {
+        key: entry.key,
+        value: if hidden {
+            serde_json::json!("(hidden)")
+        } else {
+            entry.value
+        },
+        from: entry.origin.to_string(),
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let shown = |row: &Row| match &row.value {
+        serde_json::Value::String(text) => text.clone(),
+        value => value.to_string(),
+    };
+    let cells: Vec<[String; 3]> =
+        std::iter::once(["KEY".to_owned(), "VALUE".to_owned(), "FROM".to_owned()])
+            .chain(
+                rows.iter()
+                    .map(|row| [row.key.clone(), shown(row), row.from.clone()]),
+            )
+            .collect();
+    let width = |column: usize| {
+        cells
+            .iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let (keys, values) = (width(0), width(1));
+    cells
+        .iter()
+        .map(|[key, value, from]| format!("{key:<keys$}  {value:<values$}  {from}\n"))
+        .collect()
+}
