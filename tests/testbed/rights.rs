@@ -15,14 +15,15 @@ fn roles(testbed: &Testbed) {
     }
 }
 
-/// Binds ClusterRoles to alice, in the test's namespace only.
+/// Binds ClusterRoles to the test's user, in the test's namespace only. The user
+/// has the name of the test, so that no test lends rights to another.
 fn bind(testbed: &Testbed, roles: &[&str]) {
     for role in roles {
         testbed.apply(json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
             "metadata": {"name": role, "namespace": testbed.name},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "alice"}],
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": testbed.name}],
         }));
     }
 }
@@ -32,7 +33,7 @@ fn bind_everywhere(testbed: &Testbed, role: &str) {
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
         "metadata": {"name": testbed.name},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "alice"}],
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": testbed.name}],
     }));
 }
 
@@ -60,9 +61,10 @@ fn a_batch_user_who_may_edit_submits_to_a_queue_that_exists() {
     local_queue(&testbed);
     bind(&testbed, &["kueue-batch-user-role", "edit"]);
     let path = example("hello");
-    let alice = |extra: &[&str]| testbed.submit(&[&["-p", &path, "--as", "alice"], extra].concat());
+    let submit =
+        |extra: &[&str]| testbed.submit(&[&["-p", &path, "--as", &testbed.name], extra].concat());
 
-    let _ = alice(&["-g", "8"])
+    let _ = submit(&["-g", "8"])
         .exits(3)
         .says("cannot tell how many GPUs a node has")
         .says("--gpus-per-node 8");
@@ -70,12 +72,12 @@ fn a_batch_user_who_may_edit_submits_to_a_queue_that_exists() {
         .sandbox
         .write(".config/kaiwo/config.yaml", "gpusPerNode: 8\n");
     // The queue is seen, its quota is not.
-    let _ = alice(&["-g", "16"])
+    let _ = submit(&["-g", "16"])
         .exits(0)
         .says("16 GPUs = 2 × 8 amd.com/gpu\n")
         .says("job/alice-hello created");
     testbed.wait_for_condition("Job", "alice-hello", "Complete");
-    let _ = alice(&["-g", "16", "--replace"])
+    let _ = submit(&["-g", "16", "--replace"])
         .exits(0)
         .says("job/alice-hello replaced");
 
@@ -97,14 +99,14 @@ fn a_batch_user_who_may_edit_submits_to_a_queue_that_exists() {
             "--gpu-resource",
             "amd.com/gpu",
             "--as",
-            "alice",
+            &testbed.name,
         ])
         .exits(4);
     let _ = refused
         .says("you may not create it")
         .says("  clusterQueue: elsewhere")
         .says(&format!(
-            "kubectl --as alice -n {} get localqueues",
+            "kubectl --as {0} -n {0} get localqueues",
             testbed.name
         ));
     assert_eq!(testbed.find("Job", "other"), None);
@@ -119,21 +121,22 @@ fn the_roles_for_researchers_are_enough() {
     bind(&testbed, &["kaiwo-submit"]);
     bind_everywhere(&testbed, "kaiwo-queues");
     let path = example("ray-gpus");
-    let alice = |extra: &[&str]| testbed.submit(&[&["-p", &path, "--as", "alice"], extra].concat());
+    let submit =
+        |extra: &[&str]| testbed.submit(&[&["-p", &path, "--as", &testbed.name], extra].concat());
 
-    let _ = alice(&["-g", "16", "--ray"])
+    let _ = submit(&["-g", "16", "--ray"])
         .exits(0)
         .says("16 GPUs = 2 × 8 amd.com/gpu · 32 of 32 free · starts now")
         .says("localqueue/");
-    let _ = alice(&["-g", "16", "--ray"]).exits(0).says("unchanged");
-    let _ = alice(&["-g", "16", "--name", "indexed"])
+    let _ = submit(&["-g", "16", "--ray"]).exits(0).says("unchanged");
+    let _ = submit(&["-g", "16", "--name", "indexed"])
         .exits(0)
         .says("job/indexed created");
-    let _ = alice(&["-g", "8", "--name", "indexed", "--replace"])
+    let _ = submit(&["-g", "8", "--name", "indexed", "--replace"])
         .exits(0)
         .says("job/indexed replaced");
-    let _ = alice(&["-g", "8", "--name", "nightly", "--schedule", "0 3 * * *"]).exits(0);
-    let _ = alice(&["-g", "64", "--name", "large"])
+    let _ = submit(&["-g", "8", "--name", "nightly", "--schedule", "0 3 * * *"]).exits(0);
+    let _ = submit(&["-g", "64", "--name", "large"])
         .exits(3)
         .says("can never be admitted");
     testbed.delete("CronJob", "nightly");
@@ -157,11 +160,11 @@ fn a_right_that_is_missing_midway_leaves_nothing() {
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
         "metadata": {"name": "no-patch", "namespace": testbed.name},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "no-patch"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "alice"}],
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": testbed.name}],
     }));
     let path = example("hello");
     let _ = testbed
-        .submit(&["-p", &path, "-g", "1", "--as", "alice"])
+        .submit(&["-p", &path, "-g", "1", "--as", &testbed.name])
         .exits(4)
         .says("error: cannot give an owner to configmap/")
         .says("not allowed: ")
