@@ -40,6 +40,17 @@ pub struct Cli {
 pub enum Command {
     /// Run a directory or an image to its end, queued by Kueue
     Submit(Box<SubmitArgs>),
+    /// Print the completion script of a shell
+    #[command(after_help = "\
+Examples:
+  source <(kaiwo completion bash)                       for this shell
+  kaiwo completion zsh > ~/.zfunc/_kaiwo                for zsh, with fpath
+  kaiwo completion fish > ~/.config/fish/completions/kaiwo.fish")]
+    Completion {
+        /// bash, zsh, fish, elvish or powershell
+        #[arg(hide_possible_values = true)]
+        shell: clap_complete::Shell,
+    },
     /// Show settings
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -2,6 +2,7 @@
 //! errors.
 
 mod command_line;
+mod completion;
 mod config;
 mod help;
 mod request;
@@ -22,6 +23,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Submit(args) => submit::run(&args, ui),
         Command::Config(ConfigCommand::Show(args)) => config::show(&args, ui),
+        Command::Completion { shell } => completion::run(shell, ui),
         Command::Help { topic } => help::run(topic.as_deref(), ui),
     };
     match result {

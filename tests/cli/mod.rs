@@ -1,5 +1,6 @@
 //! The binary without a cluster: what it prints, and how it ends.
 
+mod completion;
 mod config;
 mod dry_run;
 mod help;
