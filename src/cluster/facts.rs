@@ -7,7 +7,9 @@ use super::existing::Existing;
 use super::request::readable;
 use super::{Cluster, ClusterError};
 use crate::k8s::{KUEUE_GROUP, RAY_GROUP, Resource};
-use crate::plan::facts::{ClusterFacts, Named, Readable};
+use crate::plan::facts::{
+    ClusterFacts, ClusterQueue, LocalQueue, Named, Namespace, Node, Readable, ResourceFlavor,
+};
 use crate::plan::request::WorkloadRequest;
 
 /// Versions of Kueue's API that kaiwo reads and writes, best first.
@@ -116,16 +118,14 @@ pub async fn gather(
 ///
 /// # Errors
 /// [`ClusterError`] if the cluster cannot be asked.
-pub async fn nodes(
-    cluster: &Cluster,
-) -> Result<Readable<Vec<crate::plan::facts::Node>>, ClusterError> {
+pub async fn nodes(cluster: &Cluster) -> Result<Readable<Vec<Node>>, ClusterError> {
     readable(cluster.list(&resource("v1", "Node"), "", "").await)
 }
 
 async fn find_namespace(
     cluster: &Cluster,
     namespace: &str,
-) -> Result<Readable<Option<crate::plan::facts::Namespace>>, ClusterError> {
+) -> Result<Readable<Option<Namespace>>, ClusterError> {
     readable(
         cluster
             .find(&resource("v1", "Namespace"), "", namespace)
@@ -152,9 +152,9 @@ async fn priority_classes(
 }
 
 struct Queues {
-    local: Readable<Vec<crate::plan::facts::LocalQueue>>,
-    cluster: Readable<Vec<crate::plan::facts::ClusterQueue>>,
-    flavors: Readable<Vec<crate::plan::facts::ResourceFlavor>>,
+    local: Readable<Vec<LocalQueue>>,
+    cluster: Readable<Vec<ClusterQueue>>,
+    flavors: Readable<Vec<ResourceFlavor>>,
     priority_classes: Option<Readable<Vec<String>>>,
 }
 

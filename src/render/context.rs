@@ -14,6 +14,7 @@ use crate::plan::request::Run;
 use crate::plan::resources::{PodResources, RAY_HEAD, RAY_SUBMITTER};
 use crate::quantity::Quantity;
 use crate::workload::entrypoint::{FILE_NAME, Script};
+use crate::workload::upload::UploadPart;
 
 /// Where the files of a job appear.
 pub const WORKLOAD_DIRECTORY: &str = "/workload";
@@ -245,8 +246,9 @@ pub struct WorkloadMeta {
 }
 
 impl TemplateContext {
-    /// Derives the context from a plan. `submission` identifies this run.
-    pub fn new(plan: &Plan, submission: Option<&str>) -> Self {
+    /// Derives the context from a plan and the parts of its upload. `submission`
+    /// identifies this run.
+    pub fn new(plan: &Plan, parts: &[UploadPart<'_>], submission: Option<&str>) -> Self {
         let request = &plan.request;
         let pods = &request.pods;
         let command = command(&request.run);
@@ -275,7 +277,7 @@ impl TemplateContext {
                 env_vars: env_vars(plan),
                 secret_volumes: secret_volumes(plan),
                 volumes: volumes(pods),
-                uploads: uploads(plan),
+                uploads: uploads(plan, parts),
                 working_dir: (!request.upload.is_empty()).then_some(WORKLOAD_DIRECTORY),
             },
             scheduling: Scheduling {
@@ -369,18 +371,16 @@ fn secret_volumes(plan: &Plan) -> Vec<SecretVolume> {
         .collect()
 }
 
-fn uploads(plan: &Plan) -> Vec<UploadContext> {
-    plan.request
-        .upload
-        .parts()
-        .into_iter()
+fn uploads(plan: &Plan, parts: &[UploadPart<'_>]) -> Vec<UploadContext> {
+    parts
+        .iter()
         .map(|part| UploadContext {
             name: support::upload_name(plan, &part.digest),
             items: part
                 .files
-                .into_iter()
+                .iter()
                 .map(|(key, file)| UploadItem {
-                    key,
+                    key: key.clone(),
                     path: file.path.clone(),
                     mode: file.mode(),
                 })

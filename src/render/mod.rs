@@ -74,7 +74,8 @@ const LARGEST_WORKLOAD: usize = 1 << 20;
 /// # Errors
 /// [`RenderError`] if a template fails, or its result is no set of objects.
 pub fn render(plan: &Plan, submission: Option<&str>) -> Result<ManifestSet, RenderError> {
-    let context = TemplateContext::new(plan, submission);
+    let parts = plan.request.upload.parts();
+    let context = TemplateContext::new(plan, &parts, submission);
     let template = templates::name_of(plan.request.kind);
     let text = templates::render(template, &context).map_err(RenderError::Template)?;
     let documents =
@@ -113,7 +114,7 @@ pub fn render(plan: &Plan, submission: Option<&str>) -> Result<ManifestSet, Rend
             .new_local_queue
             .as_ref()
             .map(|queue| support::local_queue(plan, queue, submission)),
-        uploads: support::uploads(plan, submission),
+        uploads: support::uploads(plan, &parts, submission),
         companions,
         workload,
     })

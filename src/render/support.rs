@@ -9,6 +9,7 @@ use super::manifest::Manifest;
 use crate::k8s;
 use crate::names::label_value;
 use crate::plan::{NewLocalQueue, Plan};
+use crate::workload::upload::UploadPart;
 
 /// Returns the labels that every object of a workload carries.
 pub fn labels(plan: &Plan) -> BTreeMap<String, String> {
@@ -83,13 +84,11 @@ pub fn upload_name(plan: &Plan, digest: &str) -> String {
 }
 
 /// Returns the ConfigMaps that carry the files of the directory.
-pub fn uploads(plan: &Plan, submission: Option<&str>) -> Vec<Manifest> {
+pub fn uploads(plan: &Plan, parts: &[UploadPart<'_>], submission: Option<&str>) -> Vec<Manifest> {
     let mut labels = labels(plan);
     labels.insert(k8s::APP_COMPONENT_LABEL.to_owned(), "upload".to_owned());
-    plan.request
-        .upload
-        .parts()
-        .into_iter()
+    parts
+        .iter()
         .map(|part| {
             let mut data = serde_json::Map::new();
             let mut binary_data = serde_json::Map::new();

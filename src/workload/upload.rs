@@ -37,14 +37,17 @@ impl UploadFile {
 }
 
 /// All files of one workload. Serialises as their digest.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
     files: Vec<UploadFile>,
+    /// Taken once: the files are megabytes, and every object of a submission
+    /// names the digest that this is part of.
+    digest: String,
 }
 
 impl Serialize for Upload {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&digest_of(&self.files.iter().collect::<Vec<_>>()))
+        serializer.serialize_str(&self.digest)
     }
 }
 
@@ -62,12 +65,8 @@ impl Upload {
     /// in, so that one directory always makes the same ConfigMaps.
     pub fn new(mut files: Vec<UploadFile>) -> Self {
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        Self { files }
-    }
-
-    /// Returns the files.
-    pub fn files(&self) -> &[UploadFile] {
-        &self.files
+        let digest = digest_of(&files.iter().collect::<Vec<_>>());
+        Self { files, digest }
     }
 
     /// Returns whether there is nothing to upload.

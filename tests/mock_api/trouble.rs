@@ -10,6 +10,26 @@ fn is(request: &Request, method: &str, kind: &str) -> bool {
     request.method == method && request.path.ends_with(kind)
 }
 
+/// Starts a server that gives back the upload it was given, and otherwise
+/// answers by `script`.
+fn remembering_uploads(
+    mut script: impl FnMut(&Request) -> Option<Answer> + Send + 'static,
+) -> MockApi {
+    let mut upload = None;
+    MockApi::new(move |request| {
+        if is(request, "POST", "/configmaps") && !request.is_dry_run() {
+            upload = Some(request.body.clone());
+            return None;
+        }
+        if request.method == "GET" && request.path.contains("/configmaps/") {
+            let mut found = upload.clone()?;
+            found["metadata"]["uid"] = json!("upload-uid");
+            return Some(Answer::Json(200, found));
+        }
+        script(request)
+    })
+}
+
 #[test]
 fn operators_that_are_not_installed() {
     let api = MockApi::new(|request| match request.path.as_str() {
@@ -133,21 +153,9 @@ fn a_queue_that_may_not_be_made_is_printed_for_the_admin() {
 
 #[test]
 fn a_failure_midway_removes_what_was_made() {
-    let api = MockApi::new({
-        let mut upload = None;
-        move |request| {
-            if is(request, "POST", "/configmaps") && !request.is_dry_run() {
-                upload = Some(request.body.clone());
-                return None;
-            }
-            if request.method == "GET" && request.path.contains("/configmaps/") {
-                let mut found = upload.clone()?;
-                found["metadata"]["uid"] = json!("upload-uid");
-                return Some(Answer::Json(200, found));
-            }
-            (is(request, "POST", "/jobs") && !request.is_dry_run())
-                .then_some(Answer::Refuse(500, "etcd is full"))
-        }
+    let api = remembering_uploads(|request| {
+        (is(request, "POST", "/jobs") && !request.is_dry_run())
+            .then_some(Answer::Refuse(500, "etcd is full"))
     });
     let _ = api
         .submit(&["-g", "8"])
@@ -166,22 +174,12 @@ fn a_failure_midway_removes_what_was_made() {
 
 #[test]
 fn what_cannot_be_removed_is_listed() {
-    let api = MockApi::new({
-        let mut upload = None;
-        move |request| {
-            if is(request, "POST", "/configmaps") && !request.is_dry_run() {
-                upload = Some(request.body.clone());
-                return None;
-            }
-            if request.method == "GET" && request.path.contains("/configmaps/") {
-                return upload.clone().map(|found| Answer::Json(200, found));
-            }
-            if request.method == "DELETE" {
-                return Some(Answer::Refuse(403, "cannot delete"));
-            }
-            (is(request, "POST", "/jobs") && !request.is_dry_run())
-                .then_some(Answer::Refuse(500, "etcd is full"))
+    let api = remembering_uploads(|request| {
+        if request.method == "DELETE" {
+            return Some(Answer::Refuse(403, "cannot delete"));
         }
+        (is(request, "POST", "/jobs") && !request.is_dry_run())
+            .then_some(Answer::Refuse(500, "etcd is full"))
     });
     let outcome = api.submit(&["-g", "8"]).exits(6).says("etcd is full");
     assert!(
@@ -258,18 +256,8 @@ fn a_server_that_is_no_api_server() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_removes_what_was_made() {
-    let api = MockApi::new({
-        let mut upload = None;
-        move |request| {
-            if is(request, "POST", "/configmaps") && !request.is_dry_run() {
-                upload = Some(request.body.clone());
-                return None;
-            }
-            if request.method == "GET" && request.path.contains("/configmaps/") {
-                return upload.clone().map(|found| Answer::Json(200, found));
-            }
-            (is(request, "POST", "/jobs") && !request.is_dry_run()).then_some(Answer::Hang)
-        }
+    let api = remembering_uploads(|request| {
+        (is(request, "POST", "/jobs") && !request.is_dry_run()).then_some(Answer::Hang)
     });
     let child = api
         .sandbox
