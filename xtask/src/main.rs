@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod dist;
 mod layers;
 mod testbed;
 
@@ -24,6 +25,7 @@ enum Task {
     /// Run all tests, cheapest layers first, and say which ran
     Test(layers::TestArgs),
     Bench(bench::Bench),
+    Dist(dist::Dist),
     /// A real control plane on this machine, with Kueue, KubeRay and fake GPU nodes
     #[command(subcommand)]
     Testbed(testbed::Command),
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Task::Demo => demo::run(),
         Task::Test(args) => layers::run(&args),
         Task::Bench(bench) => bench.run(),
+        Task::Dist(dist) => dist.run(),
         Task::Testbed(command) => command.run(),
     };
     match result {
