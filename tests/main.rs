@@ -2,6 +2,7 @@
 //! nothing but cargo; those in `testbed` need a control plane and are run by
 //! `cargo xtask test`, which starts one.
 
+mod admins_guide;
 mod architecture;
 mod cli;
 mod common;

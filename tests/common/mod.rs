@@ -69,6 +69,19 @@ impl Sandbox {
         command
     }
 
+    /// Returns a command line for bash, in the same environment.
+    pub fn shell(&self, line: &str) -> Command {
+        let kaiwo = self.command(&[]);
+        let mut bash = Command::new("bash");
+        bash.args(["-c", line]).env_clear().stdin(Stdio::null());
+        bash.envs(
+            kaiwo
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        bash
+    }
+
     /// Runs `kaiwo` with these arguments.
     pub fn kaiwo(&self, arguments: &[&str]) -> Outcome {
         Outcome::of(self.command(arguments).output().unwrap())

@@ -169,6 +169,7 @@ impl Testbed {
             "CronJob" => ("batch/v1", "cronjobs"),
             "RayJob" => ("ray.io/v1", "rayjobs"),
             "LocalQueue" => ("kueue.x-k8s.io/v1beta2", "localqueues"),
+            "Cohort" => ("kueue.x-k8s.io/v1beta2", "cohorts"),
             "ClusterQueue" => ("kueue.x-k8s.io/v1beta2", "clusterqueues"),
             "ResourceFlavor" => ("kueue.x-k8s.io/v1beta2", "resourceflavors"),
             "Workload" => ("kueue.x-k8s.io/v1beta2", "workloads"),
@@ -195,6 +196,7 @@ impl Testbed {
             "Namespace"
                 | "Node"
                 | "ClusterQueue"
+                | "Cohort"
                 | "ResourceFlavor"
                 | "WorkloadPriorityClass"
                 | "ClusterRole"
@@ -214,6 +216,18 @@ impl Testbed {
                 &Patch::Apply(object),
             ))
             .unwrap();
+    }
+
+    /// Asks the API server whether it would take an object, strictly.
+    pub fn would_apply(&self, object: Value) -> kube::Result<()> {
+        let kind = object["kind"].as_str().unwrap().to_owned();
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        let api = self.api(&kind, Self::namespaced(&kind));
+        let mut parameters = PatchParams::apply("test").force().validation_strict();
+        parameters.dry_run = true;
+        self.runtime
+            .block_on(api.patch(&name, &parameters, &Patch::Apply(object)))
+            .map(drop)
     }
 
     /// Creates an object in the test's namespace.
@@ -342,13 +356,15 @@ impl Drop for Testbed {
     }
 }
 
+/// Returns a condition of an object.
+pub fn condition<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    conditions
+        .iter()
+        .find(|condition| condition["type"] == name)
+}
+
 /// Returns whether a condition of an object is true.
-pub fn has_condition(object: &Value, condition: &str) -> bool {
-    object["status"]["conditions"]
-        .as_array()
-        .is_some_and(|conditions| {
-            conditions
-                .iter()
-                .any(|c| c["type"] == condition && c["status"] == "True")
-        })
+pub fn has_condition(object: &Value, name: &str) -> bool {
+    condition(object, name).is_some_and(|condition| condition["status"] == "True")
 }

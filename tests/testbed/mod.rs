@@ -12,6 +12,7 @@ use std::io::Write as _;
 mod cluster;
 mod dry_run;
 mod objects;
+mod queues;
 mod refusals;
 mod rights;
 mod runs;
@@ -30,7 +31,7 @@ fn lacks(what: &str) -> bool {
 
 /// Says which test was left out, or part of it, and why. `cargo xtask test`
 /// repeats these lines at its end.
-fn skip(why: &str) {
+pub fn skip(why: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     // Past the capture of passing tests' output, and in one piece.
     let line = format!("skipped: {test}: {why}\n");

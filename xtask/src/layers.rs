@@ -36,10 +36,11 @@ const TARGETS: [(&str, &[&str]); 2] = [
 ];
 
 /// Layers that are modules of the integration tests.
-const MODULES: [(&str, &str); 6] = [
+const MODULES: [(&str, &str); 7] = [
     ("structure of the code", "architecture::"),
     ("dependencies", "dependencies::"),
     ("golden manifests", "golden::"),
+    ("the admin's guide", "admins_guide::"),
     ("hostile values", "hostile::"),
     ("command line", "cli::"),
     ("scripted API server", "mock_api::"),

@@ -5,12 +5,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::certificates::{ADMIN, Certificates, FRONT_PROXY, KUEUE, SERVER, SERVICE_ACCOUNTS};
 use super::files;
 use super::instance::{Instance, Plan, Skip};
 use super::kubeconfig::{self, User};
+use crate::checkout;
 
 /// The addresses of pods; `loopback` routes them to this machine.
 const POD_CIDR: &str = "10.1.0.1/16";
@@ -224,21 +225,31 @@ pub fn kueue(instance: &Instance, plan: &Plan) -> Result<Daemon> {
         &certificates,
         User::Admin,
     )?;
-    let config = json!({
-        "apiVersion": "config.kueue.x-k8s.io/v1beta2",
-        "kind": "Configuration",
-        "namespace": "kueue-system",
-        "health": { "healthProbeBindAddress": format!("127.0.0.1:{}", plan.ports.kueue_health) },
-        "metrics": { "bindAddress": format!("127.0.0.1:{}", plan.ports.kueue_metrics) },
-        "webhook": { "host": "127.0.0.1", "port": plan.ports.webhooks, "certDir": seen("webhooks") },
-        "visibilityServer": { "bindAddress": "127.0.0.1", "bindPort": plan.ports.visibility },
-        "leaderElection": { "leaderElect": false },
-        "internalCertManagement": { "enable": false },
-        "clientConnection": { "qps": 200, "burst": 400 },
-        "integrations": { "frameworks": [
-            "batch/job", "ray.io/rayjob", "ray.io/raycluster", "ray.io/rayservice", "deployment", "pod", "statefulset",
-        ] },
-    });
+    let mut config = recommended_configuration()?;
+    for (key, value) in [
+        ("namespace", json!("kueue-system")),
+        (
+            "health",
+            json!({ "healthProbeBindAddress": format!("127.0.0.1:{}", plan.ports.kueue_health) }),
+        ),
+        (
+            "metrics",
+            json!({ "bindAddress": format!("127.0.0.1:{}", plan.ports.kueue_metrics) }),
+        ),
+        (
+            "webhook",
+            json!({ "host": "127.0.0.1", "port": plan.ports.webhooks, "certDir": seen("webhooks") }),
+        ),
+        (
+            "visibilityServer",
+            json!({ "bindAddress": "127.0.0.1", "bindPort": plan.ports.visibility }),
+        ),
+        ("leaderElection", json!({ "leaderElect": false })),
+        ("internalCertManagement", json!({ "enable": false })),
+        ("clientConnection", json!({ "qps": 200, "burst": 400 })),
+    ] {
+        config[key] = value;
+    }
     files::write_json(&root.join("config.json"), &config)?;
 
     let mut daemon = if plan.kueue_in_root {
@@ -265,6 +276,21 @@ pub fn kueue(instance: &Instance, plan: &Plan) -> Result<Daemon> {
         ("KUBERNETES_SERVICE_PORT", plan.ports.api.to_string()),
     ];
     Ok(daemon)
+}
+
+/// Returns the configuration of Kueue that `cluster-admins` recommends, so that what admins install is what is tested.
+fn recommended_configuration() -> Result<Value> {
+    let file = Path::new(checkout()).join("cluster-admins/kueue/values.yaml");
+    let text = std::fs::read_to_string(&file)
+        .with_context(|| format!("failed to read {}", file.display()))?;
+    let values: Value = serde_saphyr::from_str(&text)
+        .with_context(|| format!("failed to read {}", file.display()))?;
+    let configuration = values
+        .pointer("/managerConfig/controllerManagerConfigYaml")
+        .and_then(Value::as_str)
+        .with_context(|| format!("{} holds no configuration of Kueue", file.display()))?;
+    serde_saphyr::from_str(configuration)
+        .with_context(|| format!("the configuration in {} is no YAML", file.display()))
 }
 
 /// The folder of its metrics certificate, which is written in Kueue's code.
