@@ -39,6 +39,9 @@ pub const NVIDIA_GPU_COUNT_LABEL: &str = "nvidia.com/gpu.count";
 
 /// API group of Kueue.
 pub const KUEUE_GROUP: &str = "kueue.x-k8s.io";
+/// Controller of the AdmissionChecks that send workloads to other clusters,
+/// and `spec.managedBy` of what they send (Kueue `MultiKueueControllerName`).
+pub const MULTIKUEUE_CONTROLLER: &str = "kueue.x-k8s.io/multikueue";
 /// API group of KubeRay.
 pub const RAY_GROUP: &str = "ray.io";
 
@@ -70,6 +73,8 @@ impl Resource {
             "LocalQueue" => ("LocalQueue", "localqueues", true),
             "ClusterQueue" => ("ClusterQueue", "clusterqueues", false),
             "ResourceFlavor" => ("ResourceFlavor", "resourceflavors", false),
+            "Cohort" => ("Cohort", "cohorts", false),
+            "AdmissionCheck" => ("AdmissionCheck", "admissionchecks", false),
             "WorkloadPriorityClass" => ("WorkloadPriorityClass", "workloadpriorityclasses", false),
             "Node" => ("Node", "nodes", false),
             _ => return None,

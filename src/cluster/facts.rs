@@ -2,13 +2,15 @@
 //! is left unknown; only a failed connection is an error.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::existing::Existing;
 use super::request::readable;
 use super::{Cluster, ClusterError};
 use crate::k8s::{KUEUE_GROUP, RAY_GROUP, Resource};
+use crate::plan::Needs;
 use crate::plan::facts::{
-    ClusterFacts, ClusterQueue, LocalQueue, Named, Namespace, Node, Readable, ResourceFlavor,
+    ClusterFacts, ClusterQueue, LocalQueue, Named, Namespace, Readable, ResourceFlavor,
 };
 use crate::plan::request::WorkloadRequest;
 
@@ -109,17 +111,48 @@ pub async fn gather(
             flavors: queues.flavors,
             priority_classes: queues.priority_classes,
             nodes: None,
+            cohorts: None,
+            admission_checks: None,
         },
         existing,
     })
 }
 
-/// Reads the nodes, which [`gather`] leaves out because they are many.
+/// Reads what [`gather`] leaves out because few plans need it.
 ///
 /// # Errors
 /// [`ClusterError`] if the cluster cannot be asked.
-pub async fn nodes(cluster: &Cluster) -> Result<Readable<Vec<Node>>, ClusterError> {
-    readable(cluster.list(&resource("v1", "Node"), "", "").await)
+pub async fn complete(
+    cluster: &Cluster,
+    facts: &mut ClusterFacts,
+    needs: Needs,
+) -> Result<(), ClusterError> {
+    let kueue = facts.kueue.clone().unwrap_or_default();
+    let (nodes, cohorts, checks) = tokio::join!(
+        list_if(needs.nodes, cluster, "v1", "Node"),
+        list_if(needs.cohorts, cluster, &kueue, "Cohort"),
+        list_if(needs.admission_checks, cluster, &kueue, "AdmissionCheck"),
+    );
+    facts.nodes = nodes?;
+    facts.cohorts = cohorts?;
+    facts.admission_checks = checks?;
+    Ok(())
+}
+
+async fn list_if<T: DeserializeOwned>(
+    needed: bool,
+    cluster: &Cluster,
+    api_version: &str,
+    kind: &str,
+) -> Result<Option<Readable<Vec<T>>>, ClusterError> {
+    if !needed {
+        return Ok(None);
+    }
+    match cluster.list(&resource(api_version, kind), "", "").await {
+        // An older Kueue serves Cohorts in another version, or none.
+        Err(error) if error.is_not_found() => Ok(None),
+        listed => readable(listed).map(Some),
+    }
 }
 
 async fn find_namespace(

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::request::Write;
 use super::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
+use crate::k8s;
 use crate::render::manifest::{Manifest, ManifestSet};
 
 /// A submission that the cluster would not take.
@@ -87,6 +88,19 @@ pub struct Rehearsal {
     /// Its answer about what Kueue is to manage (the workload, or of a CronJob
     /// a Job as it will start them), unless one of that name exists.
     pub queued: Option<Value>,
+}
+
+impl Rehearsal {
+    /// Returns whether Kueue sends the workload to another cluster: its webhook
+    /// then says so in the workload, whatever the user may read besides (Kueue
+    /// `ApplyDefaultForManagedBy`, v0.18).
+    pub fn is_sent_away(&self) -> bool {
+        let manager = self
+            .queued
+            .as_ref()
+            .and_then(|queued| queued.pointer("/spec/managedBy"));
+        manager.is_some_and(|manager| manager == k8s::MULTIKUEUE_CONTROLLER)
+    }
 }
 
 /// Rehearses the creation of everything but the namespace, all at once.

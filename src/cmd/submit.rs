@@ -107,9 +107,8 @@ impl<'a> Mode<'a> {
             mut facts,
             existing,
         } = facts::gather(&cluster, &request).await?;
-        if plan::needs_nodes(&request, &facts) {
-            facts.nodes = Some(facts::nodes(&cluster).await?);
-        }
+        let needs = plan::needs(&request, &facts);
+        facts::complete(&cluster, &mut facts, needs).await?;
         drop(progress);
         let facts = Facts::Live(Box::new(facts));
 
@@ -136,7 +135,7 @@ impl<'a> Mode<'a> {
         let submission = Submission::new(&cluster, plan.request.kind, &manifests, &digest);
         let steps = async {
             submission.create_namespace().await?;
-            preflight(&cluster, &manifests, existing.as_ref()).await?;
+            preflight(&cluster, &plan, &manifests, existing.as_ref()).await?;
             match (&existing, relation) {
                 (Some(old), Some(Relation::Terminating)) => submission.wait_until_gone(old).await?,
                 (Some(old), Some(_)) => submission.remove(old).await?,
@@ -208,7 +207,7 @@ impl<'a> Mode<'a> {
                 &objects,
             );
         }
-        let answers = preflight(cluster, manifests, existing).await?;
+        let answers = preflight(cluster, plan, manifests, existing).await?;
         self.ui.status("  the API server takes it (dry run)");
         let objects: Vec<&Manifest> = answers.iter().collect();
         self.print(
@@ -320,6 +319,7 @@ impl<'a> Mode<'a> {
 /// one cannot be changed, which a rehearsal under its name would trip over.
 async fn preflight(
     cluster: &Cluster,
+    plan: &Plan,
     manifests: &ManifestSet,
     existing: Option<&Existing>,
 ) -> Result<Vec<Manifest>, CommandError> {
@@ -327,6 +327,9 @@ async fn preflight(
         .map(|_| manifests.renamed(&format!("kaiwo-preflight-{}", request::random_word(6))));
     let manifests = renamed.as_ref().unwrap_or(manifests);
     let rehearsal = preflight::rehearse(cluster, manifests).await?;
+    if rehearsal.is_sent_away() {
+        plan::travel::check(plan)?;
+    }
     if let Some(answer) = &rehearsal.queued {
         preflight::check_managed(manifests.workload.namespace(), answer)?;
     }

@@ -58,6 +58,10 @@ pub struct ClusterFacts {
     pub priority_classes: Option<Readable<Vec<String>>>,
     /// Nodes; `None` until a plan needs them, because they are many.
     pub nodes: Option<Readable<Vec<Node>>>,
+    /// Cohorts; `None` until a plan needs them, because few queues share one.
+    pub cohorts: Option<Readable<Vec<Cohort>>>,
+    /// AdmissionChecks; `None` until a plan needs them.
+    pub admission_checks: Option<Readable<Vec<AdmissionCheck>>>,
 }
 
 /// Name and labels of any object.
@@ -154,6 +158,75 @@ pub struct ClusterQueueSpec {
     pub resource_groups: Vec<ResourceGroup>,
     /// Whether it admits.
     pub stop_policy: StopPolicy,
+    /// AdmissionChecks of every workload, by name, as only v1beta1 has them.
+    pub admission_checks: Vec<String>,
+    /// AdmissionChecks of the workloads on some flavors, or on all.
+    pub admission_checks_strategy: AdmissionChecksStrategy,
+}
+
+impl ClusterQueueSpec {
+    /// Returns the names of the AdmissionChecks that may concern a workload.
+    pub fn admission_checks(&self) -> impl Iterator<Item = &str> {
+        let rules = self.admission_checks_strategy.admission_checks.iter();
+        self.admission_checks
+            .iter()
+            .chain(rules.map(|rule| &rule.name))
+            .map(String::as_str)
+    }
+}
+
+/// `admissionChecksStrategy` of a ClusterQueue.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AdmissionChecksStrategy {
+    /// A rule for each check.
+    pub admission_checks: Vec<AdmissionCheckRule>,
+}
+
+/// A rule of an [`AdmissionChecksStrategy`].
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct AdmissionCheckRule {
+    /// The AdmissionCheck.
+    pub name: String,
+}
+
+/// `kueue.x-k8s.io` AdmissionCheck.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct AdmissionCheck {
+    /// Name and labels.
+    pub metadata: Metadata,
+    /// What checks.
+    #[serde(default)]
+    pub spec: AdmissionCheckSpec,
+}
+
+/// `spec` of an AdmissionCheck.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AdmissionCheckSpec {
+    /// The controller that checks.
+    pub controller_name: String,
+}
+
+/// `kueue.x-k8s.io` Cohort: quota of its own, and a place in a tree. Cohorts
+/// that ClusterQueues name need no such object.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Cohort {
+    /// Name and labels.
+    pub metadata: Metadata,
+    /// Quotas and parent.
+    #[serde(default)]
+    pub spec: CohortSpec,
+}
+
+/// `spec` of a Cohort.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CohortSpec {
+    /// The Cohort above it; absent or empty at the root.
+    pub parent_name: Option<String>,
+    /// What it has besides its ClusterQueues, and what passes its border.
+    pub resource_groups: Vec<ResourceGroup>,
 }
 
 /// Resources that take their flavor together.
@@ -188,6 +261,9 @@ pub struct ResourceQuota {
     /// The most it may borrow from its cohort; without limit if absent.
     #[serde(default)]
     pub borrowing_limit: Option<Quantity>,
+    /// The most its cohort may borrow from it; all if absent.
+    #[serde(default)]
+    pub lending_limit: Option<Quantity>,
 }
 
 /// `status` of a ClusterQueue.
@@ -251,6 +327,36 @@ pub struct ResourceFlavor {
 pub struct ResourceFlavorSpec {
     /// Labels of its nodes.
     pub node_labels: BTreeMap<String, String>,
+    /// Taints of its nodes.
+    pub node_taints: Vec<Taint>,
+    /// What Kueue lets the pods tolerate when it admits them to this flavor.
+    pub tolerations: Vec<FlavorToleration>,
+}
+
+/// A taint of nodes.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Taint {
+    /// Key.
+    pub key: String,
+    /// Value; may be empty.
+    pub value: String,
+    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
+    pub effect: String,
+}
+
+/// A toleration as Kubernetes writes it; what is empty tolerates any.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct FlavorToleration {
+    /// Key of the taint.
+    pub key: String,
+    /// `Equal`, also where empty, or `Exists`.
+    pub operator: String,
+    /// Value of the taint.
+    pub value: String,
+    /// Effect of the taint.
+    pub effect: String,
 }
 
 /// `v1` Node.

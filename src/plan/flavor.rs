@@ -4,67 +4,39 @@
 use std::collections::BTreeMap;
 
 use super::Refusal;
-use super::facts::{
-    ClusterFacts, ClusterQueue, FlavorQuotas, Readable, ResourceFlavor, ResourceQuota,
-};
+use super::capacity::{PodSet, Room, flavors_with};
+use super::cohort::FlavorResource;
+use super::facts::{ClusterFacts, Readable};
 use super::gpu::{GpuLayout, GpuRequest};
 use super::queue::QueueChoice;
-use crate::k8s;
+use super::vendor::{count_label, is_gpu_resource};
 use crate::quantity::Quantity;
 
-/// Makers of GPUs, as far as they matter to kaiwo: for labels and images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Vendor {
-    /// `amd.com/…`
-    Amd,
-    /// `nvidia.com/…`
-    Nvidia,
-    /// Any other device plugin.
-    Other,
-}
-
-impl Vendor {
-    /// Returns the vendor of an extended resource.
-    pub fn of(resource: &str) -> Self {
-        match resource.split('/').next() {
-            Some("amd.com") => Self::Amd,
-            Some("nvidia.com") => Self::Nvidia,
-            _ => Self::Other,
-        }
-    }
-
-    /// Returns the node label with the GPU count that the vendor's own
-    /// labeller sets.
-    pub fn count_label(self) -> Option<&'static str> {
-        match self {
-            Self::Amd => Some(k8s::AMD_GPU_COUNT_LABEL),
-            Self::Nvidia => Some(k8s::NVIDIA_GPU_COUNT_LABEL),
-            Self::Other => None,
-        }
-    }
-}
-
-/// Returns whether `resource` names GPUs, whole or in slices.
-pub fn is_gpu_resource(resource: &str) -> bool {
-    resource.ends_with("/gpu")
-        || resource.starts_with("nvidia.com/mig-")
-        || resource.starts_with("gpu.intel.com/")
-}
-
-/// Finds the extended resource that the queue hands out.
+/// Finds the extended resource that the queue hands out. One that it covers
+/// and could never give any of, it does not hand out: where flavors of several
+/// vendors share a resource group, each has a quota of 0 for the others'.
 ///
 /// # Errors
 /// [`Refusal`] if it hands out several, and the user must choose.
-pub fn detect_resource(choice: &QueueChoice) -> Result<Option<String>, Refusal> {
-    let covered = choice.cluster_queue.iter().flat_map(|queue| {
-        queue
-            .spec
-            .resource_groups
-            .iter()
-            .flat_map(|group| group.covered_resources.iter())
+pub fn detect_resource(
+    choice: &QueueChoice,
+    facts: &ClusterFacts,
+) -> Result<Option<String>, Refusal> {
+    let room = choice
+        .cluster_queue
+        .as_ref()
+        .map(|queue| Room::new(queue, facts));
+    let covered = room.iter().flat_map(|room| {
+        let groups = room.queue.spec.resource_groups.iter();
+        let resources = groups.flat_map(|group| &group.covered_resources);
+        resources.filter(|resource| {
+            flavors_with(room.queue, resource).any(|flavor| gives(room, &flavor.name, resource))
+        })
     });
+    // Who cannot see the quotas goes by what the LocalQueue counts.
+    let counted = choice.resources.iter().filter(|_| room.is_none());
     let mut found: Vec<&String> = covered
-        .chain(&choice.resources)
+        .chain(counted)
         .filter(|resource| is_gpu_resource(resource))
         .collect();
     found.sort();
@@ -81,9 +53,16 @@ pub fn detect_resource(choice: &QueueChoice) -> Result<Option<String>, Refusal> 
                 "queue {:?} hands out several kinds of GPU",
                 choice.local_queue
             ))
+            .about(format!("localqueue/{}", choice.local_queue))
             .hint(format!("choose one: {}", names.join(" or "))))
         }
     }
+}
+
+/// Returns whether the queue could ever get any of `resource` in a flavor.
+fn gives(room: &Room, flavor: &str, resource: &str) -> bool {
+    let most = room.quotas.most(FlavorResource { flavor, resource });
+    most.is_none_or(|most| most > Quantity::default())
 }
 
 /// One flavor of a queue, seen from a GPU resource.
@@ -95,84 +74,69 @@ pub struct Offer {
     pub per_node: Option<i64>,
     /// Node labels that select this flavor among others.
     pub node_labels: BTreeMap<String, String>,
-    /// Most that one workload could ever get, by resource; `None` where
-    /// borrowing has no limit.
-    pub most: BTreeMap<String, Option<Quantity>>,
 }
 
-/// Lists the flavors of `queue` that offer `resource`.
+/// Lists the flavors that offer `resource` to pods like `pods`.
+///
+/// # Errors
+/// [`Refusal`] if the queue has such flavors and none of them takes the pods;
+/// with `force` these are listed then.
 pub fn offers(
-    queue: &ClusterQueue,
-    facts: &ClusterFacts,
+    room: &Room,
     resource: &str,
     label_key: Option<&str>,
-) -> Vec<Offer> {
-    let flavors = facts.flavors.known().map_or(&[][..], Vec::as_slice);
-    queue
-        .spec
-        .resource_groups
-        .iter()
-        .filter(|group| {
-            group
-                .covered_resources
-                .iter()
-                .any(|covered| covered == resource)
-        })
-        .flat_map(|group| &group.flavors)
-        .filter(|quotas| quotas.resources.iter().any(|quota| quota.name == resource))
-        .map(|quotas| {
-            let flavor = flavors
-                .iter()
-                .find(|flavor| flavor.metadata.name == quotas.name);
-            offer(quotas, flavor, queue, facts, resource, label_key)
-        })
-        .collect()
-}
-
-fn offer(
-    quotas: &FlavorQuotas,
-    flavor: Option<&ResourceFlavor>,
-    queue: &ClusterQueue,
-    facts: &ClusterFacts,
-    resource: &str,
-    label_key: Option<&str>,
-) -> Offer {
-    let labels = flavor
-        .map(|flavor| flavor.spec.node_labels.clone())
-        .unwrap_or_default();
-    let key = label_key.or_else(|| Vendor::of(resource).count_label());
-    let counted = key.and_then(|key| Some((key, labels.get(key)?.parse::<i64>().ok()?)));
-    let per_node = counted
-        .map(|(_, count)| count)
-        .or_else(|| flavor.and_then(|_| on_nodes(facts, resource, &labels)));
-    // The count label alone is enough to keep pods off smaller nodes, and
-    // says why they are pinned.
-    let node_labels = match counted {
-        Some((key, count)) => BTreeMap::from([(key.to_owned(), count.to_string())]),
-        None => labels,
-    };
-    let in_cohort = queue.spec.cohort_name.is_some();
-    let most = quotas
-        .resources
-        .iter()
-        .map(|quota| (quota.name.clone(), most(quota, in_cohort)))
-        .collect();
-    Offer {
-        flavor: quotas.name.clone(),
-        per_node,
-        node_labels,
-        most,
+    pods: &PodSet,
+    force: bool,
+) -> Result<Vec<Offer>, Refusal> {
+    let (mut offers, mut shut, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
+    for quotas in flavors_with(room.queue, resource) {
+        let flavor = &quotas.name;
+        if !gives(room, flavor, resource) {
+            continue;
+        }
+        let offer = offer(flavor, room.facts, resource, label_key);
+        match pods.closed_to(flavor, room.facts) {
+            Some(reason) => {
+                shut.push(offer);
+                reasons.push(reason);
+            }
+            None => offers.push(offer),
+        }
+    }
+    match (offers.is_empty(), shut.is_empty(), force) {
+        (true, false, false) => Err(room.closed(&reasons)),
+        (true, false, true) => Ok(shut),
+        _ => Ok(offers),
     }
 }
 
-/// Returns the most a queue may ever hold of a quota, as Kueue's
-/// ClusterQueue defines it: nominal, plus what may be borrowed in a cohort.
-/// `None` where borrowing has no limit that the queue itself states.
-pub fn most(quota: &ResourceQuota, in_cohort: bool) -> Option<Quantity> {
-    match (in_cohort, quota.borrowing_limit) {
-        (false, _) => Some(quota.nominal_quota),
-        (true, Some(limit)) => Some(quota.nominal_quota + limit),
-        (true, None) => None,
+fn offer(name: &str, facts: &ClusterFacts, resource: &str, label_key: Option<&str>) -> Offer {
+    let known = facts.flavors.known().map_or(&[][..], Vec::as_slice);
+    let flavor = known.iter().find(|flavor| flavor.metadata.name == name);
+    let labels = flavor
+        .map(|flavor| flavor.spec.node_labels.clone())
+        .unwrap_or_default();
+    let key = label_key
+        .map(str::to_owned)
+        .or_else(|| count_label(resource));
+    let counted = key.and_then(|key| {
+        let count = labels.get(&key)?.parse::<i64>().ok()?;
+        Some((key, count))
+    });
+    let per_node = match &counted {
+        Some((_, count)) => Some(*count),
+        None => flavor.and_then(|_| on_nodes(facts, resource, &labels)),
+    };
+    // The count label alone is enough to keep pods off smaller nodes, and
+    // says why they are pinned.
+    let node_labels = match counted {
+        Some((key, count)) => BTreeMap::from([(key, count.to_string())]),
+        None => labels,
+    };
+    Offer {
+        flavor: name.to_owned(),
+        per_node,
+        node_labels,
     }
 }
 
@@ -267,6 +231,14 @@ pub fn shape(
             // The user knows better than the labels.
             (candidates, too_small) = (too_small, Vec::new());
         }
+        // Without labels nothing can keep the pods off the smaller nodes.
+        if let (Some(small), Some(bare)) = (
+            too_small.first(),
+            candidates.iter().find(|offer| offer.node_labels.is_empty()),
+        ) {
+            refused.get_or_insert(cannot_pin(bare, small));
+            candidates.retain(|offer| !offer.node_labels.is_empty());
+        }
         let mut fitting = Vec::new();
         for offer in &candidates {
             match fits(layout, offer) {
@@ -306,6 +278,16 @@ pub fn shape(
     }
 }
 
+fn cannot_pin(large: &Offer, small: &Offer) -> Refusal {
+    let (large, small) = (&large.flavor, &small.flavor);
+    Refusal::new(format!(
+        "flavor {large:?} has larger nodes than {small:?} and no node labels, so nothing could keep the pods off the smaller ones"
+    ))
+    .about(format!("resourceflavor/{large}"))
+    .hint("its admin gives the flavor nodeLabels")
+    .hint("--gpus-per-node with the smaller count makes pods that fit both")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -315,7 +297,6 @@ mod tests {
             flavor: flavor.to_owned(),
             per_node: Some(per_node),
             node_labels: BTreeMap::from([("count".to_owned(), per_node.to_string())]),
-            most: BTreeMap::new(),
         }
     }
 
@@ -412,13 +393,19 @@ mod tests {
     }
 
     #[test]
-    fn resources_are_recognised() {
-        for name in ["amd.com/gpu", "nvidia.com/gpu", "nvidia.com/mig-1g.10gb"] {
-            assert!(is_gpu_resource(name));
-        }
-        for name in ["cpu", "memory", "ephemeral-storage", "rdma/hca"] {
-            assert!(!is_gpu_resource(name));
-        }
-        assert_eq!(Vendor::of("nvidia.com/mig-1g.10gb"), Vendor::Nvidia);
+    fn without_labels_the_pods_are_made_to_fit_everywhere() {
+        let mut bare = offer("big", 8);
+        bare.node_labels.clear();
+        let offers = [bare, offer("small", 4)];
+        let planned = shape(&total(16), None, &offers, None, false, roomy).unwrap();
+        assert_eq!(planned.layout.to_string(), "4 × 4");
+        assert!(planned.node_selector.is_empty());
+
+        let eight = GpuRequest {
+            gpus_per_replica: Some(8),
+            ..total(16)
+        };
+        let refusal = shape(&eight, None, &offers, None, false, roomy).unwrap_err();
+        assert!(refusal.message.contains("no node labels"), "{refusal}");
     }
 }

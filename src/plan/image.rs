@@ -1,8 +1,8 @@
 //! Which image runs the workload if the user names none.
 
 use super::Refusal;
-use super::flavor::Vendor;
 use super::request::WorkloadRequest;
+use super::vendor::Vendor;
 
 /// Ray and ROCm for AMD GPUs: the image of the original kaiwo.
 const ROCM_RAY: &str = "ghcr.io/silogen/rocm-ray:v0.5";

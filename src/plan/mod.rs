@@ -3,8 +3,10 @@
 //! can be tried in a unit test.
 
 pub mod capacity;
+pub mod cohort;
 pub mod facts;
 pub mod flavor;
+pub mod forecast;
 pub mod gpu;
 pub mod image;
 pub mod name;
@@ -12,6 +14,11 @@ pub mod pod;
 pub mod queue;
 pub mod request;
 pub mod resources;
+pub mod taint;
+#[cfg(test)]
+mod testing;
+pub mod travel;
+pub mod vendor;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,14 +26,16 @@ use std::fmt;
 use crate::error::{Classified, ErrorClass};
 use crate::k8s;
 use crate::names::nearest;
-use crate::plan::capacity::Forecast;
+use crate::plan::capacity::Room;
 use crate::plan::facts::{ClusterFacts, Facts, Readable};
-use crate::plan::flavor::{Offer, Shape, Vendor};
+use crate::plan::flavor::{Offer, Shape};
+use crate::plan::forecast::Forecast;
 use crate::plan::gpu::GpuLayout;
 use crate::plan::name::WorkloadKind;
 use crate::plan::queue::QueueChoice;
 use crate::plan::request::WorkloadRequest;
 use crate::plan::resources::PodResources;
+use crate::plan::vendor::Vendor;
 
 /// Kueue's API version where no cluster was asked: the one Kueue stores.
 const ASSUMED_KUEUE: &str = "kueue.x-k8s.io/v1beta2";
@@ -168,20 +177,35 @@ impl Plan {
     }
 }
 
-/// Returns whether planning needs the list of nodes, which is worth a
-/// request only if the flavors leave the GPUs of a node open.
-pub fn needs_nodes(request: &WorkloadRequest, facts: &ClusterFacts) -> bool {
-    if facts.nodes.is_some() || request.gpus_per_node.is_some() || !request.gpus.needs_node_size() {
-        return false;
-    }
+/// What a plan needs besides, and few plans do: worth a second round of
+/// requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The nodes: the flavors leave the GPUs of a node open.
+    pub nodes: bool,
+    /// The cohorts: the queue may borrow.
+    pub cohorts: bool,
+    /// The AdmissionChecks: the queue has some.
+    pub admission_checks: bool,
+}
+
+/// Returns what has to be read before [`plan`] knows all it can.
+pub fn needs(request: &WorkloadRequest, facts: &ClusterFacts) -> Needs {
     let Ok(choice) = queue::choose(&request.queue, facts, &request.namespace, true) else {
-        return false;
+        return Needs::default();
     };
-    let Ok(Some(resource)) = gpu_resource(request, &choice) else {
-        return false;
+    let spec = choice.cluster_queue.as_ref().map(|queue| &queue.spec);
+    let nodes = || {
+        let resource = gpu_resource(request, &choice, facts).ok().flatten()?;
+        let offers = offers(request, facts, &choice, &resource).ok()?;
+        Some(offers.is_empty() || offers.iter().any(|offer| offer.per_node.is_none()))
     };
-    let offers = offers(request, facts, &choice, &resource);
-    offers.is_empty() || offers.iter().any(|offer| offer.per_node.is_none())
+    let size_matters = request.gpus_per_node.is_none() && request.gpus.needs_node_size();
+    Needs {
+        nodes: size_matters && nodes() == Some(true),
+        cohorts: spec.is_some_and(|spec| spec.cohort_name.is_some()),
+        admission_checks: spec.is_some_and(|spec| spec.admission_checks().next().is_some()),
+    }
 }
 
 /// Decides what is submitted for `request`.
@@ -238,41 +262,61 @@ fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Ref
     }
     check_priority_class(&request, facts)?;
     let choice = queue::choose(&request.queue, facts, &request.namespace, request.force)?;
-    let resource = gpu_resource(&request, &choice)?;
+    let resource = gpu_resource(&request, &choice, facts)?;
     let offers = match &resource {
-        Some(resource) if request.gpus.wants_gpus() => offers(&request, facts, &choice, resource),
-        None if request.gpus.wants_gpus() => return Err(no_gpus(&choice, None)),
+        Some(resource) if request.gpus.wants_gpus() => offers(&request, facts, &choice, resource)?,
+        None if request.gpus.wants_gpus() => {
+            return Err(no_gpus(&choice, facts, &request.namespace, None));
+        }
         _ => Vec::new(),
     };
-    if offers.is_empty()
-        && request.gpus.wants_gpus()
-        && choice.cluster_queue.is_some()
-        && !request.force
-    {
-        return Err(no_gpus(&choice, resource.as_deref()));
+    let room = choice
+        .cluster_queue
+        .as_ref()
+        .map(|queue| Room::new(queue, facts));
+    let wants_gpus = request.gpus.wants_gpus();
+    if offers.is_empty() && wants_gpus && room.is_some() && !request.force {
+        return Err(no_gpus(
+            &choice,
+            facts,
+            &request.namespace,
+            resource.as_deref(),
+        ));
     }
 
-    let cluster_queue = choice.cluster_queue.as_ref();
-    let queue_name = cluster_queue.map_or("", |queue| queue.metadata.name.as_str());
     // Without flavors to go by, the nodes themselves tell.
     let largest_node = resource
         .as_ref()
         .filter(|_| offers.is_empty())
         .and_then(|resource| flavor::on_nodes(facts, resource, &BTreeMap::new()));
+    let pod_sets = |layout: GpuLayout, pin: &BTreeMap<String, String>| {
+        resources::pod_sets(&request, layout, resource.as_deref(), pin)
+    };
     let shape = flavor::shape(
         &request.gpus,
         request.gpus_per_node,
         &offers,
         largest_node,
         request.force,
-        |layout, offer| {
-            let set = resources::working_set(layout, resource.as_deref(), &request.pods);
-            capacity::fits(&set, offer, queue_name)
+        |layout, offer| match &room {
+            Some(room) => room.check(&pod_sets(layout, &BTreeMap::new()), Some(&offer.flavor)),
+            None => Ok(()),
         },
     )?;
+    let sets = pod_sets(shape.layout, &shape.node_selector);
+    let mut forecast = None;
+    if let Some(room) = &room {
+        if offers.is_empty() && !request.force {
+            room.check(&sets, None)?;
+        }
+        let counted = resource.as_deref().filter(|_| shape.layout.total() > 0);
+        forecast = Forecast::new(room, &shape.flavors, counted.unwrap_or("cpu"), &sets);
+    }
 
-    let flavors = shape.flavors.clone();
     let mut plan = Plan::of(request, shape, resource, choice.local_queue.clone())?;
+    if choice.sends_away(facts) {
+        travel::check(&plan)?;
+    }
     plan.new_namespace = missing;
     plan.new_local_queue = choice
         .create_for
@@ -282,21 +326,10 @@ fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Ref
             name: choice.local_queue.clone(),
             cluster_queue,
         });
-    if let Some(queue) = cluster_queue {
-        if !plan.request.force {
-            capacity::fits_queue(&resources::pod_sets(&plan), queue)?;
-        }
-        let set = resources::working_set(
-            plan.layout,
-            plan.gpu_resource.as_deref(),
-            &plan.request.pods,
-        );
-        let counted = plan.gpu_resource.as_deref().unwrap_or("cpu");
-        plan.forecast = Forecast::new(queue, &flavors, counted, &set).map(|forecast| Forecast {
-            obstacle: choice.obstacle.clone(),
-            ..forecast
-        });
-    }
+    plan.forecast = forecast.map(|forecast| Forecast {
+        obstacle: choice.obstacle,
+        ..forecast
+    });
     Ok(plan)
 }
 
@@ -340,12 +373,13 @@ fn check_priority_class(request: &WorkloadRequest, facts: &ClusterFacts) -> Resu
 fn gpu_resource(
     request: &WorkloadRequest,
     choice: &QueueChoice,
+    facts: &ClusterFacts,
 ) -> Result<Option<String>, Refusal> {
     match &request.gpu_resource {
         Some(resource) => Ok(Some(resource.clone())),
-        None if request.gpus.wants_gpus() => flavor::detect_resource(choice),
+        None if request.gpus.wants_gpus() => flavor::detect_resource(choice, facts),
         // Without GPUs the resource only serves to guess an image.
-        None => Ok(flavor::detect_resource(choice).unwrap_or_default()),
+        None => Ok(flavor::detect_resource(choice, facts).unwrap_or_default()),
     }
 }
 
@@ -354,36 +388,61 @@ fn offers(
     facts: &ClusterFacts,
     choice: &QueueChoice,
     resource: &str,
-) -> Vec<Offer> {
+) -> Result<Vec<Offer>, Refusal> {
+    let Some(queue) = &choice.cluster_queue else {
+        return Ok(Vec::new());
+    };
+    let one = GpuLayout {
+        replicas: 1,
+        gpus_per_replica: 1,
+    };
+    let sets = resources::pod_sets(request, one, Some(resource), &BTreeMap::new());
     let label_key = request.gpu_node_label_key.as_deref();
-    choice
-        .cluster_queue
-        .as_ref()
-        .map(|queue| flavor::offers(queue, facts, resource, label_key))
-        .unwrap_or_default()
+    let room = Room::new(queue, facts);
+    flavor::offers(&room, resource, label_key, &sets[0], request.force)
 }
 
 /// Refuses because the queue has no GPUs, or none of the named resource.
-fn no_gpus(choice: &QueueChoice, resource: Option<&str>) -> Refusal {
+fn no_gpus(
+    choice: &QueueChoice,
+    facts: &ClusterFacts,
+    namespace: &str,
+    resource: Option<&str>,
+) -> Refusal {
     let Some(queue) = &choice.cluster_queue else {
-        return Refusal::new(format!(
+        let refusal = Refusal::new(format!(
             "cannot tell which GPUs queue {:?} hands out",
             choice.local_queue
         ))
         .hint("name the resource: --gpu-resource amd.com/gpu or --gpu-resource nvidia.com/gpu");
+        return match facts.local_queues {
+            Readable::Known(_) => refusal,
+            Readable::Forbidden => refusal.hint(format!(
+                "the LocalQueue would tell, but you may not list localqueues in namespace {namespace:?}: ask its admin for that right"
+            )),
+        };
     };
-    let covered: Vec<&str> = queue
-        .spec
-        .resource_groups
-        .iter()
+    let groups = queue.spec.resource_groups.iter();
+    let mut covered: Vec<&str> = groups
         .flat_map(|group| group.covered_resources.iter().map(String::as_str))
         .collect();
-    Refusal::new(format!(
-        "ClusterQueue {:?} hands out no {}, only {}",
-        queue.metadata.name,
-        resource.unwrap_or("GPUs"),
-        covered.join(", ")
-    ))
-    .about(format!("clusterqueue/{}", queue.metadata.name))
-    .hint("choose another queue with -q, or another resource with --gpu-resource")
+    let mut refusal = None;
+    if let Some(resource) = resource.filter(|resource| covered.contains(resource)) {
+        refusal = Some(Refusal::new(format!(
+            "ClusterQueue {:?} covers {resource} and has none of it, in no flavor",
+            queue.metadata.name
+        )));
+        covered.clear();
+    }
+    refusal
+        .unwrap_or_else(|| {
+            Refusal::new(format!(
+                "ClusterQueue {:?} hands out no {}, only {}",
+                queue.metadata.name,
+                resource.unwrap_or("GPUs"),
+                covered.join(", ")
+            ))
+        })
+        .about(format!("clusterqueue/{}", queue.metadata.name))
+        .hint("choose another queue with -q, or another resource with --gpu-resource")
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Refusal;
 use super::facts::{ClusterFacts, ClusterQueue, Condition, LocalQueue, Readable, StopPolicy};
+use crate::k8s;
 use crate::names::nearest;
 
 /// The LocalQueue of a submission.
@@ -20,6 +21,21 @@ pub struct QueueChoice {
     pub resources: Vec<String>,
     /// Why the queue admits nothing, where the user forces it.
     pub obstacle: Option<String>,
+}
+
+impl QueueChoice {
+    /// Returns whether the queue sends its workloads to other clusters, as far
+    /// as that can be read: one of its AdmissionChecks is MultiKueue's.
+    pub fn sends_away(&self, facts: &ClusterFacts) -> bool {
+        let known = facts.admission_checks.as_ref().and_then(Readable::known);
+        let (Some(queue), Some(known)) = (&self.cluster_queue, known) else {
+            return false;
+        };
+        queue.spec.admission_checks().any(|name| {
+            let check = known.iter().find(|check| check.metadata.name == name);
+            check.is_some_and(|check| check.spec.controller_name == k8s::MULTIKUEUE_CONTROLLER)
+        })
+    }
 }
 
 /// Chooses for `wanted`: the LocalQueue of that name; else a LocalQueue that
@@ -280,6 +296,8 @@ mod tests {
             flavors: Readable::Forbidden,
             priority_classes: None,
             nodes: None,
+            cohorts: None,
+            admission_checks: None,
         }
     }
 

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::Plan;
 use super::capacity::PodSet;
 use super::gpu::GpuLayout;
 use super::name::WorkloadKind;
 use super::pod::PodSettings;
+use super::request::WorkloadRequest;
 use crate::quantity::Quantity;
 
 /// CPU and memory of one pod.
@@ -53,35 +53,36 @@ pub fn worker(gpus: i64, pods: &PodSettings) -> PodResources {
     }
 }
 
-/// Returns the pods that do the work.
-pub fn working_set(layout: GpuLayout, gpu_resource: Option<&str>, pods: &PodSettings) -> PodSet {
-    let mut set = plain_set(layout.replicas, worker(layout.gpus_per_replica, pods));
+/// Returns all pod sets of a workload, as Kueue will see them, those that do
+/// the work first. `pin` are labels that only these must find on their nodes.
+pub fn pod_sets(
+    request: &WorkloadRequest,
+    layout: GpuLayout,
+    gpu_resource: Option<&str>,
+    pin: &BTreeMap<String, String>,
+) -> Vec<PodSet> {
+    let pods = &request.pods;
+    let mut workers = plain_set(layout.replicas, worker(layout.gpus_per_replica, pods), pods);
+    workers.node_selector.extend(pin.clone());
     if let Some(resource) = gpu_resource.filter(|_| layout.gpus_per_replica > 0) {
-        set.requests.insert(
+        workers.requests.insert(
             resource.to_owned(),
             Quantity::units(layout.gpus_per_replica),
         );
     }
-    set
-}
-
-/// Returns all pod sets of a plan, as Kueue will see them.
-pub fn pod_sets(plan: &Plan) -> Vec<PodSet> {
-    let mut sets = vec![working_set(
-        plan.layout,
-        plan.gpu_resource.as_deref(),
-        &plan.request.pods,
-    )];
-    if plan.request.kind == WorkloadKind::RayJob {
-        sets.push(plain_set(1, RAY_HEAD));
-        sets.push(plain_set(1, RAY_SUBMITTER));
+    let mut sets = vec![workers];
+    if request.kind == WorkloadKind::RayJob {
+        sets.push(plain_set(1, RAY_HEAD, pods));
+        sets.push(plain_set(1, RAY_SUBMITTER, pods));
     }
     sets
 }
 
-fn plain_set(count: i64, PodResources { cpu, memory }: PodResources) -> PodSet {
+fn plain_set(count: i64, PodResources { cpu, memory }: PodResources, pods: &PodSettings) -> PodSet {
     PodSet {
         count,
         requests: BTreeMap::from([("cpu".to_owned(), cpu), ("memory".to_owned(), memory)]),
+        node_selector: pods.node_selector.clone(),
+        tolerations: pods.tolerations.clone(),
     }
 }

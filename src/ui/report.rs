@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use crate::error::CommandError;
 use crate::plan::Plan;
-use crate::plan::capacity::{Forecast, Lack};
-use crate::plan::flavor::is_gpu_resource;
+use crate::plan::forecast::{Forecast, Lack};
 use crate::plan::request::WorkloadRequest;
+use crate::plan::vendor::is_gpu_resource;
 use crate::render::manifest::{Manifest, ManifestSet};
 use crate::settings::DryRun;
 
@@ -56,6 +56,12 @@ pub fn forecast(plan: &Plan) -> String {
             "{} of {}{what} free",
             forecast.free, forecast.nominal
         ));
+        if let Some(loan) = &forecast.loan {
+            parts.push(format!(
+                "borrows {}{what} from cohort {}",
+                loan.amount, loan.cohort
+            ));
+        }
         if request.schedule.is_none() {
             parts.push(waiting(forecast));
         }
@@ -85,14 +91,18 @@ fn waiting(forecast: &Forecast) -> String {
         may_borrow,
     }) = &forecast.lacking
     {
-        let verb = if *may_borrow { "borrows" } else { "needs" };
+        let from = if *may_borrow {
+            ", which the cohort may lend"
+        } else {
+            ""
+        };
         // GPUs are what the line is about; anything else has to be named.
         let what = if is_gpu_resource(resource) {
             String::new()
         } else {
             format!(" {resource}")
         };
-        parts.push(format!("{verb} {amount} more{what}"));
+        parts.push(format!("needs {amount} more{what}{from}"));
     }
     parts.join(", ")
 }

@@ -114,7 +114,7 @@ impl Testbed {
         let mut spec = json!({
             "namespaceSelector": {},
             "resourceGroups": [{
-                "coveredResources": ["cpu", "memory", flavors[0].0.resource()],
+                "coveredResources": ["cpu", "memory", flavors.first().map_or("amd.com/gpu", |f| f.0.resource())],
                 "flavors": quotas,
             }],
         });
@@ -132,6 +132,30 @@ impl Testbed {
         self.apply(
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name}}),
         );
+    }
+
+    /// Makes a node that pretends to offer `resources`, and waits until it
+    /// takes pods.
+    pub fn fake_node(&self, name: &str, labels: &Value, resources: &Value) {
+        self.apply(json!({
+            "apiVersion": "v1", "kind": "Node",
+            "metadata": {
+                "name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"},
+            },
+            "spec": {"taints": []},
+        }));
+        let status = json!({
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
+            "status": {"allocatable": resources, "capacity": resources},
+        });
+        self.runtime
+            .block_on(self.api("Node", false).patch_status(
+                name,
+                &PatchParams::apply("test").force(),
+                &Patch::Apply(status),
+            ))
+            .unwrap();
+        self.wait_for_condition("Node", name, "Ready");
     }
 
     /// Makes a LocalQueue in the test's namespace. `extra` is merged into its
@@ -174,6 +198,8 @@ impl Testbed {
             "ResourceFlavor" => ("kueue.x-k8s.io/v1beta2", "resourceflavors"),
             "Workload" => ("kueue.x-k8s.io/v1beta2", "workloads"),
             "WorkloadPriorityClass" => ("kueue.x-k8s.io/v1beta2", "workloadpriorityclasses"),
+            "Cohort" => ("kueue.x-k8s.io/v1beta2", "cohorts"),
+            "AdmissionCheck" => ("kueue.x-k8s.io/v1beta2", "admissionchecks"),
             "ResourceQuota" => ("v1", "resourcequotas"),
             "Role" => ("rbac.authorization.k8s.io/v1", "roles"),
             "ClusterRole" => ("rbac.authorization.k8s.io/v1", "clusterroles"),
@@ -199,6 +225,8 @@ impl Testbed {
                 | "Cohort"
                 | "ResourceFlavor"
                 | "WorkloadPriorityClass"
+                | "Cohort"
+                | "AdmissionCheck"
                 | "ClusterRole"
                 | "ClusterRoleBinding"
         )

@@ -11,6 +11,7 @@ use std::io::Write as _;
 
 mod cluster;
 mod dry_run;
+mod flavors;
 mod objects;
 mod queues;
 mod refusals;

@@ -58,28 +58,6 @@ fn what_can_never_run_is_refused_before_anything_is_made() {
 
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
-fn users_without_rights_are_told_what_they_lack() {
-    let testbed = Testbed::with_queue("rights", Flavor::Amd, 32);
-    testbed.namespace();
-    let path = example("hello");
-    let nobody = testbed
-        .submit(&[
-            "-p",
-            &path,
-            "-g",
-            "1",
-            "--gpu-resource",
-            "amd.com/gpu",
-            "--as",
-            "nobody",
-        ])
-        .exits(4);
-    let _ = nobody.says("not allowed");
-    assert_eq!(testbed.list("Job"), [] as [Value; 0]);
-}
-
-#[test]
-#[ignore = "needs the testbed: cargo xtask test"]
 fn a_local_queue_that_leads_nowhere_is_refused() {
     let testbed = Testbed::new("nowhere");
     testbed.namespace();
@@ -321,4 +299,78 @@ fn an_unknown_priority_class_comes_with_the_known_ones() {
     testbed.wait_for_condition("Job", "alice-hello", "Complete");
     let workload = testbed.list("Workload").remove(0);
     assert_eq!(workload["spec"]["priority"], 1000, "{workload}");
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn what_does_not_travel_is_refused_where_work_is_sent_away() {
+    let testbed = Testbed::new("away");
+    testbed.namespace();
+    testbed.apply(json!({
+        "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "AdmissionCheck",
+        "metadata": {"name": testbed.name},
+        "spec": {"controllerName": "kueue.x-k8s.io/multikueue"},
+    }));
+    testbed.cluster_queue(
+        &[(Flavor::Amd, 32)],
+        json!({"admissionChecksStrategy": {"admissionChecks": [{"name": testbed.name}]}}),
+    );
+    testbed.local_queue("team", &testbed.name, json!({}));
+    let path = example("hello");
+    // There is no other cluster here, so the queue is not active: --force is
+    // for that, and does not carry files.
+    let submit = |more: &[&str]| {
+        let common = ["submit", "-n", &testbed.name, "-q", "team", "--force"];
+        testbed.sandbox.kaiwo(&[&common, more].concat())
+    };
+    let says = "sends workloads to other clusters (MultiKueue)";
+    for ray in [&[][..], &["--ray"]] {
+        let _ = submit(&[&["-p", &path, "-g", "8"], ray].concat())
+            .exits(3)
+            .says(says)
+            .says("uploads do not travel")
+            .says("-i registry/image:tag");
+        nothing_was_made(&testbed);
+    }
+    let _ = submit(&["-i", "registry/image", "-g", "16", "--name", "pair"])
+        .exits(3)
+        .says(says)
+        .says("--ray makes a RayJob");
+    nothing_was_made(&testbed);
+    let _ = submit(&["-i", "registry/image", "-g", "8", "--name", "image"])
+        .exits(0)
+        .says("job/image created");
+    let job = testbed.find("Job", "image").unwrap();
+    assert_eq!(
+        job["spec"]["managedBy"], "kueue.x-k8s.io/multikueue",
+        "{job}"
+    );
+
+    // Who may not read AdmissionChecks learns it from Kueue's own answer.
+    for role in ["kueue-batch-user-role", "edit"] {
+        testbed.apply(json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"name": role, "namespace": testbed.name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": testbed.name}],
+        }));
+    }
+    let _ = submit(&[
+        "-p",
+        &path,
+        "-g",
+        "8",
+        "--name",
+        "blind",
+        "--gpus-per-node",
+        "8",
+        "--gpu-resource",
+        "amd.com/gpu",
+        "--as",
+        &testbed.name,
+    ])
+    .exits(3)
+    .says("uploads do not travel");
+    assert_eq!(testbed.find("Job", "blind"), None);
+    testbed.delete("AdmissionCheck", &testbed.name);
 }
