@@ -53,7 +53,9 @@ const RULES: [(&str, &[&str], &[&str]); 7] = [
     ),
     (
         "cluster",
-        &["cluster", "plan", "render", "k8s", "yaml", "error"],
+        &[
+            "cluster", "plan", "render", "k8s", "yaml", "digest", "error",
+        ],
         &["tera", "println", "clap", "std::env::var"],
     ),
     (

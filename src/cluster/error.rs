@@ -109,6 +109,16 @@ impl ClusterError {
             && status.message.contains("User \"") && status.message.contains("\" cannot "))
     }
 
+    /// Returns the user who lacks a right that a role could give: somebody who
+    /// is known, and as whom the request was really made.
+    pub fn denied_user(&self) -> Option<&str> {
+        let Self::Api(status) = self else { return None };
+        let (_, rest) = status.message.split_once("User \"")?;
+        let (user, denied) = rest.split_once("\" cannot ")?;
+        let known = user != "system:anonymous" && !denied.starts_with("impersonate ");
+        (self.is_missing_right() && known).then_some(user)
+    }
+
     /// Returns whether an object of that name exists.
     pub fn is_already_exists(&self) -> bool {
         matches!(self, Self::Api(status) if status.is_already_exists())
@@ -186,5 +196,33 @@ fn refusal(status: &Status) -> String {
         (message, 401) => format!("not authenticated: {message}"),
         (message, 403) if message.contains("\" cannot ") => format!("not allowed: {message}"),
         (message, _) => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn denied(message: &str) -> ClusterError {
+        ClusterError::Api(Box::new(Status {
+            code: 403,
+            message: message.to_owned(),
+            ..Status::default()
+        }))
+    }
+
+    #[test]
+    fn a_role_helps_only_somebody_who_is_known() {
+        let jobs = |user: &str| {
+            format!(
+                "jobs.batch is forbidden: User {user:?} cannot create resource \"jobs\" in API group \"batch\""
+            )
+        };
+        assert_eq!(denied(&jobs("alice")).denied_user(), Some("alice"));
+        assert_eq!(denied(&jobs("system:anonymous")).denied_user(), None);
+        let other =
+            "users \"bob\" is forbidden: User \"alice\" cannot impersonate resource \"users\"";
+        assert_eq!(denied(other).denied_user(), None);
+        assert_eq!(denied("exceeded quota: limits").denied_user(), None);
     }
 }

@@ -8,6 +8,7 @@ pub mod existing;
 pub mod facts;
 pub mod preflight;
 pub mod request;
+pub mod rights;
 pub mod submission;
 
 pub use connection::{Cluster, Target};

@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::request::Write;
+use super::rights::FOR_ADMINS;
 use super::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::k8s;
@@ -59,7 +60,7 @@ impl Classified for PreflightError {
                     manifest.namespace()
                 ),
                 format!(
-                    "or send this to an admin, who makes it with kubectl apply -f -:\n\n{}",
+                    "{FOR_ADMINS}\n\n{}",
                     crate::yaml::to_string(manifest.value())
                 ),
             ],
@@ -125,6 +126,11 @@ pub async fn rehearse(
             .map(|manifest| cluster.create(manifest, Write::DryRun)),
     )
     .await;
+    let denied = |answer: &&Result<Value, ClusterError>| {
+        answer.as_ref().is_err_and(|error| error.is_missing_right())
+    };
+    // A queue that is made by an admin helps only who may do all the rest.
+    let denied_once = answers.iter().filter(denied).count() == 1;
     let mut rehearsal = Rehearsal::default();
     for (manifest, answer) in objects.into_iter().zip(answers) {
         match answer {
@@ -141,7 +147,9 @@ pub async fn rehearse(
             }
             // What is there already is compared when its turn comes.
             Err(error) if error.is_already_exists() => rehearsal.answers.push(manifest.clone()),
-            Err(source) if source.is_missing_right() && manifest.kind() == "LocalQueue" => {
+            Err(source)
+                if denied_once && source.is_missing_right() && manifest.kind() == "LocalQueue" =>
+            {
                 return Err(PreflightError::QueueForbidden {
                     manifest: Box::new(manifest.clone()),
                     source,

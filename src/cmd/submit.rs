@@ -3,10 +3,11 @@
 use crate::cli::SubmitArgs;
 use crate::cluster::existing::{self, Existing, Relation};
 use crate::cluster::facts::{self, Gathered};
+use crate::cluster::rights::Needed;
 use crate::cluster::submission::{Submission, SubmissionError, Submitted};
 use crate::cluster::{Cluster, preflight};
 use crate::error::CommandError;
-use crate::plan::facts::Facts;
+use crate::plan::facts::{Facts, Readable};
 use crate::plan::request::WorkloadRequest;
 use crate::plan::{self, Plan};
 use crate::render;
@@ -110,6 +111,7 @@ impl<'a> Mode<'a> {
         let needs = plan::needs(&request, &facts);
         facts::complete(&cluster, &mut facts, needs).await?;
         drop(progress);
+        let namespace_unseen = request.create_namespace && facts.namespace == Readable::Forbidden;
         let facts = Facts::Live(Box::new(facts));
 
         let relation = existing.as_ref().map(|existing| existing.relation(&digest));
@@ -125,10 +127,16 @@ impl<'a> Mode<'a> {
         self.ui
             .status(target_line(&cluster, &plan.request, &plan.local_queue));
         self.ui.status(format!("  {}", report::forecast(&plan)));
+        let needed = Needed {
+            manifests: &manifests,
+            replace: self.replace,
+            namespace_unseen,
+        };
         if self.dry_run == DryRun::Server {
             return self
                 .check(&cluster, &plan, &manifests, existing.as_ref())
-                .await;
+                .await
+                .map_err(|error| needed.explain(error));
         }
 
         let progress = self.ui.progress("submitting");
@@ -147,7 +155,10 @@ impl<'a> Mode<'a> {
                 .map_err(|error| self.ways_out(error, &plan.request))
         };
         let interrupt = async { _ = tokio::signal::ctrl_c().await };
-        let submitted = submission.carry_out(steps, interrupt).await?;
+        let submitted = submission
+            .carry_out(steps, interrupt)
+            .await
+            .map_err(|error| needed.explain(error))?;
         drop(progress);
 
         let outcome = match (submitted, relation) {

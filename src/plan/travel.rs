@@ -19,7 +19,7 @@ pub fn check(plan: &Plan) -> Result<(), Refusal> {
     };
     if !plan.request.upload.is_empty() {
         return Err(refuse("uploads do not travel with them")
-            .hint("put the files into an image: -i registry/image:tag, without -p")
+            .hint("put the files into an image: -i registry/image:tag -- COMMAND, without -p")
             .hint("or choose a queue of this cluster with -q"));
     }
     if plan.indexed() {

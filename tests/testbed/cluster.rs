@@ -182,6 +182,10 @@ impl Testbed {
     }
 
     fn api(&self, kind: &str, namespaced: bool) -> Api<DynamicObject> {
+        self.api_in(&self.name, kind, namespaced)
+    }
+
+    fn api_in(&self, namespace: &str, kind: &str, namespaced: bool) -> Api<DynamicObject> {
         let (api_version, plural) = match kind {
             "Namespace" => ("v1", "namespaces"),
             "Node" => ("v1", "nodes"),
@@ -211,7 +215,7 @@ impl Testbed {
         let resource =
             ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
         match namespaced {
-            true => Api::namespaced_with(self.client.clone(), &self.name, &resource),
+            true => Api::namespaced_with(self.client.clone(), namespace, &resource),
             false => Api::all_with(self.client.clone(), &resource),
         }
     }
@@ -232,11 +236,14 @@ impl Testbed {
         )
     }
 
-    /// Applies an object, in the test's namespace if it has one.
+    /// Applies an object, in the test's namespace unless it names another.
     pub fn apply(&self, object: Value) {
         let kind = object["kind"].as_str().unwrap().to_owned();
         let name = object["metadata"]["name"].as_str().unwrap().to_owned();
-        let api = self.api(&kind, Self::namespaced(&kind));
+        let namespace = object["metadata"]["namespace"]
+            .as_str()
+            .unwrap_or(&self.name);
+        let api = self.api_in(namespace, &kind, Self::namespaced(&kind));
         self.runtime
             .block_on(api.patch(
                 &name,
