@@ -6,60 +6,55 @@
 
 use std::fmt;
 
-/// Class of a failure. Its number is the exit code, listed for users by
-/// `kaiwo help exit-codes`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorClass {
-    /// Nothing more precise is known: a bug, or an answer nobody foresaw.
-    Unclassified,
-    /// The command line is wrong.
-    Usage,
-    /// Refused before anything was created.
-    Refused,
-    /// Not authenticated, or not allowed.
-    Denied,
-    /// The object exists already and differs.
-    Conflict,
-    /// Some objects were created and could not be removed again.
-    Partial,
-    /// The cluster cannot be reached.
-    Unreachable,
-    /// A deadline passed.
-    TimedOut,
-    /// The user interrupted the command.
-    Interrupted,
+macro_rules! classes {
+    ($( $(#[$meta:meta])* $class:ident = $code:literal, $name:literal; )*) => {
+        /// Class of a failure. Its number is the exit code, listed for users by
+        /// `kaiwo help exit-codes`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum ErrorClass {
+            $( $(#[$meta])* $class, )*
+        }
+
+        impl ErrorClass {
+            /// All classes, in the order of their exit codes.
+            pub const ALL: &[Self] = &[$( Self::$class, )*];
+
+            /// Returns the process exit code of this class.
+            pub fn exit_code(self) -> u8 {
+                match self {
+                    $( Self::$class => $code, )*
+                }
+            }
+
+            /// Returns the word that stands for this class in JSON output.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $( Self::$class => $name, )*
+                }
+            }
+        }
+    };
 }
 
-impl ErrorClass {
-    /// Returns the process exit code of this class.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Unclassified => 1,
-            Self::Usage => 2,
-            Self::Refused => 3,
-            Self::Denied => 4,
-            Self::Conflict => 5,
-            Self::Partial => 6,
-            Self::Unreachable => 7,
-            Self::TimedOut => 124,
-            Self::Interrupted => 130,
-        }
-    }
-
-    /// Returns the word that stands for this class in JSON output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unclassified => "unclassified",
-            Self::Usage => "usage",
-            Self::Refused => "refused",
-            Self::Denied => "denied",
-            Self::Conflict => "conflict",
-            Self::Partial => "partial",
-            Self::Unreachable => "unreachable",
-            Self::TimedOut => "timedOut",
-            Self::Interrupted => "interrupted",
-        }
-    }
+classes! {
+    /// Nothing more precise is known: a bug, or an answer nobody foresaw.
+    Unclassified = 1, "unclassified";
+    /// The command line is wrong.
+    Usage = 2, "usage";
+    /// Refused before anything was created.
+    Refused = 3, "refused";
+    /// Not authenticated, or not allowed.
+    Denied = 4, "denied";
+    /// The object exists already and differs.
+    Conflict = 5, "conflict";
+    /// Some objects were created and could not be removed again.
+    Partial = 6, "partial";
+    /// The cluster cannot be reached.
+    Unreachable = 7, "unreachable";
+    /// A deadline passed.
+    TimedOut = 124, "timedOut";
+    /// The user interrupted the command.
+    Interrupted = 130, "interrupted";
 }
 
 /// An error type of a room, which knows how its errors concern the user.

@@ -7,5 +7,5 @@ use clap::Parser;
 use kaiwo::cli::Cli;
 
 fn main() -> ExitCode {
-    kaiwo::cmd::run(Cli::parse())
+    kaiwo::cmd::run(Cli::try_parse())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::cli::ConnectionArgs;
 use crate::cluster::Target;
+use crate::settings::OutputFormat;
 use crate::workload::entrypoint::shell_quoted;
 
 /// Flags that answer the question what to do about a name that is taken; a
@@ -32,6 +33,32 @@ impl CommandLine {
         Self {
             words: words.collect(),
         }
+    }
+
+    /// Returns the words after the program's name.
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    /// Returns the form of data that it asks for, else the one of `variable`.
+    /// It need not be a line that can be understood: what is wrong with it is
+    /// told in that form, too.
+    pub fn output(&self, variable: Option<&str>) -> Option<OutputFormat> {
+        let mut said = variable;
+        let mut words = self.words.iter().map(String::as_str);
+        while let Some(word) = words.next().filter(|word| *word != "--") {
+            // Short flags without a value can stand before another: -do json.
+            let short = word
+                .strip_prefix('-')
+                .and_then(|letters| letters.trim_start_matches(['d', 'v']).strip_prefix('o'));
+            let value = word.strip_prefix("--output").or(short);
+            match value {
+                Some("") => said = words.next(),
+                Some(value) => said = Some(value.trim_start_matches('=')),
+                None => {}
+            }
+        }
+        said?.parse().ok()
     }
 
     /// Returns it as a line for a shell, with `flags` instead of those that
@@ -126,6 +153,27 @@ mod tests {
             line("submit --name=x").with(&["--name", "x-2"]),
             "kaiwo submit --name x-2"
         );
+    }
+
+    #[test]
+    fn the_form_of_data_is_found_in_any_line() {
+        for (text, found) in [
+            ("submit -o json", Some(OutputFormat::Json)),
+            ("submti --output=json --what", Some(OutputFormat::Json)),
+            ("submit -g many --output json", Some(OutputFormat::Json)),
+            ("submit -do json", Some(OutputFormat::Json)),
+            ("submit -ojson", Some(OutputFormat::Json)),
+            ("submit -o=json", Some(OutputFormat::Json)),
+            ("submit -o yaml", Some(OutputFormat::Yaml)),
+            ("submit -o", None),
+            ("submit -o jsno", None),
+            ("submit -- -o json", Some(OutputFormat::Name)),
+            ("submit --name x", Some(OutputFormat::Name)),
+        ] {
+            assert_eq!(line(text).output(Some("name")), found, "{text}");
+        }
+        assert_eq!(line("submit").output(None), None);
+        assert_eq!(line("submit").output(Some("xml")), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod config;
 mod help;
 mod request;
 mod submit;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -14,14 +15,25 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::{Cli, ColorChoice, Command, ConfigCommand, TalkArgs};
 use crate::error::CommandError;
+use crate::settings::OutputFormat;
 use crate::ui::Ui;
+use crate::ui::report::{self, ErrorReport};
+
+use command_line::CommandLine;
 
 /// Runs the command that was typed and returns the process's exit code.
-pub fn run(cli: Cli) -> ExitCode {
+pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
+    // Before anything else can fail: programs are owed their JSON even then.
+    let line = CommandLine::typed();
+    let mut output = line.output(std::env::var("KAIWO_OUTPUT").ok().as_deref());
+    let cli = match typed {
+        Ok(cli) => cli,
+        Err(error) => return usage::tell(&error, &line, output),
+    };
     let ui = Ui::new(cli.talk.quiet, cli.talk.verbose > 0, color(&cli.talk));
     start_log(cli.talk.verbose);
     let result = match cli.command {
-        Command::Submit(args) => submit::run(&args, ui),
+        Command::Submit(args) => submit::run(&args, ui, &mut output),
         Command::Config(ConfigCommand::Show(args)) => config::show(&args, ui),
         Command::Completion { shell } => completion::run(shell, ui),
         Command::Help { topic } => help::run(topic.as_deref(), ui),
@@ -29,9 +41,19 @@ pub fn run(cli: Cli) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            tell_programs(&error, ui, output);
             ui.error(&error);
             ExitCode::from(error.class.exit_code())
         }
+    }
+}
+
+/// Writes an error to stdout if JSON was asked for there.
+fn tell_programs(error: &CommandError, ui: Ui, output: Option<OutputFormat>) {
+    if output == Some(OutputFormat::Json)
+        && let Err(unwritten) = ui.data(&report::json(&ErrorReport::new(error)))
+    {
+        ui.error(&help::cannot_write(unwritten));
     }
 }
 

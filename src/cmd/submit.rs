@@ -14,21 +14,25 @@ use crate::render;
 use crate::render::manifest::{Manifest, ManifestSet};
 use crate::settings::{DryRun, Merged, OutputFormat};
 use crate::ui::Ui;
-use crate::ui::report::{self, ErrorReport, Outcome};
+use crate::ui::report::{self, Outcome};
 
 use super::command_line::{self, CommandLine};
 use super::help::cannot_write;
 use super::{block_on, request};
 
-/// Submits what `args` ask for.
-pub fn run(args: &SubmitArgs, ui: Ui) -> Result<(), CommandError> {
-    let mut output = args.output;
+/// Submits what `args` ask for. `output` becomes what the settings say about
+/// the form of data, as soon as they are known.
+pub fn run(
+    args: &SubmitArgs,
+    ui: Ui,
+    output: &mut Option<OutputFormat>,
+) -> Result<(), CommandError> {
     let typed = args
         .settings(|name| std::env::var(name).ok())
         .map_err(CommandError::from);
     let settings = typed.and_then(|typed| request::settings(typed, args.path.as_deref()));
     let result = settings.and_then(|settings| {
-        output = settings.output.as_ref().map(|output| output.value);
+        *output = settings.output.as_ref().map(|output| output.value);
         let mode = Mode::of(args, &settings, ui);
         let request = request::request(args, &settings, ui)?;
         match mode.dry_run {
@@ -36,17 +40,12 @@ pub fn run(args: &SubmitArgs, ui: Ui) -> Result<(), CommandError> {
             DryRun::Server | DryRun::None => block_on(mode.submit(request)),
         }
     });
-    let result = result.map_err(|mut error| {
+    result.map_err(|mut error| {
         for hint in &mut error.hints {
             *hint = command_line::with_connection(hint, &args.connection);
         }
         error
-    });
-    if let (Err(error), Some(OutputFormat::Json)) = (&result, output) {
-        ui.data(&report::json(&ErrorReport::new(error)))
-            .map_err(cannot_write)?;
-    }
-    result
+    })
 }
 
 /// How far a submission goes, and how it talks.

@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::server::{Answer, MockApi, Request, groups, list};
+use crate::common::Outcome;
 
-fn is(request: &Request, method: &str, kind: &str) -> bool {
+/// Returns whether a request is of this method and its path ends so.
+pub fn is(request: &Request, method: &str, kind: &str) -> bool {
     request.method == method && request.path.ends_with(kind)
 }
 
 /// Starts a server that gives back the upload it was given, and otherwise
 /// answers by `script`.
-fn remembering_uploads(
+pub fn remembering_uploads(
     mut script: impl FnMut(&Request) -> Option<Answer> + Send + 'static,
 ) -> MockApi {
     let mut upload = None;
@@ -253,15 +255,12 @@ fn a_server_that_is_no_api_server() {
         .says("is the server an API server");
 }
 
+/// Submits, and interrupts when the workload is on its way.
 #[cfg(unix)]
-#[test]
-fn an_interrupt_removes_what_was_made() {
-    let api = remembering_uploads(|request| {
-        (is(request, "POST", "/jobs") && !request.is_dry_run()).then_some(Answer::Hang)
-    });
+pub fn interrupted(api: &MockApi, arguments: &[&str]) -> Outcome {
     let child = api
         .sandbox
-        .command(&["submit", "-p", "w", "-g", "8"])
+        .command(&[&["submit", "-p", "w", "-g", "8"], arguments].concat())
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
@@ -274,7 +273,16 @@ fn an_interrupt_removes_what_was_made() {
         .status()
         .unwrap();
     assert!(status.success());
-    let outcome = crate::common::Outcome::of(child.wait_with_output().unwrap()).exits(130);
+    Outcome::of(child.wait_with_output().unwrap())
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_removes_what_was_made() {
+    let api = remembering_uploads(|request| {
+        (is(request, "POST", "/jobs") && !request.is_dry_run()).then_some(Answer::Hang)
+    });
+    let outcome = interrupted(&api, &[]).exits(130);
     let _ = outcome.says("job/alice-w may still appear: the request was sent and not answered");
     assert!(
         api.writes()

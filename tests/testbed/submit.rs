@@ -436,6 +436,32 @@ fn a_job_that_kaiwo_did_not_make_is_replaced_by_force_only() {
 
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
+fn a_job_that_does_not_go_away_is_not_replaced() {
+    let testbed = Testbed::with_queue("kept", Flavor::Amd, 32);
+    testbed.namespace();
+    let job = |finalizers: &[&str]| {
+        json!({
+            "apiVersion": "batch/v1", "kind": "Job",
+            "metadata": {"name": "alice-hello", "finalizers": finalizers},
+            "spec": {"suspend": true, "template": {"spec": {
+                "restartPolicy": "Never",
+                "containers": [{"name": "main", "image": "testbed/forever"}],
+            }}},
+        })
+    };
+    testbed.apply(job(&["example.com/keep"]));
+    let path = example("hello");
+    let mut outcome = testbed
+        .submit(&["-p", &path, "--replace", "--force", "-o", "json"])
+        .exits(124);
+    testbed.apply(job(&[]));
+    assert_eq!(uploads(&testbed), [] as [String; 0]);
+    outcome.stdout = outcome.stdout.replace(&testbed.name, "kaiwo");
+    crate::mock_api::json::is_golden("error_timedOut", &outcome);
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
 fn a_cronjob_starts_jobs_that_kueue_admits_and_takes_them_along() {
     let testbed = Testbed::with_queue("cron", Flavor::Amd, 32);
     testbed.namespace();
