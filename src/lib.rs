@@ -32,6 +32,7 @@ pub mod names;
 pub mod plan;
 pub mod quantity;
 pub mod render;
+pub mod schema;
 pub mod settings;
 pub mod ui;
 pub mod workload;

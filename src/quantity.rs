@@ -8,6 +8,9 @@ use std::ops::{Add, Mul, Sub};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::json;
+
+use crate::schema::Schema;
 
 /// An amount of a resource in thousandths of its unit: CPUs, bytes, GPUs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -184,9 +187,24 @@ impl<'de> Deserialize<'de> for Quantity {
     }
 }
 
+/// Texts that are quantities: a number and a suffix or exponent.
+const PATTERN: &str = r"^[-+]?[0-9_]*\.?[0-9_]*(n|u|m|k|[MGTPE]|[KMGTPE]i|[eE][-+]?[0-9]+)?$";
+
+impl Schema for Quantity {
+    fn schema() -> serde_json::Value {
+        json!({"type": ["string", "number"], "pattern": PATTERN, "examples": ["4", "500m", "32Gi"]})
+    }
+}
+
 /// A number of bytes, written as a quantity: `8Mi`, `500k`, `1048576`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(pub u64);
+
+impl Schema for ByteSize {
+    fn schema() -> serde_json::Value {
+        json!({"type": ["string", "number"], "minimum": 0, "pattern": PATTERN, "examples": ["8Mi"]})
+    }
+}
 
 impl FromStr for ByteSize {
     type Err = String;

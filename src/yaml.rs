@@ -33,6 +33,19 @@ macro_rules! serialize_as_text {
 }
 pub(crate) use serialize_as_text;
 
+/// Reads a value that is there if its key is: null does not leave it away.
+///
+/// # Errors
+/// Those of the type; it may take null itself.
+pub fn not_null<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// What is said of a key without a value where a text is needed.
+pub const MISSING: &str = "a value is missing";
+
 /// A file that is not the YAML it should be.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {message}", place(file, *line))]
@@ -168,6 +181,11 @@ fn describe(file: &Path, error: &serde_saphyr::Error) -> YamlError {
         .next()
         .unwrap_or(&text)
         .trim_end_matches([',', ':', ' ']);
+    // Its advice is for programmers.
+    let message = match message.starts_with("cannot deserialize null into string") {
+        true => MISSING,
+        false => message,
+    };
     YamlError {
         file: file.to_path_buf(),
         line,

@@ -14,13 +14,15 @@ const RULES: [(&str, &[&str], &[&str]); 7] = [
     ),
     (
         "workload",
-        &["workload", "names", "quantity", "yaml", "error", "digest"],
+        &[
+            "workload", "names", "quantity", "schema", "yaml", "error", "digest",
+        ],
         &["std::net", "std::env", "kube", "tera", "tokio", "clap"],
     ),
     (
         "plan",
         &[
-            "plan", "workload", "names", "quantity", "k8s", "yaml", "error", "digest",
+            "plan", "workload", "names", "quantity", "k8s", "schema", "yaml", "error", "digest",
         ],
         &[
             "std::fs",

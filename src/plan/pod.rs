@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::Refusal;
 use crate::k8s;
@@ -14,6 +15,7 @@ use crate::names::{
     check_mount_path, is_config_key, is_dns_1123_subdomain, is_label_value, is_qualified_name,
 };
 use crate::quantity::Quantity;
+use crate::schema::{self, Schema};
 use crate::workload::env_file::SecretMount;
 use crate::yaml::{deserialize_from_text, serialize_as_text};
 
@@ -195,6 +197,13 @@ impl fmt::Display for ClaimMount {
 deserialize_from_text!(ClaimMount);
 serialize_as_text!(ClaimMount);
 
+impl Schema for ClaimMount {
+    fn schema() -> serde_json::Value {
+        let pattern = "^[a-z0-9][a-z0-9.-]*:/[^:]+(:ro|:rw)?$";
+        schema::text(pattern, &["datasets:/data:ro", "weights:/weights"])
+    }
+}
+
 /// A claim that lives as long as its pod: `SIZE[,CLASS]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
@@ -240,6 +249,14 @@ impl fmt::Display for Storage {
 
 deserialize_from_text!(Storage);
 serialize_as_text!(Storage);
+
+impl Schema for Storage {
+    fn schema() -> serde_json::Value {
+        let pattern = r"^\+?[0-9]*\.?[0-9]*(n|u|m|k|[MGTPE]|[KMGTPE]i|[eE][-+]?[0-9]+)?(,[a-z0-9][a-z0-9.-]*)?$";
+        json!({"type": ["string", "number"], "exclusiveMinimum": 0, "pattern": pattern,
+               "examples": ["100Gi", "100Gi,fast"]})
+    }
+}
 
 /// A taint that pods tolerate, written as `kubectl taint` writes it:
 /// `KEY[=VALUE][:EFFECT]`.
@@ -300,6 +317,13 @@ impl fmt::Display for Toleration {
 deserialize_from_text!(Toleration);
 serialize_as_text!(Toleration);
 
+impl Schema for Toleration {
+    fn schema() -> serde_json::Value {
+        let pattern = "^[A-Za-z0-9][A-Za-z0-9._/-]*(=[A-Za-z0-9._-]*)?(:(NoSchedule|PreferNoSchedule|NoExecute))?$";
+        schema::text(pattern, &["dedicated", "nvidia.com/gpu=present:NoSchedule"])
+    }
+}
+
 /// Name of a Secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretName(pub String);
@@ -321,6 +345,12 @@ impl fmt::Display for SecretName {
     }
 }
 serialize_as_text!(SecretName);
+
+impl Schema for SecretName {
+    fn schema() -> serde_json::Value {
+        schema::text("^[a-z0-9][a-z0-9.-]*$", &["registry-login"])
+    }
+}
 
 /// A key of a Secret: `SECRET/KEY`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -392,6 +422,14 @@ impl FromStr for Seconds {
 
 deserialize_from_text!(Seconds);
 serialize_as_text!(Seconds);
+
+impl Schema for Seconds {
+    fn schema() -> serde_json::Value {
+        let pattern = "^([-+]?[0-9]+|([0-9]+[smhd])+)$";
+        json!({"type": ["string", "integer"], "minimum": 0, "pattern": pattern,
+               "examples": ["90s", "30m", "1h30m", "2d"]})
+    }
+}
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

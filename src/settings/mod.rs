@@ -6,8 +6,10 @@
 //! A source that is silent leaves `None`; nothing here invents a value, so a
 //! file can never take back what was typed.
 
+mod schema;
 mod values;
 
+pub use schema::{SETTINGS_FILES, Setting};
 pub use values::{DryRun, List, OutputFormat, Pairs, Switch, pair};
 
 use std::collections::BTreeMap;
@@ -20,6 +22,7 @@ use serde::Deserialize;
 use crate::error::{Classified, ErrorClass};
 use crate::plan::pod::{ClaimMount, Seconds, SecretName, Storage, Toleration};
 use crate::quantity::{ByteSize, Quantity};
+use crate::schema::{Schema, camel_case, or_null};
 use crate::yaml::{self, YamlError};
 
 /// Where a value was given.
@@ -67,8 +70,12 @@ pub struct Entry<'a> {
 
 macro_rules! settings {
     (
-        values { $( $(#[$meta:meta])* $field:ident: $type:ty = $variable:literal; )* }
-        pairs { $( $(#[$pair_meta:meta])* $pair:ident = $pair_variable:literal; )* }
+        values { $(
+            $(#[doc = $doc:literal])+
+            $(#[serde(alias = $alias:literal)])*
+            $field:ident: $type:ty = $variable:literal;
+        )* }
+        pairs { $( $(#[doc = $pair_doc:literal])+ $pair:ident = $pair_variable:literal; )* }
     ) => {
         /// What one source says; `None` or nothing where it is silent.
         ///
@@ -76,8 +83,12 @@ macro_rules! settings {
         #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
         #[serde(deny_unknown_fields, rename_all = "camelCase")]
         pub struct Settings {
-            $( $(#[$meta])* pub $field: Option<$type>, )*
-            $( $(#[$pair_meta])* #[serde(default)] pub $pair: Pairs, )*
+            $(
+                $(#[doc = $doc])+
+                $(#[serde(alias = $alias)])*
+                pub $field: Option<$type>,
+            )*
+            $( $(#[doc = $pair_doc])+ #[serde(default)] pub $pair: Pairs, )*
         }
 
         /// What all sources say together, each value with its origin. Of
@@ -121,6 +132,27 @@ macro_rules! settings {
             /// Lists the keys that a file may hold, as written there.
             pub fn keys() -> Vec<String> {
                 vec![ $( camel_case(stringify!($field)), )* $( camel_case(stringify!($pair)), )* ]
+            }
+
+            /// Lists everything that is known of each setting, in the order of
+            /// the table.
+            pub fn table() -> Vec<Setting> {
+                vec![
+                    $( Setting {
+                        field: stringify!($field),
+                        aliases: &[$( $alias, )*],
+                        variable: $variable,
+                        description: concat!($( $doc ),+).trim(),
+                        schema: or_null(<$type as Schema>::schema()),
+                    }, )*
+                    $( Setting {
+                        field: stringify!($pair),
+                        aliases: &[],
+                        variable: $pair_variable,
+                        description: concat!($( $pair_doc ),+).trim(),
+                        schema: <Pairs as Schema>::schema(),
+                    }, )*
+                ]
             }
         }
 
@@ -356,17 +388,6 @@ impl Classified for SettingsError {
             Self::File(error) => Some(yaml::place(&error.file, error.line)),
         }
     }
-}
-
-fn camel_case(field: &str) -> String {
-    let mut words = field.split('_');
-    let mut key = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        let (head, tail) = word.split_at(1);
-        key += &head.to_uppercase();
-        key += tail;
-    }
-    key
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
+use crate::schema::Schema;
 use crate::yaml::{self, deserialize_from_text};
 
 /// What `--dry-run` asks for.
@@ -63,6 +65,18 @@ impl FromStr for OutputFormat {
 deserialize_from_text!(DryRun);
 deserialize_from_text!(OutputFormat);
 
+impl Schema for DryRun {
+    fn schema() -> Value {
+        json!({"enum": ["none", "client", "server", true, false, "true", "false"]})
+    }
+}
+
+impl Schema for OutputFormat {
+    fn schema() -> Value {
+        json!({"enum": ["yaml", "json", "name"]})
+    }
+}
+
 /// Something that is on or off. Variables are also set to 1 and 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -77,6 +91,15 @@ impl FromStr for Switch {
             "false" | "0" | "no" => Ok(Self(false)),
             _ => Err("expected true or false".to_owned()),
         }
+    }
+}
+
+impl Schema for Switch {
+    fn schema() -> Value {
+        // The words of YAML 1.1, which an editor takes for texts.
+        let words =
+            "^([yYnN]|[yY]es|YES|[nN]o|NO|[oO]n|ON|[oO]ff|OFF|[tT]rue|TRUE|[fF]alse|FALSE)$";
+        json!({"type": ["boolean", "string"], "pattern": words})
     }
 }
 
@@ -123,6 +146,12 @@ impl<'de, T: FromStr<Err = String>> Deserialize<'de> for List<T> {
     }
 }
 
+impl<T: Schema> Schema for List<T> {
+    fn schema() -> Value {
+        json!({"anyOf": [T::schema(), {"type": "array", "items": T::schema()}]})
+    }
+}
+
 /// Names and values, in a variable as `K=V,K=V` or as a YAML mapping, in a
 /// file as a mapping.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -140,6 +169,12 @@ impl FromStr for Pairs {
             .map(pair)
             .collect::<Result<_, String>>()
             .map(Self)
+    }
+}
+
+impl Schema for Pairs {
+    fn schema() -> Value {
+        json!({"type": "object", "additionalProperties": String::schema()})
     }
 }
 

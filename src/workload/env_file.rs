@@ -18,12 +18,14 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::WorkloadError;
 use crate::names::is_dns_1123_subdomain;
 use crate::names::{check_mount_path, is_config_key, is_variable_name};
-use crate::yaml::{self, Located, YamlError};
+use crate::schema::{Schema, document, or_null, record};
+use crate::yaml::{self, Located, YamlError, not_null};
 
 /// Variables and secrets of a workload.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -139,37 +141,68 @@ pub fn names_a_secret(name: &str) -> bool {
     })
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct EnvFile {
-    #[serde(default)]
-    env_vars: Option<Vec<Located<Item>>>,
+record! {
+    struct EnvFile {
+        /// Variables and secrets.
+        env_vars: Option<Vec<Located<Item>>>,
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Item {
-    name: Option<Located<String>>,
-    value: Option<Located<String>>,
-    from_secret: Option<FromSecret>,
-    mount_secret: Option<MountSecret>,
+record! {
+    /// One of three forms, of which [`FORMS`] has the keys.
+    struct Item {
+        /// Name of the variable.
+        #[serde(default, deserialize_with = "not_null")]
+        name: Option<Located<String>>,
+        /// Its value, as it is written. "" is an empty one.
+        #[serde(default, deserialize_with = "not_null")]
+        value: Option<Located<String>>,
+        /// A variable whose value is a key of a Secret.
+        #[serde(default, deserialize_with = "not_null")]
+        from_secret: Option<FromSecret>,
+        /// A key of a Secret as a file; the variable is its path.
+        #[serde(default, deserialize_with = "not_null")]
+        mount_secret: Option<MountSecret>,
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FromSecret {
-    name: Located<String>,
-    secret: Located<String>,
-    key: Located<String>,
+/// Keys of an item, of which exactly one set is there.
+const FORMS: [&[&str]; 3] = [&["name", "value"], &["fromSecret"], &["mountSecret"]];
+
+record! {
+    struct FromSecret {
+        /// Name of the variable.
+        name: Located<String>,
+        /// Name of the Secret.
+        secret: Located<String>,
+        /// Key in the Secret.
+        key: Located<String>,
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MountSecret {
-    name: Located<String>,
-    secret: Located<String>,
-    key: Located<String>,
-    path: Located<String>,
+record! {
+    struct MountSecret {
+        /// Name of the variable.
+        name: Located<String>,
+        /// Name of the Secret.
+        secret: Located<String>,
+        /// Key in the Secret.
+        key: Located<String>,
+        /// Absolute path of the file in the containers.
+        path: Located<String>,
+    }
+}
+
+/// Returns the JSON Schema of an `env` file.
+pub fn schema() -> Value {
+    let mut schema = EnvFile::schema();
+    let list = &mut schema["properties"]["envVars"];
+    let forms = FORMS.map(|keys| json!({"required": keys}));
+    list["items"]["oneOf"] = json!(forms);
+    list["items"]["dependentRequired"] = json!({"name": ["value"], "value": ["name"]});
+    *list = or_null(list.take());
+    let description = "Variables and secrets of a workload, in its directory.";
+    document("env of kaiwo", description, schema)
 }
 
 /// Parses the text of an `env` file.
@@ -209,7 +242,7 @@ pub(super) fn yaml_hint(error: &YamlError) -> Option<String> {
     }
     error
         .message
-        .contains("null")
+        .contains(yaml::MISSING)
         .then(|| "write value: \"\" for an empty value".to_owned())
 }
 

@@ -6,3 +6,4 @@ mod dry_run;
 mod help;
 mod precedence;
 mod refusals;
+mod schema;
