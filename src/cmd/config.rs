@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cli::ConfigShowArgs;
 use crate::error::CommandError;
-use crate::settings::{Entry, Settings};
+use crate::settings::{Entry, OutputFormat, Settings};
 use crate::ui::Ui;
 use crate::ui::report::{self, API_VERSION};
 use crate::workload::directory::DEFAULT_LIMIT;
@@ -29,8 +29,13 @@ struct Row {
     from: String,
 }
 
-/// Shows every setting with its origin.
-pub fn show(args: &ConfigShowArgs, ui: Ui) -> Result<(), CommandError> {
+/// Shows every setting with its origin, as JSON if the flag or `output`, which
+/// the variable may have set, asks for that; a table is the only other form.
+pub fn show(
+    args: &ConfigShowArgs,
+    ui: Ui,
+    output: Option<OutputFormat>,
+) -> Result<(), CommandError> {
     let merged = request::settings(Settings::default(), args.path.as_deref())?;
     let mut rows: Vec<Row> = merged.entries().into_iter().map(row).collect();
     for (key, value) in [
@@ -46,13 +51,13 @@ pub fn show(args: &ConfigShowArgs, ui: Ui) -> Result<(), CommandError> {
             });
         }
     }
-    let text = match args.output {
-        Some(_) => report::json(&SettingsReport {
+    let text = match args.output.is_some() || output == Some(OutputFormat::Json) {
+        true => report::json(&SettingsReport {
             api_version: API_VERSION,
             kind: "Settings",
             settings: rows,
         }),
-        None => table(&rows),
+        false => table(&rows),
     };
     ui.data(&text).map_err(cannot_write)
 }

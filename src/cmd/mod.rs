@@ -34,7 +34,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
     start_log(cli.talk.verbose);
     let result = match cli.command {
         Command::Submit(args) => submit::run(&args, ui, &mut output),
-        Command::Config(ConfigCommand::Show(args)) => config::show(&args, ui),
+        Command::Config(ConfigCommand::Show(args)) => config::show(&args, ui, output),
         Command::Completion { shell } => completion::run(shell, ui),
         Command::Help { topic } => help::run(topic.as_deref(), ui),
     };

@@ -150,7 +150,7 @@ macro_rules! settings {
                         aliases: &[],
                         variable: $pair_variable,
                         description: concat!($( $pair_doc ),+).trim(),
-                        schema: <Pairs as Schema>::schema(),
+                        schema: or_null(<Pairs as Schema>::schema()),
                     }, )*
                 ]
             }

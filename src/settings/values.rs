@@ -154,9 +154,16 @@ impl<T: Schema> Schema for List<T> {
 
 /// Names and values, in a variable as `K=V,K=V` or as a YAML mapping, in a
 /// file as a mapping.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pairs(pub BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // A key with nothing below it, such as comments, says nothing.
+        let pairs = Option::<BTreeMap<String, String>>::deserialize(deserializer)?;
+        Ok(Self(pairs.unwrap_or_default()))
+    }
+}
 
 impl FromStr for Pairs {
     type Err = String;

@@ -222,6 +222,8 @@ const VALUES: [&str; 40] = [
 fn every_setting_takes_in_its_schema_what_it_takes_in_its_file() {
     let schema = Settings::schema(SETTINGS_FILES[0]);
     for setting in Settings::table() {
+        let empty = format!("{}:\n", setting.key());
+        assert!(reads_settings(&empty), "{empty}");
         let mut taken = 0;
         let own = setting.aliases.iter().map(|&alias| alias.to_owned());
         for key in own.chain([setting.key()]) {

@@ -177,6 +177,12 @@ fn settings_have_their_golden() {
     let sandbox = crate::common::Sandbox::new().set("KAIWO_GPUS", "16");
     let outcome = sandbox.kaiwo(&["config", "show", "-o", "json"]).exits(0);
     is_golden("settings", &outcome);
+    let asked = crate::common::Sandbox::new()
+        .set("KAIWO_GPUS", "16")
+        .set("KAIWO_OUTPUT", "json");
+    let outcome = asked.kaiwo(&["config", "show"]).exits(0);
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(report["kind"], "Settings");
 }
 
 /// Whatever goes wrong before the form of the output is known for certain.
