@@ -202,7 +202,6 @@ impl Testbed {
             "ResourceFlavor" => ("kueue.x-k8s.io/v1beta2", "resourceflavors"),
             "Workload" => ("kueue.x-k8s.io/v1beta2", "workloads"),
             "WorkloadPriorityClass" => ("kueue.x-k8s.io/v1beta2", "workloadpriorityclasses"),
-            "Cohort" => ("kueue.x-k8s.io/v1beta2", "cohorts"),
             "AdmissionCheck" => ("kueue.x-k8s.io/v1beta2", "admissionchecks"),
             "ResourceQuota" => ("v1", "resourcequotas"),
             "Role" => ("rbac.authorization.k8s.io/v1", "roles"),
@@ -229,7 +228,6 @@ impl Testbed {
                 | "Cohort"
                 | "ResourceFlavor"
                 | "WorkloadPriorityClass"
-                | "Cohort"
                 | "AdmissionCheck"
                 | "ClusterRole"
                 | "ClusterRoleBinding"
