@@ -12,3 +12,4 @@ mod hostile;
 mod mock_api;
 mod pod_runner;
 mod testbed;
+mod upstream;

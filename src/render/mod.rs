@@ -1,6 +1,7 @@
 //! Turns a plan into manifests: Tera templates for the workload, plain data
 //! for what goes with it. Pure: a function of the plan.
 
+pub mod check;
 pub mod context;
 pub mod environment;
 pub mod manifest;

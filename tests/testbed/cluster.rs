@@ -9,6 +9,8 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::common::{Outcome, Sandbox};
+use futures_util::StreamExt as _;
+use kaiwo::k8s::Resource;
 
 /// Longest wait for anything; the machine may be slow and shared.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -179,6 +181,36 @@ impl Testbed {
     /// Returns the arguments of [`Testbed::submit`].
     pub fn submit_arguments<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
         [&["submit", "-n", &self.name, "-q", &self.name], arguments].concat()
+    }
+
+    /// Reads a path of the API.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Value {
+        let request = http::Request::get(path).body(Vec::new()).unwrap();
+        let answer = self.runtime.block_on(send(&self.client, request));
+        answer.unwrap_or_else(|error| panic!("{path}: {error:?}"))
+    }
+
+    /// Asks the API server, strict as kaiwo asks it, whether it would create
+    /// each of `documents`, which are changes of `original`. Returns
+    /// for each of them nothing, or the status and what is wrong.
+    pub fn rehearse(
+        &self,
+        original: &Value,
+        documents: impl IntoIterator<Item = Value>,
+    ) -> Vec<Option<(u16, String)>> {
+        let text = |field: &str| original[field].as_str().unwrap();
+        let resource = Resource::of(text("apiVersion"), text("kind")).unwrap();
+        let path = resource.collection_path(&self.name);
+        let uri = format!("{path}?dryRun=All&fieldValidation=Strict");
+        let answers = futures_util::stream::iter(documents).map(|document| {
+            let request = http::Request::post(&uri)
+                .header(http::header::CONTENT_TYPE, "application/json")
+                .body(serde_json::to_vec(&document).unwrap())
+                .unwrap();
+            async { send(&self.client, request).await.err() }
+        });
+        self.runtime.block_on(answers.buffered(8).collect())
     }
 
     fn api(&self, kind: &str, namespaced: bool) -> Api<DynamicObject> {
@@ -386,6 +418,15 @@ impl Drop for Testbed {
                     .block_on(api.delete(&self.name, &DeleteParams::background()));
             }
         }
+    }
+}
+
+/// Sends a request. Returns the answer, or the status and what is wrong.
+async fn send(client: &Client, request: http::Request<Vec<u8>>) -> Result<Value, (u16, String)> {
+    match client.request(request).await {
+        Ok(answer) => Ok(answer),
+        Err(kube::Error::Api(status)) => Err((status.code, status.message)),
+        Err(error) => panic!("{error:?}"),
     }
 }
 

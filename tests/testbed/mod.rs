@@ -17,6 +17,7 @@ mod queues;
 mod refusals;
 mod rights;
 mod runs;
+mod schemas;
 mod submit;
 
 /// Returns whether the running testbed lacks something, as it says in

@@ -1,0 +1,175 @@
+//! What a check finds, and where.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::names::nearest;
+
+/// Most findings that are kept of one document: who sees so many looks at
+/// the first ones.
+pub const MOST_FINDINGS: usize = 20;
+
+/// What is wrong with one place of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The place, as Kubernetes writes it:
+    /// `spec.template.spec.containers[0].imagee`. Empty for the document.
+    pub path: String,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// What can be wrong with a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// The object has no such field.
+    UnknownField {
+        /// The field that was probably meant.
+        nearest: Option<String>,
+    },
+    /// Something else belongs there.
+    WrongType {
+        /// What belongs there: `an integer`.
+        expected: &'static str,
+        /// What is there: `"3" is a string`.
+        found: String,
+    },
+    /// A required field is not there; the path is the field's.
+    MissingField,
+    /// Of these fields exactly one has to be there.
+    NotExactlyOne {
+        /// The fields.
+        of: &'static [&'static str],
+        /// Whether several are there, rather than none.
+        several: bool,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        match &self.problem {
+            Problem::UnknownField { nearest: None } => f.write_str("unknown field"),
+            Problem::UnknownField {
+                nearest: Some(nearest),
+            } => write!(f, "unknown field; did you mean {nearest}?"),
+            Problem::WrongType { expected, found } => {
+                write!(f, "{found}, {expected} is expected")
+            }
+            Problem::MissingField => f.write_str("required, and not there"),
+            Problem::NotExactlyOne { of, several } => match several {
+                true => write!(f, "{} exclude each other", of.join(" and ")),
+                false => write!(f, "either {} is required", of.join(" or ")),
+            },
+        }
+    }
+}
+
+/// A place in a document, as the chain of steps that lead there.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// The document.
+    Document,
+    /// A field of an object, or a key of a map.
+    Field(&'a Place<'a>, &'a str),
+    /// An item of a list.
+    Item(&'a Place<'a>, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |name: &str| {
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        };
+        match self {
+            Place::Document => Ok(()),
+            Place::Field(Place::Document, name) if plain(name) => f.write_str(name),
+            Place::Field(above, name) if plain(name) => write!(f, "{above}.{name}"),
+            Place::Field(above, name) => write!(f, "{above}[{name}]"),
+            Place::Item(above, index) => write!(f, "{above}[{index}]"),
+        }
+    }
+}
+
+/// Who reads a part of a document first at the API server, which decides what
+/// passes for an integer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReadBy {
+    /// Go's decoder, for built-in kinds and all metadata: `3.0` is none.
+    Decoder,
+    /// The schema of a CustomResourceDefinition: `3.0` is one.
+    Schema,
+}
+
+/// Collects what is found.
+pub(super) struct Findings {
+    pub(super) found: Vec<Finding>,
+    pub(super) read_by: ReadBy,
+    /// Whether values are left out of what is said.
+    pub(super) secret: bool,
+}
+
+impl Findings {
+    pub(super) fn new(read_by: ReadBy) -> Self {
+        Self {
+            found: Vec::new(),
+            read_by,
+            secret: false,
+        }
+    }
+
+    pub(super) fn add(&mut self, place: Place<'_>, problem: Problem) {
+        if self.found.len() < MOST_FINDINGS {
+            self.found.push(Finding {
+                path: place.to_string(),
+                problem,
+            });
+        }
+    }
+
+    pub(super) fn unknown_field<'k>(
+        &mut self,
+        place: Place<'_>,
+        name: &str,
+        known: impl IntoIterator<Item = &'k str>,
+    ) {
+        let nearest = nearest(name, known.into_iter().map(str::to_owned));
+        self.add(
+            Place::Field(&place, name),
+            Problem::UnknownField { nearest },
+        );
+    }
+
+    pub(super) fn wrong_type(&mut self, place: Place<'_>, value: &Value, expected: &'static str) {
+        let kind = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+        };
+        let found = match value {
+            Value::Bool(_) | Value::Number(_) | Value::String(_) if !self.secret => {
+                format!("{} is {kind}", shortened(&value.to_string()))
+            }
+            _ => format!("this is {kind}"),
+        };
+        self.add(place, Problem::WrongType { expected, found });
+    }
+}
+
+/// Returns `text`, or its beginning if it is long.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 40;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

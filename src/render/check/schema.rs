@@ -1,0 +1,171 @@
+//! Schemas of custom kinds, as tables of our own.
+
+use serde_json::{Map, Value};
+
+use super::finding::{Findings, Place, Problem};
+use super::scalar::{self, Scalar};
+
+/// Checks a value against a type of k8s-openapi.
+type TypeCheck = fn(&Value, Place<'_>, &mut Findings);
+
+/// What may be at a place.
+#[derive(Clone, Copy)]
+pub enum Shape {
+    /// A single value.
+    Scalar(Scalar),
+    /// A list of such values.
+    List(&'static Shape),
+    /// Values under keys of any name.
+    Map(&'static Shape),
+    /// An object of these fields.
+    Object(&'static Object),
+    /// An object of Kubernetes, such as a pod template.
+    BuiltIn(BuiltIn),
+    /// Anything; somebody else judges it.
+    Anything,
+}
+
+/// A type of k8s-openapi.
+#[derive(Clone, Copy)]
+pub struct BuiltIn(pub(super) TypeCheck);
+
+/// An object, its fields, and which of them exclude each other.
+#[derive(Clone, Copy)]
+pub struct Object {
+    /// The fields.
+    pub fields: &'static [Field],
+    /// Of each of these groups exactly one field is there.
+    pub exactly_one_of: &'static [&'static [&'static str]],
+}
+
+/// A field of an object.
+#[derive(Clone, Copy)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What may be there.
+    pub shape: Shape,
+    /// Whether it has to be there.
+    pub required: bool,
+}
+
+impl Field {
+    pub(super) const fn new(name: &'static str, shape: Shape) -> Self {
+        Self {
+            name,
+            shape,
+            required: false,
+        }
+    }
+
+    pub(super) const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+}
+
+pub(super) const TEXT: Shape = Shape::Scalar(Scalar::Text);
+pub(super) const INT32: Shape = Shape::Scalar(Scalar::Int32);
+pub(super) const BOOLEAN: Shape = Shape::Scalar(Scalar::Boolean);
+pub(super) const TEXTS: Shape = Shape::List(&TEXT);
+pub(super) const TEXT_MAP: Shape = Shape::Map(&TEXT);
+
+pub(super) const fn text(name: &'static str) -> Field {
+    Field::new(name, TEXT)
+}
+
+pub(super) const fn integer(name: &'static str) -> Field {
+    Field::new(name, INT32)
+}
+
+pub(super) const fn boolean(name: &'static str) -> Field {
+    Field::new(name, BOOLEAN)
+}
+
+pub(super) const fn texts(name: &'static str) -> Field {
+    Field::new(name, TEXTS)
+}
+
+pub(super) const fn text_map(name: &'static str) -> Field {
+    Field::new(name, TEXT_MAP)
+}
+
+pub(super) const fn object(name: &'static str, object: &'static Object) -> Field {
+    Field::new(name, Shape::Object(object))
+}
+
+pub(super) const fn built_in(name: &'static str, check: TypeCheck) -> Field {
+    Field::new(name, Shape::BuiltIn(BuiltIn(check)))
+}
+
+impl Shape {
+    pub(super) fn check(&self, value: &Value, place: Place<'_>, findings: &mut Findings) {
+        match (self, value) {
+            // Null is the same as nothing.
+            (Self::Anything, _) | (_, Value::Null) => {}
+            (Self::Scalar(scalar), _) => scalar::check(*scalar, value, place, findings),
+            (Self::BuiltIn(BuiltIn(check)), _) => check(value, place, findings),
+            (Self::List(item), Value::Array(items)) => {
+                for (index, value) in items.iter().enumerate() {
+                    item.check(value, Place::Item(&place, index), findings);
+                }
+            }
+            (Self::Map(item), Value::Object(entries)) => {
+                for (key, value) in entries {
+                    item.check(value, Place::Field(&place, key), findings);
+                }
+            }
+            (Self::Object(object), Value::Object(entries)) => {
+                object.check(entries, &[], place, findings);
+            }
+            (Self::List(_), _) => findings.wrong_type(place, value, "a list"),
+            (Self::Map(_) | Self::Object(_), _) => {
+                findings.wrong_type(place, value, "an object");
+            }
+        }
+    }
+}
+
+impl Object {
+    /// Returns the field of this name.
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// Checks the entries but those that are named `beside`.
+    pub(super) fn check(
+        &self,
+        entries: &Map<String, Value>,
+        beside: &[&str],
+        place: Place<'_>,
+        findings: &mut Findings,
+    ) {
+        for (key, value) in entries {
+            match self.field(key) {
+                Some(field) => field
+                    .shape
+                    .check(value, Place::Field(&place, key), findings),
+                None if beside.contains(&key.as_str()) => {}
+                None => {
+                    let known = self.fields.iter().map(|field| field.name);
+                    findings.unknown_field(place, key, known);
+                }
+            }
+        }
+        for field in self.fields {
+            if field.required && !entries.contains_key(field.name) {
+                findings.add(Place::Field(&place, field.name), Problem::MissingField);
+            }
+        }
+        for group in self.exactly_one_of {
+            let given = group
+                .iter()
+                .filter(|name| entries.contains_key(**name))
+                .count();
+            if given != 1 {
+                let several = given > 1;
+                findings.add(place, Problem::NotExactlyOne { of: group, several });
+            }
+        }
+    }
+}
