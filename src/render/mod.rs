@@ -14,6 +14,7 @@ use crate::error::{Classified, ErrorClass};
 use crate::plan::Plan;
 use crate::yaml;
 
+use check::Finding;
 use context::TemplateContext;
 use manifest::{Manifest, ManifestSet};
 
@@ -39,6 +40,19 @@ pub enum RenderError {
         /// The field that is missing.
         missing: &'static str,
     },
+    /// What was rendered is no object that Kubernetes takes.
+    #[error(
+        "the template {template} made a {object} that Kubernetes does not take:{}",
+        lines(findings)
+    )]
+    Findings {
+        /// Name of the template.
+        template: String,
+        /// `kind/name` of the object.
+        object: String,
+        /// What is wrong with it, at least one thing.
+        findings: Vec<Finding>,
+    },
     /// The workload is more than etcd takes.
     #[error("the {kind} itself is {size}, more than the API server stores (1.0 MiB)")]
     TooLarge {
@@ -59,9 +73,36 @@ impl Classified for RenderError {
             Self::TooLarge { .. } => {
                 vec!["give it fewer or shorter variables, and fewer files".to_owned()]
             }
+            Self::Findings {
+                object, findings, ..
+            } => {
+                let (kind, _) = object.split_once('/').unwrap_or((object, ""));
+                let above = findings.first().map(Finding::fields_above);
+                let fields = above.into_iter().flatten();
+                let path: Vec<&str> = std::iter::once(kind).chain(fields).collect();
+                vec![format!(
+                    "the fields there: kubectl explain {}",
+                    path.join(".")
+                )]
+            }
             _ => Vec::new(),
         }
     }
+
+    fn object(&self) -> Option<String> {
+        match self {
+            Self::Findings { object, .. } => Some(object.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// Returns each finding on a line of its own.
+fn lines(findings: &[Finding]) -> String {
+    findings
+        .iter()
+        .map(|finding| format!("\n  {finding}"))
+        .collect()
 }
 
 /// Most bytes of a rendered workload: etcd takes 1.5 MiB in one request, and
@@ -91,6 +132,14 @@ pub fn render(plan: &Plan, submission: Option<&str>) -> Result<ManifestSet, Rend
             template: template.to_owned(),
             missing,
         })?;
+        let findings = check::check(manifest.value());
+        if !findings.is_empty() {
+            return Err(RenderError::Findings {
+                template: template.to_owned(),
+                object: manifest.display_name(),
+                findings,
+            });
+        }
         if manifest.kind() == plan.request.kind.name() {
             workload = Some(manifest);
         } else {
@@ -119,4 +168,34 @@ pub fn render(plan: &Plan, submission: Option<&str>) -> Result<ManifestSet, Rend
         companions,
         workload,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_are_told_one_by_one_with_a_way_to_the_fields() {
+        let document = serde_json::json!({
+            "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "a"},
+            "spec": {"backoffLimit": "3", "template": {"spec": {"containers": [
+                {"name": "main", "imagee": "python"}]}}},
+        });
+        let error = RenderError::Findings {
+            template: "template".to_owned(),
+            object: "job/a".to_owned(),
+            findings: check::check(&document),
+        };
+        assert_eq!(
+            error.to_string(),
+            "the template template made a job/a that Kubernetes does not take:\n\
+             \x20 spec.backoffLimit: \"3\" is a string, an integer is expected\n\
+             \x20 spec.template.spec.containers[0].imagee: unknown field; did you mean image?"
+        );
+        assert_eq!(error.class(), ErrorClass::Refused);
+        assert_eq!(
+            error.hints(),
+            ["the fields there: kubectl explain job.spec"]
+        );
+    }
 }

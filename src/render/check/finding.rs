@@ -46,6 +46,28 @@ pub enum Problem {
     },
 }
 
+impl Finding {
+    /// Returns the names of the fields that lead to the object with the
+    /// place in it, outermost first, without the indexes and keys in brackets.
+    pub fn fields_above(&self) -> Vec<&str> {
+        let mut fields = Vec::new();
+        let mut rest = self.path.as_str();
+        while !rest.is_empty() {
+            let end = rest.find(['.', '[']).unwrap_or(rest.len());
+            fields.extend(Some(&rest[..end]).filter(|field| !field.is_empty()));
+            let behind_bracket = rest[end..].starts_with('[').then(|| rest[end..].find(']'));
+            rest = match behind_bracket {
+                Some(close) => &rest[close.map_or(rest.len(), |close| end + close + 1)..],
+                None => rest.get(end + 1..).unwrap_or_default(),
+            };
+        }
+        if !self.path.ends_with(']') {
+            fields.pop();
+        }
+        fields
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.path.is_empty() {
@@ -171,5 +193,26 @@ fn shortened(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_lead_to_a_place() {
+        for (path, fields) in [
+            ("sepc", &[][..]),
+            ("spec.x", &["spec"]),
+            ("spec.containers[0].imagee", &["spec", "containers"]),
+            ("spec.args[10]", &["spec", "args"]),
+            ("metadata.labels[a.b/c]", &["metadata", "labels"]),
+            ("", &[]),
+        ] {
+            let problem = Problem::MissingField;
+            let path = path.to_owned();
+            assert_eq!(Finding { path, problem }.fields_above(), fields);
+        }
     }
 }
