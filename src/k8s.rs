@@ -65,6 +65,8 @@ impl Resource {
         let (kind, plural, namespaced) = match kind {
             "Namespace" => ("Namespace", "namespaces", false),
             "Pod" => ("Pod", "pods", true),
+            "Secret" => ("Secret", "secrets", true),
+            "ServiceAccount" => ("ServiceAccount", "serviceaccounts", true),
             "ConfigMap" => ("ConfigMap", "configmaps", true),
             "Service" => ("Service", "services", true),
             "Job" => ("Job", "jobs", true),

@@ -13,6 +13,7 @@
 //! | room | may | must not |
 //! | --- | --- | --- |
 //! | [`cli`] | clap types | logic, I/O |
+//! | [`completion`] | read an unfinished command line | any I/O |
 //! | [`cmd`] | call the rooms, add context to errors | decide anything worth a unit test |
 //! | [`workload`] | the file system, YAML | network, environment |
 //! | [`plan`] | decide | any I/O, clock, randomness |
@@ -25,6 +26,7 @@
 pub mod cli;
 pub mod cluster;
 pub mod cmd;
+pub mod completion;
 pub mod digest;
 pub mod error;
 pub mod k8s;

@@ -7,7 +7,7 @@ mod submit;
 pub use connection::ConnectionArgs;
 pub use submit::SubmitArgs;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 /// From a directory and a GPU count to a running AI workload on Kubernetes.
 #[derive(Debug, Parser)]
@@ -45,12 +45,18 @@ pub enum Command {
 Examples:
   source <(kaiwo completion bash)                       for this shell
   kaiwo completion zsh > ~/.zfunc/_kaiwo                for zsh, with fpath
-  kaiwo completion fish > ~/.config/fish/completions/kaiwo.fish")]
+  kaiwo completion fish > ~/.config/fish/completions/kaiwo.fish
+
+Commands, flags, files and names from the cluster are completed. A cluster that
+does not answer within a second is passed over in silence.")]
     Completion {
         /// bash, zsh, fish, elvish or powershell
         #[arg(hide_possible_values = true)]
-        shell: clap_complete::Shell,
+        shell: Shell,
     },
+    /// What the completion scripts call
+    #[command(name = "__complete", hide = true)]
+    Complete(CompleteArgs),
     /// Show settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -80,12 +86,46 @@ Examples:
 Values of variables that look like secrets are hidden.")]
 pub struct ConfigShowArgs {
     /// Directory whose kaiwoconfig counts
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub path: Option<std::path::PathBuf>,
 
     /// `json` for programs
     #[arg(short, long, value_name = "FORMAT", value_parser = ["json"], hide_possible_values = true)]
     pub output: Option<String>,
+}
+
+/// Shells that kaiwo completes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// GNU Bash, from 3.2.
+    Bash,
+    /// Z shell.
+    Zsh,
+    /// fish, from 3.0.
+    Fish,
+    /// Elvish, from 0.18.
+    Elvish,
+    /// PowerShell.
+    Powershell,
+}
+
+/// What a completion script asks.
+#[derive(Debug, Args)]
+pub struct CompleteArgs {
+    /// Which of the words is completed, counted from 0
+    pub index: usize,
+
+    /// Milliseconds until the answer has to be there
+    #[arg(long, default_value_t = 1000)]
+    pub within: u64,
+
+    /// This is the process that asks the cluster
+    #[arg(long)]
+    pub ask: bool,
+
+    /// Words after the program's name, up to the cursor and beyond
+    #[arg(last = true)]
+    pub words: Vec<std::ffi::OsString>,
 }
 
 /// How much is said, and how it looks.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::ConnectionArgs;
 use crate::plan::pod::{ClaimMount, Seconds, SecretName, Storage, Toleration};
@@ -30,7 +30,7 @@ Every flag can also stand in train/kaiwoconfig or ~/.config/kaiwo/config.yaml
 then the variable, then the directory's file, then the user's.")]
 pub struct SubmitArgs {
     /// Directory to run: entrypoint, env, kaiwoconfig, and files to upload
-    #[arg(short, long, value_name = "DIR", help_heading = "Workload")]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Workload")]
     pub path: Option<PathBuf>,
 
     /// Container image [default with -p: an image with Ray for the GPUs]

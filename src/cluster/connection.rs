@@ -126,30 +126,41 @@ fn client(config: Config) -> kube::Result<Client> {
     Ok(Client::new(service, config.default_namespace))
 }
 
-async fn config(target: &Target) -> Result<(Config, String), ClusterError> {
-    let unusable = |message: String| ClusterError::Kubeconfig {
-        message,
-        source: None,
-    };
-    let wrong = |source: kube::config::KubeconfigError| ClusterError::Kubeconfig {
-        message: source.to_string(),
-        source: Some(source),
-    };
-    let files = files(target);
+/// Reads the kubeconfig files of a target, merged as kubectl merges them;
+/// `None` if none of them exists.
+///
+/// # Errors
+/// [`ClusterError::Kubeconfig`] if one cannot be read.
+pub(super) fn kubeconfig(target: &Target) -> Result<Option<Kubeconfig>, ClusterError> {
     let mut merged: Option<Kubeconfig> = None;
-    for file in files.iter().filter(|file| file.exists()) {
+    for file in files(target).iter().filter(|file| file.exists()) {
         let next = Kubeconfig::read_from(file).map_err(wrong)?;
         merged = Some(match merged {
             Some(config) => config.merge(next).map_err(wrong)?,
             None => next,
         });
     }
-    let Some(kubeconfig) = merged else {
+    Ok(merged)
+}
+
+fn wrong(source: kube::config::KubeconfigError) -> ClusterError {
+    ClusterError::Kubeconfig {
+        message: source.to_string(),
+        source: Some(source),
+    }
+}
+
+async fn config(target: &Target) -> Result<(Config, String), ClusterError> {
+    let unusable = |message: String| ClusterError::Kubeconfig {
+        message,
+        source: None,
+    };
+    let Some(kubeconfig) = kubeconfig(target)? else {
         // kubectl, too, turns to the pod's own account only when no file is.
         if let (None, Ok(config)) = (&target.kubeconfig, Config::incluster()) {
             return Ok((config, IN_CLUSTER.to_owned()));
         }
-        let named: Vec<String> = files
+        let named: Vec<String> = files(target)
             .iter()
             .map(|file| file.display().to_string())
             .collect();

@@ -15,9 +15,9 @@ use crate::plan::facts::{
 use crate::plan::request::WorkloadRequest;
 
 /// Versions of Kueue's API that kaiwo reads and writes, best first.
-const KUEUE_VERSIONS: [&str; 2] = ["v1beta2", "v1beta1"];
+pub(super) const KUEUE_VERSIONS: [&str; 2] = ["v1beta2", "v1beta1"];
 /// Version of KubeRay's API that kaiwo writes.
-const RAY_VERSION: &str = "v1";
+pub(super) const RAY_VERSION: &str = "v1";
 
 #[derive(Deserialize)]
 struct Groups {

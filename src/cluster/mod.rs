@@ -1,6 +1,7 @@
 //! All Kubernetes I/O: connecting, reading facts, submitting. Prints nothing
 //! and knows no template.
 
+pub mod catalogue;
 mod clearing;
 pub mod connection;
 pub mod error;

@@ -233,7 +233,7 @@ pub(super) fn resource_of(manifest: &Manifest) -> Resource {
         .unwrap_or_else(|| unreachable!("kaiwo makes no {}", manifest.kind()))
 }
 
-fn percent_encoded(text: &str) -> String {
+pub(super) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -36,6 +36,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
         Command::Submit(args) => submit::run(&args, ui, &mut output),
         Command::Config(ConfigCommand::Show(args)) => config::show(&args, ui, output),
         Command::Completion { shell } => completion::run(shell, ui),
+        Command::Complete(args) => completion::answer(&args, ui),
         Command::Help { topic } => help::run(topic.as_deref(), ui),
     };
     match result {

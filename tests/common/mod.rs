@@ -1,6 +1,7 @@
 //! Runs the real binary in an environment of its own.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -140,4 +141,13 @@ impl Outcome {
 /// Returns a path in the checkout.
 pub fn checkout(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+}
+
+/// Says which test was left out, or part of it, and why. `cargo xtask test`
+/// repeats these lines at its end.
+pub fn skip(why: &str) {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Past the capture of passing tests' output, and in one piece.
+    let line = format!("skipped: {test}: {why}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }

@@ -7,9 +7,8 @@
 //! cargo test --test it -- --ignored testbed
 //! ```
 
-use std::io::Write as _;
-
 mod cluster;
+mod completion;
 mod dry_run;
 mod flavors;
 mod objects;
@@ -20,6 +19,8 @@ mod runs;
 mod schemas;
 mod submit;
 
+pub use crate::common::skip;
+
 /// Returns whether the running testbed lacks something, as it says in
 /// `KAIWO_TESTBED_SKIPS`, and tells what that leaves untested.
 fn lacks(what: &str) -> bool {
@@ -29,13 +30,4 @@ fn lacks(what: &str) -> bool {
         skip(&format!("this testbed has no {what}"));
     }
     lacks
-}
-
-/// Says which test was left out, or part of it, and why. `cargo xtask test`
-/// repeats these lines at its end.
-pub fn skip(why: &str) {
-    let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    // Past the capture of passing tests' output, and in one piece.
-    let line = format!("skipped: {test}: {why}\n");
-    let _ = std::io::stderr().write_all(line.as_bytes());
 }

@@ -1,0 +1,133 @@
+//! What may stand at the cursor, in lines for the scripts in `completions/`:
+//! `WORD<tab>DESCRIPTION`, or one of [`FILES`] and [`DIRECTORIES`].
+//!
+//! Scripts are installed once and outlive many a kaiwo, so this form stays.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::CommandFactory;
+
+use crate::cli::{Cli, CompleteArgs, ConnectionArgs};
+use crate::cluster::catalogue::{self, Choice, Entry};
+use crate::cmd::request::DEFAULT_NAMESPACE;
+use crate::cmd::{block_on, command_line, request};
+use crate::completion::{Candidate, Line, Live, Source};
+use crate::error::CommandError;
+use crate::names::is_dns_1123_label;
+use crate::settings::Settings;
+use crate::ui::Ui;
+
+use super::attempt;
+
+/// The shell is to offer files.
+const FILES: &str = ":files\n";
+/// The shell is to offer directories.
+const DIRECTORIES: &str = ":directories\n";
+
+/// Answers a completion script. Whatever is wrong with line, settings or
+/// cluster, the answer is then shorter, never an error.
+pub fn answer(args: &CompleteArgs, ui: Ui) -> Result<(), CommandError> {
+    let deadline = Instant::now() + Duration::from_millis(args.within);
+    let words: Vec<String> = args
+        .words
+        .iter()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let mut command = Cli::command();
+    command.build();
+    let line = Line::read(&command, &words, args.index);
+    let text = match &line.source {
+        Source::Nothing => String::new(),
+        Source::Files => FILES.to_owned(),
+        Source::Directories => DIRECTORIES.to_owned(),
+        Source::Words(candidates) => lines(
+            &line,
+            candidates.iter().map(
+                |Candidate {
+                     word, description, ..
+                 }| (word, description),
+            ),
+        ),
+        Source::Live(live) if args.ask => lines(
+            &line,
+            look_up(&line, *live, deadline)
+                .iter()
+                .map(|Entry { name, description }| (name, description)),
+        ),
+        Source::Live(_) => attempt::ask(args.index, &words, deadline),
+    };
+    // A shell that no longer listens is no error either.
+    let _ = ui.data(&text);
+    Ok(())
+}
+
+fn lines<'a>(line: &Line, candidates: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+    candidates
+        .filter_map(|(word, description)| {
+            // A name with a line break would be two candidates.
+            let word = line
+                .complete(word)
+                .filter(|word| !word.contains(char::is_control))?;
+            let description = description.replace(char::is_control, " ");
+            Some(format!("{word}\t{description}\n"))
+        })
+        .collect()
+}
+
+/// Asks the cluster that the line names, as the user that it names.
+fn look_up(line: &Line, live: Live, deadline: Instant) -> Vec<Entry> {
+    let target = command_line::target(&ConnectionArgs {
+        kubeconfig: line.value("kubeconfig").map(at_home),
+        context: line.value("context").map(str::to_owned),
+        as_user: line.value("as_user").map(str::to_owned),
+        as_group: line.values("as_group").to_vec(),
+        // The deadline comes first.
+        request_timeout: 30,
+        insecure_skip_tls_verify: line.is_given("insecure_skip_tls_verify"),
+    });
+    let namespace = match live {
+        Live::Contexts | Live::Namespaces | Live::PriorityClasses => String::new(),
+        Live::Queues | Live::Workloads | Live::Secrets | Live::ServiceAccounts => {
+            match namespace(line) {
+                Some(namespace) => namespace,
+                None => return Vec::new(),
+            }
+        }
+    };
+    let choice = match live {
+        Live::Contexts => Choice::Contexts,
+        Live::Namespaces => Choice::Namespaces,
+        Live::PriorityClasses => Choice::PriorityClasses,
+        Live::Queues => Choice::Queues(&namespace),
+        Live::Workloads => Choice::Workloads(&namespace),
+        Live::Secrets => Choice::Secrets(&namespace),
+        Live::ServiceAccounts => Choice::ServiceAccounts(&namespace),
+    };
+    let entries = async { Ok(catalogue::entries(&target, choice, deadline).await) };
+    block_on(entries).unwrap_or_default()
+}
+
+/// Returns the namespace that the line would run in, unless it could not be
+/// one.
+fn namespace(line: &Line) -> Option<String> {
+    let namespace = match line.value("namespace") {
+        Some(typed) => typed.to_owned(),
+        None => {
+            let path = line.value("path").map(at_home);
+            let settings = request::settings(Settings::default(), path.as_deref()).ok()?;
+            settings
+                .namespace
+                .map_or_else(|| DEFAULT_NAMESPACE.to_owned(), |namespace| namespace.value)
+        }
+    };
+    is_dns_1123_label(&namespace).then_some(namespace)
+}
+
+/// Returns the path of a word that no shell has expanded yet.
+fn at_home(word: &str) -> PathBuf {
+    match (word.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(word),
+    }
+}

@@ -1,0 +1,158 @@
+//! Where the candidates for a value come from.
+
+use clap::{Arg, ValueHint};
+
+/// Where the candidates for a word come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// From here: these and no others.
+    Words(Vec<Candidate>),
+    /// From the cluster, or the kubeconfig.
+    Live(Live),
+    /// From the file system, which shells know better.
+    Files,
+    /// Likewise, but only directories.
+    Directories,
+    /// From nowhere: only the user knows.
+    Nothing,
+}
+
+/// What a cluster, or a kubeconfig, has names of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Live {
+    /// Contexts of the kubeconfig.
+    Contexts,
+    /// Namespaces.
+    Namespaces,
+    /// LocalQueues of the namespace, and ClusterQueues.
+    Queues,
+    /// WorkloadPriorityClasses of Kueue.
+    PriorityClasses,
+    /// Workloads of kaiwo, of every kind.
+    Workloads,
+    /// Secrets, by name.
+    Secrets,
+    /// Service accounts.
+    ServiceAccounts,
+}
+
+/// A word that may stand at the cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The word.
+    pub word: String,
+    /// What it is, on one line; may be empty.
+    pub description: String,
+    /// Id of the flag, if it is one that may be given only once.
+    pub flag: Option<String>,
+}
+
+/// Values that are looked up, by the id of their argument.
+const LIVE: [(&str, Live); 7] = [
+    ("context", Live::Contexts),
+    ("namespace", Live::Namespaces),
+    ("queue", Live::Queues),
+    ("priority_class", Live::PriorityClasses),
+    ("name", Live::Workloads),
+    ("image_pull_secret", Live::Secrets),
+    ("service_account", Live::ServiceAccounts),
+];
+
+/// Values that clap does not know of, because they are parsed from text, by
+/// the id of their argument. Those of a `BOOL` are known by that word.
+const WORDS: [(&str, &[&str]); 3] = [
+    ("output", &["yaml", "json", "name"]),
+    ("dry_run", &["client", "server"]),
+    (
+        "gpu_resource",
+        &[crate::k8s::AMD_GPU, crate::k8s::NVIDIA_GPU],
+    ),
+];
+
+/// Returns where the values of an argument come from.
+pub(super) fn of_value(argument: &Arg) -> Source {
+    let id = argument.get_id().as_str();
+    let known = argument.get_possible_values();
+    if !known.is_empty() {
+        let known = known.iter().filter(|value| !value.is_hide_set());
+        return Source::Words(
+            known
+                .map(|value| Candidate {
+                    word: value.get_name().to_owned(),
+                    description: value
+                        .get_help()
+                        .map(ToString::to_string)
+                        .unwrap_or_default(),
+                    flag: None,
+                })
+                .collect(),
+        );
+    }
+    if let Some((_, live)) = LIVE.iter().find(|(of, _)| *of == id) {
+        return Source::Live(*live);
+    }
+    if let Some((_, words)) = WORDS.iter().find(|(of, _)| *of == id) {
+        return plain(words);
+    }
+    if is_switch(argument) {
+        return plain(&["true", "false"]);
+    }
+    match argument.get_value_hint() {
+        ValueHint::DirPath => Source::Directories,
+        ValueHint::FilePath | ValueHint::AnyPath => Source::Files,
+        _ if argument.is_last_set() => Source::Files,
+        _ => Source::Nothing,
+    }
+}
+
+fn is_switch(argument: &Arg) -> bool {
+    argument
+        .get_value_names()
+        .is_some_and(|names| names.iter().any(|name| name == "BOOL"))
+}
+
+fn plain(words: &[&str]) -> Source {
+    let candidate = |word: &&str| Candidate {
+        word: (*word).to_owned(),
+        description: String::new(),
+        flag: None,
+    };
+    Source::Words(words.iter().map(candidate).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Cli;
+    use crate::settings::{DryRun, OutputFormat};
+
+    /// A flag that is renamed must not lose its values in silence.
+    #[test]
+    fn every_id_is_that_of_a_flag() {
+        let mut command = Cli::command();
+        command.build();
+        let submit = command.find_subcommand("submit").unwrap();
+        let ids = LIVE.iter().map(|(id, _)| *id);
+        for id in ids.chain(WORDS.iter().map(|(id, _)| *id)) {
+            assert!(
+                submit.get_arguments().any(|flag| flag.get_id() == id),
+                "{id}"
+            );
+        }
+    }
+
+    #[test]
+    fn words_are_accepted() {
+        for (id, words) in WORDS {
+            for word in words {
+                match id {
+                    "output" => drop(word.parse::<OutputFormat>().unwrap()),
+                    "dry_run" => drop(word.parse::<DryRun>().unwrap()),
+                    _ => assert_eq!(id, "gpu_resource"),
+                }
+            }
+        }
+    }
+}
