@@ -468,7 +468,7 @@ fn a_tainted_flavor_takes_only_who_tolerates_it() {
             .concat(),
         )
         .exits(0)
-        .says("starts now");
+        .says("job/alice-hello replaced");
     testbed.wait_for_condition("Job", "alice-hello", "Complete");
     testbed.delete("ResourceFlavor", &testbed.name);
 }
