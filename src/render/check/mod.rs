@@ -2,7 +2,7 @@
 //! values of the wrong type, required fields that are missing.
 //!
 //! Built-in kinds, and what custom kinds hold of them, such as pod templates,
-//! are compared with the types of k8s-openapi ([`typed`]); the custom kinds'
+//! are compared with the types of k8s-openapi (`typed`); the custom kinds'
 //! own fields with tables of ours ([`schema`]), which the tests hold against
 //! the operators' CustomResourceDefinitions. The newest API that k8s-openapi
 //! knows is taken, because the API server of an older cluster, which checks
