@@ -44,6 +44,8 @@ pub const KUEUE_GROUP: &str = "kueue.x-k8s.io";
 pub const MULTIKUEUE_CONTROLLER: &str = "kueue.x-k8s.io/multikueue";
 /// API group of KubeRay.
 pub const RAY_GROUP: &str = "ray.io";
+/// API group of KAITO.
+pub const KAITO_GROUP: &str = "kaito.sh";
 
 /// A kind of object and where the API server serves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,40 +53,109 @@ pub struct Resource {
     /// Group and version, `v1` for the core group.
     pub api_version: String,
     /// Kind, as in manifests.
-    pub kind: &'static str,
+    pub kind: String,
     /// Plural, as in paths.
-    pub plural: &'static str,
+    pub plural: String,
     /// Whether objects of this kind live in a namespace.
     pub namespaced: bool,
 }
 
+/// Known kinds: group, kind, plural, and whether they live in a namespace.
+const KINDS: [(&str, &str, &str, bool); 36] = [
+    ("", "Namespace", "namespaces", false),
+    ("", "Node", "nodes", false),
+    ("", "PersistentVolume", "persistentvolumes", false),
+    ("", "Pod", "pods", true),
+    ("", "ConfigMap", "configmaps", true),
+    ("", "Secret", "secrets", true),
+    ("", "Service", "services", true),
+    ("", "ServiceAccount", "serviceaccounts", true),
+    ("", "PersistentVolumeClaim", "persistentvolumeclaims", true),
+    ("apps", "Deployment", "deployments", true),
+    ("apps", "ReplicaSet", "replicasets", true),
+    ("apps", "StatefulSet", "statefulsets", true),
+    ("apps", "DaemonSet", "daemonsets", true),
+    ("batch", "Job", "jobs", true),
+    ("batch", "CronJob", "cronjobs", true),
+    (
+        "autoscaling",
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+        true,
+    ),
+    ("networking.k8s.io", "Ingress", "ingresses", true),
+    (
+        "networking.k8s.io",
+        "NetworkPolicy",
+        "networkpolicies",
+        true,
+    ),
+    (
+        "policy",
+        "PodDisruptionBudget",
+        "poddisruptionbudgets",
+        true,
+    ),
+    ("rbac.authorization.k8s.io", "Role", "roles", true),
+    (
+        "rbac.authorization.k8s.io",
+        "RoleBinding",
+        "rolebindings",
+        true,
+    ),
+    (
+        "rbac.authorization.k8s.io",
+        "ClusterRole",
+        "clusterroles",
+        false,
+    ),
+    (
+        "rbac.authorization.k8s.io",
+        "ClusterRoleBinding",
+        "clusterrolebindings",
+        false,
+    ),
+    (
+        "scheduling.k8s.io",
+        "PriorityClass",
+        "priorityclasses",
+        false,
+    ),
+    ("storage.k8s.io", "StorageClass", "storageclasses", false),
+    (RAY_GROUP, "RayJob", "rayjobs", true),
+    (RAY_GROUP, "RayCluster", "rayclusters", true),
+    (RAY_GROUP, "RayService", "rayservices", true),
+    (KAITO_GROUP, "Workspace", "workspaces", true),
+    (KUEUE_GROUP, "LocalQueue", "localqueues", true),
+    (KUEUE_GROUP, "ClusterQueue", "clusterqueues", false),
+    (KUEUE_GROUP, "ResourceFlavor", "resourceflavors", false),
+    (KUEUE_GROUP, "Cohort", "cohorts", false),
+    (KUEUE_GROUP, "AdmissionCheck", "admissionchecks", false),
+    (
+        KUEUE_GROUP,
+        "WorkloadPriorityClass",
+        "workloadpriorityclasses",
+        false,
+    ),
+    (KUEUE_GROUP, "Workload", "workloads", true),
+];
+
 impl Resource {
     /// Returns the resource of `kind` in `api_version`, for the kinds that
-    /// kaiwo reads or writes.
+    /// kaiwo reads or writes itself and those that templates often bring. Of
+    /// others the API server tells, see `cluster::discovery`.
     pub fn of(api_version: &str, kind: &str) -> Option<Self> {
-        let (kind, plural, namespaced) = match kind {
-            "Namespace" => ("Namespace", "namespaces", false),
-            "Pod" => ("Pod", "pods", true),
-            "Secret" => ("Secret", "secrets", true),
-            "ServiceAccount" => ("ServiceAccount", "serviceaccounts", true),
-            "ConfigMap" => ("ConfigMap", "configmaps", true),
-            "Service" => ("Service", "services", true),
-            "Job" => ("Job", "jobs", true),
-            "CronJob" => ("CronJob", "cronjobs", true),
-            "RayJob" => ("RayJob", "rayjobs", true),
-            "LocalQueue" => ("LocalQueue", "localqueues", true),
-            "ClusterQueue" => ("ClusterQueue", "clusterqueues", false),
-            "ResourceFlavor" => ("ResourceFlavor", "resourceflavors", false),
-            "Cohort" => ("Cohort", "cohorts", false),
-            "AdmissionCheck" => ("AdmissionCheck", "admissionchecks", false),
-            "WorkloadPriorityClass" => ("WorkloadPriorityClass", "workloadpriorityclasses", false),
-            "Node" => ("Node", "nodes", false),
-            _ => return None,
+        let group = match api_version.split_once('/') {
+            Some((group, _)) => group,
+            None => "",
         };
+        let (_, kind, plural, namespaced) = KINDS
+            .into_iter()
+            .find(|known| (known.0, known.1) == (group, kind))?;
         Some(Self {
             api_version: api_version.to_owned(),
-            kind,
-            plural,
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
             namespaced,
         })
     }
@@ -137,6 +208,7 @@ mod tests {
             "/apis/batch/v1/namespaces/ml/jobs/x"
         );
         assert_eq!(job.qualified_name("x"), "job.batch/x");
+        assert_eq!(Resource::of("example.com/v1", "Job"), None);
         let namespace = Resource::of("v1", "Namespace").unwrap();
         assert_eq!(namespace.collection_path("ml"), "/api/v1/namespaces");
         assert_eq!(namespace.qualified_name("ml"), "namespace/ml");

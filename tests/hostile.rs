@@ -133,7 +133,7 @@ fn carried(path: &str, value: &str, spot: Spot, placeholder: &str) -> String {
 
 fn rendered(spot: Spot, workload: Workload, value: &str) -> Option<Scalars> {
     let documents = documents(request(spot, workload, value)?);
-    let hostile_key = (spot == Spot::Key).then_some(value);
+    let hostile_key = matches!(spot, Spot::Key | Spot::CustomKey).then_some(value);
     let mut found = BTreeMap::new();
     for document in &documents {
         let kind = document["kind"].as_str().unwrap();
@@ -226,7 +226,12 @@ fn nasty_values_stay_in_their_scalars() {
 /// Tries each value at a spot, in turn in each kind of workload.
 fn nasty_values_stay_in(spot: Spot, values: &[String]) {
     let mut arrived = 0;
-    for (value, workload) in values.iter().zip(WORKLOADS.into_iter().cycle()) {
+    // What only one kind of workload takes gets every value, too.
+    let takers: Vec<Workload> = WORKLOADS
+        .into_iter()
+        .filter(|workload| harmless(spot, *workload).is_some())
+        .collect();
+    for (value, workload) in values.iter().zip(takers.into_iter().cycle()) {
         let Some(harmless) = harmless(spot, workload) else {
             continue;
         };

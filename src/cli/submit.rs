@@ -70,6 +70,18 @@ pub struct SubmitArgs {
     #[arg(long, value_name = "K=S/KEY", value_parser = pair, help_heading = "Workload")]
     pub secret: Vec<(String, String)>,
 
+    /// Template to render [default: DIR/template, or the built-in one]
+    #[arg(short, long, value_name = "FILE", help_heading = "Workload")]
+    pub template: Option<PathBuf>,
+
+    /// YAML file that the template sees as Custom
+    #[arg(short, long, value_name = "FILE", help_heading = "Workload")]
+    pub custom_config: Option<PathBuf>,
+
+    /// Value in Custom: a.b=V, V as JSON or as text; may be repeated
+    #[arg(long, value_name = "K=V", value_parser = pair, help_heading = "Workload")]
+    pub set: Vec<(String, String)>,
+
     /// Most bytes to upload from the directory [default: 8Mi]
     #[arg(long, value_name = "SIZE", help_heading = "Workload")]
     pub upload_limit: Option<ByteSize>,
@@ -299,6 +311,8 @@ impl SubmitArgs {
             schedule: self.schedule.clone(),
             ray_version: self.ray_version.clone(),
             env_file: self.env_file.clone(),
+            template: self.template.clone(),
+            custom_config: self.custom_config.clone(),
             volume: list(&self.volume),
             storage: self.storage.clone(),
             toleration: list(&self.toleration),
@@ -315,6 +329,7 @@ impl SubmitArgs {
             output: self.output,
             env,
             secret: pairs(&self.secret),
+            set: pairs(&self.set),
             node_selector: pairs(&self.node_selector),
             label: pairs(&self.label),
             annotation: pairs(&self.annotation),

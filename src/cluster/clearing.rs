@@ -116,7 +116,7 @@ impl Submission<'_> {
         let resource = resource_of(manifest);
         let found: Option<Value> = self
             .cluster
-            .find(&resource, manifest.namespace(), manifest.name())
+            .find(resource, manifest.namespace(), manifest.name())
             .await?;
         let own = manifest.annotation(k8s::SUBMISSION_ANNOTATION);
         let Some(found) = found.filter(|found| {
@@ -127,7 +127,7 @@ impl Submission<'_> {
         let uid = uid_of(&found).unwrap_or_default();
         match self
             .cluster
-            .delete(&resource, manifest.namespace(), manifest.name(), uid)
+            .delete(resource, manifest.namespace(), manifest.name(), uid)
             .await
         {
             Err(error) if !error.is_conflict() => Err(error),

@@ -4,6 +4,7 @@
 pub mod catalogue;
 mod clearing;
 pub mod connection;
+pub mod discovery;
 pub mod error;
 pub mod existing;
 pub mod facts;

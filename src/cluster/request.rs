@@ -225,12 +225,12 @@ pub fn readable<T>(result: Result<T, ClusterError>) -> Result<Readable<T>, Clust
     }
 }
 
-/// Every manifest that reaches this room was made by kaiwo, of a kind it
-/// knows.
-pub(super) fn resource_of(manifest: &Manifest) -> Resource {
+/// Every manifest is of a kind that kaiwo knows, or was resolved by
+/// `discovery` before anything is sent.
+pub(super) fn resource_of(manifest: &Manifest) -> &Resource {
     manifest
         .resource()
-        .unwrap_or_else(|| unreachable!("kaiwo makes no {}", manifest.kind()))
+        .unwrap_or_else(|| unreachable!("{} is not resolved", manifest.display_name()))
 }
 
 pub(super) fn percent_encoded(text: &str) -> String {

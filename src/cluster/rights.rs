@@ -108,7 +108,7 @@ pub(super) const FOR_ADMINS: &str = "or send this to an admin, who applies it:";
 
 fn rule(manifest: &Manifest, verbs: &[&str]) -> Value {
     let group = manifest.api_version().split_once('/');
-    let plural = super::request::resource_of(manifest).plural;
+    let plural = &super::request::resource_of(manifest).plural;
     json!({
         "apiGroups": [group.map_or("", |(group, _)| group)],
         "resources": [plural],

@@ -358,7 +358,7 @@ impl<'a> Submission<'a> {
             let uid = uid_of(&found).unwrap_or_default();
             self.cluster
                 .delete(
-                    &resource_of(manifest),
+                    resource_of(manifest),
                     manifest.namespace(),
                     manifest.name(),
                     uid,
@@ -427,11 +427,7 @@ impl<'a> Submission<'a> {
 
     async fn find(&self, manifest: &Manifest) -> Result<Option<Value>, SubmissionError> {
         self.cluster
-            .find(
-                &resource_of(manifest),
-                manifest.namespace(),
-                manifest.name(),
-            )
+            .find(resource_of(manifest), manifest.namespace(), manifest.name())
             .await
             .map_err(|source| failed("read", manifest, source))
     }

@@ -18,6 +18,7 @@ use crate::plan::request::{Lifetime, Run, Schedule, WorkloadRequest};
 use crate::quantity::ByteSize;
 use crate::settings::{Merged, Origin, Settings, Sourced, Switch};
 use crate::ui::Ui;
+use crate::workload::custom::CustomConfig;
 use crate::workload::directory::{self, DEFAULT_LIMIT, WorkloadDirectory};
 use crate::workload::entrypoint::{Entrypoint, FILE_NAME};
 use crate::workload::env_file::{self, EnvSource, Environment};
@@ -80,7 +81,18 @@ pub fn request(
         Some(path) => Some(read_directory(path, settings, ui)?),
         None => None,
     };
-    let (run, upload) = run(args, kind, image.is_some(), directory)?;
+    let template = directory::read_template(
+        args.path.as_deref(),
+        settings.template.as_ref().map(|file| file.value.as_path()),
+    )?;
+    let custom = custom(settings, template.is_some())?;
+    // A template may hold the command.
+    let needs_entrypoint = match kind {
+        _ if template.is_some() => false,
+        WorkloadKind::RayJob => true,
+        WorkloadKind::Job | WorkloadKind::CronJob => image.is_none(),
+    };
+    let (run, upload) = run(args, kind, needs_entrypoint, directory)?;
 
     let user = value(&settings.user).unwrap_or_else(login_name);
     let app = match &args.path {
@@ -135,6 +147,8 @@ pub fn request(
             ttl: value(&settings.ttl),
             max_runtime: value(&settings.max_runtime),
         },
+        template,
+        custom,
         create_namespace: is_on(&settings.create_namespace),
         force: is_on(&settings.force),
     })
@@ -308,6 +322,40 @@ fn environment(
     Ok(environment)
 }
 
+/// Reads the values for the template, which only a template of the user's own
+/// can use.
+fn custom(settings: &Merged, has_template: bool) -> Result<CustomConfig, CommandError> {
+    let given = settings
+        .custom_config
+        .as_ref()
+        .map(|file| ("custom config", &file.origin))
+        .or_else(|| {
+            let (_, first) = settings.set.first_key_value()?;
+            Some(("values", &first.origin))
+        });
+    let Some((what, origin)) = given else {
+        return Ok(CustomConfig::default());
+    };
+    if !has_template {
+        return Err(Refusal::new(format!(
+            "there are {what} (from {origin}) for a template, and no template: the built-in one reads none"
+        ))
+        .hint("write one from the built-in: kaiwo template eject job DIR, and give it with --template DIR/template")
+        .into());
+    }
+    let mut custom = match &settings.custom_config {
+        Some(file) => CustomConfig::read(&file.value)?,
+        None => CustomConfig::default(),
+    };
+    for (path, Sourced { value, origin }) in &settings.set {
+        custom.set(path, value).map_err(|why| {
+            Refusal::new(format!("set {path} (from {origin}): {why}"))
+                .hint("name a value with dots between its keys: --set model.name=phi-4")
+        })?;
+    }
+    Ok(custom)
+}
+
 fn pod_settings(settings: &Merged, environment: &Environment) -> Result<PodSettings, CommandError> {
     let plain = |pairs: &BTreeMap<String, Sourced<String>>| {
         pairs
@@ -402,7 +450,7 @@ fn numbered<'a>(lines: &[usize], one: &'a str, many: &'a str) -> Option<(String,
 fn run(
     args: &SubmitArgs,
     kind: WorkloadKind,
-    has_image: bool,
+    needs_entrypoint: bool,
     directory: Option<WorkloadDirectory>,
 ) -> Result<(Run, Upload), CommandError> {
     let (script, mut files) = match directory {
@@ -426,9 +474,7 @@ fn run(
             run
         }
         None if !args.command.is_empty() => Run::Command(args.command.clone()),
-        None if kind == WorkloadKind::RayJob || !has_image => {
-            return Err(no_entrypoint(args, kind));
-        }
+        None if needs_entrypoint => return Err(no_entrypoint(args, kind)),
         None => Run::Image,
     };
     Ok((run, Upload::new(files)))

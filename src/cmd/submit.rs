@@ -5,7 +5,7 @@ use crate::cluster::existing::{self, Existing, Relation};
 use crate::cluster::facts::{self, Gathered};
 use crate::cluster::rights::Needed;
 use crate::cluster::submission::{Submission, SubmissionError, Submitted};
-use crate::cluster::{Cluster, preflight};
+use crate::cluster::{Cluster, discovery, preflight};
 use crate::error::CommandError;
 use crate::plan::facts::{Facts, Readable};
 use crate::plan::request::WorkloadRequest;
@@ -122,7 +122,8 @@ impl<'a> Mode<'a> {
         }
 
         let plan = plan::plan(request, &facts)?;
-        let manifests = render::render(&plan, Some(&request::random_word(12)))?;
+        let mut manifests = render::render(&plan, Some(&request::random_word(12)))?;
+        discovery::resolve(&cluster, &mut manifests).await?;
         self.ui
             .status(target_line(&cluster, &plan.request, &plan.local_queue));
         self.ui.status(format!("  {}", report::forecast(&plan)));
@@ -243,7 +244,8 @@ impl<'a> Mode<'a> {
         if self.dry_run == DryRun::None
             && let Ok(plan) = plan::plan(request.clone(), facts)
         {
-            let manifests = render::render(&plan, None)?;
+            let mut manifests = render::render(&plan, None)?;
+            discovery::resolve(cluster, &mut manifests).await?;
             Submission::new(cluster, request.kind, &manifests, "")
                 .complete(workload)
                 .await?;

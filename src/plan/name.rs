@@ -32,6 +32,22 @@ impl WorkloadKind {
         }
     }
 
+    /// Returns the kind of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Job, Self::RayJob, Self::CronJob]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+    }
+
+    /// Returns the beginning of the command that makes this kind.
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Job => "kaiwo submit, without --ray and --schedule",
+            Self::RayJob => "kaiwo submit --ray",
+            Self::CronJob => "kaiwo submit --schedule CRON",
+        }
+    }
+
     /// Returns the most characters a name of this kind may have.
     ///
     /// Job: 63, because the name becomes a label of its pods, less `-<index>`

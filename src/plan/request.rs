@@ -7,6 +7,7 @@ use super::Refusal;
 use super::gpu::GpuRequest;
 use super::name::WorkloadKind;
 use super::pod::{PodSettings, Seconds};
+use crate::workload::custom::{CustomConfig, CustomTemplate};
 use crate::workload::entrypoint::Script;
 use crate::workload::env_file::Environment;
 use crate::workload::upload::Upload;
@@ -75,6 +76,12 @@ pub struct WorkloadRequest {
     /// When it ends, is tried again and is deleted.
     #[serde(skip_serializing_if = "is_default")]
     pub lifetime: Lifetime,
+    /// Template of the user's own.
+    #[serde(skip_serializing_if = "is_default")]
+    pub template: Option<CustomTemplate>,
+    /// Values for it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub custom: CustomConfig,
     /// Whether a missing namespace is made.
     #[serde(skip)]
     pub create_namespace: bool,

@@ -13,6 +13,7 @@ use crate::plan::pod::{ClaimMount, PodSettings};
 use crate::plan::request::Run;
 use crate::plan::resources::{PodResources, RAY_HEAD, RAY_SUBMITTER};
 use crate::quantity::Quantity;
+use crate::workload::custom::CustomConfig;
 use crate::workload::entrypoint::{FILE_NAME, Script};
 use crate::workload::upload::UploadPart;
 
@@ -24,7 +25,7 @@ pub const SCRATCH_DIRECTORY: &str = "/scratch";
 /// The whole context of a template.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct TemplateContext {
+pub struct TemplateContext<'a> {
     /// Names, labels, image, variables, volumes.
     pub meta: Meta,
     /// GPUs and what pods request.
@@ -33,6 +34,8 @@ pub struct TemplateContext {
     pub workload: Workload,
     /// The queue.
     pub workload_meta: WorkloadMeta,
+    /// What the user gave with `--custom-config` and `--set`.
+    pub custom: &'a CustomConfig,
 }
 
 /// Names, labels, image, variables, volumes.
@@ -245,10 +248,10 @@ pub struct WorkloadMeta {
     pub priority_class: Option<String>,
 }
 
-impl TemplateContext {
+impl<'a> TemplateContext<'a> {
     /// Derives the context from a plan and the parts of its upload. `submission`
     /// identifies this run.
-    pub fn new(plan: &Plan, parts: &[UploadPart<'_>], submission: Option<&str>) -> Self {
+    pub fn new(plan: &'a Plan, parts: &[UploadPart<'_>], submission: Option<&str>) -> Self {
         let request = &plan.request;
         let pods = &request.pods;
         let command = command(&request.run);
@@ -318,6 +321,7 @@ impl TemplateContext {
                 queue: plan.local_queue.clone(),
                 priority_class: request.priority_class.clone(),
             },
+            custom: &request.custom,
         }
     }
 }

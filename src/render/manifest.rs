@@ -1,14 +1,24 @@
 //! Objects of Kubernetes as they are sent and printed.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::k8s::Resource;
 
 /// One object: a mapping with `apiVersion`, `kind` and `metadata.name`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct Manifest(Value);
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    object: Value,
+    resource: Option<Resource>,
+}
+
+impl Serialize for Manifest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.object.serialize(serializer)
+    }
+}
 
 impl Manifest {
     /// Takes a document, or returns the field it lacks.
@@ -25,11 +35,16 @@ impl Manifest {
                 return Err(field);
             }
         }
-        Ok(Self(document))
+        let mut manifest = Self {
+            object: document,
+            resource: None,
+        };
+        manifest.resource = Resource::of(manifest.api_version(), manifest.kind());
+        Ok(manifest)
     }
 
     fn text(&self, pointer: &str) -> &str {
-        self.0
+        self.object
             .pointer(pointer)
             .and_then(Value::as_str)
             .unwrap_or_default()
@@ -57,36 +72,58 @@ impl Manifest {
 
     /// Returns an annotation.
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.0
+        self.object
             .get("metadata")?
             .get("annotations")?
             .get(key)?
             .as_str()
     }
 
+    /// Puts the object into a namespace.
+    pub fn set_namespace(&mut self, namespace: &str) {
+        self.object["metadata"]["namespace"] = Value::from(namespace);
+    }
+
+    /// Lays labels over those of the metadata at `path`, in which `*` stands
+    /// for every item of a list. What the object does not have is not made,
+    /// but for the metadata itself.
+    pub fn label(&mut self, path: &[&str], labels: &BTreeMap<String, String>) {
+        lay_over(&mut self.object, path, "labels", labels);
+    }
+
+    /// Lays annotations over those of the object.
+    pub fn annotate(&mut self, annotations: &BTreeMap<String, String>) {
+        lay_over(&mut self.object, &["metadata"], "annotations", annotations);
+    }
+
     /// Returns the object.
     pub fn value(&self) -> &Value {
-        &self.0
+        &self.object
     }
 
     /// Returns the object as the JSON that is sent.
     pub fn to_json(&self) -> Vec<u8> {
         // A tree of JSON values always serialises.
-        serde_json::to_vec(&self.0).unwrap_or_default()
+        serde_json::to_vec(&self.object).unwrap_or_default()
     }
 
     /// Returns the same object under another name.
     #[must_use]
     pub fn renamed(&self, name: &str) -> Self {
-        let mut renamed = self.0.clone();
-        renamed["metadata"]["name"] = Value::from(name);
-        Self(renamed)
+        let mut renamed = self.clone();
+        renamed.object["metadata"]["name"] = Value::from(name);
+        renamed
     }
 
-    /// Returns where the API server serves objects of this kind, if kaiwo
-    /// knows the kind.
-    pub fn resource(&self) -> Option<Resource> {
-        Resource::of(self.api_version(), self.kind())
+    /// Returns where the API server serves objects of this kind, as far as
+    /// that is known.
+    pub fn resource(&self) -> Option<&Resource> {
+        self.resource.as_ref()
+    }
+
+    /// Tells where the API server serves objects of this kind.
+    pub fn set_resource(&mut self, resource: Resource) {
+        self.resource = Some(resource);
     }
 
     /// Returns `kind/name`, as kaiwo names objects to people.
@@ -96,10 +133,38 @@ impl Manifest {
 
     /// Returns `kind.group/name`, as kubectl names objects under `-o name`.
     pub fn qualified_name(&self) -> String {
-        self.resource().map_or_else(
+        self.resource.as_ref().map_or_else(
             || self.display_name(),
             |resource| resource.qualified_name(self.name()),
         )
+    }
+}
+
+fn lay_over(value: &mut Value, path: &[&str], field: &str, pairs: &BTreeMap<String, String>) {
+    match (path, value) {
+        (["*", rest @ ..], Value::Array(items)) => {
+            for item in items {
+                lay_over(item, rest, field, pairs);
+            }
+        }
+        ([metadata], Value::Object(object)) => {
+            let metadata = object.entry(*metadata).or_insert_with(|| json!({}));
+            if let Some(metadata) = metadata.as_object_mut() {
+                let field = metadata.entry(field).or_insert_with(|| json!({}));
+                if let Some(field) = field.as_object_mut() {
+                    let pairs = pairs.iter();
+                    field.extend(
+                        pairs.map(|(key, value)| (key.clone(), Value::from(value.as_str()))),
+                    );
+                }
+            }
+        }
+        ([key, rest @ ..], Value::Object(object)) => {
+            if let Some(next) = object.get_mut(*key) {
+                lay_over(next, rest, field, pairs);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -1,12 +1,17 @@
-//! The built-in templates, and Tera set up so that no value can change the
+//! The built-in templates and the user's own, and Tera set up so that no value can change the
 //! structure of a document.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tera::{Context, Tera};
+use tera::{Context, ErrorKind, Kwargs, State, Tera, Value};
 
 use super::context::TemplateContext;
+use super::quoting::{self, Glued};
+use super::{RenderError, go_template, joined};
 use crate::plan::name::WorkloadKind;
+use crate::workload::custom::CustomTemplate;
 use crate::yaml;
 
 /// Templates that are included in others come first, because Tera checks
@@ -75,16 +80,169 @@ pub fn name_of(kind: WorkloadKind) -> &'static str {
     }
 }
 
-/// Renders a built-in template.
+/// What a template made.
+#[derive(Debug)]
+pub struct Rendered {
+    /// Name of the template, for messages.
+    pub template: String,
+    /// The documents, as YAML.
+    pub text: String,
+}
+
+/// Renders the template of a kind: the user's own, or the built-in one.
 ///
 /// # Errors
-/// Tera's, with file, line and snippet.
-pub fn render(template: &str, context: &TemplateContext) -> Result<String, tera::Error> {
+/// [`RenderError`] for a template in the syntax of Go, what Tera refuses, and
+/// values within a text.
+pub fn render(
+    kind: WorkloadKind,
+    custom: Option<&CustomTemplate>,
+    context: &TemplateContext<'_>,
+) -> Result<Rendered, RenderError> {
+    let context = Context::from_serialize(context).map_err(|error| RenderError::Tera {
+        message: error.to_string(),
+    })?;
+    let Some(custom) = custom else {
+        let template = name_of(kind).to_owned();
+        let text = engine(None)
+            .and_then(|tera| tera.render(&template, &context))
+            .map_err(|error| template_error(&error))?;
+        return Ok(Rendered { template, text });
+    };
+    let file = custom.file.display().to_string();
+    let lines = go_template::find(&custom.text);
+    if !lines.is_empty() {
+        return Err(RenderError::GoSyntax { file, lines });
+    }
+    let text = engine(Some((&file, &custom.text)))
+        .and_then(|tera| tera.render(&file, &context))
+        .map_err(|error| template_error(&error))?;
+    if let Some(error) = missing_operand(&file, &custom.text, &context) {
+        return Err(error);
+    }
+    let glued = glued(&file, &custom.text, &context);
+    if !glued.is_empty() {
+        return Err(RenderError::Glued { file, glued });
+    }
+    Ok(Rendered {
+        template: file,
+        text,
+    })
+}
+
+/// Sets up Tera with the built-in templates, and one besides, which may
+/// include them.
+fn engine(custom: Option<(&str, &str)>) -> tera::TeraResult<Tera> {
     let mut tera = Tera::new();
-    tera.autoescape_on([".yaml.tera", ".tera"]);
+    // Whatever a template is called, its values are quoted.
+    tera.autoescape_on([""]);
     tera.set_escape_fn(write_scalar);
-    tera.add_raw_templates(TEMPLATES)?;
-    tera.render(template, &Context::from_serialize(context)?)
+    tera.register_filter("to_json", to_json);
+    tera.add_raw_templates(TEMPLATES.into_iter().chain(custom))?;
+    Ok(tera)
+}
+
+/// Writes any value as JSON, which is YAML too: for lists and mappings.
+fn to_json(value: &Value, _: Kwargs, _: &State<'_>) -> tera::TeraResult<Value> {
+    if value.is_undefined() {
+        return Err(tera::Error::message("the value is not defined"));
+    }
+    let json = serde_json::to_string(value).map_err(tera::Error::message)?;
+    let written: String = json.chars().map(escaped).collect();
+    Ok(Value::safe_string(&written))
+}
+
+/// Returns the places at which a template puts a text into another.
+fn glued(file: &str, template: &str, context: &Context) -> Vec<Glued> {
+    let candidates = quoting::candidates(template);
+    if candidates.is_empty() {
+        return candidates;
+    }
+    let marked = quoting::instrument(template, &candidates, MARK);
+    let is_text = |value: &Value| value.is_string() && !value.is_safe();
+    let texts = rendered_with_marks(file, &marked, context, "candidate", is_text);
+    quoting::confirmed(candidates, &texts)
+}
+
+/// Returns the first of what the template joins to a text and is not there.
+fn missing_operand(file: &str, template: &str, context: &Context) -> Option<RenderError> {
+    let operands = joined::operands(template);
+    if operands.is_empty() {
+        return None;
+    }
+    let marked = joined::instrument(template, &operands, MARK);
+    let is_missing = |value: &Value| value.is_undefined() || value.is_none();
+    let missing = rendered_with_marks(file, &marked, context, "operand", is_missing);
+    let operand = operands.get(*missing.first()?)?;
+    let name = &template[operand.place.clone()];
+    let text = template.lines().nth(operand.line - 1).unwrap_or_default();
+    Some(RenderError::Template {
+        file: file.to_owned(),
+        line: operand.line as u64,
+        message: format!("`{name}` is not defined, and is joined to a text"),
+        snippet: format!("{} | {text}", operand.line),
+    })
+}
+
+/// Name of the filter that looks at marked values.
+const MARK: &str = "kaiwo_mark";
+
+/// Renders a marked template, and returns the indices of the marks whose
+/// values are of interest.
+fn rendered_with_marks(
+    file: &str,
+    marked: &str,
+    context: &Context,
+    argument: &'static str,
+    interesting: impl Fn(&Value) -> bool + Send + Sync + 'static,
+) -> BTreeSet<usize> {
+    let found = Arc::new(Mutex::new(BTreeSet::new()));
+    let seen = Arc::clone(&found);
+    let mark = move |value: &Value, arguments: Kwargs, _: &State<'_>| {
+        if interesting(value) {
+            let index = arguments.must_get::<u64>(argument)?;
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.insert(usize::try_from(index).unwrap_or(usize::MAX));
+        }
+        Ok::<_, tera::Error>(value.clone())
+    };
+    // It has rendered before; should the marks be in its way, it stands as it
+    // is, and the checks of what it made have to do.
+    if let Ok(mut tera) = engine(None) {
+        tera.register_filter(MARK, mark);
+        let rendered = tera
+            .add_raw_template(file, marked)
+            .and_then(|()| tera.render(file, context));
+        if let Err(error) = rendered {
+            tracing::debug!("the marked template does not render: {error}");
+        }
+    }
+    let found = found.lock().unwrap_or_else(PoisonError::into_inner);
+    found.clone()
+}
+
+fn template_error(error: &tera::Error) -> RenderError {
+    match error.kind() {
+        ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
+            let text = error.to_string();
+            // Tera's text is its message, the place, and the line in question.
+            let snippet = text
+                .lines()
+                .skip_while(|line| !line.trim_start().starts_with("-->"))
+                .skip(1)
+                .collect::<Vec<_>>()
+                .join("\n");
+            RenderError::Template {
+                file: report.filename().to_owned(),
+                line: report.span().start_line as u64,
+                message: report.message().to_owned(),
+                snippet,
+            }
+        }
+        _ => RenderError::Tera {
+            message: error.to_string(),
+        },
+    }
 }
 
 /// Writes a text as one double-quoted YAML scalar, in which nothing can end
@@ -93,13 +251,17 @@ pub fn render(template: &str, context: &TemplateContext) -> Result<String, tera:
 fn write_scalar(text: &str, output: &mut dyn Write) -> io::Result<()> {
     let json = serde_json::to_string(text).map_err(io::Error::other)?;
     for c in json.chars() {
-        if yaml::is_unprintable(c) {
-            write!(output, "\\u{:04x}", u32::from(c))?;
-        } else {
-            write!(output, "{c}")?;
-        }
+        output.write_all(escaped(c).as_bytes())?;
     }
     Ok(())
+}
+
+/// Returns a character of JSON as every YAML parser takes it.
+fn escaped(c: char) -> String {
+    match yaml::is_unprintable(c) {
+        true => format!("\\u{:04x}", u32::from(c)),
+        false => c.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -242,6 +242,11 @@ settings! {
         ray_version: String = "KAIWO_RAY_VERSION";
         /// File with environment variables, instead of `env` in the directory.
         env_file: PathBuf = "KAIWO_ENV_FILE";
+        /// Template to render, instead of `template` in the directory or the
+        /// built-in one.
+        template: PathBuf = "KAIWO_TEMPLATE";
+        /// File whose content templates see as `Custom`.
+        custom_config: PathBuf = "KAIWO_CUSTOM_CONFIG";
         /// PersistentVolumeClaims to mount: `PVC:/path[:ro]`.
         volume: List<ClaimMount> = "KAIWO_VOLUME";
         /// Claim for `/scratch`: `SIZE[,CLASS]`.
@@ -276,6 +281,8 @@ settings! {
         env = "KAIWO_ENV";
         /// Variables of the containers from Secrets: `NAME: SECRET/KEY`.
         secret = "KAIWO_SECRET";
+        /// Values laid over the custom config: `a.b: VALUE`.
+        set = "KAIWO_SET";
         /// Labels that the nodes must have.
         node_selector = "KAIWO_NODE_SELECTOR";
         /// Labels of every object and pod.
@@ -295,7 +302,13 @@ impl Settings {
     /// nearest known one.
     pub fn parse_file(file: &Path, text: &str) -> Result<Self, SettingsError> {
         let mut settings: Self = yaml::parse(file, text).map_err(SettingsError::File)?;
-        if let (Some(path), Some(directory)) = (&mut settings.env_file, file.parent()) {
+        let directory = file.parent().unwrap_or(Path::new(""));
+        let paths = [
+            &mut settings.env_file,
+            &mut settings.template,
+            &mut settings.custom_config,
+        ];
+        for path in paths.into_iter().flatten() {
             let beside = directory.join(&*path);
             if beside.exists() {
                 *path = beside;

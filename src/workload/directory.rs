@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::WorkloadError;
+use super::custom::CustomTemplate;
 use super::entrypoint::{self, Entrypoint};
 use super::upload::{PART_LIMIT, UploadFile};
 use crate::quantity::ByteSize;
@@ -17,12 +18,14 @@ const SPECIAL: [&str; 6] = [
     entrypoint::FILE_NAME,
     ENV,
     PROJECT_SETTINGS,
-    "template",
+    TEMPLATE,
     "serveconfig",
     IGNORE,
 ];
 /// Name of the file with variables.
 const ENV: &str = "env";
+/// Name of the file with a template of the user's own.
+const TEMPLATE: &str = "template";
 /// Name of the file with settings.
 pub const PROJECT_SETTINGS: &str = "kaiwoconfig";
 /// Name of the file that says what is not uploaded.
@@ -68,13 +71,36 @@ pub fn read_env(
     path: Option<&Path>,
     chosen: Option<&Path>,
 ) -> Result<Option<(PathBuf, String)>, WorkloadError> {
+    chosen_or_beside(path, ENV, chosen)
+}
+
+/// Returns the user's own template: `chosen`, which must exist, else
+/// `template` in the directory, which may be missing.
+///
+/// # Errors
+/// [`WorkloadError`] if it cannot be read.
+pub fn read_template(
+    path: Option<&Path>,
+    chosen: Option<&Path>,
+) -> Result<Option<CustomTemplate>, WorkloadError> {
+    let found = chosen_or_beside(path, TEMPLATE, chosen)?;
+    Ok(found.map(|(file, text)| CustomTemplate { file, text }))
+}
+
+/// Returns a file and its text: `chosen`, which must exist, else the one of
+/// this name in the directory.
+fn chosen_or_beside(
+    path: Option<&Path>,
+    name: &str,
+    chosen: Option<&Path>,
+) -> Result<Option<(PathBuf, String)>, WorkloadError> {
     match (chosen, path) {
         (Some(file), _) => {
             let text = fs::read_to_string(file).map_err(|source| unreadable(file, source))?;
             Ok(Some((file.to_path_buf(), text)))
         }
         (None, Some(path)) => {
-            let file = path.join(ENV);
+            let file = path.join(name);
             Ok(read_text(&file)?.map(|text| (file, text)))
         }
         (None, None) => Ok(None),

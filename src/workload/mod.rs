@@ -2,6 +2,7 @@
 //! mean something. Touches the file system, never the network or the
 //! process's environment.
 
+pub mod custom;
 pub mod directory;
 pub mod entrypoint;
 pub mod env_file;

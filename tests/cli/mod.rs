@@ -7,3 +7,4 @@ mod help;
 mod precedence;
 mod refusals;
 mod schema;
+mod templates;

@@ -88,7 +88,43 @@ fn variable(documents: &[Value], name: &str) -> String {
         .to_owned()
 }
 
-const SETTINGS: [Setting; 32] = [
+/// A template whose Job says which template it is and what it was given.
+fn template(name: &str) -> String {
+    format!(
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: {{{{ Meta.Name }}}}}}\nspec:\n  template:\n    spec:\n      \
+         restartPolicy: Never\n      containers:\n      - name: {name}\n        image: x\n        \
+         env: [{{name: GIVEN, value: {{{{ Custom.given | default(value=\"none\") }}}}}}]\n"
+    )
+}
+
+const SETTINGS: [Setting; 35] = [
+    Setting {
+        flag: "--template",
+        variable: "KAIWO_TEMPLATE",
+        key: "template",
+        values: ["t-a", "t-b"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| pod(d)["containers"][0]["name"] == v,
+    },
+    Setting {
+        flag: "--custom-config",
+        variable: "KAIWO_CUSTOM_CONFIG",
+        key: "customConfig",
+        values: ["c-a", "c-b"],
+        pair: None,
+        extra: &["--template=t-a"],
+        shows: |d, v| variable(d, "GIVEN") == v,
+    },
+    Setting {
+        flag: "--set",
+        variable: "KAIWO_SET",
+        key: "set",
+        values: ["x", "y"],
+        pair: Some("given"),
+        extra: &["--template=t-a"],
+        shows: |d, v| variable(d, "GIVEN") == v,
+    },
     Setting {
         flag: "--image",
         variable: "KAIWO_IMAGE",
@@ -440,6 +476,12 @@ fn the_higher_of_two_sources_wins() {
                             name,
                             format!("envVars:\n  - name: FROM\n    value: {name}\n"),
                         );
+                    }
+                    for name in ["t-a", "t-b"] {
+                        sandbox.write(name, template(name));
+                    }
+                    for name in ["c-a", "c-b"] {
+                        sandbox.write(name, format!("given: {name}\n"));
                     }
                     sandbox = say(sandbox, &mut typed, setting, high, wins);
                     sandbox = say(sandbox, &mut typed, setting, *low, loses);

@@ -7,9 +7,11 @@ use kaiwo::plan::gpu::GpuRequest;
 use kaiwo::plan::name::WorkloadKind;
 use kaiwo::plan::pod::PodSettings;
 use kaiwo::plan::request::{Lifetime, Run, Schedule, WorkloadRequest};
+use kaiwo::workload::custom::{CustomConfig, CustomTemplate};
 use kaiwo::workload::entrypoint::{Entrypoint, FILE_NAME};
 use kaiwo::workload::env_file::{self, Environment};
 use kaiwo::workload::upload::{Upload, UploadFile};
+use serde_json::json;
 
 /// Stands where the hostile value will: a word that is valid everywhere and
 /// occurs nowhere else.
@@ -87,10 +89,14 @@ pub enum Spot {
     PriorityClass,
     /// The key of labels, annotations, node labels, taints and GPUs.
     Key,
+    /// A value for the template.
+    Custom,
+    /// Its key, which the template writes as one.
+    CustomKey,
 }
 
 /// All of them.
-pub const SPOTS: [Spot; 29] = [
+pub const SPOTS: [Spot; 31] = [
     Spot::Variable,
     Spot::VariableName,
     Spot::SecretName,
@@ -120,6 +126,8 @@ pub const SPOTS: [Spot; 29] = [
     Spot::StorageClass,
     Spot::PriorityClass,
     Spot::Key,
+    Spot::Custom,
+    Spot::CustomKey,
 ];
 
 /// What carries the value.
@@ -129,15 +137,61 @@ pub enum Workload {
     IndexedJob,
     RayJob,
     CronJob,
+    /// A Job from a template of the user's own.
+    Template,
 }
 
 /// All of them.
-pub const WORKLOADS: [Workload; 4] = [
+pub const WORKLOADS: [Workload; 5] = [
     Workload::Job,
     Workload::IndexedJob,
     Workload::RayJob,
     Workload::CronJob,
+    Workload::Template,
 ];
+
+/// A template that writes values in every way there is: alone, joined, as a
+/// key, and as JSON.
+const TEMPLATE: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ Meta.Name ~ "-custom" }}
+  annotations: {{ Custom.tree | to_json }}
+---
+apiVersion: batch/v1
+kind: Job
+metadata:
+  {% filter indent(width=2) %}{% include "metadata.yaml.tera" %}{% endfilter %}
+    alone: {{ Custom.value }}
+    joined: {{ "a: " ~ Custom.value ~ " z" }}
+{%- for key, value in Custom.keys %}
+    {{ key }}: {{ value }}
+{%- endfor %}
+spec:
+  {% filter indent(width=2) %}{% include "job_spec.yaml.tera" %}{% endfilter %}
+"#;
+
+fn template() -> CustomTemplate {
+    CustomTemplate {
+        file: "template".into(),
+        text: TEMPLATE.to_owned(),
+    }
+}
+
+/// Values for the template, the hostile one among them.
+fn custom(at: &dyn Fn(Spot, &str) -> String) -> CustomConfig {
+    let (key, value) = (at(Spot::CustomKey, "own"), at(Spot::Custom, "value"));
+    let mut custom = CustomConfig::default();
+    for (path, json) in [
+        ("value", json!(value)),
+        ("tree", json!({"list": value, (key.clone()): key})),
+        ("keys", json!({(key.clone()): key})),
+    ] {
+        custom.set(path, &json.to_string()).unwrap();
+    }
+    custom
+}
 
 /// Returns the request with the value at a spot; nothing if the value cannot
 /// get there.
@@ -147,7 +201,9 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         Workload::IndexedJob => (WorkloadKind::Job, 16),
         Workload::RayJob => (WorkloadKind::RayJob, 16),
         Workload::CronJob => (WorkloadKind::CronJob, 16),
+        Workload::Template => (WorkloadKind::Job, 8),
     };
+    let own_template = workload == Workload::Template;
     let at = |here: Spot, usual: &str| {
         if spot == here {
             value.to_owned()
@@ -175,6 +231,9 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
             value.starts_with(|c: char| c.is_ascii_lowercase()) && NASTY_NAMES.contains(&value)
                 || value == PLACEHOLDER
         }
+        Spot::Custom => own_template,
+        // YAML has no keys of more than 1024 characters.
+        Spot::CustomKey => own_template && value.len() < 1024 / 6,
         _ => true,
     };
     if !accepted {
@@ -234,6 +293,12 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         pods,
         priority_class: Some(at(Spot::PriorityClass, "high")),
         lifetime: Lifetime::default(),
+        template: own_template.then(template),
+        custom: if own_template {
+            custom(&at)
+        } else {
+            CustomConfig::default()
+        },
         create_namespace: false,
         force: false,
     })

@@ -1,0 +1,140 @@
+//! What users bring when the built-in templates do not do: a template of their
+//! own, and values for it.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::WorkloadError;
+use crate::yaml;
+
+/// A template of the user's own. Serialises as its text: where it lies is of
+/// no matter to what is submitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomTemplate {
+    /// The file, for messages.
+    pub file: PathBuf,
+    /// Its text.
+    pub text: String,
+}
+
+impl Serialize for CustomTemplate {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+/// Values that templates see as `Custom`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct CustomConfig(Map<String, Value>);
+
+impl CustomConfig {
+    /// Reads the file of `--custom-config`: a YAML mapping.
+    ///
+    /// # Errors
+    /// [`WorkloadError`] if it cannot be read, or is anything else.
+    pub fn read(file: &Path) -> Result<Self, WorkloadError> {
+        let text = std::fs::read_to_string(file).map_err(|source| WorkloadError::Read {
+            path: file.to_path_buf(),
+            source,
+        })?;
+        let mut documents = yaml::parse_documents(file, &text)?.into_iter();
+        let wrong = |message: &str| WorkloadError::Value {
+            file: file.to_path_buf(),
+            line: 0,
+            message: message.to_owned(),
+            hint: "write a mapping, whose keys templates see as Custom.KEY".to_owned(),
+        };
+        match (documents.next(), documents.next()) {
+            (None, _) => Ok(Self::default()),
+            (Some(Value::Object(values)), None) => Ok(Self(values)),
+            (Some(_), None) => Err(wrong("the custom config is no mapping")),
+            (Some(_), Some(_)) => Err(wrong("the custom config is more than one document")),
+        }
+    }
+
+    /// Lays one value over what is there. `path` names it with dots between
+    /// the keys; mappings that are missing on the way are made. `text` is
+    /// taken as JSON if it is that, and as text otherwise.
+    ///
+    /// # Errors
+    /// Why it cannot be, in words.
+    pub fn set(&mut self, path: &str, text: &str) -> Result<(), String> {
+        let mut keys = path.split('.').peekable();
+        let mut values = &mut self.0;
+        let mut above = String::new();
+        while let Some(key) = keys.next() {
+            if key.is_empty() {
+                return Err("a key between the dots is empty".to_owned());
+            }
+            if keys.peek().is_none() {
+                let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+                values.insert(key.to_owned(), value);
+                return Ok(());
+            }
+            above = match above.as_str() {
+                "" => key.to_owned(),
+                above => format!("{above}.{key}"),
+            };
+            let next = values
+                .entry(key)
+                .or_insert_with(|| Value::Object(Map::new()));
+            values = next
+                .as_object_mut()
+                .ok_or_else(|| format!("{above} is no mapping, so nothing can be set below it"))?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether there are no values.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn with(values: Value, sets: &[(&str, &str)]) -> Result<Value, String> {
+        let mut config = CustomConfig(values.as_object().unwrap().clone());
+        for (path, text) in sets {
+            config.set(path, text)?;
+        }
+        Ok(Value::Object(config.0))
+    }
+
+    #[test]
+    fn values_are_laid_over_what_is_there() {
+        let values = json!({"model": {"name": "a", "size": 7}, "seed": 1});
+        let sets = [
+            ("model.name", "b"),
+            ("model.tags", r#"["x", 1]"#),
+            ("new.deep.key", "true"),
+            ("seed", "\"1\""),
+            ("text", "a: b"),
+        ];
+        assert_eq!(
+            with(values, &sets).unwrap(),
+            json!({
+                "model": {"name": "b", "size": 7, "tags": ["x", 1]},
+                "new": {"deep": {"key": true}}, "seed": "1", "text": "a: b",
+            })
+        );
+    }
+
+    #[test]
+    fn a_path_that_leads_nowhere_is_refused() {
+        let values = || json!({"a": {"list": [1]}});
+        assert_eq!(
+            with(values(), &[("a.list.0", "x")]).unwrap_err(),
+            "a.list is no mapping, so nothing can be set below it"
+        );
+        for path in ["", ".a", "a..b", "a."] {
+            assert!(with(values(), &[(path, "x")]).is_err(), "{path:?}");
+        }
+    }
+}
