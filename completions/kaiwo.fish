@@ -34,6 +34,7 @@ complete -c kaiwo -n "__fish_kaiwo_needs_command" -s V -l version -d 'Print vers
 complete -c kaiwo -n "__fish_kaiwo_needs_command" -f -a "submit" -d 'Run a directory or an image to its end, queued by Kueue'
 complete -c kaiwo -n "__fish_kaiwo_needs_command" -f -a "completion" -d 'Print the completion script of a shell'
 complete -c kaiwo -n "__fish_kaiwo_needs_command" -f -a "config" -d 'Show settings'
+complete -c kaiwo -n "__fish_kaiwo_needs_command" -f -a "template" -d 'Show the built-in templates, and what templates may use'
 complete -c kaiwo -n "__fish_kaiwo_needs_command" -f -a "help" -d 'Explain a command or a topic'
 complete -c kaiwo -n "__fish_kaiwo_using_subcommand submit" -s p -l path -d 'Directory to run: entrypoint, env, kaiwoconfig, and files to upload' -r -F
 complete -c kaiwo -n "__fish_kaiwo_using_subcommand submit" -s i -l image -d 'Container image [default with -p: an image with Ray for the GPUs]' -r
@@ -115,6 +116,34 @@ never\t'Never'"
 complete -c kaiwo -n "__fish_kaiwo_using_subcommand config; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more on stderr: every request; twice: the HTTP client too'
 complete -c kaiwo -n "__fish_kaiwo_using_subcommand config; and __fish_seen_subcommand_from show" -l quiet -d 'Say nothing on stderr but errors'
 complete -c kaiwo -n "__fish_kaiwo_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and not __fish_seen_subcommand_from show eject context" -l color -d 'Colours on stderr: auto, always or never [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and not __fish_seen_subcommand_from show eject context" -s v -l verbose -d 'Say more on stderr: every request; twice: the HTTP client too'
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and not __fish_seen_subcommand_from show eject context" -l quiet -d 'Say nothing on stderr but errors'
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and not __fish_seen_subcommand_from show eject context" -s h -l help -d 'Print help'
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and not __fish_seen_subcommand_from show eject context" -f -a "show" -d 'Print the built-in template of a kind'
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and not __fish_seen_subcommand_from show eject context" -f -a "eject" -d 'Write the built-in template of a kind into a directory, to change it'
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and not __fish_seen_subcommand_from show eject context" -f -a "context" -d 'Print everything a template may use, with the values it would have'
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and __fish_seen_subcommand_from show" -l color -d 'Colours on stderr: auto, always or never [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more on stderr: every request; twice: the HTTP client too'
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and __fish_seen_subcommand_from show" -l quiet -d 'Say nothing on stderr but errors'
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and __fish_seen_subcommand_from eject" -l color -d 'Colours on stderr: auto, always or never [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and __fish_seen_subcommand_from eject" -s v -l verbose -d 'Say more on stderr: every request; twice: the HTTP client too'
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and __fish_seen_subcommand_from eject" -l quiet -d 'Say nothing on stderr but errors'
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and __fish_seen_subcommand_from eject" -s h -l help -d 'Print help'
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and __fish_seen_subcommand_from context" -l color -d 'Colours on stderr: auto, always or never [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and __fish_seen_subcommand_from context" -s v -l verbose -d 'Say more on stderr: every request; twice: the HTTP client too'
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and __fish_seen_subcommand_from context" -l quiet -d 'Say nothing on stderr but errors'
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and __fish_seen_subcommand_from context" -s h -l help -d 'Print help'
+complete -c kaiwo -n "__fish_kaiwo_using_subcommand template; and __fish_seen_subcommand_from context" -f -a "submit" -d 'For kaiwo submit, with its flags'
 complete -c kaiwo -n "__fish_kaiwo_using_subcommand help" -l color -d 'Colours on stderr: auto, always or never [default: auto]' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"

@@ -3,9 +3,11 @@
 
 mod connection;
 mod submit;
+mod template;
 
 pub use connection::ConnectionArgs;
 pub use submit::SubmitArgs;
+pub use template::{ContextCommand, EjectArgs, TemplateCommand, TemplateKindArgs};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
@@ -60,6 +62,9 @@ does not answer within a second is passed over in silence.")]
     /// Show settings
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Show the built-in templates, and what templates may use
+    #[command(subcommand)]
+    Template(Box<TemplateCommand>),
     /// Explain a command or a topic
     Help {
         /// A command, or: exit-codes

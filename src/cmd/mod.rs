@@ -7,6 +7,7 @@ mod config;
 mod help;
 mod request;
 mod submit;
+mod template;
 mod usage;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
     let result = match cli.command {
         Command::Submit(args) => submit::run(&args, ui, &mut output),
         Command::Config(ConfigCommand::Show(args)) => config::show(&args, ui, output),
+        Command::Template(command) => template::run(&command, ui),
         Command::Completion { shell } => completion::run(shell, ui),
         Command::Complete(args) => completion::answer(&args, ui),
         Command::Help { topic } => help::run(topic.as_deref(), ui),

@@ -32,11 +32,12 @@ impl WorkloadKind {
         }
     }
 
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Job, Self::RayJob, Self::CronJob];
+
     /// Returns the kind of this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Job, Self::RayJob, Self::CronJob]
-            .into_iter()
-            .find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     /// Returns the beginning of the command that makes this kind.

@@ -119,7 +119,7 @@ impl Classified for RenderError {
             }
             Self::Document { hint, .. } => vec![hint.clone()],
             Self::Template { .. } => vec![
-                "kaiwo template context, with the flags of this command, prints every name a template may use"
+                "put `template context` before submit, and kaiwo prints every name a template may use"
                     .to_owned(),
             ],
             Self::GoSyntax { .. } => vec![

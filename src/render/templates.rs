@@ -80,6 +80,57 @@ pub fn name_of(kind: WorkloadKind) -> &'static str {
     }
 }
 
+/// Returns the built-in template of a kind in one piece, with what it includes
+/// in place.
+pub fn flattened(kind: WorkloadKind) -> String {
+    inlined(name_of(kind)).join("\n") + "\n"
+}
+
+/// Returns the lines of a built-in template. A line of a template includes at
+/// most one other, alone or through the filter that indents it.
+fn inlined(name: &str) -> Vec<String> {
+    let text = TEMPLATES
+        .into_iter()
+        .find(|(known, _)| *known == name)
+        .map_or("", |(_, text)| text);
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let Some((before, after)) = line.split_once("{% include \"") else {
+            lines.push(line.to_owned());
+            continue;
+        };
+        let included = after.split('"').next().unwrap_or_default();
+        let indentation = " ".repeat(before.len() - before.trim_start().len());
+        let body = inlined(included);
+        // What a template says about itself belongs to its own file.
+        let comment = body.iter().position(|line| line.ends_with("-#}"));
+        let skipped = match body.first() {
+            Some(first) if first.starts_with("{#-") => comment.map_or(0, |end| end + 1),
+            _ => 0,
+        };
+        lines.extend(
+            body[skipped..]
+                .iter()
+                .map(|line| match line.starts_with("{%-") {
+                    true => line.clone(),
+                    false => format!("{indentation}{}", further_in(line, indentation.len())),
+                }),
+        );
+    }
+    lines
+}
+
+/// Moves what a line indents by itself further in.
+fn further_in(line: &str, by: usize) -> String {
+    const INDENT: &str = "indent(width=";
+    let Some((before, after)) = line.split_once(INDENT) else {
+        return line.to_owned();
+    };
+    let (width, rest) = after.split_once(')').unwrap_or((after, ""));
+    let width: usize = width.parse().unwrap_or_default();
+    format!("{before}{INDENT}{}){rest}", width + by)
+}
+
 /// What a template made.
 #[derive(Debug)]
 pub struct Rendered {

@@ -25,7 +25,7 @@ const SPECIAL: [&str; 6] = [
 /// Name of the file with variables.
 const ENV: &str = "env";
 /// Name of the file with a template of the user's own.
-const TEMPLATE: &str = "template";
+pub const TEMPLATE: &str = "template";
 /// Name of the file with settings.
 pub const PROJECT_SETTINGS: &str = "kaiwoconfig";
 /// Name of the file that says what is not uploaded.
@@ -380,6 +380,15 @@ fn check(path: &Path) -> Result<(), WorkloadError> {
     } else {
         Err(WorkloadError::NotADirectory(path.to_path_buf()))
     }
+}
+
+/// Writes a file that must not exist yet.
+///
+/// # Errors
+/// Any of the file system, `AlreadyExists` among them.
+pub fn write_new(file: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    fs::File::create_new(file)?.write_all(text.as_bytes())
 }
 
 /// Returns the text of a file that may be missing.

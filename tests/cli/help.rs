@@ -9,6 +9,9 @@ fn help_of_every_command() {
         ("kaiwo", &["--help"][..]),
         ("submit", &["submit", "--help"]),
         ("exit_codes", &["help", "exit-codes"]),
+        ("template", &["template", "--help"]),
+        ("template_show", &["template", "show", "--help"]),
+        ("template_eject", &["template", "eject", "--help"]),
         ("config_show", &["config", "show", "--help"]),
     ] {
         let outcome = sandbox.kaiwo(arguments).exits(0);

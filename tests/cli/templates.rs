@@ -197,7 +197,7 @@ fn mistakes_are_named_with_their_line() {
             "an undefined name",
             JOB.replace("Meta.Image", "Meta.Imag"),
             &["-c", "custom.yaml"],
-            &["w/template:12: Field `Imag` is not defined", "image: {{ Meta.Imag }}", "kaiwo template context"],
+            &["w/template:12: Field `Imag` is not defined", "image: {{ Meta.Imag }}", "template context"],
         ),
         (
             "no custom config",
@@ -336,4 +336,115 @@ fn a_template_spares_the_entrypoint() {
     let _ = sandbox
         .kaiwo(&["submit", "-p", "w", "-d", "--ray"])
         .exits(0);
+}
+
+/// Every built-in template with the arguments that make it.
+const BUILT_IN: [(&str, &[&str]); 4] = [
+    ("job", &["-g", "4"]),
+    ("job", &["-g", "16"]),
+    ("rayjob", &["-g", "16", "--ray"]),
+    ("cronjob", &["-g", "16", "--schedule=@daily"]),
+];
+
+#[test]
+fn an_ejected_template_makes_the_same() {
+    for (kind, arguments) in BUILT_IN {
+        for settings in [
+            &[][..],
+            &[
+                "--storage=1Gi,fast",
+                "--volume=a:/a",
+                "--toleration=gpu=yes:NoSchedule",
+                "--service-account=x",
+                "--image-pull-secret=y",
+                "--annotation=a=b",
+                "--node-selector=a=b",
+                "--priority-class=p",
+                "--max-runtime=1h",
+            ],
+        ] {
+            let sandbox = Sandbox::new();
+            sandbox.write("w/entrypoint", "echo hi\n");
+            sandbox.write("w/env", "envVars: [{name: A, value: b}]\n");
+            let submit = [&["submit", "-p", "w", "-d"], arguments, settings].concat();
+            let without_digest = |text: String| -> String {
+                text.lines()
+                    .filter(|line| !line.contains("kaiwo-cli/digest"))
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            };
+            let built_in = sandbox.kaiwo(&submit).exits(0);
+            let ejected = sandbox.kaiwo(&["template", "eject", kind, "w"]).exits(0);
+            assert_eq!(ejected.stdout, "");
+            let _ = ejected.says("w/template written");
+            let own = sandbox.kaiwo(&submit).exits(0);
+            assert_eq!(
+                without_digest(own.stdout),
+                without_digest(built_in.stdout),
+                "{kind} {arguments:?} {settings:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn templates_are_shown_in_one_piece() {
+    for (kind, _) in BUILT_IN {
+        let shown = Sandbox::new().kaiwo(&["template", "show", kind]).exits(0);
+        assert!(!shown.stdout.contains("include"), "{}", shown.stdout);
+        assert_eq!(shown.stderr, "");
+    }
+    let _ = Sandbox::new()
+        .kaiwo(&["template", "show", "pod"])
+        .exits(2)
+        .says("the kinds are job, rayjob, cronjob");
+}
+
+#[test]
+fn eject_overwrites_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w/template", "mine");
+    let _ = sandbox
+        .kaiwo(&["template", "eject", "job", "w"])
+        .exits(3)
+        .says("w/template exists already, and is left alone")
+        .says("kaiwo template show job | diff w/template -");
+    assert_eq!(
+        std::fs::read_to_string(sandbox.path("w/template")).unwrap(),
+        "mine"
+    );
+    let _ = sandbox
+        .kaiwo(&["template", "eject", "job", "missing"])
+        .exits(3)
+        .says("cannot write missing/template")
+        .says("mkdir -p missing");
+}
+
+#[test]
+fn the_context_is_shown_with_its_values() {
+    let sandbox = sandbox(JOB);
+    let outcome = sandbox
+        .kaiwo(&[
+            "template",
+            "context",
+            "submit",
+            "-p",
+            "w",
+            "-g",
+            "16",
+            "-c",
+            "custom.yaml",
+            "--set",
+            "greeting=hi",
+            "--env",
+            "A=b",
+        ])
+        .exits(0)
+        .says("assumed: amd.com/gpu");
+    let context = &outcome.documents()[0];
+    assert_eq!(context["Meta"]["Name"], "alice-w");
+    assert_eq!(context["Meta"]["EnvVars"][0]["Name"], "A");
+    assert_eq!(context["Scheduling"]["CalculatedReplicas"], 2);
+    assert_eq!(context["WorkloadMeta"]["Queue"], "kaiwo");
+    assert_eq!(context["Custom"]["greeting"], "hi");
 }

@@ -1,0 +1,68 @@
+//! Flags of `kaiwo template`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::SubmitArgs;
+use crate::plan::name::WorkloadKind;
+
+/// What is done with templates.
+#[derive(Debug, Subcommand)]
+pub enum TemplateCommand {
+    /// Print the built-in template of a kind
+    #[command(after_help = "\
+Examples:
+  kaiwo template show job
+  kaiwo template show rayjob > train/template")]
+    Show(TemplateKindArgs),
+    /// Write the built-in template of a kind into a directory, to change it
+    Eject(EjectArgs),
+    /// Print everything a template may use, with the values it would have
+    #[command(subcommand)]
+    Context(ContextCommand),
+}
+
+/// The kind of a template.
+#[derive(Debug, Args)]
+pub struct TemplateKindArgs {
+    /// Kinds of templates.
+    #[arg(
+        help = "job, rayjob or cronjob",
+        value_parser = kind,
+    )]
+    pub kind: WorkloadKind,
+}
+
+/// Flags of `kaiwo template eject`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kaiwo template eject job train/     writes train/template
+  kaiwo submit -p train/ -g 8 -d      shows what it makes
+
+A file that exists is left alone.")]
+pub struct EjectArgs {
+    /// The kind of the template.
+    #[command(flatten)]
+    pub kind: TemplateKindArgs,
+
+    /// Workload directory
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub directory: PathBuf,
+}
+
+/// The command whose template is asked about.
+#[derive(Debug, Subcommand)]
+pub enum ContextCommand {
+    /// For kaiwo submit, with its flags
+    Submit(Box<SubmitArgs>),
+}
+
+fn kind(word: &str) -> Result<WorkloadKind, String> {
+    let known = WorkloadKind::ALL.map(|kind| kind.name().to_lowercase());
+    WorkloadKind::ALL
+        .into_iter()
+        .find(|kind| kind.name().eq_ignore_ascii_case(word))
+        .ok_or_else(|| format!("the kinds are {}", known.join(", ")))
+}
