@@ -287,7 +287,10 @@ mod tests {
 
     #[test]
     fn commands_and_flags() {
-        assert_eq!(words("|"), ["submit", "completion", "config", "help"]);
+        assert_eq!(
+            words("|"),
+            ["submit", "completion", "config", "template", "help"]
+        );
         assert_eq!(words("su|"), ["submit"]);
         assert_eq!(words("config |"), ["show"]);
         assert_eq!(words("--quiet co|"), ["completion", "config"]);

@@ -224,6 +224,17 @@ fn mistakes_are_named_with_their_line() {
             &["w/template made no valid YAML", ">    3 | kind: Job: x"],
         ),
         (
+            "what no Job has",
+            JOB.replace("image:", "imagee:").replace("spec:\n  template", "spec:\n  backoffLimit: \"3\"\n  template"),
+            &["-c", "custom.yaml"],
+            &[
+                "w/template made a job/alice-w that Kubernetes does not take",
+                "  spec.backoffLimit: \"3\" is a string, an integer is expected",
+                "  spec.template.spec.containers[0].imagee: unknown field; did you mean image?",
+                "kubectl explain job.spec",
+            ],
+        ),
+        (
             "another kind",
             "apiVersion: ray.io/v1\nkind: RayJob\nmetadata: {name: {{ Meta.Name }}}\n".to_owned(),
             &[],
@@ -331,7 +342,7 @@ fn a_template_spares_the_entrypoint() {
     let _ = sandbox
         .kaiwo(&["submit", "-p", "w", "-d", "-c", "custom.yaml"])
         .exits(0);
-    let ray = "apiVersion: ray.io/v1\nkind: RayJob\nmetadata: {name: {{ Meta.Name }}}\nspec: {entrypoint: x}\n";
+    let ray = "apiVersion: ray.io/v1\nkind: RayJob\nmetadata: {name: {{ Meta.Name }}}\nspec: {entrypoint: x, clusterSelector: {a: b}}\n";
     sandbox.write("w/template", ray);
     let _ = sandbox
         .kaiwo(&["submit", "-p", "w", "-d", "--ray"])
