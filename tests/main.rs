@@ -7,6 +7,7 @@ mod architecture;
 mod cli;
 mod common;
 mod dependencies;
+mod examples;
 mod golden;
 mod hostile;
 mod mock_api;

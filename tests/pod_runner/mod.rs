@@ -115,7 +115,8 @@ pub fn has_program(name: &str) -> bool {
     found
 }
 
-fn skip(reason: &str) {
+/// Says which test was left out, or part of it, and why.
+pub fn skip(reason: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     // Past the capture of passing tests' output, and in one piece.
     let line = format!("\nSKIPPED {test}: {reason}\n");

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::cluster::{Flavor, Testbed};
 use super::objects::{example, uploads};
 use crate::common::Outcome;
+use crate::examples::{VENDORS, submitted, words};
 
 /// Returns whether there is a kubectl, and says so if there is none.
 fn has_kubectl() -> bool {
@@ -25,32 +26,23 @@ fn has_kubectl() -> bool {
 
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
-fn kubectl_accepts_every_document_of_a_dry_run() {
+fn kubectl_accepts_every_document_of_every_example() {
     if !has_kubectl() {
         return;
     }
     let testbed = Testbed::new("kubectl");
     testbed.namespace();
     let offline = crate::common::Sandbox::new();
-    for (name, arguments) in [
-        ("hello", &["-g", "8"][..]),
-        ("torchrun", &["-g", "16"]),
-        ("ray-gpus", &["-g", "16", "--ray"]),
-    ] {
-        for resource in ["amd.com/gpu", "nvidia.com/gpu"] {
-            let path = example(name);
-            let common = [
-                "submit",
-                "-p",
-                &path,
-                "-n",
-                &testbed.name,
-                "--dry-run",
-                "--gpu-resource",
-                resource,
-            ];
-            let rendered = offline.kaiwo(&[&common, arguments].concat()).exits(0);
+    for example in submitted() {
+        for vendor in VENDORS {
+            let mut arguments = example.dry_run(vendor);
+            arguments.push(format!("--namespace={}", testbed.name));
+            let rendered = offline.kaiwo(&words(&arguments)).exits(0);
             kubectl_apply(&testbed, &rendered);
+        }
+        let claim = format!("{}/claim.yaml", example.directory().display());
+        if std::path::Path::new(&claim).exists() {
+            kubectl(&testbed, &claim);
         }
     }
 }
@@ -212,6 +204,19 @@ fn a_server_dry_run_checks_everything_and_creates_nothing() {
 #[track_caller]
 fn kubectl_apply(testbed: &Testbed, rendered: &Outcome) -> Vec<Value> {
     let file = testbed.sandbox.write("manifests.yaml", &rendered.stdout);
+    let objects = kubectl(testbed, file.to_str().unwrap());
+    let kinds = |objects: &[Value]| -> Vec<String> {
+        let kind = |object: &Value| object["kind"].as_str().unwrap().to_owned();
+        objects.iter().map(kind).collect()
+    };
+    assert_eq!(kinds(&objects), kinds(&rendered.documents()));
+    objects
+}
+
+/// Lets `kubectl apply` rehearse the documents of a file, in the test's
+/// namespace.
+#[track_caller]
+fn kubectl(testbed: &Testbed, file: &str) -> Vec<Value> {
     let applied = std::process::Command::new("kubectl")
         .args([
             "apply",
@@ -220,9 +225,11 @@ fn kubectl_apply(testbed: &Testbed, rendered: &Outcome) -> Vec<Value> {
             "--validate=strict",
             "-o",
             "json",
+            "--namespace",
+            &testbed.name,
             "-f",
+            file,
         ])
-        .arg(file)
         .output()
         .unwrap();
     let applied = Outcome::of(applied).exits(0);
@@ -235,10 +242,5 @@ fn kubectl_apply(testbed: &Testbed, rendered: &Outcome) -> Vec<Value> {
             None => objects.push(document),
         }
     }
-    let kinds = |objects: &[Value]| -> Vec<String> {
-        let kind = |object: &Value| object["kind"].as_str().unwrap().to_owned();
-        objects.iter().map(kind).collect()
-    };
-    assert_eq!(kinds(&objects), kinds(&rendered.documents()));
     objects
 }

@@ -7,14 +7,17 @@ import ray
 
 
 @ray.remote(num_gpus=1)
-def introduce() -> str:
-    return f"{socket.gethostname()} GPU {ray.get_gpu_ids()}"
+class Gpu:
+    """An actor keeps its GPU until the end, so no two have the same one."""
+
+    def introduce(self) -> str:
+        return f"{socket.gethostname()} GPU {ray.get_gpu_ids()}"
 
 
 def main() -> None:
     ray.init()
-    gpus = int(os.environ["NUM_GPUS"])
-    for line in ray.get([introduce.remote() for _ in range(gpus)]):
+    gpus = [Gpu.remote() for _ in range(int(os.environ["NUM_GPUS"]))]
+    for line in ray.get([gpu.introduce.remote() for gpu in gpus]):
         print(line)
 
 

@@ -36,9 +36,10 @@ const TARGETS: [(&str, &[&str]); 2] = [
 ];
 
 /// Layers that are modules of the integration tests.
-const MODULES: [(&str, &str); 7] = [
+const MODULES: [(&str, &str); 8] = [
     ("structure of the code", "architecture::"),
     ("dependencies", "dependencies::"),
+    ("examples", "examples::"),
     ("golden manifests", "golden::"),
     ("the admin's guide", "admins_guide::"),
     ("hostile values", "hostile::"),
