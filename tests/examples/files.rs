@@ -68,8 +68,11 @@ fn every_readme_says_what_it_needs_and_what_to_look_at() {
 fn what_is_for_readers_is_not_uploaded() {
     for example in examples() {
         let directory = example.directory();
+        if !example.arguments("amd").contains(&"-p".to_owned()) {
+            continue;
+        }
         let ignored = read(&format!("{}/.kaiwoignore", example.name));
-        for name in ["README.md", "claim.yaml"] {
+        for name in ["README.md", "claim.yaml", "custom.yaml"] {
             let is_there = directory.join(name).exists();
             let is_ignored = ignored.lines().any(|line| line == name);
             assert_eq!(is_there, is_ignored, "{}: {name}", example.name);
@@ -89,10 +92,11 @@ fn claims_are_those_that_are_mounted() {
             assert_eq!(document["kind"], "PersistentVolumeClaim");
             let name = document["metadata"]["name"].as_str().unwrap();
             let config = read(&format!("{}/kaiwoconfig", example.name));
-            assert!(
-                config.contains(&format!("{name}:/")),
-                "{claim}: {name} is not mounted"
-            );
+            let mounted = config.contains(&format!("{name}:/"))
+                || config.contains("customConfig: custom.yaml")
+                    && read(&format!("{}/custom.yaml", example.name))
+                        .contains(&format!("claim: {name}\n"));
+            assert!(mounted, "{claim}: {name} is not mounted");
         }
     }
 }
@@ -115,4 +119,24 @@ fn secrets_are_references() {
             }
         }
     }
+}
+
+#[test]
+fn ray_finds_the_application_that_serveconfig_names() {
+    let mut found = 0;
+    for example in examples() {
+        let file = example.directory().join("serveconfig");
+        let Ok(text) = fs::read_to_string(&file) else {
+            continue;
+        };
+        let documents = kaiwo::yaml::parse_documents(&file, &text).unwrap();
+        for application in documents[0]["applications"].as_array().unwrap() {
+            let path = application["import_path"].as_str().unwrap();
+            let name = path.strip_prefix("app:").expect("the directory is app");
+            let package = read(&format!("{}/__init__.py", example.name));
+            assert!(package.contains(&format!("\ndef {name}(")), "{path}");
+            found += 1;
+        }
+    }
+    assert!(found > 0);
 }
