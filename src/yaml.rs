@@ -94,6 +94,24 @@ pub fn parse_documents(file: &Path, text: &str) -> Result<Vec<serde_json::Value>
         .collect())
 }
 
+/// Parses the first document of a text as Go programs do, by YAML 1.1: `yes`
+/// is true, and of two equal keys the last one counts. An empty text is null.
+///
+/// # Errors
+/// The line of the mistake, 0 where none is known. Nothing else: the text may
+/// hold secrets.
+pub fn parse_first(text: &str) -> Result<serde_json::Value, u64> {
+    let options = serde_saphyr::options! {
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
+    };
+    serde_saphyr::from_multiple_with_options::<serde_json::Value>(text, options)
+        .map(|documents| documents.into_iter().next().unwrap_or_default())
+        .map_err(|error| {
+            let place = error.without_snippet().location();
+            place.map_or(0, |place| place.line())
+        })
+}
+
 /// Returns `value` as one YAML document, with texts of several lines as
 /// literal blocks where every parser reads those alike.
 pub fn to_string(value: &serde_json::Value) -> String {

@@ -6,6 +6,8 @@ mod admins_guide;
 mod architecture;
 mod cli;
 mod common;
+#[cfg(unix)]
+mod credentials;
 mod dependencies;
 mod examples;
 mod golden;

@@ -21,7 +21,7 @@ pub struct ConnectionArgs {
     pub as_user: Option<String>,
 
     /// Group to impersonate; may be repeated
-    #[arg(long, value_name = "GROUP", requires = "as_user")]
+    #[arg(long, value_name = "GROUP")]
     pub as_group: Vec<String>,
 
     /// Most seconds that one request may take

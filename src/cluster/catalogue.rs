@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use http::header::ACCEPT;
 use serde::Deserialize;
 use tokio::time::timeout_at;
 
 use super::connection::kubeconfig;
 use super::facts::{KUEUE_VERSIONS, RAY_VERSION};
+use super::kubeconfig::{Context, Found};
 use super::request::percent_encoded;
 use super::{Cluster, ClusterError, Target};
 use crate::k8s::{APP_MANAGED_BY_LABEL, KUEUE_GROUP, MANAGER, RAY_GROUP, Resource, USERNAME_LABEL};
@@ -128,36 +128,32 @@ pub async fn entries(target: &Target, choice: Choice<'_>, deadline: Instant) -> 
 }
 
 fn contexts(target: &Target) -> Vec<Entry> {
-    let Ok(Some(kubeconfig)) = kubeconfig(target) else {
+    let Ok(kubeconfig) = kubeconfig(target) else {
         return Vec::new();
     };
-    let entry = |context: kube::config::NamedContext| Entry {
-        description: context
-            .context
-            .map(|context| format!("cluster {}", context.cluster))
-            .unwrap_or_default(),
-        name: context.name,
+    let entry = |context: &Found<Context>| Entry {
+        name: context.name.clone(),
+        description: match context.entry.cluster.as_str() {
+            "" => String::new(),
+            cluster => format!("cluster {cluster}"),
+        },
     };
-    kubeconfig.contexts.into_iter().map(entry).collect()
+    kubeconfig.contexts().map(entry).collect()
 }
 
 fn namespaces_of_contexts(target: &Target, cluster: &Cluster) -> Vec<Entry> {
-    let Ok(Some(kubeconfig)) = kubeconfig(target) else {
+    let Ok(kubeconfig) = kubeconfig(target) else {
         return Vec::new();
     };
-    let contexts: Vec<_> = kubeconfig
-        .contexts
-        .into_iter()
-        .filter_map(|named| Some((named.name, named.context?)))
-        .collect();
-    let chosen = contexts
-        .iter()
-        .find(|(name, _)| name == cluster.context())
-        .map(|(_, context)| context.cluster.as_str());
-    let names: BTreeSet<&str> = contexts
-        .iter()
-        .filter(|(_, context)| Some(context.cluster.as_str()) == chosen)
-        .filter_map(|(_, context)| context.namespace.as_deref())
+    let chosen = kubeconfig
+        .contexts()
+        .find(|context| context.name == cluster.context())
+        .map(|context| context.entry.cluster.as_str());
+    let names: BTreeSet<&str> = kubeconfig
+        .contexts()
+        .filter(|context| Some(context.entry.cluster.as_str()) == chosen)
+        .map(|context| context.entry.namespace.as_str())
+        .filter(|namespace| !namespace.is_empty())
         .collect();
     let entry = |name: &str| Entry {
         name: name.to_owned(),
@@ -271,13 +267,7 @@ impl Catalogue<'_> {
     }
 
     async fn page(&self, path: &str) -> Result<Page, ClusterError> {
-        let failed =
-            |error| ClusterError::from_client(error, &self.cluster.server, &format!("GET {path}"));
-        let request = http::Request::get(path)
-            .header(ACCEPT, METADATA_ONLY)
-            .body(Vec::new())
-            .map_err(|error| failed(kube::Error::HttpError(error)))?;
-        self.cluster.client.request(request).await.map_err(failed)
+        self.cluster.get_as(path, METADATA_ONLY).await
     }
 }
 

@@ -2,6 +2,9 @@
 
 use kube::core::Status;
 
+use super::credentials::CredentialError;
+use super::kubeconfig::KubeconfigError;
+use super::session::Owner;
 use crate::error::{Classified, ErrorClass};
 
 /// A failed exchange with the API server, or an answer that ends a
@@ -9,28 +12,23 @@ use crate::error::{Classified, ErrorClass};
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     /// There is no usable kubeconfig.
-    #[error("no usable kubeconfig: {message}")]
-    Kubeconfig {
-        /// What is missing or wrong.
-        message: String,
-        /// The library's error, where there is one.
-        source: Option<kube::config::KubeconfigError>,
-    },
+    #[error(transparent)]
+    Kubeconfig(#[from] KubeconfigError),
     /// A client cannot be made of the kubeconfig.
     #[error("cannot connect to {server} as the kubeconfig says")]
     Client {
         /// The API server.
         server: String,
         /// Why not.
-        source: kube::Error,
+        source: Box<kube::Error>,
     },
-    /// The credentials of the kubeconfig cannot be had.
-    #[error("cannot get credentials for {server}")]
+    /// The credentials that the kubeconfig means cannot be had.
+    #[error("cannot get credentials for user {:?} of context {:?} ({})", owner.user, owner.context, owner.file.display())]
     Credentials {
-        /// The API server.
-        server: String,
+        /// Whose.
+        owner: Box<Owner>,
         /// Why not.
-        source: kube::Error,
+        source: CredentialError,
     },
     /// No answer came.
     #[error("cannot reach the cluster at {server}")]
@@ -49,6 +47,14 @@ pub enum ClusterError {
         seconds: u64,
         /// Verb and path.
         request: String,
+    },
+    /// The API server does not take the credentials, and there are no others.
+    #[error("not authenticated: {message}")]
+    Unauthenticated {
+        /// Whose they are.
+        owner: Box<Owner>,
+        /// The API server's words.
+        message: String,
     },
     /// The API server said no.
     #[error("{}", refusal(.0))]
@@ -72,10 +78,6 @@ impl ClusterError {
                 request: request.to_owned(),
                 source,
             },
-            source @ kube::Error::Auth(_) => Self::Credentials {
-                server: server.to_owned(),
-                source,
-            },
             source => Self::Unreachable {
                 server: server.to_owned(),
                 source,
@@ -87,6 +89,7 @@ impl ClusterError {
     pub fn code(&self) -> Option<u16> {
         match self {
             Self::Api(status) => Some(status.code),
+            Self::Unauthenticated { .. } => Some(401),
             _ => None,
         }
     }
@@ -134,13 +137,12 @@ impl ClusterError {
 impl Classified for ClusterError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Kubeconfig { .. }
-            | Self::Client { .. }
-            | Self::Unreachable { .. }
-            | Self::Slow { .. } => ErrorClass::Unreachable,
-            Self::Credentials { .. } => ErrorClass::Denied,
+            Self::Kubeconfig(_) => ErrorClass::Refused,
+            Self::Client { .. } | Self::Unreachable { .. } | Self::Slow { .. } => {
+                ErrorClass::Unreachable
+            }
+            Self::Credentials { .. } | Self::Unauthenticated { .. } => ErrorClass::Denied,
             Self::Api(status) => match status.code {
-                401 => ErrorClass::Denied,
                 403 if self.is_missing_right() => ErrorClass::Denied,
                 403 => ErrorClass::Refused,
                 400 | 404 | 413 | 422 => ErrorClass::Refused,
@@ -154,21 +156,33 @@ impl Classified for ClusterError {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::Kubeconfig { .. } => vec![
-                "name one with --kubeconfig FILE or KUBECONFIG, or put it at ~/.kube/config"
-                    .to_owned(),
-                "without a cluster: --dry-run prints the manifests".to_owned(),
-            ],
-            Self::Client { .. } | Self::Unreachable { .. } => vec![
-                "try: kubectl cluster-info".to_owned(),
-                "without a cluster: --dry-run prints the manifests".to_owned(),
-            ],
-            Self::Slow { .. } => vec!["give it more time: --request-timeout 120".to_owned()],
-            Self::Credentials { .. } => {
-                vec!["log in again, then try: kubectl auth whoami".to_owned()]
+            Self::Kubeconfig(error) => {
+                let mut hints = error.hints.clone();
+                hints.push("without a cluster: --dry-run prints the manifests".to_owned());
+                hints
             }
+            Self::Client { .. } | Self::Unreachable { .. } => {
+                let distrusted = match self {
+                    Self::Unreachable { source, .. } => distrust(source),
+                    _ => None,
+                };
+                let mut hints =
+                    vec!["without a cluster: --dry-run prints the manifests".to_owned()];
+                hints.insert(
+                    0,
+                    distrusted.unwrap_or("try: kubectl cluster-info").to_owned(),
+                );
+                hints
+            }
+            Self::Slow { .. } => vec!["give it more time: --request-timeout 120".to_owned()],
+            Self::Credentials { source, .. } => source.hints(),
+            Self::Unauthenticated { owner, .. } => vec![format!(
+                "log in again as user {:?} of context {:?} ({}), then try: kubectl auth whoami",
+                owner.user,
+                owner.context,
+                owner.file.display()
+            )],
             Self::Api(status) => match status.code {
-                401 => vec!["log in again, then try: kubectl auth whoami".to_owned()],
                 403 if self.is_missing_right() => {
                     vec!["ask an admin of the namespace for this right".to_owned()]
                 }
@@ -182,6 +196,16 @@ impl Classified for ClusterError {
     }
 
     fn object(&self) -> Option<String> {
+        let file = match self {
+            Self::Kubeconfig(error) => error.file.as_ref(),
+            Self::Credentials { owner, .. } | Self::Unauthenticated { owner, .. } => {
+                Some(&owner.file)
+            }
+            _ => None,
+        };
+        if let Some(file) = file {
+            return Some(file.display().to_string());
+        }
         let Self::Api(status) = self else { return None };
         let details = status.details.as_ref()?;
         (!details.kind.is_empty() && !details.name.is_empty())
@@ -193,9 +217,42 @@ impl Classified for ClusterError {
 fn refusal(status: &Status) -> String {
     match (status.message.trim(), status.code) {
         ("", code) => format!("the API server answered {code} {}", status.reason),
-        (message, 401) => format!("not authenticated: {message}"),
         (message, 403) if message.contains("\" cannot ") => format!("not allowed: {message}"),
         (message, _) => message.to_owned(),
+    }
+}
+
+/// Returns what mends it that a server's certificate is not trusted.
+fn distrust(error: &kube::Error) -> Option<&'static str> {
+    let mut error: &(dyn std::error::Error + 'static) = error;
+    loop {
+        let inner = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        let known = inner
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+            .or_else(|| error.downcast_ref());
+        if let Some(rustls::Error::InvalidCertificate(reason)) = known {
+            use rustls::CertificateError::{
+                BadSignature, NotValidForName, NotValidForNameContext, UnknownIssuer,
+            };
+            return Some(match reason {
+                // Many authorities are called "kubernetes": one of the same
+                // name with another key looks like a forgery.
+                UnknownIssuer | BadSignature => {
+                    "set the cluster's certificate-authority-data to the authority of this server; \
+                     who intercepts TLS here, such as a company's proxy, has one of its own"
+                }
+                NotValidForName | NotValidForNameContext { .. } => {
+                    "set the cluster's tls-server-name to a name in the certificate"
+                }
+                _ => "ask an admin of the cluster to renew its certificate",
+            });
+        }
+        error = match inner {
+            Some(inner) => inner,
+            None => error.source()?,
+        };
     }
 }
 

@@ -4,14 +4,21 @@
 pub mod catalogue;
 mod clearing;
 pub mod connection;
+pub mod credentials;
 pub mod discovery;
 pub mod error;
+pub mod exec_plugin;
 pub mod existing;
 pub mod facts;
+pub mod kubeconfig;
 pub mod preflight;
+pub mod proxy;
 pub mod request;
 pub mod rights;
+mod session;
 pub mod submission;
+mod tls;
 
 pub use connection::{Cluster, Target};
 pub use error::ClusterError;
+pub use session::Owner;

@@ -5,11 +5,13 @@
 
 use std::time::Instant;
 
-use http::Method;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::session::Pass;
 use super::{Cluster, ClusterError};
 use crate::k8s::{self, Resource};
 use crate::plan::facts::Readable;
@@ -38,6 +40,16 @@ struct Page<T> {
 struct PageMetadata {
     #[serde(rename = "continue", default)]
     next: String,
+}
+
+/// A request before it has credentials.
+struct Outgoing<'a> {
+    method: Method,
+    path: &'a str,
+    /// Form of the answer; JSON if nothing is said.
+    accept: Option<&'static str>,
+    /// Its type and its bytes.
+    body: Option<(&'static str, Vec<u8>)>,
 }
 
 impl Cluster {
@@ -177,31 +189,57 @@ impl Cluster {
         path: &str,
         body: Option<(&'static str, Vec<u8>)>,
     ) -> Result<T, ClusterError> {
+        let outgoing = Outgoing {
+            method,
+            path,
+            accept: None,
+            body,
+        };
+        self.deliver(&outgoing).await
+    }
+
+    /// Reads what is at `path` in a form of its own.
+    ///
+    /// # Errors
+    /// Any [`ClusterError`].
+    pub(super) async fn get_as<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        accept: &'static str,
+    ) -> Result<T, ClusterError> {
+        let outgoing = Outgoing {
+            method: Method::GET,
+            path,
+            accept: Some(accept),
+            body: None,
+        };
+        self.deliver(&outgoing).await
+    }
+
+    async fn deliver<T: DeserializeOwned>(
+        &self,
+        outgoing: &Outgoing<'_>,
+    ) -> Result<T, ClusterError> {
+        let Outgoing { method, path, .. } = outgoing;
         let what = format!("{method} {}", path.split('?').next().unwrap_or(path));
-        let mut builder = http::Request::builder().method(method).uri(path);
-        let body = match body {
-            Some((content_type, body)) => {
-                builder = builder.header(http::header::CONTENT_TYPE, content_type);
-                body
-            }
-            None => Vec::new(),
-        };
-        let request = builder.body(body).map_err(|error| {
-            ClusterError::from_client(kube::Error::HttpError(error), &self.server, &what)
-        })?;
         let start = Instant::now();
-        let answer =
-            tokio::time::timeout(self.request_timeout, self.client.request::<T>(request)).await;
-        let result = match answer {
-            Ok(answer) => {
-                answer.map_err(|error| ClusterError::from_client(error, &self.server, &what))
-            }
-            Err(_) => Err(ClusterError::Slow {
-                server: self.server.clone(),
-                seconds: self.request_timeout.as_secs(),
-                request: what.clone(),
-            }),
-        };
+        let mut pass = self.session.pass().await?;
+        let mut result = self.try_once(&pass, outgoing, &what).await;
+        // A refusal for want of authentication changes nothing, so that even
+        // a write may be sent again.
+        if let Err(ClusterError::Api(status)) = &result
+            && status.code == 401
+            && let Some(renewed) = self.session.after_refusal(&pass).await?
+        {
+            tracing::info!("{what} 401, again with new credentials");
+            pass = renewed;
+            result = self.try_once(&pass, outgoing, &what).await;
+        }
+        if let Err(ClusterError::Api(status)) = &result
+            && status.code == 401
+        {
+            result = Err(self.session.unauthenticated(status));
+        }
         let outcome = match &result {
             Ok(_) => "ok".to_owned(),
             Err(error) => error
@@ -210,6 +248,43 @@ impl Cluster {
         };
         tracing::info!("{what} {outcome} {} ms", start.elapsed().as_millis());
         result
+    }
+
+    async fn try_once<T: DeserializeOwned>(
+        &self,
+        pass: &Pass,
+        outgoing: &Outgoing<'_>,
+        what: &str,
+    ) -> Result<T, ClusterError> {
+        let mut builder = http::Request::builder()
+            .method(&outgoing.method)
+            .uri(outgoing.path);
+        if let Some(headers) = builder.headers_mut() {
+            headers.clone_from(self.session.headers());
+            if let Some(value) = pass.authorization() {
+                headers.insert(AUTHORIZATION, value.clone());
+            }
+            if let Some(accept) = outgoing.accept {
+                headers.insert(ACCEPT, HeaderValue::from_static(accept));
+            }
+            if let Some((content_type, _)) = outgoing.body {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+            }
+        }
+        let body = outgoing.body.as_ref().map(|(_, body)| body.clone());
+        let wrong = |error| ClusterError::from_client(error, &self.server, what);
+        let request = builder
+            .body(body.unwrap_or_default())
+            .map_err(|error| wrong(kube::Error::HttpError(error)))?;
+        let answer = pass.client.request::<T>(request);
+        match tokio::time::timeout(self.request_timeout, answer).await {
+            Ok(answer) => answer.map_err(wrong),
+            Err(_) => Err(ClusterError::Slow {
+                server: self.server.clone(),
+                seconds: self.request_timeout.as_secs(),
+                request: what.to_owned(),
+            }),
+        }
     }
 }
 

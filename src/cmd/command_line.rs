@@ -1,11 +1,16 @@
 //! The command line that was typed: what it says about the connection, and
 //! how it would look with another flag.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use crate::cli::ConnectionArgs;
 use crate::cluster::Target;
+use crate::cluster::connection::Pod;
+use crate::cluster::exec_plugin::Terminal;
+use crate::cluster::proxy::ProxyVariables;
 use crate::settings::OutputFormat;
+use crate::ui::Ui;
 use crate::workload::entrypoint::shell_quoted;
 
 /// Flags that answer the question what to do about a name that is taken; a
@@ -91,8 +96,23 @@ impl CommandLine {
     }
 }
 
+/// Returns what a credential plugin may use of the terminal where `ui` speaks.
+pub fn terminal(ui: Ui) -> Terminal {
+    Terminal {
+        can_ask: std::io::stdin().is_terminal(),
+        is_watched: ui.is_watched(),
+        pass_on: ui.passes_on(),
+        lend: crate::ui::lend,
+    }
+}
+
 /// Returns which cluster is meant, and as whom.
-pub fn target(args: &ConnectionArgs) -> Target {
+pub fn target(args: &ConnectionArgs, terminal: Terminal) -> Target {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let either = |upper: &str| {
+        let lower = || variable(&upper.to_ascii_lowercase());
+        variable(upper).or_else(lower).unwrap_or_default()
+    };
     Target {
         kubeconfig: args.kubeconfig.clone(),
         kubeconfig_variable: std::env::var_os("KUBECONFIG"),
@@ -101,6 +121,17 @@ pub fn target(args: &ConnectionArgs) -> Target {
         as_groups: args.as_group.clone(),
         request_timeout: Duration::from_secs(args.request_timeout),
         insecure_skip_tls_verify: args.insecure_skip_tls_verify,
+        proxies: ProxyVariables {
+            https: either("HTTPS_PROXY"),
+            http: either("HTTP_PROXY"),
+            no_proxy: either("NO_PROXY"),
+        },
+        pod: Pod {
+            service_host: variable("KUBERNETES_SERVICE_HOST").unwrap_or_default(),
+            service_port: variable("KUBERNETES_SERVICE_PORT").unwrap_or_default(),
+            ..Pod::default()
+        },
+        terminal,
     }
 }
 

@@ -100,7 +100,11 @@ impl<'a> Mode<'a> {
     /// `--dry-run=server`.
     async fn submit(&self, request: WorkloadRequest) -> Result<(), CommandError> {
         // Credential plugins may ask for input, so the spinner starts afterwards.
-        let cluster = Cluster::connect(&command_line::target(&self.args.connection)).await?;
+        let cluster = Cluster::connect(&command_line::target(
+            &self.args.connection,
+            command_line::terminal(self.ui),
+        ))
+        .await?;
         let digest = request.digest();
         let progress = self.ui.progress("asking the cluster");
         let Gathered {

@@ -4,7 +4,7 @@
 mod progress;
 pub mod report;
 
-pub use progress::Progress;
+pub use progress::{Progress, lend};
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -90,6 +90,20 @@ impl Ui {
     /// on a terminal only.
     pub fn progress(&self, what: &'static str) -> Progress {
         Progress::new(what, self.terminal && !self.quiet)
+    }
+
+    /// Returns whether a terminal shows what is written to stderr.
+    pub fn is_watched(&self) -> bool {
+        self.terminal
+    }
+
+    /// Returns what passes on the words of a program that kaiwo runs: to
+    /// stderr as they are, unless all is to be quiet.
+    pub fn passes_on(&self) -> fn(&[u8]) {
+        match self.quiet {
+            true => |_| {},
+            false => |words| _ = io::stderr().lock().write_all(words),
+        }
     }
 
     fn paint(&self, code: &str, text: &str) -> String {

@@ -1,12 +1,47 @@
 //! A spinner for what takes longer than a moment.
 
+use std::any::Any;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+/// Time between two pictures.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The spinner that is shown, so that somebody else may have the terminal.
+static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
 /// Shows a spinner while it lives.
 #[derive(Debug)]
 pub struct Progress(ProgressBar);
+
+/// Takes the spinner, if there is one, off the terminal until the returned
+/// value is dropped.
+pub fn lend() -> Box<dyn Any> {
+    let shown = SHOWN
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    Box::new(shown.clone().map(Lent::new))
+}
+
+struct Lent(ProgressBar);
+
+impl Lent {
+    fn new(bar: ProgressBar) -> Self {
+        bar.disable_steady_tick();
+        // Clears the line, too.
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+        Self(bar)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.0.set_draw_target(ProgressDrawTarget::stderr());
+        self.0.enable_steady_tick(TICK);
+    }
+}
 
 impl Progress {
     pub(super) fn new(what: &'static str, visible: bool) -> Self {
@@ -22,7 +57,8 @@ impl Progress {
                     .unwrap_or_else(|_| ProgressStyle::default_spinner()),
             );
             bar.set_message(what);
-            bar.enable_steady_tick(Duration::from_millis(100));
+            bar.enable_steady_tick(TICK);
+            remember(Some(bar.clone()));
         }
         Self(bar)
     }
@@ -30,6 +66,13 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
+        remember(None);
         self.0.finish_and_clear();
     }
+}
+
+fn remember(bar: Option<ProgressBar>) {
+    *SHOWN
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner()) = bar;
 }

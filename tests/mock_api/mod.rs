@@ -4,5 +4,5 @@
 mod completion;
 pub mod json;
 mod requests;
-mod server;
+pub(crate) mod server;
 mod trouble;

@@ -291,14 +291,6 @@ fn nodes_are_listed_only_when_the_flavors_leave_their_size_open() {
 }
 
 #[test]
-fn impersonation_and_token_are_sent_and_never_shown() {
-    let api = MockApi::new(|_| None);
-    let outcome = api.submit(&["-g", "8", "-vv", "--as", "bob"]).exits(0);
-    assert!(outcome.stderr.contains("GET /apis"), "{}", outcome.stderr);
-    assert!(!outcome.stderr.contains("Bearer"), "{}", outcome.stderr);
-}
-
-#[test]
 fn unchanged_stays_unchanged_when_the_queue_is_gone() {
     let first = MockApi::new(|_| None);
     let _ = first.submit(&["-g", "8"]).exits(0);

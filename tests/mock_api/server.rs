@@ -21,6 +21,8 @@ pub struct Request {
     pub query: String,
     /// JSON body; null without one.
     pub body: Value,
+    /// Whether it has an `Authorization` header.
+    pub is_authorized: bool,
 }
 
 impl Request {
@@ -150,12 +152,14 @@ fn read(reader: &mut impl BufRead) -> Option<Request> {
     let mut words = line.split_whitespace();
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
     let mut length = 0;
+    let mut is_authorized = false;
     loop {
         let mut header = String::new();
         reader.read_line(&mut header).ok()?;
         let Some((name, value)) = header.trim().split_once(':') else {
             break;
         };
+        is_authorized |= name.eq_ignore_ascii_case("authorization");
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().ok()?;
         }
@@ -168,6 +172,7 @@ fn read(reader: &mut impl BufRead) -> Option<Request> {
         path: path.to_owned(),
         query: query.to_owned(),
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        is_authorized,
     })
 }
 

@@ -9,6 +9,7 @@
 
 mod cluster;
 mod completion;
+mod credentials;
 mod dry_run;
 mod flavors;
 mod objects;

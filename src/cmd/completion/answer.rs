@@ -10,6 +10,7 @@ use clap::CommandFactory;
 
 use crate::cli::{Cli, CompleteArgs, ConnectionArgs};
 use crate::cluster::catalogue::{self, Choice, Entry};
+use crate::cluster::exec_plugin::Terminal;
 use crate::cmd::request::DEFAULT_NAMESPACE;
 use crate::cmd::{block_on, command_line, request};
 use crate::completion::{Candidate, Line, Live, Source};
@@ -77,7 +78,7 @@ fn lines<'a>(line: &Line, candidates: impl Iterator<Item = (&'a String, &'a Stri
 
 /// Asks the cluster that the line names, as the user that it names.
 fn look_up(line: &Line, live: Live, deadline: Instant) -> Vec<Entry> {
-    let target = command_line::target(&ConnectionArgs {
+    let connection = ConnectionArgs {
         kubeconfig: line.value("kubeconfig").map(at_home),
         context: line.value("context").map(str::to_owned),
         as_user: line.value("as_user").map(str::to_owned),
@@ -85,7 +86,9 @@ fn look_up(line: &Line, live: Live, deadline: Instant) -> Vec<Entry> {
         // The deadline comes first.
         request_timeout: 30,
         insecure_skip_tls_verify: line.is_given("insecure_skip_tls_verify"),
-    });
+    };
+    // A credential plugin has nobody to ask.
+    let target = command_line::target(&connection, Terminal::default());
     let namespace = match live {
         Live::Contexts | Live::Namespaces | Live::PriorityClasses => String::new(),
         Live::Queues | Live::Workloads | Live::Secrets | Live::ServiceAccounts => {
