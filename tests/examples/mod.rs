@@ -69,15 +69,10 @@ pub fn examples() -> Vec<Example> {
     examples
 }
 
-/// Examples that need `customConfig` and `template`, which are not there yet.
-const AHEAD: [&str; 1] = ["custom-template"];
-
 /// Returns those that `kaiwo submit` takes.
 pub fn submitted() -> Vec<Example> {
     let mut examples = examples();
-    examples.retain(|example| {
-        example.arguments("amd")[0] == "submit" && !AHEAD.contains(&example.name.as_str())
-    });
+    examples.retain(|example| example.arguments("amd")[0] == "submit");
     examples
 }
 
