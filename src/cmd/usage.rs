@@ -96,12 +96,12 @@ mod tests {
         let (message, hints) = told("kaiwo submti");
         assert_eq!(message, "unrecognized subcommand 'submti'");
         assert_eq!(hints.last().unwrap(), "see: kaiwo --help");
-        let (message, hints) = told("kaiwo submit --as-group g");
+        let (message, hints) = told("kaiwo completion");
         assert_eq!(
             message,
-            "the following required arguments were not provided: --as <USER>"
+            "the following required arguments were not provided: <SHELL>"
         );
-        assert_eq!(hints, ["see: kaiwo submit --help"]);
+        assert_eq!(hints, ["see: kaiwo completion --help"]);
         let (message, hints) = told("kaiwo config");
         assert_eq!(message, "no command is given");
         assert_eq!(hints, ["see: kaiwo config --help"]);

@@ -235,7 +235,7 @@ fn a_plugin_can_neither_ask_nor_talk_nor_stay() {
         "kubeconfig",
         format!(
             "{{apiVersion: v1, kind: Config, current-context: x, \
-             clusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:9'}}}}], \
+             clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:9'}}}}], \
              contexts: [{{name: x, context: {{cluster: c, user: u}}}}], \
              users: [{{name: u, user: {{exec: {{apiVersion: client.authentication.k8s.io/v1, \
              command: '{}', interactiveMode: IfAvailable}}}}}}]}}",

@@ -113,6 +113,9 @@ fn settled(outcome: &Outcome) -> String {
     let text = regex::Regex::new(r"127\.0\.0\.1:\d+")
         .unwrap()
         .replace_all(&text, "127.0.0.1:PORT");
+    let text = regex::Regex::new(r#"[^"( ]*/kubeconfig\b"#)
+        .unwrap()
+        .replace_all(&text, "KUBECONFIG");
     let text = regex::Regex::new(r"\b(alice-[a-z]+-)[0-9a-f]{8,}\b")
         .unwrap()
         .replace_all(&text, "${1}HASH");
