@@ -72,6 +72,9 @@ def train_worker(config):
         def on_log(self, args, state, control, logs, **_):
             train.report({"step": state.global_step, **logs})
 
+    # Accelerate takes this from the environment only. Every rank writes its
+    # own shard, instead of one that gathers all of them in its memory.
+    os.environ["FSDP_STATE_DICT_TYPE"] = "SHARDED_STATE_DICT"
     # Before the model: with FSDP on, only the first rank of a node reads the
     # weights, and the others get their shards from it.
     arguments = TrainingArguments(
@@ -84,10 +87,8 @@ def train_worker(config):
         bf16=True,
         fsdp="full_shard auto_wrap",
         fsdp_config={
-            "version": 2,
             "activation_checkpointing": True,
             "cpu_ram_efficient_loading": True,
-            "state_dict_type": "SHARDED_STATE_DICT",
         },
         logging_steps=1,
         save_steps=config["save_steps"],
