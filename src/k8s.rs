@@ -6,6 +6,9 @@ pub const QUEUE_NAME_LABEL: &str = "kueue.x-k8s.io/queue-name";
 /// Label with a workload's priority class (Kueue
 /// `constants.WorkloadPriorityClassLabel`).
 pub const PRIORITY_CLASS_LABEL: &str = "kueue.x-k8s.io/priority-class";
+/// Label of pods that Kueue holds back until they are admitted (Kueue
+/// `constants.ManagedByKueueLabelKey`).
+pub const MANAGED_LABEL: &str = "kueue.x-k8s.io/managed";
 /// Label with the person who submitted, as the original kaiwo set it.
 pub const USERNAME_LABEL: &str = "kaiwo-cli/username";
 /// Recommended label: the application, here the directory or image.

@@ -2,12 +2,16 @@
 //! is decided elsewhere.
 
 mod connection;
+mod serve;
 mod submit;
 mod template;
+mod workload;
 
 pub use connection::ConnectionArgs;
+pub use serve::ServeArgs;
 pub use submit::SubmitArgs;
 pub use template::{ContextCommand, EjectArgs, TemplateCommand, TemplateKindArgs};
+pub use workload::WorkloadArgs;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
@@ -42,6 +46,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a directory or an image to its end, queued by Kueue
     Submit(Box<SubmitArgs>),
+    /// Run a directory, an image or a model as a service
+    Serve(Box<ServeArgs>),
     /// Print the completion script of a shell
     #[command(after_help = "\
 Examples:

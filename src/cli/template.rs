@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::SubmitArgs;
+use super::{ServeArgs, SubmitArgs};
 use crate::plan::name::WorkloadKind;
 
 /// What is done with templates.
@@ -28,7 +28,7 @@ Examples:
 pub struct TemplateKindArgs {
     /// Kinds of templates.
     #[arg(
-        help = "job, rayjob or cronjob",
+        help = "job, rayjob, cronjob, deployment, rayservice or workspace",
         value_parser = kind,
     )]
     pub kind: WorkloadKind,
@@ -57,6 +57,8 @@ pub struct EjectArgs {
 pub enum ContextCommand {
     /// For kaiwo submit, with its flags
     Submit(Box<SubmitArgs>),
+    /// For kaiwo serve, with its flags
+    Serve(Box<ServeArgs>),
 }
 
 fn kind(word: &str) -> Result<WorkloadKind, String> {

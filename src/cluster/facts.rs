@@ -12,6 +12,7 @@ use crate::plan::Needs;
 use crate::plan::facts::{
     ClusterFacts, ClusterQueue, LocalQueue, Named, Namespace, Readable, ResourceFlavor,
 };
+use crate::plan::name::KAITO_VERSIONS;
 use crate::plan::request::WorkloadRequest;
 
 /// Versions of Kueue's API that kaiwo reads and writes, best first.
@@ -36,6 +37,12 @@ struct GroupVersion {
 }
 
 impl Groups {
+    fn serves_version(&self, api_version: &str) -> bool {
+        api_version
+            .split_once('/')
+            .is_some_and(|(group, version)| self.serves(group, version))
+    }
+
     fn serves(&self, group: &str, version: &str) -> bool {
         self.groups
             .iter()
@@ -104,6 +111,10 @@ pub async fn gather(
     Ok(Gathered {
         facts: ClusterFacts {
             ray: groups.serves(RAY_GROUP, RAY_VERSION),
+            kaito: KAITO_VERSIONS
+                .into_iter()
+                .find(|version| groups.serves_version(version))
+                .map(str::to_owned),
             kueue,
             namespace: found?,
             local_queues: queues.local,

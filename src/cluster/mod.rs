@@ -18,6 +18,7 @@ pub mod rights;
 mod session;
 pub mod submission;
 mod tls;
+pub mod update;
 
 pub use connection::{Cluster, Target};
 pub use error::ClusterError;

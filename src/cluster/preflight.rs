@@ -166,15 +166,30 @@ pub async fn rehearse(
     Ok(rehearsal)
 }
 
-/// Checks in the workload's answer that Kueue has taken it over: its webhook
-/// suspends every workload it manages.
+/// Returns the LocalQueue that Kueue has taken a workload over for, as the
+/// API server's answer shows it; `None` if it has not.
+///
+/// Its webhook suspends what runs to an end, and the cluster of a RayService;
+/// the pods of a Deployment get a label, and are held back one by one (Kueue
+/// v0.18).
+pub fn managed_by_queue(answer: &Value) -> Option<&str> {
+    let suspended = |pointer| answer.pointer(pointer) == Some(&Value::Bool(true));
+    let pods = answer.pointer("/spec/template/metadata/labels");
+    let taken = suspended("/spec/suspend")
+        || suspended("/spec/rayClusterConfig/suspend")
+        || pods.is_some_and(|labels| labels.get(k8s::MANAGED_LABEL).is_some());
+    let queue = &answer["metadata"]["labels"][k8s::QUEUE_NAME_LABEL];
+    taken.then(|| queue.as_str().unwrap_or_default())
+}
+
+/// Checks in the workload's answer that Kueue has taken it over.
 ///
 /// # Errors
 /// [`PreflightError::NotManaged`].
 pub fn check_managed(namespace: &str, answer: &Value) -> Result<(), PreflightError> {
-    match answer.pointer("/spec/suspend") {
-        Some(Value::Bool(true)) => Ok(()),
-        _ => Err(PreflightError::NotManaged {
+    match managed_by_queue(answer) {
+        Some(_) => Ok(()),
+        None => Err(PreflightError::NotManaged {
             kind: answer["kind"].as_str().unwrap_or_default().to_owned(),
             namespace: namespace.to_owned(),
         }),

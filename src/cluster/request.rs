@@ -29,6 +29,15 @@ pub enum Write {
     DryRun,
 }
 
+impl Write {
+    fn parameter(self) -> &'static str {
+        match self {
+            Self::Real => "",
+            Self::DryRun => "&dryRun=All",
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Page<T> {
     #[serde(default)]
@@ -117,14 +126,11 @@ impl Cluster {
     /// Any [`ClusterError`]; "already exists" among them.
     pub async fn create(&self, manifest: &Manifest, write: Write) -> Result<Value, ClusterError> {
         let resource = resource_of(manifest);
-        let dry_run = match write {
-            Write::Real => "",
-            Write::DryRun => "&dryRun=All",
-        };
         let path = format!(
-            "{}?fieldManager={}&fieldValidation=Strict{dry_run}",
+            "{}?fieldManager={}&fieldValidation=Strict{}",
             resource.collection_path(manifest.namespace()),
-            k8s::MANAGER
+            k8s::MANAGER,
+            write.parameter(),
         );
         self.send(
             Method::POST,
@@ -132,6 +138,28 @@ impl Cluster {
             Some(("application/json", manifest.to_json())),
         )
         .await
+    }
+
+    /// Puts `object`, which holds the resourceVersion it was read with, in the
+    /// place of the one there is, strictly.
+    ///
+    /// # Errors
+    /// Any [`ClusterError`]; a conflict if it was changed in between.
+    pub async fn replace(
+        &self,
+        manifest: &Manifest,
+        object: &Value,
+        write: Write,
+    ) -> Result<Value, ClusterError> {
+        let path = format!(
+            "{}?fieldManager={}&fieldValidation=Strict{}",
+            resource_of(manifest).object_path(manifest.namespace(), manifest.name()),
+            k8s::MANAGER,
+            write.parameter(),
+        );
+        let body = object.to_string().into_bytes();
+        self.send(Method::PUT, &path, Some(("application/json", body)))
+            .await
     }
 
     /// Merges `patch` into an object.

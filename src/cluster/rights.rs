@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::ClusterError;
 use crate::digest;
 use crate::error::{CommandError, ErrorClass};
+use crate::plan::name::WorkloadKind;
 use crate::render::manifest::{Manifest, ManifestSet};
 
 /// What a submission is about to do.
@@ -76,7 +77,11 @@ impl Needed<'_> {
 
     fn rules(&self) -> Vec<Value> {
         let workload = &self.manifests.workload;
-        let mut rules = vec![rule(workload, &["get", "create", "delete"])];
+        let verbs: &[&str] = match WorkloadKind::named(workload.kind()) {
+            Some(kind) if kind.updates_in_place() => &["get", "create", "update", "delete"],
+            _ => &["get", "create", "delete"],
+        };
+        let mut rules = vec![rule(workload, verbs)];
         if let Some(job) = self.manifests.scheduled_job() {
             // Rehearsed, as the CronJob will start it.
             rules.push(rule(&job, &["create"]));

@@ -30,6 +30,8 @@ pub enum Submitted {
     Created,
     /// Another run has, from the same request.
     Unchanged,
+    /// This run changed the one there was.
+    Updated,
 }
 
 /// A submission that did not come about.
@@ -69,15 +71,34 @@ pub enum SubmissionError {
         /// Its namespace.
         namespace: String,
     },
+    /// Somebody deleted it in between.
+    #[error("{object} was deleted while it was to be changed")]
+    Vanished {
+        /// `kind/name` of the workload.
+        object: String,
+    },
     /// The user interrupted.
     #[error("interrupted")]
     Interrupted,
 }
 
+impl SubmissionError {
+    /// Returns whether the API server has said what became of the request, so
+    /// that nothing of it can still happen.
+    pub(super) fn was_answered(&self) -> bool {
+        match self {
+            Self::Failed { source, .. } => source.code().is_some(),
+            _ => true,
+        }
+    }
+}
+
 impl Classified for SubmissionError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Exists { .. } | Self::Occupied { .. } => ErrorClass::Conflict,
+            Self::Exists { .. } | Self::Occupied { .. } | Self::Vanished { .. } => {
+                ErrorClass::Conflict
+            }
             Self::Failed { source, .. } => source.class(),
             Self::StillThere { .. } => ErrorClass::TimedOut,
             Self::Interrupted => ErrorClass::Interrupted,
@@ -87,6 +108,9 @@ impl Classified for SubmissionError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Exists { .. } | Self::Interrupted => Vec::new(),
+            Self::Vanished { .. } => {
+                vec!["run the same command again: it makes it anew".to_owned()]
+            }
             Self::Failed { source, .. } => source.hints(),
             Self::Occupied { object, namespace } => {
                 vec![format!(
@@ -104,6 +128,7 @@ impl Classified for SubmissionError {
             Self::Exists { object, .. }
             | Self::Failed { object, .. }
             | Self::Occupied { object, .. }
+            | Self::Vanished { object }
             | Self::StillThere { object, .. } => Some(object.clone()),
             Self::Interrupted => None,
         }
@@ -251,12 +276,13 @@ impl<'a> Submission<'a> {
         }
     }
 
-    /// Creates everything but the namespace: the workload and what it needs
-    /// side by side, then the owners.
+    /// Creates everything but the namespace: the workload and what it needs,
+    /// then the owners.
     ///
-    /// They can leave together because Kueue suspends every workload that it
-    /// manages, which the rehearsal has shown of this one: no pod looks for an
-    /// upload before it is there.
+    /// What is queued leaves side by side with its uploads, because Kueue
+    /// suspends every workload that it manages, which the rehearsal has shown of
+    /// this one: no pod looks for an upload before it is there. A service
+    /// leaves after them.
     ///
     /// # Errors
     /// [`SubmissionError`] for the first object that could not be made.
@@ -267,12 +293,20 @@ impl<'a> Submission<'a> {
             .local_queue
             .iter()
             .chain(self.manifests.owned());
+        let needed = join_all(needed.map(|manifest| self.create_companion(manifest)));
         // All of them are awaited even if one fails: a request that is
         // dropped under way may still be carried out.
-        let (needed, created) = tokio::join!(
-            join_all(needed.map(|manifest| self.create_companion(manifest))),
-            self.attempt(workload),
-        );
+        let (needed, created) = match self.kind.is_batch() {
+            true => tokio::join!(needed, self.attempt(workload)),
+            false => {
+                // Its pods start at once, and look for their uploads.
+                let needed = needed.await;
+                if needed.iter().any(Result::is_err) {
+                    needed.into_iter().collect::<Result<(), _>>()?;
+                }
+                (Vec::new(), self.attempt(workload).await)
+            }
+        };
         let (uid, submitted) = match created {
             Ok(created) => (
                 uid_of(&created).unwrap_or_default().to_owned(),
@@ -334,7 +368,10 @@ impl<'a> Submission<'a> {
 
     /// Creates what the workload needs before it starts. What exists already
     /// is used if it is the same.
-    async fn create_companion(&self, manifest: &'a Manifest) -> Result<(), SubmissionError> {
+    pub(super) async fn create_companion(
+        &self,
+        manifest: &'a Manifest,
+    ) -> Result<(), SubmissionError> {
         // Twice: what the first attempt finds may be on its way out.
         for _ in 0..2 {
             match self.attempt(manifest).await {
@@ -425,7 +462,7 @@ impl<'a> Submission<'a> {
         .map_err(|source| failed("read", workload, source))
     }
 
-    async fn find(&self, manifest: &Manifest) -> Result<Option<Value>, SubmissionError> {
+    pub(super) async fn find(&self, manifest: &Manifest) -> Result<Option<Value>, SubmissionError> {
         self.cluster
             .find(resource_of(manifest), manifest.namespace(), manifest.name())
             .await
@@ -434,7 +471,11 @@ impl<'a> Submission<'a> {
 
     /// Makes the workload own an object. Without `blockOwnerDeletion`, which
     /// would need a right on the workload's finalizers that users rarely have.
-    async fn give_owner(&self, owned: &Manifest, uid: &str) -> Result<(), SubmissionError> {
+    pub(super) async fn give_owner(
+        &self,
+        owned: &Manifest,
+        uid: &str,
+    ) -> Result<(), SubmissionError> {
         let workload = &self.manifests.workload;
         let patch = json!({"metadata": {"ownerReferences": [{
             "apiVersion": workload.api_version(),
@@ -474,7 +515,11 @@ impl<'a> Submission<'a> {
     }
 }
 
-fn failed(action: &'static str, manifest: &Manifest, source: ClusterError) -> SubmissionError {
+pub(super) fn failed(
+    action: &'static str,
+    manifest: &Manifest,
+    source: ClusterError,
+) -> SubmissionError {
     SubmissionError::Failed {
         action,
         object: manifest.display_name(),
@@ -517,7 +562,7 @@ pub(super) fn annotation_of<'v>(object: &'v Value, key: &str) -> Option<&'v str>
         .as_str()
 }
 
-fn owners(object: &Value) -> impl Iterator<Item = &str> {
+pub(super) fn owners(object: &Value) -> impl Iterator<Item = &str> {
     object
         .pointer("/metadata/ownerReferences")
         .and_then(Value::as_array)

@@ -5,7 +5,9 @@ mod command_line;
 mod completion;
 mod config;
 mod help;
+mod launch;
 mod request;
+mod serve;
 mod submit;
 mod template;
 mod usage;
@@ -35,6 +37,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
     start_log(cli.talk.verbose);
     let result = match cli.command {
         Command::Submit(args) => submit::run(&args, ui, &mut output),
+        Command::Serve(args) => serve::run(&args, ui, &mut output),
         Command::Config(ConfigCommand::Show(args)) => config::show(&args, ui, output),
         Command::Template(command) => template::run(&command, ui),
         Command::Completion { shell } => completion::run(shell, ui),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 
-use crate::cli::SubmitArgs;
+use crate::cli::WorkloadArgs;
 use crate::error::{CommandError, ErrorClass};
 use crate::names::{
     is_dns_1123_label, is_dns_1123_subdomain, is_label_value, is_qualified_name, is_variable_name,
@@ -14,7 +14,7 @@ use crate::plan::Refusal;
 use crate::plan::gpu::GpuRequest;
 use crate::plan::name::{NameParts, WorkloadKind};
 use crate::plan::pod::{PodSettings, SecretKey};
-use crate::plan::request::{Lifetime, Run, Schedule, WorkloadRequest};
+use crate::plan::request::{Lifetime, Run, Schedule, Serving, WorkloadRequest};
 use crate::quantity::ByteSize;
 use crate::settings::{Merged, Origin, Settings, Sourced, Switch};
 use crate::ui::Ui;
@@ -59,23 +59,33 @@ fn user_settings_file() -> Option<PathBuf> {
     Some(config.join("kaiwo/config.yaml"))
 }
 
+/// What a command has decided before the request is made.
+#[derive(Debug)]
+pub struct Intent {
+    /// Kind of the workload.
+    pub kind: WorkloadKind,
+    /// Its queue, if it is queued.
+    pub queue: Option<String>,
+    /// What only services have.
+    pub serving: Serving,
+}
+
 /// Makes the request of `args` and `settings`, reading the directory.
 pub fn request(
-    args: &SubmitArgs,
+    args: &WorkloadArgs,
+    Intent {
+        kind,
+        queue,
+        serving,
+    }: Intent,
     settings: &Merged,
     ui: Ui,
 ) -> Result<WorkloadRequest, CommandError> {
     let image = value(&settings.image);
-    if args.path.is_none() && image.is_none() {
-        return Err(CommandError::new(
-            ErrorClass::Refused,
-            "nothing to run: neither a directory nor an image is given",
-        )
-        .hint("kaiwo submit -p DIR   runs the entrypoint of a directory")
-        .hint("kaiwo submit -i IMAGE runs an image"));
+    if args.path.is_none() && image.is_none() && serving.model.is_none() {
+        return Err(nothing_to_run(kind));
     }
     check_words(settings)?;
-    let kind = kind(settings)?;
     let environment = environment(args.path.as_deref(), settings, ui)?;
     let directory = match &args.path {
         Some(path) => Some(read_directory(path, settings, ui)?),
@@ -90,14 +100,20 @@ pub fn request(
     let needs_entrypoint = match kind {
         _ if template.is_some() => false,
         WorkloadKind::RayJob => true,
-        WorkloadKind::Job | WorkloadKind::CronJob => image.is_none(),
+        // Ray Serve runs what its configuration says, KAITO the model.
+        WorkloadKind::RayService => false,
+        WorkloadKind::Workspace if serving.model.is_some() => false,
+        _ => image.is_none(),
     };
     let (run, upload) = run(args, kind, needs_entrypoint, directory)?;
 
     let user = value(&settings.user).unwrap_or_else(login_name);
     let app = match &args.path {
         Some(path) => base_name(path),
-        None => image.clone().unwrap_or_default(),
+        None => image
+            .clone()
+            .or_else(|| serving.model.clone())
+            .unwrap_or_default(),
     };
     let suffix = (is_on(&settings.generate_name)).then(|| random_word(5));
     let name = NameParts {
@@ -117,7 +133,7 @@ pub fn request(
         kind,
         name,
         namespace: value(&settings.namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
-        queue: value(&settings.queue).unwrap_or_else(|| DEFAULT_QUEUE.to_owned()),
+        queue,
         user,
         app,
         version: value(&settings.version),
@@ -140,34 +156,24 @@ pub fn request(
         schedule: settings
             .schedule
             .as_ref()
+            .filter(|_| kind.is_batch())
             .map(|text| Schedule::new(&text.value))
             .transpose()?,
-        lifetime: Lifetime {
-            retries: value(&settings.retries).unwrap_or(0),
-            ttl: value(&settings.ttl),
-            max_runtime: value(&settings.max_runtime),
+        // What ends, is what these settings are about.
+        lifetime: match kind.is_batch() {
+            true => Lifetime {
+                retries: value(&settings.retries).unwrap_or(0),
+                ttl: value(&settings.ttl),
+                max_runtime: value(&settings.max_runtime),
+            },
+            false => Lifetime::default(),
         },
+        serving,
         template,
         custom,
         create_namespace: is_on(&settings.create_namespace),
         force: is_on(&settings.force),
     })
-}
-
-fn kind(settings: &Merged) -> Result<WorkloadKind, Refusal> {
-    match (
-        &settings.schedule,
-        settings.ray.as_ref().filter(|ray| ray.value.0),
-    ) {
-        (None, None) => Ok(WorkloadKind::Job),
-        (None, Some(_)) => Ok(WorkloadKind::RayJob),
-        (Some(_), None) => Ok(WorkloadKind::CronJob),
-        (Some(schedule), Some(ray)) => Err(Refusal::new(format!(
-            "only Jobs are started by a schedule (from {}), not RayJobs (ray, from {})",
-            schedule.origin, ray.origin
-        ))
-        .hint("leave --schedule away, or add --ray=false")),
-    }
 }
 
 /// Returns a word that no other run of kaiwo has, in letters and digits.
@@ -229,6 +235,18 @@ fn check_words(settings: &Merged) -> Result<(), CommandError> {
         &settings.image,
         is_image,
         "the name of an image, without white space",
+    )?;
+    check(
+        "model",
+        &settings.model,
+        is_image,
+        "a model of KAITO's catalogue such as phi-4, or org/name",
+    )?;
+    check(
+        "instance type",
+        &settings.instance_type,
+        is_image,
+        "a type of virtual machine such as Standard_NC24ads_A100_v4",
     )?;
     check("version", &settings.version, not_empty, "a word")?;
     check("user", &settings.user, not_empty, "a word")?;
@@ -446,9 +464,28 @@ fn numbered<'a>(lines: &[usize], one: &'a str, many: &'a str) -> Option<(String,
     }
 }
 
+fn verb(kind: WorkloadKind) -> &'static str {
+    match kind.is_batch() {
+        true => "submit",
+        false => "serve",
+    }
+}
+
+fn nothing_to_run(kind: WorkloadKind) -> CommandError {
+    let command = verb(kind);
+    CommandError::new(
+        ErrorClass::Refused,
+        "nothing to run: neither a directory nor an image is given",
+    )
+    .hint(format!(
+        "kaiwo {command} -p DIR   runs the entrypoint of a directory"
+    ))
+    .hint(format!("kaiwo {command} -i IMAGE runs an image"))
+}
+
 /// Decides what runs and what is uploaded for it.
 fn run(
-    args: &SubmitArgs,
+    args: &WorkloadArgs,
     kind: WorkloadKind,
     needs_entrypoint: bool,
     directory: Option<WorkloadDirectory>,
@@ -461,7 +498,7 @@ fn run(
         (true, _) => script,
         // Ray is given one line; a script spares the words two shells.
         (false, WorkloadKind::RayJob) => Some(Entrypoint::of_command(&args.command)),
-        (false, WorkloadKind::Job | WorkloadKind::CronJob) => None,
+        (false, _) => None,
     };
     let run = match script {
         Some(entrypoint) => {
@@ -480,13 +517,12 @@ fn run(
     Ok((run, Upload::new(files)))
 }
 
-fn no_entrypoint(args: &SubmitArgs, kind: WorkloadKind) -> CommandError {
+fn no_entrypoint(args: &WorkloadArgs, kind: WorkloadKind) -> CommandError {
     let why = match kind {
         WorkloadKind::RayJob => "a RayJob needs one",
-        WorkloadKind::Job | WorkloadKind::CronJob => {
-            "without an image of your own there is nothing to run"
-        }
+        _ => "without an image of your own there is nothing to run",
     };
+    let command = verb(kind);
     match &args.path {
         Some(path) => {
             let file = path.join(FILE_NAME);
@@ -495,7 +531,9 @@ fn no_entrypoint(args: &SubmitArgs, kind: WorkloadKind) -> CommandError {
                 format!("{} does not exist, and {why}", file.display()),
             )
             .hint(format!("write the commands to run into {}", file.display()))
-            .hint("or give the command after --: kaiwo submit … -- python train.py");
+            .hint(format!(
+                "or give the command after --: kaiwo {command} … -- python main.py"
+            ));
             error.object = Some(file.display().to_string());
             error
         }
@@ -504,7 +542,9 @@ fn no_entrypoint(args: &SubmitArgs, kind: WorkloadKind) -> CommandError {
             format!("no entrypoint is given, and {why}"),
         )
         .hint("give the directory that holds one with -p")
-        .hint("or give the command after --: kaiwo submit … -- python train.py"),
+        .hint(format!(
+            "or give the command after --: kaiwo {command} … -- python main.py"
+        )),
     }
 }
 

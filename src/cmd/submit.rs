@@ -1,361 +1,55 @@
 //! `kaiwo submit`.
 
 use crate::cli::SubmitArgs;
-use crate::cluster::existing::{self, Existing, Relation};
-use crate::cluster::facts::{self, Gathered};
-use crate::cluster::rights::Needed;
-use crate::cluster::submission::{Submission, SubmissionError, Submitted};
-use crate::cluster::{Cluster, discovery, preflight};
 use crate::error::CommandError;
-use crate::plan::facts::{Facts, Readable};
-use crate::plan::request::WorkloadRequest;
-use crate::plan::{self, Plan};
-use crate::render;
-use crate::render::manifest::{Manifest, ManifestSet};
-use crate::settings::{DryRun, Merged, OutputFormat};
+use crate::plan::Refusal;
+use crate::plan::name::WorkloadKind;
+use crate::plan::request::{Serving, WorkloadRequest};
+use crate::settings::{Merged, OutputFormat};
 use crate::ui::Ui;
-use crate::ui::report::{self, Outcome};
 
-use super::command_line::{self, CommandLine};
-use super::help::cannot_write;
-use super::{block_on, request};
+use super::request::{DEFAULT_QUEUE, Intent};
+use super::{launch, request};
 
-/// Submits what `args` ask for. `output` becomes what the settings say about
-/// the form of data, as soon as they are known.
+/// Submits what `args` ask for.
 pub fn run(
     args: &SubmitArgs,
     ui: Ui,
     output: &mut Option<OutputFormat>,
 ) -> Result<(), CommandError> {
-    let typed = args
-        .settings(|name| std::env::var(name).ok())
-        .map_err(CommandError::from);
-    let settings = typed.and_then(|typed| request::settings(typed, args.path.as_deref()));
-    let result = settings.and_then(|settings| {
-        *output = settings.output.as_ref().map(|output| output.value);
-        let mode = Mode::of(args, &settings, ui);
-        let request = request::request(args, &settings, ui)?;
-        match mode.dry_run {
-            DryRun::Client => mode.rehearse(request),
-            DryRun::Server | DryRun::None => block_on(mode.submit(request)),
-        }
-    });
-    result.map_err(|mut error| {
-        for hint in &mut error.hints {
-            *hint = command_line::with_connection(hint, &args.connection);
-        }
-        error
+    let typed = args.settings(|name| std::env::var(name).ok());
+    launch::run(&args.workload, typed, ui, output, |settings| {
+        request(args, settings, ui)
     })
 }
 
-/// How far a submission goes, and how it talks.
-struct Mode<'a> {
-    args: &'a SubmitArgs,
+/// Makes the request of `args` and `settings`, reading the directory.
+pub fn request(
+    args: &SubmitArgs,
+    settings: &Merged,
     ui: Ui,
-    dry_run: DryRun,
-    replace: bool,
-    output: Option<OutputFormat>,
+) -> Result<WorkloadRequest, CommandError> {
+    let queue = settings.queue.as_ref().map(|queue| queue.value.as_str());
+    let intent = Intent {
+        kind: kind(settings)?,
+        queue: Some(queue.unwrap_or(DEFAULT_QUEUE).to_owned()),
+        serving: Serving::default(),
+    };
+    request::request(&args.workload, intent, settings, ui)
 }
 
-impl<'a> Mode<'a> {
-    fn of(args: &'a SubmitArgs, settings: &Merged, ui: Ui) -> Self {
-        let dry_run = settings
-            .dry_run
-            .as_ref()
-            .map_or(DryRun::None, |dry_run| dry_run.value);
-        let output = settings.output.as_ref().map(|output| output.value);
-        Self {
-            args,
-            ui,
-            dry_run,
-            replace: request::is_on(&settings.replace),
-            output: output.or((dry_run != DryRun::None).then_some(OutputFormat::Yaml)),
-        }
-    }
-
-    /// Renders without any connection.
-    fn rehearse(&self, request: WorkloadRequest) -> Result<(), CommandError> {
-        let plan = plan::plan(request, &Facts::Assumed)?;
-        let manifests = render::render(&plan, None)?;
-        self.ui.status(format!(
-            "→ dry run without a cluster, namespace {}, queue {}",
-            plan.request.namespace, plan.local_queue
-        ));
-        self.ui.status(format!("  {}", report::forecast(&plan)));
-        if !plan.assumptions.is_empty() {
-            self.ui
-                .status(format!("  assumed: {}", plan.assumptions.join(", ")));
-        }
-        let objects: Vec<&Manifest> = manifests.iter().collect();
-        self.print(
-            Outcome::DryRun,
-            None,
-            &plan.request,
-            Some((&plan, &manifests)),
-            &objects,
-        )
-    }
-
-    /// Submits to the cluster, or lets it check everything under
-    /// `--dry-run=server`.
-    async fn submit(&self, request: WorkloadRequest) -> Result<(), CommandError> {
-        // Credential plugins may ask for input, so the spinner starts afterwards.
-        let cluster = Cluster::connect(&command_line::target(
-            &self.args.connection,
-            command_line::terminal(self.ui),
+fn kind(settings: &Merged) -> Result<WorkloadKind, Refusal> {
+    match (
+        &settings.schedule,
+        settings.ray.as_ref().filter(|ray| ray.value.0),
+    ) {
+        (None, None) => Ok(WorkloadKind::Job),
+        (None, Some(_)) => Ok(WorkloadKind::RayJob),
+        (Some(_), None) => Ok(WorkloadKind::CronJob),
+        (Some(schedule), Some(ray)) => Err(Refusal::new(format!(
+            "only Jobs are started by a schedule (from {}), not RayJobs (ray, from {})",
+            schedule.origin, ray.origin
         ))
-        .await?;
-        let digest = request.digest();
-        let progress = self.ui.progress("asking the cluster");
-        let Gathered {
-            mut facts,
-            existing,
-        } = facts::gather(&cluster, &request).await?;
-        let needs = plan::needs(&request, &facts);
-        facts::complete(&cluster, &mut facts, needs).await?;
-        drop(progress);
-        let namespace_unseen = request.create_namespace && facts.namespace == Readable::Forbidden;
-        let facts = Facts::Live(Box::new(facts));
-
-        let relation = existing.as_ref().map(|existing| existing.relation(&digest));
-        if let (Some(workload), Some(Relation::Same)) = (&existing, relation) {
-            return self.unchanged(&cluster, request, &facts, workload).await;
-        }
-        if let Some(relation) = relation {
-            self.check_replaceable(&request, relation)?;
-        }
-
-        let plan = plan::plan(request, &facts)?;
-        let mut manifests = render::render(&plan, Some(&request::random_word(12)))?;
-        discovery::resolve(&cluster, &mut manifests).await?;
-        self.ui
-            .status(target_line(&cluster, &plan.request, &plan.local_queue));
-        self.ui.status(format!("  {}", report::forecast(&plan)));
-        let needed = Needed {
-            manifests: &manifests,
-            replace: self.replace,
-            namespace_unseen,
-        };
-        if self.dry_run == DryRun::Server {
-            return self
-                .check(&cluster, &plan, &manifests, existing.as_ref())
-                .await
-                .map_err(|error| needed.explain(error));
-        }
-
-        let progress = self.ui.progress("submitting");
-        let submission = Submission::new(&cluster, plan.request.kind, &manifests, &digest);
-        let steps = async {
-            submission.create_namespace().await?;
-            preflight(&cluster, &plan, &manifests, existing.as_ref()).await?;
-            match (&existing, relation) {
-                (Some(old), Some(Relation::Terminating)) => submission.wait_until_gone(old).await?,
-                (Some(old), Some(_)) => submission.remove(old).await?,
-                _ => {}
-            }
-            submission
-                .create()
-                .await
-                .map_err(|error| self.ways_out(error, &plan.request))
-        };
-        let interrupt = async { _ = tokio::signal::ctrl_c().await };
-        let submitted = submission
-            .carry_out(steps, interrupt)
-            .await
-            .map_err(|error| needed.explain(error))?;
-        drop(progress);
-
-        let outcome = match (submitted, relation) {
-            (Submitted::Unchanged, _) => Outcome::Unchanged,
-            (Submitted::Created, None | Some(Relation::Terminating)) => Outcome::Created,
-            (Submitted::Created, Some(_)) => Outcome::Replaced,
-        };
-        let objects: Vec<&Manifest> = manifests.iter().collect();
-        self.print(
-            outcome,
-            Some(&cluster),
-            &plan.request,
-            Some((&plan, &manifests)),
-            &objects,
-        )
+        .hint("leave --schedule away, or add --ray=false")),
     }
-
-    /// Refuses to take the place of a workload, unless that was asked for.
-    fn check_replaceable(
-        &self,
-        request: &WorkloadRequest,
-        relation: Relation,
-    ) -> Result<(), CommandError> {
-        let allowed = match relation {
-            Relation::Same | Relation::Terminating => true,
-            Relation::Different | Relation::Finished => self.replace,
-            // Deleting what somebody made by other means takes two words.
-            Relation::Foreign => self.replace && request.force,
-        };
-        if allowed {
-            return Ok(());
-        }
-        let object = format!("{}/{}", request.kind.name().to_lowercase(), request.name);
-        Err(self.ways_out(SubmissionError::Exists { object, relation }, request))
-    }
-
-    /// Carries out `--dry-run=server`: prints what the API server would store.
-    async fn check(
-        &self,
-        cluster: &Cluster,
-        plan: &Plan,
-        manifests: &ManifestSet,
-        existing: Option<&Existing>,
-    ) -> Result<(), CommandError> {
-        let planned = Some((plan, manifests));
-        if manifests.namespace.is_some() {
-            self.ui.warn(format!(
-                "namespace {} does not exist yet, so the API server could not check what goes into it",
-                plan.request.namespace
-            ));
-            let objects: Vec<&Manifest> = manifests.iter().collect();
-            return self.print(
-                Outcome::DryRun,
-                Some(cluster),
-                &plan.request,
-                planned,
-                &objects,
-            );
-        }
-        let answers = preflight(cluster, plan, manifests, existing).await?;
-        self.ui.status("  the API server takes it (dry run)");
-        let objects: Vec<&Manifest> = answers.iter().collect();
-        self.print(
-            Outcome::DryRun,
-            Some(cluster),
-            &plan.request,
-            planned,
-            &objects,
-        )
-    }
-
-    /// Reports a workload that is there already, whether it could be submitted
-    /// now or not. What an earlier run left undone is done.
-    async fn unchanged(
-        &self,
-        cluster: &Cluster,
-        request: WorkloadRequest,
-        facts: &Facts,
-        workload: &Existing,
-    ) -> Result<(), CommandError> {
-        self.ui
-            .status(target_line(cluster, &request, &request.queue));
-        if self.dry_run == DryRun::None
-            && let Ok(plan) = plan::plan(request.clone(), facts)
-        {
-            let mut manifests = render::render(&plan, None)?;
-            discovery::resolve(cluster, &mut manifests).await?;
-            Submission::new(cluster, request.kind, &manifests, "")
-                .complete(workload)
-                .await?;
-        }
-        let object = Manifest::new(workload.object().clone()).ok();
-        let objects: Vec<&Manifest> = object.iter().collect();
-        self.print(Outcome::Unchanged, Some(cluster), &request, None, &objects)
-    }
-
-    /// Tells how a submission ended: to people on stderr, as data on stdout
-    /// in the form that was asked for.
-    fn print(
-        &self,
-        outcome: Outcome,
-        cluster: Option<&Cluster>,
-        request: &WorkloadRequest,
-        planned: Option<(&Plan, &ManifestSet)>,
-        objects: &[&Manifest],
-    ) -> Result<(), CommandError> {
-        let submission = report::Submission {
-            outcome,
-            dry_run: self.dry_run,
-            context: cluster.map(Cluster::context),
-            request,
-            planned,
-            objects,
-        };
-        if outcome != Outcome::DryRun {
-            for line in submission.lines() {
-                self.ui
-                    .status(command_line::with_connection(&line, &self.args.connection));
-            }
-        }
-        let text = match self.output {
-            None => return Ok(()),
-            Some(OutputFormat::Json) => submission.json(),
-            Some(OutputFormat::Yaml) => render::manifest::to_yaml(objects.iter().copied()),
-            Some(OutputFormat::Name) if objects.is_empty() => {
-                existing::resource(request.kind).qualified_name(&request.name) + "\n"
-            }
-            Some(OutputFormat::Name) => objects
-                .iter()
-                .map(|object| object.qualified_name() + "\n")
-                .collect(),
-        };
-        self.ui.data(&text).map_err(cannot_write)
-    }
-
-    /// Adds, to the error that the name is taken, the commands that get out
-    /// of it: the one that was typed, with one flag changed.
-    fn ways_out(&self, error: SubmissionError, request: &WorkloadRequest) -> CommandError {
-        let SubmissionError::Exists { relation, .. } = &error else {
-            return error.into();
-        };
-        let typed = CommandLine::typed();
-        let replace: &[&str] = if *relation == Relation::Foreign {
-            &["--replace", "--force"]
-        } else {
-            &["--replace"]
-        };
-        let beside = plan::name::beside(&request.name, request.kind);
-        let ways = [
-            (typed.with(replace), "deletes it and submits anew"),
-            (
-                typed.with(&["--generate-name"]),
-                "submits beside it, under a name of its own",
-            ),
-            (
-                typed.with(&["--name", &beside]),
-                "submits beside it, under that name",
-            ),
-        ];
-        let mut error = CommandError::from(error);
-        for (command, what) in ways {
-            error = error.hint(format!("{command}  # {what}"));
-        }
-        error
-    }
-}
-
-/// Rehearses the whole set in the cluster, and returns its answers. Beside a
-/// workload that still has the name, under another one: most fields of an old
-/// one cannot be changed, which a rehearsal under its name would trip over.
-async fn preflight(
-    cluster: &Cluster,
-    plan: &Plan,
-    manifests: &ManifestSet,
-    existing: Option<&Existing>,
-) -> Result<Vec<Manifest>, CommandError> {
-    let renamed = existing
-        .map(|_| manifests.renamed(&format!("kaiwo-preflight-{}", request::random_word(6))));
-    let manifests = renamed.as_ref().unwrap_or(manifests);
-    let rehearsal = preflight::rehearse(cluster, manifests).await?;
-    if rehearsal.is_sent_away() {
-        plan::travel::check(plan)?;
-    }
-    if let Some(answer) = &rehearsal.queued {
-        preflight::check_managed(manifests.workload.namespace(), answer)?;
-    }
-    Ok(rehearsal.answers)
-}
-
-fn target_line(cluster: &Cluster, request: &WorkloadRequest, queue: &str) -> String {
-    format!(
-        "→ context {}, namespace {}, queue {queue}",
-        cluster.context(),
-        request.namespace
-    )
 }

@@ -2,9 +2,10 @@
 
 use std::io::ErrorKind;
 
-use crate::cli::{ContextCommand, EjectArgs, SubmitArgs, TemplateCommand};
+use crate::cli::{ContextCommand, EjectArgs, TemplateCommand};
 use crate::error::{CommandError, ErrorClass};
 use crate::plan::facts::Facts;
+use crate::plan::request::WorkloadRequest;
 use crate::render::context::TemplateContext;
 use crate::render::templates;
 use crate::ui::Ui;
@@ -12,7 +13,7 @@ use crate::workload::directory;
 use crate::{plan, yaml};
 
 use super::help::cannot_write;
-use super::request;
+use super::{request, serve, submit};
 
 /// Does what is asked with a template.
 pub fn run(command: &TemplateCommand, ui: Ui) -> Result<(), CommandError> {
@@ -21,7 +22,16 @@ pub fn run(command: &TemplateCommand, ui: Ui) -> Result<(), CommandError> {
             .data(&templates::flattened(args.kind))
             .map_err(cannot_write),
         TemplateCommand::Eject(args) => eject(args, ui),
-        TemplateCommand::Context(ContextCommand::Submit(args)) => context(args, ui),
+        TemplateCommand::Context(ContextCommand::Submit(args)) => {
+            let typed = args.settings(|name| std::env::var(name).ok())?;
+            let settings = request::settings(typed, args.workload.path.as_deref())?;
+            context(submit::request(args, &settings, ui)?, ui)
+        }
+        TemplateCommand::Context(ContextCommand::Serve(args)) => {
+            let typed = args.settings(|name| std::env::var(name).ok())?;
+            let settings = request::settings(typed, args.workload.path.as_deref())?;
+            context(serve::request(args, &settings, ui)?, ui)
+        }
     }
 }
 
@@ -70,10 +80,7 @@ fn eject(args: &EjectArgs, ui: Ui) -> Result<(), CommandError> {
 
 /// Prints the context that a template would be rendered with, without asking
 /// a cluster.
-fn context(args: &SubmitArgs, ui: Ui) -> Result<(), CommandError> {
-    let typed = args.settings(|name| std::env::var(name).ok())?;
-    let settings = request::settings(typed, args.path.as_deref())?;
-    let request = request::request(args, &settings, ui)?;
+fn context(request: WorkloadRequest, ui: Ui) -> Result<(), CommandError> {
     let plan = plan::plan(request, &Facts::Assumed)?;
     let parts = plan.request.upload.parts();
     let context = TemplateContext::new(&plan, &parts, None);

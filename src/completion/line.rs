@@ -289,7 +289,14 @@ mod tests {
     fn commands_and_flags() {
         assert_eq!(
             words("|"),
-            ["submit", "completion", "config", "template", "help"]
+            [
+                "submit",
+                "serve",
+                "completion",
+                "config",
+                "template",
+                "help"
+            ]
         );
         assert_eq!(words("su|"), ["submit"]);
         assert_eq!(words("config |"), ["show"]);

@@ -46,6 +46,9 @@ pub struct ClusterFacts {
     pub kueue: Option<String>,
     /// Whether KubeRay's `ray.io/v1` is served.
     pub ray: bool,
+    /// Group and version of KAITO's API that is served, the best that kaiwo
+    /// writes; `None` where KAITO is not installed.
+    pub kaito: Option<String>,
     /// The target namespace; `Known(None)` if it does not exist.
     pub namespace: Readable<Option<Namespace>>,
     /// LocalQueues of the namespace.

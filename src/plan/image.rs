@@ -1,6 +1,7 @@
 //! Which image runs the workload if the user names none.
 
 use super::Refusal;
+use super::name::WorkloadKind;
 use super::request::WorkloadRequest;
 use super::vendor::Vendor;
 
@@ -10,6 +11,10 @@ const ROCM_RAY: &str = "ghcr.io/silogen/rocm-ray:v0.5";
 const RAY_VERSION: &str = "2.46.0";
 /// Ray's own images, by version: with CUDA under `-gpu`, else for CPUs.
 const RAY: &str = "rayproject/ray";
+
+/// KAITO's image with its inference server for models of one's own, the one
+/// that KAITO's examples of custom models name.
+const KAITO_BASE: &str = "mcr.microsoft.com/aks/kaito/kaito-base:0.0.8";
 
 /// Returns the user's image, or the vendor's default for a directory.
 ///
@@ -22,6 +27,9 @@ pub fn choose(
 ) -> Result<String, Refusal> {
     if let Some(image) = &request.image {
         return Ok(image.clone());
+    }
+    if request.kind == WorkloadKind::Workspace {
+        return Ok(KAITO_BASE.to_owned());
     }
     let version = request.ray_version.as_deref().unwrap_or(RAY_VERSION);
     match vendor {

@@ -14,6 +14,7 @@ pub mod pod;
 pub mod queue;
 pub mod request;
 pub mod resources;
+pub mod service;
 pub mod taint;
 #[cfg(test)]
 mod testing;
@@ -126,8 +127,10 @@ pub struct Plan {
     pub worker: PodResources,
     /// Labels that the working pods' nodes must have.
     pub node_selector: BTreeMap<String, String>,
-    /// LocalQueue of the workload.
-    pub local_queue: String,
+    /// LocalQueue of the workload; `None` if it is not queued.
+    pub local_queue: Option<String>,
+    /// Group and version of the workload's kind, one that the cluster serves.
+    pub api_version: String,
     /// The LocalQueue, if it has to be made first.
     pub new_local_queue: Option<NewLocalQueue>,
     /// Whether the namespace has to be made first.
@@ -144,7 +147,7 @@ impl Plan {
         request: WorkloadRequest,
         shape: Shape,
         resource: Option<String>,
-        local_queue: String,
+        local_queue: Option<String>,
     ) -> Result<Self, Refusal> {
         let Shape {
             layout,
@@ -156,6 +159,7 @@ impl Plan {
         let vendor = resource.as_deref().map(Vendor::of);
         let image = image::choose(&request, vendor, layout.total() > 0)?;
         Ok(Self {
+            api_version: request.kind.api_version().to_owned(),
             image,
             layout,
             worker: resources::worker(layout.gpus_per_replica, &request.pods),
@@ -173,7 +177,8 @@ impl Plan {
     /// Returns whether the workload is a Job of several pods, which find one
     /// another through an index and a headless Service.
     pub fn indexed(&self) -> bool {
-        self.request.kind != WorkloadKind::RayJob && self.layout.replicas > 1
+        matches!(self.request.kind, WorkloadKind::Job | WorkloadKind::CronJob)
+            && self.layout.replicas > 1
     }
 }
 
@@ -191,7 +196,10 @@ pub struct Needs {
 
 /// Returns what has to be read before [`plan`] knows all it can.
 pub fn needs(request: &WorkloadRequest, facts: &ClusterFacts) -> Needs {
-    let Ok(choice) = queue::choose(&request.queue, facts, &request.namespace, true) else {
+    let Some(queue) = &request.queue else {
+        return service::needs(request);
+    };
+    let Ok(choice) = queue::choose(queue, facts, &request.namespace, true) else {
         return Needs::default();
     };
     let spec = choice.cluster_queue.as_ref().map(|queue| &queue.spec);
@@ -221,11 +229,16 @@ pub fn plan(request: WorkloadRequest, facts: &Facts) -> Result<Plan, Refusal> {
 
 fn plan_assumed(request: WorkloadRequest) -> Result<Plan, Refusal> {
     let mut assumptions = Vec::new();
+    // KAITO knows NVIDIA's GPUs only.
+    let usual = match request.kind {
+        WorkloadKind::Workspace => k8s::NVIDIA_GPU,
+        _ => k8s::AMD_GPU,
+    };
     let resource = request.gpu_resource.clone().unwrap_or_else(|| {
         if request.gpus.wants_gpus() {
-            assumptions.push(format!("{} (--gpu-resource)", k8s::AMD_GPU));
+            assumptions.push(format!("{usual} (--gpu-resource)"));
         }
-        k8s::AMD_GPU.to_owned()
+        usual.to_owned()
     });
     let per_node = request.gpus_per_node.unwrap_or_else(|| {
         if request.gpus.needs_node_size() {
@@ -241,7 +254,7 @@ fn plan_assumed(request: WorkloadRequest) -> Result<Plan, Refusal> {
     let queue = request.queue.clone();
     let mut plan = Plan::of(request, shape, Some(resource), queue.clone())?;
     plan.new_namespace = plan.request.create_namespace;
-    plan.new_local_queue = Some(NewLocalQueue {
+    plan.new_local_queue = queue.map(|queue| NewLocalQueue {
         api_version: ASSUMED_KUEUE.to_owned(),
         name: queue.clone(),
         cluster_queue: queue,
@@ -251,17 +264,39 @@ fn plan_assumed(request: WorkloadRequest) -> Result<Plan, Refusal> {
 }
 
 fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Refusal> {
-    let kueue = operators(&request, facts)?;
-    let missing = facts.namespace == Readable::Known(None);
-    if missing && !request.create_namespace {
+    operators(&request, facts)?;
+    let new_namespace = facts.namespace == Readable::Known(None);
+    if new_namespace && !request.create_namespace {
         return Err(
             Refusal::new(format!("namespace {:?} does not exist", request.namespace))
                 .about(format!("namespace/{}", request.namespace))
                 .hint("--create-namespace makes it, -n names another"),
         );
     }
+    let plan = match request.queue.clone() {
+        Some(queue) => plan_queued(request, &queue, facts),
+        None => service::plan(request, facts),
+    }?;
+    Ok(Plan {
+        new_namespace,
+        ..plan
+    })
+}
+
+/// Decides what is submitted to a queue.
+fn plan_queued(
+    request: WorkloadRequest,
+    queue: &str,
+    facts: &ClusterFacts,
+) -> Result<Plan, Refusal> {
+    let kueue = facts.kueue.clone().ok_or_else(|| {
+        Refusal::new(
+            "Kueue is not installed: the cluster does not serve kueue.x-k8s.io/v1beta1 or v1beta2",
+        )
+        .hint("an admin installs it: https://kueue.sigs.k8s.io/docs/installation/")
+    })?;
     check_priority_class(&request, facts)?;
-    let choice = queue::choose(&request.queue, facts, &request.namespace, request.force)?;
+    let choice = queue::choose(queue, facts, &request.namespace, request.force)?;
     let resource = gpu_resource(&request, &choice, facts)?;
     let offers = match &resource {
         Some(resource) if request.gpus.wants_gpus() => offers(&request, facts, &choice, resource)?,
@@ -313,11 +348,11 @@ fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Ref
         forecast = Forecast::new(room, &shape.flavors, counted.unwrap_or("cpu"), &sets);
     }
 
-    let mut plan = Plan::of(request, shape, resource, choice.local_queue.clone())?;
+    let local_queue = Some(choice.local_queue.clone());
+    let mut plan = Plan::of(request, shape, resource, local_queue)?;
     if choice.sends_away(facts) {
         travel::check(&plan)?;
     }
-    plan.new_namespace = missing;
     plan.new_local_queue = choice
         .create_for
         .clone()
@@ -333,19 +368,23 @@ fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Ref
     Ok(plan)
 }
 
-/// Returns Kueue's API version, once every operator that is needed is there.
-fn operators(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<String, Refusal> {
-    if request.kind == WorkloadKind::RayJob && !facts.ray {
+/// Checks that the operator of the kind is there.
+fn operators(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<(), Refusal> {
+    if request.kind.is_ray() && !facts.ray {
         return Err(Refusal::new("KubeRay is not installed: the cluster does not serve ray.io/v1")
-            .hint("without --ray the workload runs as a Job")
+            .hint(match request.kind.is_batch() {
+                true => "without --ray the workload runs as a Job",
+                false => "without --ray it is served by a Deployment",
+            })
             .hint("an admin installs it: https://docs.ray.io/en/latest/cluster/kubernetes/getting-started/kuberay-operator-installation.html"));
     }
-    facts.kueue.clone().ok_or_else(|| {
-        Refusal::new(
-            "Kueue is not installed: the cluster does not serve kueue.x-k8s.io/v1beta1 or v1beta2",
+    if request.kind == WorkloadKind::Workspace && facts.kaito.is_none() {
+        return Err(Refusal::new(
+            "KAITO is not installed: the cluster does not serve kaito.sh/v1beta1 or v1alpha1",
         )
-        .hint("an admin installs it: https://kueue.sigs.k8s.io/docs/installation/")
-    })
+        .hint("an admin installs it: https://kaito-project.github.io/kaito/docs/installation"));
+    }
+    Ok(())
 }
 
 /// Kueue makes no Workload for a Job whose priority class it does not know, and

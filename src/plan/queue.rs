@@ -288,6 +288,7 @@ mod tests {
         ClusterFacts {
             kueue: Some("kueue.x-k8s.io/v1beta2".into()),
             ray: true,
+            kaito: None,
             namespace: Readable::Known(Some(Namespace {
                 metadata: named("ml"),
             })),

@@ -38,8 +38,9 @@ pub struct WorkloadRequest {
     pub name: String,
     /// Its namespace.
     pub namespace: String,
-    /// LocalQueue or ClusterQueue, as the user named it.
-    pub queue: String,
+    /// LocalQueue or ClusterQueue, as the user named it; `None` starts at once,
+    /// past every queue.
+    pub queue: Option<String>,
     /// Who submits.
     pub user: String,
     /// Directory or image, for the label.
@@ -76,6 +77,9 @@ pub struct WorkloadRequest {
     /// When it ends, is tried again and is deleted.
     #[serde(skip_serializing_if = "is_default")]
     pub lifetime: Lifetime,
+    /// How it is reached, and what it serves.
+    #[serde(skip_serializing_if = "is_default")]
+    pub serving: Serving,
     /// Template of the user's own.
     #[serde(skip_serializing_if = "is_default")]
     pub template: Option<CustomTemplate>,
@@ -88,6 +92,22 @@ pub struct WorkloadRequest {
     /// Whether to queue what cannot be admitted.
     #[serde(skip)]
     pub force: bool,
+}
+
+/// What only services have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Serving {
+    /// Port the container listens on.
+    pub port: Option<u16>,
+    /// Path that answers once it is ready.
+    pub health_path: Option<String>,
+    /// Configuration of Ray Serve, as the user wrote it.
+    pub serve_config: Option<String>,
+    /// Model of KAITO's catalogue.
+    pub model: Option<String>,
+    /// Virtual machines that KAITO makes.
+    pub instance_type: Option<String>,
 }
 
 /// When a CronJob starts its Jobs: five fields of cron, in the time zone of the

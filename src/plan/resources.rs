@@ -71,8 +71,10 @@ pub fn pod_sets(
         );
     }
     let mut sets = vec![workers];
-    if request.kind == WorkloadKind::RayJob {
+    if request.kind.is_ray() {
         sets.push(plain_set(1, RAY_HEAD, pods));
+    }
+    if request.kind == WorkloadKind::RayJob {
         sets.push(plain_set(1, RAY_SUBMITTER, pods));
     }
     sets

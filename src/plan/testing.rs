@@ -37,6 +37,7 @@ pub fn facts(queues: Vec<ClusterQueue>, flavors: Vec<ResourceFlavor>) -> Cluster
     ClusterFacts {
         kueue: Some("kueue.x-k8s.io/v1beta2".into()),
         ray: true,
+        kaito: Some("kaito.sh/v1beta1".into()),
         namespace: Readable::Known(Some(Namespace::default())),
         local_queues: Readable::Known(vec![]),
         cluster_queues: Readable::Known(queues),

@@ -10,7 +10,7 @@ use super::{Plan, Refusal};
 /// [`Refusal`] with what would stay behind. It is wrong rather than hopeless:
 /// `--force` does not pass it.
 pub fn check(plan: &Plan) -> Result<(), Refusal> {
-    let queue = &plan.local_queue;
+    let queue = plan.local_queue.as_deref().unwrap_or_default();
     let refuse = |what: &str| {
         Refusal::new(format!(
             "queue {queue:?} sends workloads to other clusters (MultiKueue), and {what}"

@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::environment::{EnvVarContext, env_vars, literal};
 use super::support;
 use crate::plan::Plan;
+use crate::plan::name::WorkloadKind;
 use crate::plan::pod::{ClaimMount, PodSettings};
-use crate::plan::request::Run;
+use crate::plan::request::{Run, WorkloadRequest};
 use crate::plan::resources::{PodResources, RAY_HEAD, RAY_SUBMITTER};
 use crate::quantity::Quantity;
 use crate::workload::custom::CustomConfig;
@@ -19,6 +20,20 @@ use crate::workload::upload::UploadPart;
 
 /// Where the files of a job appear.
 pub const WORKLOAD_DIRECTORY: &str = "/workload";
+/// Where the files of a service appear: below a directory on Python's path, so
+/// that they are the module `app`.
+const SERVICE_DIRECTORY: &str = "/workload/app";
+
+/// Where the Service that KAITO makes sends its requests (v0.1 to v0.12).
+const KAITO_PORT: u16 = 5000;
+
+/// Returns where the files of a workload appear.
+pub fn directory(kind: WorkloadKind) -> &'static str {
+    match kind.is_batch() {
+        true => WORKLOAD_DIRECTORY,
+        false => SERVICE_DIRECTORY,
+    }
+}
 /// Where a workload may write.
 pub const SCRATCH_DIRECTORY: &str = "/scratch";
 
@@ -169,6 +184,12 @@ pub struct Scheduling {
     /// Labels that the working pods' nodes must have.
     #[serde(rename = "NodeSelector")]
     pub node_selector: BTreeMap<String, String>,
+    /// Virtual machines that KAITO makes, or nothing.
+    #[serde(rename = "InstanceType")]
+    pub instance_type: Option<String>,
+    /// Labels by which KAITO chooses or makes nodes; empty for other kinds.
+    #[serde(rename = "LabelSelector")]
+    pub label_selector: BTreeMap<String, String>,
     /// Labels that the nodes of pods without GPUs must have.
     #[serde(rename = "HeadNodeSelector")]
     pub head_node_selector: BTreeMap<String, String>,
@@ -236,16 +257,27 @@ pub struct Workload {
     pub command: Vec<String>,
     /// Version of Ray, or nothing.
     pub ray_version: Option<String>,
+    /// Group and version of the workload's kind.
+    #[serde(rename = "APIVersion")]
+    pub api_version: String,
+    /// Configuration of Ray Serve, or nothing.
+    pub serveconfig: Option<String>,
+    /// Port of a service, or nothing.
+    pub port: Option<u16>,
+    /// Path of its probes, or nothing.
+    pub health_path: Option<String>,
 }
 
 /// The queue.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct WorkloadMeta {
-    /// LocalQueue of the workload.
-    pub queue: String,
+    /// LocalQueue of the workload, or nothing.
+    pub queue: Option<String>,
     /// WorkloadPriorityClass, or nothing.
     pub priority_class: Option<String>,
+    /// Model of KAITO's catalogue, or nothing.
+    pub model: Option<String>,
 }
 
 impl<'a> TemplateContext<'a> {
@@ -254,7 +286,7 @@ impl<'a> TemplateContext<'a> {
     pub fn new(plan: &'a Plan, parts: &[UploadPart<'_>], submission: Option<&str>) -> Self {
         let request = &plan.request;
         let pods = &request.pods;
-        let command = command(&request.run);
+        let command = command(request);
         Self {
             meta: Meta {
                 name: request.name.clone(),
@@ -281,19 +313,25 @@ impl<'a> TemplateContext<'a> {
                 secret_volumes: secret_volumes(plan),
                 volumes: volumes(pods),
                 uploads: uploads(plan, parts),
-                working_dir: (!request.upload.is_empty()).then_some(WORKLOAD_DIRECTORY),
+                working_dir: (!request.upload.is_empty()).then(|| directory(request.kind)),
             },
             scheduling: Scheduling {
                 total_requested_gpus: plan.layout.total(),
                 calculated_replicas: plan.layout.replicas,
                 calculated_gpus_per_replica: plan.layout.gpus_per_replica,
                 gpu_resource: plan.gpu_resource.clone(),
-                node_selector: pods
-                    .node_selector
-                    .clone()
-                    .into_iter()
-                    .chain(plan.node_selector.clone())
-                    .collect(),
+                node_selector: match request.kind {
+                    // KAITO itself keeps the pods to the nodes it has chosen.
+                    WorkloadKind::Workspace => BTreeMap::new(),
+                    _ => pods
+                        .node_selector
+                        .clone()
+                        .into_iter()
+                        .chain(plan.node_selector.clone())
+                        .collect(),
+                },
+                instance_type: request.serving.instance_type.clone(),
+                label_selector: label_selector(request),
                 head_node_selector: pods.node_selector.clone(),
                 tolerations: tolerations(pods),
                 storage: pods.storage.as_ref().map(|storage| StorageContext {
@@ -316,13 +354,35 @@ impl<'a> TemplateContext<'a> {
                 entrypoint: (!command.is_empty()).then(|| command.join(" ")),
                 command: command.iter().map(|word| literal(word)).collect(),
                 ray_version: request.ray_version.clone(),
+                api_version: plan.api_version.clone(),
+                serveconfig: request.serving.serve_config.clone(),
+                port: port(request),
+                health_path: request.serving.health_path.clone(),
             },
             workload_meta: WorkloadMeta {
                 queue: plan.local_queue.clone(),
                 priority_class: request.priority_class.clone(),
+                model: request.serving.model.clone(),
             },
             custom: &request.custom,
         }
+    }
+}
+
+fn label_selector(request: &WorkloadRequest) -> BTreeMap<String, String> {
+    match request.kind {
+        WorkloadKind::Workspace if request.pods.node_selector.is_empty() => {
+            BTreeMap::from([("apps".to_owned(), request.name.clone())])
+        }
+        WorkloadKind::Workspace => request.pods.node_selector.clone(),
+        _ => BTreeMap::new(),
+    }
+}
+
+fn port(request: &WorkloadRequest) -> Option<u16> {
+    match request.kind {
+        WorkloadKind::Workspace => Some(KAITO_PORT),
+        _ => request.serving.port,
     }
 }
 
@@ -349,9 +409,9 @@ fn tolerations(pods: &PodSettings) -> Vec<TolerationContext> {
         .collect()
 }
 
-fn command(run: &Run) -> Vec<String> {
-    let script = format!("{WORKLOAD_DIRECTORY}/{FILE_NAME}");
-    match run {
+fn command(request: &WorkloadRequest) -> Vec<String> {
+    let script = format!("{}/{FILE_NAME}", directory(request.kind));
+    match &request.run {
         Run::Image => Vec::new(),
         Run::Script(Script::Direct) => vec![script],
         Run::Script(Script::Shell) => vec!["sh".to_owned(), script],

@@ -12,7 +12,7 @@ use super::check;
 use super::context::TemplateContext;
 use super::manifest::Manifest;
 use super::templates::Rendered;
-use crate::k8s::{self, Resource};
+use crate::k8s;
 use crate::plan::name::WorkloadKind;
 use crate::quantity::ByteSize;
 use crate::yaml;
@@ -181,11 +181,11 @@ impl Adoption<'_> {
     }
 
     fn workload(&self, mut manifest: Manifest) -> Result<Manifest, RenderError> {
-        let wanted = Resource::of(self.kind.api_version(), self.kind.name());
-        if manifest.resource() != wanted.as_ref() {
+        let version = &self.context.workload.api_version;
+        if manifest.api_version() != version {
             return Err(self.wrong(
                 format!("a {} of {}", manifest.kind(), manifest.api_version()),
-                format!("write apiVersion: {}", self.kind.api_version()),
+                format!("write apiVersion: {version}"),
             ));
         }
         let name = &self.context.meta.name;
@@ -196,13 +196,10 @@ impl Adoption<'_> {
             ));
         }
         let queue = self.queue_labels();
-        match self.kind {
-            WorkloadKind::CronJob => {
-                let job = ["spec", "jobTemplate", "metadata"];
-                manifest.label(&job, &queue);
-                manifest.label(&job, &self.context.meta.labels);
-            }
-            WorkloadKind::Job | WorkloadKind::RayJob => {}
+        if self.kind == WorkloadKind::CronJob {
+            let job = ["spec", "jobTemplate", "metadata"];
+            manifest.label(&job, &queue);
+            manifest.label(&job, &self.context.meta.labels);
         }
         manifest.label(&["metadata"], &queue);
         for template in pod_templates(self.kind) {
@@ -228,7 +225,7 @@ impl Adoption<'_> {
     fn queue_labels(&self) -> BTreeMap<String, String> {
         let meta = &self.context.workload_meta;
         let labels = [
-            (k8s::QUEUE_NAME_LABEL, Some(&meta.queue)),
+            (k8s::QUEUE_NAME_LABEL, meta.queue.as_ref()),
             (k8s::PRIORITY_CLASS_LABEL, meta.priority_class.as_ref()),
         ];
         labels
@@ -242,7 +239,7 @@ impl Adoption<'_> {
 /// item of a list.
 fn pod_templates(kind: WorkloadKind) -> &'static [&'static [&'static str]] {
     match kind {
-        WorkloadKind::Job => &[&["spec", "template"]],
+        WorkloadKind::Job | WorkloadKind::Deployment => &[&["spec", "template"]],
         WorkloadKind::CronJob => &[&["spec", "jobTemplate", "spec", "template"]],
         WorkloadKind::RayJob => &[
             &["spec", "submitterPodTemplate"],
@@ -255,5 +252,16 @@ fn pod_templates(kind: WorkloadKind) -> &'static [&'static [&'static str]] {
                 "template",
             ],
         ],
+        WorkloadKind::RayService => &[
+            &["spec", "rayClusterConfig", "headGroupSpec", "template"],
+            &[
+                "spec",
+                "rayClusterConfig",
+                "workerGroupSpecs",
+                "*",
+                "template",
+            ],
+        ],
+        WorkloadKind::Workspace => &[&["inference", "template"]],
     }
 }

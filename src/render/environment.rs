@@ -3,10 +3,13 @@
 
 use serde::Serialize;
 
-use super::context::SCRATCH_DIRECTORY;
+use super::context::{SCRATCH_DIRECTORY, WORKLOAD_DIRECTORY};
 use crate::plan::Plan;
 use crate::plan::name::WorkloadKind;
 use crate::workload::env_file::EnvSource;
+
+/// Variable with the directories that Python imports from.
+const PYTHON_PATH: &str = "PYTHONPATH";
 
 /// One variable: a value, or a reference.
 #[derive(Debug, Default, Serialize)]
@@ -49,11 +52,19 @@ pub fn literal(text: &str) -> String {
 /// Returns the variables of a container: the user's, then kaiwo's.
 pub fn env_vars(plan: &Plan) -> Vec<EnvVarContext> {
     let environment = &plan.request.environment;
+    // Ray Serve imports what was uploaded, as the module `app`.
+    let imports_uploads = plan.request.kind == WorkloadKind::RayService;
     let mut variables: Vec<EnvVarContext> = environment
         .variables
         .iter()
         .map(|variable| match &variable.source {
-            EnvSource::Value(value) => value_of(&variable.name, literal(value)),
+            EnvSource::Value(value) => {
+                let value = match imports_uploads && variable.name == PYTHON_PATH {
+                    true => format!("{WORKLOAD_DIRECTORY}:{value}"),
+                    false => value.clone(),
+                };
+                value_of(&variable.name, literal(&value))
+            }
             EnvSource::Secret { secret, key } => EnvVarContext {
                 name: variable.name.clone(),
                 from_secret: Some(FromSecret {
@@ -75,6 +86,9 @@ pub fn env_vars(plan: &Plan) -> Vec<EnvVarContext> {
     ];
     if plan.indexed() {
         injected.extend(rendezvous(plan));
+    }
+    if imports_uploads {
+        injected.push(value_of(PYTHON_PATH, WORKLOAD_DIRECTORY.to_owned()));
     }
     // What the user sets stands, whatever its name.
     injected.retain(|variable| !environment.sets(&variable.name));
@@ -104,7 +118,7 @@ fn rendezvous(plan: &Plan) -> Vec<EnvVarContext> {
             ));
             format!("$({JOB_NAME})")
         }
-        WorkloadKind::Job | WorkloadKind::RayJob => name.clone(),
+        _ => name.clone(),
     };
     let address = format!("{job}-0.{name}");
     variables.extend([

@@ -16,7 +16,7 @@ use crate::yaml;
 
 /// Templates that are included in others come first, because Tera checks
 /// that what is included exists.
-const TEMPLATES: [(&str, &str); 13] = [
+const TEMPLATES: [(&str, &str); 18] = [
     (
         "queue_labels.yaml.tera",
         include_str!("../../templates/queue_labels.yaml.tera"),
@@ -54,6 +54,14 @@ const TEMPLATES: [(&str, &str); 13] = [
         include_str!("../../templates/service.yaml.tera"),
     ),
     (
+        "workload_pod.yaml.tera",
+        include_str!("../../templates/workload_pod.yaml.tera"),
+    ),
+    (
+        "ray_cluster.yaml.tera",
+        include_str!("../../templates/ray_cluster.yaml.tera"),
+    ),
+    (
         "job_spec.yaml.tera",
         include_str!("../../templates/job_spec.yaml.tera"),
     ),
@@ -69,6 +77,18 @@ const TEMPLATES: [(&str, &str); 13] = [
         "rayjob.yaml.tera",
         include_str!("../../templates/rayjob.yaml.tera"),
     ),
+    (
+        "deployment.yaml.tera",
+        include_str!("../../templates/deployment.yaml.tera"),
+    ),
+    (
+        "rayservice.yaml.tera",
+        include_str!("../../templates/rayservice.yaml.tera"),
+    ),
+    (
+        "workspace.yaml.tera",
+        include_str!("../../templates/workspace.yaml.tera"),
+    ),
 ];
 
 /// Returns the name of the built-in template of a kind.
@@ -77,6 +97,9 @@ pub fn name_of(kind: WorkloadKind) -> &'static str {
         WorkloadKind::Job => "job.yaml.tera",
         WorkloadKind::RayJob => "rayjob.yaml.tera",
         WorkloadKind::CronJob => "cronjob.yaml.tera",
+        WorkloadKind::Deployment => "deployment.yaml.tera",
+        WorkloadKind::RayService => "rayservice.yaml.tera",
+        WorkloadKind::Workspace => "workspace.yaml.tera",
     }
 }
 

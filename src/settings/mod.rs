@@ -263,6 +263,16 @@ settings! {
         ttl: Seconds = "KAIWO_TTL";
         /// Time after its start at which the workload is ended.
         max_runtime: Seconds = "KAIWO_MAX_RUNTIME";
+        /// Model that KAITO serves: one of its catalogue, or `org/name`.
+        model: String = "KAIWO_MODEL";
+        /// Whether KAITO serves the workload.
+        kaito: Switch = "KAIWO_KAITO";
+        /// Virtual machines that KAITO makes for the workload.
+        instance_type: String = "KAIWO_INSTANCE_TYPE";
+        /// Port that a service listens on.
+        port: i64 = "KAIWO_PORT";
+        /// Path under which a service says that it is ready.
+        health_path: String = "KAIWO_HEALTH_PATH";
         /// Most bytes that are uploaded.
         upload_limit: ByteSize = "KAIWO_UPLOAD_LIMIT";
         /// Whether to queue what cannot be admitted now.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::error::CommandError;
 use crate::plan::Plan;
 use crate::plan::forecast::{Forecast, Lack};
-use crate::plan::request::WorkloadRequest;
+use crate::plan::request::{Serving, WorkloadRequest};
 use crate::plan::vendor::is_gpu_resource;
 use crate::render::manifest::{Manifest, ManifestSet};
 use crate::settings::DryRun;
@@ -18,12 +18,18 @@ pub fn forecast(plan: &Plan) -> String {
     let request = &plan.request;
     let layout = plan.layout;
     let mut parts = Vec::new();
-    match &plan.gpu_resource {
-        Some(resource) => {
+    match (&request.serving, &plan.gpu_resource) {
+        (
+            Serving {
+                model: Some(model), ..
+            },
+            _,
+        ) => parts.push(format!("model {model}")),
+        (_, Some(resource)) => {
             let unit = if layout.total() == 1 { "GPU" } else { "GPUs" };
             parts.push(format!("{} {unit} = {layout} {resource}", layout.total()));
         }
-        None => {
+        (_, None) => {
             let pods = if layout.replicas == 1 {
                 String::new()
             } else {
@@ -34,6 +40,9 @@ pub fn forecast(plan: &Plan) -> String {
                 plan.worker.cpu, plan.worker.memory
             ));
         }
+    }
+    if let Some(instance) = &request.serving.instance_type {
+        parts.push(format!("on {instance}"));
     }
     if !plan.node_selector.is_empty() {
         let labels: Vec<String> = plan
@@ -117,6 +126,8 @@ pub enum Outcome {
     Unchanged,
     /// Another one of its name was deleted first.
     Replaced,
+    /// It was there already, and was changed in place.
+    Updated,
     /// Nothing was created: a dry run.
     DryRun,
 }
@@ -148,6 +159,7 @@ impl Submission<'_> {
             Outcome::Created => "created",
             Outcome::Unchanged => "unchanged",
             Outcome::Replaced => "replaced",
+            Outcome::Updated => "updated",
             Outcome::DryRun => "dry run",
         };
         let made = match self.planned {
@@ -173,9 +185,11 @@ impl Submission<'_> {
             dry_run: (self.dry_run != DryRun::None).then_some(self.dry_run),
             context: self.context,
             namespace: &request.namespace,
-            queue: plan.map_or(&request.queue, |plan| &plan.local_queue),
+            queue: plan
+                .map_or(&request.queue, |plan| &plan.local_queue)
+                .as_deref(),
             workload: ObjectName {
-                api_version: request.kind.api_version(),
+                api_version: plan.map_or(request.kind.api_version(), |plan| &plan.api_version),
                 kind: request.kind.name(),
                 name: &request.name,
             },
@@ -222,7 +236,8 @@ struct SubmitReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<&'a str>,
     namespace: &'a str,
-    queue: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<&'a str>,
     workload: ObjectName<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     gpus: Option<Gpus<'a>>,

@@ -11,6 +11,7 @@ use super::custom::CustomTemplate;
 use super::entrypoint::{self, Entrypoint};
 use super::upload::{PART_LIMIT, UploadFile};
 use crate::quantity::ByteSize;
+use crate::yaml;
 
 /// Files in the top directory that are read by kaiwo and not uploaded. The
 /// entrypoint is uploaded too, but in the form it is executed in.
@@ -19,13 +20,15 @@ const SPECIAL: [&str; 6] = [
     ENV,
     PROJECT_SETTINGS,
     TEMPLATE,
-    "serveconfig",
+    SERVE_CONFIG,
     IGNORE,
 ];
 /// Name of the file with variables.
 const ENV: &str = "env";
 /// Name of the file with a template of the user's own.
 pub const TEMPLATE: &str = "template";
+/// Name of the file with the configuration of Ray Serve.
+pub const SERVE_CONFIG: &str = "serveconfig";
 /// Name of the file with settings.
 pub const PROJECT_SETTINGS: &str = "kaiwoconfig";
 /// Name of the file that says what is not uploaded.
@@ -85,6 +88,29 @@ pub fn read_template(
 ) -> Result<Option<CustomTemplate>, WorkloadError> {
     let found = chosen_or_beside(path, TEMPLATE, chosen)?;
     Ok(found.map(|(file, text)| CustomTemplate { file, text }))
+}
+
+/// Returns the configuration of Ray Serve in a directory, as the user wrote it;
+/// checked to be a YAML mapping.
+///
+/// # Errors
+/// [`WorkloadError`] if it is there and no mapping.
+pub fn read_serve_config(path: &Path) -> Result<Option<String>, WorkloadError> {
+    let file = path.join(SERVE_CONFIG);
+    let Some(text) = read_text(&file)? else {
+        return Ok(None);
+    };
+    let documents = yaml::parse_documents(&file, &text)?;
+    match documents[..] {
+        [serde_json::Value::Object(_)] => Ok(Some(text)),
+        _ => Err(WorkloadError::Value {
+            file,
+            line: 0,
+            message: "the configuration of Ray Serve is no mapping".to_owned(),
+            hint: "begin with:\n\napplications:\n- name: app\n  route_prefix: /\n  import_path: app:deployment\n"
+                .to_owned(),
+        }),
+    }
 }
 
 /// Returns a file and its text: `chosen`, which must exist, else the one of

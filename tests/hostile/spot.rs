@@ -6,7 +6,7 @@ use std::path::Path;
 use kaiwo::plan::gpu::GpuRequest;
 use kaiwo::plan::name::WorkloadKind;
 use kaiwo::plan::pod::PodSettings;
-use kaiwo::plan::request::{Lifetime, Run, Schedule, WorkloadRequest};
+use kaiwo::plan::request::{Lifetime, Run, Schedule, Serving, WorkloadRequest};
 use kaiwo::workload::custom::{CustomConfig, CustomTemplate};
 use kaiwo::workload::entrypoint::{Entrypoint, FILE_NAME};
 use kaiwo::workload::env_file::{self, Environment};
@@ -93,10 +93,14 @@ pub enum Spot {
     Custom,
     /// Its key, which the template writes as one.
     CustomKey,
+    HealthPath,
+    ServeConfig,
+    Model,
+    InstanceType,
 }
 
 /// All of them.
-pub const SPOTS: [Spot; 31] = [
+pub const SPOTS: [Spot; 35] = [
     Spot::Variable,
     Spot::VariableName,
     Spot::SecretName,
@@ -128,6 +132,10 @@ pub const SPOTS: [Spot; 31] = [
     Spot::Key,
     Spot::Custom,
     Spot::CustomKey,
+    Spot::HealthPath,
+    Spot::ServeConfig,
+    Spot::Model,
+    Spot::InstanceType,
 ];
 
 /// What carries the value.
@@ -139,15 +147,23 @@ pub enum Workload {
     CronJob,
     /// A Job from a template of the user's own.
     Template,
+    Deployment,
+    RayService,
+    Preset,
+    Workspace,
 }
 
 /// All of them.
-pub const WORKLOADS: [Workload; 5] = [
+pub const WORKLOADS: [Workload; 9] = [
     Workload::Job,
     Workload::IndexedJob,
     Workload::RayJob,
     Workload::CronJob,
     Workload::Template,
+    Workload::Deployment,
+    Workload::RayService,
+    Workload::Preset,
+    Workload::Workspace,
 ];
 
 /// A template that writes values in every way there is: alone, joined, as a
@@ -202,6 +218,10 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         Workload::RayJob => (WorkloadKind::RayJob, 16),
         Workload::CronJob => (WorkloadKind::CronJob, 16),
         Workload::Template => (WorkloadKind::Job, 8),
+        Workload::Deployment => (WorkloadKind::Deployment, 16),
+        Workload::RayService => (WorkloadKind::RayService, 16),
+        Workload::Preset => (WorkloadKind::Workspace, 0),
+        Workload::Workspace => (WorkloadKind::Workspace, 8),
     };
     let own_template = workload == Workload::Template;
     let at = |here: Spot, usual: &str| {
@@ -216,13 +236,33 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
             !name.is_empty() && !name.contains(['/', '\0']) && name != "." && name.len() <= 255;
         fits && !name.starts_with("..")
     };
+    // A preset is served as it is: nothing of its pods can be said.
+    let of_presets = [
+        Spot::Version,
+        Spot::User,
+        Spot::App,
+        Spot::Name,
+        Spot::Namespace,
+        Spot::Label,
+        Spot::Annotation,
+        Spot::NodeLabel,
+        Spot::Model,
+        Spot::InstanceType,
+    ];
+    if workload == Workload::Preset && !of_presets.contains(&spot) {
+        return None;
+    }
     let accepted = match spot {
         Spot::Image => !value.is_empty() && !value.contains(char::is_whitespace),
         Spot::Version | Spot::User => !value.is_empty(),
         // Of Job it is no part; empty, it is not given.
-        Spot::RayVersion => kind == WorkloadKind::RayJob && !value.is_empty(),
+        Spot::RayVersion => kind.is_ray() && !value.is_empty(),
         // The operating system hands over no such words.
-        Spot::Word => !value.contains('\0'),
+        Spot::Word => {
+            !value.contains('\0')
+                && kind != WorkloadKind::RayService
+                && workload != Workload::Preset
+        }
         Spot::FileName | Spot::FileInDirectory => file_name(value),
         Spot::Namespace | Spot::Queue | Spot::PriorityClass => {
             NASTY_NAMES.contains(&value) || value == PLACEHOLDER
@@ -232,6 +272,10 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
                 || value == PLACEHOLDER
         }
         Spot::Custom => own_template,
+        Spot::HealthPath => matches!(workload, Workload::Deployment | Workload::Workspace),
+        Spot::ServeConfig => workload == Workload::RayService && !value.is_empty(),
+        Spot::Model => workload == Workload::Preset && !value.is_empty(),
+        Spot::InstanceType => kind == WorkloadKind::Workspace && !value.is_empty(),
         // YAML has no keys of more than 1024 characters.
         Spot::CustomKey => own_template && value.len() < 1024 / 6,
         _ => true,
@@ -252,7 +296,8 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
     }];
     let words = ["sh", "-c", &at(Spot::Word, "true")].map(str::to_owned);
     let run = match kind {
-        WorkloadKind::Job | WorkloadKind::CronJob => Run::Command(words.to_vec()),
+        WorkloadKind::RayService => Run::Image,
+        _ if workload == Workload::Preset => Run::Image,
         WorkloadKind::RayJob => {
             let entrypoint = Entrypoint::of_command(&words);
             // Among the files it stands first, whatever the others' names.
@@ -265,6 +310,7 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
             }
             Run::Script(entrypoint.script)
         }
+        _ => Run::Command(words.to_vec()),
     };
     let key = at(Spot::Key, "key");
     let pods = pods(&at, &key)?;
@@ -273,7 +319,7 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         kind,
         name: at(Spot::Name, "name"),
         namespace: at(Spot::Namespace, "team"),
-        queue: at(Spot::Queue, "queue"),
+        queue: Some(at(Spot::Queue, "queue")),
         user: at(Spot::User, "alice"),
         app: at(Spot::App, "app"),
         version: Some(at(Spot::Version, "v1")),
@@ -293,6 +339,7 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         pods,
         priority_class: Some(at(Spot::PriorityClass, "high")),
         lifetime: Lifetime::default(),
+        serving: serving(workload, &at),
         template: own_template.then(template),
         custom: if own_template {
             custom(&at)
@@ -302,6 +349,21 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         create_namespace: false,
         force: false,
     })
+}
+
+/// Fills in what only services have.
+fn serving(workload: Workload, at: &dyn Fn(Spot, &str) -> String) -> Serving {
+    let only = |this: Workload, spot, usual| (workload == this).then(|| at(spot, usual));
+    let health_path = format!("/{}", at(Spot::HealthPath, "health"));
+    let own = matches!(workload, Workload::Deployment | Workload::Workspace);
+    let kaito = matches!(workload, Workload::Preset | Workload::Workspace);
+    Serving {
+        port: (workload == Workload::Deployment).then_some(8000),
+        health_path: own.then_some(health_path),
+        serve_config: only(Workload::RayService, Spot::ServeConfig, "applications: []"),
+        model: only(Workload::Preset, Spot::Model, "phi-4"),
+        instance_type: kaito.then(|| at(Spot::InstanceType, "Standard_NC24ads_A100_v4")),
+    }
 }
 
 /// Fills in every setting of pods; nothing if one of them refuses its text.

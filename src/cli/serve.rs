@@ -1,0 +1,79 @@
+//! Flags of `kaiwo serve`.
+
+use clap::Args;
+
+use super::WorkloadArgs;
+use crate::settings::{Settings, SettingsError, Switch};
+
+/// Flags of `kaiwo serve`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A directory or an image becomes a Deployment, with --ray a RayService, with -m
+or --kaito a KAITO Workspace. It starts at once; -q queues it with Kueue. Serving
+again under the same name updates a Deployment or RayService in place.
+
+Everything in the directory appears in the containers at /workload/app; a
+RayService finds it as the module `app` (import_path: app:deployment).
+
+Examples:
+  kaiwo serve -i ghcr.io/org/tgi:3 -g 1 --port 8080 --health-path /health
+  kaiwo serve -p server/ -g 2 --port 8000     server/entrypoint
+  kaiwo serve -p vllm/ -g 16 --ray            vllm/serveconfig, on two nodes of 8
+  kaiwo serve -m phi-4 --instance-type Standard_NC24ads_A100_v4
+  kaiwo serve -p server/ --kaito --node-selector pool=llm -c custom.yaml
+
+Every flag can also stand in server/kaiwoconfig or ~/.config/kaiwo/config.yaml
+or in a variable (KAIWO_PORT=8000).")]
+pub struct ServeArgs {
+    /// What every workload has.
+    #[command(flatten)]
+    pub workload: WorkloadArgs,
+
+    /// Model of KAITO's catalogue, or org/name of Hugging Face
+    #[arg(short, long, value_name = "MODEL", help_heading = "KAITO")]
+    pub model: Option<String>,
+
+    /// Run the directory or image as a KAITO Workspace
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          value_name = "BOOL", hide_possible_values = true, help_heading = "KAITO")]
+    pub kaito: Option<bool>,
+
+    /// Virtual machines that KAITO makes; without, --node-selector chooses
+    /// nodes that exist
+    #[arg(long, value_name = "TYPE", help_heading = "KAITO")]
+    pub instance_type: Option<String>,
+
+    /// Port the container listens on; makes a Service of the workload's name
+    #[arg(long, value_name = "PORT", help_heading = "Network")]
+    pub port: Option<i64>,
+
+    /// Path that answers once the model is loaded, for the probes: /health
+    #[arg(long, value_name = "PATH", help_heading = "Network")]
+    pub health_path: Option<String>,
+
+    /// Queue it: LocalQueue, or ClusterQueue to make one for
+    #[arg(short, long, help_heading = "Queue")]
+    pub queue: Option<String>,
+}
+
+impl ServeArgs {
+    /// Returns what was typed, as the source of settings that comes first.
+    /// `local` knows the variables of this machine.
+    ///
+    /// # Errors
+    /// [`SettingsError::LocalVariable`] if `--env K` names none of them.
+    pub fn settings(
+        &self,
+        local: impl Fn(&str) -> Option<String>,
+    ) -> Result<Settings, SettingsError> {
+        Ok(Settings {
+            model: self.model.clone(),
+            kaito: self.kaito.map(Switch),
+            instance_type: self.instance_type.clone(),
+            port: self.port,
+            health_path: self.health_path.clone(),
+            queue: self.queue.clone(),
+            ..self.workload.settings(local)?
+        })
+    }
+}

@@ -1,0 +1,413 @@
+//! What `kaiwo submit` and `kaiwo serve` have in common: everything from the
+//! request on.
+
+use crate::cli::WorkloadArgs;
+use crate::cluster::existing::{self, Existing, Relation};
+use crate::cluster::facts::{self, Gathered};
+use crate::cluster::rights::Needed;
+use crate::cluster::submission::{Submission, SubmissionError, Submitted};
+use crate::cluster::update::{self, Change};
+use crate::cluster::{Cluster, discovery, preflight};
+use crate::error::CommandError;
+use crate::plan::facts::{Facts, Readable};
+use crate::plan::request::WorkloadRequest;
+use crate::plan::{self, Plan};
+use crate::render;
+use crate::render::manifest::{Manifest, ManifestSet};
+use crate::settings::{DryRun, Merged, OutputFormat, Settings, SettingsError};
+use crate::ui::Ui;
+use crate::ui::report::{self, Outcome};
+
+use super::command_line::{self, CommandLine};
+use super::help::cannot_write;
+use super::{block_on, request};
+
+/// Carries out what `request` makes of the settings. `output` becomes what the
+/// settings say about the form of data, as soon as they are known.
+pub fn run(
+    args: &WorkloadArgs,
+    typed: Result<Settings, SettingsError>,
+    ui: Ui,
+    output: &mut Option<OutputFormat>,
+    request: impl FnOnce(&Merged) -> Result<WorkloadRequest, CommandError>,
+) -> Result<(), CommandError> {
+    let settings = typed
+        .map_err(CommandError::from)
+        .and_then(|typed| request::settings(typed, args.path.as_deref()));
+    let result = settings.and_then(|settings| {
+        *output = settings.output.as_ref().map(|output| output.value);
+        let mode = Mode::of(args, &settings, ui);
+        let request = request(&settings)?;
+        match mode.dry_run {
+            DryRun::Client => mode.rehearse(request),
+            DryRun::Server | DryRun::None => block_on(mode.submit(request)),
+        }
+    });
+    result.map_err(|mut error| {
+        for hint in &mut error.hints {
+            *hint = command_line::with_connection(hint, &args.connection);
+        }
+        error
+    })
+}
+
+/// How far a submission goes, and how it talks.
+struct Mode<'a> {
+    args: &'a WorkloadArgs,
+    ui: Ui,
+    dry_run: DryRun,
+    replace: bool,
+    output: Option<OutputFormat>,
+}
+
+impl<'a> Mode<'a> {
+    fn of(args: &'a WorkloadArgs, settings: &Merged, ui: Ui) -> Self {
+        let dry_run = settings
+            .dry_run
+            .as_ref()
+            .map_or(DryRun::None, |dry_run| dry_run.value);
+        let output = settings.output.as_ref().map(|output| output.value);
+        Self {
+            args,
+            ui,
+            dry_run,
+            replace: request::is_on(&settings.replace),
+            output: output.or((dry_run != DryRun::None).then_some(OutputFormat::Yaml)),
+        }
+    }
+
+    /// Renders without any connection.
+    fn rehearse(&self, request: WorkloadRequest) -> Result<(), CommandError> {
+        let plan = plan::plan(request, &Facts::Assumed)?;
+        let manifests = render::render(&plan, None)?;
+        self.ui.status(format!(
+            "→ dry run without a cluster, namespace {}{}",
+            plan.request.namespace,
+            queue_words(plan.local_queue.as_deref())
+        ));
+        self.ui.status(format!("  {}", report::forecast(&plan)));
+        if !plan.assumptions.is_empty() {
+            self.ui
+                .status(format!("  assumed: {}", plan.assumptions.join(", ")));
+        }
+        let objects: Vec<&Manifest> = manifests.iter().collect();
+        self.print(
+            Outcome::DryRun,
+            None,
+            &plan.request,
+            Some((&plan, &manifests)),
+            &objects,
+        )
+    }
+
+    /// Submits to the cluster, or lets it check everything under
+    /// `--dry-run=server`.
+    async fn submit(&self, request: WorkloadRequest) -> Result<(), CommandError> {
+        // Credential plugins may ask for input, so the spinner starts afterwards.
+        let cluster = Cluster::connect(&command_line::target(
+            &self.args.connection,
+            command_line::terminal(self.ui),
+        ))
+        .await?;
+        let digest = request.digest();
+        let progress = self.ui.progress("asking the cluster");
+        let Gathered {
+            mut facts,
+            existing,
+        } = facts::gather(&cluster, &request).await?;
+        let needs = plan::needs(&request, &facts);
+        facts::complete(&cluster, &mut facts, needs).await?;
+        drop(progress);
+        let namespace_unseen = request.create_namespace && facts.namespace == Readable::Forbidden;
+        let facts = Facts::Live(Box::new(facts));
+
+        let relation = existing.as_ref().map(|existing| existing.relation(&digest));
+        if let (Some(workload), Some(Relation::Same)) = (&existing, relation) {
+            return self.unchanged(&cluster, request, &facts, workload).await;
+        }
+        if let Some(relation) = relation {
+            self.check_replaceable(&request, relation)?;
+        }
+
+        let plan = plan::plan(request, &facts)?;
+        let mut manifests = render::render(&plan, Some(&request::random_word(12)))?;
+        discovery::resolve(&cluster, &mut manifests).await?;
+        self.ui.status(target_line(
+            &cluster,
+            &plan.request,
+            plan.local_queue.as_deref(),
+        ));
+        self.ui.status(format!("  {}", report::forecast(&plan)));
+        if let (Some(old), Some(Relation::Different)) = (&existing, relation)
+            && self.updates(&plan.request)
+        {
+            self.tell_changes(&update::changes(&manifests.workload, old.object()));
+        }
+        let needed = Needed {
+            manifests: &manifests,
+            replace: self.replace,
+            namespace_unseen,
+        };
+        if self.dry_run == DryRun::Server {
+            return self
+                .check(&cluster, &plan, &manifests, existing.as_ref())
+                .await
+                .map_err(|error| needed.explain(error));
+        }
+
+        let progress = self.ui.progress("submitting");
+        let submission = Submission::new(&cluster, plan.request.kind, &manifests, &digest);
+        let steps = async {
+            submission.create_namespace().await?;
+            self.preflight(&cluster, &plan, &manifests, existing.as_ref())
+                .await?;
+            match (&existing, relation) {
+                (Some(old), Some(Relation::Different)) if self.updates(&plan.request) => {
+                    submission.update(old).await?;
+                    return Ok(Submitted::Updated);
+                }
+                (Some(old), Some(Relation::Terminating)) => submission.wait_until_gone(old).await?,
+                (Some(old), Some(_)) => submission.remove(old).await?,
+                _ => {}
+            }
+            submission
+                .create()
+                .await
+                .map_err(|error| self.ways_out(error, &plan.request))
+        };
+        let interrupt = async { _ = tokio::signal::ctrl_c().await };
+        let submitted = submission
+            .carry_out(steps, interrupt)
+            .await
+            .map_err(|error| needed.explain(error))?;
+        drop(progress);
+
+        let outcome = match (submitted, relation) {
+            (Submitted::Unchanged, _) => Outcome::Unchanged,
+            (Submitted::Updated, _) => Outcome::Updated,
+            (Submitted::Created, None | Some(Relation::Terminating)) => Outcome::Created,
+            (Submitted::Created, Some(_)) => Outcome::Replaced,
+        };
+        let objects: Vec<&Manifest> = manifests.iter().collect();
+        self.print(
+            outcome,
+            Some(&cluster),
+            &plan.request,
+            Some((&plan, &manifests)),
+            &objects,
+        )
+    }
+
+    /// Says what an update changes, the first of it in full.
+    fn tell_changes(&self, changes: &[Change]) {
+        const MOST: usize = 12;
+        for change in changes.iter().take(MOST) {
+            self.ui.status(format!("  {change}"));
+        }
+        if changes.len() > MOST {
+            self.ui
+                .status(format!("  and {} more changes", changes.len() - MOST));
+        }
+    }
+
+    /// Rehearses the whole set in the cluster, and returns its answers. Beside
+    /// a workload that still has the name, under another one: most fields of an
+    /// old one cannot be changed, which a rehearsal under its name would trip
+    /// over.
+    async fn preflight(
+        &self,
+        cluster: &Cluster,
+        plan: &Plan,
+        manifests: &ManifestSet,
+        existing: Option<&Existing>,
+    ) -> Result<Vec<Manifest>, CommandError> {
+        let renamed = existing
+            .map(|_| manifests.renamed(&format!("kaiwo-preflight-{}", request::random_word(6))));
+        let manifests = renamed.as_ref().unwrap_or(manifests);
+        let rehearsal = preflight::rehearse(cluster, manifests).await?;
+        if rehearsal.is_sent_away() {
+            plan::travel::check(plan)?;
+        }
+        if let Some(answer) = &rehearsal.queued {
+            match (&plan.local_queue, preflight::managed_by_queue(answer)) {
+                (Some(_), _) => {
+                    preflight::check_managed(manifests.workload.namespace(), answer)?;
+                }
+                // A LocalQueue named `default` takes what names none.
+                (None, Some(queue)) => self.ui.warn(format!(
+                    "Kueue queues it all the same, in LocalQueue {queue}"
+                )),
+                (None, None) => {}
+            }
+        }
+        Ok(rehearsal.answers)
+    }
+
+    /// Returns whether a workload that differs is changed in place.
+    fn updates(&self, request: &WorkloadRequest) -> bool {
+        request.kind.updates_in_place() && !self.replace
+    }
+
+    /// Refuses to take the place of a workload, unless that was asked for.
+    fn check_replaceable(
+        &self,
+        request: &WorkloadRequest,
+        relation: Relation,
+    ) -> Result<(), CommandError> {
+        let allowed = match relation {
+            Relation::Same | Relation::Terminating => true,
+            Relation::Different if self.updates(request) => true,
+            Relation::Different | Relation::Finished => self.replace,
+            // Deleting what somebody made by other means takes two words.
+            Relation::Foreign => self.replace && request.force,
+        };
+        if allowed {
+            return Ok(());
+        }
+        let object = format!("{}/{}", request.kind.name().to_lowercase(), request.name);
+        Err(self.ways_out(SubmissionError::Exists { object, relation }, request))
+    }
+
+    /// Carries out `--dry-run=server`: prints what the API server would store.
+    async fn check(
+        &self,
+        cluster: &Cluster,
+        plan: &Plan,
+        manifests: &ManifestSet,
+        existing: Option<&Existing>,
+    ) -> Result<(), CommandError> {
+        let planned = Some((plan, manifests));
+        if manifests.namespace.is_some() {
+            self.ui.warn(format!(
+                "namespace {} does not exist yet, so the API server could not check what goes into it",
+                plan.request.namespace
+            ));
+            let objects: Vec<&Manifest> = manifests.iter().collect();
+            return self.print(
+                Outcome::DryRun,
+                Some(cluster),
+                &plan.request,
+                planned,
+                &objects,
+            );
+        }
+        let answers = self.preflight(cluster, plan, manifests, existing).await?;
+        self.ui.status("  the API server takes it (dry run)");
+        let objects: Vec<&Manifest> = answers.iter().collect();
+        self.print(
+            Outcome::DryRun,
+            Some(cluster),
+            &plan.request,
+            planned,
+            &objects,
+        )
+    }
+
+    /// Reports a workload that is there already, whether it could be submitted
+    /// now or not. What an earlier run left undone is done.
+    async fn unchanged(
+        &self,
+        cluster: &Cluster,
+        request: WorkloadRequest,
+        facts: &Facts,
+        workload: &Existing,
+    ) -> Result<(), CommandError> {
+        self.ui
+            .status(target_line(cluster, &request, request.queue.as_deref()));
+        if self.dry_run == DryRun::None
+            && let Ok(plan) = plan::plan(request.clone(), facts)
+        {
+            let mut manifests = render::render(&plan, None)?;
+            discovery::resolve(cluster, &mut manifests).await?;
+            Submission::new(cluster, request.kind, &manifests, "")
+                .complete(workload)
+                .await?;
+        }
+        let object = Manifest::new(workload.object().clone()).ok();
+        let objects: Vec<&Manifest> = object.iter().collect();
+        self.print(Outcome::Unchanged, Some(cluster), &request, None, &objects)
+    }
+
+    /// Tells how a submission ended: to people on stderr, as data on stdout
+    /// in the form that was asked for.
+    fn print(
+        &self,
+        outcome: Outcome,
+        cluster: Option<&Cluster>,
+        request: &WorkloadRequest,
+        planned: Option<(&Plan, &ManifestSet)>,
+        objects: &[&Manifest],
+    ) -> Result<(), CommandError> {
+        let submission = report::Submission {
+            outcome,
+            dry_run: self.dry_run,
+            context: cluster.map(Cluster::context),
+            request,
+            planned,
+            objects,
+        };
+        if outcome != Outcome::DryRun {
+            for line in submission.lines() {
+                self.ui
+                    .status(command_line::with_connection(&line, &self.args.connection));
+            }
+        }
+        let text = match self.output {
+            None => return Ok(()),
+            Some(OutputFormat::Json) => submission.json(),
+            Some(OutputFormat::Yaml) => render::manifest::to_yaml(objects.iter().copied()),
+            Some(OutputFormat::Name) if objects.is_empty() => {
+                existing::resource(request.kind).qualified_name(&request.name) + "\n"
+            }
+            Some(OutputFormat::Name) => objects
+                .iter()
+                .map(|object| object.qualified_name() + "\n")
+                .collect(),
+        };
+        self.ui.data(&text).map_err(cannot_write)
+    }
+
+    /// Adds, to the error that the name is taken, the commands that get out
+    /// of it: the one that was typed, with one flag changed.
+    fn ways_out(&self, error: SubmissionError, request: &WorkloadRequest) -> CommandError {
+        let SubmissionError::Exists { relation, .. } = &error else {
+            return error.into();
+        };
+        let typed = CommandLine::typed();
+        let replace: &[&str] = if *relation == Relation::Foreign {
+            &["--replace", "--force"]
+        } else {
+            &["--replace"]
+        };
+        let beside = plan::name::beside(&request.name, request.kind);
+        let ways = [
+            (typed.with(replace), "deletes it and submits anew"),
+            (
+                typed.with(&["--generate-name"]),
+                "submits beside it, under a name of its own",
+            ),
+            (
+                typed.with(&["--name", &beside]),
+                "submits beside it, under that name",
+            ),
+        ];
+        let mut error = CommandError::from(error);
+        for (command, what) in ways {
+            error = error.hint(format!("{command}  # {what}"));
+        }
+        error
+    }
+}
+
+fn target_line(cluster: &Cluster, request: &WorkloadRequest, queue: Option<&str>) -> String {
+    format!(
+        "→ context {}, namespace {}{}",
+        cluster.context(),
+        request.namespace,
+        queue_words(queue)
+    )
+}
+
+fn queue_words(queue: Option<&str>) -> String {
+    queue.map_or_else(String::new, |queue| format!(", queue {queue}"))
+}

@@ -1,0 +1,236 @@
+//! `kaiwo serve`.
+
+use crate::cli::ServeArgs;
+use crate::error::{CommandError, ErrorClass};
+use crate::plan::Refusal;
+use crate::plan::name::WorkloadKind;
+use crate::plan::request::{Serving, WorkloadRequest};
+use crate::settings::{Merged, Origin, OutputFormat, Sourced};
+use crate::ui::Ui;
+use crate::workload::directory;
+
+use super::request::{Intent, is_on};
+use super::{launch, request};
+
+/// Serves what `args` ask for.
+pub fn run(
+    args: &ServeArgs,
+    ui: Ui,
+    output: &mut Option<OutputFormat>,
+) -> Result<(), CommandError> {
+    let typed = args.settings(|name| std::env::var(name).ok());
+    launch::run(&args.workload, typed, ui, output, |settings| {
+        request(args, settings, ui)
+    })
+}
+
+/// Makes the request of `args` and `settings`, reading the directory.
+pub fn request(
+    args: &ServeArgs,
+    settings: &Merged,
+    ui: Ui,
+) -> Result<WorkloadRequest, CommandError> {
+    let kind = kind(args, settings)?;
+    let serving = serving(args, settings, kind)?;
+    let intent = Intent {
+        kind,
+        queue: queue(settings),
+        serving,
+    };
+    if kind == WorkloadKind::Workspace && intent.queue.is_some() {
+        return Err(Refusal::new("Kueue does not queue KAITO Workspaces")
+            .hint("leave -q away")
+            .into());
+    }
+    request::request(&args.workload, intent, settings, ui)
+}
+
+/// A service is queued only where that was said of it: in the command, or in
+/// its own directory. The queue in a user's file or variable is for jobs.
+fn queue(settings: &Merged) -> Option<String> {
+    let queue = settings.queue.as_ref()?;
+    matches!(queue.origin, Origin::Flag | Origin::Project(_)).then(|| queue.value.clone())
+}
+
+fn kind(args: &ServeArgs, settings: &Merged) -> Result<WorkloadKind, Refusal> {
+    let ray = settings.ray.as_ref().filter(|ray| ray.value.0);
+    if let Some(model) = &settings.model {
+        let refuse = |what: &str, origin: &Origin, hint: &str| {
+            Err(Refusal::new(format!(
+                "a model of KAITO's catalogue (from {}) is served as it is, without {what} (from {origin})",
+                model.origin
+            ))
+            .hint(hint))
+        };
+        if let Some(ray) = ray {
+            return refuse(
+                "Ray",
+                &ray.origin,
+                "leave --ray away, or serve a directory with vLLM: kaiwo serve -p DIR --ray",
+            );
+        }
+        let counts = [
+            &settings.gpus,
+            &settings.replicas,
+            &settings.gpus_per_replica,
+        ];
+        if let Some(count) = counts.into_iter().find_map(Option::as_ref) {
+            return refuse(
+                "a number of GPUs or pods",
+                &count.origin,
+                "choose the machine instead: --instance-type Standard_NC24ads_A100_v4",
+            );
+        }
+        if let Some(image) = &settings.image {
+            return refuse(
+                "an image",
+                &image.origin,
+                "serve an image of your own with --kaito -i IMAGE",
+            );
+        }
+        if args.workload.path.is_some() {
+            return refuse(
+                "a directory",
+                &Origin::Flag,
+                "serve a directory of your own with --kaito -p DIR",
+            );
+        }
+        return Ok(WorkloadKind::Workspace);
+    }
+    match (ray, is_on(&settings.kaito)) {
+        (None, false) => Ok(WorkloadKind::Deployment),
+        (Some(_), false) => Ok(WorkloadKind::RayService),
+        (None, true) => Ok(WorkloadKind::Workspace),
+        (Some(ray), true) => Err(Refusal::new(format!(
+            "either Ray (from {}) or KAITO runs a workload",
+            ray.origin
+        ))
+        .hint("leave --kaito away, or add --ray=false")),
+    }
+}
+
+fn serving(
+    args: &ServeArgs,
+    settings: &Merged,
+    kind: WorkloadKind,
+) -> Result<Serving, CommandError> {
+    let port = settings.port.as_ref().map(port).transpose()?;
+    let health_path = settings.health_path.as_ref();
+    if let Some(path) = health_path
+        && !path.value.starts_with('/')
+    {
+        return Err(Refusal::new(format!(
+            "health path {:?} (from {}) does not begin with /",
+            path.value, path.origin
+        ))
+        .hint(format!("write --health-path /{}", path.value))
+        .into());
+    }
+    if kind == WorkloadKind::Deployment && health_path.is_some() && port.is_none() {
+        return Err(Refusal::new("probes need the port they ask")
+            .hint("add --port 8000")
+            .into());
+    }
+    let elsewhere = match kind {
+        WorkloadKind::RayService => {
+            Some("KubeRay makes the Services of a RayService, on port 8000")
+        }
+        WorkloadKind::Workspace => {
+            Some("KAITO makes the Service of a Workspace, from port 80 to 5000")
+        }
+        _ => None,
+    };
+    if let (Some(why), Some(port)) = (elsewhere, &settings.port) {
+        return Err(Refusal::new(format!(
+            "{why}; a port (from {}) has no place there",
+            port.origin
+        ))
+        .hint("leave --port away")
+        .into());
+    }
+    let serve_config = match (kind, &args.workload.path) {
+        (WorkloadKind::RayService, Some(path)) => directory::read_serve_config(path)?,
+        _ => None,
+    };
+    if kind == WorkloadKind::RayService && serve_config.is_none() {
+        return Err(no_serve_config(args));
+    }
+    if kind == WorkloadKind::RayService && !args.workload.command.is_empty() {
+        return Err(
+            Refusal::new("a RayService runs what its serveconfig says, and no command")
+                .hint("leave out what stands after --")
+                .into(),
+        );
+    }
+    let instance_type = settings.instance_type.as_ref();
+    match (kind, instance_type) {
+        (WorkloadKind::Workspace, None) if settings.node_selector.is_empty() => {
+            return Err(Refusal::new("a Workspace needs to know its machines")
+                .hint("--instance-type Standard_NC24ads_A100_v4 has KAITO make them")
+                .hint("--node-selector pool=llm chooses nodes that exist")
+                .into());
+        }
+        (WorkloadKind::Workspace, _) | (_, None) => {}
+        (
+            _,
+            Some(Sourced {
+                origin: Origin::Flag,
+                ..
+            }),
+        ) => {
+            return Err(
+                Refusal::new("--instance-type is for KAITO, which this is not")
+                    .hint("add --kaito, or leave --instance-type away")
+                    .into(),
+            );
+        }
+        // Said in a file for the Workspaces among a user's services.
+        (_, Some(_)) => {}
+    }
+    Ok(Serving {
+        port,
+        health_path: health_path.map(|path| path.value.clone()),
+        serve_config,
+        model: settings.model.as_ref().map(|model| model.value.clone()),
+        instance_type: instance_type
+            .filter(|_| kind == WorkloadKind::Workspace)
+            .map(|instance| instance.value.clone()),
+    })
+}
+
+fn port(Sourced { value, origin }: &Sourced<i64>) -> Result<u16, Refusal> {
+    u16::try_from(*value)
+        .ok()
+        .filter(|port| *port > 0)
+        .ok_or_else(|| {
+            Refusal::new(format!(
+                "port {value} (from {origin}) is none: they go from 1 to 65535"
+            ))
+            .hint("try --port 8000")
+        })
+}
+
+fn no_serve_config(args: &ServeArgs) -> CommandError {
+    let hint = "write it: https://docs.ray.io/en/latest/serve/production-guide/config.html";
+    match &args.workload.path {
+        Some(path) => {
+            let file = path.join(directory::SERVE_CONFIG);
+            let mut error = CommandError::new(
+                ErrorClass::Refused,
+                format!(
+                    "{} does not exist, and a RayService needs one",
+                    file.display()
+                ),
+            )
+            .hint(hint)
+            .hint("without --ray the directory's entrypoint is served by a Deployment");
+            error.object = Some(file.display().to_string());
+            error
+        }
+        None => CommandError::new(
+            ErrorClass::Refused,
+            "a RayService needs a directory with serveconfig",
+        )
+        .hint("give it with -p"),
+    }
+}

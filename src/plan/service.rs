@@ -1,0 +1,99 @@
+//! Plans of services that no queue admits: where their GPUs are is told by the
+//! nodes alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::facts::{ClusterFacts, Readable};
+use super::flavor;
+use super::name::WorkloadKind;
+use super::request::WorkloadRequest;
+use super::vendor::is_gpu_resource;
+use super::{Needs, Plan, Refusal};
+use crate::k8s;
+
+/// Returns what has to be read before [`plan`] knows all it can.
+pub fn needs(request: &WorkloadRequest) -> Needs {
+    let wants_gpus = request.gpus.wants_gpus();
+    let resource = request.gpu_resource.is_none() && request.kind != WorkloadKind::Workspace;
+    let size = request.gpus_per_node.is_none() && request.gpus.needs_node_size();
+    Needs {
+        nodes: wants_gpus && (resource || size),
+        ..Needs::default()
+    }
+}
+
+/// Decides what is served for `request`, at once.
+///
+/// # Errors
+/// [`Refusal`] if it cannot run.
+pub fn plan(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Refusal> {
+    let resource = resource(&request, facts)?;
+    let largest_node = resource
+        .as_deref()
+        .and_then(|resource| flavor::on_nodes(facts, resource, &request.pods.node_selector));
+    let per_node = request.gpus_per_node;
+    let force = request.force;
+    let shape = flavor::shape(&request.gpus, per_node, &[], largest_node, force, |_, _| {
+        Ok(())
+    })?;
+    let largest = largest_node.unwrap_or(i64::MAX);
+    if shape.layout.gpus_per_replica > largest && !force {
+        return Err(Refusal::new(format!(
+            "no node has {} GPUs, the largest has {largest}",
+            shape.layout.gpus_per_replica
+        ))
+        .hint(format!("try --gpus-per-replica {largest}"))
+        .hint("--force serves it anyway"));
+    }
+    let mut plan = Plan::of(request, shape, resource, None)?;
+    if let (WorkloadKind::Workspace, Some(version)) = (plan.request.kind, &facts.kaito) {
+        plan.api_version.clone_from(version);
+    }
+    Ok(plan)
+}
+
+/// Returns the resource of the GPUs: what the user says, or what the nodes
+/// have. Without GPUs it only serves to guess an image.
+fn resource(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<Option<String>, Refusal> {
+    if let Some(resource) = &request.gpu_resource {
+        return Ok(Some(resource.clone()));
+    }
+    // KAITO provisions NVIDIA's GPUs only.
+    if request.kind == WorkloadKind::Workspace {
+        return Ok(Some(k8s::NVIDIA_GPU.to_owned()));
+    }
+    let found = on_nodes(facts, &request.pods.node_selector);
+    match found.iter().collect::<Vec<_>>()[..] {
+        [resource] => Ok(Some(resource.clone())),
+        _ if !request.gpus.wants_gpus() => Ok(None),
+        [] => Err(match facts.nodes {
+            Some(Readable::Known(_)) => Refusal::new("no node has GPUs")
+                .hint("without -g it is served by CPUs")
+                .hint("if nodes with GPUs are made on demand, name their resource: --gpu-resource nvidia.com/gpu"),
+            _ => Refusal::new("cannot tell which GPUs the cluster has: you may not read its nodes")
+                .hint("name their resource: --gpu-resource amd.com/gpu or --gpu-resource nvidia.com/gpu"),
+        }),
+        _ => Err(Refusal::new(format!(
+            "the nodes have several kinds of GPUs: {}",
+            found.into_iter().collect::<Vec<_>>().join(", ")
+        ))
+        .hint("choose one: --gpu-resource NAME")),
+    }
+}
+
+/// Returns the kinds of GPUs that nodes with these labels have.
+fn on_nodes(facts: &ClusterFacts, labels: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let nodes = facts.nodes.as_ref().and_then(Readable::known);
+    nodes
+        .into_iter()
+        .flatten()
+        .filter(|node| {
+            labels
+                .iter()
+                .all(|(key, value)| node.metadata.labels.get(key) == Some(value))
+        })
+        .flat_map(|node| &node.status.allocatable)
+        .filter(|(resource, count)| is_gpu_resource(resource) && count.whole() > 0)
+        .map(|(resource, _)| resource.clone())
+        .collect()
+}
