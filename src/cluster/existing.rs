@@ -93,11 +93,11 @@ impl Existing {
     /// Any [`ClusterError`] but "not found".
     pub async fn find(
         cluster: &Cluster,
-        kind: WorkloadKind,
+        resource: &Resource,
         namespace: &str,
         name: &str,
     ) -> Result<Option<Self>, ClusterError> {
-        cluster.find(&resource(kind), namespace, name).await
+        cluster.find(resource, namespace, name).await
     }
 
     /// Returns its UID.
@@ -136,9 +136,9 @@ impl Existing {
     }
 }
 
-/// Returns where workloads of a kind are served.
-pub fn resource(kind: WorkloadKind) -> Resource {
-    Resource::of(kind.api_version(), kind.name())
+/// Returns where workloads of a kind are served in this version of its API.
+pub fn resource(kind: WorkloadKind, api_version: &str) -> Resource {
+    Resource::of(api_version, kind.name())
         .unwrap_or_else(|| unreachable!("{} has a path", kind.name()))
 }
 

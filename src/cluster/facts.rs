@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::existing::Existing;
+use super::existing::{self, Existing};
 use super::request::readable;
 use super::{Cluster, ClusterError};
 use crate::k8s::{KUEUE_GROUP, RAY_GROUP, Resource};
@@ -12,7 +12,7 @@ use crate::plan::Needs;
 use crate::plan::facts::{
     ClusterFacts, ClusterQueue, LocalQueue, Named, Namespace, Readable, ResourceFlavor,
 };
-use crate::plan::name::KAITO_VERSIONS;
+use crate::plan::name::{KAITO_VERSIONS, WorkloadKind};
 use crate::plan::request::WorkloadRequest;
 
 /// Versions of Kueue's API that kaiwo reads and writes, best first.
@@ -85,11 +85,12 @@ pub async fn gather(
     let with_classes = request.priority_class.is_some();
     // The newest version is asked for before it is known to be served: on a
     // cluster that lacks it, one more round of requests finds out.
+    let usual = existing::resource(*kind, kind.api_version());
     let newest = format!("{KUEUE_GROUP}/{}", KUEUE_VERSIONS[0]);
     let (groups, found, existing, queues) = tokio::join!(
         cluster.get::<Groups>("/apis"),
         find_namespace(cluster, namespace),
-        Existing::find(cluster, *kind, namespace, name),
+        Existing::find(cluster, &usual, namespace, name),
         Queues::read(cluster, &newest, namespace, with_classes),
     );
     let groups = groups?;
@@ -102,6 +103,17 @@ pub async fn gather(
         Some(served) if *served == newest => queues?,
         Some(served) => Queues::read(cluster, served, namespace, with_classes).await?,
     };
+    let kaito = KAITO_VERSIONS
+        .into_iter()
+        .find(|version| groups.serves_version(version));
+    let existing = match (kind, kaito) {
+        // As with Kueue: an older KAITO costs one more request.
+        (WorkloadKind::Workspace, Some(version)) if version != kind.api_version() => {
+            let served = existing::resource(*kind, version);
+            Existing::find(cluster, &served, namespace, name).await
+        }
+        _ => existing,
+    };
     let existing = match readable(existing)? {
         Readable::Known(existing) => existing,
         // A user who may not read workloads may still create them; the
@@ -111,10 +123,7 @@ pub async fn gather(
     Ok(Gathered {
         facts: ClusterFacts {
             ray: groups.serves(RAY_GROUP, RAY_VERSION),
-            kaito: KAITO_VERSIONS
-                .into_iter()
-                .find(|version| groups.serves_version(version))
-                .map(str::to_owned),
+            kaito: kaito.map(str::to_owned),
             kueue,
             namespace: found?,
             local_queues: queues.local,

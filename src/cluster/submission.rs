@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::existing::{self, Existing, Relation};
+use super::existing::{Existing, Relation};
 use super::request::{Write, resource_of};
 use super::{Cluster, ClusterError};
 use crate::error::{Classified, CommandError, ErrorClass};
@@ -221,7 +221,7 @@ impl<'a> Submission<'a> {
         let workload = &self.manifests.workload;
         self.cluster
             .delete(
-                &existing::resource(self.kind),
+                resource_of(workload),
                 workload.namespace(),
                 workload.name(),
                 old.uid(),
@@ -454,7 +454,7 @@ impl<'a> Submission<'a> {
         let workload = &self.manifests.workload;
         Existing::find(
             self.cluster,
-            self.kind,
+            resource_of(workload),
             workload.namespace(),
             workload.name(),
         )

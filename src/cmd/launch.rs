@@ -357,7 +357,9 @@ impl<'a> Mode<'a> {
             Some(OutputFormat::Json) => submission.json(),
             Some(OutputFormat::Yaml) => render::manifest::to_yaml(objects.iter().copied()),
             Some(OutputFormat::Name) if objects.is_empty() => {
-                existing::resource(request.kind).qualified_name(&request.name) + "\n"
+                existing::resource(request.kind, request.kind.api_version())
+                    .qualified_name(&request.name)
+                    + "\n"
             }
             Some(OutputFormat::Name) => objects
                 .iter()
