@@ -9,6 +9,7 @@ pub mod flavor;
 pub mod forecast;
 pub mod gpu;
 pub mod image;
+pub mod kaito;
 pub mod name;
 pub mod pod;
 pub mod queue;

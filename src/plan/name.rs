@@ -198,7 +198,7 @@ fn subject_words(subject: &str) -> &str {
 /// Returns `text` as a DNS-1035 label of at most `longest`. What is too long
 /// loses its middle to a hash of the whole, and what has letters that no label
 /// can have gets that hash, so that different texts stay different.
-fn label(text: &str, longest: usize) -> String {
+pub(super) fn label(text: &str, longest: usize) -> String {
     let mut words = String::with_capacity(text.len());
     for c in text.to_lowercase().chars() {
         let c = if c.is_ascii_alphanumeric() { c } else { '-' };

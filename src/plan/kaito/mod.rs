@@ -1,0 +1,63 @@
+//! What KAITO (the Kubernetes AI Toolchain Operator) asks of a Workspace: the
+//! models that it knows, the instance types that it counts on, and the values
+//! that it takes without a word and then does nothing with.
+//!
+//! Its admission webhook answers some mistakes; those that it admits end as a
+//! reconcile error nobody reads, or as nothing at all. Both kinds are found
+//! here, with no cluster at hand. Rules are KAITO's own, read in its v0.12;
+//! where another release differs, the rule says which.
+
+pub mod catalogue;
+pub mod token;
+
+pub use catalogue::{ModelName, PRESETS, Preset, find};
+pub use token::{access_secret, check_access_secret};
+
+use super::Refusal;
+use super::name::label;
+use crate::names::is_dns_1035_label;
+
+/// The most characters that a Workspace's name may have.
+///
+/// KAITO makes a StatefulSet of the same name (v0.8 and later), whose pods
+/// carry the label `controller-revision-hash: <name>-<ten letters>`, and a
+/// label's value ends at 63. KAITO itself lets 63 pass, and then no pod is made.
+pub const LONGEST_NAME: usize = 52;
+
+/// Checks the name of a Workspace.
+///
+/// Its webhook asks for a DNS-1123 label (v0.1 and later), but the Service of
+/// the same name needs a letter first, and its pods need room for a suffix.
+///
+/// # Errors
+/// [`Refusal`] if KAITO could not make what it makes of the name.
+pub fn check_name(name: &str) -> Result<(), Refusal> {
+    if is_dns_1035_label(name, LONGEST_NAME) {
+        return Ok(());
+    }
+    Err(Refusal::new(format!(
+        "{name:?} cannot name a Workspace: up to {LONGEST_NAME} of a-z, 0-9 and -, beginning with \
+         a letter, not ending with -, because KAITO makes a Service and a StatefulSet of the same name"
+    ))
+    .hint(format!("try the name {}", label(name, LONGEST_NAME))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workspace_is_named_like_its_service_and_its_pods() {
+        let longest = "a".repeat(LONGEST_NAME);
+        for name in ["phi-4", "w", longest.as_str()] {
+            check_name(name).unwrap();
+        }
+        let too_long = format!("{longest}a");
+        for name in ["", "4phi", "Phi-4", "phi.4", "phi-", too_long.as_str()] {
+            let refusal = check_name(name).unwrap_err();
+            assert!(refusal.message.contains("up to 52"), "{name}: {refusal}");
+            let try_this = refusal.hints[0].strip_prefix("try the name ").unwrap();
+            check_name(try_this).unwrap();
+        }
+    }
+}
