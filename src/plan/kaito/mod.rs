@@ -8,9 +8,11 @@
 //! where another release differs, the rule says which.
 
 pub mod catalogue;
+pub mod selector;
 pub mod token;
 
 pub use catalogue::{ModelName, PRESETS, Preset, find};
+pub use selector::{check_selector, default_selector};
 pub use token::{access_secret, check_access_secret};
 
 use super::Refusal;
