@@ -7,11 +7,17 @@
 //! here, with no cluster at hand. Rules are KAITO's own, read in its v0.12;
 //! where another release differs, the rule says which.
 
+pub mod annotation;
 pub mod catalogue;
+pub mod document;
+pub mod instance_type;
 pub mod selector;
 pub mod token;
 
+pub use annotation::{Runtime, check_annotations};
 pub use catalogue::{ModelName, PRESETS, Preset, find};
+pub use document::check_workspace;
+pub use instance_type::{INSTANCE_TYPES, InstanceType, check_instance_type};
 pub use selector::{check_selector, default_selector};
 pub use token::{access_secret, check_access_secret};
 

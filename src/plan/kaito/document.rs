@@ -1,0 +1,312 @@
+//! A whole Workspace, as a template of the user's own may have made it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::annotation::{Runtime, uses_local_weights};
+use super::{
+    ModelName, access_secret, check_annotations, check_instance_type, check_name, check_selector,
+    find,
+};
+use crate::plan::Refusal;
+use crate::plan::vendor::is_gpu_resource;
+
+/// Most adapters of a Workspace.
+const MOST_ADAPTERS: usize = 10;
+
+/// Checks a rendered Workspace, v1beta1 or v1alpha1, for what KAITO rejects, and
+/// for what it admits and then does not do. Returns what is worth a warning.
+///
+/// Fields that do not exist and values of the wrong type are not looked for:
+/// comparing documents with their schemas finds those.
+///
+/// # Errors
+/// [`Refusal`] for the first thing that cannot be meant.
+pub fn check_workspace(document: &Value) -> Result<Vec<String>, Refusal> {
+    let name = document["metadata"]["name"].as_str();
+    let refused = |refusal: Refusal| match (name, &refusal.object) {
+        (Some(name), None) => refusal.about(format!("workspace/{name}")),
+        _ => refusal,
+    };
+    Workspace::new(document).check().map_err(refused)
+}
+
+struct Workspace<'a> {
+    document: &'a Value,
+    annotations: BTreeMap<String, String>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Workspace<'a> {
+    fn new(document: &'a Value) -> Self {
+        Self {
+            document,
+            annotations: texts(&document["metadata"]["annotations"]),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn check(mut self) -> Result<Vec<String>, Refusal> {
+        if let Some(name) = self.document["metadata"]["name"].as_str() {
+            check_name(name)?;
+        }
+        exactly_one(self.document, "", ["inference", "tuning"])?;
+        self.warnings = check_annotations(&self.annotations)?;
+        self.selector(&self.document["resource"]["labelSelector"])?;
+        let model = match present(self.document, "inference") {
+            Some(inference) => self.inference(inference)?,
+            None => preset(&self.document["tuning"]["preset"])?,
+        };
+        self.resource(model.as_ref())?;
+        Ok(self.warnings)
+    }
+
+    fn tunes(&self) -> bool {
+        present(self.document, "tuning").is_some()
+    }
+
+    /// The webhook rejects what is not one label and one value
+    /// (`LabelSelectorAsMap`); KAITO then reads `matchLabels` and nothing else.
+    fn selector(&mut self, selector: &Value) -> Result<(), Refusal> {
+        let labels = texts(&selector["matchLabels"]);
+        check_selector(&labels)?;
+        let expressions = list(&selector["matchExpressions"]);
+        for expression in expressions {
+            let values = list(&expression["values"]);
+            if expression["operator"] != "In" || values.len() != 1 {
+                return Err(Refusal::new(format!(
+                    "resource.labelSelector.matchExpressions: KAITO rejects all but In with one \
+                     value, and here is {} with {}",
+                    expression["operator"].as_str().unwrap_or("none"),
+                    values.len()
+                ))
+                .hint("write it as resource.labelSelector.matchLabels"));
+            }
+        }
+        if !expressions.is_empty() {
+            self.warnings.push(
+                "resource.labelSelector.matchExpressions: KAITO reads matchLabels alone, so these \
+                 do not narrow the nodes"
+                    .to_owned(),
+            );
+        }
+        // Nodes that KAITO orders are told apart by a label of its own.
+        if labels.is_empty() && present(&self.document["resource"], "instanceType").is_none() {
+            self.warnings.push(
+                "resource.labelSelector has no matchLabels: KAITO takes every node of the cluster \
+                 for this Workspace's"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    fn resource(&mut self, model: Option<&ModelName>) -> Result<(), Refusal> {
+        let resource = &self.document["resource"];
+        if let Some(instance_type) = resource["instanceType"].as_str() {
+            let note = check_instance_type(instance_type, model, &self.annotations)?;
+            // Tuning takes one node, whatever serving would.
+            self.warnings.extend(note.filter(|_| !self.tunes()));
+        }
+        if present(resource, "preferredNodes").is_some() {
+            self.warnings.push(
+                "resource.preferredNodes is deprecated, and nothing in KAITO v0.8 and later reads it: \
+                 name the nodes by labelSelector"
+                    .to_owned(),
+            );
+        }
+        let count = resource["count"].as_i64().unwrap_or(1);
+        if count <= 1 {
+            return Ok(());
+        }
+        if self.tunes() {
+            return Err(Refusal::new(format!(
+                "resource.count is {count}, and KAITO tunes on one node"
+            ))
+            .hint("leave resource.count away"));
+        }
+        let by_vllm = Runtime::chosen_by(&self.annotations) == Runtime::Vllm;
+        self.warnings.push(if model.is_some() && by_vllm {
+            format!(
+                "resource.count: {count} does nothing: KAITO counts the nodes of a preset itself"
+            )
+        } else {
+            "resource.count is deprecated: replicas are an InferenceSet's".to_owned()
+        });
+        Ok(())
+    }
+
+    fn inference(&mut self, inference: &Value) -> Result<Option<ModelName>, Refusal> {
+        exactly_one(inference, "inference", ["preset", "template"])?;
+        self.adapters(&inference["adapters"])?;
+        if let Some(template) = present(inference, "template") {
+            self.template(&template["spec"])?;
+            return Ok(None);
+        }
+        let model = preset(&inference["preset"])?;
+        let secret = inference["preset"]["presetOptions"]["modelAccessSecret"].as_str();
+        if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
+            access_secret(secret)?;
+            // A key is not part of the field, not even the right one.
+            if secret.contains('/') {
+                return Err(Refusal::new(
+                    "inference.preset.presetOptions.modelAccessSecret names the Secret alone",
+                )
+                .hint("leave away what follows the Secret's name"));
+            }
+        } else if let Some(preset) = model.as_ref().and_then(|model| model.preset)
+            && preset.needs_token()
+            && !uses_local_weights(&self.annotations)
+        {
+            self.warnings.push(format!(
+                "{} is given only to those who have accepted its licence: without \
+                 inference.preset.presetOptions.modelAccessSecret the pod fails",
+                preset.name()
+            ));
+        }
+        Ok(model)
+    }
+
+    /// vLLM has no strengths, and the webhook says so (v0.12); names and number
+    /// are checked by it for both runtimes.
+    fn adapters(&self, adapters: &Value) -> Result<(), Refusal> {
+        let adapters = list(adapters);
+        if adapters.len() > MOST_ADAPTERS {
+            return Err(Refusal::new(format!(
+                "inference.adapters has {}, and KAITO takes up to {MOST_ADAPTERS}",
+                adapters.len()
+            )));
+        }
+        for (at, adapter) in adapters.iter().enumerate() {
+            let name = &adapter["source"]["name"];
+            if adapters[..at]
+                .iter()
+                .any(|other| other["source"]["name"] == *name)
+            {
+                return Err(Refusal::new(format!(
+                    "inference.adapters has two of the name {name}"
+                )));
+            }
+            let strength = present(adapter, "strength").is_some();
+            if strength && Runtime::chosen_by(&self.annotations) == Runtime::Vllm {
+                return Err(Refusal::new(format!(
+                    "inference.adapters[{at}].strength: vLLM applies adapters whole, and KAITO \
+                     rejects a strength"
+                ))
+                .hint("leave strength away")
+                .hint("or write kaito.sh/runtime: \"transformers\""));
+            }
+        }
+        Ok(())
+    }
+
+    fn template(&mut self, spec: &Value) -> Result<(), Refusal> {
+        if present(spec, "affinity").is_some() {
+            self.warnings.push(
+                "inference.template.spec.affinity does nothing: KAITO writes its own over it, made \
+                 of resource.labelSelector"
+                    .to_owned(),
+            );
+        }
+        for kind in ["containers", "initContainers"] {
+            for (at, container) in list(&spec[kind]).iter().enumerate() {
+                let Some(argument) = gpu_argument(container) else {
+                    continue;
+                };
+                if !has_gpu(container) {
+                    let name = container["name"].as_str().unwrap_or_default();
+                    return Err(Refusal::new(format!(
+                        "inference.template.spec.{kind}[{at}] ({name}) is started with {argument} \
+                         and requests no GPU, so it finds none"
+                    ))
+                    .hint("give it resources.limits nvidia.com/gpu: 1")
+                    .hint("or let a CPU do it: --torch_dtype float32, without --gpu_ids"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the argument by which `container` asks PyTorch for GPUs: one of
+/// `accelerate launch` or of KAITO's own server, also within a shell's script.
+fn gpu_argument(container: &Value) -> Option<String> {
+    let words: Vec<&str> = ["command", "args"]
+        .into_iter()
+        .flat_map(|field| list(&container[field]))
+        .filter_map(Value::as_str)
+        .flat_map(|text| text.split(|c: char| c.is_whitespace() || c == '='))
+        .map(|word| word.trim_matches(['"', '\'', '\\']))
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.windows(2).find_map(|pair| {
+        let asks = match pair[0] {
+            "--gpu_ids" | "--gpu-ids" => true,
+            "--torch_dtype" | "--dtype" => pair[1] == "float16",
+            _ => false,
+        };
+        asks.then(|| format!("{} {}", pair[0], pair[1]))
+    })
+}
+
+/// Returns whether a container is given a GPU: by request, by a claim of
+/// dynamic resource allocation, or past both by NVIDIA's runtime.
+fn has_gpu(container: &Value) -> bool {
+    let resources = &container["resources"];
+    let requested = ["limits", "requests"].into_iter().any(|side| {
+        let side = resources[side].as_object();
+        side.is_some_and(|side| {
+            side.iter()
+                .any(|(resource, amount)| is_gpu_resource(resource) && !is_zero(amount))
+        })
+    });
+    let claimed = !list(&resources["claims"]).is_empty();
+    let past_both = list(&container["env"])
+        .iter()
+        .any(|variable| variable["name"] == "NVIDIA_VISIBLE_DEVICES");
+    requested || claimed || past_both
+}
+
+fn is_zero(amount: &Value) -> bool {
+    amount == 0 || amount == "0"
+}
+
+fn preset(preset: &Value) -> Result<Option<ModelName>, Refusal> {
+    preset["name"].as_str().map(find).transpose()
+}
+
+fn exactly_one(object: &Value, path: &str, fields: [&str; 2]) -> Result<(), Refusal> {
+    let [one, other] = fields;
+    let here = if path.is_empty() { "a Workspace" } else { path };
+    match fields.map(|field| present(object, field).is_some()) {
+        [true, false] | [false, true] => Ok(()),
+        [true, true] => Err(Refusal::new(format!(
+            "{here} has both {one} and {other}, and KAITO takes one of them"
+        ))
+        .hint(format!("leave {one} or {other} away"))),
+        [false, false] => Err(Refusal::new(format!(
+            "{here} has neither {one} nor {other}, and KAITO needs one of them"
+        ))),
+    }
+}
+
+/// Returns the field unless it is missing or null.
+fn present<'a>(object: &'a Value, field: &str) -> Option<&'a Value> {
+    object.get(field).filter(|value| !value.is_null())
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Returns the text values of a mapping.
+fn texts(value: &Value) -> BTreeMap<String, String> {
+    let pairs = value.as_object().into_iter().flatten();
+    pairs
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
