@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::WorkloadArgs;
+use crate::plan::scale::Scale;
 use crate::settings::{Settings, SettingsError, Switch};
 
 /// Flags of `kaiwo serve`.
@@ -51,6 +52,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "PATH", help_heading = "Network")]
     pub health_path: Option<String>,
 
+    /// Let Ray have between so many workers: 1-4; -g counts those of the most
+    #[arg(long, value_name = "MIN-MAX", help_heading = "GPUs")]
+    pub autoscale: Option<Scale>,
+
     /// Queue it: LocalQueue, or ClusterQueue to make one for
     #[arg(short, long, help_heading = "Queue")]
     pub queue: Option<String>,
@@ -72,6 +77,7 @@ impl ServeArgs {
             instance_type: self.instance_type.clone(),
             port: self.port,
             health_path: self.health_path.clone(),
+            autoscale: self.autoscale,
             queue: self.queue.clone(),
             ..self.workload.settings(local)?
         })

@@ -42,7 +42,44 @@ pub fn request(
             .hint("leave -q away")
             .into());
     }
-    request::request(&args.workload, intent, settings, ui)
+    check_scale(settings, &intent)?;
+    let scale = intent.serving.autoscale;
+    let mut request = request::request(&args.workload, intent, settings, ui)?;
+    // The GPUs are those of the service at its busiest.
+    if let Some(scale) = scale {
+        request.gpus.replicas = Some(scale.max);
+    }
+    Ok(request)
+}
+
+/// Checks what cannot be scaled.
+fn check_scale(settings: &Merged, intent: &Intent) -> Result<(), Refusal> {
+    let Some(scale) = &settings.autoscale else {
+        return Ok(());
+    };
+    let wrong = |why: &str| {
+        Refusal::new(format!(
+            "autoscale {} (from {}): {why}",
+            scale.value, scale.origin
+        ))
+    };
+    if intent.kind != WorkloadKind::RayService {
+        return Err(wrong("only a RayService is scaled, by Ray itself")
+            .hint("leave --autoscale away, or add --ray"));
+    }
+    if let Some(replicas) = &settings.replicas {
+        return Err(wrong(&format!(
+            "the number of replicas is fixed (from {})",
+            replicas.origin
+        ))
+        .hint("keep one of --autoscale and --replicas"));
+    }
+    // Its webhook refuses enableInTreeAutoscaling (Kueue v0.18).
+    if intent.queue.is_some() {
+        return Err(wrong("Kueue admits a RayService as a whole, of one size")
+            .hint("keep one of --autoscale and -q"));
+    }
+    Ok(())
 }
 
 /// A service is queued only where that was said of it: in the command, or in
@@ -192,6 +229,7 @@ fn serving(
         health_path: health_path.map(|path| path.value.clone()),
         serve_config,
         model: settings.model.as_ref().map(|model| model.value.clone()),
+        autoscale: settings.autoscale.as_ref().map(|scale| scale.value),
         instance_type: instance_type
             .filter(|_| kind == WorkloadKind::Workspace)
             .map(|instance| instance.value.clone()),

@@ -15,6 +15,7 @@ pub mod pod;
 pub mod queue;
 pub mod request;
 pub mod resources;
+pub mod scale;
 pub mod service;
 pub mod taint;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::Refusal;
 use super::gpu::GpuRequest;
 use super::name::WorkloadKind;
 use super::pod::{PodSettings, Seconds};
+use super::scale::Scale;
 use crate::workload::custom::{CustomConfig, CustomTemplate};
 use crate::workload::entrypoint::Script;
 use crate::workload::env_file::Environment;
@@ -108,6 +109,9 @@ pub struct Serving {
     pub model: Option<String>,
     /// Virtual machines that KAITO makes.
     pub instance_type: Option<String>,
+    /// Bounds between which Ray scales the replicas.
+    #[serde(skip_serializing_if = "is_default")]
+    pub autoscale: Option<Scale>,
 }
 
 /// When a CronJob starts its Jobs: five fields of cron, in the time zone of the

@@ -187,6 +187,10 @@ pub struct Scheduling {
     /// Virtual machines that KAITO makes, or nothing.
     #[serde(rename = "InstanceType")]
     pub instance_type: Option<String>,
+    /// Least of the replicas that Ray may scale, or nothing where their number
+    /// is fixed; [`Scheduling::calculated_replicas`] is the most.
+    #[serde(rename = "MinReplicas")]
+    pub min_replicas: Option<i64>,
     /// Labels by which KAITO chooses or makes nodes; empty for other kinds.
     #[serde(rename = "LabelSelector")]
     pub label_selector: BTreeMap<String, String>,
@@ -331,6 +335,7 @@ impl<'a> TemplateContext<'a> {
                         .collect(),
                 },
                 instance_type: request.serving.instance_type.clone(),
+                min_replicas: request.serving.autoscale.map(|scale| scale.min),
                 label_selector: label_selector(request),
                 head_node_selector: pods.node_selector.clone(),
                 tolerations: tolerations(pods),

@@ -21,6 +21,7 @@ use serde::Deserialize;
 
 use crate::error::{Classified, ErrorClass};
 use crate::plan::pod::{ClaimMount, Seconds, SecretName, Storage, Toleration};
+use crate::plan::scale::Scale;
 use crate::quantity::{ByteSize, Quantity};
 use crate::schema::{Schema, camel_case, or_null};
 use crate::yaml::{self, YamlError};
@@ -273,6 +274,8 @@ settings! {
         port: i64 = "KAIWO_PORT";
         /// Path under which a service says that it is ready.
         health_path: String = "KAIWO_HEALTH_PATH";
+        /// Bounds of the replicas of a service: `MIN-MAX`.
+        autoscale: Scale = "KAIWO_AUTOSCALE";
         /// Most bytes that are uploaded.
         upload_limit: ByteSize = "KAIWO_UPLOAD_LIMIT";
         /// Whether to queue what cannot be admitted now.

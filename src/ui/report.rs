@@ -41,6 +41,9 @@ pub fn forecast(plan: &Plan) -> String {
             ));
         }
     }
+    if let Some(scale) = request.serving.autoscale {
+        parts.push(format!("{} to {} workers", scale.min, scale.max));
+    }
     if let Some(instance) = &request.serving.instance_type {
         parts.push(format!("on {instance}"));
     }

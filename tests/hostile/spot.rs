@@ -362,6 +362,7 @@ fn serving(workload: Workload, at: &dyn Fn(Spot, &str) -> String) -> Serving {
         health_path: own.then_some(health_path),
         serve_config: only(Workload::RayService, Spot::ServeConfig, "applications: []"),
         model: only(Workload::Preset, Spot::Model, "phi-4"),
+        autoscale: None,
         instance_type: kaito.then(|| at(Spot::InstanceType, "Standard_NC24ads_A100_v4")),
     }
 }
