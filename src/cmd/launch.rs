@@ -10,6 +10,7 @@ use crate::cluster::update::{self, Change};
 use crate::cluster::{Cluster, discovery, preflight};
 use crate::error::CommandError;
 use crate::plan::facts::{Facts, Readable};
+use crate::plan::name::WorkloadKind;
 use crate::plan::request::WorkloadRequest;
 use crate::plan::{self, Plan};
 use crate::render;
@@ -76,10 +77,21 @@ impl<'a> Mode<'a> {
         }
     }
 
+    /// Renders everything, and looks at a Workspace as KAITO will.
+    fn render(&self, plan: &Plan, submission: Option<&str>) -> Result<ManifestSet, CommandError> {
+        let manifests = render::render(plan, submission)?;
+        if plan.request.kind == WorkloadKind::Workspace {
+            for warning in plan::kaito::check_workspace(manifests.workload.value())? {
+                self.ui.warn(warning);
+            }
+        }
+        Ok(manifests)
+    }
+
     /// Renders without any connection.
     fn rehearse(&self, request: WorkloadRequest) -> Result<(), CommandError> {
         let plan = plan::plan(request, &Facts::Assumed)?;
-        let manifests = render::render(&plan, None)?;
+        let manifests = self.render(&plan, None)?;
         self.ui.status(format!(
             "→ dry run without a cluster, namespace {}{}",
             plan.request.namespace,
@@ -130,7 +142,7 @@ impl<'a> Mode<'a> {
         }
 
         let plan = plan::plan(request, &facts)?;
-        let mut manifests = render::render(&plan, Some(&request::random_word(12)))?;
+        let mut manifests = self.render(&plan, Some(&request::random_word(12)))?;
         discovery::resolve(&cluster, &mut manifests).await?;
         self.ui.status(target_line(
             &cluster,
@@ -317,7 +329,7 @@ impl<'a> Mode<'a> {
         if self.dry_run == DryRun::None
             && let Ok(plan) = plan::plan(request.clone(), facts)
         {
-            let mut manifests = render::render(&plan, None)?;
+            let mut manifests = self.render(&plan, None)?;
             discovery::resolve(cluster, &mut manifests).await?;
             Submission::new(cluster, request.kind, &manifests, "")
                 .complete(workload)

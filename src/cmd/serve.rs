@@ -2,9 +2,9 @@
 
 use crate::cli::ServeArgs;
 use crate::error::{CommandError, ErrorClass};
-use crate::plan::Refusal;
 use crate::plan::name::WorkloadKind;
 use crate::plan::request::{Serving, WorkloadRequest};
+use crate::plan::{Refusal, kaito};
 use crate::settings::{Merged, Origin, OutputFormat, Sourced};
 use crate::ui::Ui;
 use crate::workload::directory;
@@ -74,7 +74,7 @@ fn check_scale(settings: &Merged, intent: &Intent) -> Result<(), Refusal> {
         ))
         .hint("keep one of --autoscale and --replicas"));
     }
-    // Its webhook refuses enableInTreeAutoscaling (Kueue v0.18).
+    // What Ray adds later was never counted (Kueue v0.18, without elastic jobs).
     if intent.queue.is_some() {
         return Err(wrong("Kueue admits a RayService as a whole, of one size")
             .hint("keep one of --autoscale and -q"));
@@ -228,7 +228,10 @@ fn serving(
         port,
         health_path: health_path.map(|path| path.value.clone()),
         serve_config,
-        model: settings.model.as_ref().map(|model| model.value.clone()),
+        model: match &settings.model {
+            Some(model) => Some(kaito::find(&model.value)?.name),
+            None => None,
+        },
         autoscale: settings.autoscale.as_ref().map(|scale| scale.value),
         instance_type: instance_type
             .filter(|_| kind == WorkloadKind::Workspace)

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::environment::{EnvVarContext, env_vars, literal};
 use super::support;
 use crate::plan::Plan;
+use crate::plan::kaito;
 use crate::plan::name::WorkloadKind;
 use crate::plan::pod::{ClaimMount, PodSettings};
 use crate::plan::request::{Run, WorkloadRequest};
@@ -377,7 +378,7 @@ impl<'a> TemplateContext<'a> {
 fn label_selector(request: &WorkloadRequest) -> BTreeMap<String, String> {
     match request.kind {
         WorkloadKind::Workspace if request.pods.node_selector.is_empty() => {
-            BTreeMap::from([("apps".to_owned(), request.name.clone())])
+            kaito::default_selector(&request.name)
         }
         WorkloadKind::Workspace => request.pods.node_selector.clone(),
         _ => BTreeMap::new(),

@@ -4,6 +4,7 @@ mod completion;
 mod config;
 mod dry_run;
 mod help;
+mod kaito;
 mod precedence;
 mod refusals;
 mod schema;
