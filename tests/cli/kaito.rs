@@ -124,10 +124,6 @@ fn only_what_ray_scales_is_scaled() {
             &["--autoscale", "1-2", "--replicas", "2"],
             "keep one of --autoscale and --replicas",
         ),
-        (
-            &["--autoscale", "1-2", "--ray=false", "-i", "x"],
-            "only a RayService is scaled",
-        ),
     ] {
         let _ = serve(arguments).exits(3).says(said);
     }
