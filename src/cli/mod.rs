@@ -75,7 +75,7 @@ does not answer within a second is passed over in silence.")]
     Help {
         /// A command, or: exit-codes
         #[arg(value_name = "COMMAND|TOPIC")]
-        topic: Option<String>,
+        topic: Vec<String>,
     },
 }
 
@@ -94,7 +94,7 @@ Examples:
   kaiwo config show -p train/    those of a directory as well
   kaiwo config show -o json      for programs
 
-Values of variables that look like secrets are hidden.")]
+Values of variables, and of --set, that look like secrets are hidden.")]
 pub struct ConfigShowArgs {
     /// Directory whose kaiwoconfig counts
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]

@@ -25,26 +25,26 @@ Exit codes of kaiwo
 With -o json an error is also written to stdout, with its class and code.
 ";
 
-/// Explains a command or a topic.
-pub fn run(topic: Option<&str>, ui: Ui) -> Result<(), CommandError> {
+/// Explains a command, named word by word, or a topic.
+pub fn run(topic: &[String], ui: Ui) -> Result<(), CommandError> {
+    if topic == ["exit-codes"] {
+        return ui.data(EXIT_CODES).map_err(cannot_write);
+    }
     let mut cli = Cli::command();
     // Global flags reach the subcommands only when the command is built.
     cli.build();
-    let text = match topic {
-        None => cli.render_help().to_string(),
-        Some("exit-codes") => EXIT_CODES.to_owned(),
-        Some(name) => match cli.find_subcommand_mut(name) {
-            Some(command) => command.render_help().to_string(),
-            None => {
-                return Err(CommandError::new(
-                    ErrorClass::Usage,
-                    format!("no command or topic {name:?}"),
-                )
-                .hint("see: kaiwo --help"));
-            }
-        },
-    };
-    ui.data(&text).map_err(cannot_write)
+    let mut command = &mut cli;
+    for word in topic {
+        command = command.find_subcommand_mut(word).ok_or_else(|| {
+            CommandError::new(
+                ErrorClass::Usage,
+                format!("no command or topic {:?}", topic.join(" ")),
+            )
+            .hint("see: kaiwo --help")
+        })?;
+    }
+    ui.data(&command.render_help().to_string())
+        .map_err(cannot_write)
 }
 
 /// Returns the error for data that could not be written to stdout.

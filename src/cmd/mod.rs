@@ -39,10 +39,10 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
         Command::Submit(args) => submit::run(&args, ui, &mut output),
         Command::Serve(args) => serve::run(&args, ui, &mut output),
         Command::Config(ConfigCommand::Show(args)) => config::show(&args, ui, output),
-        Command::Template(command) => template::run(&command, ui),
+        Command::Template(command) => template::run(&command, ui, &mut output),
         Command::Completion { shell } => completion::run(shell, ui),
         Command::Complete(args) => completion::answer(&args, ui),
-        Command::Help { topic } => help::run(topic.as_deref(), ui),
+        Command::Help { topic } => help::run(&topic, ui),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,21 +2,40 @@
 
 use std::io::ErrorKind;
 
+use serde::Serialize;
+
 use crate::cli::{ContextCommand, EjectArgs, TemplateCommand};
 use crate::error::{CommandError, ErrorClass};
 use crate::plan::facts::Facts;
 use crate::plan::request::WorkloadRequest;
 use crate::render::context::TemplateContext;
 use crate::render::templates;
+use crate::settings::OutputFormat;
 use crate::ui::Ui;
+use crate::ui::report::{self, API_VERSION};
 use crate::workload::directory;
+use crate::workload::entrypoint::shell_quoted;
 use crate::{plan, yaml};
 
 use super::help::cannot_write;
 use super::{request, serve, submit};
 
-/// Does what is asked with a template.
-pub fn run(command: &TemplateCommand, ui: Ui) -> Result<(), CommandError> {
+/// What a template may use, for programs.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ContextReport<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    context: &'a TemplateContext<'a>,
+}
+
+/// Does what is asked with a template. `output` becomes what the settings say
+/// about the form of data, as soon as they are known.
+pub fn run(
+    command: &TemplateCommand,
+    ui: Ui,
+    output: &mut Option<OutputFormat>,
+) -> Result<(), CommandError> {
     match command {
         TemplateCommand::Show(args) => ui
             .data(&templates::flattened(args.kind))
@@ -25,12 +44,14 @@ pub fn run(command: &TemplateCommand, ui: Ui) -> Result<(), CommandError> {
         TemplateCommand::Context(ContextCommand::Submit(args)) => {
             let typed = args.settings(|name| std::env::var(name).ok())?;
             let settings = request::settings(typed, args.workload.path.as_deref())?;
-            context(submit::request(args, &settings, ui)?, ui)
+            *output = settings.output.as_ref().map(|output| output.value);
+            context(submit::request(args, &settings, ui)?, ui, *output)
         }
         TemplateCommand::Context(ContextCommand::Serve(args)) => {
             let typed = args.settings(|name| std::env::var(name).ok())?;
             let settings = request::settings(typed, args.workload.path.as_deref())?;
-            context(serve::request(args, &settings, ui)?, ui)
+            *output = settings.output.as_ref().map(|output| output.value);
+            context(serve::request(args, &settings, ui)?, ui, *output)
         }
     }
 }
@@ -48,7 +69,7 @@ fn eject(args: &EjectArgs, ui: Ui) -> Result<(), CommandError> {
             .hint(format!(
                 "compare with: kaiwo template show {} | diff {} -",
                 kind.name().to_lowercase(),
-                file.display()
+                shell_quoted(&file.display().to_string())
             ));
             error.object = Some(file.display().to_string());
             return Err(error);
@@ -64,13 +85,16 @@ fn eject(args: &EjectArgs, ui: Ui) -> Result<(), CommandError> {
                 object: Some(file.display().to_string()),
             };
             if missing {
-                error = error.hint(format!("mkdir -p {}", args.directory.display()));
+                error = error.hint(format!(
+                    "mkdir -p {}",
+                    shell_quoted(&args.directory.display().to_string())
+                ));
             }
             return Err(error);
         }
     }
     ui.status(format!(
-        "{} written: the built-in template of a {}, which {} now uses",
+        "{} written: the built-in template of a {}, used by {}",
         file.display(),
         kind.name(),
         kind.command(),
@@ -79,15 +103,26 @@ fn eject(args: &EjectArgs, ui: Ui) -> Result<(), CommandError> {
 }
 
 /// Prints the context that a template would be rendered with, without asking
-/// a cluster.
-fn context(request: WorkloadRequest, ui: Ui) -> Result<(), CommandError> {
+/// a cluster: as JSON if that is asked for, else as YAML.
+fn context(
+    request: WorkloadRequest,
+    ui: Ui,
+    output: Option<OutputFormat>,
+) -> Result<(), CommandError> {
     let plan = plan::plan(request, &Facts::Assumed)?;
     let parts = plan.request.upload.parts();
     let context = TemplateContext::new(&plan, &parts, None);
     if !plan.assumptions.is_empty() {
         ui.status(format!("  assumed: {}", plan.assumptions.join(", ")));
     }
-    // Plain data serialises; see `yaml::to_string` on what becomes of a bug.
-    let value = serde_json::to_value(&context).unwrap_or_default();
-    ui.data(&yaml::to_string(&value)).map_err(cannot_write)
+    let text = match output {
+        Some(OutputFormat::Json) => report::json(&ContextReport {
+            api_version: API_VERSION,
+            kind: "TemplateContext",
+            context: &context,
+        }),
+        // Plain data serialises; see `yaml::to_string` on what becomes of a bug.
+        _ => yaml::to_string(&serde_json::to_value(&context).unwrap_or_default()),
+    };
+    ui.data(&text).map_err(cannot_write)
 }

@@ -29,10 +29,16 @@ fn help_on_a_command_is_its_help() {
     let flag = sandbox.kaiwo(&["submit", "--help"]).exits(0);
     let command = sandbox.kaiwo(&["help", "submit"]).exits(0);
     assert_eq!(flag.stdout, command.stdout);
-    let _ = sandbox
-        .kaiwo(&["help", "nonsense"])
-        .exits(2)
-        .says("kaiwo --help");
+    let flag = sandbox.kaiwo(&["template", "eject", "--help"]).exits(0);
+    let command = sandbox.kaiwo(&["help", "template", "eject"]).exits(0);
+    assert_eq!(flag.stdout, command.stdout);
+    for unknown in [&["nonsense"][..], &["exit-codes", "1"], &["submit", "all"]] {
+        let _ = sandbox
+            .kaiwo(&[&["help"], unknown].concat())
+            .exits(2)
+            .says(&unknown.join(" "))
+            .says("kaiwo --help");
+    }
 }
 
 #[test]

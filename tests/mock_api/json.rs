@@ -188,6 +188,19 @@ fn settings_have_their_golden() {
     assert_eq!(report["kind"], "Settings");
 }
 
+#[test]
+fn the_context_of_templates_has_its_golden() {
+    let sandbox = crate::common::Sandbox::new();
+    sandbox.write("w/entrypoint", "echo\n");
+    let context = ["template", "context", "submit", "-p", "w", "-g", "16"];
+    let outcome = sandbox
+        .kaiwo(&[&context[..], &["-o", "json"]].concat())
+        .exits(0);
+    is_golden("template_context", &outcome);
+    sandbox.write("w/kaiwoconfig", "output: json\n");
+    assert_eq!(sandbox.kaiwo(&context).exits(0).stdout, outcome.stdout);
+}
+
 /// Whatever goes wrong before the form of the output is known for certain.
 #[test]
 fn early_errors_are_json_too() {
@@ -294,8 +307,8 @@ fn goldens() -> BTreeMap<String, Vec<Value>> {
     found
 }
 
-/// Adds the fields of `value` below `place`. What Kubernetes or a setting
-/// defines has its form from there.
+/// Adds the fields of `value` below `place`. What Kubernetes, a setting or
+/// `docs/templates.md` defines has its form from there.
 fn fields(value: &Value, place: &str, found: &mut BTreeMap<String, BTreeSet<String>>) {
     for (name, value) in value.as_object().into_iter().flatten() {
         let place = format!("{place}{name}");
@@ -312,7 +325,7 @@ fn fields(value: &Value, place: &str, found: &mut BTreeMap<String, BTreeSet<Stri
             .or_default()
             .insert(kind.to_owned());
         match place.as_str() {
-            "objects" | "settings[].value" => {}
+            "objects" | "settings[].value" | "context" => {}
             _ => fields(value, &format!("{place}."), found),
         }
         if place != "objects" {
