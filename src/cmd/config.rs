@@ -63,7 +63,11 @@ pub fn show(
 }
 
 fn row(entry: Entry<'_>) -> Row {
-    let hidden = entry.key.strip_prefix("env.").is_some_and(names_a_secret);
+    let hidden = ["env.", "set."]
+        .iter()
+        .find_map(|names| entry.key.strip_prefix(names))
+        .and_then(|name| name.rsplit('.').next())
+        .is_some_and(names_a_secret);
     Row {
         key: entry.key,
         value: if hidden {

@@ -6,6 +6,7 @@ fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new()
         .set("KAIWO_QUEUE", "research")
         .set("KAIWO_RAY", "1")
+        .set("KAIWO_SET", "hub.access_token=s3cret,lr=0.1")
         .set("KAIWO_NAME", "");
     sandbox.write(
         "w/kaiwoconfig",
