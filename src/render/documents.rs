@@ -49,12 +49,18 @@ impl Documents {
             kind,
             context,
         };
-        let mut companions = Vec::new();
+        let mut companions: Vec<Manifest> = Vec::new();
         let mut workload = None;
         let mut kinds = Vec::new();
         for document in documents {
             let manifest = adoption.object(document)?;
             kinds.push(manifest.kind().to_owned());
+            if companions.iter().any(|other| other.is_about(&manifest)) {
+                return Err(adoption.wrong(
+                    format!("{} twice", manifest.display_name()),
+                    "give each object a name of its own, such as {{ Meta.Name ~ \"-data\" }}",
+                ));
+            }
             if manifest.kind() != kind.name() {
                 companions.push(adoption.companion(manifest)?);
             } else if workload.replace(adoption.workload(manifest)?).is_some() {
@@ -162,6 +168,13 @@ impl Adoption<'_> {
             return Err(self.wrong(
                 format!("{name}, whose values would be readable here"),
                 format!("make it once with kubectl -n {namespace} create secret, and refer to it by name"),
+            ));
+        }
+        // What it holds would pass by every check.
+        if manifest.value().get("items").is_some() && manifest.kind().ends_with("List") {
+            return Err(self.wrong(
+                format!("{name}, which is several objects in one"),
+                "write each of them as a document of its own, with --- between them",
             ));
         }
         manifest.set_namespace(namespace);

@@ -101,6 +101,15 @@ impl Manifest {
         &self.object
     }
 
+    /// Returns whether another manifest is of the same object: of its kind and
+    /// name, in whatever version of the API.
+    pub fn is_about(&self, other: &Self) -> bool {
+        let group = |version: &str| version.rsplit_once('/').map(|(group, _)| group.to_owned());
+        self.kind() == other.kind()
+            && self.name() == other.name()
+            && group(self.api_version()) == group(other.api_version())
+    }
+
     /// Returns the object as the JSON that is sent.
     pub fn to_json(&self) -> Vec<u8> {
         // A tree of JSON values always serialises.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tera::{Context, ErrorKind, Kwargs, State, Tera, Value};
@@ -313,9 +314,37 @@ fn template_error(error: &tera::Error) -> RenderError {
                 snippet,
             }
         }
-        _ => RenderError::Tera {
-            message: error.to_string(),
-        },
+        _ => several_mistakes(&error.to_string()),
+    }
+}
+
+/// Takes apart what Tera says of a template that names what is not there:
+/// filters, other templates. It is a report each, in its own form; the first
+/// gives the place of the error, and the others follow in ours.
+fn several_mistakes(text: &str) -> RenderError {
+    let mut reports = text.split("\nerror: ").filter_map(|report| {
+        let (message, rest) = report.split_once('\n')?;
+        let (place, snippet) = rest.split_once('\n')?;
+        // FILE:LINE:COLUMN
+        let mut place = place.trim().strip_prefix("--> ")?.rsplitn(3, ':').skip(1);
+        let line: u64 = place.next()?.parse().ok()?;
+        let message = message.strip_prefix("error: ").unwrap_or(message);
+        Some((place.next()?, line, message, snippet.trim_end()))
+    });
+    let Some((file, line, message, snippet)) = reports.next() else {
+        return RenderError::Tera {
+            message: text.to_owned(),
+        };
+    };
+    let others = reports.map(|(file, line, message, snippet)| {
+        let place = yaml::place(Path::new(file), line);
+        format!("\n{place}: {message}\n{snippet}")
+    });
+    RenderError::Template {
+        file: file.to_owned(),
+        line,
+        message: message.to_owned(),
+        snippet: std::iter::once(snippet.to_owned()).chain(others).collect(),
     }
 }
 

@@ -283,6 +283,18 @@ fn mistakes_are_named_with_their_line() {
             &["secret/x, whose values would be readable here", "kubectl -n kaiwo create secret"],
         ),
         (
+            "a Secret in a list",
+            format!("{JOB}\n---\napiVersion: v1\nkind: List\nmetadata: {{name: x}}\nitems: [{{apiVersion: v1, kind: Secret, metadata: {{name: y}}}}]\n"),
+            &["-c", "custom.yaml"],
+            &["list/x, which is several objects in one", "--- between them"],
+        ),
+        (
+            "an object twice",
+            format!("{JOB}{}", "\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n".repeat(2)),
+            &["-c", "custom.yaml"],
+            &["configmap/x twice", "{{ Meta.Name ~ \"-data\" }}"],
+        ),
+        (
             "what belongs to no namespace",
             format!("{JOB}\n---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: x}}\n"),
             &["-c", "custom.yaml"],
@@ -387,7 +399,9 @@ fn an_ejected_template_makes_the_same() {
             let built_in = sandbox.kaiwo(&submit).exits(0);
             let ejected = sandbox.kaiwo(&["template", "eject", kind, "w"]).exits(0);
             assert_eq!(ejected.stdout, "");
-            let _ = ejected.says("w/template written");
+            let _ = ejected
+                .says("w/template written")
+                .says("used by kaiwo submit");
             let own = sandbox.kaiwo(&submit).exits(0);
             assert_eq!(
                 without_digest(own.stdout),
@@ -412,6 +426,17 @@ fn templates_are_shown_in_one_piece() {
 }
 
 #[test]
+fn what_a_template_names_and_is_not_there_is_told_with_its_line() {
+    let sandbox = sandbox("{{ Meta.Name | shout }}\n{% include \"part.tera\" %}\n");
+    let outcome = dry_run(&sandbox, &[])
+        .exits(3)
+        .says("error: w/template:1: Unknown filter `shout`\n")
+        .says("\nw/template:2: Unknown template `part.tera`\n")
+        .says("1 | {{ Meta.Name | shout }}");
+    assert_eq!(outcome.stderr.matches("error:").count(), 1);
+}
+
+#[test]
 fn eject_overwrites_nothing() {
     let sandbox = Sandbox::new();
     sandbox.write("w/template", "mine");
@@ -425,10 +450,15 @@ fn eject_overwrites_nothing() {
         "mine"
     );
     let _ = sandbox
-        .kaiwo(&["template", "eject", "job", "missing"])
+        .kaiwo(&["template", "eject", "job", "not there"])
         .exits(3)
-        .says("cannot write missing/template")
-        .says("mkdir -p missing");
+        .says("cannot write not there/template")
+        .says("mkdir -p 'not there'");
+    sandbox.write("a b/template", "mine");
+    let _ = sandbox
+        .kaiwo(&["template", "eject", "job", "a b"])
+        .exits(3)
+        .says("| diff 'a b/template' -");
 }
 
 #[test]
