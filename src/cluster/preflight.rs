@@ -38,6 +38,8 @@ pub enum PreflightError {
     NotManaged {
         /// Kind of the workload.
         kind: String,
+        /// What Kueue's configuration calls it.
+        framework: String,
         /// Its namespace.
         namespace: String,
     },
@@ -64,10 +66,9 @@ impl Classified for PreflightError {
                     crate::yaml::to_string(manifest.value())
                 ),
             ],
-            Self::NotManaged { kind, .. } => vec![
-                format!("an admin adds {kind} to integrations.frameworks of Kueue's configuration"),
-                "or the namespace to what its managedJobsNamespaceSelector selects".to_owned(),
-            ],
+            Self::NotManaged { framework, .. } => vec![format!(
+                "an admin adds {framework} to integrations.frameworks of Kueue's configuration"
+            )],
         }
     }
 
@@ -142,7 +143,7 @@ pub async fn rehearse(
                     metadata.remove("managedFields");
                 }
                 if Some(manifest) != scheduled.as_ref() {
-                    rehearsal.answers.extend(Manifest::new(answer));
+                    rehearsal.answers.extend(manifest.answered(answer));
                 }
             }
             // What is there already is compared when its turn comes.
@@ -182,15 +183,27 @@ pub fn managed_by_queue(answer: &Value) -> Option<&str> {
     taken.then(|| queue.as_str().unwrap_or_default())
 }
 
+/// Returns the name of a kind in `integrations.frameworks` of Kueue's
+/// configuration (v0.18): those of `apps` stand without their group.
+fn framework(api_version: &str, kind: &str) -> String {
+    let kind = kind.to_lowercase();
+    match api_version.split_once('/') {
+        Some((group, _)) if group != "apps" => format!("{group}/{kind}"),
+        _ => kind,
+    }
+}
+
 /// Checks in the workload's answer that Kueue has taken it over.
 ///
 /// # Errors
 /// [`PreflightError::NotManaged`].
 pub fn check_managed(namespace: &str, answer: &Value) -> Result<(), PreflightError> {
+    let text = |field: &str| answer[field].as_str().unwrap_or_default();
     match managed_by_queue(answer) {
         Some(_) => Ok(()),
         None => Err(PreflightError::NotManaged {
-            kind: answer["kind"].as_str().unwrap_or_default().to_owned(),
+            kind: text("kind").to_owned(),
+            framework: framework(text("apiVersion"), text("kind")),
             namespace: namespace.to_owned(),
         }),
     }

@@ -43,6 +43,16 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Returns what the API server made of this object, which it serves at the
+    /// same place; nothing if that is no object.
+    pub fn answered(&self, answer: Value) -> Option<Self> {
+        let answered = Self::new(answer).ok()?;
+        Some(Self {
+            resource: self.resource.clone(),
+            ..answered
+        })
+    }
+
     fn text(&self, pointer: &str) -> &str {
         self.object
             .pointer(pointer)

@@ -235,6 +235,12 @@ impl Testbed {
             "Workload" => ("kueue.x-k8s.io/v1beta2", "workloads"),
             "WorkloadPriorityClass" => ("kueue.x-k8s.io/v1beta2", "workloadpriorityclasses"),
             "AdmissionCheck" => ("kueue.x-k8s.io/v1beta2", "admissionchecks"),
+            "PersistentVolumeClaim" => ("v1", "persistentvolumeclaims"),
+            "MutatingWebhookConfiguration" => (
+                "admissionregistration.k8s.io/v1",
+                "mutatingwebhookconfigurations",
+            ),
+            "Lease" => ("coordination.k8s.io/v1", "leases"),
             "ResourceQuota" => ("v1", "resourcequotas"),
             "Role" => ("rbac.authorization.k8s.io/v1", "roles"),
             "ClusterRole" => ("rbac.authorization.k8s.io/v1", "clusterroles"),
@@ -261,6 +267,7 @@ impl Testbed {
                 | "ResourceFlavor"
                 | "WorkloadPriorityClass"
                 | "AdmissionCheck"
+                | "MutatingWebhookConfiguration"
                 | "ClusterRole"
                 | "ClusterRoleBinding"
         )

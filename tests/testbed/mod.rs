@@ -19,6 +19,7 @@ mod rights;
 mod runs;
 mod schemas;
 mod submit;
+mod templates;
 
 pub use crate::common::skip;
 

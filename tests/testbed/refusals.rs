@@ -374,3 +374,53 @@ fn what_does_not_travel_is_refused_where_work_is_sent_away() {
     assert_eq!(testbed.find("Job", "blind"), None);
     testbed.delete("AdmissionCheck", &testbed.name);
 }
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn what_kueue_does_not_manage_is_refused_and_not_started_past_the_queue() {
+    let testbed = Testbed::with_queue("unmanaged", Flavor::Amd, 32);
+    // Kueue leaves these as they are where a kind is none of its frameworks:
+    // here in namespaces with a label that nothing else has.
+    let except = json!({"matchExpressions": [{"key": UNMANAGED, "operator": "DoesNotExist"}]});
+    let webhooks: Vec<Value> = ["mjob.kb.io", "mrayjob.kb.io"]
+        .iter()
+        .map(|name| json!({"name": name, "namespaceSelector": except}))
+        .collect();
+    testbed.apply(json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": "kueue-mutating-webhook-configuration"}, "webhooks": webhooks,
+    }));
+    testbed.apply(json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": testbed.name, "labels": {UNMANAGED: "true"}},
+    }));
+    let path = example("hello");
+    for (kind, framework, more) in [
+        ("Job", "batch/job", &[][..]),
+        ("RayJob", "ray.io/rayjob", &["--ray"]),
+        ("Job", "batch/job", &["--schedule", "0 3 * * *"]),
+    ] {
+        let submit =
+            |last: &[&str]| testbed.submit(&[&["-p", &path, "-g", "8"], more, last].concat());
+        // The API server takes a moment to hear of it.
+        testbed.wait("the webhook to leave the namespace alone", || {
+            (submit(&["--dry-run=server"]).code == 3).then_some(())
+        });
+        // What would start past the queue is not only hopeless.
+        for last in [&[][..], &["--force"]] {
+            let _ = submit(last)
+                .exits(3)
+                .says(&format!(
+                    "Kueue does not manage {kind}s in namespace {:?}",
+                    testbed.name
+                ))
+                .says(&format!(
+                    "an admin adds {framework} to integrations.frameworks"
+                ));
+            nothing_was_made(&testbed);
+        }
+    }
+}
+
+/// Label of namespaces whose Jobs do not reach Kueue's webhooks.
+const UNMANAGED: &str = "test.kaiwo/unmanaged";
