@@ -50,10 +50,12 @@ fn scalars(value: &Value, path: &str, hostile: Option<&str>, found: &mut Scalars
         Value::Object(map) => {
             found.insert(format!("{path}{{}}"), Value::Null);
             for (key, value) in map {
-                let hostile_key =
-                    hostile.filter(|text| key.strip_prefix("amd.com/").unwrap_or(key) == *text);
-                let key = match hostile_key {
-                    Some(text) => &key.replace(text, PLACEHOLDER),
+                let (vendor, name) = match key.strip_prefix("amd.com/") {
+                    Some(name) => ("amd.com/", name),
+                    None => ("", key.as_str()),
+                };
+                let key = match hostile.filter(|text| *text == name) {
+                    Some(_) => &format!("{vendor}{PLACEHOLDER}"),
                     None if path.ends_with("/data") || path.ends_with("/binaryData") => &key[..4],
                     None => key,
                 };
