@@ -11,7 +11,8 @@ use crate::workload::directory::DEFAULT_LIMIT;
 use crate::workload::env_file::names_a_secret;
 
 use super::help::cannot_write;
-use super::request::{self, DEFAULT_NAMESPACE, DEFAULT_QUEUE};
+use super::request::{DEFAULT_NAMESPACE, DEFAULT_QUEUE};
+use super::sources;
 
 /// The settings for programs.
 #[derive(Debug, Serialize)]
@@ -36,7 +37,7 @@ pub fn show(
     ui: Ui,
     output: Option<OutputFormat>,
 ) -> Result<(), CommandError> {
-    let merged = request::settings(Settings::default(), args.path.as_deref())?;
+    let merged = sources::merged(Settings::default(), args.path.as_deref())?;
     let mut rows: Vec<Row> = merged.entries().into_iter().map(row).collect();
     for (key, value) in [
         ("namespace", serde_json::json!(DEFAULT_NAMESPACE)),

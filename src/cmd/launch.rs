@@ -21,7 +21,7 @@ use crate::ui::report::{self, Outcome};
 
 use super::command_line::{self, CommandLine};
 use super::help::cannot_write;
-use super::{block_on, request};
+use super::{block_on, request, sources};
 
 /// Carries out what `request` makes of the settings. `output` becomes what the
 /// settings say about the form of data, as soon as they are known.
@@ -34,7 +34,7 @@ pub fn run(
 ) -> Result<(), CommandError> {
     let settings = typed
         .map_err(CommandError::from)
-        .and_then(|typed| request::settings(typed, args.path.as_deref()));
+        .and_then(|typed| sources::merged(typed, args.path.as_deref()));
     let result = settings.and_then(|settings| {
         *output = settings.output.as_ref().map(|output| output.value);
         let mode = Mode::of(args, &settings, ui);

@@ -8,6 +8,7 @@ mod help;
 mod launch;
 mod request;
 mod serve;
+mod sources;
 mod submit;
 mod template;
 mod usage;

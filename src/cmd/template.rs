@@ -18,7 +18,7 @@ use crate::workload::entrypoint::shell_quoted;
 use crate::{plan, yaml};
 
 use super::help::cannot_write;
-use super::{request, serve, submit};
+use super::{serve, sources, submit};
 
 /// What a template may use, for programs.
 #[derive(Debug, Serialize)]
@@ -43,13 +43,13 @@ pub fn run(
         TemplateCommand::Eject(args) => eject(args, ui),
         TemplateCommand::Context(ContextCommand::Submit(args)) => {
             let typed = args.settings(|name| std::env::var(name).ok())?;
-            let settings = request::settings(typed, args.workload.path.as_deref())?;
+            let settings = sources::merged(typed, args.workload.path.as_deref())?;
             *output = settings.output.as_ref().map(|output| output.value);
             context(submit::request(args, &settings, ui)?, ui, *output)
         }
         TemplateCommand::Context(ContextCommand::Serve(args)) => {
             let typed = args.settings(|name| std::env::var(name).ok())?;
-            let settings = request::settings(typed, args.workload.path.as_deref())?;
+            let settings = sources::merged(typed, args.workload.path.as_deref())?;
             *output = settings.output.as_ref().map(|output| output.value);
             context(serve::request(args, &settings, ui)?, ui, *output)
         }

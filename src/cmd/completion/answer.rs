@@ -12,7 +12,7 @@ use crate::cli::{Cli, CompleteArgs, ConnectionArgs};
 use crate::cluster::catalogue::{self, Choice, Entry};
 use crate::cluster::exec_plugin::Terminal;
 use crate::cmd::request::DEFAULT_NAMESPACE;
-use crate::cmd::{block_on, command_line, request};
+use crate::cmd::{block_on, command_line, sources};
 use crate::completion::{Candidate, Line, Live, Source};
 use crate::error::CommandError;
 use crate::names::is_dns_1123_label;
@@ -118,7 +118,7 @@ fn namespace(line: &Line) -> Option<String> {
         Some(typed) => typed.to_owned(),
         None => {
             let path = line.value("path").map(at_home);
-            let settings = request::settings(Settings::default(), path.as_deref()).ok()?;
+            let settings = sources::merged(Settings::default(), path.as_deref()).ok()?;
             settings
                 .namespace
                 .map_or_else(|| DEFAULT_NAMESPACE.to_owned(), |namespace| namespace.value)
