@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::ConnectionArgs;
-use crate::plan::pod::{ClaimMount, SecretName, Storage, Toleration};
+use crate::plan::claim::{ClaimMount, Storage};
+use crate::plan::pod::SecretName;
+use crate::plan::taint::Toleration;
 use crate::quantity::{ByteSize, Quantity};
 use crate::settings::{DryRun, List, OutputFormat, Pairs, Settings, SettingsError, Switch, pair};
 

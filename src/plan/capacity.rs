@@ -1,115 +1,12 @@
 //! Whether a queue has room for pods: whether it could ever have, and whether
-//! it has now.
-//!
-//! Kueue gives each pod set one flavor in each resource group that it takes
-//! from, and counts the pod sets of a workload that share a flavor together
-//! (`flavorassigner.go`, v0.18).
-
-use std::collections::BTreeMap;
+//! it has now. `placement` seeks the places.
 
 use super::Refusal;
 use super::cohort::{FlavorResource, Quotas};
-use super::facts::{ClusterFacts, ClusterQueue, FlavorQuotas, ResourceGroup};
-use super::pod::Toleration;
-use super::taint::untolerated;
+use super::facts::{ClusterFacts, ClusterQueue, FlavorQuotas};
+use super::placement::{Miss, PodSet, Search, Shortage};
 use super::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
-
-/// The resource that counts pods, which no pod requests.
-const PODS: &str = "pods";
-
-/// Pods that are alike, for which Kueue seeks a flavor together.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PodSet {
-    /// Number of pods.
-    pub count: i64,
-    /// Requests of one pod, by resource.
-    pub requests: BTreeMap<String, Quantity>,
-    /// Labels the nodes must have.
-    pub node_selector: BTreeMap<String, String>,
-    /// Taints the pods tolerate.
-    pub tolerations: Vec<Toleration>,
-}
-
-impl PodSet {
-    /// Returns what all pods of the set request of `resource`.
-    pub fn demand(&self, resource: &str) -> Quantity {
-        match resource {
-            PODS => Quantity::units(self.count),
-            _ => self.requests.get(resource).copied().unwrap_or_default() * self.count,
-        }
-    }
-
-    /// Returns why Kueue does not try a flavor for these pods. It minds only
-    /// those labels of the nodes that the flavor itself has.
-    pub fn closed_to(&self, flavor: &str, facts: &ClusterFacts) -> Option<String> {
-        let known = facts.flavors.known()?;
-        let spec = &known
-            .iter()
-            .find(|known| known.metadata.name == flavor)?
-            .spec;
-        let other = self.node_selector.iter().find(|(key, value)| {
-            let own = spec.node_labels.get(*key);
-            own.is_some_and(|own| own != *value)
-        });
-        if let Some((key, value)) = other {
-            return Some(format!("flavor {flavor:?} has no nodes with {key}={value}"));
-        }
-        let taint = untolerated(&spec.node_taints, &self.tolerations, &spec.tolerations)?;
-        Some(format!(
-            "flavor {flavor:?} has the taint {taint}, which the pods do not tolerate"
-        ))
-    }
-}
-
-/// Pods that find no place.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Miss {
-    /// No flavor takes them, whatever its quota: why, flavor by flavor.
-    Closed(Vec<String>),
-    /// A flavor has too little.
-    Short(Shortage),
-}
-
-/// Too little of a resource in a flavor.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Shortage {
-    /// The ResourceFlavor.
-    pub flavor: String,
-    /// The resource.
-    pub resource: String,
-    /// What the pods request, with those that have found a place there.
-    pub demand: Quantity,
-    /// What there is.
-    pub limit: Quantity,
-    /// Whether pods of other sets take part of it.
-    pub shared: bool,
-}
-
-impl Shortage {
-    /// Returns what there is too little of.
-    pub fn of(&self) -> FlavorResource<'_> {
-        FlavorResource {
-            flavor: &self.flavor,
-            resource: &self.resource,
-        }
-    }
-}
-
-impl Miss {
-    /// Returns whether this tells more than `other`: the flavor that comes
-    /// nearest, before any that is closed.
-    fn is_nearer_than(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Short(a), Self::Short(b)) => {
-                (a.shared && !b.shared)
-                    || (a.shared == b.shared && a.resource == b.resource && a.limit > b.limit)
-            }
-            (Self::Short(_), Self::Closed(_)) => true,
-            _ => false,
-        }
-    }
-}
 
 /// Seeks flavors of a queue for the pod sets of a workload.
 #[derive(Debug, Clone, Copy)]
@@ -177,16 +74,9 @@ impl<'a> Room<'a> {
         limit: impl Fn(FlavorResource) -> Option<Quantity>,
     ) -> Result<(), Miss> {
         for group in &self.queue.spec.resource_groups {
-            let mut search = Search {
-                group,
-                sets,
-                // The flavor of the GPUs binds only the group that has them.
-                on: on.filter(|on| group.flavors.iter().any(|flavor| flavor.name == *on)),
-                facts: self.facts,
-                limit: &limit,
-                taken: BTreeMap::new(),
-            };
-            search.place(0)?;
+            // The flavor of the GPUs binds only the group that has them.
+            let on = on.filter(|on| group.flavors.iter().any(|flavor| flavor.name == *on));
+            Search::new(group, sets, on, self.facts, &limit).run()?;
         }
         Ok(())
     }
@@ -256,97 +146,6 @@ fn less(sets: &[PodSet], resource: &str, demand: Quantity, limit: Quantity) -> S
     }
 }
 
-/// One resource group, being filled with pod sets.
-struct Search<'a> {
-    group: &'a ResourceGroup,
-    sets: &'a [PodSet],
-    on: Option<&'a str>,
-    facts: &'a ClusterFacts,
-    limit: &'a dyn Fn(FlavorResource) -> Option<Quantity>,
-    /// What the pod sets before have taken, by flavor and resource.
-    taken: BTreeMap<(&'a str, &'a str), Quantity>,
-}
-
-impl<'a> Search<'a> {
-    /// Seeks flavors for the pod sets from `index` on. Kueue, too, goes on to
-    /// another flavor for the first where the second then finds none.
-    fn place(&mut self, index: usize) -> Result<(), Miss> {
-        let (sets, group) = (self.sets, self.group);
-        let Some(set) = sets.get(index) else {
-            return Ok(());
-        };
-        let demands: Vec<(&'a str, Quantity)> = group
-            .covered_resources
-            .iter()
-            .map(|resource| (resource.as_str(), set.demand(resource)))
-            .filter(|(_, demand)| *demand > Quantity::default())
-            .collect();
-        if demands.is_empty() {
-            return self.place(index + 1);
-        }
-        let mut closed = Vec::new();
-        let mut nearest: Option<Miss> = None;
-        for flavor in &group.flavors {
-            if index == 0 && self.on.is_some_and(|on| on != flavor.name) {
-                continue;
-            }
-            if let Some(reason) = set.closed_to(&flavor.name, self.facts) {
-                closed.push(reason);
-                continue;
-            }
-            match self.take(flavor, &demands, index) {
-                Ok(()) => return Ok(()),
-                Err(miss)
-                    if nearest
-                        .as_ref()
-                        .is_none_or(|best| miss.is_nearer_than(best)) =>
-                {
-                    nearest = Some(miss);
-                }
-                Err(_) => {}
-            }
-        }
-        Err(nearest.unwrap_or(Miss::Closed(closed)))
-    }
-
-    /// Takes what a pod set demands from one flavor, and goes on with the next
-    /// set; gives it back if that fails.
-    fn take(
-        &mut self,
-        flavor: &'a FlavorQuotas,
-        demands: &[(&'a str, Quantity)],
-        index: usize,
-    ) -> Result<(), Miss> {
-        for (resource, demand) in demands {
-            let before = self.taken.get(&(flavor.name.as_str(), resource));
-            let sum = before.copied().unwrap_or_default() + *demand;
-            let of = FlavorResource {
-                flavor: &flavor.name,
-                resource,
-            };
-            if let Some(limit) = (self.limit)(of).filter(|limit| sum > *limit) {
-                return Err(Miss::Short(Shortage {
-                    flavor: flavor.name.clone(),
-                    resource: (*resource).to_owned(),
-                    demand: sum,
-                    limit,
-                    shared: before.is_some_and(|before| *before > Quantity::default()),
-                }));
-            }
-        }
-        let before = self.taken.clone();
-        for (resource, demand) in demands {
-            let sum = self.taken.entry((&flavor.name, resource)).or_default();
-            *sum = *sum + *demand;
-        }
-        let rest = self.place(index + 1);
-        if rest.is_err() {
-            self.taken = before;
-        }
-        rest
-    }
-}
-
 /// Returns the flavors of a queue that have `resource`, in the order in which
 /// Kueue tries them.
 pub fn flavors_with<'a>(
@@ -370,7 +169,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::plan::forecast::Forecast;
     use crate::plan::testing::{cluster_queue, facts, flavor, pods};
 
     /// A flavor with 1000 CPUs and so many GPUs.
@@ -536,74 +334,5 @@ mod tests {
         tolerant.count = 2;
         let refusal = room.check(&[tolerant], None).unwrap_err();
         assert!(refusal.message.ends_with("at most 8 (b)"), "{refusal}");
-    }
-
-    #[test]
-    fn the_forecast_counts_what_is_reserved_and_who_waits() {
-        let queue = |reserved: i64, pending: i64| {
-            cluster_queue(
-                "kaiwo",
-                json!({"resourceGroups": [{
-                    "coveredResources": ["cpu", "amd.com/gpu"], "flavors": [quotas("a", 100, 32)],
-                }]}),
-                json!({"pendingWorkloads": pending, "flavorsReservation": [
-                    {"name": "a", "resources": [{"name": "amd.com/gpu", "total": reserved}]},
-                ]}),
-            )
-        };
-        let sets = [pods(2, &[("cpu", 32), ("amd.com/gpu", 8)])];
-        let look = |queue: &ClusterQueue, counted: &str, flavors: &[String]| {
-            let facts = facts(vec![queue.clone()], vec![]);
-            Forecast::new(&Room::new(queue, &facts), flavors, counted, &sets)
-        };
-        let gpus = |reserved, pending| look(&queue(reserved, pending), "amd.com/gpu", &[]).unwrap();
-        assert!(gpus(16, 0).starts_now());
-        assert!(!gpus(0, 3).starts_now());
-        assert_eq!(gpus(24, 0).lacking.unwrap().amount, Quantity::units(8));
-        let stopped = Forecast {
-            obstacle: Some("stopped".into()),
-            ..gpus(0, 0)
-        };
-        assert!(!stopped.starts_now());
-        assert_eq!(look(&queue(0, 0), "nvidia.com/gpu", &[]), None);
-        assert_eq!(look(&queue(0, 0), "amd.com/gpu", &["other".into()]), None);
-    }
-
-    #[test]
-    fn the_forecast_says_what_is_borrowed() {
-        let queue = |name: &str, reserved: i64| {
-            cluster_queue(
-                name,
-                json!({"cohortName": "all", "resourceGroups": [{
-                    "coveredResources": ["cpu", "amd.com/gpu"], "flavors": [quotas("a", 100, 16)],
-                }]}),
-                json!({"flavorsReservation": [
-                    {"name": "a", "resources": [{"name": "amd.com/gpu", "total": reserved}]},
-                ]}),
-            )
-        };
-        let look = |own: i64, other: i64, gpus: i64, cohorts_known: bool| {
-            let mut facts = facts(vec![queue("mine", own), queue("other", other)], vec![]);
-            facts.cohorts = cohorts_known.then(|| crate::plan::facts::Readable::Known(Vec::new()));
-            let queues = facts.cluster_queues.known().unwrap().clone();
-            let sets = [pods(1, &[("amd.com/gpu", gpus)])];
-            Forecast::new(&Room::new(&queues[0], &facts), &[], "amd.com/gpu", &sets).unwrap()
-        };
-        let numbers = |forecast: &Forecast| {
-            (
-                forecast.free.whole(),
-                forecast.loan.as_ref().map(|loan| loan.amount.whole()),
-                forecast.lacking.as_ref().map(|lack| lack.amount.whole()),
-            )
-        };
-        assert_eq!(numbers(&look(0, 0, 16, true)), (16, None, None));
-        assert_eq!(numbers(&look(0, 0, 24, true)), (16, Some(8), None));
-        assert_eq!(numbers(&look(16, 0, 8, true)), (0, Some(8), None));
-        assert_eq!(numbers(&look(8, 16, 16, true)), (8, None, Some(8)));
-        // Others have borrowed what is mine.
-        assert_eq!(numbers(&look(0, 24, 16, true)), (8, None, Some(8)));
-        let blind = look(0, 0, 24, false);
-        assert_eq!(numbers(&blind), (16, None, Some(8)));
-        assert!(blind.lacking.unwrap().may_borrow);
     }
 }

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::Refusal;
-use super::capacity::{PodSet, Room, flavors_with};
+use super::capacity::{Room, flavors_with};
 use super::cohort::FlavorResource;
 use super::facts::{ClusterFacts, Readable};
 use super::gpu::{GpuLayout, GpuRequest};
+use super::placement::PodSet;
 use super::queue::QueueChoice;
 use super::vendor::{count_label, is_gpu_resource};
 use crate::quantity::Quantity;

@@ -1,8 +1,9 @@
 //! How a queue stands at the moment of submitting: whether the workload starts
 //! now, and what it waits for.
 
-use super::capacity::{Miss, PodSet, Room, flavors_with};
+use super::capacity::{Room, flavors_with};
 use super::cohort::FlavorResource;
+use super::placement::{Miss, PodSet};
 use crate::quantity::Quantity;
 
 /// What a queue looks like at the moment of submitting.
@@ -104,5 +105,91 @@ impl Forecast {
     /// Returns whether nothing stands between the workload and its start.
     pub fn starts_now(&self) -> bool {
         self.obstacle.is_none() && self.ahead == 0 && self.lacking.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::facts::{ClusterQueue, Readable};
+    use crate::plan::testing::{cluster_queue, facts, pods};
+
+    /// A flavor with so many CPUs and GPUs.
+    fn quotas(name: &str, cpu: i64, gpus: i64) -> serde_json::Value {
+        json!({"name": name, "resources": [
+            {"name": "cpu", "nominalQuota": cpu},
+            {"name": "amd.com/gpu", "nominalQuota": gpus},
+        ]})
+    }
+
+    #[test]
+    fn the_forecast_counts_what_is_reserved_and_who_waits() {
+        let queue = |reserved: i64, pending: i64| {
+            cluster_queue(
+                "kaiwo",
+                json!({"resourceGroups": [{
+                    "coveredResources": ["cpu", "amd.com/gpu"], "flavors": [quotas("a", 100, 32)],
+                }]}),
+                json!({"pendingWorkloads": pending, "flavorsReservation": [
+                    {"name": "a", "resources": [{"name": "amd.com/gpu", "total": reserved}]},
+                ]}),
+            )
+        };
+        let sets = [pods(2, &[("cpu", 32), ("amd.com/gpu", 8)])];
+        let look = |queue: &ClusterQueue, counted: &str, flavors: &[String]| {
+            let facts = facts(vec![queue.clone()], vec![]);
+            Forecast::new(&Room::new(queue, &facts), flavors, counted, &sets)
+        };
+        let gpus = |reserved, pending| look(&queue(reserved, pending), "amd.com/gpu", &[]).unwrap();
+        assert!(gpus(16, 0).starts_now());
+        assert!(!gpus(0, 3).starts_now());
+        assert_eq!(gpus(24, 0).lacking.unwrap().amount, Quantity::units(8));
+        let stopped = Forecast {
+            obstacle: Some("stopped".into()),
+            ..gpus(0, 0)
+        };
+        assert!(!stopped.starts_now());
+        assert_eq!(look(&queue(0, 0), "nvidia.com/gpu", &[]), None);
+        assert_eq!(look(&queue(0, 0), "amd.com/gpu", &["other".into()]), None);
+    }
+
+    #[test]
+    fn the_forecast_says_what_is_borrowed() {
+        let queue = |name: &str, reserved: i64| {
+            cluster_queue(
+                name,
+                json!({"cohortName": "all", "resourceGroups": [{
+                    "coveredResources": ["cpu", "amd.com/gpu"], "flavors": [quotas("a", 100, 16)],
+                }]}),
+                json!({"flavorsReservation": [
+                    {"name": "a", "resources": [{"name": "amd.com/gpu", "total": reserved}]},
+                ]}),
+            )
+        };
+        let look = |own: i64, other: i64, gpus: i64, cohorts_known: bool| {
+            let mut facts = facts(vec![queue("mine", own), queue("other", other)], vec![]);
+            facts.cohorts = cohorts_known.then(|| Readable::Known(Vec::new()));
+            let queues = facts.cluster_queues.known().unwrap().clone();
+            let sets = [pods(1, &[("amd.com/gpu", gpus)])];
+            Forecast::new(&Room::new(&queues[0], &facts), &[], "amd.com/gpu", &sets).unwrap()
+        };
+        let numbers = |forecast: &Forecast| {
+            (
+                forecast.free.whole(),
+                forecast.loan.as_ref().map(|loan| loan.amount.whole()),
+                forecast.lacking.as_ref().map(|lack| lack.amount.whole()),
+            )
+        };
+        assert_eq!(numbers(&look(0, 0, 16, true)), (16, None, None));
+        assert_eq!(numbers(&look(0, 0, 24, true)), (16, Some(8), None));
+        assert_eq!(numbers(&look(16, 0, 8, true)), (0, Some(8), None));
+        assert_eq!(numbers(&look(8, 16, 16, true)), (8, None, Some(8)));
+        // Others have borrowed what is mine.
+        assert_eq!(numbers(&look(0, 24, 16, true)), (8, None, Some(8)));
+        let blind = look(0, 0, 24, false);
+        assert_eq!(numbers(&blind), (16, None, Some(8)));
+        assert!(blind.lacking.unwrap().may_borrow);
     }
 }

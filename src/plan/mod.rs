@@ -3,6 +3,7 @@
 //! can be tried in a unit test.
 
 pub mod capacity;
+pub mod claim;
 pub mod cohort;
 pub mod facts;
 pub mod flavor;
@@ -11,6 +12,7 @@ pub mod gpu;
 pub mod image;
 pub mod kaito;
 pub mod name;
+pub mod placement;
 pub mod pod;
 pub mod queue;
 pub mod request;

@@ -1,6 +1,7 @@
 //! What users say about the pods of a workload, of whatever kind: volumes,
 //! placement, rights, sizes. Each type is read from the one text that a flag,
-//! a variable and a file share.
+//! a variable and a file share, those of claims and tolerations in `claim` and
+//! `taint`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,10 +11,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Refusal;
+use super::claim::{ClaimMount, Storage};
+use super::taint::Toleration;
 use crate::k8s;
-use crate::names::{
-    check_mount_path, is_config_key, is_dns_1123_subdomain, is_label_value, is_qualified_name,
-};
+use crate::names::{is_config_key, is_dns_1123_subdomain, is_label_value, is_qualified_name};
 use crate::quantity::Quantity;
 use crate::schema::{self, Schema};
 use crate::workload::env_file::SecretMount;
@@ -151,179 +152,6 @@ fn check_mounts(volumes: &[ClaimMount], secrets: &[SecretMount]) -> Result<(), R
     Ok(())
 }
 
-/// A PersistentVolumeClaim and where it is mounted: `PVC:/path[:ro]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClaimMount {
-    /// Name of the claim.
-    pub claim: String,
-    /// Absolute path in the containers.
-    pub path: String,
-    /// Whether it can only be read.
-    pub read_only: bool,
-}
-
-impl FromStr for ClaimMount {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("{text:?} is not PVC:/path or PVC:/path:ro: {why}");
-        let (claim, rest) = text
-            .split_once(':')
-            .ok_or_else(|| wrong("it has no colon"))?;
-        let (path, read_only) = match rest.rsplit_once(':') {
-            Some((path, "ro")) => (path, true),
-            Some((path, "rw")) => (path, false),
-            Some(_) => return Err(wrong("after the path comes ro, rw or nothing")),
-            None => (rest, false),
-        };
-        if !is_dns_1123_subdomain(claim) {
-            return Err(wrong("the first part cannot name a claim"));
-        }
-        check_mount_path(path).map_err(|why| wrong(&why))?;
-        Ok(Self {
-            claim: claim.to_owned(),
-            path: path.trim_end_matches('/').to_owned(),
-            read_only,
-        })
-    }
-}
-impl fmt::Display for ClaimMount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mode = if self.read_only { ":ro" } else { "" };
-        write!(f, "{}:{}{mode}", self.claim, self.path)
-    }
-}
-
-deserialize_from_text!(ClaimMount);
-serialize_as_text!(ClaimMount);
-
-impl Schema for ClaimMount {
-    fn schema() -> serde_json::Value {
-        let pattern = "^[a-z0-9][a-z0-9.-]*:/[^:]+(:ro|:rw)?$";
-        schema::text(pattern, &["datasets:/data:ro", "weights:/weights"])
-    }
-}
-
-/// A claim that lives as long as its pod: `SIZE[,CLASS]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Storage {
-    /// Its size.
-    pub size: Quantity,
-    /// StorageClass; the cluster's default if absent.
-    pub class: Option<String>,
-}
-
-impl FromStr for Storage {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (size, class) = match text.split_once(',') {
-            Some((size, class)) => (size, Some(class)),
-            None => (text, None),
-        };
-        let size: Quantity = size
-            .parse()
-            .map_err(|_| format!("{text:?} is not a size such as 100Gi, or 100Gi,CLASS"))?;
-        if size <= Quantity::default() {
-            return Err(format!("{text:?} is no size to store anything in"));
-        }
-        match class {
-            Some(class) if !is_dns_1123_subdomain(class) => {
-                Err(format!("{class:?} cannot name a StorageClass"))
-            }
-            class => Ok(Self {
-                size,
-                class: class.map(str::to_owned),
-            }),
-        }
-    }
-}
-impl fmt::Display for Storage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.class {
-            Some(class) => write!(f, "{},{class}", self.size),
-            None => write!(f, "{}", self.size),
-        }
-    }
-}
-
-deserialize_from_text!(Storage);
-serialize_as_text!(Storage);
-
-impl Schema for Storage {
-    fn schema() -> serde_json::Value {
-        let pattern = r"^\+?[0-9]*\.?[0-9]*(n|u|m|k|[MGTPE]|[KMGTPE]i|[eE][-+]?[0-9]+)?(,[a-z0-9][a-z0-9.-]*)?$";
-        json!({"type": ["string", "number"], "exclusiveMinimum": 0, "pattern": pattern,
-               "examples": ["100Gi", "100Gi,fast"]})
-    }
-}
-
-/// A taint that pods tolerate, written as `kubectl taint` writes it:
-/// `KEY[=VALUE][:EFFECT]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Toleration {
-    /// Key of the taint.
-    pub key: String,
-    /// Its value; any if absent.
-    pub value: Option<String>,
-    /// Its effect; any if absent.
-    pub effect: Option<String>,
-}
-
-impl FromStr for Toleration {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (taint, effect) = match text.rsplit_once(':') {
-            Some((taint, effect)) => (taint, Some(effect)),
-            None => (text, None),
-        };
-        let (key, value) = match taint.split_once('=') {
-            Some((key, value)) => (key, Some(value)),
-            None => (taint, None),
-        };
-        if let Some(effect) = effect
-            && !matches!(effect, "NoSchedule" | "PreferNoSchedule" | "NoExecute")
-        {
-            return Err(format!(
-                "{text:?}: the effect is NoSchedule, PreferNoSchedule or NoExecute"
-            ));
-        }
-        if !is_qualified_name(key) || value.is_some_and(|value| !is_label_value(value)) {
-            return Err(format!(
-                "{text:?} is not KEY, KEY=VALUE or KEY=VALUE:EFFECT"
-            ));
-        }
-        Ok(Self {
-            key: key.to_owned(),
-            value: value.map(str::to_owned),
-            effect: effect.map(str::to_owned),
-        })
-    }
-}
-impl fmt::Display for Toleration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.key)?;
-        if let Some(value) = &self.value {
-            write!(f, "={value}")?;
-        }
-        match &self.effect {
-            Some(effect) => write!(f, ":{effect}"),
-            None => Ok(()),
-        }
-    }
-}
-
-deserialize_from_text!(Toleration);
-serialize_as_text!(Toleration);
-
-impl Schema for Toleration {
-    fn schema() -> serde_json::Value {
-        let pattern = "^[A-Za-z0-9][A-Za-z0-9._/-]*(=[A-Za-z0-9._-]*)?(:(NoSchedule|PreferNoSchedule|NoExecute))?$";
-        schema::text(pattern, &["dedicated", "nvidia.com/gpu=present:NoSchedule"])
-    }
-}
-
 /// Name of a Secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretName(pub String);
@@ -442,52 +270,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn claims_and_where_they_are_mounted() {
-        let mount: ClaimMount = "data:/data/".parse().unwrap();
-        assert_eq!((mount.path.as_str(), mount.read_only), ("/data", false));
-        assert!("data:/data:ro".parse::<ClaimMount>().unwrap().read_only);
-        for text in [
-            "data",
-            "data:data",
-            "Data:/data",
-            "data:/a:b",
-            "data:/../x",
-            "data:/",
-            "data:/workload",
-            "data:/workload/app",
-            "data:/scratch",
-            "data:/dev/shm",
-        ] {
-            assert!(text.parse::<ClaimMount>().is_err(), "{text}");
-        }
-        assert!("data:/scratch/big".parse::<ClaimMount>().is_ok());
-    }
-
-    #[test]
-    fn storage_and_its_class() {
-        let storage: Storage = "100Gi,fast".parse().unwrap();
-        assert_eq!(
-            (storage.size, storage.class.as_deref()),
-            (Quantity::gib(100), Some("fast"))
-        );
-        assert!("100Gi".parse::<Storage>().unwrap().class.is_none());
-        for text in ["", "fast", "100Gi,", "0", "-1Gi", "100Gi,Fast!"] {
-            assert!(text.parse::<Storage>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn tolerations_are_written_like_taints() {
-        let toleration: Toleration = "nvidia.com/gpu=present:NoSchedule".parse().unwrap();
-        assert_eq!(toleration.value.as_deref(), Some("present"));
-        assert_eq!(toleration.effect.as_deref(), Some("NoSchedule"));
-        assert_eq!("dedicated".parse::<Toleration>().unwrap().value, None);
-        for text in ["", "a b", "a=b:Never", "=x"] {
-            assert!(text.parse::<Toleration>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
     fn times() {
         for (text, seconds) in [
             ("0", 0),
@@ -514,15 +296,6 @@ mod tests {
 
     #[test]
     fn what_is_read_is_written_back() {
-        for text in ["data:/data:ro", "data:/data"] {
-            assert_eq!(text.parse::<ClaimMount>().unwrap().to_string(), text);
-        }
-        for text in ["100Gi,fast", "100Gi"] {
-            assert_eq!(text.parse::<Storage>().unwrap().to_string(), text);
-        }
-        for text in ["a", "a=b", "a=b:NoSchedule", "a:NoExecute"] {
-            assert_eq!(text.parse::<Toleration>().unwrap().to_string(), text);
-        }
         assert_eq!("90s".parse::<Seconds>().unwrap().to_string(), "90s");
     }
 

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::capacity::PodSet;
 use super::gpu::GpuLayout;
 use super::name::WorkloadKind;
+use super::placement::PodSet;
 use super::pod::PodSettings;
 use super::request::WorkloadRequest;
 use crate::quantity::Quantity;

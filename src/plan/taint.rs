@@ -1,8 +1,79 @@
-//! Whether pods may go where a flavor's nodes are tainted, as Kueue and the
-//! scheduler judge it.
+//! Taints that pods tolerate, and whether they may go where a flavor's nodes
+//! are tainted, as Kueue and the scheduler judge it.
+
+use std::fmt;
+use std::str::FromStr;
 
 use super::facts::{FlavorToleration, Taint};
-use super::pod::Toleration;
+use crate::names::{is_label_value, is_qualified_name};
+use crate::schema::{self, Schema};
+use crate::yaml::{deserialize_from_text, serialize_as_text};
+
+/// A taint that pods tolerate, written as `kubectl taint` writes it:
+/// `KEY[=VALUE][:EFFECT]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toleration {
+    /// Key of the taint.
+    pub key: String,
+    /// Its value; any if absent.
+    pub value: Option<String>,
+    /// Its effect; any if absent.
+    pub effect: Option<String>,
+}
+
+impl FromStr for Toleration {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (taint, effect) = match text.rsplit_once(':') {
+            Some((taint, effect)) => (taint, Some(effect)),
+            None => (text, None),
+        };
+        let (key, value) = match taint.split_once('=') {
+            Some((key, value)) => (key, Some(value)),
+            None => (taint, None),
+        };
+        if let Some(effect) = effect
+            && !matches!(effect, "NoSchedule" | "PreferNoSchedule" | "NoExecute")
+        {
+            return Err(format!(
+                "{text:?}: the effect is NoSchedule, PreferNoSchedule or NoExecute"
+            ));
+        }
+        if !is_qualified_name(key) || value.is_some_and(|value| !is_label_value(value)) {
+            return Err(format!(
+                "{text:?} is not KEY, KEY=VALUE or KEY=VALUE:EFFECT"
+            ));
+        }
+        Ok(Self {
+            key: key.to_owned(),
+            value: value.map(str::to_owned),
+            effect: effect.map(str::to_owned),
+        })
+    }
+}
+impl fmt::Display for Toleration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.key)?;
+        if let Some(value) = &self.value {
+            write!(f, "={value}")?;
+        }
+        match &self.effect {
+            Some(effect) => write!(f, ":{effect}"),
+            None => Ok(()),
+        }
+    }
+}
+
+deserialize_from_text!(Toleration);
+serialize_as_text!(Toleration);
+
+impl Schema for Toleration {
+    fn schema() -> serde_json::Value {
+        let pattern = "^[A-Za-z0-9][A-Za-z0-9._/-]*(=[A-Za-z0-9._-]*)?(:(NoSchedule|PreferNoSchedule|NoExecute))?$";
+        schema::text(pattern, &["dedicated", "nvidia.com/gpu=present:NoSchedule"])
+    }
+}
 
 /// Returns the first taint that keeps pods away and that neither they nor
 /// their flavor tolerate, as `--toleration` takes it.
@@ -98,5 +169,19 @@ mod tests {
         assert!(flavor("team", "Equal", "ml") && flavor("team", "", "ml"));
         assert!(flavor("team", "Exists", "") && flavor("", "Exists", ""));
         assert!(!flavor("team", "Equal", "other") && !flavor("other", "Exists", ""));
+    }
+
+    #[test]
+    fn tolerations_are_written_like_taints() {
+        let toleration: Toleration = "nvidia.com/gpu=present:NoSchedule".parse().unwrap();
+        assert_eq!(toleration.value.as_deref(), Some("present"));
+        assert_eq!(toleration.effect.as_deref(), Some("NoSchedule"));
+        assert_eq!("dedicated".parse::<Toleration>().unwrap().value, None);
+        for text in ["", "a b", "a=b:Never", "=x"] {
+            assert!(text.parse::<Toleration>().is_err(), "{text}");
+        }
+        for text in ["a", "a=b", "a=b:NoSchedule", "a:NoExecute"] {
+            assert_eq!(text.parse::<Toleration>().unwrap().to_string(), text);
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::capacity::PodSet;
 use super::facts::{ClusterFacts, ClusterQueue, Namespace, Readable, ResourceFlavor};
+use super::placement::PodSet;
 use crate::quantity::Quantity;
 
 /// Returns a ClusterQueue that takes every namespace; `spec` is what it has

@@ -6,9 +6,11 @@
 //! A source that is silent leaves `None`; nothing here invents a value, so a
 //! file can never take back what was typed.
 
+mod error;
 mod schema;
 mod values;
 
+pub use error::SettingsError;
 pub use schema::{SETTINGS_FILES, Setting};
 pub use values::{DryRun, List, OutputFormat, Pairs, Switch, pair};
 
@@ -19,12 +21,13 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use crate::error::{Classified, ErrorClass};
-use crate::plan::pod::{ClaimMount, Seconds, SecretName, Storage, Toleration};
+use crate::plan::claim::{ClaimMount, Storage};
+use crate::plan::pod::{Seconds, SecretName};
 use crate::plan::scale::Scale;
+use crate::plan::taint::Toleration;
 use crate::quantity::{ByteSize, Quantity};
 use crate::schema::{Schema, camel_case, or_null};
-use crate::yaml::{self, YamlError};
+use crate::yaml;
 
 /// Where a value was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -360,65 +363,10 @@ impl Merged {
     }
 }
 
-/// A source of settings that cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// A variable holds what its setting cannot be.
-    #[error("{name}={value:?}: {reason}")]
-    Variable {
-        /// Name of the variable.
-        name: &'static str,
-        /// What it holds.
-        value: String,
-        /// Why that cannot be.
-        reason: String,
-    },
-    /// A variable of this machine was to be passed on, and is not set.
-    #[error("--env {0}: the variable {0} is not set here")]
-    LocalVariable(String),
-    /// A file is not YAML, has an unknown key or a value of the wrong type.
-    #[error("{0}")]
-    File(YamlError),
-}
-
-impl Classified for SettingsError {
-    fn class(&self) -> ErrorClass {
-        ErrorClass::Refused
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Variable { name, .. } => vec![format!("unset it with: unset {name}")],
-            Self::LocalVariable(name) => vec![format!("give the value: --env {name}=VALUE")],
-            Self::File(error) => {
-                let Some(key) = error.message.split('`').nth(1) else {
-                    return Vec::new();
-                };
-                if !error.message.starts_with("unknown field") {
-                    return Vec::new();
-                }
-                if key == "path" {
-                    return vec!["remove `path`: the directory is given with -p".to_owned()];
-                }
-                match crate::names::nearest(key, Settings::keys()) {
-                    Some(known) => vec![format!("did you mean `{known}`?")],
-                    None => vec![format!("known keys: {}", Settings::keys().join(", "))],
-                }
-            }
-        }
-    }
-
-    fn object(&self) -> Option<String> {
-        match self {
-            Self::Variable { .. } | Self::LocalVariable(_) => None,
-            Self::File(error) => Some(yaml::place(&error.file, error.line)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Classified;
 
     fn file(name: &str) -> Origin {
         match name {
