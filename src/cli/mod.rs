@@ -29,6 +29,7 @@ Examples:
   kaiwo submit -p train/ -g 16 --ray    16 GPUs, two nodes of 8, as a RayJob
   kaiwo submit -p train/ -g 8           8 GPUs as a Job
   kaiwo submit -p train/ -g 8 -d        print the manifests, ask no cluster
+  kaiwo serve -i image -g 1 --port 8000 a Deployment and its Service
   kaiwo help exit-codes                 what the exit codes mean"
 )]
 pub struct Cli {

@@ -45,11 +45,30 @@ pub fn request(
     check_scale(settings, &intent)?;
     let scale = intent.serving.autoscale;
     let mut request = request::request(&args.workload, intent, settings, ui)?;
+    if request.queue.is_none() {
+        check_unqueued(settings)?;
+        request.priority_class = None;
+    }
     // The GPUs are those of the service at its busiest.
     if let Some(scale) = scale {
         request.gpus.replicas = Some(scale.max);
     }
     Ok(request)
+}
+
+/// Checks that nothing is asked of a queue which is none.
+fn check_unqueued(settings: &Merged) -> Result<(), Refusal> {
+    match &settings.priority_class {
+        Some(Sourced {
+            value,
+            origin: Origin::Flag,
+        }) => Err(Refusal::new(format!(
+            "priority class {value:?} has no meaning without a queue"
+        ))
+        .hint("queue it with -q, or leave --priority-class away")),
+        // Said in a file, of what is submitted.
+        _ => Ok(()),
+    }
 }
 
 /// Checks what cannot be scaled.

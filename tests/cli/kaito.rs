@@ -95,6 +95,19 @@ fn a_template_is_looked_at_as_kaito_will() {
 }
 
 #[test]
+fn a_priority_is_one_in_a_queue() {
+    let _ = serve(&["-i", "x", "--priority-class=high"])
+        .exits(3)
+        .says("queue it with -q, or leave --priority-class away");
+    let queued = serve(&["-i", "x", "--priority-class=high", "-q", "research"]).exits(0);
+    let labels = &queued.document("Deployment")["metadata"]["labels"];
+    assert_eq!(labels["kueue.x-k8s.io/priority-class"], "high");
+    let sandbox = Sandbox::new().set("KAIWO_PRIORITY_CLASS", "high");
+    let unqueued = sandbox.kaiwo(&["serve", "-d", "-i", "x"]).exits(0);
+    assert!(!unqueued.stdout.contains("kueue"), "{}", unqueued.stdout);
+}
+
+#[test]
 fn only_what_ray_scales_is_scaled() {
     let sandbox = Sandbox::new();
     sandbox.write("w/serveconfig", "applications: []\n");
