@@ -36,7 +36,7 @@ const TARGETS: [(&str, &[&str]); 2] = [
 ];
 
 /// Layers that are modules of the integration tests.
-const MODULES: [(&str, &str); 8] = [
+const MODULES: [(&str, &str); 10] = [
     ("structure of the code", "architecture::"),
     ("dependencies", "dependencies::"),
     ("examples", "examples::"),
@@ -45,6 +45,8 @@ const MODULES: [(&str, &str); 8] = [
     ("hostile values", "hostile::"),
     ("command line", "cli::"),
     ("scripted API server", "mock_api::"),
+    ("credentials, beside kubectl", "credentials::"),
+    ("schemas, beside the operators'", "upstream::"),
 ];
 
 /// How tests say that they have left something out, at the start of a line.
