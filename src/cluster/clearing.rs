@@ -8,8 +8,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::ClusterError;
+use super::companion::{annotation_of, uid_of};
 use super::request::resource_of;
-use super::submission::{Attempt, POLL, Submission, annotation_of, uid_of};
+use super::submission::{Attempt, POLL, Submission};
 use crate::error::{CommandError, ErrorClass};
 use crate::k8s;
 use crate::render::manifest::Manifest;

@@ -3,6 +3,7 @@
 
 pub mod catalogue;
 mod clearing;
+mod companion;
 pub mod connection;
 pub mod credentials;
 pub mod discovery;

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use serde_json::Value;
 
+use super::companion::{annotation_of, owners, uid_of};
 use super::existing::Existing;
 use super::request::Write;
-use super::submission::{Submission, SubmissionError, annotation_of, failed, owners, uid_of};
+use super::submission::{Submission, SubmissionError, failed};
 use crate::k8s::{self, Resource};
 use crate::render::manifest::Manifest;
 

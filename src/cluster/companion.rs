@@ -1,0 +1,161 @@
+//! What goes with a workload: uploads, its queue, and the objects of a template.
+//! It is made with the workload, belongs to it, and what is left of an earlier
+//! one is told apart from what is in use.
+
+use serde_json::{Value, json};
+
+use super::existing::Existing;
+use super::request::{Write, resource_of};
+use super::submission::{Submission, SubmissionError, failed, still_there};
+use crate::k8s;
+use crate::render::manifest::Manifest;
+
+impl<'a> Submission<'a> {
+    /// Completes a workload that is there already, if the run that made it
+    /// died before it was done: uploads that are missing are made, and those
+    /// without an owner get it.
+    ///
+    /// # Errors
+    /// [`SubmissionError`] for the first object that could not be mended.
+    pub async fn complete(&self, workload: &Existing) -> Result<(), SubmissionError> {
+        for owned in self.manifests.owned() {
+            let orphan = match self.find(owned).await? {
+                Some(found) => same_content(owned, &found) && owners(&found).next().is_none(),
+                None => {
+                    let created = self.cluster.create(owned, Write::Real).await;
+                    created.map_err(|source| failed("create", owned, source))?;
+                    true
+                }
+            };
+            if orphan {
+                self.give_owner(owned, workload.uid()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Creates what the workload needs before it starts. What exists already
+    /// is used if it is the same.
+    pub(super) async fn create_companion(
+        &self,
+        manifest: &'a Manifest,
+    ) -> Result<(), SubmissionError> {
+        // Twice: what the first attempt finds may be on its way out.
+        for _ in 0..2 {
+            match self.attempt(manifest).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_already_exists() => {}
+                Err(source) => return Err(failed("create", manifest, source)),
+            }
+            let Some(found) = self.find(manifest).await? else {
+                continue;
+            };
+            if !same_content(manifest, &found) || self.belongs_to_another_kind(&found) {
+                return Err(SubmissionError::Occupied {
+                    object: manifest.display_name(),
+                    namespace: manifest.namespace().to_owned(),
+                });
+            }
+            if !self.is_leftover(&found).await? {
+                return Ok(());
+            }
+            // It belongs to a workload that is gone, and would follow it.
+            let uid = uid_of(&found).unwrap_or_default();
+            self.cluster
+                .delete(
+                    resource_of(manifest),
+                    manifest.namespace(),
+                    manifest.name(),
+                    uid,
+                )
+                .await
+                .map_err(|source| failed("delete", manifest, source))?;
+            self.wait(manifest, |object| uid_of(object) == Some(uid))
+                .await?;
+        }
+        Err(still_there(manifest))
+    }
+
+    /// Returns whether an object belongs to a workload other than the one
+    /// that has the name now.
+    async fn is_leftover(&self, found: &Value) -> Result<bool, SubmissionError> {
+        if found.pointer("/metadata/deletionTimestamp").is_some() {
+            return Ok(true);
+        }
+        if owners(found).next().is_none() {
+            return Ok(false);
+        }
+        let current = self.find_workload().await?;
+        let alive = current.is_some_and(|workload| owners(found).any(|uid| uid == workload.uid()));
+        Ok(!alive)
+    }
+
+    /// Returns whether something other than a workload of this kind owns the
+    /// object, which is then none of our business.
+    fn belongs_to_another_kind(&self, found: &Value) -> bool {
+        let owners = found
+            .pointer("/metadata/ownerReferences")
+            .and_then(Value::as_array);
+        owners
+            .into_iter()
+            .flatten()
+            .any(|owner| owner["kind"] != self.kind.name())
+    }
+
+    /// Makes the workload own an object. Without `blockOwnerDeletion`, which
+    /// would need a right on the workload's finalizers that users rarely have.
+    pub(super) async fn give_owner(
+        &self,
+        owned: &Manifest,
+        uid: &str,
+    ) -> Result<(), SubmissionError> {
+        let workload = &self.manifests.workload;
+        let patch = json!({"metadata": {"ownerReferences": [{
+            "apiVersion": workload.api_version(),
+            "kind": workload.kind(),
+            "name": workload.name(),
+            "uid": uid,
+        }]}});
+        match self.cluster.patch(owned, &patch).await {
+            Ok(_) => Ok(()),
+            Err(source) => Err(failed("give an owner to", owned, source)),
+        }
+    }
+}
+
+/// Returns whether the object in the cluster can stand in for the one that
+/// was to be created.
+fn same_content(manifest: &Manifest, found: &Value) -> bool {
+    let same = |field: &str| manifest.value().get(field) == found.get(field);
+    match manifest.kind() {
+        "LocalQueue" => {
+            manifest.value().pointer("/spec/clusterQueue") == found.pointer("/spec/clusterQueue")
+        }
+        "ConfigMap" => same("data") && same("binaryData"),
+        _ => {
+            annotation_of(found, k8s::DIGEST_ANNOTATION)
+                == manifest.annotation(k8s::DIGEST_ANNOTATION)
+        }
+    }
+}
+
+pub(super) fn uid_of(object: &Value) -> Option<&str> {
+    object.pointer("/metadata/uid")?.as_str()
+}
+
+pub(super) fn annotation_of<'v>(object: &'v Value, key: &str) -> Option<&'v str> {
+    object
+        .get("metadata")?
+        .get("annotations")?
+        .get(key)?
+        .as_str()
+}
+
+pub(super) fn owners(object: &Value) -> impl Iterator<Item = &str> {
+    object
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|owner| owner.get("uid")?.as_str())
+}
