@@ -199,22 +199,76 @@ fn describe(file: &Path, error: &serde_saphyr::Error) -> YamlError {
         .next()
         .unwrap_or(&text)
         .trim_end_matches([',', ':', ' ']);
-    // Its advice is for programmers.
-    let message = match message.starts_with("cannot deserialize null into string") {
-        true => MISSING,
-        false => message,
-    };
     YamlError {
         file: file.to_path_buf(),
         line,
-        message: message.to_owned(),
+        message: plain_words(bare, message),
     }
+}
+
+/// Says what is wrong without what the library says to programmers.
+fn plain_words(error: &serde_saphyr::Error, message: &str) -> String {
+    use serde_saphyr::Error;
+    match error {
+        Error::NullIntoString { .. } => return MISSING.to_owned(),
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            return format!("the key `{key}` stands twice");
+        }
+        Error::DuplicateMappingKey { .. } => return "a key stands twice".to_owned(),
+        _ => {}
+    }
+    match message {
+        "expected string scalar" => "a text is expected",
+        "expected mapping start" => "a mapping is expected",
+        "expected sequence start" => "a list is expected",
+        // Anchors that multiply, mostly.
+        other
+            if ["budget ", "alias replay", "alias expansion"]
+                .iter()
+                .any(|limit| other.starts_with(limit)) =>
+        {
+            "this is more YAML than such a file can need"
+        }
+        other => other,
+    }
+    .to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn mistakes_are_told_in_words_for_people() {
+        type Texts = std::collections::BTreeMap<String, String>;
+        let many = "[*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]";
+        let bomb: String = ('b'..='h').fold(
+            "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned(),
+            |text, letter| {
+                let above = char::from(letter as u8 - 1);
+                text + &format!(
+                    "{letter}: &{letter} {}\n",
+                    many.replace('a', &above.to_string())
+                )
+            },
+        );
+        for (text, line, message) in [
+            ("a: x\na: y\n", 2, "the key `a` stands twice"),
+            ("a: [x]\n", 1, "a text is expected"),
+            ("- a\n", 1, "a mapping is expected"),
+            ("a:\n", 1, MISSING),
+        ] {
+            let error = parse::<Texts>(Path::new("t"), text).unwrap_err();
+            assert_eq!(
+                (error.line, error.message.as_str()),
+                (line, message),
+                "{text}"
+            );
+        }
+        let error = parse_documents(Path::new("t"), &bomb).unwrap_err();
+        assert_eq!(error.message, "this is more YAML than such a file can need");
+    }
 
     #[test]
     fn texts_are_blocks_only_where_parsers_agree() {

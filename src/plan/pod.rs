@@ -114,9 +114,25 @@ impl PodSettings {
                     .hint(format!("leave {flag} away for the default")));
             }
         }
+        let storage = self.storage.as_ref().map(|storage| storage.size);
+        for (flag, size) in [
+            ("--memory-per-gpu", self.memory_per_gpu),
+            ("--storage", storage),
+        ] {
+            if let Some(size) = size.filter(|size| *size < SMALLEST) {
+                return Err(Refusal::new(format!(
+                    "{flag} {size}: that is a number of bytes, too few for anything"
+                ))
+                .hint(format!("give the unit: {flag} {}Gi", size.whole().max(1))));
+            }
+        }
         check_mounts(&self.volumes, secrets)
     }
 }
+
+/// Less memory or storage than this was meant in another unit: no container
+/// starts with it.
+const SMALLEST: Quantity = Quantity::units(1 << 20);
 
 /// Checks that no two mounts hide one another: equal paths, and paths below a
 /// file or below what can only be read, where no mount point can be made.
@@ -268,6 +284,27 @@ impl fmt::Display for Seconds {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_without_its_unit_is_not_taken_for_bytes() {
+        let memory = |text: &str| PodSettings {
+            memory_per_gpu: Some(text.parse().unwrap()),
+            ..PodSettings::default()
+        };
+        let refusal = memory("32").check(&[]).unwrap_err();
+        assert!(
+            refusal.message.starts_with("--memory-per-gpu 32: "),
+            "{refusal}"
+        );
+        assert_eq!(refusal.hints, ["give the unit: --memory-per-gpu 32Gi"]);
+        assert_eq!(memory("1Mi").check(&[]), Ok(()));
+        let storage = PodSettings {
+            storage: Some("100,fast".parse().unwrap()),
+            ..PodSettings::default()
+        };
+        let refusal = storage.check(&[]).unwrap_err();
+        assert_eq!(refusal.hints, ["give the unit: --storage 100Gi"]);
+    }
 
     #[test]
     fn times() {

@@ -17,6 +17,15 @@ pub enum SettingsError {
         /// Why that cannot be.
         reason: String,
     },
+    /// A variable with several names and values is not that. It may hold
+    /// secrets, so nothing of it is told.
+    #[error("{name}: {reason}")]
+    Pairs {
+        /// Name of the variable.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A variable of this machine was to be passed on, and is not set.
     #[error("--env {0}: the variable {0} is not set here")]
     LocalVariable(String),
@@ -32,7 +41,9 @@ impl Classified for SettingsError {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::Variable { name, .. } => vec![format!("unset it with: unset {name}")],
+            Self::Variable { name, .. } | Self::Pairs { name, .. } => {
+                vec![format!("unset it with: unset {name}")]
+            }
             Self::LocalVariable(name) => vec![format!("give the value: --env {name}=VALUE")],
             Self::File(error) => {
                 let Some(key) = error.message.split('`').nth(1) else {
@@ -54,7 +65,7 @@ impl Classified for SettingsError {
 
     fn object(&self) -> Option<String> {
         match self {
-            Self::Variable { .. } | Self::LocalVariable(_) => None,
+            Self::Variable { .. } | Self::Pairs { .. } | Self::LocalVariable(_) => None,
             Self::File(error) => Some(yaml::place(&error.file, error.line)),
         }
     }

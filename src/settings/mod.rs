@@ -127,7 +127,9 @@ macro_rules! settings {
                     sources.push((Origin::Variable($variable), Settings { $field, ..Settings::default() }));
                 } )*
                 $( if let Some(text) = lookup($pair_variable) {
-                    let $pair = from_variable($pair_variable, text)?;
+                    let $pair = text
+                        .parse()
+                        .map_err(|reason| SettingsError::Pairs { name: $pair_variable, reason })?;
                     sources.push((Origin::Variable($pair_variable), Settings { $pair, ..Settings::default() }));
                 } )*
                 Ok(sources)

@@ -172,8 +172,10 @@ impl FromStr for Pairs {
         if text.trim_start().starts_with('{') {
             return yaml::parse(Path::new("mapping"), text).map_err(|error| error.message);
         }
-        text.split(',')
-            .map(pair)
+        // What is wrong is told by its number: it may be a secret.
+        (1..)
+            .zip(text.split(','))
+            .map(|(number, item)| pair(item).map_err(|_| format!("item {number} is not KEY=VALUE")))
             .collect::<Result<_, String>>()
             .map(Self)
     }

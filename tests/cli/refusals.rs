@@ -122,7 +122,7 @@ fn mistakes_in_kaiwoconfig() {
             "w/kaiwoconfig:2",
             "did you mean `queue`?",
         ),
-        ("gpus: 8\ngpus: 9\n", "w/kaiwoconfig:2", "duplicate"),
+        ("gpus: 8\ngpus: 9\n", "w/kaiwoconfig:2", "stands twice"),
         ("gpus: many\n", "w/kaiwoconfig:1", ""),
         ("gpus: [\n", "w/kaiwoconfig:", ""),
         ("dryRun: perhaps\n", "w/kaiwoconfig:1", ""),
@@ -390,5 +390,23 @@ fn a_secret_in_the_open_is_pointed_out() {
                 .stderr
                 .contains(&format!("--secret {name}=SECRET/KEY"))
         );
+    }
+}
+
+#[test]
+fn what_a_variable_holds_of_secrets_is_not_told() {
+    for (name, value) in [
+        ("KAIWO_ENV", "A=1,hf_s3cret"),
+        ("KAIWO_ENV", "{HF_TOKEN: [hf_s3cret]}"),
+        ("KAIWO_SET", "hf_s3cret"),
+    ] {
+        let outcome = Sandbox::new()
+            .set(name, value)
+            .kaiwo(&["submit", "-i", "x", "-d", "-o", "json"])
+            .exits(3)
+            .says(&format!("error: {name}: "));
+        for text in [&outcome.stdout, &outcome.stderr] {
+            assert!(!text.contains("s3cret"), "{text}");
+        }
     }
 }
