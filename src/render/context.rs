@@ -71,6 +71,8 @@ pub struct Meta {
     pub user: String,
     /// Labels of every object.
     pub labels: BTreeMap<String, String>,
+    /// Labels of the pods: the same, but what KubeRay says itself.
+    pub pod_labels: BTreeMap<String, String>,
     /// Annotations of the workload: the user's and kaiwo's.
     pub annotations: BTreeMap<String, String>,
     /// Annotations of the pods: the user's.
@@ -301,6 +303,7 @@ impl<'a> TemplateContext<'a> {
                 version: request.version.clone(),
                 user: request.user.clone(),
                 labels: support::labels(plan),
+                pod_labels: support::pod_labels(plan),
                 annotations: pods
                     .annotations
                     .clone()

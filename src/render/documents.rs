@@ -217,7 +217,7 @@ impl Adoption<'_> {
         manifest.label(&["metadata"], &queue);
         for template in pod_templates(self.kind) {
             let path: Vec<&str> = template.iter().copied().chain(["metadata"]).collect();
-            manifest.label(&path, &self.context.meta.labels);
+            manifest.label(&path, &self.context.meta.pod_labels);
         }
         self.checked(manifest)
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::manifest::Manifest;
 use crate::k8s;
 use crate::names::label_value;
+use crate::plan::name::WorkloadKind;
 use crate::plan::{NewLocalQueue, Plan};
 use crate::workload::upload::UploadPart;
 
@@ -29,6 +30,17 @@ pub fn labels(plan: &Plan) -> BTreeMap<String, String> {
         own.into_iter()
             .filter_map(|(key, value)| Some((key.to_owned(), value?))),
     );
+    labels
+}
+
+/// Returns the labels that the workload's pods carry.
+pub fn pod_labels(plan: &Plan) -> BTreeMap<String, String> {
+    let mut labels = labels(plan);
+    // KubeRay's Service in front of a RayService's head selects the pods that
+    // have KubeRay's own value of this label (v1.6).
+    if plan.request.kind == WorkloadKind::RayService {
+        labels.remove(k8s::APP_NAME_LABEL);
+    }
     labels
 }
 

@@ -31,10 +31,11 @@ pub fn job_of_cron_job(cron_job: &Value) -> Value {
     job
 }
 
-/// Returns the head pod of a RayJob, as KubeRay makes it.
-pub fn head_of_ray_job(ray_job: &Value) -> Value {
-    let mut pod = ray_job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"].clone();
-    pod["metadata"]["namespace"] = ray_job["metadata"]["namespace"].clone();
-    pod["metadata"]["name"] = json!(format!("{}-x1y2z-head", name_of(ray_job)));
+/// Returns a pod of a workload by one of its templates, as an operator or the
+/// controller of a Deployment makes it.
+pub fn pod_of(workload: &Value, template: &Value) -> Value {
+    let mut pod = template.clone();
+    pod["metadata"]["namespace"] = workload["metadata"]["namespace"].clone();
+    pod["metadata"]["name"] = json!(format!("{}-x1y2z", name_of(workload)));
     pod
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{PodError, PodRun, PodRunner, manifest, name_of, ray};
 use crate::common::Sandbox;
 
-/// What a workload is submitted as.
+/// What a workload becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A Job of one pod.
@@ -19,11 +19,31 @@ pub enum Kind {
     Ray,
     /// A CronJob whose Jobs have two pods.
     Scheduled,
+    /// A Deployment of one pod.
+    Deployment,
+    /// A Workspace of KAITO's, with a container of its own.
+    Workspace,
 }
 
 impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Job, Self::Indexed, Self::Ray, Self::Scheduled];
+    /// What `kaiwo submit` makes.
+    pub const BATCH: [Self; 4] = [Self::Job, Self::Indexed, Self::Ray, Self::Scheduled];
+    /// What `kaiwo serve` makes of an entrypoint.
+    pub const SERVED: [Self; 2] = [Self::Deployment, Self::Workspace];
+    /// One pod with the entrypoint, by every way it gets there.
+    pub const SINGLE: [Self; 4] = [Self::Job, Self::Ray, Self::Deployment, Self::Workspace];
+
+    fn is_served(self) -> bool {
+        matches!(self, Self::Deployment | Self::Workspace)
+    }
+
+    /// Returns where its files are.
+    pub fn directory(self) -> &'static str {
+        match self.is_served() {
+            true => "/workload/app",
+            false => "/workload",
+        }
+    }
 
     /// Returns the flags that ask for it.
     pub fn flags(self) -> &'static [&'static str] {
@@ -32,6 +52,8 @@ impl Kind {
             Self::Indexed => &["-g", "16"],
             Self::Ray => &["-g", "8", "--ray"],
             Self::Scheduled => &["-g", "16", "--schedule", "0 3 29 2 *"],
+            Self::Deployment => &["-g", "8", "--gpu-resource", "amd.com/gpu"],
+            Self::Workspace => &["-g", "8", "--kaito", "--node-selector", "pool=llm"],
         }
     }
 }
@@ -40,7 +62,7 @@ impl Kind {
 #[derive(Debug)]
 pub struct Launch {
     /// Pods that run the entrypoint, in the order of their indices; of a
-    /// RayJob, the head.
+    /// RayJob, the head; of a RayService, head and worker.
     pub pods: Vec<Value>,
     /// The pod that submits the entrypoint to the head.
     pub submitter: Option<Value>,
@@ -52,17 +74,34 @@ pub trait Place {
     fn sandbox(&self) -> &Sandbox;
     /// Makes a Secret.
     fn secret(&self, name: &str, content: &[(&str, &str)]);
-    /// Submits, under this name, and waits for the pods.
-    fn submit(&self, name: &str, arguments: &[&str]) -> Launch;
+    /// Runs a command of kaiwo, `submit` or `serve`, under this name, and
+    /// waits for the pods.
+    fn start(&self, command: &str, name: &str, arguments: &[&str]) -> Launch;
     /// Looks up a ConfigMap or Secret.
     fn object(&self, kind: &str, name: &str) -> Option<Value>;
 }
 
 impl dyn Place + '_ {
-    /// Submits the directory `work` of the sandbox.
-    pub fn submit_work(&self, name: &str, arguments: &[&str]) -> Launch {
+    /// Starts the directory `work` of the sandbox as a workload of `kind`.
+    pub fn launch(&self, name: &str, kind: Kind) -> Launch {
+        self.launch_with(name, kind, &[])
+    }
+
+    /// The same, with more arguments.
+    pub fn launch_with(&self, name: &str, kind: Kind, more: &[&str]) -> Launch {
         let path = self.sandbox().path("work");
-        self.submit(name, &[&["-p", path.to_str().unwrap()], arguments].concat())
+        let arguments = [&["-p", path.to_str().unwrap()], kind.flags(), more].concat();
+        let command = if kind.is_served() { "serve" } else { "submit" };
+        self.start(command, name, &arguments)
+    }
+
+    /// Runs another command in a pod of a workload.
+    #[track_caller]
+    pub fn exec(&self, launch: &Launch, index: usize, command: &[&str]) -> PodRun {
+        let objects = |kind: &str, name: &str| self.object(kind, name);
+        PodRunner::new(&objects)
+            .exec(&launch.pods[index], command)
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Runs one pod of a workload: its command, or what Ray makes the head
@@ -122,10 +161,10 @@ impl Place for DryRun {
         self.objects.borrow_mut().push(secret);
     }
 
-    fn submit(&self, name: &str, arguments: &[&str]) -> Launch {
+    fn start(&self, command: &str, name: &str, arguments: &[&str]) -> Launch {
         let outcome = self
             .sandbox
-            .kaiwo(&[&["submit", "--dry-run", "--name", name], arguments].concat())
+            .kaiwo(&[&[command, "--dry-run", "--name", name], arguments].concat())
             .exits(0);
         let documents = outcome.documents();
         let mut workload = documents.last().unwrap().clone();
@@ -133,19 +172,36 @@ impl Place for DryRun {
         if workload["kind"] == "CronJob" {
             workload = manifest::job_of_cron_job(&workload);
         }
-        if workload["kind"] == "RayJob" {
-            return Launch {
-                pods: vec![manifest::head_of_ray_job(&workload)],
-                submitter: Some(ray::submitter_of(&workload)),
-            };
-        }
-        let pods = workload["spec"]["completions"].as_u64().unwrap_or(1);
-        Launch {
-            pods: (0..pods)
-                .map(|index| manifest::pod_of_job(&workload, index))
-                .collect(),
-            submitter: None,
-        }
+        let (pods, submitter) = match workload["kind"].as_str().unwrap() {
+            "RayJob" => {
+                let cluster = &workload["spec"]["rayClusterSpec"];
+                let head = manifest::pod_of(&workload, &cluster["headGroupSpec"]["template"]);
+                (vec![head], Some(ray::submitter_of(&workload)))
+            }
+            "RayService" => {
+                let cluster = &workload["spec"]["rayClusterConfig"];
+                let templates = [
+                    &cluster["headGroupSpec"]["template"],
+                    &cluster["workerGroupSpecs"][0]["template"],
+                ];
+                let pod = |template| manifest::pod_of(&workload, template);
+                (templates.map(pod).to_vec(), None)
+            }
+            "Deployment" => {
+                let template = &workload["spec"]["template"];
+                (vec![manifest::pod_of(&workload, template)], None)
+            }
+            "Workspace" => {
+                let template = &workload["inference"]["template"];
+                (vec![manifest::pod_of(&workload, template)], None)
+            }
+            _ => {
+                let pods = workload["spec"]["completions"].as_u64().unwrap_or(1);
+                let pod = |index| manifest::pod_of_job(&workload, index);
+                ((0..pods).map(pod).collect(), None)
+            }
+        };
+        Launch { pods, submitter }
     }
 
     fn object(&self, kind: &str, name: &str) -> Option<Value> {

@@ -60,10 +60,10 @@ pub fn a_directory_arrives_and_runs(place: &dyn Place, kind: Kind) {
         "#!/bin/sh\nprintf '<%s>' \"$@\"\necho\n",
     );
     make_executable(&tool);
-    let launch = place.submit_work("bytes", kind.flags());
+    let launch = place.launch("bytes", kind);
     let (gpus, replicas) = match kind {
-        Kind::Job | Kind::Ray => (8, 1),
         Kind::Indexed | Kind::Scheduled => (16, 2),
+        _ => (8, 1),
     };
     assert_eq!(launch.pods.len(), replicas);
     for index in 0..launch.pods.len() {
@@ -82,7 +82,8 @@ pub fn a_directory_arrives_and_runs(place: &dyn Place, kind: Kind) {
             run.stdout(),
             format!(
                 "gpus={gpus} replicas={replicas} each=8\n<one word><$two>\n755 entrypoint\n644 data/blob.bin\n\
-                 755 data/deep/er/tool.sh\nin /workload"
+                 755 data/deep/er/tool.sh\nin {}",
+                kind.directory()
             )
         );
     }
@@ -97,7 +98,7 @@ pub fn pods_find_one_another(place: &dyn Place, kind: Kind) {
     let sandbox = place.sandbox();
     let script = "#!/bin/sh\nenv | grep -E '^(PET|MASTER)_' | LC_ALL=C sort\nuname -n\n";
     sandbox.write("work/entrypoint", script);
-    let launch = place.submit_work("ranks", kind.flags());
+    let launch = place.launch("ranks", kind);
     let job = match kind {
         Kind::Scheduled => "ranks-29000000",
         _ => "ranks",
@@ -124,10 +125,13 @@ pub fn scripts_without_a_shebang_run(place: &dyn Place, kind: Kind) {
     let script = "printf '<%s>'\n  -one \n    --two=$NUM_GPUS\n\ncat <<END\n- three\nEND\n\
                   # four\n-five 2>/dev/null || echo no $?\necho \"$0 ${BASH_VERSION:-sh}\"";
     place.sandbox().write("work/entrypoint", script);
-    let launch = place.submit_work("plain", kind.flags());
+    let launch = place.launch("plain", kind);
     assert_eq!(
         place.run(&launch, 0).exits(0).stdout(),
-        "<-one><--two=8>- three\nno 127\n/workload/entrypoint sh\n"
+        format!(
+            "<-one><--two=8>- three\nno 127\n{}/entrypoint sh\n",
+            kind.directory()
+        )
     );
 }
 
@@ -141,10 +145,10 @@ pub fn python_runs_by_its_shebang(place: &dyn Place, kind: Kind) {
                   sys.exit(3)\n";
     place.sandbox().write("work/entrypoint", script);
     place.sandbox().write("work/sub/é ü.txt", "read");
-    let launch = place.submit_work("python", kind.flags());
+    let launch = place.launch("python", kind);
     assert_eq!(
         place.run(&launch, 0).exits(3).stdout(),
-        "/workload ['/workload/entrypoint'] 8 read\n"
+        format!("{0} ['{0}/entrypoint'] 8 read\n", kind.directory())
     );
 }
 
@@ -182,7 +186,7 @@ pub fn commands_arrive_word_by_word(place: &dyn Place, kind: Kind) {
         .write("work/entrypoint", "#!/bin/sh\nexit 99\n");
     place.sandbox().write("work/data", "uploaded\n");
     let submit = |name: &str, command: &[&str]| {
-        let launch = place.submit_work(name, &[kind.flags(), &["--"], command].concat());
+        let launch = place.launch_with(name, kind, &[&["--"], command].concat());
         place.run(&launch, 0)
     };
     let run = submit(
@@ -234,7 +238,7 @@ pub fn variables_arrive_exactly(place: &dyn Place, kind: Kind) {
     place
         .sandbox()
         .write("work/entrypoint", "#!/bin/sh\nexec env -0\n");
-    let launch = place.submit_work("variables", kind.flags());
+    let launch = place.launch("variables", kind);
     let stdout = place.run(&launch, 0).exits(0).stdout();
     let variables: Vec<(&str, &str)> = stdout
         .split_terminator('\0')
@@ -259,7 +263,7 @@ pub fn scratch_is_writable_and_the_upload_is_not(place: &dyn Place, kind: Kind) 
     if !available() {
         return;
     }
-    let script = "#!/bin/sh\nfor path in /workload/new /workload/file /workload/d/new \"$KAIWO_SCRATCH/new\" \
+    let script = "#!/bin/sh\nfor path in \"$PWD\"/new \"$PWD\"/file \"$PWD\"/d/new \"$KAIWO_SCRATCH/new\" \
                   \"$HF_HOME/hub\" /dev/shm/new; do\n\
                   mkdir -p \"$(dirname \"$path\")\" 2>/dev/null\n\
                   if (echo x > \"$path\") 2>/dev/null; then echo \"$path\"; fi\ndone\ncat file d/file\n";
@@ -267,7 +271,7 @@ pub fn scratch_is_writable_and_the_upload_is_not(place: &dyn Place, kind: Kind) 
     sandbox.write("work/entrypoint", script);
     sandbox.write("work/file", "top\n");
     sandbox.write("work/d/file", "below\n");
-    let launch = place.submit_work("writes", kind.flags());
+    let launch = place.launch("writes", kind);
     let expected = "/scratch/new\n/scratch/huggingface/hub\n/dev/shm/new\ntop\nbelow\n";
     assert_eq!(place.run(&launch, 0).exits(0).stdout(), expected);
     if can_change_user() {
@@ -301,7 +305,7 @@ pub fn secrets_arrive_by_reference(place: &dyn Place, kind: Kind) {
         "#!/bin/sh\nprintf '%s|%s|%s\\n' \"$TOKEN\" \"$KEY_FILE\" \"$AFTER\"\ncat \"$KEY_FILE\"\n\
          ls /etc/app/deep\n(echo x >> \"$KEY_FILE\") 2>/dev/null || echo read-only\n",
     );
-    let launch = place.submit_work("secrets", kind.flags());
+    let launch = place.launch("secrets", kind);
     assert_eq!(
         place.run(&launch, 0).exits(0).stdout(),
         format!(
@@ -310,6 +314,53 @@ pub fn secrets_arrive_by_reference(place: &dyn Place, kind: Kind) {
     );
     let pods = serde_json::to_string(&launch.pods).unwrap();
     assert!(!pods.contains("hf_"), "a pod carries the value of a Secret");
+}
+
+/// Head and workers of a RayService import the upload as the module `app`,
+/// also where the user has a path of his own, which stays.
+pub fn a_ray_service_imports_the_upload(place: &dyn Place) {
+    if !available() || !has_program("python3") {
+        return;
+    }
+    let sandbox = place.sandbox();
+    sandbox.write("work/serveconfig", "applications: []\n");
+    sandbox.write("work/__init__.py", "from .inner.part import WORD\n");
+    sandbox.write("work/inner/part.py", "WORD = 'imported'\n");
+    let path = sandbox.path("work");
+    let program =
+        "import app, sys, os; print(app.WORD, app.__file__, os.getcwd(), '/own' in sys.path)";
+    for (name, own, kept) in [
+        ("plain", None, "False"),
+        ("path", Some("PYTHONPATH=/own"), "True"),
+        ("several", Some("PYTHONPATH=/other:/own"), "True"),
+        ("empty", Some("PYTHONPATH="), "False"),
+    ] {
+        let mut arguments = vec!["-p", path.to_str().unwrap(), "--ray"];
+        arguments.extend(["-g", "8", "--gpu-resource", "amd.com/gpu"]);
+        if let Some(own) = own {
+            arguments.extend(["--env", own]);
+        }
+        let launch = place.start("serve", name, &arguments);
+        assert_eq!(launch.pods.len(), 2);
+        for index in 0..2 {
+            // Ray starts its processes wherever it likes.
+            for command in [
+                &["python3", "-B", "-c", program][..],
+                &["env", "-C", "/", "python3", "-B", "-c", program],
+            ] {
+                let directory = if command[0] == "env" {
+                    "/"
+                } else {
+                    "/workload/app"
+                };
+                assert_eq!(
+                    place.exec(&launch, index, command).exits(0).stdout(),
+                    format!("imported /workload/app/__init__.py {directory} {kept}\n"),
+                    "{name} {index}"
+                );
+            }
+        }
+    }
 }
 
 /// Several ConfigMaps make one directory.
@@ -329,7 +380,7 @@ pub fn megabytes_make_one_directory(place: &dyn Place, kind: Kind) {
         "#!/bin/sh\nfor n in 0 1 2; do for f in $(seq -w 0 29); do [ -e data/$n/$f ] && echo $f data/$n/$f; done; done \
          | sort | while read -r _ f; do cat \"$f\"; done > \"$KAIWO_SCRATCH/all\"\nls | tr '\\n' ' '\n",
     );
-    let launch = place.submit_work("large", kind.flags());
+    let launch = place.launch("large", kind);
     let volumes = launch.pods[0]["spec"]["volumes"].as_array().unwrap();
     let upload = volumes
         .iter()
@@ -351,7 +402,7 @@ pub fn exit_codes_come_through(place: &dyn Place, kind: Kind) {
         "work/entrypoint",
         "#!/bin/sh\necho about to fail\nexit 42\n",
     );
-    let launch = place.submit_work("fails", kind.flags());
+    let launch = place.launch("fails", kind);
     let run = place.run(&launch, 0).exits(42);
     assert_eq!(run.stdout(), "about to fail\n");
 }
@@ -363,7 +414,11 @@ pub fn examples_run(place: &dyn Place) {
     }
     let submit = |example: &str, name: &str, flags: &[&str]| {
         let path = checkout("workloads").join(example);
-        place.submit(name, &[&["-p", path.to_str().unwrap()], flags].concat())
+        place.start(
+            "submit",
+            name,
+            &[&["-p", path.to_str().unwrap()], flags].concat(),
+        )
     };
     for gpus in ["0", "1"] {
         let launch = submit("hello", &format!("hello-{gpus}"), &["-g", gpus]);

@@ -43,6 +43,21 @@ impl Cluster {
         pods
     }
 
+    /// Waits for the pods of a Deployment, or for head and worker of a
+    /// RayService.
+    fn pods_of_service(&self, name: &str) -> Vec<Value> {
+        let expected = match self.0.find("RayService", name) {
+            Some(_) => 2,
+            None => 1,
+        };
+        let mut pods = self.0.wait(&format!("{expected} pods of {name}"), || {
+            let pods = self.pods("app.kubernetes.io/instance", name);
+            (pods.len() == expected).then_some(pods)
+        });
+        pods.sort_by_key(|pod| pod["metadata"]["labels"]["ray.io/node-type"].to_string());
+        pods
+    }
+
     /// Waits for head and submitter. KubeRay removes the head soon after the
     /// job's end, so it is kept as soon as it is seen.
     fn pods_of_ray_job(&self, name: &str) -> Launch {
@@ -80,7 +95,16 @@ impl Place for Cluster {
         }));
     }
 
-    fn submit(&self, name: &str, arguments: &[&str]) -> Launch {
+    fn start(&self, command: &str, name: &str, arguments: &[&str]) -> Launch {
+        if command == "serve" {
+            let served = ["serve", "-n", &self.0.name, "--name", name];
+            let sandbox = self.sandbox();
+            let _ = sandbox.kaiwo(&[&served, arguments].concat()).exits(0);
+            return Launch {
+                pods: self.pods_of_service(name),
+                submitter: None,
+            };
+        }
         let _ = self
             .0
             .submit(&[&["--name", name], arguments].concat())
@@ -112,7 +136,7 @@ impl Place for Cluster {
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
 fn a_directory_arrives_and_runs() {
-    for kind in Kind::ALL {
+    for kind in [&Kind::BATCH[..], &[Kind::Deployment]].concat() {
         scenarios::a_directory_arrives_and_runs(&Cluster::new("bytes"), kind);
     }
 }
@@ -163,6 +187,42 @@ fn scratch_is_writable_and_the_upload_is_not() {
 fn secrets_arrive_by_reference() {
     for kind in [Kind::Job, Kind::Ray] {
         scenarios::secrets_arrive_by_reference(&Cluster::new("secrets"), kind);
+    }
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_ray_service_imports_the_upload() {
+    scenarios::a_ray_service_imports_the_upload(&Cluster::new("imports"));
+}
+
+/// KubeRay's Services find the pods by labels, of which kaiwo sets some too.
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn the_services_of_a_ray_service_find_its_pods() {
+    let Cluster(testbed) = Cluster::new("headsvc");
+    let serving = "applications: [{name: a, import_path: \"app:x\"}]\n";
+    testbed.sandbox.write("w/serveconfig", serving);
+    let path = testbed.sandbox.path("w");
+    let arguments = [
+        "serve",
+        "-n",
+        &testbed.name,
+        "--name=found",
+        "--ray",
+        "-p",
+        path.to_str().unwrap(),
+    ];
+    let _ = testbed.sandbox.kaiwo(&arguments).exits(0);
+    for service in ["found-head-svc", "found-serve-svc"] {
+        testbed.wait(&format!("endpoints of {service}"), || {
+            testbed.list("EndpointSlice").into_iter().find(|slice| {
+                slice["metadata"]["labels"]["kubernetes.io/service-name"] == service
+                    && slice["endpoints"]
+                        .as_array()
+                        .is_some_and(|all| !all.is_empty())
+            })
+        });
     }
 }
 
