@@ -160,19 +160,28 @@ pub fn specimen(schema: &Value, components: &Value) -> Value {
     }
 }
 
+/// Reads KAITO's definition of a kind, where `KAIWO_UPSTREAM_CRDS` says where
+/// they are.
+pub fn kaito(kind: &str) -> Option<Value> {
+    let directory = std::env::var_os("KAIWO_UPSTREAM_CRDS")?;
+    let name = format!("kaito.sh_{}s.yaml", kind.to_lowercase());
+    let path = std::path::Path::new(&directory).join(name);
+    let text = std::fs::read_to_string(&path).unwrap();
+    kaiwo::yaml::parse_documents(&path, &text)
+        .unwrap()
+        .into_iter()
+        .next()
+}
+
 #[test]
 fn schemas_of_kaito_are_those_upstream() {
-    let Some(directory) = std::env::var_os("KAIWO_UPSTREAM_CRDS") else {
-        return skip("KAIWO_UPSTREAM_CRDS names no directory with KAITO's own");
-    };
     for kind in CUSTOM_KINDS {
-        let plural = format!("{}s", kind.kind.to_lowercase());
-        let name = format!("kaito.sh_{plural}.yaml");
-        if kind.api_version.starts_with("kaito.sh/") {
-            let path = std::path::Path::new(&directory).join(name);
-            let text = std::fs::read_to_string(&path).unwrap();
-            let documents = kaiwo::yaml::parse_documents(&path, &text).unwrap();
-            agree(&kind, &documents[0]);
+        if !kind.api_version.starts_with("kaito.sh/") {
+            continue;
         }
+        let Some(definition) = kaito(kind.kind) else {
+            return skip("KAIWO_UPSTREAM_CRDS names no directory with KAITO's own");
+        };
+        agree(&kind, &definition);
     }
 }

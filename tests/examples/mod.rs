@@ -41,14 +41,33 @@ impl Example {
         words.iter().map(absolute).collect()
     }
 
-    /// Returns the same, for a dry run that renders for the vendor's GPUs.
-    pub fn dry_run(&self, vendor: &str) -> Vec<String> {
-        let mut arguments = self.arguments(vendor);
-        arguments.extend([
-            "--dry-run".to_owned(),
-            format!("--gpu-resource={vendor}.com/gpu"),
-        ]);
-        arguments
+    /// Returns the arguments of a dry run for the GPUs of every vendor it can
+    /// have, with a name for each.
+    pub fn dry_runs(&self) -> Vec<(String, Vec<String>)> {
+        let dry_run = |vendor: &str, more: &[&str]| {
+            let mut arguments = self.arguments(vendor);
+            arguments.push("--dry-run".to_owned());
+            arguments.extend(more.iter().map(|word| (*word).to_owned()));
+            arguments
+        };
+        // KAITO makes machines with NVIDIA's GPUs only.
+        if self.is_workspace() {
+            return vec![(self.name.clone(), dry_run("nvidia", &[]))];
+        }
+        VENDORS
+            .iter()
+            .map(|vendor| {
+                let resource = format!("--gpu-resource={vendor}.com/gpu");
+                let arguments = dry_run(vendor, &[&resource]);
+                (format!("{}-{vendor}", self.name), arguments)
+            })
+            .collect()
+    }
+
+    /// Returns whether it becomes a Workspace of KAITO.
+    pub fn is_workspace(&self) -> bool {
+        let (_, words) = &self.commands[0];
+        words.iter().any(|word| word == "--kaito" || word == "-m")
     }
 }
 
@@ -66,13 +85,6 @@ pub fn examples() -> Vec<Example> {
         })
         .collect();
     examples.sort_by(|one, other| one.name.cmp(&other.name));
-    examples
-}
-
-/// Returns those that `kaiwo submit` takes.
-pub fn submitted() -> Vec<Example> {
-    let mut examples = examples();
-    examples.retain(|example| example.arguments("amd")[0] == "submit");
     examples
 }
 

@@ -228,6 +228,9 @@ impl Testbed {
             "Job" => ("batch/v1", "jobs"),
             "CronJob" => ("batch/v1", "cronjobs"),
             "RayJob" => ("ray.io/v1", "rayjobs"),
+            "RayService" => ("ray.io/v1", "rayservices"),
+            "EndpointSlice" => ("discovery.k8s.io/v1", "endpointslices"),
+            "CustomResourceDefinition" => ("apiextensions.k8s.io/v1", "customresourcedefinitions"),
             "LocalQueue" => ("kueue.x-k8s.io/v1beta2", "localqueues"),
             "Cohort" => ("kueue.x-k8s.io/v1beta2", "cohorts"),
             "ClusterQueue" => ("kueue.x-k8s.io/v1beta2", "clusterqueues"),
@@ -270,6 +273,7 @@ impl Testbed {
                 | "MutatingWebhookConfiguration"
                 | "ClusterRole"
                 | "ClusterRoleBinding"
+                | "CustomResourceDefinition"
         )
     }
 

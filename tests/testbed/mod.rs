@@ -12,6 +12,7 @@ mod completion;
 mod credentials;
 mod dry_run;
 mod flavors;
+mod kaito;
 mod objects;
 mod queues;
 mod refusals;
