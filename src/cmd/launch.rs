@@ -15,26 +15,23 @@ use crate::plan::request::WorkloadRequest;
 use crate::plan::{self, Plan};
 use crate::render;
 use crate::render::manifest::{Manifest, ManifestSet};
-use crate::settings::{DryRun, Merged, OutputFormat, Settings, SettingsError};
+use crate::settings::{DryRun, Merged, OutputFormat};
 use crate::ui::Ui;
 use crate::ui::report::{self, Outcome};
 
 use super::command_line::{self, CommandLine};
 use super::help::cannot_write;
-use super::{block_on, request, sources};
+use super::{block_on, request};
 
 /// Carries out what `request` makes of the settings. `output` becomes what the
 /// settings say about the form of data, as soon as they are known.
 pub fn run(
     args: &WorkloadArgs,
-    typed: Result<Settings, SettingsError>,
+    settings: Result<Merged, CommandError>,
     ui: Ui,
     output: &mut Option<OutputFormat>,
     request: impl FnOnce(&Merged) -> Result<WorkloadRequest, CommandError>,
 ) -> Result<(), CommandError> {
-    let settings = typed
-        .map_err(CommandError::from)
-        .and_then(|typed| sources::merged(typed, args.path.as_deref()));
     let result = settings.and_then(|settings| {
         *output = settings.output.as_ref().map(|output| output.value);
         let mode = Mode::of(args, &settings, ui);

@@ -65,7 +65,7 @@ pub fn request(
         args.path.as_deref(),
         settings.template.as_ref().map(|file| file.value.as_path()),
     )?;
-    let custom = custom(settings, template.is_some())?;
+    let custom = custom(settings, kind, template.is_some())?;
     // A template may hold the command.
     let needs_entrypoint = match kind {
         _ if template.is_some() => false,
@@ -230,7 +230,11 @@ fn environment(
 
 /// Reads the values for the template, which only a template of the user's own
 /// can use.
-fn custom(settings: &Merged, has_template: bool) -> Result<CustomConfig, CommandError> {
+fn custom(
+    settings: &Merged,
+    kind: WorkloadKind,
+    has_template: bool,
+) -> Result<CustomConfig, CommandError> {
     let given = settings
         .custom_config
         .as_ref()
@@ -246,7 +250,10 @@ fn custom(settings: &Merged, has_template: bool) -> Result<CustomConfig, Command
         return Err(Refusal::new(format!(
             "there are {what} (from {origin}) for a template, and no template: the built-in one reads none"
         ))
-        .hint("write one from the built-in: kaiwo template eject job DIR, and give it with --template DIR/template")
+        .hint(format!(
+            "write one from the built-in: kaiwo template eject {} DIR, and give it with --template DIR/template",
+            kind.name().to_lowercase()
+        ))
         .into());
     }
     let mut custom = match &settings.custom_config {

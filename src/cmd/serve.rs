@@ -10,7 +10,7 @@ use crate::ui::Ui;
 use crate::workload::directory;
 
 use super::request::{Intent, is_on};
-use super::{launch, request};
+use super::{launch, request, sources};
 
 /// Serves what `args` ask for.
 pub fn run(
@@ -18,10 +18,15 @@ pub fn run(
     ui: Ui,
     output: &mut Option<OutputFormat>,
 ) -> Result<(), CommandError> {
-    let typed = args.settings(|name| std::env::var(name).ok());
-    launch::run(&args.workload, typed, ui, output, |settings| {
+    launch::run(&args.workload, settings(args), ui, output, |settings| {
         request(args, settings, ui)
     })
+}
+
+/// Merges what `args` say with the other sources.
+pub fn settings(args: &ServeArgs) -> Result<Merged, CommandError> {
+    let typed = args.settings(|name| std::env::var(name).ok())?;
+    sources::merged_for_service(typed, args.workload.path.as_deref())
 }
 
 /// Makes the request of `args` and `settings`, reading the directory.
@@ -34,7 +39,7 @@ pub fn request(
     let serving = serving(args, settings, kind)?;
     let intent = Intent {
         kind,
-        queue: queue(settings),
+        queue: settings.queue.as_ref().map(|queue| queue.value.clone()),
         serving,
     };
     if kind == WorkloadKind::Workspace && intent.queue.is_some() {
@@ -99,13 +104,6 @@ fn check_scale(settings: &Merged, intent: &Intent) -> Result<(), Refusal> {
             .hint("keep one of --autoscale and -q"));
     }
     Ok(())
-}
-
-/// A service is queued only where that was said of it: in the command, or in
-/// its own directory. The queue in a user's file or variable is for jobs.
-fn queue(settings: &Merged) -> Option<String> {
-    let queue = settings.queue.as_ref()?;
-    matches!(queue.origin, Origin::Flag | Origin::Project(_)).then(|| queue.value.clone())
 }
 
 fn kind(args: &ServeArgs, settings: &Merged) -> Result<WorkloadKind, Refusal> {

@@ -11,6 +11,23 @@ use crate::workload::directory;
 /// Merges all sources of settings, in order of precedence: what was typed, the
 /// variables, the file in the directory, the user's file.
 pub fn merged(typed: Settings, path: Option<&Path>) -> Result<Merged, CommandError> {
+    Ok(Merged::merge(all(typed, path)?))
+}
+
+/// Merges all sources of a service's settings. It is queued only where that was
+/// said of it, in the command or in its own directory: the queue in a user's
+/// file or variable is for jobs.
+pub fn merged_for_service(typed: Settings, path: Option<&Path>) -> Result<Merged, CommandError> {
+    let mut sources = all(typed, path)?;
+    for (origin, settings) in &mut sources {
+        if matches!(origin, Origin::Variable(_) | Origin::User(_)) {
+            settings.queue = None;
+        }
+    }
+    Ok(Merged::merge(sources))
+}
+
+fn all(typed: Settings, path: Option<&Path>) -> Result<Vec<(Origin, Settings)>, CommandError> {
     let mut sources = vec![(Origin::Flag, typed)];
     sources.extend(Settings::from_variables(|name| std::env::var(name).ok())?);
     if let Some(path) = path
@@ -25,7 +42,7 @@ pub fn merged(typed: Settings, path: Option<&Path>) -> Result<Merged, CommandErr
         let settings = Settings::parse_file(&file, &text)?;
         sources.push((Origin::User(file), settings));
     }
-    Ok(Merged::merge(sources))
+    Ok(sources)
 }
 
 /// Returns where the user's own settings are, on every platform the place

@@ -9,7 +9,7 @@ use crate::settings::{Merged, OutputFormat};
 use crate::ui::Ui;
 
 use super::request::{DEFAULT_QUEUE, Intent};
-use super::{launch, request};
+use super::{launch, request, sources};
 
 /// Submits what `args` ask for.
 pub fn run(
@@ -17,10 +17,15 @@ pub fn run(
     ui: Ui,
     output: &mut Option<OutputFormat>,
 ) -> Result<(), CommandError> {
-    let typed = args.settings(|name| std::env::var(name).ok());
-    launch::run(&args.workload, typed, ui, output, |settings| {
+    launch::run(&args.workload, settings(args), ui, output, |settings| {
         request(args, settings, ui)
     })
+}
+
+/// Merges what `args` say with the other sources.
+pub fn settings(args: &SubmitArgs) -> Result<Merged, CommandError> {
+    let typed = args.settings(|name| std::env::var(name).ok())?;
+    sources::merged(typed, args.workload.path.as_deref())
 }
 
 /// Makes the request of `args` and `settings`, reading the directory.

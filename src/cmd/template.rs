@@ -18,7 +18,7 @@ use crate::workload::entrypoint::shell_quoted;
 use crate::{plan, yaml};
 
 use super::help::cannot_write;
-use super::{serve, sources, submit};
+use super::{serve, submit};
 
 /// What a template may use, for programs.
 #[derive(Debug, Serialize)]
@@ -42,14 +42,12 @@ pub fn run(
             .map_err(cannot_write),
         TemplateCommand::Eject(args) => eject(args, ui),
         TemplateCommand::Context(ContextCommand::Submit(args)) => {
-            let typed = args.settings(|name| std::env::var(name).ok())?;
-            let settings = sources::merged(typed, args.workload.path.as_deref())?;
+            let settings = submit::settings(args)?;
             *output = settings.output.as_ref().map(|output| output.value);
             context(submit::request(args, &settings, ui)?, ui, *output)
         }
         TemplateCommand::Context(ContextCommand::Serve(args)) => {
-            let typed = args.settings(|name| std::env::var(name).ok())?;
-            let settings = sources::merged(typed, args.workload.path.as_deref())?;
+            let settings = serve::settings(args)?;
             *output = settings.output.as_ref().map(|output| output.value);
             context(serve::request(args, &settings, ui)?, ui, *output)
         }

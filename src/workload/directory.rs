@@ -100,16 +100,23 @@ pub fn read_serve_config(path: &Path) -> Result<Option<String>, WorkloadError> {
     let Some(text) = read_text(&file)? else {
         return Ok(None);
     };
-    let documents = yaml::parse_documents(&file, &text)?;
-    match documents[..] {
-        [serde_json::Value::Object(_)] => Ok(Some(text)),
-        _ => Err(WorkloadError::Value {
+    let wrong = |file, line, message| {
+        WorkloadError::Value {
+        file,
+        line,
+        message,
+        hint: "begin with:\n\napplications:\n- name: app\n  route_prefix: /\n  import_path: app:deployment\n"
+            .to_owned(),
+    }
+    };
+    match yaml::parse_documents(&file, &text) {
+        Ok(documents) if matches!(documents[..], [serde_json::Value::Object(_)]) => Ok(Some(text)),
+        Ok(_) => Err(wrong(
             file,
-            line: 0,
-            message: "the configuration of Ray Serve is no mapping".to_owned(),
-            hint: "begin with:\n\napplications:\n- name: app\n  route_prefix: /\n  import_path: app:deployment\n"
-                .to_owned(),
-        }),
+            0,
+            "the configuration of Ray Serve is no mapping".to_owned(),
+        )),
+        Err(error) => Err(wrong(file, error.line, error.message)),
     }
 }
 

@@ -8,4 +8,5 @@ mod kaito;
 mod precedence;
 mod refusals;
 mod schema;
+mod serve;
 mod templates;

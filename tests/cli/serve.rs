@@ -1,0 +1,260 @@
+//! `kaiwo serve` without a cluster: what it refuses, and how it says so.
+
+use serde_json::json;
+
+use crate::common::{Outcome, Sandbox};
+
+/// Returns a home with a directory of each kind.
+fn home() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("chat/entrypoint", "#!/bin/sh\nexec python server.py\n");
+    sandbox.write("llm/__init__.py", "deployment = 1\n");
+    sandbox.write(
+        "llm/serveconfig",
+        "applications:\n- name: llm\n  import_path: app:deployment\n",
+    );
+    sandbox
+}
+
+/// Runs a dry run that has to be refused before anything is made.
+#[track_caller]
+fn refused(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
+    let outcome = sandbox
+        .kaiwo(&[&["serve", "-d"], arguments].concat())
+        .exits(3);
+    assert_eq!(outcome.stdout, "", "{arguments:?}");
+    for (word, least, most) in [("error:", 1, 1), ("help:", 1, 4)] {
+        let count = outcome.stderr.matches(word).count();
+        assert!(
+            (least..=most).contains(&count),
+            "{arguments:?}: {count} times {word}\n{}",
+            outcome.stderr
+        );
+    }
+    outcome
+}
+
+#[test]
+fn what_cannot_be_served() {
+    let sandbox = home();
+    for (arguments, says, helps) in [
+        (
+            &["-g", "1"][..],
+            "nothing to run: neither a directory nor an image is given",
+            "kaiwo serve -p DIR",
+        ),
+        // Ray
+        (
+            &["-p", "chat", "--ray"],
+            "chat/serveconfig does not exist, and a RayService needs one",
+            "without --ray the directory's entrypoint is served",
+        ),
+        (
+            &["-i", "image", "--ray"],
+            "a RayService needs a directory with serveconfig",
+            "-p",
+        ),
+        (
+            &["-p", "llm", "--ray", "--", "serve", "run"],
+            "a RayService runs what its serveconfig says, and no command",
+            "after --",
+        ),
+        (
+            &["-p", "llm", "--ray", "--port", "8000"],
+            "a port (from the command line) has no place there",
+            "leave --port away",
+        ),
+        (
+            &["-p", "llm", "--ray", "--kaito"],
+            "either Ray (from the command line) or KAITO runs a workload",
+            "leave --kaito away",
+        ),
+        // Network
+        (
+            &["-p", "chat", "--port", "0"],
+            "port 0 (from the command line) is none: they go from 1 to 65535",
+            "--port 8000",
+        ),
+        (
+            &["-p", "chat", "--port", "70000"],
+            "port 70000 (from the command line) is none",
+            "--port 8000",
+        ),
+        (
+            &["-p", "chat", "--port=-1"],
+            "port -1 (from the command line) is none",
+            "--port 8000",
+        ),
+        (
+            &["-p", "chat", "--port", "8000", "--health-path", "health"],
+            "health path \"health\" (from the command line) does not begin with /",
+            "--health-path /health",
+        ),
+        (
+            &["-p", "chat", "--health-path", "/health"],
+            "probes need the port they ask",
+            "--port 8000",
+        ),
+        // KAITO
+        (
+            &["-p", "chat", "--kaito"],
+            "a Workspace needs to know its machines",
+            "--node-selector pool=llm",
+        ),
+        (
+            &["-m", "phi-4"],
+            "a Workspace needs to know its machines",
+            "--instance-type Standard_NC24ads_A100_v4",
+        ),
+        (
+            &["-m", "phi-4", "--ray"],
+            "without Ray (from the command line)",
+            "leave --ray away",
+        ),
+        (
+            &["-m", "phi-4", "-g", "2"],
+            "without a number of GPUs or pods (from the command line)",
+            "--instance-type",
+        ),
+        (
+            &["-m", "phi-4", "--replicas", "2"],
+            "without a number of GPUs or pods (from the command line)",
+            "--instance-type",
+        ),
+        (
+            &["-m", "phi-4", "-p", "chat"],
+            "without a directory (from the command line)",
+            "--kaito -p DIR",
+        ),
+        (
+            &["-m", "phi-4", "-i", "image"],
+            "without an image (from the command line)",
+            "--kaito -i IMAGE",
+        ),
+        (
+            &[
+                "-m",
+                "phi-4",
+                "--instance-type",
+                "Standard_NC24ads_A100_v4",
+                "-q",
+                "team",
+            ],
+            "Kueue does not queue KAITO Workspaces",
+            "leave -q away",
+        ),
+        (
+            &[
+                "-m",
+                "phi-4",
+                "--instance-type",
+                "Standard_NC24ads_A100_v4",
+                "--port",
+                "80",
+            ],
+            "a port (from the command line) has no place there",
+            "leave --port away",
+        ),
+        (
+            &["-p", "chat", "--instance-type", "Standard_NC24ads_A100_v4"],
+            "--instance-type is for KAITO, which this is not",
+            "add --kaito",
+        ),
+        (
+            &["-p", "chat", "-c", "missing.yaml"],
+            "",
+            "kaiwo template eject deployment DIR",
+        ),
+    ] {
+        let _ = refused(&sandbox, arguments).says(says).says(helps);
+    }
+}
+
+#[test]
+fn serveconfigs_that_are_none() {
+    for (text, says) in [
+        ("applications: [\n", "llm/serveconfig:"),
+        (
+            "- name: llm\n",
+            "llm/serveconfig: the configuration of Ray Serve is no mapping",
+        ),
+        ("just words\n", "is no mapping"),
+        ("", "is no mapping"),
+        ("a: 1\na: 2\n", "llm/serveconfig:2"),
+        ("a: 1\n---\nb: 2\n", "is no mapping"),
+    ] {
+        let sandbox = home();
+        sandbox.write("llm/serveconfig", text);
+        let _ = refused(&sandbox, &["-p", "llm", "--ray"]).says(says);
+    }
+    let sandbox = home();
+    sandbox.write("llm/serveconfig", [0xff, 0xfe]);
+    let _ = refused(&sandbox, &["-p", "llm", "--ray"]).says("llm/serveconfig");
+}
+
+#[test]
+fn words_that_are_no_numbers_are_the_command_lines_fault() {
+    for arguments in [
+        &["-p", "chat", "--port", "http"][..],
+        &["-p", "chat", "--kaito=maybe"],
+        &["-p", "chat", "--retries", "1"],
+        &["-p", "chat", "--schedule", "0 3 * * *"],
+    ] {
+        let outcome = home()
+            .kaiwo(&[&["serve", "-d"], arguments].concat())
+            .exits(2);
+        assert_eq!(outcome.stdout, "");
+        assert_eq!(
+            outcome.stderr.matches("error:").count(),
+            1,
+            "{}",
+            outcome.stderr
+        );
+    }
+}
+
+/// A Deployment's name is that of its Service, a RayService's begins the
+/// names of KubeRay's objects, a Workspace's those of KAITO's.
+#[test]
+fn names_are_as_long_as_their_kind_allows() {
+    let sandbox = home();
+    let deployment = ["-p", "chat"];
+    let ray = ["-p", "llm", "--ray"];
+    let workspace = ["-m", "phi-4", "--instance-type", "Standard_NC24ads_A100_v4"];
+    for (kind, arguments, most) in [
+        ("Deployment", &deployment[..], 63),
+        ("RayService", &ray, 47),
+        ("Workspace", &workspace, 52),
+    ] {
+        let name = |length| "n".repeat(length);
+        let (fits, too_long) = (name(most), name(most + 1));
+        let outcome = sandbox
+            .kaiwo(&[&["serve", "-d", "--name", &fits], arguments].concat())
+            .exits(0);
+        assert_eq!(outcome.document(kind)["metadata"]["name"], json!(fits));
+        let _ = refused(&sandbox, &[&["--name", &too_long], arguments].concat())
+            .says(&most.to_string());
+        let _ = refused(&sandbox, &[&["--name", "1st"], arguments].concat());
+    }
+}
+
+#[test]
+fn a_service_has_the_queue_of_its_directory_or_its_command_only() {
+    let queue = |sandbox: &Sandbox, arguments: &[&str]| {
+        let outcome = sandbox
+            .kaiwo(&[&["serve", "-p", "chat", "-d"], arguments].concat())
+            .exits(0);
+        outcome.document("Deployment")["metadata"]["labels"]["kueue.x-k8s.io/queue-name"].clone()
+    };
+    let sandbox = home().set("KAIWO_QUEUE", "of-jobs");
+    sandbox.write(".config/kaiwo/config.yaml", "queue: of-jobs\n");
+    assert_eq!(queue(&sandbox, &[]), json!(null));
+    assert_eq!(queue(&sandbox, &["-q", "typed"]), "typed");
+    let sandbox = home();
+    sandbox.write(".config/kaiwo/config.yaml", "queue: of-jobs\n");
+    sandbox.write("chat/kaiwoconfig", "queue: of-the-directory\n");
+    assert_eq!(queue(&sandbox, &[]), "of-the-directory");
+    assert_eq!(queue(&sandbox, &["-q", "typed"]), "typed");
+    let sandbox = sandbox.set("KAIWO_QUEUE", "of-jobs");
+    assert_eq!(queue(&sandbox, &[]), "of-the-directory");
+}
