@@ -6,6 +6,8 @@ pub const QUEUE_NAME_LABEL: &str = "kueue.x-k8s.io/queue-name";
 /// Label with a workload's priority class (Kueue
 /// `constants.WorkloadPriorityClassLabel`).
 pub const PRIORITY_CLASS_LABEL: &str = "kueue.x-k8s.io/priority-class";
+/// LocalQueue that takes what names no queue (Kueue `LocalQueueDefaulting`, v0.18).
+pub const DEFAULT_LOCAL_QUEUE: &str = "default";
 /// Label of pods that Kueue holds back until they are admitted (Kueue
 /// `constants.ManagedByKueueLabelKey`).
 pub const MANAGED_LABEL: &str = "kueue.x-k8s.io/managed";

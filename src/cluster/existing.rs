@@ -71,6 +71,13 @@ pub enum Relation {
     Foreign,
     /// On its way out.
     Terminating,
+    /// A service in another queue, or in none: Kueue's webhooks let none that
+    /// is ready change it.
+    OtherwiseQueued,
+    /// A queued RayService with other pods. Kueue would take its quota away to
+    /// queue it anew, and wait for the pods that serve to end, which they do not
+    /// before the new ones are ready (Kueue v0.18 with KubeRay v1.6).
+    HeldByQueue,
 }
 
 impl Relation {
@@ -82,6 +89,8 @@ impl Relation {
             Self::Different => "differs",
             Self::Foreign => "was not made by kaiwo",
             Self::Terminating => "is being deleted",
+            Self::OtherwiseQueued => "is not in this queue, which Kueue lets no service change",
+            Self::HeldByQueue => "is queued by Kueue, which lets its pods not change in place",
         }
     }
 }

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use serde_json::Value;
 
+use super::change::{self, Change};
 use super::companion::{annotation_of, owners, uid_of};
-use super::existing::Existing;
+use super::existing::{Existing, Relation};
 use super::request::Write;
 use super::submission::{Submission, SubmissionError, failed};
 use crate::k8s::{self, Resource};
@@ -204,18 +205,51 @@ impl<'a> Submission<'a> {
     }
 }
 
+/// Returns why Kueue would not let the service become what `manifest` says in
+/// place, if so. A LocalQueue named `default` takes what names none.
+pub fn obstacle(manifest: &Manifest, live: &Value) -> Option<Relation> {
+    let queue = |object: &Value| {
+        let label = object["metadata"]["labels"][k8s::QUEUE_NAME_LABEL].as_str();
+        label.unwrap_or_default().to_owned()
+    };
+    let (wanted, there) = (queue(manifest.value()), queue(live));
+    if wanted != there && !(wanted.is_empty() && there == k8s::DEFAULT_LOCAL_QUEUE) {
+        return Some(Relation::OtherwiseQueued);
+    }
+    (is_queued_ray(live) && !cluster_changes(manifest.value(), live).is_empty())
+        .then_some(Relation::HeldByQueue)
+}
+
+/// Where Kueue suspends the cluster of a RayService (v0.18).
+const SUSPEND: &str = "/spec/rayClusterConfig/suspend";
+
+fn is_queued_ray(live: &Value) -> bool {
+    live.pointer(SUSPEND).is_some()
+}
+
+/// Compares the clusters of two RayServices, without what Kueue adds to the
+/// pods that it admits: labels and tolerations of the flavor.
+fn cluster_changes(new: &Value, live: &Value) -> Vec<Change> {
+    let place = "rayClusterConfig";
+    let mut found = change::between(&new["spec"][place], &live["spec"][place], place);
+    found.retain(|change| {
+        let of_pods = |field: &str| change.path.ends_with(&format!(".template.spec.{field}"));
+        !(of_pods("nodeSelector") && change.what == "removed" || of_pods("tolerations"))
+    });
+    found
+}
+
 /// Returns the object as it shall be: what kaiwo writes, in what the cluster
-/// has. Labels and annotations of others stay, and so does what Kueue has
-/// written into a RayService (`spec.rayClusterConfig.suspend`, v0.18).
+/// has. Labels and annotations of others stay, and so does the cluster of a
+/// RayService that Kueue has admitted, with what it has written there.
 fn merged(manifest: &Manifest, mut live: Value) -> Value {
-    const SUSPEND: &str = "/spec/rayClusterConfig/suspend";
     let new = manifest.value();
-    let suspend = live.pointer(SUSPEND).cloned();
-    live["spec"] = new["spec"].clone();
-    if let (Some(suspend), Some(Value::Object(cluster))) =
-        (suspend, live.pointer_mut("/spec/rayClusterConfig"))
-    {
-        cluster.insert("suspend".to_owned(), suspend);
+    if is_queued_ray(&live) && cluster_changes(new, &live).is_empty() {
+        let cluster = live["spec"]["rayClusterConfig"].take();
+        live["spec"] = new["spec"].clone();
+        live["spec"]["rayClusterConfig"] = cluster;
+    } else {
+        live["spec"] = new["spec"].clone();
     }
     for field in ["labels", "annotations"] {
         let Some(pairs) = new["metadata"][field].as_object() else {
@@ -240,124 +274,14 @@ fn known(api_version: &str, kind: &str) -> Resource {
     Resource::of(api_version, kind).unwrap_or_else(|| unreachable!("no paths are known for {kind}"))
 }
 
-/// Fields that the API server never fills in by itself: where kaiwo no longer
-/// writes one of these, it goes.
-const WRITTEN_BY_USERS: [&str; 9] = [
-    "command",
-    "imagePullSecrets",
-    "livenessProbe",
-    "nodeSelector",
-    "ports",
-    "readinessProbe",
-    "serviceAccountName",
-    "startupProbe",
-    "workingDir",
-];
-
-/// What an update changes in one place of the specification.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// The place, as a path.
-    pub path: String,
-    /// What happens there: `1 → 2`, `added`, `removed`, `changed`.
-    pub what: String,
-}
-
-impl std::fmt::Display for Change {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.path, self.what)
-    }
-}
-
-/// Compares what kaiwo would write with what is there. Fields that the API
-/// server has filled in by itself do not count; values of variables are not
-/// shown, because some of them are secrets.
+/// Compares what kaiwo would write with what is there, without what an update
+/// leaves to Kueue.
 pub fn changes(manifest: &Manifest, live: &Value) -> Vec<Change> {
-    let mut found = Vec::new();
-    compare(&manifest.value()["spec"], &live["spec"], "spec", &mut found);
+    let mut found = change::between(&manifest.value()["spec"], &live["spec"], "spec");
+    if is_queued_ray(live) && cluster_changes(manifest.value(), live).is_empty() {
+        found.retain(|change| !change.path.starts_with("spec.rayClusterConfig"));
+    }
     found
-}
-
-fn compare(new: &Value, old: &Value, path: &str, found: &mut Vec<Change>) {
-    let mut say = |path: &str, what: String| {
-        found.push(Change {
-            path: path.to_owned(),
-            what,
-        });
-    };
-    match (new, old) {
-        (Value::Object(new), Value::Object(old)) => {
-            for key in WRITTEN_BY_USERS {
-                if old.contains_key(key) && !new.contains_key(key) {
-                    say(&format!("{path}.{key}"), "removed".to_owned());
-                }
-            }
-            for (key, new) in new {
-                let path = format!("{path}.{key}");
-                match old.get(key) {
-                    Some(old) => compare(new, old, &path, found),
-                    None if is_empty(new) => {}
-                    None => found.push(Change {
-                        path,
-                        what: "added".to_owned(),
-                    }),
-                }
-            }
-        }
-        (Value::Array(new), Value::Array(old)) if named(new) && named(old) => {
-            let name = |item: &Value| item["name"].as_str().unwrap_or_default().to_owned();
-            for item in new {
-                let path = format!("{path}[{}]", name(item));
-                match old.iter().find(|other| name(other) == name(item)) {
-                    Some(other) => compare(item, other, &path, found),
-                    None => found.push(Change {
-                        path,
-                        what: "added".to_owned(),
-                    }),
-                }
-            }
-            for item in old {
-                if !new.iter().any(|other| name(other) == name(item)) {
-                    found.push(Change {
-                        path: format!("{path}[{}]", name(item)),
-                        what: "removed".to_owned(),
-                    });
-                }
-            }
-        }
-        (Value::Array(new), Value::Array(old)) if new.len() == old.len() => {
-            for (index, (new, old)) in new.iter().zip(old).enumerate() {
-                compare(new, old, &format!("{path}[{index}]"), found);
-            }
-        }
-        (new, old) if text(new) == text(old) => {}
-        (Value::Array(_) | Value::Object(_), _) => say(path, "changed".to_owned()),
-        _ if path.contains(".env[") || path.ends_with("serveConfigV2") => {
-            say(path.trim_end_matches(".value"), "changed".to_owned());
-        }
-        (new, old) => say(path, format!("{} → {}", text(old), text(new))),
-    }
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Object(fields) => fields.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        _ => false,
-    }
-}
-
-fn named(items: &[Value]) -> bool {
-    items.iter().all(|item| item["name"].is_string())
-}
-
-/// A quantity may be written as a number, and comes back as a text.
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        value => value.to_string(),
-    }
 }
 
 #[cfg(test)]
@@ -375,48 +299,90 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_told_by_their_paths() {
-        let container = |image: &str, gpus: Value, token: &str| {
-            json!({"name": "main", "image": image, "env": [{"name": "T", "value": token}],
-                   "resources": {"limits": {"amd.com/gpu": gpus}}})
-        };
-        let live = json!({"spec": {"replicas": 1, "revisionHistoryLimit": 10, "template": {"spec": {
-            "containers": [container("a:1", json!("1"), "x"), {"name": "old"}], "dnsPolicy": "ClusterFirst",
-            "serviceAccountName": "robot",
-        }}}});
-        let new = manifest(json!({"replicas": 2, "template": {"spec": {
-            "containers": [container("a:2", json!(1), "y")], "nodeSelector": {"a": "b"}, "tolerations": [],
-        }}}));
-        let told: Vec<String> = changes(&new, &live).iter().map(Change::to_string).collect();
-        assert_eq!(
-            told,
-            [
-                "spec.replicas: 1 → 2",
-                "spec.template.spec.serviceAccountName: removed",
-                "spec.template.spec.containers[main].env[T]: changed",
-                "spec.template.spec.containers[main].image: a:1 → a:2",
-                "spec.template.spec.containers[old]: removed",
-                "spec.template.spec.nodeSelector: added",
-            ]
-        );
-        assert_eq!(changes(&new, new.value()), []);
-    }
-
-    #[test]
     fn what_others_wrote_stays() {
         let live = json!({
             "metadata": {"uid": "u", "resourceVersion": "7", "labels": {"team": "x", "kueue.x-k8s.io/x": "y"},
                          "annotations": {"deployment.kubernetes.io/revision": "3"}, "managedFields": []},
-            "spec": {"replicas": 1, "paused": true, "rayClusterConfig": {"suspend": false}}, "status": {"replicas": 1},
+            "spec": {"replicas": 1, "paused": true}, "status": {"replicas": 1},
         });
-        let spec = json!({"replicas": 2, "rayClusterConfig": {"rayVersion": "2"}});
+        let spec = json!({"replicas": 2});
         assert_eq!(
             merged(&manifest(spec), live),
             json!({
                 "metadata": {"uid": "u", "resourceVersion": "7", "labels": {"team": "ml", "kueue.x-k8s.io/x": "y"},
                              "annotations": {"deployment.kubernetes.io/revision": "3"}},
-                "spec": {"replicas": 2, "rayClusterConfig": {"rayVersion": "2", "suspend": false}},
+                "spec": {"replicas": 2},
             })
         );
+    }
+
+    /// A RayService whose workers have this image, as Kueue has admitted it.
+    fn admitted(image: &str) -> (Value, Value) {
+        let spec = |selector: Value, tolerations: Value, image: &str| {
+            json!({"spec": {"nodeSelector": selector, "tolerations": tolerations,
+                            "containers": [{"name": "ray-worker", "image": image}]}})
+        };
+        let cluster = |template| json!({"workerGroupSpecs": [{"groupName": "workers", "template": template}]});
+        let mut plain = cluster(spec(json!({}), json!([]), image));
+        let template = &mut plain["workerGroupSpecs"][0]["template"]["spec"];
+        template.as_object_mut().unwrap().remove("nodeSelector");
+        let mut live = cluster(spec(
+            json!({"gpu": "mi300x"}),
+            json!([{"key": "gpu"}]),
+            "a:1",
+        ));
+        live["suspend"] = json!(false);
+        (plain, live)
+    }
+
+    #[test]
+    fn of_a_queued_rayservice_only_the_applications_change_in_place() {
+        let queued = |cluster: Value, config: &str| {
+            json!({"apiVersion": "ray.io/v1", "kind": "RayService",
+                   "metadata": {"name": "a", "labels": {"kueue.x-k8s.io/queue-name": "q"}},
+                   "spec": {"serveConfigV2": config, "rayClusterConfig": cluster}})
+        };
+        let (same, live) = admitted("a:1");
+        let live = queued(live, "one");
+        let new = Manifest::new(queued(same, "two")).unwrap();
+        assert_eq!(obstacle(&new, &live), None);
+        let told: Vec<String> = changes(&new, &live).iter().map(Change::to_string).collect();
+        assert_eq!(told, ["spec.serveConfigV2: changed"]);
+        let after = merged(&new, live.clone());
+        assert_eq!(after["spec"]["serveConfigV2"], "two");
+        assert_eq!(
+            after["spec"]["rayClusterConfig"], live["spec"]["rayClusterConfig"],
+            "another cluster would have to be admitted anew"
+        );
+
+        let (other, _) = admitted("a:2");
+        let new = Manifest::new(queued(other, "one")).unwrap();
+        assert_eq!(obstacle(&new, &live), Some(Relation::HeldByQueue));
+    }
+
+    #[test]
+    fn a_service_stays_in_its_queue() {
+        let labelled = |queue: Option<&str>| {
+            let mut object = manifest(json!({})).value().clone();
+            if let Some(queue) = queue {
+                object["metadata"]["labels"][k8s::QUEUE_NAME_LABEL] = json!(queue);
+            }
+            object
+        };
+        for (wanted, there, expected) in [
+            (None, None, None),
+            (Some("q"), Some("q"), None),
+            (None, Some("default"), None),
+            (None, Some("q"), Some(Relation::OtherwiseQueued)),
+            (Some("q"), None, Some(Relation::OtherwiseQueued)),
+            (Some("q"), Some("default"), Some(Relation::OtherwiseQueued)),
+        ] {
+            let new = Manifest::new(labelled(wanted)).unwrap();
+            assert_eq!(
+                obstacle(&new, &labelled(there)),
+                expected,
+                "{wanted:?} {there:?}"
+            );
+        }
     }
 }

@@ -2,12 +2,12 @@
 //! request on.
 
 use crate::cli::WorkloadArgs;
+use crate::cluster::change::Change;
 use crate::cluster::existing::{self, Existing, Relation};
 use crate::cluster::facts::{self, Gathered};
 use crate::cluster::rights::Needed;
 use crate::cluster::submission::{Submission, SubmissionError, Submitted};
-use crate::cluster::update::{self, Change};
-use crate::cluster::{Cluster, discovery, preflight};
+use crate::cluster::{Cluster, discovery, preflight, update};
 use crate::error::CommandError;
 use crate::plan::facts::{Facts, Readable};
 use crate::plan::name::WorkloadKind;
@@ -150,6 +150,9 @@ impl<'a> Mode<'a> {
         if let (Some(old), Some(Relation::Different)) = (&existing, relation)
             && self.updates(&plan.request)
         {
+            if let Some(relation) = update::obstacle(&manifests.workload, old.object()) {
+                return Err(self.taken(relation, &plan.request));
+            }
             self.tell_changes(&update::changes(&manifests.workload, old.object()));
         }
         let needed = Needed {
@@ -266,15 +269,23 @@ impl<'a> Mode<'a> {
         let allowed = match relation {
             Relation::Same | Relation::Terminating => true,
             Relation::Different if self.updates(request) => true,
-            Relation::Different | Relation::Finished => self.replace,
+            Relation::Different
+            | Relation::Finished
+            | Relation::OtherwiseQueued
+            | Relation::HeldByQueue => self.replace,
             // Deleting what somebody made by other means takes two words.
             Relation::Foreign => self.replace && request.force,
         };
-        if allowed {
-            return Ok(());
+        match allowed {
+            true => Ok(()),
+            false => Err(self.taken(relation, request)),
         }
+    }
+
+    /// Returns the error that the name is taken.
+    fn taken(&self, relation: Relation, request: &WorkloadRequest) -> CommandError {
         let object = format!("{}/{}", request.kind.name().to_lowercase(), request.name);
-        Err(self.ways_out(SubmissionError::Exists { object, relation }, request))
+        self.ways_out(SubmissionError::Exists { object, relation }, request)
     }
 
     /// Carries out `--dry-run=server`: prints what the API server would store.

@@ -229,7 +229,11 @@ impl Testbed {
             "CronJob" => ("batch/v1", "cronjobs"),
             "RayJob" => ("ray.io/v1", "rayjobs"),
             "RayService" => ("ray.io/v1", "rayservices"),
+            "RayCluster" => ("ray.io/v1", "rayclusters"),
+            "Deployment" => ("apps/v1", "deployments"),
+            "ReplicaSet" => ("apps/v1", "replicasets"),
             "EndpointSlice" => ("discovery.k8s.io/v1", "endpointslices"),
+            "Workspace" => ("kaito.sh/v1beta1", "workspaces"),
             "CustomResourceDefinition" => ("apiextensions.k8s.io/v1", "customresourcedefinitions"),
             "LocalQueue" => ("kueue.x-k8s.io/v1beta2", "localqueues"),
             "Cohort" => ("kueue.x-k8s.io/v1beta2", "cohorts"),
@@ -401,7 +405,16 @@ impl Testbed {
     /// Tells what is in the namespace, for a failed test.
     fn tell(&self) -> String {
         let mut lines = vec![format!("in namespace {}:", self.name)];
-        for kind in ["Workload", "CronJob", "Job", "RayJob", "Pod"] {
+        for kind in [
+            "Workload",
+            "CronJob",
+            "Job",
+            "RayJob",
+            "Deployment",
+            "RayService",
+            "RayCluster",
+            "Pod",
+        ] {
             for object in self.list(kind) {
                 lines.push(format!(
                     "{kind} {} {}",

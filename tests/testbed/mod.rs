@@ -19,6 +19,7 @@ mod refusals;
 mod rights;
 mod runs;
 mod schemas;
+mod serve;
 mod submit;
 mod templates;
 

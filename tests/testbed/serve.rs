@@ -1,0 +1,433 @@
+//! `kaiwo serve` on a real control plane: what it makes, changes and leaves.
+
+use serde_json::{Value, json};
+
+use super::cluster::{Flavor, Testbed, has_condition};
+use super::objects::uploads;
+use crate::common::Outcome;
+
+/// A namespace for services, and two directories to serve from it.
+fn testbed(test: &str) -> Testbed {
+    let testbed = Testbed::new(test);
+    testbed.namespace();
+    let sandbox = &testbed.sandbox;
+    sandbox.write("chat/entrypoint", "#!/bin/sh\nexec python server.py\n");
+    sandbox.write("chat/server.py", "print(1)\n");
+    sandbox.write("llm/__init__.py", "deployment = 1\n");
+    sandbox.write("llm/serveconfig", serve_config("llm"));
+    testbed
+}
+
+fn serve_config(application: &str) -> String {
+    format!(
+        "applications:\n- name: {application}\n  route_prefix: /\n  import_path: app:deployment\n"
+    )
+}
+
+fn serve(testbed: &Testbed, arguments: &[&str]) -> Outcome {
+    testbed
+        .sandbox
+        .kaiwo(&[&["serve", "-n", &testbed.name], arguments].concat())
+}
+
+/// Serves `chat` with one of AMD's GPUs.
+fn chat(testbed: &Testbed, arguments: &[&str]) -> Outcome {
+    let gpu = ["-p", "chat", "-g", "1", "--gpu-resource", "amd.com/gpu"];
+    serve(testbed, &[&gpu, arguments].concat())
+}
+
+/// Serves `llm` by Ray, with one of AMD's GPUs.
+fn llm(testbed: &Testbed, arguments: &[&str]) -> Outcome {
+    let gpu = ["--ray", "-g", "1", "--gpu-resource", "amd.com/gpu"];
+    serve(testbed, &[&["-p", "llm"], &gpu[..], arguments].concat())
+}
+
+/// Waits until a Deployment has one pod, of this image.
+#[track_caller]
+fn available(testbed: &Testbed, name: &str, image: &str) -> Value {
+    testbed.wait(&format!("deployment {name} to run {image}"), || {
+        let deployment = testbed.find("Deployment", name)?;
+        let current = deployment["status"]["observedGeneration"].as_i64()?
+            >= deployment["metadata"]["generation"].as_i64()?;
+        let pods = testbed.list("Pod");
+        let [pod] = &pods[..] else { return None };
+        let right = pod["spec"]["containers"][0]["image"] == image;
+        (current && right && has_condition(&deployment, "Available")).then_some(deployment)
+    })
+}
+
+/// Waits until nothing of what was served is left.
+#[track_caller]
+fn gone(testbed: &Testbed) {
+    for kind in [
+        "Deployment",
+        "ReplicaSet",
+        "RayService",
+        "RayCluster",
+        "Service",
+        "Pod",
+        "Workload",
+    ] {
+        testbed.wait(&format!("every {kind} to be gone"), || {
+            testbed.list(kind).is_empty().then_some(())
+        });
+    }
+    testbed.wait("the uploads to be gone", || {
+        uploads(testbed).is_empty().then_some(())
+    });
+}
+
+/// Returns the addresses that a Service leads to.
+fn endpoints(testbed: &Testbed, service: &str) -> usize {
+    let slices = testbed.list("EndpointSlice");
+    let of_service = slices
+        .iter()
+        .filter(|slice| slice["metadata"]["labels"]["kubernetes.io/service-name"] == service);
+    of_service
+        .filter_map(|slice| Some(slice["endpoints"].as_array()?.len()))
+        .sum()
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_deployment_answers_behind_its_service_and_leaves_nothing() {
+    let testbed = testbed("deploy");
+    let _ = chat(&testbed, &["--port", "8000", "--health-path", "/health"])
+        .exits(0)
+        .says("Deployment alice-chat: 1 GPU = 1 × 1 amd.com/gpu\n")
+        .says("deployment/alice-chat created, with 1 upload\n");
+    available(&testbed, "alice-chat", "ghcr.io/silogen/rocm-ray:v0.5");
+    testbed.wait("the Service to lead to the pod", || {
+        (endpoints(&testbed, "alice-chat") == 1).then_some(())
+    });
+    assert_eq!(
+        testbed.list("Workload"),
+        [] as [Value; 0],
+        "nothing queued it"
+    );
+
+    // The same again: nobody writes anything.
+    let written = || testbed.find("Deployment", "alice-chat").unwrap()["metadata"].clone();
+    let before = written();
+    let _ = chat(&testbed, &["--port", "8000", "--health-path", "/health"])
+        .exits(0)
+        .says("deployment/alice-chat unchanged\n");
+    assert_eq!(written()["generation"], before["generation"]);
+
+    testbed.delete("Deployment", "alice-chat");
+    gone(&testbed);
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_deployment_is_changed_in_place_and_says_what_changes() {
+    let testbed = testbed("change");
+    let _ = chat(&testbed, &["--port", "8000", "-i", "registry/chat:1"]).exits(0);
+    let first = available(&testbed, "alice-chat", "registry/chat:1");
+
+    // What somebody else writes beside it stays.
+    testbed.apply(json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "alice-chat", "annotations": {"example.org/owner": "ops"}},
+    }));
+    let _ = chat(
+        &testbed,
+        &[
+            "--port",
+            "8001",
+            "-i",
+            "registry/chat:2",
+            "--env",
+            "MODE=fast",
+        ],
+    )
+    .exits(0)
+    .says("spec.template.spec.containers[workload].image: registry/chat:1 → registry/chat:2\n")
+    .says("spec.template.spec.containers[workload].env[MODE]: added\n")
+    .says("spec.template.spec.containers[workload].ports[http].containerPort: 8000 → 8001\n")
+    .says("deployment/alice-chat updated, with 1 upload\n");
+    let second = available(&testbed, "alice-chat", "registry/chat:2");
+    assert_eq!(second["metadata"]["uid"], first["metadata"]["uid"]);
+    assert_eq!(
+        second["metadata"]["annotations"]["example.org/owner"],
+        "ops"
+    );
+    let service = testbed.find("Service", "alice-chat").unwrap();
+    assert_eq!(service["spec"]["ports"][0]["port"], 8001);
+
+    // Without --port, no Service.
+    let _ = chat(&testbed, &["-i", "registry/chat:2"])
+        .exits(0)
+        .says("spec.template.spec.containers[workload].ports: removed\n");
+    assert_eq!(testbed.find("Service", "alice-chat"), None);
+
+    // What somebody else made under the name is not touched.
+    testbed.create(json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "alice-chat", "namespace": testbed.name},
+        "spec": {"clusterIP": "None", "selector": {"somebody": "else"}},
+    }));
+    let before = testbed.find("Deployment", "alice-chat").unwrap();
+    let _ = chat(&testbed, &["--port", "8000", "-i", "registry/chat:3"])
+        .exits(5)
+        .says("service/alice-chat exists already, and is not what this workload needs");
+    let after = testbed.find("Deployment", "alice-chat").unwrap();
+    assert_eq!(
+        after["metadata"]["generation"],
+        before["metadata"]["generation"]
+    );
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn an_upload_stays_as_long_as_something_refers_to_it() {
+    let testbed = testbed("uploads");
+    // The built-in template, with less history.
+    let ejected = testbed
+        .sandbox
+        .kaiwo(&["template", "eject", "deployment", "chat"])
+        .exits(0);
+    drop(ejected);
+    let template = std::fs::read_to_string(testbed.sandbox.path("chat/template")).unwrap();
+    let shorter = template.replace(
+        "  selector:\n    matchLabels",
+        "  revisionHistoryLimit: 0\n  selector:\n    matchLabels",
+    );
+    assert_ne!(shorter, template);
+
+    let image = ["-i", "registry/chat:1"];
+    testbed.sandbox.write("chat/template", &template);
+    let _ = chat(&testbed, &image).exits(0);
+    available(&testbed, "alice-chat", "registry/chat:1");
+    let first = uploads(&testbed);
+    assert_eq!(first.len(), 1);
+
+    testbed.sandbox.write("chat/server.py", "print(2)\n");
+    let _ = chat(&testbed, &image).exits(0).says(
+        "spec.template.spec.volumes[workload].projected.sources[0].configMap.name: alice-chat-",
+    );
+    assert_eq!(
+        uploads(&testbed).len(),
+        2,
+        "an old ReplicaSet, and at first its pod, still want the first"
+    );
+    available(&testbed, "alice-chat", "registry/chat:1");
+
+    // Without history the old ReplicaSets go, and then what they referred to.
+    testbed.sandbox.write("chat/template", &shorter);
+    let _ = chat(&testbed, &image).exits(0);
+    testbed.wait("the old ReplicaSets to be gone", || {
+        (testbed.list("ReplicaSet").len() == 1).then_some(())
+    });
+    available(&testbed, "alice-chat", "registry/chat:1");
+    let _ = chat(&testbed, &[&image[..], &["--env", "A=b"]].concat()).exits(0);
+    let last = uploads(&testbed);
+    assert_eq!(last.len(), 1, "{last:?}");
+    assert_ne!(last, first);
+    testbed.delete("Deployment", "alice-chat");
+    gone(&testbed);
+}
+
+/// Waits until a RayService runs these applications, and returns it.
+#[track_caller]
+fn running(testbed: &Testbed, name: &str, application: &str) -> Value {
+    testbed.wait(&format!("rayservice {name} to run {application}"), || {
+        let service = testbed.find("RayService", name)?;
+        let current = service["status"]["observedGeneration"] == service["metadata"]["generation"];
+        let status = &service["status"]["activeServiceStatus"]["applicationStatuses"];
+        let up = status[application]["status"] == "RUNNING" && status.as_object()?.len() == 1;
+        (current && up && has_condition(&service, "Ready")).then_some(service)
+    })
+}
+
+fn active_cluster(service: &Value) -> String {
+    service["status"]["activeServiceStatus"]["rayClusterName"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_rayservice_runs_its_applications_and_changes_without_a_pause() {
+    if super::lacks("pod-addresses") {
+        return;
+    }
+    let testbed = testbed("rayservice");
+    let _ = llm(&testbed, &[])
+        .exits(0)
+        .says("RayService alice-llm: 1 GPU = 1 × 1 amd.com/gpu\n")
+        .says("rayservice/alice-llm created, with 1 upload\n");
+    let first = running(&testbed, "alice-llm", "llm");
+    assert_eq!(testbed.list("Workload"), [] as [Value; 0]);
+
+    // Other applications run in the cluster there is.
+    testbed
+        .sandbox
+        .write("llm/serveconfig", serve_config("chat"));
+    let outcome = llm(&testbed, &[])
+        .exits(0)
+        .says("  spec.serveConfigV2: changed\n")
+        .says("rayservice/alice-llm updated");
+    assert!(
+        !outcome.stderr.contains("rayClusterConfig"),
+        "{}",
+        outcome.stderr
+    );
+    let second = running(&testbed, "alice-llm", "chat");
+    assert_eq!(active_cluster(&second), active_cluster(&first));
+
+    // Another image, or other files, take another cluster. The old one serves
+    // until then, and its upload is there as long as it is.
+    testbed.sandbox.write("llm/__init__.py", "deployment = 2\n");
+    let _ = llm(&testbed, &["-i", "registry/ray:2"])
+        .exits(0)
+        .says("headGroupSpec.template.spec.containers[ray-head].image: ghcr.io/silogen/rocm-ray:v0.5 → registry/ray:2\n");
+    assert_eq!(uploads(&testbed).len(), 2);
+    testbed.wait("the new cluster to take over", || {
+        let service = testbed.find("RayService", "alice-llm")?;
+        assert!(
+            has_condition(&service, "Ready"),
+            "it serves all the time: {service}"
+        );
+        (active_cluster(&service) != active_cluster(&first)).then_some(())
+    });
+    running(&testbed, "alice-llm", "chat");
+
+    testbed.delete("RayService", "alice-llm");
+    gone(&testbed);
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn queued_services_are_admitted_and_stay_in_their_queue() {
+    let testbed = testbed("queued");
+    testbed.cluster_queue(&[(Flavor::Nvidia, 32)], json!({}));
+    let queue = testbed.name.clone();
+    let chat = |arguments: &[&str]| {
+        let words = ["-p", "chat", "-g", "1", "-i", "registry/chat:1"];
+        serve(&testbed, &[&words, arguments].concat())
+    };
+    let _ = chat(&["-q", &queue])
+        .exits(0)
+        .says(&format!("namespace {queue}, queue {queue}\n"))
+        .says("1 GPU = 1 × 1 nvidia.com/gpu · 32 of 32 free · starts now\n");
+    available(&testbed, "alice-chat", "registry/chat:1");
+    let workloads = testbed.list("Workload");
+    assert_eq!(workloads.len(), 1);
+    assert!(has_condition(&workloads[0], "Admitted"), "{workloads:?}");
+
+    // Kueue lets none that is ready leave its queue.
+    let _ = chat(&["--gpu-resource", "nvidia.com/gpu"])
+        .exits(5)
+        .says("error: deployment/alice-chat exists already and is not in this queue, which Kueue lets no service change\n")
+        .says(" --replace  # deletes it");
+    let _ = chat(&["--gpu-resource", "nvidia.com/gpu", "--replace"])
+        .exits(0)
+        .says("deployment/alice-chat replaced");
+    testbed.wait("no Workload to be left", || {
+        testbed.list("Workload").is_empty().then_some(())
+    });
+    testbed.delete("Deployment", "alice-chat");
+
+    let llm = |arguments: &[&str]| {
+        let words = ["-p", "llm", "--ray", "-g", "1", "-q", &queue];
+        serve(&testbed, &[&words, arguments].concat())
+    };
+    let _ = llm(&[])
+        .exits(0)
+        .says("RayService alice-llm: 1 GPU = 1 × 1 nvidia.com/gpu · 32 of 32 free · starts now\n");
+    testbed.wait("the RayService to be admitted", || {
+        let workloads = testbed.list("Workload");
+        has_condition(workloads.first()?, "Admitted").then_some(())
+    });
+    if super::lacks("pod-addresses") {
+        return;
+    }
+    let first = running(&testbed, "alice-llm", "llm");
+
+    // The applications change beneath Kueue; its pods would wait for ever.
+    testbed
+        .sandbox
+        .write("llm/serveconfig", serve_config("chat"));
+    let _ = llm(&[]).exits(0).says("spec.serveConfigV2: changed\n");
+    let second = running(&testbed, "alice-llm", "chat");
+    assert_eq!(active_cluster(&second), active_cluster(&first));
+    let _ = llm(&["-i", "registry/ray:2"])
+        .exits(5)
+        .says("error: rayservice/alice-llm exists already and is queued by Kueue, which lets its pods not change in place\n")
+        .says(" --replace  # deletes it");
+    let _ = llm(&["-i", "registry/ray:2", "--replace"])
+        .exits(0)
+        .says("rayservice/alice-llm replaced");
+    let third = running(&testbed, "alice-llm", "chat");
+    assert_ne!(third["metadata"]["uid"], first["metadata"]["uid"]);
+    testbed.delete("RayService", "alice-llm");
+    gone(&testbed);
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_queue_named_default_takes_a_service_and_the_run_says_so() {
+    let testbed = testbed("default");
+    testbed.cluster_queue(&[(Flavor::Amd, 32)], json!({}));
+    testbed.local_queue("default", &testbed.name, json!({}));
+    let says = "Kueue queues it all the same, in LocalQueue default";
+    testbed.wait("Kueue to know the queue", || {
+        let outcome = chat(
+            &testbed,
+            &["-i", "registry/chat:1", "--dry-run=server", "-o", "name"],
+        );
+        outcome.stderr.contains(says).then_some(())
+    });
+    let _ = chat(&testbed, &["-i", "registry/chat:1"])
+        .exits(0)
+        .says(says);
+    available(&testbed, "alice-chat", "registry/chat:1");
+    assert_eq!(testbed.list("Workload").len(), 1);
+    // It stays where it is, and can be changed.
+    let _ = chat(&testbed, &["-i", "registry/chat:2"])
+        .exits(0)
+        .says("updated");
+    available(&testbed, "alice-chat", "registry/chat:2");
+    testbed.delete("Deployment", "alice-chat");
+    gone(&testbed);
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn gpus_that_cannot_be_told_are_asked_for() {
+    let testbed = testbed("asked");
+    let path = ["-p", "chat", "-g", "1"];
+    let _ = serve(&testbed, &path)
+        .exits(3)
+        .says("error: the nodes have several kinds of GPUs: amd.com/gpu, nvidia.com/gpu\n")
+        .says("--gpu-resource NAME");
+    // Labels narrow the nodes down.
+    let _ = serve(
+        &testbed,
+        &[&path[..], &["--node-selector", "nvidia.com/gpu.count=8"]].concat(),
+    )
+    .exits(0)
+    .says("1 × 1 nvidia.com/gpu\n");
+    let name = testbed.name.clone();
+    let _ = serve(&testbed, &[&path[..], &["--as", &name]].concat())
+        .exits(3)
+        .says("you may not read its nodes\n")
+        .says("--gpu-resource amd.com/gpu or --gpu-resource nvidia.com/gpu");
+    let _ = serve(
+        &testbed,
+        &[
+            "-i",
+            "x",
+            "-g",
+            "9",
+            "--gpus-per-replica",
+            "9",
+            "--gpu-resource",
+            "amd.com/gpu",
+        ],
+    )
+    .exits(3)
+    .says("9 GPUs per replica do not fit on a node of 8");
+}
