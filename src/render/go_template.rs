@@ -37,9 +37,9 @@ const KEYWORDS: [&str; 10] = [
     "if", "else", "end", "range", "with", "define", "template", "block", "break", "continue",
 ];
 /// Functions of Go and Sprig that are called before their arguments.
-const FUNCTIONS: [&str; 18] = [
+const FUNCTIONS: [&str; 21] = [
     "and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "len", "index", "printf", "quote",
-    "toYaml", "toJson", "default", "include", "required",
+    "toYaml", "toJson", "default", "include", "required", "add", "sub", "mul",
 ];
 
 /// Finds the actions of a Go template. Empty for a template of Tera.
@@ -226,6 +226,8 @@ fn pipeline(text: &str, dot: Option<&str>) -> Option<String> {
             ("int" | "int64", []) => format!("{value} | int"),
             ("len", []) => format!("{value} | length"),
             ("not", []) => format!("not {value}"),
+            // The value comes last among the factors, which changes nothing.
+            ("mul", [factor]) => format!("{value} * {}", operand(factor, dot)?),
             ("replace", [from, to]) => format!(
                 "{value} | replace(from={}, to={})",
                 operand(from, dot)?,
@@ -260,6 +262,9 @@ fn call(words: &[String], dot: Option<&str>) -> Option<String> {
         ("ge", _) => infix(">="),
         ("and", _) => infix("and"),
         ("or", _) => infix("or"),
+        ("add", _) => infix("+"),
+        ("sub", _) => infix("-"),
+        ("mul", _) => infix("*"),
         ("not", [_]) => Some(format!("not {}", all()?.pop()?)),
         ("len", [_]) => Some(format!("{} | length", all()?.pop()?)),
         ("quote" | "int", [_]) => all()?.pop(),
@@ -445,6 +450,14 @@ mod tests {
             (
                 "{{ range $k, $v := .Custom.labels }}{{ $k }}: {{ $v }}{{ end }}",
                 "{% for k, v in Custom.labels %}",
+            ),
+            (
+                "{{ mul .Scheduling.CalculatedGPUsPerReplica 32 }}",
+                "{{ Scheduling.CalculatedGPUsPerReplica * 32 }}",
+            ),
+            (
+                "{{ add 1 (.Scheduling.CalculatedReplicas | mul 2) }}",
+                "{{ 1 + (Scheduling.CalculatedReplicas * 2) }}",
             ),
             ("{{ $.Meta.Name }}", "{{ Meta.Name }}"),
             ("{{/* why */}}", "{# why #}"),

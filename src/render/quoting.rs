@@ -26,30 +26,85 @@ pub struct Glued {
 pub fn candidates(template: &str) -> Vec<Glued> {
     let mut found = Vec::new();
     let mut offset = 0;
+    let lines: Vec<Line<'_>> = template
+        .split_inclusive('\n')
+        .map(|line| {
+            let text = line.trim_end_matches(['\n', '\r']);
+            let start = offset;
+            offset += line.len();
+            Line {
+                offset: start,
+                text,
+            }
+        })
+        .collect();
     // Lines that are further in than this belong to a block scalar, in which
     // a quote is a quote.
     let mut block: Option<usize> = None;
-    for (index, line) in template.split_inclusive('\n').enumerate() {
-        let text = line.trim_end_matches(['\n', '\r']);
-        let indentation = text.len() - text.trim_start().len();
-        if block.is_some_and(|outside| indentation <= outside && !text.trim().is_empty()) {
+    for (index, line) in lines.iter().enumerate() {
+        let indentation = line.indentation();
+        if block.is_some_and(|outside| indentation <= outside && !line.text.trim().is_empty()) {
             block = None;
         }
         if block.is_none() {
             let scan = Scan {
-                text,
-                offset,
+                text: line.text,
+                offset: line.offset,
                 line: index + 1,
                 found: &mut found,
             };
             scan.run();
-            if opens_block(text) {
+            if let Some(header) = block_header(line.text) {
                 block = Some(indentation);
+                found.extend(alone_in_block(header, &lines, index));
             }
         }
-        offset += line.len();
     }
     found
+}
+
+/// A line of a template, without its end.
+struct Line<'a> {
+    offset: usize,
+    text: &'a str,
+}
+
+impl Line<'_> {
+    fn indentation(&self) -> usize {
+        self.text.len() - self.text.trim_start().len()
+    }
+}
+
+/// Finds a value that is all there is in a block scalar: `|` and, on the next
+/// line, `{{ x }}`. Go's templates need the block to write a text of several
+/// lines; here its quotes would be part of the text. As such templates indent
+/// the value by a function, its own line may begin anywhere.
+fn alone_in_block(header: &str, lines: &[Line<'_>], at: usize) -> Option<Glued> {
+    let mut content = lines[at + 1..].iter().filter(|line| {
+        let text = line.text.trim_start();
+        !text.is_empty() && !text.starts_with("{%")
+    });
+    let line = content.next()?;
+    let written = line.text.trim();
+    let inside = written.strip_prefix("{{")?.strip_suffix("}}")?;
+    let outside = lines[at].indentation();
+    if inside.contains("}}")
+        || content
+            .next()
+            .is_some_and(|next| next.indentation() > outside)
+    {
+        return None;
+    }
+    let from = line.offset + line.indentation() + 2;
+    let before = usize::from(inside.starts_with('-'));
+    let after = usize::from(inside.ends_with('-') && inside.len() > 1);
+    let expression = inside[before..inside.len() - after].trim();
+    Some(Glued {
+        line: at + 1,
+        written: format!("{header} {written}"),
+        instead: format!("{{{{ {expression} }}}}"),
+        expressions: vec![(from + before, from + inside.len() - after)],
+    })
 }
 
 /// Marks the expressions of the candidates, so that rendering tells which of
@@ -80,10 +135,12 @@ pub fn confirmed(candidates: Vec<Glued>, texts: &BTreeSet<usize>) -> Vec<Glued> 
         .collect()
 }
 
-/// Returns whether a line ends in the header of a block scalar: `|`, `>-`.
-fn opens_block(line: &str) -> bool {
-    let last = line.rsplit([' ', '\t']).next().unwrap_or_default();
-    last.starts_with(['|', '>']) && last[1..].chars().all(|c| "+-123456789".contains(c))
+/// Returns the header of a block scalar that a line ends in: `|`, `>-`.
+fn block_header(line: &str) -> Option<&str> {
+    let last = line.rsplit([' ', '\t']).next()?;
+    let indicators = last.strip_prefix(['|', '>'])?;
+    let is_header = indicators.chars().all(|c| "+-123456789".contains(c));
+    is_header.then_some(last)
 }
 
 /// A scalar under way: its beginning, its quote, its pieces.
@@ -325,6 +382,28 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_fills_a_block_is_found() {
+        for (template, written, instead) in [
+            ("a:\n  b: |\n    {{ x }}\n  c: 1", "| {{ x }}", "{{ x }}"),
+            (
+                "a: |-\n{{- x | lower -}}\nb: 1",
+                "|- {{- x | lower -}}",
+                "{{ x | lower }}",
+            ),
+            (
+                "- >\n\n  {{ x }}\n  {%- endif %}\n- 1",
+                "> {{ x }}",
+                "{{ x }}",
+            ),
+        ] {
+            assert_eq!(one(template), (written.to_owned(), instead.to_owned()));
+        }
+        let template = "a: |\n  {{- x -}}\n";
+        let marked = instrument(template, &candidates(template), "f");
+        assert_eq!(marked, "a: |\n  {{-(x) | f(candidate=0) -}}\n");
+    }
+
+    #[test]
     fn values_that_stand_alone_are_not() {
         for template in [
             "name: {{ Meta.Name }}",
@@ -338,6 +417,9 @@ mod tests {
             "a: {% if x %}{{ x }}{% else %}b{% endif %}",
             "text: |\n  run {{ x }} now\n  \"{{ x }}\"\n\n  more-{{ x }}\nname: {{ y }}",
             "- text: >-\n    a-{{ x }}\n- {{ y }}",
+            "text: |\n  {{ x }}\n  and more",
+            "text: |\n  # {{ x }}\n",
+            "text: |\n  {{ x }} {{ y }}\n",
         ] {
             assert_eq!(found(template), [], "{template}");
         }

@@ -1,8 +1,10 @@
 //! The binary without a cluster: what it prints, and how it ends.
 
+mod built_in_templates;
 mod completion;
 mod config;
 mod dry_run;
+mod go_templates;
 mod help;
 mod kaito;
 mod precedence;
