@@ -10,18 +10,19 @@ use crate::settings::{Settings, SettingsError, Switch};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A directory or an image becomes a Deployment, with --ray a RayService, with -m
-or --kaito a KAITO Workspace. It starts at once; -q queues it with Kueue. Serving
-again under the same name updates a Deployment or RayService in place.
+or --kaito a KAITO Workspace. It starts at once; -q queues it with Kueue.
+Under a name that is served already, a Deployment or RayService is changed in
+place; a Workspace takes --replace.
 
 Everything in the directory appears in the containers at /workload/app; a
 RayService finds it as the module `app` (import_path: app:deployment).
 
 Examples:
   kaiwo serve -i ghcr.io/org/tgi:3 -g 1 --port 8080 --health-path /health
-  kaiwo serve -p server/ -g 2 --port 8000     server/entrypoint
-  kaiwo serve -p vllm/ -g 16 --ray            vllm/serveconfig, on two nodes of 8
+  kaiwo serve -p server/ -g 2 --port 8000     server/entrypoint, on 2 GPUs
+  kaiwo serve -p vllm/ -g 16 --ray            vllm/serveconfig, on 2 nodes of 8
   kaiwo serve -m phi-4 --instance-type Standard_NC24ads_A100_v4
-  kaiwo serve -p server/ --kaito --node-selector pool=llm -c custom.yaml
+  kaiwo serve -p server/ --kaito --node-selector pool=llm
 
 Every flag can also stand in server/kaiwoconfig or ~/.config/kaiwo/config.yaml
 or in a variable (KAIWO_PORT=8000).")]

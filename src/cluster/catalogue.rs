@@ -4,15 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use futures_util::future::join_all;
 use serde::Deserialize;
 use tokio::time::timeout_at;
 
 use super::connection::kubeconfig;
-use super::facts::{KUEUE_VERSIONS, RAY_VERSION};
+use super::facts::KUEUE_VERSIONS;
 use super::kubeconfig::{Context, Found};
 use super::request::percent_encoded;
 use super::{Cluster, ClusterError, Target};
-use crate::k8s::{APP_MANAGED_BY_LABEL, KUEUE_GROUP, MANAGER, RAY_GROUP, Resource, USERNAME_LABEL};
+use crate::k8s::{APP_MANAGED_BY_LABEL, KUEUE_GROUP, MANAGER, Resource, USERNAME_LABEL};
+use crate::plan::name::{KAITO_VERSIONS, WorkloadKind};
 
 /// Objects of one page; a page has to come within the deadline.
 const PAGE: usize = 200;
@@ -186,14 +188,21 @@ impl Catalogue<'_> {
 
     async fn workloads(&self, namespace: &str) -> Vec<Entry> {
         let made_here = format!("{APP_MANAGED_BY_LABEL}%3D{MANAGER}");
-        let ray = format!("{RAY_GROUP}/{RAY_VERSION}");
-        let (jobs, cron_jobs, ray_jobs) = tokio::join!(
-            self.list("batch/v1", "Job", namespace, &made_here),
-            self.list("batch/v1", "CronJob", namespace, &made_here),
-            self.list(&ray, "RayJob", namespace, &made_here),
-        );
+        let listed = join_all(WorkloadKind::ALL.into_iter().map(async |kind| {
+            let versions: &[&str] = match kind {
+                WorkloadKind::Workspace => &KAITO_VERSIONS,
+                _ => &[kind.api_version()],
+            };
+            for version in versions {
+                let (items, end) = self.list(version, kind.name(), namespace, &made_here).await;
+                if end != End::NotServed {
+                    return (kind.name(), items);
+                }
+            }
+            (kind.name(), Vec::new())
+        }));
         let mut workloads = BTreeMap::<String, Vec<String>>::new();
-        for (kind, (items, _)) in [("Job", jobs), ("CronJob", cron_jobs), ("RayJob", ray_jobs)] {
+        for (kind, items) in listed.await {
             // What has an owner is a part of another workload: the Jobs of a
             // CronJob, the submitter of a RayJob.
             for Metadata { name, labels, .. } in items

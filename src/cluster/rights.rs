@@ -104,7 +104,24 @@ impl Needed<'_> {
         if self.replace {
             rules.push(json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}));
         }
+        rules.extend(self.clearing());
         rules
+    }
+
+    /// Returns the rights to find and remove what a service no longer needs once
+    /// it is changed.
+    fn clearing(&self) -> Vec<Value> {
+        let workload = &self.manifests.workload;
+        let (group, parts) = match WorkloadKind::named(workload.kind()) {
+            Some(WorkloadKind::Deployment) => ("apps", "replicasets"),
+            Some(WorkloadKind::RayService) => (crate::k8s::RAY_GROUP, "rayclusters"),
+            _ => return Vec::new(),
+        };
+        vec![
+            json!({"apiGroups": [""], "resources": ["configmaps", "services"], "verbs": ["list", "delete"]}),
+            json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}),
+            json!({"apiGroups": [group], "resources": [parts], "verbs": ["list"]}),
+        ]
     }
 }
 

@@ -8,8 +8,13 @@ fn help_of_every_command() {
     for (name, arguments) in [
         ("kaiwo", &["--help"][..]),
         ("submit", &["submit", "--help"]),
+        ("serve", &["serve", "--help"]),
         ("exit_codes", &["help", "exit-codes"]),
         ("template", &["template", "--help"]),
+        (
+            "template_context_serve",
+            &["template", "context", "serve", "--help"],
+        ),
         ("template_show", &["template", "show", "--help"]),
         ("template_eject", &["template", "eject", "--help"]),
         ("config_show", &["config", "show", "--help"]),

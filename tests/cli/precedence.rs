@@ -421,6 +421,62 @@ const SETTINGS: [Setting; 35] = [
     },
 ];
 
+fn served<'a>(documents: &'a [Value], pointer: &str) -> &'a Value {
+    let service = documents
+        .iter()
+        .find(|d| d["kind"] == "Deployment" || d["kind"] == "Workspace")
+        .expect("a service");
+    service.pointer(pointer).unwrap_or(&Value::Null)
+}
+
+/// What only services have.
+const OF_SERVICES: [Setting; 4] = [
+    Setting {
+        flag: "--kaito",
+        variable: "KAIWO_KAITO",
+        key: "kaito",
+        values: ["true", "false"],
+        pair: None,
+        extra: &["--node-selector=pool=llm"],
+        shows: |d, v| (served(d, "/kind") == "Workspace") == (v == "true"),
+    },
+    Setting {
+        flag: "--instance-type",
+        variable: "KAIWO_INSTANCE_TYPE",
+        key: "instanceType",
+        values: ["Standard_NC24ads_A100_v4", "Standard_NC48ads_A100_v4"],
+        pair: None,
+        extra: &["--kaito"],
+        shows: |d, v| served(d, "/resource/instanceType") == v,
+    },
+    Setting {
+        flag: "--port",
+        variable: "KAIWO_PORT",
+        key: "port",
+        values: ["8000", "8001"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| {
+            let port = "/spec/template/spec/containers/0/ports/0/containerPort";
+            *served(d, port) == v.parse::<i64>().unwrap()
+        },
+    },
+    Setting {
+        flag: "--health-path",
+        variable: "KAIWO_HEALTH_PATH",
+        key: "healthPath",
+        values: ["/health", "/ready"],
+        pair: None,
+        extra: &["--port=8000"],
+        shows: |d, v| {
+            served(
+                d,
+                "/spec/template/spec/containers/0/readinessProbe/httpGet/path",
+            ) == v
+        },
+    },
+];
+
 /// Says `value` in `source` of a fresh sandbox.
 fn say(
     sandbox: Sandbox,
@@ -456,19 +512,24 @@ fn say(
 
 #[test]
 fn the_higher_of_two_sources_wins() {
-    for setting in &SETTINGS {
+    try_all_pairs("submit", &SETTINGS);
+}
+
+#[test]
+fn the_higher_of_two_sources_wins_of_a_service_too() {
+    try_all_pairs("serve", &OF_SERVICES);
+}
+
+/// Gives each setting in every two sources to `command`.
+fn try_all_pairs(command: &str, settings: &[Setting]) {
+    for setting in settings {
         for (rank, high) in SOURCES.into_iter().enumerate() {
             for low in &SOURCES[rank + 1..] {
                 for (wins, loses) in [
                     (setting.values[0], setting.values[1]),
                     (setting.values[1], setting.values[0]),
                 ] {
-                    let mut typed = vec![
-                        "submit".to_owned(),
-                        "-p".to_owned(),
-                        "w".to_owned(),
-                        "-d".to_owned(),
-                    ];
+                    let mut typed = vec![command.to_owned(), "-d".to_owned()];
                     let mut sandbox = Sandbox::new();
                     sandbox.write("w/entrypoint", "echo\n");
                     for name in ["env-a", "env-b"] {
@@ -489,6 +550,7 @@ fn the_higher_of_two_sources_wins() {
                         .iter()
                         .map(String::as_str)
                         .chain(setting.extra.iter().copied())
+                        .chain(["-p", "w"])
                         .collect();
                     let outcome = sandbox.kaiwo(&arguments).exits(0);
                     assert!(
@@ -568,4 +630,20 @@ fn paths_in_a_file_resolve_against_the_file_first() {
     assert_eq!(variable(&outcome.documents(), "FROM"), "beside");
     // Variables of a workload are no upload, wherever they lie.
     assert!(!outcome.stdout.contains("0001-"), "{}", outcome.stdout);
+}
+
+/// A model has no directory, so no file beside one either.
+#[test]
+fn the_model_follows_the_same_order() {
+    let model = |sandbox: &Sandbox, typed: &[&str]| {
+        let common = ["serve", "-d", "--instance-type", "Standard_NC24ads_A100_v4"];
+        let outcome = sandbox.kaiwo(&[&common, typed].concat()).exits(0);
+        outcome.document("Workspace")["inference"]["preset"]["name"].clone()
+    };
+    let sandbox = Sandbox::new();
+    sandbox.write(".config/kaiwo/config.yaml", "model: phi-4\n");
+    assert_eq!(model(&sandbox, &[]), "phi-4");
+    let sandbox = sandbox.set("KAIWO_MODEL", "phi-4-mini-instruct");
+    assert_eq!(model(&sandbox, &[]), "phi-4-mini-instruct");
+    assert_eq!(model(&sandbox, &["-m", "phi-4"]), "phi-4");
 }

@@ -52,6 +52,10 @@ fn small(request: &Request) -> Option<Answer> {
         ]),
         "/apis/batch/v1/namespaces/team/cronjobs" => named(&["nightly"]),
         "/apis/ray.io/v1/namespaces/team/rayjobs" => named(&["sft"]),
+        "/apis/apps/v1/namespaces/team/deployments" => named(&["chat"]),
+        "/apis/ray.io/v1/namespaces/team/rayservices" => named(&["llm"]),
+        // An older KAITO.
+        "/apis/kaito.sh/v1alpha1/namespaces/team/workspaces" => named(&["phi"]),
         _ => Answer::Refuse(404, "not found"),
     })
 }
@@ -71,7 +75,7 @@ fn live_values_and_what_they_are() {
         ("submit --context ", "mock\tcluster c\n"),
         (
             "submit -n team --name ",
-            "nightly\tCronJob\nsft\tJob of alice, RayJob\n",
+            "chat\tDeployment\nllm\tRayService\nnightly\tCronJob\nphi\tWorkspace\nsft\tJob of alice, RayJob\n",
         ),
         ("submit -n team --image-pull-secret ", "pull\t\n"),
         ("submit -n team --service-account ", "default\t\n"),

@@ -175,6 +175,43 @@ fn every_outcome_of_a_submission_has_its_golden() {
     }
 }
 
+/// A service that no queue admits, changed in place.
+#[test]
+fn an_update_has_its_golden() {
+    let mut served = None;
+    let api = MockApi::new(move |request| {
+        if is(request, "POST", "/deployments") && !request.is_dry_run() {
+            let mut stored = request.body.clone();
+            stored["metadata"]["uid"] = json!("uid-of-Deployment");
+            served = Some(stored);
+        }
+        let asked = is(request, "GET", "/deployments/alice-w");
+        served
+            .clone()
+            .filter(|_| asked)
+            .map(|stored| Answer::Json(200, stored))
+    });
+    let _ = api
+        .serve(&["-g", "1", "--gpus-per-node", "8", "--port", "8000"])
+        .exits(0);
+    let run = api
+        .serve(&[
+            "-g",
+            "2",
+            "--gpus-per-node",
+            "8",
+            "--port",
+            "8000",
+            "-o",
+            "json",
+        ])
+        .exits(0);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report["outcome"], "updated");
+    assert_eq!(report.get("queue"), None);
+    is_golden("submit_updated", &run);
+}
+
 #[test]
 fn settings_have_their_golden() {
     let sandbox = crate::common::Sandbox::new().set("KAIWO_GPUS", "16");

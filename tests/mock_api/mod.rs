@@ -6,3 +6,4 @@ pub mod json;
 mod requests;
 pub(crate) mod server;
 mod trouble;
+mod update;

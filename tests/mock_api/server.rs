@@ -103,6 +103,12 @@ impl MockApi {
             .kaiwo(&[&["submit", "-p", "w"], arguments].concat())
     }
 
+    /// Runs `kaiwo serve -p w`.
+    pub fn serve(&self, arguments: &[&str]) -> Outcome {
+        let common = ["serve", "-p", "w", "--gpu-resource", "amd.com/gpu"];
+        self.sandbox.kaiwo(&[&common, arguments].concat())
+    }
+
     /// Returns what arrived so far.
     pub fn requests(&self) -> Vec<Request> {
         self.log.lock().unwrap().clone()
@@ -182,6 +188,7 @@ pub fn status(code: u16, message: &str) -> Value {
         401 => "Unauthorized",
         403 => "Forbidden",
         404 => "NotFound",
+        409 if message.contains("modified") => "Conflict",
         409 => "AlreadyExists",
         422 => "Invalid",
         _ => "InternalError",
@@ -258,6 +265,7 @@ fn healthy(request: &Request) -> Answer {
             }
             Answer::Json(201, created)
         }
+        ("PUT", _) => Answer::Json(200, request.body.clone()),
         ("PATCH" | "DELETE", _) => {
             Answer::Json(200, json!({"kind": "Status", "status": "Success"}))
         }

@@ -1,0 +1,281 @@
+//! A service that is served again: what is sent to change it in place.
+
+use serde_json::{Value, json};
+
+use super::server::{Answer, MockApi, Request, list};
+use super::trouble::is;
+
+const DEPLOYMENT: &str = "/deployments/alice-w";
+
+/// Returns the Deployment and the upload that a first run has made, as the
+/// API server would give them back.
+fn first(arguments: &[&str]) -> (Value, Value) {
+    let api = MockApi::new(|_| None);
+    let _ = api.serve(arguments).exits(0);
+    let made = |kind: &str| {
+        let requests = api.requests();
+        let mut made = requests
+            .into_iter()
+            .find(|request| request.is_write() && request.body["kind"] == kind)
+            .unwrap()
+            .body;
+        made["metadata"]["uid"] = json!(format!("uid-of-{kind}"));
+        made
+    };
+    let mut deployment = made("Deployment");
+    deployment["metadata"]["resourceVersion"] = json!("1");
+    deployment["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("1");
+    deployment["spec"]["revisionHistoryLimit"] = json!(10);
+    let mut upload = made("ConfigMap");
+    upload["metadata"]["ownerReferences"] =
+        json!([{"kind": "Deployment", "uid": "uid-of-Deployment"}]);
+    (deployment, upload)
+}
+
+/// A cluster with what a first run has made there. Each time it is read, the
+/// Deployment has a newer resourceVersion.
+fn remembering(mut script: impl FnMut(&Request) -> Option<Answer> + Send + 'static) -> MockApi {
+    let (mut deployment, upload) = first(&["-i", "registry/chat:1"]);
+    let mut version = 0;
+    let api = MockApi::new(move |request| {
+        if let Some(answer) = script(request) {
+            return Some(answer);
+        }
+        if is(request, "GET", DEPLOYMENT) {
+            version += 1;
+            deployment["metadata"]["resourceVersion"] = json!(version.to_string());
+            return Some(Answer::Json(200, deployment.clone()));
+        }
+        is(request, "GET", "/configmaps")
+            .then(|| Answer::Json(200, list(std::slice::from_ref(&upload))))
+    });
+    // Other files, so that the upload is another.
+    api.sandbox.write("w/train.py", "print()\n");
+    api
+}
+
+const AGAIN: [&str; 2] = ["-i", "registry/chat:2"];
+
+/// Lists what finds nothing, so that nothing refers to the old upload.
+fn nothing_refers(request: &Request) -> Option<Answer> {
+    let listed = ["/pods", "/replicasets", "/services"];
+    let asked = request.method == "GET" && listed.iter().any(|kind| request.path.ends_with(kind));
+    asked.then(|| Answer::Json(200, list(&[])))
+}
+
+#[test]
+fn uploads_come_first_and_old_ones_go_last() {
+    let api = remembering(nothing_refers);
+    let _ = api
+        .serve(&AGAIN)
+        .exits(0)
+        .says("containers[workload].image: registry/chat:1 → registry/chat:2\n")
+        .says("deployment/alice-w updated, with 1 upload\n");
+    let writes = api.writes();
+    let kinds: Vec<&str> = writes
+        .iter()
+        .map(|line| line.split("/alice-w").next().unwrap())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "POST /api/v1/namespaces/kaiwo/configmaps",
+            "PUT /apis/apps/v1/namespaces/kaiwo/deployments",
+            "PATCH /api/v1/namespaces/kaiwo/configmaps",
+            "DELETE /api/v1/namespaces/kaiwo/configmaps",
+        ]
+    );
+    let requests = api.requests();
+    let one = |method: &str| {
+        let mut found = requests
+            .iter()
+            .filter(|r| r.is_write() && r.method == method);
+        let request = found.next().unwrap();
+        assert!(found.next().is_none(), "one {method}");
+        request
+    };
+    let put = one("PUT");
+    assert_eq!(put.query, "fieldManager=kaiwo&fieldValidation=Strict");
+    let metadata = &put.body["metadata"];
+    assert_eq!(metadata["resourceVersion"], "1");
+    assert_eq!(metadata["uid"], "uid-of-Deployment");
+    // What others have written is sent back; what the server fills in is not.
+    assert_eq!(
+        metadata["annotations"]["deployment.kubernetes.io/revision"],
+        "1"
+    );
+    assert_eq!(put.body["spec"].get("revisionHistoryLimit"), None);
+    let upload = one("POST").body["metadata"]["name"].clone();
+    let pod = &put.body["spec"]["template"]["spec"];
+    let source = pod.pointer("/volumes/2/projected/sources/0/configMap/name");
+    assert_eq!(source, Some(&upload), "{pod}");
+    assert_eq!(
+        one("PATCH").body["metadata"]["ownerReferences"][0]["uid"],
+        "uid-of-Deployment"
+    );
+    assert_eq!(
+        one("DELETE").body["preconditions"],
+        json!({"uid": "uid-of-ConfigMap"})
+    );
+
+    // It was rehearsed before any of that, under another name.
+    let last_rehearsal = requests.iter().rposition(Request::is_dry_run).unwrap();
+    let first_write = requests.iter().position(Request::is_write).unwrap();
+    assert!(last_rehearsal < first_write);
+}
+
+#[test]
+fn an_upload_that_something_may_refer_to_stays() {
+    let (_, upload) = first(&["-i", "registry/chat:1"]);
+    let name = upload["metadata"]["name"].as_str().unwrap().to_owned();
+    let api = remembering(move |request| {
+        if is(request, "GET", "/replicasets") {
+            let template = json!({"volumes": [{"configMap": {"name": name}}]});
+            return Some(Answer::Json(
+                200,
+                list(&[json!({"spec": {"template": template}})]),
+            ));
+        }
+        nothing_refers(request)
+    });
+    let _ = api.serve(&AGAIN).exits(0).says("updated");
+    let deleted = |api: &MockApi| api.writes().iter().any(|line| line.starts_with("DELETE"));
+    assert!(!deleted(&api), "{:?}", api.writes());
+
+    // Who may not look leaves it, too.
+    for forbidden in ["/pods", "/replicasets", "/configmaps"] {
+        let api = remembering(move |request| match is(request, "GET", forbidden) {
+            true => Some(Answer::Refuse(403, "cannot list")),
+            false => nothing_refers(request),
+        });
+        let _ = api.serve(&AGAIN).exits(0).says("updated");
+        assert!(!deleted(&api), "{forbidden}: {:?}", api.writes());
+    }
+}
+
+#[test]
+fn somebody_who_was_faster_is_read_again() {
+    let mut refusals = 2;
+    let api = remembering(move |request| {
+        if request.method == "PUT" && refusals > 0 {
+            refusals -= 1;
+            return Some(Answer::Refuse(409, "the object has been modified"));
+        }
+        nothing_refers(request)
+    });
+    let _ = api.serve(&AGAIN).exits(0).says("updated");
+    let requests = api.requests();
+    let versions: Vec<&str> = requests
+        .iter()
+        .filter(|request| request.method == "PUT")
+        .map(|request| {
+            request.body["metadata"]["resourceVersion"]
+                .as_str()
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(versions, ["1", "2", "3"]);
+
+    // Not for ever; and then nothing is left.
+    let api = remembering(|request| match request.method.as_str() {
+        "PUT" => Some(Answer::Refuse(409, "the object has been modified")),
+        _ => nothing_refers(request),
+    });
+    let _ = api
+        .serve(&AGAIN)
+        .exits(5)
+        .says("cannot change deployment/alice-w")
+        .says("note: nothing of this submission is left");
+    let requests = api.requests();
+    assert_eq!(requests.iter().filter(|r| r.method == "PUT").count(), 5);
+}
+
+#[test]
+fn a_lost_reply_leaves_the_uploads_that_may_be_in_use() {
+    let api = remembering(|request| match request.method.as_str() {
+        "PUT" => Some(Answer::Close),
+        _ => nothing_refers(request),
+    });
+    let _ = api.serve(&AGAIN).exits(7);
+    assert!(
+        !api.writes().iter().any(|line| line.starts_with("DELETE")),
+        "{:?}",
+        api.writes()
+    );
+    // A refusal is an answer: what was made for it goes again.
+    let mut uploaded: Option<Value> = None;
+    let api = remembering(move |request| {
+        if is(request, "POST", "/configmaps") && !request.is_dry_run() {
+            let mut stored = request.body.clone();
+            stored["metadata"]["uid"] = json!("uid-of-new-upload");
+            uploaded = Some(stored);
+        }
+        let name = uploaded.as_ref().map(|stored| &stored["metadata"]["name"]);
+        let asked = name
+            .and_then(Value::as_str)
+            .is_some_and(|name| is(request, "GET", &format!("/configmaps/{name}")));
+        match request.method.as_str() {
+            "PUT" => Some(Answer::Refuse(
+                422,
+                "Deployment.apps \"alice-w\" is invalid: no",
+            )),
+            _ if asked => uploaded.clone().map(|stored| Answer::Json(200, stored)),
+            _ => nothing_refers(request),
+        }
+    });
+    let _ = api.serve(&AGAIN).exits(3).says("is invalid: no");
+    let upload = api
+        .requests()
+        .iter()
+        .find(|r| r.is_write() && r.method == "POST")
+        .unwrap()
+        .body["metadata"]["name"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        api.writes().contains(&format!(
+            "DELETE /api/v1/namespaces/kaiwo/configmaps/{upload}"
+        )),
+        "{:?}",
+        api.writes()
+    );
+}
+
+#[test]
+fn one_that_goes_meanwhile_is_not_made_by_a_change() {
+    let mut gone = false;
+    let api = remembering(move |request| {
+        if request.method == "PUT" {
+            gone = true;
+            return Some(Answer::Refuse(409, "the object has been modified"));
+        }
+        if gone && is(request, "GET", DEPLOYMENT) {
+            return Some(Answer::Refuse(404, "not found"));
+        }
+        nothing_refers(request)
+    });
+    let _ = api
+        .serve(&AGAIN)
+        .exits(5)
+        .says("deployment/alice-w was deleted while it was to be changed")
+        .says("run the same command again");
+}
+
+#[test]
+fn kaito_that_is_not_installed() {
+    let api = MockApi::new(|_| None);
+    let _ = api
+        .sandbox
+        .kaiwo(&[
+            "serve",
+            "-m",
+            "phi-4",
+            "--instance-type",
+            "Standard_NC24ads_A100_v4",
+        ])
+        .exits(3)
+        .says("error: KAITO is not installed")
+        .says("https://kaito-project.github.io/kaito/docs/installation");
+    assert_eq!(api.writes(), [] as [&str; 0]);
+}
