@@ -2,6 +2,7 @@
 //! It is made with the workload, belongs to it, and what is left of an earlier
 //! one is told apart from what is in use.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::existing::Existing;
@@ -50,12 +51,7 @@ impl<'a> Submission<'a> {
             let Some(found) = self.find(manifest).await? else {
                 continue;
             };
-            if !same_content(manifest, &found) || self.belongs_to_another_kind(&found) {
-                return Err(SubmissionError::Occupied {
-                    object: manifest.display_name(),
-                    namespace: manifest.namespace().to_owned(),
-                });
-            }
+            self.check_usable(manifest, &found)?;
             if !self.is_leftover(&found).await? {
                 return Ok(());
             }
@@ -74,6 +70,36 @@ impl<'a> Submission<'a> {
                 .await?;
         }
         Err(still_there(manifest))
+    }
+
+    /// Checks, before a workload is deleted to make room, that nothing else is
+    /// in the way of what goes with the new one. What the old one owns goes
+    /// with it.
+    ///
+    /// # Errors
+    /// [`SubmissionError::Occupied`] for the first object that is.
+    pub(super) async fn check_room(&self, old: &Existing) -> Result<(), SubmissionError> {
+        let companions = &self.manifests.companions;
+        let found = join_all(companions.iter().map(|manifest| self.find(manifest))).await;
+        for (manifest, found) in companions.iter().zip(found) {
+            if let Some(found) = found?
+                && !owners(&found).any(|uid| uid == old.uid())
+            {
+                self.check_usable(manifest, &found)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that what has the name of an object can stand in for it.
+    fn check_usable(&self, manifest: &Manifest, found: &Value) -> Result<(), SubmissionError> {
+        if same_content(manifest, found) && !self.belongs_to_another_kind(found) {
+            return Ok(());
+        }
+        Err(SubmissionError::Occupied {
+            object: manifest.display_name(),
+            namespace: manifest.namespace().to_owned(),
+        })
     }
 
     /// Returns whether an object belongs to a workload other than the one

@@ -218,6 +218,7 @@ impl<'a> Submission<'a> {
     /// # Errors
     /// [`SubmissionError`] if it cannot be deleted or does not go.
     pub async fn remove(&self, old: &Existing) -> Result<(), SubmissionError> {
+        self.check_room(old).await?;
         let workload = &self.manifests.workload;
         self.cluster
             .delete(

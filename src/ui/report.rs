@@ -213,6 +213,7 @@ fn companions(manifests: &ManifestSet) -> String {
         .namespace
         .iter()
         .chain(&manifests.local_queue)
+        .chain(&manifests.companions)
         .map(Manifest::display_name)
         .chain(match manifests.uploads.len() {
             0 => None,

@@ -102,7 +102,8 @@ fn what_a_template_brings_along_belongs_to_the_workload_and_goes_with_it() {
     let _ = testbed
         .submit(&SUBMIT)
         .exits(0)
-        .says("job/alice-w created, with localqueue");
+        .says("job/alice-w created, with localqueue")
+        .says(", persistentvolumeclaim/alice-w-cache, lease/alice-w-lock, 1 upload");
     let job = find(&testbed, "Job", "alice-w");
     for (kind, name) in COMPANIONS {
         let companion = find(&testbed, kind, name);
@@ -249,6 +250,21 @@ fn an_object_of_somebody_else_is_left_alone_and_so_is_the_workload_there() {
         .says("lease/alice-w-lock exists already, and is not what this workload needs");
     assert_eq!(testbed.find("Job", "alice-w"), None);
     assert_eq!(testbed.find("PersistentVolumeClaim", "alice-w-cache"), None);
+
+    // A workload that is there is not deleted for what cannot come about.
+    let other = TEMPLATE.replace("\"-lock\"", "\"-mine\"");
+    testbed.sandbox.write("w/template", other);
+    let _ = testbed.submit(&SUBMIT).exits(0);
+    let job = find(&testbed, "Job", "alice-w");
+    testbed.sandbox.write("w/template", TEMPLATE);
+    let _ = testbed
+        .submit(&[&SUBMIT[..], &["--replace"]].concat())
+        .exits(5)
+        .says("lease/alice-w-lock exists already");
+    let kept = find(&testbed, "Job", "alice-w");
+    assert_eq!(kept["metadata"]["uid"], job["metadata"]["uid"]);
+    assert_eq!(kept["metadata"].get("deletionTimestamp"), None);
+
     let lease = find(&testbed, "Lease", "alice-w-lock");
     assert_eq!(lease["spec"]["holderIdentity"], "somebody");
     assert!(testbed.find("Job", "first").is_some());
