@@ -51,7 +51,9 @@ impl<'a> Submission<'a> {
             let Some(found) = self.find(manifest).await? else {
                 continue;
             };
-            self.check_usable(manifest, &found)?;
+            if !self.is_usable(manifest, &found) {
+                return Err(occupied(manifest));
+            }
             if !self.is_leftover(&found).await? {
                 return Ok(());
             }
@@ -84,22 +86,17 @@ impl<'a> Submission<'a> {
         for (manifest, found) in companions.iter().zip(found) {
             if let Some(found) = found?
                 && !owners(&found).any(|uid| uid == old.uid())
+                && !self.is_usable(manifest, &found)
             {
-                self.check_usable(manifest, &found)?;
+                return Err(occupied(manifest));
             }
         }
         Ok(())
     }
 
-    /// Checks that what has the name of an object can stand in for it.
-    fn check_usable(&self, manifest: &Manifest, found: &Value) -> Result<(), SubmissionError> {
-        if same_content(manifest, found) && !self.belongs_to_another_kind(found) {
-            return Ok(());
-        }
-        Err(SubmissionError::Occupied {
-            object: manifest.display_name(),
-            namespace: manifest.namespace().to_owned(),
-        })
+    /// Returns whether what has the name of an object can stand in for it.
+    fn is_usable(&self, manifest: &Manifest, found: &Value) -> bool {
+        same_content(manifest, found) && !self.belongs_to_another_kind(found)
     }
 
     /// Returns whether an object belongs to a workload other than the one
@@ -146,6 +143,13 @@ impl<'a> Submission<'a> {
             Ok(_) => Ok(()),
             Err(source) => Err(failed("give an owner to", owned, source)),
         }
+    }
+}
+
+pub(super) fn occupied(manifest: &Manifest) -> SubmissionError {
+    SubmissionError::Occupied {
+        object: manifest.display_name(),
+        namespace: manifest.namespace().to_owned(),
     }
 }
 

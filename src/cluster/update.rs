@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::change::{self, Change};
-use super::companion::{annotation_of, owners, uid_of};
+use super::companion::{annotation_of, occupied, owners, uid_of};
 use super::existing::{Existing, Relation};
 use super::request::Write;
 use super::submission::{Submission, SubmissionError, failed};
@@ -64,10 +64,7 @@ impl<'a> Submission<'a> {
                 && label(k8s::APP_MANAGED_BY_LABEL) == Some(k8s::MANAGER)
                 && label(k8s::APP_INSTANCE_LABEL) == Some(self.manifests.workload.name()));
         if !own {
-            return Err(SubmissionError::Occupied {
-                object: companion.display_name(),
-                namespace: companion.namespace().to_owned(),
-            });
+            return Err(occupied(companion));
         }
         match self.cluster.patch(companion, companion.value()).await {
             Ok(_) => Ok(()),
