@@ -431,3 +431,57 @@ fn gpus_that_cannot_be_told_are_asked_for() {
     .exits(3)
     .says("9 GPUs per replica do not fit on a node of 8");
 }
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_workspace_is_kept_or_replaced_and_never_changed() {
+    let testbed = testbed("kaito");
+    super::kaito::install(&testbed);
+    let model = |machine: &str, extra: &[&str]| {
+        let arguments = ["-m", "phi-4", "--instance-type", machine];
+        serve(&testbed, &[&arguments, extra].concat())
+    };
+    let uid = || {
+        let workspace = testbed.find("Workspace", "alice-phi-4").unwrap();
+        workspace["metadata"]["uid"].as_str().unwrap().to_owned()
+    };
+    let (small, large) = ("Standard_NC24ads_A100_v4", "Standard_NC48ads_A100_v4");
+    let _ = model(small, &[])
+        .exits(0)
+        .says("Workspace alice-phi-4: model phi-4 · on Standard_NC24ads_A100_v4\n")
+        .says("workspace/alice-phi-4 created\n");
+    let first = uid();
+    let _ = model(small, &[])
+        .exits(0)
+        .says("workspace/alice-phi-4 unchanged\n");
+    let _ = model(large, &[])
+        .exits(5)
+        .says("workspace/alice-phi-4 exists already and differs")
+        .says("--replace  # deletes it and submits anew");
+    assert_eq!(uid(), first);
+    let _ = model(large, &["--replace"])
+        .exits(0)
+        .says("workspace/alice-phi-4 replaced\n");
+    assert_ne!(uid(), first);
+    let workspace = testbed.find("Workspace", "alice-phi-4").unwrap();
+    assert_eq!(workspace["resource"]["instanceType"], large);
+
+    // A container of one's own brings its files.
+    let _ = serve(
+        &testbed,
+        &[
+            "-p",
+            "chat",
+            "-i",
+            "a/b:1",
+            "--kaito",
+            "--node-selector=pool=llm",
+        ],
+    )
+    .exits(0)
+    .says("workspace/alice-chat created, with 1 upload\n");
+    for name in ["alice-phi-4", "alice-chat"] {
+        testbed.delete("Workspace", name);
+    }
+    gone(&testbed);
+}
