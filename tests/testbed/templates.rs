@@ -249,7 +249,11 @@ fn an_object_of_somebody_else_is_left_alone_and_so_is_the_workload_there() {
         .exits(5)
         .says("lease/alice-w-lock exists already, and is not what this workload needs");
     assert_eq!(testbed.find("Job", "alice-w"), None);
-    assert_eq!(testbed.find("PersistentVolumeClaim", "alice-w-cache"), None);
+    // Claims are protected by a finalizer, which takes a moment to go.
+    testbed.wait("the claim to go", || {
+        let claim = testbed.find("PersistentVolumeClaim", "alice-w-cache");
+        claim.is_none().then_some(())
+    });
 
     // A workload that is there is not deleted for what cannot come about.
     let other = TEMPLATE.replace("\"-lock\"", "\"-mine\"");
