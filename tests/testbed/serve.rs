@@ -95,7 +95,7 @@ fn a_deployment_answers_behind_its_service_and_leaves_nothing() {
     let _ = chat(&testbed, &["--port", "8000", "--health-path", "/health"])
         .exits(0)
         .says("Deployment alice-chat: 1 GPU = 1 × 1 amd.com/gpu\n")
-        .says("deployment/alice-chat created, with 1 upload\n");
+        .says("deployment/alice-chat created, with service/alice-chat, 1 upload\n");
     available(&testbed, "alice-chat", "ghcr.io/silogen/rocm-ray:v0.5");
     testbed.wait("the Service to lead to the pod", || {
         (endpoints(&testbed, "alice-chat") == 1).then_some(())
@@ -145,7 +145,7 @@ fn a_deployment_is_changed_in_place_and_says_what_changes() {
     .says("spec.template.spec.containers[workload].image: registry/chat:1 → registry/chat:2\n")
     .says("spec.template.spec.containers[workload].env[MODE]: added\n")
     .says("spec.template.spec.containers[workload].ports[http].containerPort: 8000 → 8001\n")
-    .says("deployment/alice-chat updated, with 1 upload\n");
+    .says("deployment/alice-chat updated, with service/alice-chat, 1 upload\n");
     let second = available(&testbed, "alice-chat", "registry/chat:2");
     assert_eq!(second["metadata"]["uid"], first["metadata"]["uid"]);
     assert_eq!(
