@@ -165,6 +165,12 @@ impl Resource {
         })
     }
 
+    /// Returns the resource of a kind that is in the table, which [`Self::of`]
+    /// reads too: for kinds that kaiwo itself names.
+    pub fn known(api_version: &str, kind: &str) -> Self {
+        Self::of(api_version, kind).unwrap_or_else(|| unreachable!("no paths are known for {kind}"))
+    }
+
     /// Returns the path of the collection, in `namespace` where the kind has
     /// one.
     pub fn collection_path(&self, namespace: &str) -> String {

@@ -147,8 +147,7 @@ impl Existing {
 
 /// Returns where workloads of a kind are served in this version of its API.
 pub fn resource(kind: WorkloadKind, api_version: &str) -> Resource {
-    Resource::of(api_version, kind.name())
-        .unwrap_or_else(|| unreachable!("{} has a path", kind.name()))
+    Resource::known(api_version, kind.name())
 }
 
 #[cfg(test)]

@@ -168,7 +168,10 @@ async fn list_if<T: DeserializeOwned>(
     if !needed {
         return Ok(None);
     }
-    match cluster.list(&resource(api_version, kind), "", "").await {
+    match cluster
+        .list(&Resource::known(api_version, kind), "", "")
+        .await
+    {
         // An older Kueue serves Cohorts in another version, or none.
         Err(error) if error.is_not_found() => Ok(None),
         listed => readable(listed).map(Some),
@@ -181,7 +184,7 @@ async fn find_namespace(
 ) -> Result<Readable<Option<Namespace>>, ClusterError> {
     readable(
         cluster
-            .find(&resource("v1", "Namespace"), "", namespace)
+            .find(&Resource::known("v1", "Namespace"), "", namespace)
             .await,
     )
 }
@@ -191,7 +194,11 @@ async fn priority_classes(
     api_version: &str,
 ) -> Result<Readable<Vec<String>>, ClusterError> {
     let listed = cluster
-        .list::<Named>(&resource(api_version, "WorkloadPriorityClass"), "", "")
+        .list::<Named>(
+            &Resource::known(api_version, "WorkloadPriorityClass"),
+            "",
+            "",
+        )
         .await;
     Ok(match readable(listed)? {
         Readable::Known(classes) => Readable::Known(
@@ -219,9 +226,9 @@ impl Queues {
         with_classes: bool,
     ) -> Result<Self, ClusterError> {
         let (local_queue, cluster_queue, flavor) = (
-            resource(api_version, "LocalQueue"),
-            resource(api_version, "ClusterQueue"),
-            resource(api_version, "ResourceFlavor"),
+            Resource::known(api_version, "LocalQueue"),
+            Resource::known(api_version, "ClusterQueue"),
+            Resource::known(api_version, "ResourceFlavor"),
         );
         let (local, queues, flavors, classes) = tokio::join!(
             cluster.list(&local_queue, namespace, ""),
@@ -250,9 +257,4 @@ impl Queues {
             priority_classes: None,
         }
     }
-}
-
-/// Every kind asked for here is in the table of [`Resource::of`].
-fn resource(api_version: &str, kind: &str) -> Resource {
-    Resource::of(api_version, kind).unwrap_or_else(|| unreachable!("no paths are known for {kind}"))
 }

@@ -103,7 +103,7 @@ impl<'a> Submission<'a> {
         let workload = &self.manifests.workload;
         let current: BTreeSet<&str> = self.manifests.owned().map(Manifest::name).collect();
         let instance = format!("{}={}", k8s::APP_INSTANCE_LABEL, workload.name());
-        let mut referring: Option<Vec<String>> = None;
+        let mut referring: Option<Option<Vec<String>>> = None;
         for (kind, selector) in [
             ("Service", instance.clone()),
             (
@@ -111,7 +111,7 @@ impl<'a> Submission<'a> {
                 format!("{instance},{}=upload", k8s::APP_COMPONENT_LABEL),
             ),
         ] {
-            let resource = known("v1", kind);
+            let resource = Resource::known("v1", kind);
             let Some(found) = self.list_if_allowed(&resource, &selector).await? else {
                 continue;
             };
@@ -128,7 +128,10 @@ impl<'a> Submission<'a> {
                         referring = Some(self.referring(&instance).await?);
                     }
                     let name = format!("\"{name}\"");
-                    if referring.iter().flatten().any(|text| text.contains(&name)) {
+                    // Without looking, everything may be in use.
+                    let in_use =
+                        |texts: &Vec<String>| texts.iter().any(|text| text.contains(&name));
+                    if referring.iter().flatten().next().is_none_or(in_use) {
                         continue;
                     }
                 }
@@ -150,15 +153,15 @@ impl<'a> Submission<'a> {
 
     /// Returns, as text, everything that may refer to an upload of the
     /// workload: its pods, the ReplicaSets that a rollback would return to, and
-    /// the clusters of Ray.
-    async fn referring(&self, instance: &str) -> Result<Vec<String>, SubmissionError> {
+    /// the clusters of Ray. `None` to who may not look at all of these.
+    async fn referring(&self, instance: &str) -> Result<Option<Vec<String>>, SubmissionError> {
         let workload = &self.manifests.workload;
         let ray = format!("ray.io/originated-from-cr-name={}", workload.name());
         let mut texts = Vec::new();
         for (resource, selector) in [
-            (known("v1", "Pod"), instance),
-            (known("apps/v1", "ReplicaSet"), instance),
-            (known("ray.io/v1", "RayCluster"), ray.as_str()),
+            (Resource::known("v1", "Pod"), instance),
+            (Resource::known("apps/v1", "ReplicaSet"), instance),
+            (Resource::known("ray.io/v1", "RayCluster"), ray.as_str()),
         ] {
             let ray = resource.kind == "RayCluster";
             if ray && workload.kind() != "RayService" {
@@ -166,22 +169,10 @@ impl<'a> Submission<'a> {
             }
             match self.list_if_allowed(&resource, selector).await? {
                 Some(found) => texts.extend(found.iter().map(Value::to_string)),
-                // Without looking, everything may be in use.
-                None => texts.extend(self.all_uploads(instance).await?),
+                None => return Ok(None),
             }
         }
-        Ok(texts)
-    }
-
-    async fn all_uploads(&self, instance: &str) -> Result<Vec<String>, SubmissionError> {
-        let found = self
-            .list_if_allowed(&known("v1", "ConfigMap"), instance)
-            .await?;
-        Ok(found
-            .into_iter()
-            .flatten()
-            .map(|map| map.to_string())
-            .collect())
+        Ok(Some(texts))
     }
 
     async fn list_if_allowed(
@@ -264,11 +255,6 @@ fn merged(manifest: &Manifest, mut live: Value) -> Value {
         object.remove("status");
     }
     live
-}
-
-/// Every kind asked for here is in the table of [`Resource::of`].
-fn known(api_version: &str, kind: &str) -> Resource {
-    Resource::of(api_version, kind).unwrap_or_else(|| unreachable!("no paths are known for {kind}"))
 }
 
 /// Compares what kaiwo would write with what is there, without what an update
