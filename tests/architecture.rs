@@ -67,7 +67,7 @@ const RULES: [(&str, &[&str], &[&str]); 8] = [
     ),
     (
         "completion",
-        &["completion", "k8s"],
+        &["completion", "plan", "k8s"],
         &[
             "std::fs",
             "std::net",

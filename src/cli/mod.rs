@@ -2,12 +2,14 @@
 //! is decided elsewhere.
 
 mod connection;
+mod models;
 mod serve;
 mod submit;
 mod template;
 mod workload;
 
 pub use connection::ConnectionArgs;
+pub use models::{ModelsArgs, ModelsFormat};
 pub use serve::ServeArgs;
 pub use submit::SubmitArgs;
 pub use template::{ContextCommand, EjectArgs, TemplateCommand, TemplateKindArgs};
@@ -49,6 +51,8 @@ pub enum Command {
     Submit(Box<SubmitArgs>),
     /// Run a directory, an image or a model as a service
     Serve(Box<ServeArgs>),
+    /// List the models that KAITO serves, and what each needs
+    Models(ModelsArgs),
     /// Print the completion script of a shell
     #[command(after_help = "\
 Examples:

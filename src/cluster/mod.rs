@@ -13,6 +13,7 @@ pub mod exec_plugin;
 pub mod existing;
 pub mod facts;
 pub mod kubeconfig;
+pub mod models;
 pub mod preflight;
 pub mod proxy;
 pub mod request;

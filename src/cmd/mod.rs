@@ -6,6 +6,7 @@ mod completion;
 mod config;
 mod help;
 mod launch;
+mod models;
 mod request;
 mod serve;
 mod sources;
@@ -39,6 +40,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
     let result = match cli.command {
         Command::Submit(args) => submit::run(&args, ui, &mut output),
         Command::Serve(args) => serve::run(&args, ui, &mut output),
+        Command::Models(args) => models::run(&args, ui, output),
         Command::Config(ConfigCommand::Show(args)) => config::show(&args, ui, output),
         Command::Template(command) => template::run(&command, ui, &mut output),
         Command::Completion { shell } => completion::run(shell, ui),

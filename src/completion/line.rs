@@ -292,6 +292,7 @@ mod tests {
             [
                 "submit",
                 "serve",
+                "models",
                 "completion",
                 "config",
                 "template",
@@ -333,6 +334,13 @@ mod tests {
         assert_eq!(
             words("submit --gpu-resource |"),
             ["amd.com/gpu", "nvidia.com/gpu"]
+        );
+        assert_eq!(words("serve -m phi-4|"), ["phi-4", "phi-4-mini-instruct"]);
+        assert_eq!(words("models mistralai/|").len(), 3);
+        assert_eq!(words("models -o w|"), ["wide"]);
+        assert_eq!(
+            words("serve --instance-type=Standard_ND96isr_H2|"),
+            ["--instance-type=Standard_ND96isr_H200_v5"]
         );
         assert_eq!(words("--color n|"), ["never"]);
         assert_eq!(words("submit --color=al|"), ["--color=always"]);

@@ -2,6 +2,8 @@
 
 use clap::{Arg, ValueHint};
 
+use crate::plan::kaito::{INSTANCE_TYPES, PRESETS, Preset};
+
 /// Where the candidates for a word come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -94,6 +96,11 @@ pub(super) fn of_value(argument: &Arg) -> Source {
     if let Some((_, words)) = WORDS.iter().find(|(of, _)| *of == id) {
         return plain(words);
     }
+    match id {
+        "model" | "filter" => return models(),
+        "instance_type" => return instance_types(),
+        _ => {}
+    }
     if is_switch(argument) {
         return plain(&["true", "false"]);
     }
@@ -103,6 +110,30 @@ pub(super) fn of_value(argument: &Arg) -> Source {
         _ if argument.is_last_set() => Source::Files,
         _ => Source::Nothing,
     }
+}
+
+/// Returns the models of KAITO's catalogue, by the names that `-m` takes.
+fn models() -> Source {
+    let candidate = |preset: &Preset| Candidate {
+        word: preset.name().to_owned(),
+        description: format!("{} GiB, {}", preset.weights, preset.licence),
+        flag: None,
+    };
+    Source::Words(PRESETS.iter().map(candidate).collect())
+}
+
+/// Returns the instance types that presets run on.
+fn instance_types() -> Source {
+    let presets = INSTANCE_TYPES.iter().filter(|known| known.runs_presets());
+    Source::Words(
+        presets
+            .map(|known| Candidate {
+                word: known.name.to_owned(),
+                description: known.gpus_text(),
+                flag: None,
+            })
+            .collect(),
+    )
 }
 
 fn is_switch(argument: &Arg) -> bool {

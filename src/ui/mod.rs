@@ -1,6 +1,7 @@
 //! The only room that writes to stdout and stderr. stdout carries data and
 //! nothing else; everything a person reads goes to stderr.
 
+pub mod models;
 mod progress;
 pub mod report;
 

@@ -7,6 +7,7 @@ mod dry_run;
 mod go_templates;
 mod help;
 mod kaito;
+mod models;
 mod precedence;
 mod refusals;
 mod schema;

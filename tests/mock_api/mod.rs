@@ -3,6 +3,7 @@
 
 mod completion;
 pub mod json;
+mod models;
 mod requests;
 pub(crate) mod server;
 mod trouble;

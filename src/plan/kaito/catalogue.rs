@@ -33,6 +33,14 @@ pub struct Preset {
 }
 
 impl Preset {
+    /// Returns whether `word` is a part of one of its names, in any case.
+    pub fn is_called(&self, word: &str) -> bool {
+        let word = word.to_lowercase();
+        [self.id, self.name()]
+            .iter()
+            .any(|name| name.to_lowercase().contains(&word))
+    }
+
     /// Returns the name that KAITO's own documents use: the alias, else the id.
     pub fn name(&self) -> &'static str {
         self.alias.unwrap_or(self.id)
@@ -46,6 +54,37 @@ impl Preset {
     /// the pod fails. Gemma's own licence is asked for in the same way.
     pub fn needs_token(&self) -> bool {
         self.licence.starts_with("llama") || self.licence == "gemma"
+    }
+
+    /// Returns whether KAITO can fine-tune it (`TransformerTuningParameters`,
+    /// v0.12): its webhook admits every preset, and of others makes no Job.
+    pub fn can_be_tuned(&self) -> bool {
+        const TUNED: [&str; 10] = [
+            "phi-4",
+            "phi-4-mini-instruct",
+            "phi-3-mini-4k-instruct",
+            "phi-3-mini-128k-instruct",
+            "phi-3-medium-4k-instruct",
+            "phi-3-medium-128k-instruct",
+            "phi-3.5-mini-instruct",
+            "mistral-7b",
+            "qwen2.5-coder-7b-instruct",
+            "qwen2.5-coder-32b-instruct",
+        ];
+        self.alias.is_some_and(|alias| TUNED.contains(&alias))
+    }
+
+    /// Returns whether the runtime `transformers` serves it
+    /// (`TransformerInferenceParameters`, v0.12). Those without an alias, and
+    /// the newest with one, are served by vLLM alone.
+    pub fn runs_on_transformers(&self) -> bool {
+        const VLLM_ALONE: [&str; 4] = [
+            "phi-4-mini-instruct",
+            "ministral-3-3b-instruct",
+            "ministral-3-8b-instruct",
+            "ministral-3-14b-instruct",
+        ];
+        self.alias.is_some_and(|alias| !VLLM_ALONE.contains(&alias))
     }
 }
 
@@ -177,6 +216,13 @@ pub struct ModelName {
     pub name: String,
     /// What the catalogue knows of it; `None` for other models of the hub.
     pub preset: Option<&'static Preset>,
+}
+
+/// Returns whether KAITO has given up the preset of this name.
+pub fn is_retired(name: &str) -> bool {
+    RETIRED
+        .iter()
+        .any(|retired| retired.name.eq_ignore_ascii_case(name))
 }
 
 /// Finds the model that `name` stands for: an alias, the id of a model of the

@@ -122,6 +122,13 @@ impl InstanceType {
             .find(|known| known.runs_presets() && known.nodes_for(preset, context) == Some(1))
     }
 
+    /// Returns what a node of it is called where its GPUs matter, and how much
+    /// memory one has: `A100 80 GiB`.
+    pub fn gpu_text(&self) -> String {
+        let model = self.gpu.strip_prefix("NVIDIA ").unwrap_or(self.gpu);
+        format!("{model} {} GiB", self.memory / self.gpus)
+    }
+
     /// Returns what a node has, as `8 × NVIDIA H100, 640 GiB`.
     pub fn gpus_text(&self) -> String {
         format!("{} × {}, {} GiB", self.gpus, self.gpu, self.memory)

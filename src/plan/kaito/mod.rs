@@ -11,6 +11,7 @@ pub mod annotation;
 pub mod catalogue;
 pub mod document;
 pub mod instance_type;
+pub mod offer;
 pub mod selector;
 pub mod token;
 
