@@ -66,11 +66,12 @@ pub struct Resource {
 }
 
 /// Known kinds: group, kind, plural, and whether they live in a namespace.
-const KINDS: [(&str, &str, &str, bool); 36] = [
+const KINDS: [(&str, &str, &str, bool); 37] = [
     ("", "Namespace", "namespaces", false),
     ("", "Node", "nodes", false),
     ("", "PersistentVolume", "persistentvolumes", false),
     ("", "Pod", "pods", true),
+    ("", "Event", "events", true),
     ("", "ConfigMap", "configmaps", true),
     ("", "Secret", "secrets", true),
     ("", "Service", "services", true),
@@ -172,7 +173,7 @@ impl Resource {
     }
 
     /// Returns the path of the collection, in `namespace` where the kind has
-    /// one.
+    /// one; in all of them if it is empty.
     pub fn collection_path(&self, namespace: &str) -> String {
         let root = if self.api_version.contains('/') {
             "apis"
@@ -184,7 +185,7 @@ impl Resource {
             plural,
             ..
         } = self;
-        if self.namespaced {
+        if self.namespaced && !namespace.is_empty() {
             format!("/{root}/{api_version}/namespaces/{namespace}/{plural}")
         } else {
             format!("/{root}/{api_version}/{plural}")

@@ -17,6 +17,7 @@
 //! | [`cmd`] | call the rooms, add context to errors | decide anything worth a unit test |
 //! | [`workload`] | the file system, YAML | network, environment |
 //! | [`plan`] | decide | any I/O, clock, randomness |
+//! | [`observe`] | tell what objects mean | any I/O, clock, randomness |
 //! | [`render`] | Tera, YAML | files, network, kube |
 //! | [`cluster`] | all Kubernetes I/O | print, Tera |
 //! | [`ui`] | write to stdout and stderr | kube |
@@ -31,6 +32,7 @@ pub mod digest;
 pub mod error;
 pub mod k8s;
 pub mod names;
+pub mod observe;
 pub mod plan;
 pub mod quantity;
 pub mod render;

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::common::checkout;
 
 /// Room, the rooms of this crate it may name, and what else it must not name.
-const RULES: [(&str, &[&str], &[&str]); 8] = [
+const RULES: [(&str, &[&str], &[&str]); 9] = [
     (
         "cli",
-        &["cli", "plan", "quantity", "settings"],
+        &["cli", "observe", "plan", "quantity", "settings"],
         &["std::fs", "std::net", "std::env", "kube", "tera", "tokio"],
     ),
     (
@@ -54,15 +54,33 @@ const RULES: [(&str, &[&str], &[&str]); 8] = [
         ],
     ),
     (
+        "observe",
+        &["observe", "plan", "names", "quantity", "k8s"],
+        &[
+            "std::fs",
+            "std::net",
+            "std::env",
+            "std::time",
+            "std::process",
+            "std::io",
+            "Timestamp::now",
+            "RandomState",
+            "kube",
+            "tera",
+            "tokio",
+            "clap",
+        ],
+    ),
+    (
         "cluster",
         &[
-            "cluster", "plan", "render", "k8s", "yaml", "digest", "error",
+            "cluster", "observe", "plan", "render", "k8s", "yaml", "digest", "error",
         ],
         &["tera", "println", "clap", "std::env::var"],
     ),
     (
         "ui",
-        &["ui", "plan", "render", "settings", "error"],
+        &["ui", "observe", "plan", "render", "settings", "error"],
         &["kube", "tera", "std::fs", "tokio", "clap"],
     ),
     (
@@ -86,6 +104,7 @@ const RULES: [(&str, &[&str], &[&str]); 8] = [
             "cli",
             "completion",
             "cluster",
+            "observe",
             "plan",
             "render",
             "workload",

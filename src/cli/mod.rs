@@ -2,15 +2,21 @@
 //! is decided elsewhere.
 
 mod connection;
+mod list;
 mod models;
+mod named;
 mod serve;
+mod status;
 mod submit;
 mod template;
 mod workload;
 
 pub use connection::ConnectionArgs;
+pub use list::ListArgs;
 pub use models::{ModelsArgs, ModelsFormat};
+pub use named::NamedArgs;
 pub use serve::ServeArgs;
+pub use status::StatusArgs;
 pub use submit::SubmitArgs;
 pub use template::{ContextCommand, EjectArgs, TemplateCommand, TemplateKindArgs};
 pub use workload::WorkloadArgs;
@@ -51,6 +57,11 @@ pub enum Command {
     Submit(Box<SubmitArgs>),
     /// Run a directory, an image or a model as a service
     Serve(Box<ServeArgs>),
+    /// List workloads, and how they stand
+    #[command(visible_alias = "ls")]
+    List(Box<ListArgs>),
+    /// Show one workload in full
+    Status(Box<StatusArgs>),
     /// List the models that KAITO serves, and what each needs
     Models(ModelsArgs),
     /// Print the completion script of a shell

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use tokio::time::timeout_at;
 
 use super::connection::kubeconfig;
-use super::facts::KUEUE_VERSIONS;
 use super::kubeconfig::{Context, Found};
 use super::request::percent_encoded;
+use super::served::KUEUE_VERSIONS;
 use super::{Cluster, ClusterError, Target};
 use crate::k8s::{APP_MANAGED_BY_LABEL, KUEUE_GROUP, MANAGER, Resource, USERNAME_LABEL};
 use crate::plan::name::{KAITO_VERSIONS, WorkloadKind};

@@ -1,60 +1,19 @@
 //! Reads what a plan needs to know, all at once. What the user may not read
 //! is left unknown; only a failed connection is an error.
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::existing::{self, Existing};
 use super::request::readable;
+use super::served::{KUEUE_VERSIONS, Served};
 use super::{Cluster, ClusterError};
-use crate::k8s::{KUEUE_GROUP, RAY_GROUP, Resource};
+use crate::k8s::{KUEUE_GROUP, Resource};
 use crate::plan::Needs;
 use crate::plan::facts::{
     ClusterFacts, ClusterQueue, LocalQueue, Named, Namespace, Readable, ResourceFlavor,
 };
-use crate::plan::name::{KAITO_VERSIONS, WorkloadKind};
+use crate::plan::name::WorkloadKind;
 use crate::plan::request::WorkloadRequest;
-
-/// Versions of Kueue's API that kaiwo reads and writes, best first.
-pub(super) const KUEUE_VERSIONS: [&str; 2] = ["v1beta2", "v1beta1"];
-/// Version of KubeRay's API that kaiwo writes.
-pub(super) const RAY_VERSION: &str = "v1";
-
-#[derive(Deserialize)]
-struct Groups {
-    groups: Vec<Group>,
-}
-
-#[derive(Deserialize)]
-struct Group {
-    name: String,
-    versions: Vec<GroupVersion>,
-}
-
-#[derive(Deserialize)]
-struct GroupVersion {
-    version: String,
-}
-
-impl Groups {
-    fn serves_version(&self, api_version: &str) -> bool {
-        api_version
-            .split_once('/')
-            .is_some_and(|(group, version)| self.serves(group, version))
-    }
-
-    fn serves(&self, group: &str, version: &str) -> bool {
-        self.groups
-            .iter()
-            .filter(|served| served.name == group)
-            .any(|served| {
-                served
-                    .versions
-                    .iter()
-                    .any(|served| served.version == version)
-            })
-    }
-}
 
 /// Facts for a submission, and the workload of that name if there is one.
 #[derive(Debug)]
@@ -87,30 +46,23 @@ pub async fn gather(
     // cluster that lacks it, one more round of requests finds out.
     let usual = existing::resource(*kind, kind.api_version());
     let newest = format!("{KUEUE_GROUP}/{}", KUEUE_VERSIONS[0]);
-    let (groups, found, existing, queues) = tokio::join!(
-        cluster.get::<Groups>("/apis"),
+    let (served, found, existing, queues) = tokio::join!(
+        Served::read(cluster),
         find_namespace(cluster, namespace),
         Existing::find(cluster, &usual, namespace, name),
         Queues::read(cluster, &newest, namespace, with_classes),
     );
-    let groups = groups?;
-    let kueue = KUEUE_VERSIONS
-        .iter()
-        .find(|version| groups.serves(KUEUE_GROUP, version))
-        .map(|version| format!("{KUEUE_GROUP}/{version}"));
-    let queues = match &kueue {
+    let served = served?;
+    let queues = match &served.kueue {
         None => Queues::none(),
-        Some(served) if *served == newest => queues?,
-        Some(served) => Queues::read(cluster, served, namespace, with_classes).await?,
+        Some(version) if *version == newest => queues?,
+        Some(version) => Queues::read(cluster, version, namespace, with_classes).await?,
     };
-    let kaito = KAITO_VERSIONS
-        .into_iter()
-        .find(|version| groups.serves_version(version));
-    let existing = match (kind, kaito) {
+    let existing = match (kind, served.kaito) {
         // As with Kueue: an older KAITO costs one more request.
         (WorkloadKind::Workspace, Some(version)) if version != kind.api_version() => {
-            let served = existing::resource(*kind, version);
-            Existing::find(cluster, &served, namespace, name).await
+            let older = existing::resource(*kind, version);
+            Existing::find(cluster, &older, namespace, name).await
         }
         _ => existing,
     };
@@ -122,9 +74,9 @@ pub async fn gather(
     };
     Ok(Gathered {
         facts: ClusterFacts {
-            ray: groups.serves(RAY_GROUP, RAY_VERSION),
-            kaito: kaito.map(str::to_owned),
-            kueue,
+            ray: served.ray,
+            kaito: served.kaito.map(str::to_owned),
+            kueue: served.kueue,
             namespace: found?,
             local_queues: queues.local,
             cluster_queues: queues.cluster,

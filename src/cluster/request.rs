@@ -5,9 +5,10 @@
 
 use std::time::Instant;
 
+use futures_util::AsyncBufRead;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method};
-use serde::Deserialize;
+use kube::Client;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -16,9 +17,6 @@ use super::{Cluster, ClusterError};
 use crate::k8s::{self, Resource};
 use crate::plan::facts::Readable;
 use crate::render::manifest::Manifest;
-
-/// Objects of one page of a listing.
-const PAGE: usize = 500;
 
 /// Whether a write is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,19 +36,6 @@ impl Write {
     }
 }
 
-#[derive(Deserialize)]
-struct Page<T> {
-    #[serde(default)]
-    metadata: PageMetadata,
-    items: Vec<T>,
-}
-
-#[derive(Default, Deserialize)]
-struct PageMetadata {
-    #[serde(rename = "continue", default)]
-    next: String,
-}
-
 /// A request before it has credentials.
 struct Outgoing<'a> {
     method: Method,
@@ -59,6 +44,17 @@ struct Outgoing<'a> {
     accept: Option<&'static str>,
     /// Its type and its bytes.
     body: Option<(&'static str, Vec<u8>)>,
+}
+
+impl<'a> Outgoing<'a> {
+    fn get(path: &'a str) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            accept: None,
+            body: None,
+        }
+    }
 }
 
 impl Cluster {
@@ -84,39 +80,6 @@ impl Cluster {
             Ok(object) => Ok(Some(object)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
-        }
-    }
-
-    /// Reads all objects of a kind, page by page. `selector` is a label
-    /// selector, empty for all.
-    ///
-    /// # Errors
-    /// Any [`ClusterError`].
-    pub async fn list<T: DeserializeOwned>(
-        &self,
-        resource: &Resource,
-        namespace: &str,
-        selector: &str,
-    ) -> Result<Vec<T>, ClusterError> {
-        let mut path = format!("{}?limit={PAGE}", resource.collection_path(namespace));
-        if !selector.is_empty() {
-            path += &format!("&labelSelector={}", percent_encoded(selector));
-        }
-        let mut items = Vec::new();
-        let mut next = String::new();
-        loop {
-            let page: Page<T> = match next.as_str() {
-                "" => self.get(&path).await?,
-                token => {
-                    self.get(&format!("{path}&continue={}", percent_encoded(token)))
-                        .await?
-                }
-            };
-            items.extend(page.items);
-            next = page.metadata.next;
-            if next.is_empty() {
-                return Ok(items);
-            }
         }
     }
 
@@ -236,23 +199,50 @@ impl Cluster {
         accept: &'static str,
     ) -> Result<T, ClusterError> {
         let outgoing = Outgoing {
-            method: Method::GET,
-            path,
             accept: Some(accept),
-            body: None,
+            ..Outgoing::get(path)
         };
         self.deliver(&outgoing).await
+    }
+
+    /// Reads what is at `path` as it comes.
+    ///
+    /// # Errors
+    /// Any [`ClusterError`].
+    pub(super) async fn get_text(&self, path: &str) -> Result<String, ClusterError> {
+        let ask = async |client: Client, request| client.request_text(request).await;
+        self.exchange(&Outgoing::get(path), ask).await
+    }
+
+    /// Opens what is at `path` and goes on: a log, a watch. The deadline is for
+    /// the beginning of the answer.
+    ///
+    /// # Errors
+    /// Any [`ClusterError`].
+    pub async fn open(&self, path: &str) -> Result<impl AsyncBufRead + use<>, ClusterError> {
+        let ask = async |client: Client, request| client.request_stream(request).await;
+        self.exchange(&Outgoing::get(path), ask).await
     }
 
     async fn deliver<T: DeserializeOwned>(
         &self,
         outgoing: &Outgoing<'_>,
     ) -> Result<T, ClusterError> {
+        let ask = async |client: Client, request| client.request::<T>(request).await;
+        self.exchange(outgoing, ask).await
+    }
+
+    /// Sends a request and has `ask` take the answer.
+    async fn exchange<A>(
+        &self,
+        outgoing: &Outgoing<'_>,
+        ask: impl AsyncFn(Client, http::Request<Vec<u8>>) -> kube::Result<A>,
+    ) -> Result<A, ClusterError> {
         let Outgoing { method, path, .. } = outgoing;
         let what = format!("{method} {}", path.split('?').next().unwrap_or(path));
         let start = Instant::now();
         let mut pass = self.session.pass().await?;
-        let mut result = self.try_once(&pass, outgoing, &what).await;
+        let mut result = self.try_once(&pass, outgoing, &what, &ask).await;
         // A refusal for want of authentication changes nothing, so that even
         // a write may be sent again.
         if let Err(ClusterError::Api(status)) = &result
@@ -261,7 +251,7 @@ impl Cluster {
         {
             tracing::info!("{what} 401, again with new credentials");
             pass = renewed;
-            result = self.try_once(&pass, outgoing, &what).await;
+            result = self.try_once(&pass, outgoing, &what, &ask).await;
         }
         if let Err(ClusterError::Api(status)) = &result
             && status.code == 401
@@ -278,12 +268,13 @@ impl Cluster {
         result
     }
 
-    async fn try_once<T: DeserializeOwned>(
+    async fn try_once<A>(
         &self,
         pass: &Pass,
         outgoing: &Outgoing<'_>,
         what: &str,
-    ) -> Result<T, ClusterError> {
+        ask: &impl AsyncFn(Client, http::Request<Vec<u8>>) -> kube::Result<A>,
+    ) -> Result<A, ClusterError> {
         let mut builder = http::Request::builder()
             .method(&outgoing.method)
             .uri(outgoing.path);
@@ -304,7 +295,7 @@ impl Cluster {
         let request = builder
             .body(body.unwrap_or_default())
             .map_err(|error| wrong(kube::Error::HttpError(error)))?;
-        let answer = pass.client.request::<T>(request);
+        let answer = ask(pass.client.clone(), request);
         match tokio::time::timeout(self.request_timeout, answer).await {
             Ok(answer) => answer.map_err(wrong),
             Err(_) => Err(ClusterError::Slow {

@@ -135,10 +135,27 @@ pub fn target(args: &ConnectionArgs, terminal: Terminal) -> Target {
     }
 }
 
-/// Makes every `kubectl` in a text talk to the cluster that was typed, so that
-/// a command that is pasted does there what it says.
+/// Commands that a suggestion may name and that ask a cluster. What repeats the
+/// line that was typed has its flags already.
+const ASKING: [&str; 12] = [
+    "list",
+    "status",
+    "why",
+    "logs",
+    "wait",
+    "exec",
+    "port-forward",
+    "delete",
+    "queues",
+    "top",
+    "chat",
+    "endpoint",
+];
+
+/// Makes every `kubectl` and `kaiwo` in a text talk to the cluster that was
+/// typed, so that a command that is pasted does there what it says.
 pub fn with_connection(text: &str, args: &ConnectionArgs) -> String {
-    let mut kubectl = "kubectl".to_owned();
+    let mut flags = String::new();
     for (flag, value) in [
         (
             "--kubeconfig",
@@ -150,13 +167,18 @@ pub fn with_connection(text: &str, args: &ConnectionArgs) -> String {
         ("--as", args.as_user.clone()),
     ] {
         if let Some(value) = value {
-            kubectl += &format!(" {flag} {}", shell_quoted(&value));
+            flags += &format!(" {flag} {}", shell_quoted(&value));
         }
     }
     for group in &args.as_group {
-        kubectl += &format!(" --as-group {}", shell_quoted(group));
+        flags += &format!(" --as-group {}", shell_quoted(group));
     }
-    text.replace("kubectl ", &format!("{kubectl} "))
+    let mut text = text.replace("kubectl ", &format!("kubectl{flags} "));
+    for command in ASKING {
+        let bare = format!("kaiwo {command} ");
+        text = text.replace(&bare, &format!("kaiwo {command}{flags} "));
+    }
+    text
 }
 
 #[cfg(test)]

@@ -6,11 +6,14 @@ mod completion;
 mod config;
 mod help;
 mod launch;
+mod list;
 mod models;
 mod request;
 mod serve;
 mod sources;
+mod status;
 mod submit;
+mod target;
 mod template;
 mod usage;
 
@@ -37,18 +40,21 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
     };
     let ui = Ui::new(cli.talk.quiet, cli.talk.verbose > 0, color(&cli.talk));
     start_log(cli.talk.verbose);
+    let done = |()| 0;
     let result = match cli.command {
-        Command::Submit(args) => submit::run(&args, ui, &mut output),
-        Command::Serve(args) => serve::run(&args, ui, &mut output),
-        Command::Models(args) => models::run(&args, ui, output),
-        Command::Config(ConfigCommand::Show(args)) => config::show(&args, ui, output),
-        Command::Template(command) => template::run(&command, ui, &mut output),
-        Command::Completion { shell } => completion::run(shell, ui),
-        Command::Complete(args) => completion::answer(&args, ui),
-        Command::Help { topic } => help::run(&topic, ui),
+        Command::Submit(args) => submit::run(&args, ui, &mut output).map(done),
+        Command::Serve(args) => serve::run(&args, ui, &mut output).map(done),
+        Command::List(args) => list::run(&args, ui).map(done),
+        Command::Status(args) => status::run(&args, ui),
+        Command::Models(args) => models::run(&args, ui, output).map(done),
+        Command::Config(ConfigCommand::Show(args)) => config::show(&args, ui, output).map(done),
+        Command::Template(command) => template::run(&command, ui, &mut output).map(done),
+        Command::Completion { shell } => completion::run(shell, ui).map(done),
+        Command::Complete(args) => completion::answer(&args, ui).map(done),
+        Command::Help { topic } => help::run(&topic, ui).map(done),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             tell_programs(&error, ui, output);
             ui.error(&error);

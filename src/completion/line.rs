@@ -292,6 +292,8 @@ mod tests {
             [
                 "submit",
                 "serve",
+                "list",
+                "status",
                 "models",
                 "completion",
                 "config",

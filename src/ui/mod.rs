@@ -4,6 +4,8 @@
 pub mod models;
 mod progress;
 pub mod report;
+pub mod span;
+pub mod table;
 
 pub use progress::{Progress, lend};
 
@@ -11,6 +13,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use crate::error::CommandError;
+use table::{Column, Table};
 
 /// Where a command speaks.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +21,7 @@ pub struct Ui {
     quiet: bool,
     verbose: bool,
     color: bool,
+    data_color: bool,
     terminal: bool,
 }
 
@@ -31,6 +35,7 @@ impl Ui {
             quiet,
             verbose,
             color: color.unwrap_or(terminal),
+            data_color: color.unwrap_or_else(|| io::stdout().is_terminal()),
             terminal,
         }
     }
@@ -62,14 +67,40 @@ impl Ui {
     /// # Errors
     /// Any other failure to write, for instance a full disk.
     pub fn data(&self, text: &str) -> io::Result<()> {
+        self.stream(text).map(|_| ())
+    }
+
+    /// Writes a part of data that comes bit by bit to stdout, and returns
+    /// whether anybody still reads it.
+    ///
+    /// # Errors
+    /// As [`Ui::data`].
+    pub fn stream(&self, text: &str) -> io::Result<bool> {
         let mut stdout = io::stdout().lock();
         match stdout
             .write_all(text.as_bytes())
             .and_then(|()| stdout.flush())
         {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            result => result,
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(error),
         }
+    }
+
+    /// Begins a table on stdout.
+    pub fn table(&self, columns: &[Column]) -> Table {
+        Table::new(columns, self.data_width(), self.data_color)
+    }
+
+    /// Returns how wide the terminal is that shows stdout, if one does.
+    pub fn data_width(&self) -> Option<usize> {
+        let (terminal_size::Width(width), _) = terminal_size::terminal_size_of(io::stdout())?;
+        Some(width.into())
+    }
+
+    /// Returns whether data on stdout may be coloured.
+    pub fn paints_data(&self) -> bool {
+        self.data_color
     }
 
     /// Tells an error: what, why, and what mends it.

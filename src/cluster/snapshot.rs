@@ -1,0 +1,306 @@
+//! Reads everything about one workload at one moment.
+
+use serde::Deserialize;
+
+use super::lookup::{self, Found};
+use super::pages::Selection;
+use super::pulse::Pulse;
+use super::request::readable;
+use super::served::Served;
+use super::{Cluster, ClusterError};
+use crate::k8s::Resource;
+use crate::observe::event::Event;
+use crate::observe::object::{Details, Metadata};
+use crate::observe::queued::{JOB_UID_LABEL, PendingWorkload, QueueState};
+use crate::observe::snapshot::Position;
+use crate::observe::{Pod, QueuedWorkload, Snapshot, Workload};
+use crate::plan::facts::Readable;
+use crate::plan::name::WorkloadKind;
+
+/// Label of a Job's pods with its UID (batch/v1).
+const CONTROLLER_UID_LABEL: &str = "batch.kubernetes.io/controller-uid";
+/// Label of a Job's pods with its name (batch/v1).
+const JOB_NAME_LABEL: &str = "batch.kubernetes.io/job-name";
+/// Label of a Ray cluster's pods (KubeRay `utils.RayClusterLabelKey`).
+const RAY_CLUSTER_LABEL: &str = "ray.io/cluster";
+/// Label of a Workspace's pods (KAITO `LabelWorkspaceName`).
+const WORKSPACE_LABEL: &str = "kaito.sh/workspace";
+/// Objects that one selector names at most; a URL has its limits.
+const AT_ONCE: usize = 50;
+
+/// Any object, of which only the metadata matter.
+#[derive(Deserialize)]
+struct Bare {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct PendingSummary {
+    #[serde(default)]
+    items: Vec<PendingWorkload>,
+}
+
+/// Reads what belongs to a workload that was just found.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked. What the user may not read
+/// is left unknown.
+pub async fn of(
+    cluster: &Cluster,
+    served: &Served,
+    workload: Workload,
+) -> Result<Snapshot, ClusterError> {
+    let jobs = jobs(cluster, &workload).await?;
+    let pods = readable(pods(cluster, &workload, &jobs).await)?;
+    let known = pods.known().map_or(&[][..], Vec::as_slice);
+    let queued = readable(queued(cluster, served, &workload, known, &jobs).await)?;
+    let position = match queued.known().and_then(|queued| {
+        queued.iter().find(|queued| {
+            queued.state() != QueueState::Admitted && !queued.spec.queue_name.is_empty()
+        })
+    }) {
+        Some(queued) => position(cluster, served, queued).await,
+        None => None,
+    };
+    Ok(Snapshot {
+        workload,
+        queued,
+        pods,
+        position,
+    })
+}
+
+/// Reads a workload again with all that belongs to it; `None` if it is gone,
+/// or another one has its name.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked.
+pub async fn again(
+    cluster: &Cluster,
+    served: &Served,
+    workload: &Workload,
+) -> Result<Option<Snapshot>, ClusterError> {
+    let Metadata {
+        namespace,
+        name,
+        uid,
+        ..
+    } = &workload.metadata;
+    match lookup::read(cluster, served, namespace, workload.kind, name).await? {
+        Some(Found { workload, .. }) if workload.metadata.uid == *uid => {
+            of(cluster, served, workload).await.map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Watches what a snapshot of this workload is made of.
+pub fn watch(pulse: &mut Pulse<'_>, served: &Served, workload: &Workload) {
+    let Metadata {
+        namespace, name, ..
+    } = &workload.metadata;
+    let own = Resource::known(&workload.api_version, workload.kind.name());
+    let named = Selection::fields(format!("metadata.name={name}"));
+    pulse.watch(&own, namespace, &named);
+    for selection in pod_selections(workload, &[]) {
+        pulse.watch(&Resource::known("v1", "Pod"), namespace, &selection);
+    }
+    if let (Some(kueue), WorkloadKind::Job | WorkloadKind::RayJob | WorkloadKind::RayService) =
+        (&served.kueue, workload.kind)
+    {
+        let own = Selection::labels(format!("{JOB_UID_LABEL}={}", workload.metadata.uid));
+        pulse.watch(&Resource::known(kueue, "Workload"), namespace, &own);
+    }
+}
+
+/// Reads what happened around a workload and what belongs to it, latest last.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked.
+pub async fn events(
+    cluster: &Cluster,
+    snapshot: &Snapshot,
+) -> Result<Readable<Vec<Event>>, ClusterError> {
+    let workload = &snapshot.workload;
+    let resource = Resource::known("v1", "Event");
+    let uids = std::iter::once(&workload.metadata.uid)
+        .chain(snapshot.queued().iter().map(|queued| &queued.metadata.uid))
+        .chain(snapshot.pods().iter().map(|pod| &pod.metadata.uid))
+        .take(AT_ONCE);
+    let mut events: Vec<Event> = Vec::new();
+    for uid in uids {
+        let about = Selection::fields(format!("involvedObject.uid={uid}"));
+        let listed = cluster
+            .list_selected(&resource, &workload.metadata.namespace, &about)
+            .await;
+        match readable(listed)? {
+            Readable::Known(listed) => events.extend(listed),
+            Readable::Forbidden => return Ok(Readable::Forbidden),
+        }
+    }
+    events.sort_by_key(Event::last);
+    Ok(Readable::Known(events))
+}
+
+/// Reads the Jobs of a CronJob.
+async fn jobs(cluster: &Cluster, workload: &Workload) -> Result<Vec<Metadata>, ClusterError> {
+    let Details::CronJob(..) = &workload.details else {
+        return Ok(Vec::new());
+    };
+    let metadata = &workload.metadata;
+    let jobs = Resource::known("batch/v1", "Job");
+    let listed = readable(cluster.list::<Bare>(&jobs, &metadata.namespace, "").await)?;
+    let owned = |job: &Metadata| {
+        let mut owners = job.owner_references.iter();
+        owners.any(|owner| owner.uid == metadata.uid)
+    };
+    Ok(match listed {
+        Readable::Known(listed) => listed
+            .into_iter()
+            .map(|job| job.metadata)
+            .filter(owned)
+            .collect(),
+        Readable::Forbidden => Vec::new(),
+    })
+}
+
+/// Returns which pods are a workload's.
+fn pod_selections(workload: &Workload, jobs: &[Metadata]) -> Vec<Selection> {
+    let metadata = &workload.metadata;
+    match &workload.details {
+        Details::Job(..) => vec![Selection::labels(format!(
+            "{CONTROLLER_UID_LABEL}={}",
+            metadata.uid
+        ))],
+        Details::CronJob(..) => jobs
+            .chunks(AT_ONCE)
+            .map(|jobs| {
+                let uids: Vec<&str> = jobs.iter().map(|job| job.uid.as_str()).collect();
+                Selection::labels(format!("{CONTROLLER_UID_LABEL} in ({})", uids.join(",")))
+            })
+            .collect(),
+        // The driver's output is in the pod of a Job of the RayJob's name.
+        Details::RayJob(_, status) => {
+            let submitter = format!("{JOB_NAME_LABEL}={}", metadata.name);
+            let cluster = &status.ray_cluster_name;
+            std::iter::once(submitter)
+                .chain((!cluster.is_empty()).then(|| format!("{RAY_CLUSTER_LABEL}={cluster}")))
+                .map(Selection::labels)
+                .collect()
+        }
+        Details::Deployment(spec, _) => {
+            let labels = spec.selector.match_labels.iter();
+            let labels: Vec<String> = labels
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
+            vec![Selection::labels(labels.join(","))]
+        }
+        Details::RayService(_, status) => {
+            let clusters = [
+                &status.active_service_status,
+                &status.pending_service_status,
+            ];
+            let names: Vec<&str> = clusters
+                .into_iter()
+                .map(|cluster| cluster.ray_cluster_name.as_str())
+                .filter(|name| !name.is_empty())
+                .collect();
+            match names.is_empty() {
+                true => Vec::new(),
+                false => vec![Selection::labels(format!(
+                    "{RAY_CLUSTER_LABEL} in ({})",
+                    names.join(",")
+                ))],
+            }
+        }
+        Details::Workspace(..) => vec![Selection::labels(format!(
+            "{WORKSPACE_LABEL}={}",
+            metadata.name
+        ))],
+    }
+}
+
+async fn pods(
+    cluster: &Cluster,
+    workload: &Workload,
+    jobs: &[Metadata],
+) -> Result<Vec<Pod>, ClusterError> {
+    let resource = Resource::known("v1", "Pod");
+    let mut pods: Vec<Pod> = Vec::new();
+    for selection in pod_selections(workload, jobs) {
+        let namespace = &workload.metadata.namespace;
+        pods.extend(
+            cluster
+                .list_selected::<Pod>(&resource, namespace, &selection)
+                .await?,
+        );
+    }
+    // Other workloads of kaiwo may have a label that a Deployment selects.
+    if workload.kind == WorkloadKind::Deployment {
+        pods.retain(|pod| {
+            let owners = &pod.metadata.owner_references;
+            owners.iter().any(|owner| owner.kind == "ReplicaSet")
+        });
+    }
+    Ok(pods)
+}
+
+async fn queued(
+    cluster: &Cluster,
+    served: &Served,
+    workload: &Workload,
+    pods: &[Pod],
+    jobs: &[Metadata],
+) -> Result<Vec<QueuedWorkload>, ClusterError> {
+    let Some(kueue) = &served.kueue else {
+        return Ok(Vec::new());
+    };
+    let resource = Resource::known(kueue, "Workload");
+    // Kueue queues a Deployment's pods each by itself.
+    let uids: Vec<&str> = std::iter::once(&workload.metadata.uid)
+        .chain(jobs.iter().map(|job| &job.uid))
+        .chain(pods.iter().map(|pod| &pod.metadata.uid))
+        .map(String::as_str)
+        .collect();
+    let mut queued = Vec::new();
+    for uids in uids.chunks(AT_ONCE) {
+        let selector = format!("{JOB_UID_LABEL} in ({})", uids.join(","));
+        let namespace = &workload.metadata.namespace;
+        queued.extend(cluster.list(&resource, namespace, &selector).await?);
+    }
+    Ok(queued)
+}
+
+/// Reads who waits in a LocalQueue, first come first; nothing where the
+/// visibility API is not served or may not be read.
+pub async fn pending(
+    cluster: &Cluster,
+    served: &Served,
+    namespace: &str,
+    local_queue: &str,
+) -> Option<Vec<PendingWorkload>> {
+    let version = served.visibility.as_deref()?;
+    let path = format!(
+        "/apis/{version}/namespaces/{namespace}/localqueues/{local_queue}/pendingworkloads?limit=10000"
+    );
+    // An aggregated API may be down while everything else is well.
+    let summary: PendingSummary = cluster.get(&path).await.ok()?;
+    Some(summary.items)
+}
+
+async fn position(cluster: &Cluster, served: &Served, queued: &QueuedWorkload) -> Option<Position> {
+    let metadata = &queued.metadata;
+    let queue = &queued.spec.queue_name;
+    let pending = pending(cluster, served, &metadata.namespace, queue).await?;
+    let own = pending
+        .iter()
+        .find(|pending| pending.metadata.name == metadata.name)?;
+    let last = pending
+        .iter()
+        .map(|pending| pending.position_in_cluster_queue)
+        .max()?;
+    Some(Position {
+        place: own.position_in_cluster_queue + 1,
+        of: last + 1,
+    })
+}

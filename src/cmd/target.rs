@@ -1,0 +1,101 @@
+//! The cluster, namespace and workload that a command is about.
+
+use crate::cli::{ConnectionArgs, NamedArgs};
+use crate::cluster::lookup::{self, Found};
+use crate::cluster::served::Served;
+use crate::cluster::{Cluster, snapshot};
+use crate::error::CommandError;
+use crate::observe::Snapshot;
+use crate::settings::Settings;
+use crate::ui::Ui;
+
+use super::request::DEFAULT_NAMESPACE;
+use super::{command_line, sources};
+
+/// A cluster, and which of the APIs it serves that kaiwo speaks.
+pub struct Place {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// What it serves.
+    pub served: Served,
+    /// The namespace; empty for all.
+    pub namespace: String,
+}
+
+/// A workload in its place.
+pub struct Target {
+    /// Where it is.
+    pub place: Place,
+    /// The workload.
+    pub found: Found,
+}
+
+impl Place {
+    /// Connects.
+    pub async fn reach(
+        connection: &ConnectionArgs,
+        namespace: String,
+        ui: Ui,
+    ) -> Result<Self, CommandError> {
+        let target = command_line::target(connection, command_line::terminal(ui));
+        let cluster = Cluster::connect(&target).await?;
+        let served = Served::read(&cluster).await?;
+        Ok(Self {
+            cluster,
+            served,
+            namespace,
+        })
+    }
+}
+
+impl Target {
+    /// Connects, and finds the workload.
+    pub async fn find(args: &NamedArgs, ui: Ui) -> Result<Self, CommandError> {
+        let namespace = namespace(args.namespace.as_deref())?;
+        let place = Place::reach(&args.connection, namespace, ui).await?;
+        let found = lookup::find(
+            &place.cluster,
+            &place.served,
+            &place.namespace,
+            &args.workload,
+        )
+        .await?;
+        Ok(Self { place, found })
+    }
+
+    /// Reads what belongs to the workload.
+    pub async fn snapshot(&self) -> Result<Snapshot, CommandError> {
+        let workload = self.found.workload.clone();
+        let Place {
+            cluster, served, ..
+        } = &self.place;
+        Ok(snapshot::of(cluster, served, workload).await?)
+    }
+}
+
+/// Returns the namespace: what was typed, or what the settings say.
+pub fn namespace(typed: Option<&str>) -> Result<String, CommandError> {
+    let typed = Settings {
+        namespace: typed.map(str::to_owned),
+        ..Settings::default()
+    };
+    let merged = sources::merged(typed, None)?;
+    sources::check_words(&merged)?;
+    Ok(merged
+        .namespace
+        .map_or_else(|| DEFAULT_NAMESPACE.to_owned(), |namespace| namespace.value))
+}
+
+/// Makes the commands that an error suggests talk to the cluster that was
+/// typed.
+pub fn connected<T>(
+    result: Result<T, CommandError>,
+    connection: &ConnectionArgs,
+) -> Result<T, CommandError> {
+    result.map_err(|mut error| {
+        for hint in &mut error.hints {
+            *hint = command_line::with_connection(hint, connection);
+        }
+        error
+    })
+}

@@ -1,0 +1,64 @@
+//! What happened around an object, as Kubernetes tells it.
+
+use k8s_openapi::jiff::Timestamp;
+use serde::Deserialize;
+
+use super::object::{Metadata, ObjectName};
+
+/// `v1` Event.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Event {
+    /// Name and so on of the Event itself.
+    pub metadata: Metadata,
+    /// `Normal` or `Warning`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Word for programs.
+    pub reason: String,
+    /// Words for people.
+    pub message: String,
+    /// What it is about.
+    pub involved_object: ObjectName,
+    /// How often it happened; 0 where a series counts.
+    pub count: i64,
+    /// When it happened last, in the older form.
+    pub last_timestamp: Option<Timestamp>,
+    /// When it happened first, in the newer form.
+    pub event_time: Option<Timestamp>,
+    /// How it went on, in the newer form.
+    pub series: Option<EventSeries>,
+}
+
+/// Repetitions of an event.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EventSeries {
+    /// How often.
+    pub count: i64,
+    /// When last.
+    pub last_observed_time: Option<Timestamp>,
+}
+
+impl Event {
+    /// Returns whether it tells of something unwelcome.
+    pub fn is_warning(&self) -> bool {
+        self.kind == "Warning"
+    }
+
+    /// Returns when it happened last.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.series
+            .as_ref()
+            .and_then(|series| series.last_observed_time)
+            .or(self.last_timestamp)
+            .or(self.event_time)
+            .or(self.metadata.creation_timestamp)
+    }
+
+    /// Returns how often it happened.
+    pub fn times(&self) -> i64 {
+        let series = self.series.as_ref().map_or(0, |series| series.count);
+        series.max(self.count).max(1)
+    }
+}

@@ -1,0 +1,21 @@
+//! What the objects of a workload say about it: whether it runs, where it is,
+//! what is wrong. Pure: `cluster` reads the objects, and whoever needs the
+//! time passes it in.
+//!
+//! The views hold the few fields that decide something, so that a listing of
+//! ten thousand Jobs costs little more than their names.
+
+pub mod event;
+pub mod object;
+pub mod pod;
+pub mod queued;
+pub mod reference;
+pub mod snapshot;
+pub mod status;
+
+pub use object::{Condition, Metadata, Workload};
+pub use pod::Pod;
+pub use queued::QueuedWorkload;
+pub use reference::WorkloadRef;
+pub use snapshot::Snapshot;
+pub use status::{Standing, Status};

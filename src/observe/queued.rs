@@ -1,0 +1,314 @@
+//! Kueue's side of a workload: whether it was admitted, and if not, why.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::object::{Condition, Metadata, condition, holds};
+use crate::quantity::Quantity;
+
+/// Label of a Workload with the UID of what it stands for (Kueue
+/// `constants.JobUIDLabel`).
+pub const JOB_UID_LABEL: &str = "kueue.x-k8s.io/job-uid";
+
+/// `kueue.x-k8s.io` Workload; `v1beta1` and `v1beta2` agree in these fields.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct QueuedWorkload {
+    /// Name, labels and so on.
+    pub metadata: Metadata,
+    /// What it asks for.
+    pub spec: QueuedSpec,
+    /// How it fares.
+    pub status: QueuedStatus,
+}
+
+/// `spec` of a Workload.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QueuedSpec {
+    /// The LocalQueue.
+    pub queue_name: String,
+    /// Whether it may be admitted; yes unless it says otherwise.
+    pub active: Option<bool>,
+    /// The higher, the earlier.
+    pub priority: i64,
+    /// Sets of equal pods.
+    pub pod_sets: Vec<PodSet>,
+}
+
+/// A set of equal pods.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct PodSet {
+    /// Name.
+    pub name: String,
+    /// Pods.
+    pub count: i64,
+}
+
+/// `status` of a Workload.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QueuedStatus {
+    /// Conditions.
+    pub conditions: Vec<Condition>,
+    /// What quota it has.
+    pub admission: Option<Admission>,
+    /// What each set of pods asks for, while it waits.
+    pub resource_requests: Vec<PodSetRequest>,
+    /// Checks that have to pass besides quota.
+    pub admission_checks: Vec<AdmissionCheckState>,
+    /// When it may be admitted again after an eviction.
+    pub requeue_state: Option<RequeueState>,
+    /// The cluster that MultiKueue sent it to.
+    pub cluster_name: Option<String>,
+}
+
+/// Quota that was given to a Workload.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Admission {
+    /// Whose.
+    pub cluster_queue: String,
+    /// To which pods.
+    pub pod_set_assignments: Vec<PodSetAssignment>,
+}
+
+/// Quota of a set of pods.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodSetAssignment {
+    /// Name of the set.
+    pub name: String,
+    /// Pods.
+    pub count: i64,
+    /// Flavor by resource.
+    pub flavors: BTreeMap<String, String>,
+    /// Amount by resource, of all pods together.
+    pub resource_usage: BTreeMap<String, Quantity>,
+}
+
+/// What a set of pods asks for.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct PodSetRequest {
+    /// Name of the set.
+    pub name: String,
+    /// Amount by resource, of all pods together.
+    pub resources: BTreeMap<String, Quantity>,
+}
+
+/// State of an admission check.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct AdmissionCheckState {
+    /// Name of the check.
+    pub name: String,
+    /// `Pending`, `Ready`, `Retry` or `Rejected`.
+    pub state: String,
+    /// Words for people.
+    pub message: String,
+}
+
+/// What happens after an eviction.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct RequeueState {
+    /// How often it was put back.
+    pub count: i64,
+}
+
+/// Where a Workload is on its way through Kueue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueState {
+    /// It waits for quota.
+    Pending,
+    /// It has quota and waits for admission checks.
+    Reserved,
+    /// It may run.
+    Admitted,
+    /// It had to make room for another one and waits again.
+    Preempted,
+    /// It was taken off for another reason and waits again.
+    Evicted,
+    /// It is not considered until somebody sets `spec.active`.
+    Inactive,
+    /// It has ended.
+    Finished,
+}
+
+impl QueuedWorkload {
+    /// Returns where it is (conditions of Kueue v0.18,
+    /// `apis/kueue/v1beta2/workload_types.go`).
+    pub fn state(&self) -> QueueState {
+        let conditions = &self.status.conditions;
+        let evicted = holds(conditions, "Evicted");
+        if holds(conditions, "Finished").is_some() {
+            QueueState::Finished
+        } else if self.spec.active == Some(false) {
+            QueueState::Inactive
+        } else if let Some(evicted) = evicted {
+            // It stays until it is admitted anew.
+            match evicted.reason.as_str() {
+                "Preempted" => QueueState::Preempted,
+                _ => QueueState::Evicted,
+            }
+        } else if holds(conditions, "Admitted").is_some() {
+            QueueState::Admitted
+        } else if holds(conditions, "QuotaReserved").is_some() {
+            QueueState::Reserved
+        } else {
+            QueueState::Pending
+        }
+    }
+
+    /// Returns Kueue's words for why it is not admitted, without what repeats
+    /// in all of them.
+    pub fn reason(&self) -> String {
+        let conditions = &self.status.conditions;
+        let words = |kind: &str| condition(conditions, kind).map_or("", Condition::words);
+        let text = match self.state() {
+            QueueState::Reserved => {
+                let waiting = self
+                    .status
+                    .admission_checks
+                    .iter()
+                    .find(|check| check.state != "Ready");
+                return match waiting {
+                    Some(check) if check.message.is_empty() => {
+                        format!("waits for admission check {}", check.name)
+                    }
+                    Some(check) => format!(
+                        "waits for admission check {}: {}",
+                        check.name, check.message
+                    ),
+                    None => "has quota, waits for admission".to_owned(),
+                };
+            }
+            QueueState::Preempted | QueueState::Evicted => words("Evicted"),
+            QueueState::Inactive => match words("Evicted") {
+                "" => "deactivated",
+                words => words,
+            },
+            _ => words("QuotaReserved"),
+        };
+        without_pod_set(text.trim()).to_owned()
+    }
+
+    /// Returns what it asks for: what it has been given, or what it waits for.
+    pub fn requests(&self) -> BTreeMap<String, Quantity> {
+        let mut total = BTreeMap::<String, Quantity>::new();
+        let status = &self.status;
+        let given = status
+            .admission
+            .iter()
+            .flat_map(|admission| &admission.pod_set_assignments)
+            .map(|set| &set.resource_usage);
+        let asked = status.resource_requests.iter().map(|set| &set.resources);
+        let sets: Vec<_> = match status.admission {
+            Some(_) => given.collect(),
+            None => asked.collect(),
+        };
+        for (resource, amount) in sets.into_iter().flatten() {
+            let sum = total.entry(resource.clone()).or_default();
+            *sum = *sum + *amount;
+        }
+        total
+    }
+
+    /// Returns whom it stands for: kind and name.
+    pub fn owner(&self) -> Option<(&str, &str)> {
+        let owners = &self.metadata.owner_references;
+        let owner = owners
+            .iter()
+            .find(|owner| owner.controller)
+            .or_else(|| owners.first())?;
+        Some((&owner.kind, &owner.name))
+    }
+}
+
+/// Leaves out which set of pods could not be placed: most workloads have one.
+fn without_pod_set(text: &str) -> &str {
+    text.strip_prefix("couldn't assign flavors to pod set ")
+        .and_then(|rest| rest.split_once(": "))
+        .map_or(text, |(_, why)| why)
+}
+
+/// The answer of Kueue's visibility API for one pending Workload.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PendingWorkload {
+    /// Name and owner of the Workload.
+    pub metadata: Metadata,
+    /// The higher, the earlier.
+    pub priority: i64,
+    /// The LocalQueue it is in.
+    pub local_queue_name: String,
+    /// How many of its ClusterQueue come before it.
+    pub position_in_cluster_queue: i64,
+    /// How many of its LocalQueue come before it.
+    pub position_in_local_queue: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn queued(active: bool, conditions: Value) -> QueuedWorkload {
+        serde_json::from_value(json!({
+            "metadata": {"name": "w"},
+            "spec": {"active": active},
+            "status": {"conditions": conditions},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_present_wins_over_the_past() {
+        let is = |kind: &str, status: &str, reason: &str| json!({"type": kind, "status": status, "reason": reason});
+        for (conditions, state) in [
+            (json!([]), QueueState::Pending),
+            (
+                json!([is("QuotaReserved", "False", "Pending")]),
+                QueueState::Pending,
+            ),
+            (
+                json!([is("QuotaReserved", "True", "")]),
+                QueueState::Reserved,
+            ),
+            (
+                json!([is("QuotaReserved", "True", ""), is("Admitted", "True", "")]),
+                QueueState::Admitted,
+            ),
+            (
+                json!([
+                    is("QuotaReserved", "False", "Pending"),
+                    is("Evicted", "True", "Preempted"),
+                    is("Preempted", "True", "InClusterQueue"),
+                ]),
+                QueueState::Preempted,
+            ),
+            (
+                json!([
+                    is("Evicted", "False", "QuotaReserved"),
+                    is("Admitted", "True", "")
+                ]),
+                QueueState::Admitted,
+            ),
+            (
+                json!([is("Evicted", "True", "PodsReadyTimeout")]),
+                QueueState::Evicted,
+            ),
+            (
+                json!([is("Admitted", "True", ""), is("Finished", "True", "")]),
+                QueueState::Finished,
+            ),
+        ] {
+            assert_eq!(queued(true, conditions).state(), state);
+        }
+        assert_eq!(queued(false, json!([])).state(), QueueState::Inactive);
+    }
+}

@@ -1,0 +1,48 @@
+//! Everything about one workload at one moment.
+
+use super::object::Workload;
+use super::pod::Pod;
+use super::queued::QueuedWorkload;
+use super::status::{self, Standing};
+use crate::plan::facts::Readable;
+
+/// A workload and what belongs to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// The workload.
+    pub workload: Workload,
+    /// Kueue's Workloads of it: one, or one for each pod of a Deployment and
+    /// each Job of a CronJob, or none outside of queues.
+    pub queued: Readable<Vec<QueuedWorkload>>,
+    /// Its pods.
+    pub pods: Readable<Vec<Pod>>,
+    /// Where it is in the queue, while it waits.
+    pub position: Option<Position>,
+}
+
+/// A place in a queue, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Among all that wait for the ClusterQueue.
+    pub place: i64,
+    /// How many of them are known to wait; at least those of one's own
+    /// LocalQueue.
+    pub of: i64,
+}
+
+impl Snapshot {
+    /// Returns how it stands.
+    pub fn standing(&self) -> Standing {
+        status::standing(&self.workload, self.queued(), self.pods())
+    }
+
+    /// Returns Kueue's Workloads, as far as they are known.
+    pub fn queued(&self) -> &[QueuedWorkload] {
+        self.queued.known().map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the pods, as far as they are known.
+    pub fn pods(&self) -> &[Pod] {
+        self.pods.known().map_or(&[], Vec::as_slice)
+    }
+}

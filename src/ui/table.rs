@@ -1,0 +1,258 @@
+//! Tables whose rows are written as they come.
+//!
+//! The libraries for tables lay out all rows at once. A listing here is
+//! written page by page: the first rows decide the widths, and a longer cell
+//! below pushes its line, nothing else.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Cells between two columns.
+const GAP: usize = 2;
+/// What a column that gives way keeps.
+const LEAST: usize = 12;
+
+/// A column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    title: &'static str,
+    right: bool,
+    gives_way: bool,
+}
+
+impl Column {
+    /// A column of words.
+    pub const fn words(title: &'static str) -> Self {
+        Self {
+            title,
+            right: false,
+            gives_way: false,
+        }
+    }
+
+    /// A column of numbers.
+    pub const fn numbers(title: &'static str) -> Self {
+        Self {
+            title,
+            right: true,
+            gives_way: false,
+        }
+    }
+
+    /// A column of sentences, which are cut where the terminal ends.
+    pub const fn sentences(title: &'static str) -> Self {
+        Self {
+            title,
+            right: false,
+            gives_way: true,
+        }
+    }
+}
+
+/// How a cell looks on a terminal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tone {
+    /// As everything else.
+    #[default]
+    Plain,
+    /// All is well.
+    Good,
+    /// Something is on its way.
+    Busy,
+    /// Something is wrong.
+    Bad,
+    /// It matters less.
+    Faint,
+}
+
+impl Tone {
+    /// Returns `text` as a terminal shows it in this tone.
+    pub fn paint(self, text: &str) -> String {
+        let code = match self {
+            Self::Plain => return text.to_owned(),
+            Self::Good => "32",
+            Self::Busy => "33",
+            Self::Bad => "31",
+            Self::Faint => "2",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+}
+
+/// A cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+impl Cell {
+    /// A cell in a tone. What would break the table, or the terminal, is left
+    /// out of its text.
+    pub fn new(text: impl Into<String>, tone: Tone) -> Self {
+        let text: String = text.into();
+        let text = text
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
+        Self { text, tone }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::new(text, Tone::Plain)
+    }
+}
+
+/// A table that is being written.
+#[derive(Debug)]
+pub struct Table {
+    columns: Vec<Column>,
+    /// Known once the first rows are.
+    widths: Option<Vec<usize>>,
+    room: Option<usize>,
+    painted: bool,
+}
+
+impl Table {
+    /// Begins a table in `room` cells, `None` for as many as it takes.
+    pub fn new(columns: &[Column], room: Option<usize>, painted: bool) -> Self {
+        Self {
+            columns: columns.to_vec(),
+            widths: None,
+            room,
+            painted,
+        }
+    }
+
+    /// Returns the next lines, the first time with the titles above them.
+    pub fn lines(&mut self, rows: &[Vec<Cell>]) -> String {
+        let mut text = String::new();
+        if self.widths.is_none() {
+            self.widths = Some(self.measure(rows));
+            let titles: Vec<Cell> = self
+                .columns
+                .iter()
+                .map(|column| Cell::new(column.title, Tone::Plain))
+                .collect();
+            text += &self.line(&titles);
+        }
+        for row in rows {
+            text += &self.line(row);
+        }
+        text
+    }
+
+    fn measure(&self, rows: &[Vec<Cell>]) -> Vec<usize> {
+        let mut widths: Vec<usize> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(index, column)| {
+                let cells = rows.iter().filter_map(|row| row.get(index));
+                cells
+                    .map(|cell| cell.text.width())
+                    .max()
+                    .unwrap_or(0)
+                    .max(column.title.width())
+            })
+            .collect();
+        let Some(room) = self.room else { return widths };
+        let total = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+        let mut excess = total.saturating_sub(room);
+        for (width, column) in widths.iter_mut().zip(&self.columns) {
+            if column.gives_way {
+                let given = excess.min(width.saturating_sub(LEAST));
+                *width -= given;
+                excess -= given;
+            }
+        }
+        widths
+    }
+
+    fn line(&self, row: &[Cell]) -> String {
+        let widths = self.widths.as_deref().unwrap_or_default();
+        let mut line = String::new();
+        let last = self.columns.len().saturating_sub(1);
+        for (index, (cell, column)) in row.iter().zip(&self.columns).enumerate() {
+            let width = widths.get(index).copied().unwrap_or(0);
+            let text = match (column.gives_way, self.room) {
+                (true, Some(_)) => cut(&cell.text, width),
+                _ => cell.text.clone(),
+            };
+            let fill = " ".repeat(width.saturating_sub(text.width()));
+            let painted = match self.painted {
+                true => cell.tone.paint(&text),
+                false => text,
+            };
+            match (column.right, index == last) {
+                (true, _) => line += &format!("{fill}{painted}"),
+                (false, true) => line += &painted,
+                (false, false) => line += &format!("{painted}{fill}"),
+            }
+            if index != last {
+                line += &" ".repeat(GAP);
+            }
+        }
+        format!("{}\n", line.trim_end())
+    }
+}
+
+/// Cuts what is too wide, and shows that something is missing.
+pub fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut taken = 0;
+    let mut short = String::new();
+    for c in text.chars() {
+        taken += c.width().unwrap_or(0);
+        if taken + 1 > width {
+            break;
+        }
+        short.push(c);
+    }
+    short + "…"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLUMNS: [Column; 3] = [
+        Column::words("NAME"),
+        Column::numbers("GPUS"),
+        Column::sentences("REASON"),
+    ];
+
+    fn row(name: &str, gpus: &str, reason: &str) -> Vec<Cell> {
+        vec![name.into(), gpus.into(), reason.into()]
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_the_first_rows() {
+        let mut table = Table::new(&COLUMNS, None, false);
+        assert_eq!(
+            table.lines(&[row("a-job", "8", ""), row("b", "16", "waits")]),
+            "NAME   GPUS  REASON\na-job     8\nb        16  waits\n"
+        );
+        assert_eq!(
+            table.lines(&[row("a-longer-name", "8", "x\ny")]),
+            "a-longer-name     8  x y\n"
+        );
+    }
+
+    #[test]
+    fn sentences_end_where_the_terminal_does() {
+        let mut table = Table::new(&COLUMNS, Some(30), false);
+        let text = table.lines(&[row("job", "8", "a reason that is far too long for it")]);
+        assert_eq!(text, "NAME  GPUS  REASON\njob      8  a reason that is …\n");
+        assert!(text.lines().all(|line| line.width() <= 30));
+    }
+
+    #[test]
+    fn wide_characters_count_twice() {
+        assert_eq!(cut("日本語です", 6), "日本…");
+        assert_eq!(cut("short", 6), "short");
+    }
+}
