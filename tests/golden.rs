@@ -78,7 +78,18 @@ fn served_with_every_setting() {
         (
             "all-deployment",
             [
-                &["-g", "16", "--port=8000", "--health-path=/health"],
+                &[
+                    "-g",
+                    "16",
+                    "--port=8000",
+                    "--health-path=/health",
+                    "--public",
+                    "--ingress=chat.example.org,nginx",
+                    "--autoscale=1-2",
+                    "--target-cpu=70",
+                    "--target-metric=queue_length=10",
+                    "--min-available=50%",
+                ],
                 &queued[..],
             ]
             .concat(),

@@ -3,7 +3,10 @@
 use clap::Args;
 
 use super::WorkloadArgs;
-use crate::plan::scale::Scale;
+use super::workload::list;
+use crate::plan::disruption::MinAvailable;
+use crate::plan::network::IngressHost;
+use crate::plan::scale::{MetricTarget, Scale};
 use crate::settings::{Settings, SettingsError, Switch};
 
 /// Flags of `kaiwo serve`.
@@ -53,9 +56,41 @@ pub struct ServeArgs {
     #[arg(long, value_name = "PATH", help_heading = "Network")]
     pub health_path: Option<String>,
 
-    /// Let Ray have between so many workers: 1-4; -g counts those of the most
-    #[arg(long, value_name = "MIN-MAX", help_heading = "GPUs")]
+    /// Make it public: the Service becomes a LoadBalancer
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          value_name = "BOOL", hide_possible_values = true, help_heading = "Network")]
+    pub public: Option<bool>,
+
+    /// Host under which an Ingress leads to it: HOST[,CLASS]
+    #[arg(long, value_name = "HOST", help_heading = "Network")]
+    pub ingress: Option<IngressHost>,
+
+    /// Have between so many pods: 1-4; -g counts those of the most. Ray scales
+    /// the workers of a RayService, a HorizontalPodAutoscaler a Deployment
+    #[arg(long, value_name = "MIN-MAX", help_heading = "Scaling")]
     pub autoscale: Option<Scale>,
+
+    /// Scale so that the pods use this percentage of their CPUs
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        allow_negative_numbers = true,
+        help_heading = "Scaling"
+    )]
+    pub target_cpu: Option<i64>,
+
+    /// Metrics to scale by.
+    #[arg(
+        help = "Scale so that this metric of the pods has this average: NAME=VALUE; may be repeated",
+        long,
+        value_name = "METRIC",
+        help_heading = "Scaling"
+    )]
+    pub target_metric: Vec<MetricTarget>,
+
+    /// Pods that draining a node has to leave: a number, or a part such as 50%
+    #[arg(long, value_name = "N|P%", help_heading = "Scaling")]
+    pub min_available: Option<MinAvailable>,
 
     /// Queue it: LocalQueue, or ClusterQueue to make one for
     #[arg(short, long, help_heading = "Queue")]
@@ -78,7 +113,12 @@ impl ServeArgs {
             instance_type: self.instance_type.clone(),
             port: self.port,
             health_path: self.health_path.clone(),
+            public: self.public.map(Switch),
+            ingress: self.ingress.clone(),
             autoscale: self.autoscale,
+            target_cpu: self.target_cpu,
+            target_metric: list(&self.target_metric),
+            min_available: self.min_available,
             queue: self.queue.clone(),
             ..self.workload.settings(local)?
         })

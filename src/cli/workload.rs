@@ -293,7 +293,7 @@ impl WorkloadArgs {
     }
 }
 
-fn list<T: Clone>(items: &[T]) -> Option<List<T>> {
+pub(super) fn list<T: Clone>(items: &[T]) -> Option<List<T>> {
     (!items.is_empty()).then(|| List(items.to_vec()))
 }
 

@@ -4,9 +4,13 @@ use serde_json::Value;
 
 /// Fields that the API server never fills in by itself: where kaiwo no longer
 /// writes one of these, it goes.
-const WRITTEN_BY_USERS: [&str; 9] = [
+const WRITTEN_BY_USERS: [&str; 13] = [
+    "behavior",
     "command",
     "imagePullSecrets",
+    "ingressClassName",
+    "initContainers",
+    "lifecycle",
     "livenessProbe",
     "nodeSelector",
     "ports",

@@ -117,11 +117,24 @@ impl Needed<'_> {
             Some(WorkloadKind::RayService) => (crate::k8s::RAY_GROUP, "rayclusters"),
             _ => return Vec::new(),
         };
-        vec![
+        let companions = super::update::COMPANIONS.map(|(api_version, kind)| {
+            let resource = crate::k8s::Resource::known(api_version, kind);
+            let group = api_version.split_once('/').map_or("", |(group, _)| group);
+            (group, resource.plural)
+        });
+        let listed = companions
+            .iter()
+            .filter(|(group, _)| !group.is_empty())
+            .map(|(group, plural)| {
+                json!({"apiGroups": [group], "resources": [plural], "verbs": ["list", "delete"]})
+            });
+        let mut rights = vec![
             json!({"apiGroups": [""], "resources": ["configmaps", "services"], "verbs": ["list", "delete"]}),
             json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}),
             json!({"apiGroups": [group], "resources": [parts], "verbs": ["list"]}),
-        ]
+        ];
+        rights.extend(listed);
+        rights
     }
 }
 

@@ -18,6 +18,15 @@ use crate::render::manifest::Manifest;
 /// object, too.
 const ATTEMPTS: usize = 5;
 
+/// What kaiwo's own templates make beside a service, and what a later version
+/// may do without.
+pub(super) const COMPANIONS: [(&str, &str); 4] = [
+    ("v1", "Service"),
+    ("networking.k8s.io/v1", "Ingress"),
+    ("autoscaling/v2", "HorizontalPodAutoscaler"),
+    ("policy/v1", "PodDisruptionBudget"),
+];
+
 impl<'a> Submission<'a> {
     /// Makes the workload what the manifests say, with the uploads it now
     /// needs, and removes those that nothing refers to any more.
@@ -66,7 +75,11 @@ impl<'a> Submission<'a> {
         if !own {
             return Err(occupied(companion));
         }
-        match self.cluster.patch(companion, companion.value()).await {
+        match self
+            .cluster
+            .patch(companion, &patch(companion, &found))
+            .await
+        {
             Ok(_) => Ok(()),
             Err(source) => Err(failed("change", companion, source)),
         }
@@ -96,28 +109,29 @@ impl<'a> Submission<'a> {
         Ok(())
     }
 
-    /// Removes what an earlier version had and this one has not: Services, and
-    /// uploads unless a pod, or what makes pods, still refers to them. Who may
+    /// Removes what an earlier version had and this one has not: Services and
+    /// the like, and uploads unless a pod, or what makes pods, still refers to them. Who may
     /// not look does without.
     async fn remove_stale(&self, old: &Existing) -> Result<(), SubmissionError> {
         let workload = &self.manifests.workload;
-        let current: BTreeSet<&str> = self.manifests.owned().map(Manifest::name).collect();
+        let owned = self.manifests.owned();
+        let current: BTreeSet<(&str, &str)> = owned
+            .map(|manifest| (manifest.kind(), manifest.name()))
+            .collect();
         let instance = format!("{}={}", k8s::APP_INSTANCE_LABEL, workload.name());
         let mut referring: Option<Option<Vec<String>>> = None;
-        for (kind, selector) in [
-            ("Service", instance.clone()),
-            (
-                "ConfigMap",
-                format!("{instance},{}=upload", k8s::APP_COMPONENT_LABEL),
-            ),
-        ] {
-            let resource = Resource::known("v1", kind);
-            let Some(found) = self.list_if_allowed(&resource, &selector).await? else {
+        let uploads = format!("{instance},{}=upload", k8s::APP_COMPONENT_LABEL);
+        let companions = COMPANIONS
+            .iter()
+            .map(|(api_version, kind)| (*api_version, *kind, &instance));
+        for (api_version, kind, selector) in companions.chain([("v1", "ConfigMap", &uploads)]) {
+            let resource = Resource::known(api_version, kind);
+            let Some(found) = self.list_if_allowed(&resource, selector).await? else {
                 continue;
             };
             for object in found {
                 let name = object["metadata"]["name"].as_str().unwrap_or_default();
-                let stale = !current.contains(name)
+                let stale = !current.contains(&(kind, name))
                     && owners(&object).any(|uid| uid == old.uid())
                     && annotation_of(&object, k8s::DIGEST_ANNOTATION).is_some();
                 if !stale {
@@ -193,6 +207,22 @@ impl<'a> Submission<'a> {
     }
 }
 
+/// Returns what makes of `found` what the companion says. A merge patch keeps
+/// what it does not name; of these kinds the API server fills in no field of the
+/// specification by itself, so that what is not named was there before.
+fn patch(companion: &Manifest, found: &Value) -> Value {
+    let mut patch = companion.value().clone();
+    let whole = ["Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget"];
+    if whole.contains(&companion.kind())
+        && let (Some(spec), Some(live)) = (patch["spec"].as_object_mut(), found["spec"].as_object())
+    {
+        for field in live.keys() {
+            spec.entry(field).or_insert(Value::Null);
+        }
+    }
+    patch
+}
+
 /// Returns why Kueue would not let the service become what `manifest` says in
 /// place, if so. A LocalQueue named `default` takes what names none.
 pub fn obstacle(manifest: &Manifest, live: &Value) -> Option<Relation> {
@@ -232,12 +262,17 @@ fn cluster_changes(new: &Value, live: &Value) -> Vec<Change> {
 /// RayService that Kueue has admitted, with what it has written there.
 fn merged(manifest: &Manifest, mut live: Value) -> Value {
     let new = manifest.value();
+    let replicas = live["spec"]["replicas"].take();
     if is_queued_ray(&live) && cluster_changes(new, &live).is_empty() {
         let cluster = live["spec"]["rayClusterConfig"].take();
         live["spec"] = new["spec"].clone();
         live["spec"]["rayClusterConfig"] = cluster;
     } else {
         live["spec"] = new["spec"].clone();
+    }
+    // Left out, they are those of whatever scales the workload.
+    if new["spec"]["replicas"].is_null() && !replicas.is_null() {
+        live["spec"]["replicas"] = replicas;
     }
     for field in ["labels", "annotations"] {
         let Some(pairs) = new["metadata"][field].as_object() else {
@@ -297,6 +332,42 @@ mod tests {
                 "spec": {"replicas": 2},
             })
         );
+    }
+
+    #[test]
+    fn replicas_that_are_left_out_stay() {
+        let live = json!({"metadata": {"uid": "u"}, "spec": {"replicas": 3, "paused": true}});
+        let after = merged(&manifest(json!({"minReadySeconds": 1})), live);
+        assert_eq!(
+            after["spec"],
+            json!({"replicas": 3, "minReadySeconds": 1}),
+            "a default of 1 would end the other pods"
+        );
+        assert_eq!(
+            changes(&manifest(json!({})), &json!({"spec": {"replicas": 3}})),
+            []
+        );
+    }
+
+    #[test]
+    fn what_a_companion_no_longer_has_goes() {
+        let ingress = Manifest::new(json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "a"},
+            "spec": {"rules": []},
+        }))
+        .unwrap();
+        let found = json!({"spec": {"ingressClassName": "nginx", "rules": [1]}});
+        let patch = super::patch(&ingress, &found);
+        assert_eq!(
+            patch["spec"],
+            json!({"ingressClassName": null, "rules": []})
+        );
+        let service = Manifest::new(json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"ports": []},
+        }))
+        .unwrap();
+        let patch = super::patch(&service, &json!({"spec": {"clusterIP": "10.0.0.1"}}));
+        assert_eq!(patch["spec"], json!({"ports": []}), "the API server's own");
     }
 
     /// A RayService whose workers have this image, as Kueue has admitted it.

@@ -82,6 +82,9 @@ impl<'a> Mode<'a> {
                 self.ui.warn(warning);
             }
         }
+        for warning in plan.warnings() {
+            self.ui.warn(warning);
+        }
         Ok(manifests)
     }
 

@@ -3,7 +3,8 @@
 use crate::cli::ServeArgs;
 use crate::error::{CommandError, ErrorClass};
 use crate::plan::name::WorkloadKind;
-use crate::plan::request::{Serving, WorkloadRequest};
+use crate::plan::request::WorkloadRequest;
+use crate::plan::serving::Serving;
 use crate::plan::{Refusal, kaito};
 use crate::settings::{Merged, Origin, OutputFormat, Sourced};
 use crate::ui::Ui;
@@ -56,7 +57,7 @@ pub fn request(
     }
     // The GPUs are those of the service at its busiest.
     if let Some(scale) = scale {
-        request.gpus.replicas = Some(scale.max);
+        request.gpus = request.gpus.scaled(scale)?;
     }
     Ok(request)
 }
@@ -87,9 +88,8 @@ fn check_scale(settings: &Merged, intent: &Intent) -> Result<(), Refusal> {
             scale.value, scale.origin
         ))
     };
-    if intent.kind != WorkloadKind::RayService {
-        return Err(wrong("only a RayService is scaled, by Ray itself")
-            .hint("leave --autoscale away, or add --ray"));
+    if intent.kind == WorkloadKind::Workspace {
+        return Err(wrong("KAITO does not scale a Workspace").hint("leave --autoscale away"));
     }
     if let Some(replicas) = &settings.replicas {
         return Err(wrong(&format!(
@@ -99,7 +99,7 @@ fn check_scale(settings: &Merged, intent: &Intent) -> Result<(), Refusal> {
         .hint("keep one of --autoscale and --replicas"));
     }
     // What Ray adds later was never counted (Kueue v0.18, without elastic jobs).
-    if intent.queue.is_some() {
+    if intent.queue.is_some() && intent.kind == WorkloadKind::RayService {
         return Err(wrong("Kueue admits a RayService as a whole, of one size")
             .hint("keep one of --autoscale and -q"));
     }
@@ -180,11 +180,6 @@ fn serving(
         .hint(format!("write --health-path /{}", path.value))
         .into());
     }
-    if kind == WorkloadKind::Deployment && health_path.is_some() && port.is_none() {
-        return Err(Refusal::new("probes need the port they ask")
-            .hint("add --port 8000")
-            .into());
-    }
     let elsewhere = match kind {
         WorkloadKind::RayService => {
             Some("KubeRay makes the Services of a RayService, on port 8000")
@@ -241,7 +236,9 @@ fn serving(
         // Said in a file for the Workspaces among a user's services.
         (_, Some(_)) => {}
     }
-    Ok(Serving {
+    check_kind(settings, kind)?;
+    let of_deployment = kind == WorkloadKind::Deployment;
+    let serving = Serving {
         port,
         health_path: health_path.map(|path| path.value.clone()),
         serve_config,
@@ -253,7 +250,54 @@ fn serving(
         instance_type: instance_type
             .filter(|_| kind == WorkloadKind::Workspace)
             .map(|instance| instance.value.clone()),
-    })
+        target_cpu: value_if(of_deployment, &settings.target_cpu),
+        target_metrics: value_if(of_deployment, &settings.target_metric)
+            .map(|list| list.0)
+            .unwrap_or_default(),
+        public: kind != WorkloadKind::RayService && is_on(&settings.public),
+        ingress: value_if(of_deployment, &settings.ingress),
+        min_available: value_if(of_deployment, &settings.min_available),
+    };
+    serving.check(kind)?;
+    Ok(serving)
+}
+
+fn value_if<T: Clone>(applies: bool, setting: &Option<Sourced<T>>) -> Option<T> {
+    let sourced = setting.as_ref().filter(|_| applies)?;
+    Some(sourced.value.clone())
+}
+
+/// Checks that nothing is asked of a kind which only another has. What a user's
+/// own file says is said of the services that can have it.
+fn check_kind(settings: &Merged, kind: WorkloadKind) -> Result<(), Refusal> {
+    fn origin<T>(setting: &Option<Sourced<T>>) -> Option<&Origin> {
+        let sourced = setting.as_ref()?;
+        Some(&sourced.origin).filter(|origin| !matches!(origin, Origin::User(_)))
+    }
+    let why = match kind {
+        WorkloadKind::RayService => "KubeRay makes the Services of a RayService, Ray scales it",
+        WorkloadKind::Workspace => "KAITO makes the Service and the pods of a Workspace",
+        _ => return Ok(()),
+    };
+    let public = origin(&settings.public)
+        .filter(|_| kind == WorkloadKind::RayService && is_on(&settings.public));
+    let given = [
+        ("public", public),
+        ("ingress", origin(&settings.ingress)),
+        ("target-cpu", origin(&settings.target_cpu)),
+        ("target-metric", origin(&settings.target_metric)),
+        ("min-available", origin(&settings.min_available)),
+    ];
+    let found = given
+        .into_iter()
+        .find_map(|(flag, origin)| Some((flag, origin?)));
+    match found {
+        None => Ok(()),
+        Some((flag, origin)) => Err(Refusal::new(format!(
+            "--{flag} (from {origin}) is for a Deployment: {why}"
+        ))
+        .hint(format!("leave --{flag} away"))),
+    }
 }
 
 fn port(Sourced { value, origin }: &Sourced<i64>) -> Result<u16, Refusal> {

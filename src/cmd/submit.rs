@@ -4,7 +4,8 @@ use crate::cli::SubmitArgs;
 use crate::error::CommandError;
 use crate::plan::Refusal;
 use crate::plan::name::WorkloadKind;
-use crate::plan::request::{Serving, WorkloadRequest};
+use crate::plan::request::WorkloadRequest;
+use crate::plan::serving::Serving;
 use crate::settings::{Merged, OutputFormat};
 use crate::ui::Ui;
 

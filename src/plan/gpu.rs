@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Refusal;
+use super::scale::Scale;
 
 /// Pods of a workload and the GPUs of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -70,6 +71,21 @@ impl GpuRequest {
         self.counts().any(|gpus| gpus > 0)
     }
 
+    /// Returns the request of a service that is scaled: its GPUs are those of
+    /// the most replicas.
+    ///
+    /// # Errors
+    /// [`Refusal`] if these cannot share them evenly.
+    pub fn scaled(mut self, scale: Scale) -> Result<Self, Refusal> {
+        if let (Some(total), None) = (self.total, self.gpus_per_replica)
+            && total > 0
+        {
+            even(total, scale.max, &format!("--autoscale {scale}"))?;
+        }
+        self.replicas = Some(scale.max);
+        Ok(self)
+    }
+
     /// Splits the request over nodes of `per_node` GPUs each.
     ///
     /// A total alone becomes one pod if a node holds it, else pods of its
@@ -105,7 +121,11 @@ impl GpuRequest {
                 "--replicas × --gpus-per-replica",
             )?,
             (Some(replicas), None, _) => {
-                let gpus_per_replica = even(self.total.unwrap_or(0), replicas, "--replicas")?;
+                let gpus_per_replica = even(
+                    self.total.unwrap_or(0),
+                    replicas,
+                    &format!("--replicas {replicas}"),
+                )?;
                 GpuLayout {
                     replicas,
                     gpus_per_replica,
@@ -113,9 +133,12 @@ impl GpuRequest {
             }
             (None, Some(gpus_per_replica), _) => {
                 let replicas = match self.total {
-                    Some(total) if gpus_per_replica > 0 => {
-                        even(total, gpus_per_replica, "--gpus-per-replica")?.max(1)
-                    }
+                    Some(total) if gpus_per_replica > 0 => even(
+                        total,
+                        gpus_per_replica,
+                        &format!("--gpus-per-replica {gpus_per_replica}"),
+                    )?
+                    .max(1),
                     _ => 1,
                 };
                 self.stated(replicas, gpus_per_replica, "--gpus-per-replica")?

@@ -5,6 +5,7 @@
 pub mod capacity;
 pub mod claim;
 pub mod cohort;
+pub mod disruption;
 pub mod facts;
 pub mod flavor;
 pub mod forecast;
@@ -12,6 +13,7 @@ pub mod gpu;
 pub mod image;
 pub mod kaito;
 pub mod name;
+pub mod network;
 pub mod placement;
 pub mod pod;
 pub mod queue;
@@ -19,6 +21,7 @@ pub mod request;
 pub mod resources;
 pub mod scale;
 pub mod service;
+pub mod serving;
 pub mod taint;
 #[cfg(test)]
 mod testing;
@@ -160,6 +163,7 @@ impl Plan {
         } = shape;
         name::check_length(&request.name, request.kind, layout.replicas)?;
         request.lifetime.check(request.kind)?;
+        request.serving.check_replicas(layout.replicas)?;
         let vendor = resource.as_deref().map(Vendor::of);
         let image = image::choose(&request, vendor, layout.total() > 0)?;
         Ok(Self {
@@ -176,6 +180,12 @@ impl Plan {
             assumptions: Vec::new(),
             request,
         })
+    }
+
+    /// Returns what is likely not meant, and can be all the same.
+    pub fn warnings(&self) -> Vec<String> {
+        let budget = self.request.serving.drains_blocked(self.layout.replicas);
+        budget.into_iter().collect()
     }
 
     /// Returns whether the workload is a Job of several pods, which find one

@@ -7,7 +7,7 @@ use super::Refusal;
 use super::gpu::GpuRequest;
 use super::name::WorkloadKind;
 use super::pod::{PodSettings, Seconds};
-use super::scale::Scale;
+use super::serving::Serving;
 use crate::workload::custom::{CustomConfig, CustomTemplate};
 use crate::workload::entrypoint::Script;
 use crate::workload::env_file::Environment;
@@ -95,25 +95,6 @@ pub struct WorkloadRequest {
     pub force: bool,
 }
 
-/// What only services have.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Serving {
-    /// Port the container listens on.
-    pub port: Option<u16>,
-    /// Path that answers once it is ready.
-    pub health_path: Option<String>,
-    /// Configuration of Ray Serve, as the user wrote it.
-    pub serve_config: Option<String>,
-    /// Model of KAITO's catalogue.
-    pub model: Option<String>,
-    /// Virtual machines that KAITO makes.
-    pub instance_type: Option<String>,
-    /// Bounds between which Ray scales the replicas.
-    #[serde(skip_serializing_if = "is_default")]
-    pub autoscale: Option<Scale>,
-}
-
 /// When a CronJob starts its Jobs: five fields of cron, in the time zone of the
 /// cluster's controller manager.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -156,7 +137,7 @@ impl Schedule {
     }
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 

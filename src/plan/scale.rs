@@ -1,11 +1,13 @@
-//! How many replicas a service may have at its least and at its busiest.
+//! How many replicas a service may have at its least and at its busiest, and by
+//! what a HorizontalPodAutoscaler chooses between them.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde_json::json;
 
-use crate::schema::Schema;
+use crate::quantity::Quantity;
+use crate::schema::{self, Schema};
 use crate::yaml::{deserialize_from_text, serialize_as_text};
 
 /// Bounds of the replicas of a service: `1-5`.
@@ -51,9 +53,88 @@ impl Schema for Scale {
     }
 }
 
+/// A metric of the pods, and what each of them is to have on the average:
+/// `NAME=VALUE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricTarget {
+    /// Name of the metric, as `custom.metrics.k8s.io` serves it.
+    pub name: String,
+    /// Average over the pods.
+    pub value: Quantity,
+}
+
+impl FromStr for MetricTarget {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| format!("{text:?} is not NAME=VALUE: {why}");
+        let (name, value) = text.split_once('=').ok_or_else(|| wrong("it has no ="))?;
+        // It becomes a segment of a path (autoscaling/v2, IsValidPathSegmentName).
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_-.:".contains(c);
+        if name.is_empty() || !name.chars().all(plain) || matches!(name, "." | "..") {
+            return Err(wrong("the first part cannot name a metric"));
+        }
+        let value: Quantity = value
+            .parse()
+            .map_err(|_| wrong("the second part is no number such as 10 or 500m"))?;
+        if value <= Quantity::default() {
+            return Err(wrong("the value must be more than 0"));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            value,
+        })
+    }
+}
+
+impl fmt::Display for MetricTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.name, self.value)
+    }
+}
+
+deserialize_from_text!(MetricTarget);
+serialize_as_text!(MetricTarget);
+
+impl Schema for MetricTarget {
+    fn schema() -> serde_json::Value {
+        let pattern =
+            r"^[A-Za-z0-9_.:-]+=\+?[0-9]*\.?[0-9]*(n|u|m|k|[MGTPE]|[KMGTPE]i|[eE][-+]?[0-9]+)?$";
+        schema::text(pattern, &["queue_length=10"])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn targets_of_metrics() {
+        let target: MetricTarget = "vllm:num_requests_waiting=5".parse().unwrap();
+        assert_eq!(target.name, "vllm:num_requests_waiting");
+        assert_eq!(target.to_string(), "vllm:num_requests_waiting=5");
+        for (text, said) in [
+            ("queue", "\"queue\" is not NAME=VALUE: it has no ="),
+            (
+                "=5",
+                "\"=5\" is not NAME=VALUE: the first part cannot name a metric",
+            ),
+            (
+                "a/b=5",
+                "\"a/b=5\" is not NAME=VALUE: the first part cannot name a metric",
+            ),
+            (
+                "a=many",
+                "\"a=many\" is not NAME=VALUE: the second part is no number such as 10 or 500m",
+            ),
+            (
+                "a=0",
+                "\"a=0\" is not NAME=VALUE: the value must be more than 0",
+            ),
+        ] {
+            assert_eq!(text.parse::<MetricTarget>().unwrap_err(), said);
+        }
+    }
 
     #[test]
     fn bounds_are_read_and_checked() {

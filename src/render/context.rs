@@ -10,6 +10,7 @@ use super::environment::{EnvVarContext, env_vars, literal};
 use super::support;
 use crate::plan::Plan;
 use crate::plan::claim::ClaimMount;
+use crate::plan::disruption::MinAvailable;
 use crate::plan::kaito;
 use crate::plan::name::WorkloadKind;
 use crate::plan::pod::PodSettings;
@@ -191,10 +192,21 @@ pub struct Scheduling {
     /// Virtual machines that KAITO makes, or nothing.
     #[serde(rename = "InstanceType")]
     pub instance_type: Option<String>,
-    /// Least of the replicas that Ray may scale, or nothing where their number
-    /// is fixed; [`Scheduling::calculated_replicas`] is the most.
+    /// Least of the replicas that are scaled, or nothing where their number is
+    /// fixed; [`Scheduling::calculated_replicas`] is the most.
     #[serde(rename = "MinReplicas")]
     pub min_replicas: Option<i64>,
+    /// Percentage of their CPUs that the pods of a Deployment are to use, or
+    /// nothing.
+    #[serde(rename = "TargetCPU")]
+    pub target_cpu: Option<i64>,
+    /// Metrics by which the pods of a Deployment are scaled.
+    #[serde(rename = "TargetMetrics")]
+    pub target_metrics: Vec<MetricContext>,
+    /// Pods that evictions have to leave, as a number or a percentage; or
+    /// nothing.
+    #[serde(rename = "MinAvailable")]
+    pub min_available: Option<serde_json::Value>,
     /// Labels by which KAITO chooses or makes nodes; empty for other kinds.
     #[serde(rename = "LabelSelector")]
     pub label_selector: BTreeMap<String, String>,
@@ -231,6 +243,16 @@ pub struct Scheduling {
     /// Resources of KubeRay's submitter pod.
     #[serde(rename = "Submitter")]
     pub submitter: ResourcesContext,
+}
+
+/// A metric, and its average over the pods.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct MetricContext {
+    /// Its name.
+    pub name: String,
+    /// What each pod is to have on the average.
+    pub value: Quantity,
 }
 
 /// Resources of one pod.
@@ -274,6 +296,20 @@ pub struct Workload {
     pub port: Option<u16>,
     /// Path of its probes, or nothing.
     pub health_path: Option<String>,
+    /// Whether a load balancer makes it public.
+    pub public: bool,
+    /// Host under which an Ingress leads to it, or nothing.
+    pub ingress: Option<IngressContext>,
+}
+
+/// A host of an Ingress.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct IngressContext {
+    /// The host.
+    pub host: String,
+    /// The IngressClass, or nothing for the default.
+    pub class: Option<String>,
 }
 
 /// The queue.
@@ -293,7 +329,7 @@ impl<'a> TemplateContext<'a> {
     /// identifies this run.
     pub fn new(plan: &'a Plan, parts: &[UploadPart<'_>], submission: Option<&str>) -> Self {
         let request = &plan.request;
-        let pods = &request.pods;
+        let (pods, serving) = (&request.pods, &request.serving);
         let command = command(request);
         Self {
             meta: Meta {
@@ -339,8 +375,18 @@ impl<'a> TemplateContext<'a> {
                         .chain(plan.node_selector.clone())
                         .collect(),
                 },
-                instance_type: request.serving.instance_type.clone(),
-                min_replicas: request.serving.autoscale.map(|scale| scale.min),
+                instance_type: serving.instance_type.clone(),
+                min_replicas: serving.autoscale.map(|scale| scale.min),
+                target_cpu: serving.target_cpu,
+                target_metrics: serving
+                    .target_metrics
+                    .iter()
+                    .map(|target| MetricContext {
+                        name: target.name.clone(),
+                        value: target.value,
+                    })
+                    .collect(),
+                min_available: serving.min_available.map(MinAvailable::to_json),
                 label_selector: label_selector(request),
                 head_node_selector: pods.node_selector.clone(),
                 tolerations: tolerations(pods),
@@ -365,14 +411,19 @@ impl<'a> TemplateContext<'a> {
                 command: command.iter().map(|word| literal(word)).collect(),
                 ray_version: request.ray_version.clone(),
                 api_version: plan.api_version.clone(),
-                serveconfig: request.serving.serve_config.clone(),
+                serveconfig: serving.serve_config.clone(),
                 port: port(request),
-                health_path: request.serving.health_path.clone(),
+                health_path: serving.health_path.clone(),
+                public: serving.public,
+                ingress: serving.ingress.as_ref().map(|ingress| IngressContext {
+                    host: ingress.host.clone(),
+                    class: ingress.class.clone(),
+                }),
             },
             workload_meta: WorkloadMeta {
                 queue: plan.local_queue.clone(),
                 priority_class: request.priority_class.clone(),
-                model: request.serving.model.clone(),
+                model: serving.model.clone(),
             },
             custom: &request.custom,
         }

@@ -241,9 +241,21 @@ impl ManifestSet {
     #[must_use]
     pub fn renamed(&self, name: &str) -> Self {
         let old = self.workload.name();
-        let rename = |manifest: &Manifest| match manifest.name() == old {
-            true => manifest.renamed(name),
-            false => manifest.clone(),
+        let rename = |manifest: &Manifest| {
+            let mut renamed = match manifest.name() == old {
+                true => manifest.renamed(name),
+                false => manifest.clone(),
+            };
+            // Controllers refuse a second Ingress for the host of the first.
+            if renamed.kind() == "Ingress" {
+                let rules = renamed.object["spec"]["rules"].as_array_mut();
+                for rule in rules.into_iter().flatten() {
+                    if let Some(host) = rule["host"].as_str() {
+                        rule["host"] = json!(format!("{name}.{}", host.trim_start_matches("*.")));
+                    }
+                }
+            }
+            renamed
         };
         Self {
             companions: self.companions.iter().map(rename).collect(),

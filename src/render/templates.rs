@@ -17,7 +17,7 @@ use crate::yaml;
 
 /// Templates that are included in others come first, because Tera checks
 /// that what is included exists.
-const TEMPLATES: [(&str, &str); 18] = [
+const TEMPLATES: [(&str, &str); 19] = [
     (
         "queue_labels.yaml.tera",
         include_str!("../../templates/queue_labels.yaml.tera"),
@@ -49,6 +49,10 @@ const TEMPLATES: [(&str, &str); 18] = [
     (
         "components.tera",
         include_str!("../../templates/components.tera"),
+    ),
+    (
+        "companion_metadata.yaml.tera",
+        include_str!("../../templates/companion_metadata.yaml.tera"),
     ),
     (
         "service.yaml.tera",

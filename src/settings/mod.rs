@@ -22,8 +22,10 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use crate::plan::claim::{ClaimMount, Storage};
+use crate::plan::disruption::MinAvailable;
+use crate::plan::network::IngressHost;
 use crate::plan::pod::{Seconds, SecretName};
-use crate::plan::scale::Scale;
+use crate::plan::scale::{MetricTarget, Scale};
 use crate::plan::taint::Toleration;
 use crate::quantity::{ByteSize, Quantity};
 use crate::schema::{Schema, camel_case, or_null};
@@ -279,8 +281,19 @@ settings! {
         port: i64 = "KAIWO_PORT";
         /// Path under which a service says that it is ready.
         health_path: String = "KAIWO_HEALTH_PATH";
+        /// Whether a load balancer makes a service public.
+        public: Switch = "KAIWO_PUBLIC";
+        /// Host under which an Ingress leads to a service: `HOST[,CLASS]`.
+        ingress: IngressHost = "KAIWO_INGRESS";
         /// Bounds of the replicas of a service: `MIN-MAX`.
         autoscale: Scale = "KAIWO_AUTOSCALE";
+        /// Percentage of their CPUs that the pods of a service are to use.
+        target_cpu: i64 = "KAIWO_TARGET_CPU";
+        /// Metrics by which a service is scaled: `NAME=VALUE`, the average over
+        /// its pods.
+        target_metric: List<MetricTarget> = "KAIWO_TARGET_METRIC";
+        /// Pods of a service that evictions have to leave: `N` or `P%`.
+        min_available: MinAvailable = "KAIWO_MIN_AVAILABLE";
         /// Most bytes that are uploaded.
         upload_limit: ByteSize = "KAIWO_UPLOAD_LIMIT";
         /// Whether to queue what cannot be admitted now.

@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::error::CommandError;
 use crate::plan::Plan;
 use crate::plan::forecast::{Forecast, Lack};
-use crate::plan::request::{Serving, WorkloadRequest};
+use crate::plan::request::WorkloadRequest;
+use crate::plan::serving::Serving;
 use crate::plan::vendor::is_gpu_resource;
 use crate::render::manifest::{Manifest, ManifestSet};
 use crate::settings::DryRun;
@@ -42,7 +43,11 @@ pub fn forecast(plan: &Plan) -> String {
         }
     }
     if let Some(scale) = request.serving.autoscale {
-        parts.push(format!("{} to {} workers", scale.min, scale.max));
+        let pods = match request.kind.is_ray() {
+            true => "workers",
+            false => "pods",
+        };
+        parts.push(format!("{} to {} {pods}", scale.min, scale.max));
     }
     if let Some(instance) = &request.serving.instance_type {
         parts.push(format!("on {instance}"));

@@ -108,7 +108,7 @@ fn a_priority_is_one_in_a_queue() {
 }
 
 #[test]
-fn only_what_ray_scales_is_scaled() {
+fn a_rayservice_is_scaled_by_ray() {
     let sandbox = Sandbox::new();
     sandbox.write("w/serveconfig", "applications: []\n");
     let serve = |arguments: &[&str]| {
@@ -140,9 +140,10 @@ fn only_what_ray_scales_is_scaled() {
     ] {
         let _ = serve(arguments).exits(3).says(said);
     }
+    let instance = "--instance-type=Standard_NC24ads_A100_v4";
     let _ = sandbox
-        .kaiwo(&["serve", "-i", "x", "-d", "--autoscale", "1-2"])
+        .kaiwo(&["serve", "-m", "phi-4", instance, "-d", "--autoscale", "1-2"])
         .exits(3)
-        .says("only a RayService is scaled");
+        .says("KAITO does not scale a Workspace");
     let _ = serve(&["--autoscale", "2-1"]).exits(2).says("try 1-2");
 }

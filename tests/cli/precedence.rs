@@ -429,8 +429,16 @@ fn served<'a>(documents: &'a [Value], pointer: &str) -> &'a Value {
     service.pointer(pointer).unwrap_or(&Value::Null)
 }
 
+/// Returns a field of what goes with a service.
+fn made<'a>(documents: &'a [Value], kind: &str, pointer: &str) -> &'a Value {
+    let object = documents.iter().find(|document| document["kind"] == kind);
+    object
+        .and_then(|object| object.pointer(pointer))
+        .unwrap_or(&Value::Null)
+}
+
 /// What only services have.
-const OF_SERVICES: [Setting; 4] = [
+const OF_SERVICES: [Setting; 10] = [
     Setting {
         flag: "--kaito",
         variable: "KAIWO_KAITO",
@@ -473,6 +481,76 @@ const OF_SERVICES: [Setting; 4] = [
                 d,
                 "/spec/template/spec/containers/0/readinessProbe/httpGet/path",
             ) == v
+        },
+    },
+    Setting {
+        flag: "--public",
+        variable: "KAIWO_PUBLIC",
+        key: "public",
+        values: ["true", "false"],
+        pair: None,
+        extra: &["--port=8000"],
+        shows: |d, v| (made(d, "Service", "/spec/type") == "LoadBalancer") == (v == "true"),
+    },
+    Setting {
+        flag: "--ingress",
+        variable: "KAIWO_INGRESS",
+        key: "ingress",
+        values: ["a.example.org", "b.example.org"],
+        pair: None,
+        extra: &["--port=8000"],
+        shows: |d, v| made(d, "Ingress", "/spec/rules/0/host") == v,
+    },
+    Setting {
+        flag: "--autoscale",
+        variable: "KAIWO_AUTOSCALE",
+        key: "autoscale",
+        values: ["1-5", "1-6"],
+        pair: None,
+        extra: &["--target-cpu=70"],
+        shows: |d, v| {
+            let most = made(d, "HorizontalPodAutoscaler", "/spec/maxReplicas");
+            v.ends_with(&most.to_string())
+        },
+    },
+    Setting {
+        flag: "--target-cpu",
+        variable: "KAIWO_TARGET_CPU",
+        key: "targetCpu",
+        values: ["70", "80"],
+        pair: None,
+        extra: &["--autoscale=1-5"],
+        shows: |d, v| {
+            let target = "/spec/metrics/0/resource/target/averageUtilization";
+            made(d, "HorizontalPodAutoscaler", target).to_string() == v
+        },
+    },
+    Setting {
+        flag: "--target-metric",
+        variable: "KAIWO_TARGET_METRIC",
+        key: "targetMetric",
+        values: ["queue=1", "backlog=1"],
+        pair: None,
+        extra: &["--autoscale=1-5"],
+        shows: |d, v| {
+            let name = made(
+                d,
+                "HorizontalPodAutoscaler",
+                "/spec/metrics/0/pods/metric/name",
+            );
+            v.strip_suffix("=1") == name.as_str()
+        },
+    },
+    Setting {
+        flag: "--min-available",
+        variable: "KAIWO_MIN_AVAILABLE",
+        key: "minAvailable",
+        values: ["1", "50%"],
+        pair: None,
+        extra: &["--replicas=2"],
+        shows: |d, v| {
+            let least = made(d, "PodDisruptionBudget", "/spec/minAvailable");
+            least.to_string().trim_matches('"') == v
         },
     },
 ];

@@ -95,6 +95,101 @@ fn what_cannot_be_served() {
             "probes need the port they ask",
             "--port 8000",
         ),
+        (
+            &["-p", "chat", "--public"],
+            "--public leads to a Service, which needs the port",
+            "--port 8000",
+        ),
+        (
+            &["-p", "chat", "--ingress", "chat.example.org"],
+            "--ingress leads to a Service, which needs the port",
+            "--port 8000",
+        ),
+        (
+            &["-p", "llm", "--ray", "--public"],
+            "--public (from the command line) is for a Deployment: KubeRay makes the Services",
+            "leave --public away",
+        ),
+        (
+            &["-p", "llm", "--ray", "--ingress", "chat.example.org"],
+            "--ingress (from the command line) is for a Deployment",
+            "leave --ingress away",
+        ),
+        // Scaling
+        (
+            &["-p", "chat", "--autoscale", "1-5"],
+            "--autoscale needs to know by what: CPUs, or a metric of the pods",
+            "--target-cpu 70",
+        ),
+        (
+            &["-p", "chat", "--autoscale", "0-5", "--target-cpu", "70"],
+            "--autoscale 0-5: a HorizontalPodAutoscaler keeps at least one pod",
+            "--autoscale 1-5",
+        ),
+        (
+            &["-p", "chat", "--target-cpu", "70"],
+            "--target-cpu says when to scale, and nothing between which bounds",
+            "--autoscale 1-5",
+        ),
+        (
+            &["-p", "chat", "--target-metric", "queue=10"],
+            "--target-metric says when to scale, and nothing between which bounds",
+            "--autoscale 1-5",
+        ),
+        (
+            &["-p", "chat", "--autoscale", "1-5", "--target-cpu=-1"],
+            "--target-cpu -1 is no percentage of the CPUs that a pod has",
+            "--target-cpu 70",
+        ),
+        (
+            &[
+                "-p",
+                "chat",
+                "--autoscale=1-5",
+                "--target-metric=a=1",
+                "--target-metric=a=2",
+            ],
+            "--target-metric a is given twice",
+            "keep one",
+        ),
+        (
+            &[
+                "-p",
+                "chat",
+                "--autoscale=1-5",
+                "--target-cpu=70",
+                "--replicas=2",
+            ],
+            "the number of replicas is fixed (from the command line)",
+            "keep one of --autoscale and --replicas",
+        ),
+        (
+            &[
+                "-p",
+                "chat",
+                "-g",
+                "1",
+                "--autoscale=1-5",
+                "--target-cpu=70",
+            ],
+            "1 GPUs do not divide evenly by --autoscale 1-5",
+            "try -g 5",
+        ),
+        (
+            &["-p", "chat", "--min-available", "2"],
+            "--min-available 2 is more than there ever are: 1 pod",
+            "--replicas 2",
+        ),
+        (
+            &["-p", "llm", "--ray", "--target-cpu", "70"],
+            "--target-cpu (from the command line) is for a Deployment",
+            "leave --target-cpu away",
+        ),
+        (
+            &["-p", "llm", "--ray", "--min-available", "1"],
+            "--min-available (from the command line) is for a Deployment",
+            "leave --min-available away",
+        ),
         // KAITO
         (
             &["-p", "chat", "--kaito"],
@@ -199,6 +294,10 @@ fn words_that_are_no_numbers_are_the_command_lines_fault() {
         &["-p", "chat", "--kaito=maybe"],
         &["-p", "chat", "--retries", "1"],
         &["-p", "chat", "--schedule", "0 3 * * *"],
+        &["-p", "chat", "--autoscale", "5-1"],
+        &["-p", "chat", "--target-metric", "queue"],
+        &["-p", "chat", "--ingress", "https://chat.example.org/"],
+        &["-p", "chat", "--min-available", "0"],
     ] {
         let outcome = home()
             .kaiwo(&[&["serve", "-d"], arguments].concat())
@@ -257,4 +356,52 @@ fn a_service_has_the_queue_of_its_directory_or_its_command_only() {
     assert_eq!(queue(&sandbox, &["-q", "typed"]), "typed");
     let sandbox = sandbox.set("KAIWO_QUEUE", "of-jobs");
     assert_eq!(queue(&sandbox, &[]), "of-the-directory");
+}
+
+/// What stands in a user's own file is meant for the services that can have it.
+#[test]
+fn the_users_file_speaks_of_deployments_only() {
+    let sandbox = home();
+    sandbox.write(
+        ".config/kaiwo/config.yaml",
+        "ingress: chat.example.org\nminAvailable: 50%\npublic: true\n",
+    );
+    let serve = |arguments: &[&str]| sandbox.kaiwo(&[&["serve", "-d"], arguments].concat());
+    let documents = serve(&["-p", "chat", "--port=80", "--replicas=2"])
+        .exits(0)
+        .documents();
+    let kinds: Vec<&str> = documents
+        .iter()
+        .filter_map(|d| d["kind"].as_str())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "ConfigMap",
+            "Service",
+            "Ingress",
+            "PodDisruptionBudget",
+            "Deployment"
+        ]
+    );
+    let ray = serve(&["-p", "llm", "--ray"]).exits(0);
+    assert!(!ray.stdout.contains("Ingress"), "{}", ray.stdout);
+}
+
+#[test]
+fn a_budget_that_lets_no_pod_go_is_pointed_out() {
+    let sandbox = home();
+    let serve = |budget: &str| {
+        let words = [
+            "serve",
+            "-p",
+            "chat",
+            "-d",
+            "--replicas=2",
+            "--min-available",
+        ];
+        sandbox.kaiwo(&[&words[..], &[budget]].concat()).exits(0)
+    };
+    let _ = serve("2").says("warning: --min-available 2 of 2 lets no pod be evicted");
+    assert!(!serve("1").stderr.contains("warning"));
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 use kaiwo::plan::gpu::GpuRequest;
 use kaiwo::plan::name::WorkloadKind;
 use kaiwo::plan::pod::PodSettings;
-use kaiwo::plan::request::{Lifetime, Run, Schedule, Serving, WorkloadRequest};
+use kaiwo::plan::request::{Lifetime, Run, Schedule, WorkloadRequest};
+use kaiwo::plan::serving::Serving;
 use kaiwo::workload::custom::{CustomConfig, CustomTemplate};
 use kaiwo::workload::entrypoint::{Entrypoint, FILE_NAME};
 use kaiwo::workload::env_file::{self, Environment};
@@ -364,6 +365,7 @@ fn serving(workload: Workload, at: &dyn Fn(Spot, &str) -> String) -> Serving {
         model: only(Workload::Preset, Spot::Model, "phi-4"),
         autoscale: None,
         instance_type: kaito.then(|| at(Spot::InstanceType, "Standard_NC24ads_A100_v4")),
+        ..Serving::default()
     }
 }
 

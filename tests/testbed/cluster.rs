@@ -232,6 +232,10 @@ impl Testbed {
             "RayCluster" => ("ray.io/v1", "rayclusters"),
             "Deployment" => ("apps/v1", "deployments"),
             "ReplicaSet" => ("apps/v1", "replicasets"),
+            "Ingress" => ("networking.k8s.io/v1", "ingresses"),
+            "HorizontalPodAutoscaler" => ("autoscaling/v2", "horizontalpodautoscalers"),
+            "PodDisruptionBudget" => ("policy/v1", "poddisruptionbudgets"),
+            "PersistentVolume" => ("v1", "persistentvolumes"),
             "EndpointSlice" => ("discovery.k8s.io/v1", "endpointslices"),
             "Workspace" => ("kaito.sh/v1beta1", "workspaces"),
             "CustomResourceDefinition" => ("apiextensions.k8s.io/v1", "customresourcedefinitions"),
@@ -269,6 +273,7 @@ impl Testbed {
             kind,
             "Namespace"
                 | "Node"
+                | "PersistentVolume"
                 | "ClusterQueue"
                 | "Cohort"
                 | "ResourceFlavor"
@@ -298,6 +303,14 @@ impl Testbed {
             .unwrap();
     }
 
+    /// Merges `patch` into an object of the test's namespace.
+    pub fn merge(&self, kind: &str, name: &str, patch: &Value) {
+        let api = self.api(kind, Self::namespaced(kind));
+        self.runtime
+            .block_on(api.patch(name, &PatchParams::default(), &Patch::Merge(patch)))
+            .unwrap();
+    }
+
     /// Asks the API server whether it would take an object, strictly.
     pub fn would_apply(&self, object: Value) -> kube::Result<()> {
         let kind = object["kind"].as_str().unwrap().to_owned();
@@ -320,6 +333,21 @@ impl Testbed {
             .block_on(api.create(&PostParams::default(), &object))
             .unwrap();
         serde_json::to_value(created).unwrap()
+    }
+
+    /// Asks for the eviction of a pod; returns the status and what is wrong, if
+    /// it is refused.
+    pub fn evict(&self, pod: &str) -> Option<(u16, String)> {
+        let eviction = json!({
+            "apiVersion": "policy/v1", "kind": "Eviction",
+            "metadata": {"name": pod, "namespace": self.name},
+        });
+        let path = format!("/api/v1/namespaces/{}/pods/{pod}/eviction", self.name);
+        let request = http::Request::post(path)
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(serde_json::to_vec(&eviction).unwrap())
+            .unwrap();
+        self.runtime.block_on(send(&self.client, request)).err()
     }
 
     /// Returns an object, if there is one.

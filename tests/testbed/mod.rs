@@ -20,6 +20,7 @@ mod rights;
 mod runs;
 mod schemas;
 mod serve;
+mod serve_companions;
 mod submit;
 mod templates;
 

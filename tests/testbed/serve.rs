@@ -7,7 +7,7 @@ use super::objects::uploads;
 use crate::common::Outcome;
 
 /// A namespace for services, and two directories to serve from it.
-fn testbed(test: &str) -> Testbed {
+pub fn testbed(test: &str) -> Testbed {
     let testbed = Testbed::new(test);
     testbed.namespace();
     let sandbox = &testbed.sandbox;
@@ -24,14 +24,14 @@ fn serve_config(application: &str) -> String {
     )
 }
 
-fn serve(testbed: &Testbed, arguments: &[&str]) -> Outcome {
+pub fn serve(testbed: &Testbed, arguments: &[&str]) -> Outcome {
     testbed
         .sandbox
         .kaiwo(&[&["serve", "-n", &testbed.name], arguments].concat())
 }
 
 /// Serves `chat` with one of AMD's GPUs.
-fn chat(testbed: &Testbed, arguments: &[&str]) -> Outcome {
+pub fn chat(testbed: &Testbed, arguments: &[&str]) -> Outcome {
     let gpu = ["-p", "chat", "-g", "1", "--gpu-resource", "amd.com/gpu"];
     serve(testbed, &[&gpu, arguments].concat())
 }
@@ -44,7 +44,7 @@ fn llm(testbed: &Testbed, arguments: &[&str]) -> Outcome {
 
 /// Waits until a Deployment has one pod, of this image.
 #[track_caller]
-fn available(testbed: &Testbed, name: &str, image: &str) -> Value {
+pub fn available(testbed: &Testbed, name: &str, image: &str) -> Value {
     testbed.wait(&format!("deployment {name} to run {image}"), || {
         let deployment = testbed.find("Deployment", name)?;
         let current = deployment["status"]["observedGeneration"].as_i64()?
@@ -58,13 +58,16 @@ fn available(testbed: &Testbed, name: &str, image: &str) -> Value {
 
 /// Waits until nothing of what was served is left.
 #[track_caller]
-fn gone(testbed: &Testbed) {
+pub fn gone(testbed: &Testbed) {
     for kind in [
         "Deployment",
         "ReplicaSet",
         "RayService",
         "RayCluster",
         "Service",
+        "Ingress",
+        "HorizontalPodAutoscaler",
+        "PodDisruptionBudget",
         "Pod",
         "Workload",
     ] {
