@@ -167,7 +167,7 @@ fn an_eviction_has_to_leave_enough_pods() {
     testbed.wait("another pod in its place", || {
         let pods = testbed.list("Pod");
         let name = |pod: &Value| pod["metadata"]["name"].as_str().unwrap().to_owned();
-        (pods.len() == 2 && !pods.iter().any(|pod| name(pod) == names[0])).then_some(())
+        (pods.len() == 2 && !pods.iter().map(name).any(|name| names[0] == name)).then_some(())
     });
     testbed.delete("Deployment", "alice-chat");
     gone(&testbed);
