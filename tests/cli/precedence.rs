@@ -522,7 +522,7 @@ const OF_SERVICES: [Setting; 10] = [
         extra: &["--autoscale=1-5"],
         shows: |d, v| {
             let target = "/spec/metrics/0/resource/target/averageUtilization";
-            made(d, "HorizontalPodAutoscaler", target).to_string() == v
+            *made(d, "HorizontalPodAutoscaler", target) == v.parse::<i64>().unwrap()
         },
     },
     Setting {
