@@ -18,12 +18,25 @@ const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kueue-system", "kuberay-sy
 /// The prefix Kueue's own installation gives to its cluster-wide objects.
 const KUEUE_PREFIX: &str = "kueue-";
 
-/// The image of a pod that runs until it is deleted, even when a Job owns it.
-const FOREVER: &str = "testbed/forever";
-const EXIT_42: &str = "testbed/exit-42";
-const PULL_FAILS: &str = "testbed/pull-fails";
-/// The first container's image without its tag, as KWOK's stages look things up.
-const FIRST_IMAGE: &str = r#".spec.containers[0].image | split(":") | .[0]"#;
+/// First images of pods that do not get ready by themselves.
+const NOT_READY: [&str; 4] = [
+    "testbed/pull-fails",
+    "testbed/pull-denied",
+    "testbed/config-error",
+    "testbed/never-ready",
+];
+/// First images of pods that do not complete, even when a Job owns them.
+const NOT_COMPLETE: [&str; 5] = [
+    "testbed/forever",
+    "testbed/exit-N",
+    "testbed/oom",
+    "testbed/crash-loop",
+    "testbed/never-ready",
+];
+/// The first container's image without its tag, and N for a number at its end, as KWOK's stages look things up.
+const FIRST_IMAGE: &str = r#".spec.containers[0].image | split(":") | .[0] | sub("[0-9]+$"; "N")"#;
+/// The same of the first init container, if there is one.
+const FIRST_INIT_IMAGE: &str = r#"(.spec.initContainers // [])[0].image // "" | split(":") | .[0]"#;
 
 pub fn namespaces() -> Vec<Value> {
     ["kueue-system", "kuberay-system"]
@@ -135,9 +148,12 @@ pub fn stages(upstream: &mut [Value], own: &[Value], job_seconds: f64) -> Vec<Va
     };
     for stage in upstream.iter_mut() {
         match stage["metadata"]["name"].as_str() {
-            Some("pod-ready") => only_if(stage, FIRST_IMAGE, "NotIn", &[PULL_FAILS]),
+            Some("pod-ready") => {
+                only_if(stage, FIRST_IMAGE, "NotIn", &NOT_READY);
+                only_if(stage, FIRST_INIT_IMAGE, "NotIn", &["testbed/init-fails"]);
+            }
             Some("pod-complete") => {
-                only_if(stage, FIRST_IMAGE, "NotIn", &[EXIT_42, FOREVER]);
+                only_if(stage, FIRST_IMAGE, "NotIn", &NOT_COMPLETE);
                 stage["spec"]["delay"] =
                     json!({ "durationMilliseconds": (job_seconds * 1000.0) as u64 });
             }
@@ -241,7 +257,7 @@ mod tests {
         assert_eq!(stages.len(), 4);
         assert_eq!(
             stages[0]["spec"]["selector"]["matchExpressions"][0]["values"],
-            json!([PULL_FAILS])
+            json!(NOT_READY)
         );
         assert_eq!(stages[1]["spec"]["delay"]["durationMilliseconds"], 1500);
         assert_eq!(
