@@ -92,6 +92,18 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N|P%", help_heading = "Scaling")]
     pub min_available: Option<MinAvailable>,
 
+    /// Keep the claim of --storage when pods and service go; the next ones
+    /// find it again
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          value_name = "BOOL", hide_possible_values = true, help_heading = "Pods")]
+    pub keep_storage: Option<bool>,
+
+    /// Let an update stop the only pod before the next one starts, where no
+    /// node has GPUs for both
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          value_name = "BOOL", hide_possible_values = true, help_heading = "Submitting")]
+    pub allow_downtime: Option<bool>,
+
     /// Queue it: LocalQueue, or ClusterQueue to make one for
     #[arg(short, long, help_heading = "Queue")]
     pub queue: Option<String>,
@@ -119,6 +131,8 @@ impl ServeArgs {
             target_cpu: self.target_cpu,
             target_metric: list(&self.target_metric),
             min_available: self.min_available,
+            keep_storage: self.keep_storage.map(Switch),
+            allow_downtime: self.allow_downtime.map(Switch),
             queue: self.queue.clone(),
             ..self.workload.settings(local)?
         })

@@ -19,6 +19,12 @@ impl<'a> Submission<'a> {
     /// # Errors
     /// [`SubmissionError`] for the first object that could not be mended.
     pub async fn complete(&self, workload: &Existing) -> Result<(), SubmissionError> {
+        if let Some(claim) = &self.manifests.kept_claim
+            && self.find(claim).await?.is_none()
+        {
+            let created = self.cluster.create(claim, Write::Real).await;
+            created.map_err(|source| failed("create", claim, source))?;
+        }
         for owned in self.manifests.owned() {
             let orphan = match self.find(owned).await? {
                 Some(found) => same_content(owned, &found) && owners(&found).next().is_none(),
@@ -153,6 +159,9 @@ pub(super) fn occupied(manifest: &Manifest) -> SubmissionError {
     }
 }
 
+/// Size of a claim.
+const SIZE: &str = "/spec/resources/requests/storage";
+
 /// Returns whether the object in the cluster can stand in for the one that
 /// was to be created.
 fn same_content(manifest: &Manifest, found: &Value) -> bool {
@@ -162,6 +171,18 @@ fn same_content(manifest: &Manifest, found: &Value) -> bool {
             manifest.value().pointer("/spec/clusterQueue") == found.pointer("/spec/clusterQueue")
         }
         "ConfigMap" => same("data") && same("binaryData"),
+        // The next workload of the name finds what the last has left.
+        "PersistentVolumeClaim" if manifest.annotation(k8s::DIGEST_ANNOTATION).is_none() => {
+            let of_kaiwo = |key| {
+                found["metadata"]["labels"][key] == manifest.value()["metadata"]["labels"][key]
+            };
+            let class = &manifest.value()["spec"]["storageClassName"];
+            [k8s::APP_MANAGED_BY_LABEL, k8s::APP_INSTANCE_LABEL]
+                .into_iter()
+                .all(of_kaiwo)
+                && manifest.value().pointer(SIZE) == found.pointer(SIZE)
+                && (class.is_null() || *class == found["spec"]["storageClassName"])
+        }
         _ => {
             annotation_of(found, k8s::DIGEST_ANNOTATION)
                 == manifest.annotation(k8s::DIGEST_ANNOTATION)

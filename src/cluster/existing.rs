@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Cluster, ClusterError};
 use crate::k8s::{self, Resource};
 use crate::plan::name::WorkloadKind;
+use crate::plan::rollout::Running;
 
 /// A workload in the cluster, as far as a new one of its name is concerned.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,6 +118,19 @@ impl Existing {
     /// Returns the object as it was read.
     pub fn object(&self) -> &Value {
         &self.object
+    }
+
+    /// Returns what a Deployment is doing.
+    pub fn running(&self) -> Option<Running> {
+        if self.object["kind"] != "Deployment" {
+            return None;
+        }
+        Some(Running {
+            replicas: self.object["spec"]["replicas"].as_i64().unwrap_or(1),
+            available: self.object["status"]["availableReplicas"]
+                .as_i64()
+                .unwrap_or(0),
+        })
     }
 
     /// Compares it with a submission by digest.

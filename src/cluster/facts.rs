@@ -4,13 +4,14 @@
 use serde::de::DeserializeOwned;
 
 use super::existing::{self, Existing};
+use super::pages::Selection;
 use super::request::readable;
 use super::served::{KUEUE_VERSIONS, Served};
 use super::{Cluster, ClusterError};
 use crate::k8s::{KUEUE_GROUP, Resource};
 use crate::plan::Needs;
 use crate::plan::facts::{
-    ClusterFacts, ClusterQueue, LocalQueue, Named, Namespace, Readable, ResourceFlavor,
+    ClusterFacts, ClusterQueue, LocalQueue, Named, Namespace, Pod, Readable, ResourceFlavor,
 };
 use crate::plan::name::WorkloadKind;
 use crate::plan::request::WorkloadRequest;
@@ -46,11 +47,12 @@ pub async fn gather(
     // cluster that lacks it, one more round of requests finds out.
     let usual = existing::resource(*kind, kind.api_version());
     let newest = format!("{KUEUE_GROUP}/{}", KUEUE_VERSIONS[0]);
-    let (served, found, existing, queues) = tokio::join!(
+    let (served, found, existing, queues, claims) = tokio::join!(
         Served::read(cluster),
         find_namespace(cluster, namespace),
         Existing::find(cluster, &usual, namespace, name),
         Queues::read(cluster, &newest, namespace, with_classes),
+        claims(cluster, request),
     );
     let served = served?;
     let queues = match &served.kueue {
@@ -85,6 +87,9 @@ pub async fn gather(
             nodes: None,
             cohorts: None,
             admission_checks: None,
+            pods: None,
+            claims: claims?,
+            running: None,
         },
         existing,
     })
@@ -100,14 +105,16 @@ pub async fn complete(
     needs: Needs,
 ) -> Result<(), ClusterError> {
     let kueue = facts.kueue.clone().unwrap_or_default();
-    let (nodes, cohorts, checks) = tokio::join!(
+    let (nodes, cohorts, checks, pods) = tokio::join!(
         list_if(needs.nodes, cluster, "v1", "Node"),
         list_if(needs.cohorts, cluster, &kueue, "Cohort"),
         list_if(needs.admission_checks, cluster, &kueue, "AdmissionCheck"),
+        pods_if(needs.pods, cluster),
     );
     facts.nodes = nodes?;
     facts.cohorts = cohorts?;
     facts.admission_checks = checks?;
+    facts.pods = pods?;
     Ok(())
 }
 
@@ -128,6 +135,40 @@ async fn list_if<T: DeserializeOwned>(
         Err(error) if error.is_not_found() => Ok(None),
         listed => readable(listed).map(Some),
     }
+}
+
+/// Pods that hold nothing any more are many, where Jobs run.
+const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
+
+async fn pods_if(
+    needed: bool,
+    cluster: &Cluster,
+) -> Result<Option<Readable<Vec<Pod>>>, ClusterError> {
+    if !needed {
+        return Ok(None);
+    }
+    let pods = Resource::known("v1", "Pod");
+    let selection = Selection::fields(NOT_ENDED);
+    readable(cluster.list_selected(&pods, "", &selection).await).map(Some)
+}
+
+/// Reads which claims there are, if one is to be mounted.
+async fn claims(
+    cluster: &Cluster,
+    request: &WorkloadRequest,
+) -> Result<Option<Readable<Vec<String>>>, ClusterError> {
+    if request.pods.volumes.is_empty() {
+        return Ok(None);
+    }
+    let resource = Resource::known("v1", "PersistentVolumeClaim");
+    let listed = cluster
+        .list::<Named>(&resource, &request.namespace, "")
+        .await;
+    let names = listed.map(|claims| {
+        let names = claims.into_iter().map(|claim| claim.metadata.name);
+        names.collect()
+    });
+    readable(names).map(Some)
 }
 
 async fn find_namespace(

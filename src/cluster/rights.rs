@@ -86,6 +86,9 @@ impl Needed<'_> {
             // Rehearsed, as the CronJob will start it.
             rules.push(rule(&job, &["create"]));
         }
+        if let Some(claim) = &self.manifests.kept_claim {
+            rules.push(rule(claim, &["get", "create", "delete"]));
+        }
         let mut owned: Vec<Value> = self
             .manifests
             .owned()

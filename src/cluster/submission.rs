@@ -289,11 +289,7 @@ impl<'a> Submission<'a> {
     /// [`SubmissionError`] for the first object that could not be made.
     pub async fn create(&self) -> Result<Submitted, SubmissionError> {
         let workload = &self.manifests.workload;
-        let needed = self
-            .manifests
-            .local_queue
-            .iter()
-            .chain(self.manifests.owned());
+        let needed = self.manifests.shared().chain(self.manifests.owned());
         let needed = join_all(needed.map(|manifest| self.create_companion(manifest)));
         // All of them are awaited even if one fails: a request that is
         // dropped under way may still be carried out.

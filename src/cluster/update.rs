@@ -36,7 +36,7 @@ impl<'a> Submission<'a> {
     /// changed.
     pub async fn update(&self, old: &Existing) -> Result<(), SubmissionError> {
         let set = self.manifests;
-        let first = set.local_queue.iter().chain(&set.uploads);
+        let first = set.shared().chain(&set.uploads);
         for made in join_all(first.map(|manifest| self.create_companion(manifest))).await {
             made?;
         }
@@ -300,6 +300,13 @@ pub fn changes(manifest: &Manifest, live: &Value) -> Vec<Change> {
         found.retain(|change| !change.path.starts_with("spec.rayClusterConfig"));
     }
     found
+}
+
+/// Returns whether changes of a Deployment have its pods replaced.
+pub fn replaces_pods(changes: &[Change]) -> bool {
+    changes
+        .iter()
+        .any(|change| change.path.starts_with("spec.template"))
 }
 
 #[cfg(test)]

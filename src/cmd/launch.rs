@@ -127,13 +127,16 @@ impl<'a> Mode<'a> {
             mut facts,
             existing,
         } = facts::gather(&cluster, &request).await?;
+        let relation = existing.as_ref().map(|existing| existing.relation(&digest));
+        if relation == Some(Relation::Different) && self.updates(&request) {
+            facts.running = existing.as_ref().and_then(Existing::running);
+        }
         let needs = plan::needs(&request, &facts);
         facts::complete(&cluster, &mut facts, needs).await?;
         drop(progress);
         let namespace_unseen = request.create_namespace && facts.namespace == Readable::Forbidden;
         let facts = Facts::Live(Box::new(facts));
 
-        let relation = existing.as_ref().map(|existing| existing.relation(&digest));
         if let (Some(workload), Some(Relation::Same)) = (&existing, relation) {
             return self.unchanged(&cluster, request, &facts, workload).await;
         }
@@ -156,7 +159,12 @@ impl<'a> Mode<'a> {
             if let Some(relation) = update::obstacle(&manifests.workload, old.object()) {
                 return Err(self.taken(relation, &plan.request));
             }
-            self.tell_changes(&update::changes(&manifests.workload, old.object()));
+            let changes = update::changes(&manifests.workload, old.object());
+            self.tell_changes(&changes);
+            if update::replaces_pods(&changes) {
+                let request = &plan.request;
+                plan::rollout::check_pause(plan.rollout, &request.name, request.allow_downtime)?;
+            }
         }
         let needed = Needed {
             manifests: &manifests,

@@ -144,6 +144,7 @@ pub fn request(
         custom,
         create_namespace: is_on(&settings.create_namespace),
         force: is_on(&settings.force),
+        allow_downtime: is_on(&settings.allow_downtime),
     })
 }
 

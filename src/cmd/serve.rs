@@ -257,7 +257,15 @@ fn serving(
         public: kind != WorkloadKind::RayService && is_on(&settings.public),
         ingress: value_if(of_deployment, &settings.ingress),
         min_available: value_if(of_deployment, &settings.min_available),
+        keep_storage: of_deployment && is_on(&settings.keep_storage),
     };
+    if serving.keep_storage && settings.storage.is_none() {
+        return Err(Refusal::new(
+            "--keep-storage keeps the claim of --storage, which is not asked for",
+        )
+        .hint("add --storage 100Gi")
+        .into());
+    }
     serving.check(kind)?;
     Ok(serving)
 }
@@ -287,6 +295,10 @@ fn check_kind(settings: &Merged, kind: WorkloadKind) -> Result<(), Refusal> {
         ("target-cpu", origin(&settings.target_cpu)),
         ("target-metric", origin(&settings.target_metric)),
         ("min-available", origin(&settings.min_available)),
+        (
+            "keep-storage",
+            origin(&settings.keep_storage).filter(|_| is_on(&settings.keep_storage)),
+        ),
     ];
     let found = given
         .into_iter()

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::rollout::Running;
 use crate::quantity::Quantity;
 
 /// What the plan may build on.
@@ -65,6 +66,13 @@ pub struct ClusterFacts {
     pub cohorts: Option<Readable<Vec<Cohort>>>,
     /// AdmissionChecks; `None` until a plan needs them.
     pub admission_checks: Option<Readable<Vec<AdmissionCheck>>>,
+    /// Pods of all namespaces that have not ended; `None` until a plan needs
+    /// them.
+    pub pods: Option<Readable<Vec<Pod>>>,
+    /// Names of the claims in the namespace; `None` unless one is mounted.
+    pub claims: Option<Readable<Vec<String>>>,
+    /// The Deployment that is about to be changed, if it is one.
+    pub running: Option<Running>,
 }
 
 /// Name and labels of any object.
@@ -367,9 +375,67 @@ pub struct FlavorToleration {
 pub struct Node {
     /// Name and labels.
     pub metadata: Metadata,
+    /// Whom it takes.
+    #[serde(default)]
+    pub spec: NodeSpec,
     /// What it offers.
     #[serde(default)]
     pub status: NodeStatus,
+}
+
+/// `spec` of a Node.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct NodeSpec {
+    /// Taints.
+    pub taints: Vec<Taint>,
+    /// Whether it takes no pods, being drained.
+    pub unschedulable: bool,
+}
+
+/// `v1` Pod.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Pod {
+    /// Where it runs, with what.
+    #[serde(default)]
+    pub spec: PodSpec,
+}
+
+/// `spec` of a Pod.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodSpec {
+    /// Its node, once it has one.
+    pub node_name: Option<String>,
+    /// Its containers.
+    pub containers: Vec<Container>,
+}
+
+/// A container of a Pod.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Container {
+    /// What it takes.
+    pub resources: ContainerResources,
+}
+
+/// `resources` of a container.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct ContainerResources {
+    /// Requests, by resource.
+    pub requests: BTreeMap<String, Quantity>,
+}
+
+impl Pod {
+    /// Returns how many of `resource` its containers take together.
+    pub fn requests(&self, resource: &str) -> i64 {
+        let containers = self.spec.containers.iter();
+        containers
+            .filter_map(|container| container.resources.requests.get(resource))
+            .map(|amount| amount.whole())
+            .sum()
+    }
 }
 
 /// `status` of a Node.

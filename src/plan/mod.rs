@@ -19,6 +19,7 @@ pub mod pod;
 pub mod queue;
 pub mod request;
 pub mod resources;
+pub mod rollout;
 pub mod scale;
 pub mod service;
 pub mod serving;
@@ -43,6 +44,7 @@ use crate::plan::name::WorkloadKind;
 use crate::plan::queue::QueueChoice;
 use crate::plan::request::WorkloadRequest;
 use crate::plan::resources::PodResources;
+use crate::plan::rollout::Rollout;
 use crate::plan::vendor::Vendor;
 
 /// Kueue's API version where no cluster was asked: the one Kueue stores.
@@ -134,6 +136,8 @@ pub struct Plan {
     pub worker: PodResources,
     /// Labels that the working pods' nodes must have.
     pub node_selector: BTreeMap<String, String>,
+    /// How a Deployment gets from one version to the next.
+    pub rollout: Rollout,
     /// LocalQueue of the workload; `None` if it is not queued.
     pub local_queue: Option<String>,
     /// Group and version of the workload's kind, one that the cluster serves.
@@ -173,6 +177,7 @@ impl Plan {
             worker: resources::worker(layout.gpus_per_replica, &request.pods),
             gpu_resource: resource.filter(|_| layout.total() > 0),
             node_selector,
+            rollout: Rollout::first(&request, layout),
             local_queue,
             new_local_queue: None,
             new_namespace: false,
@@ -206,13 +211,25 @@ pub struct Needs {
     pub cohorts: bool,
     /// The AdmissionChecks: the queue has some.
     pub admission_checks: bool,
+    /// The pods of all namespaces: an update asks for the GPUs that are left.
+    pub pods: bool,
 }
 
 /// Returns what has to be read before [`plan`] knows all it can.
 pub fn needs(request: &WorkloadRequest, facts: &ClusterFacts) -> Needs {
-    let Some(queue) = &request.queue else {
-        return service::needs(request);
+    let rolls = facts.running.is_some() && request.gpus.wants_gpus();
+    let needs = match &request.queue {
+        None => service::needs(request),
+        Some(queue) => needs_of_queue(request, queue, facts),
     };
+    Needs {
+        nodes: needs.nodes || rolls,
+        pods: rolls,
+        ..needs
+    }
+}
+
+fn needs_of_queue(request: &WorkloadRequest, queue: &str, facts: &ClusterFacts) -> Needs {
     let Ok(choice) = queue::choose(queue, facts, &request.namespace, true) else {
         return Needs::default();
     };
@@ -227,6 +244,7 @@ pub fn needs(request: &WorkloadRequest, facts: &ClusterFacts) -> Needs {
         nodes: size_matters && nodes() == Some(true),
         cohorts: spec.is_some_and(|spec| spec.cohort_name.is_some()),
         admission_checks: spec.is_some_and(|spec| spec.admission_checks().next().is_some()),
+        pods: false,
     }
 }
 
@@ -287,12 +305,14 @@ fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Ref
                 .hint("--create-namespace makes it, -n names another"),
         );
     }
+    claim::check_known(&request, facts)?;
     let plan = match request.queue.clone() {
         Some(queue) => plan_queued(request, &queue, facts),
         None => service::plan(request, facts),
     }?;
     Ok(Plan {
         new_namespace,
+        rollout: Rollout::of_update(&plan, facts),
         ..plan
     })
 }

@@ -299,6 +299,9 @@ mod tests {
             nodes: None,
             cohorts: None,
             admission_checks: None,
+            pods: None,
+            claims: None,
+            running: None,
         }
     }
 

@@ -93,6 +93,9 @@ pub struct WorkloadRequest {
     /// Whether to queue what cannot be admitted.
     #[serde(skip)]
     pub force: bool,
+    /// Whether an update may stop the only pod before the next one starts.
+    #[serde(skip)]
+    pub allow_downtime: bool,
 }
 
 /// When a CronJob starts its Jobs: five fields of cron, in the time zone of the

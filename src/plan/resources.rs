@@ -8,6 +8,7 @@ use super::name::WorkloadKind;
 use super::placement::PodSet;
 use super::pod::PodSettings;
 use super::request::WorkloadRequest;
+use super::vendor;
 use crate::quantity::Quantity;
 
 /// CPU and memory of one pod.
@@ -65,6 +66,7 @@ pub fn pod_sets(
     let mut workers = plain_set(layout.replicas, worker(layout.gpus_per_replica, pods), pods);
     workers.node_selector.extend(pin.clone());
     if let Some(resource) = gpu_resource.filter(|_| layout.gpus_per_replica > 0) {
+        workers.tolerations.extend(vendor::tolerations(resource));
         workers.requests.insert(
             resource.to_owned(),
             Quantity::units(layout.gpus_per_replica),

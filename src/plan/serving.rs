@@ -42,6 +42,9 @@ pub struct Serving {
     /// Pods that evictions have to leave.
     #[serde(skip_serializing_if = "is_default")]
     pub min_available: Option<MinAvailable>,
+    /// Whether the claim for `/scratch` outlives its pod and its workload.
+    #[serde(skip_serializing_if = "is_default")]
+    pub keep_storage: bool,
 }
 
 impl Serving {
@@ -124,11 +127,19 @@ impl Serving {
         self.autoscale.map_or(replicas, |scale| scale.min)
     }
 
-    /// Checks that the pods which have to stay can be there at all.
+    /// Checks what depends on the number of pods: those that have to stay can
+    /// be there at all, and a claim that is kept is of one.
     ///
     /// # Errors
-    /// [`Refusal`] if there are never so many.
+    /// [`Refusal`] with what is too many.
     pub fn check_replicas(&self, replicas: i64) -> Result<(), Refusal> {
+        if self.keep_storage && replicas > 1 {
+            return Err(Refusal::new(format!(
+                "--keep-storage is for one pod, and there are {replicas}: a claim that several mount has to be made for that"
+            ))
+            .hint("make a claim with accessModes [ReadWriteMany], and mount it: --volume CLAIM:/path")
+            .hint("without --keep-storage each pod has a claim of its own, as long as it lives"));
+        }
         match self.min_available {
             Some(MinAvailable::Pods(pods)) if pods > replicas => Err(Refusal::new(format!(
                 "--min-available {pods} is more than there ever are: {replicas} {}",

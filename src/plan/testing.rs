@@ -49,5 +49,8 @@ pub fn facts(queues: Vec<ClusterQueue>, flavors: Vec<ResourceFlavor>) -> Cluster
         nodes: None,
         cohorts: None,
         admission_checks: None,
+        pods: None,
+        claims: None,
+        running: None,
     }
 }

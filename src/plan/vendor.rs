@@ -1,5 +1,6 @@
 //! Who makes the GPUs, and what its device plugin and labeller call them.
 
+use super::taint::Toleration;
 use crate::k8s;
 
 /// Makers of GPUs, as far as they matter to kaiwo: for labels and images.
@@ -22,6 +23,26 @@ impl Vendor {
             _ => Self::Other,
         }
     }
+}
+
+/// Returns what lets pods onto nodes that are kept for those with GPUs: by
+/// custom such a taint has the name of the resource, or of the vendor's whole
+/// GPUs.
+pub fn tolerations(resource: &str) -> Vec<Toleration> {
+    let whole = match Vendor::of(resource) {
+        Vendor::Amd => k8s::AMD_GPU,
+        Vendor::Nvidia => k8s::NVIDIA_GPU,
+        Vendor::Other => resource,
+    };
+    let mut keys = vec![whole];
+    keys.extend(Some(resource).filter(|resource| *resource != whole));
+    keys.into_iter()
+        .map(|key| Toleration {
+            key: key.to_owned(),
+            value: None,
+            effect: None,
+        })
+        .collect()
 }
 
 /// Returns whether `resource` names GPUs: whole ones, or the parts that a

@@ -16,6 +16,8 @@ use crate::plan::name::WorkloadKind;
 use crate::plan::pod::PodSettings;
 use crate::plan::request::{Run, WorkloadRequest};
 use crate::plan::resources::{PodResources, RAY_HEAD, RAY_SUBMITTER};
+use crate::plan::taint::Toleration;
+use crate::plan::vendor;
 use crate::quantity::Quantity;
 use crate::workload::custom::CustomConfig;
 use crate::workload::entrypoint::{FILE_NAME, Script};
@@ -135,6 +137,8 @@ pub struct StorageContext {
     pub quantity: Quantity,
     /// Its StorageClass, or nothing for the default.
     pub storage_class_name: Option<String>,
+    /// Name of the claim, or nothing where each pod has its own.
+    pub claim: Option<String>,
 }
 
 /// A taint that the pods tolerate.
@@ -213,9 +217,18 @@ pub struct Scheduling {
     /// Labels that the nodes of pods without GPUs must have.
     #[serde(rename = "HeadNodeSelector")]
     pub head_node_selector: BTreeMap<String, String>,
-    /// Taints that the pods tolerate.
+    /// Taints that the working pods tolerate.
     #[serde(rename = "Tolerations")]
     pub tolerations: Vec<TolerationContext>,
+    /// Taints that pods without GPUs tolerate.
+    #[serde(rename = "HeadTolerations")]
+    pub head_tolerations: Vec<TolerationContext>,
+    /// Pods beyond the replicas while a Deployment is updated.
+    #[serde(rename = "MaxSurge")]
+    pub max_surge: i64,
+    /// Replicas that need not be there meanwhile.
+    #[serde(rename = "MaxUnavailable")]
+    pub max_unavailable: i64,
     /// Claim for the scratch directory, or nothing for an emptyDir.
     #[serde(rename = "Storage")]
     pub storage: Option<StorageContext>,
@@ -389,10 +402,22 @@ impl<'a> TemplateContext<'a> {
                 min_available: serving.min_available.map(MinAvailable::to_json),
                 label_selector: label_selector(request),
                 head_node_selector: pods.node_selector.clone(),
-                tolerations: tolerations(pods),
+                tolerations: tolerations(
+                    pods.tolerations.iter().chain(
+                        &plan
+                            .gpu_resource
+                            .as_deref()
+                            .map(vendor::tolerations)
+                            .unwrap_or_default(),
+                    ),
+                ),
+                head_tolerations: tolerations(&pods.tolerations),
+                max_surge: plan.rollout.max_surge,
+                max_unavailable: plan.rollout.max_unavailable,
                 storage: pods.storage.as_ref().map(|storage| StorageContext {
                     quantity: storage.size,
                     storage_class_name: storage.class.clone(),
+                    claim: serving.keep_storage.then(|| support::claim_name(plan)),
                 }),
                 retries: request.lifetime.retries,
                 schedule: request
@@ -459,9 +484,11 @@ fn volumes(pods: &PodSettings) -> Vec<VolumeContext> {
     pods.volumes.iter().enumerate().map(volume).collect()
 }
 
-fn tolerations(pods: &PodSettings) -> Vec<TolerationContext> {
-    pods.tolerations
-        .iter()
+fn tolerations<'a>(
+    tolerations: impl IntoIterator<Item = &'a Toleration>,
+) -> Vec<TolerationContext> {
+    tolerations
+        .into_iter()
         .map(|toleration| TolerationContext {
             key: toleration.key.clone(),
             value: toleration.value.clone(),

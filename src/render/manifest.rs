@@ -194,6 +194,8 @@ pub struct ManifestSet {
     pub namespace: Option<Manifest>,
     /// The LocalQueue, if it has to be made.
     pub local_queue: Option<Manifest>,
+    /// A claim that stays when the workload goes, and is found again.
+    pub kept_claim: Option<Manifest>,
     /// ConfigMaps with the files of the directory.
     pub uploads: Vec<Manifest>,
     /// What the template made besides the workload, such as its Service.
@@ -208,9 +210,15 @@ impl ManifestSet {
         self.namespace
             .iter()
             .chain(&self.local_queue)
+            .chain(&self.kept_claim)
             .chain(&self.uploads)
             .chain(&self.companions)
             .chain(std::iter::once(&self.workload))
+    }
+
+    /// Returns what the workload needs, and what others may need after it.
+    pub fn shared(&self) -> impl Iterator<Item = &Manifest> {
+        self.local_queue.iter().chain(&self.kept_claim)
     }
 
     /// Returns what the workload owns, so that it goes when the workload

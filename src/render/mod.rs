@@ -42,6 +42,7 @@ pub fn render(plan: &Plan, submission: Option<&str>) -> Result<ManifestSet, Rend
             .new_local_queue
             .as_ref()
             .map(|queue| support::local_queue(plan, queue, submission)),
+        kept_claim: support::kept_claim(plan, submission),
         uploads: support::uploads(plan, &parts, submission),
         companions,
         workload,

@@ -95,6 +95,40 @@ pub fn upload_name(plan: &Plan, digest: &str) -> String {
     format!("{}-{hash}", plan.request.name)
 }
 
+/// Returns the name of the claim that a service keeps.
+pub fn claim_name(plan: &Plan) -> String {
+    format!("{}-scratch", plan.request.name)
+}
+
+/// Returns the claim that a service keeps, if it keeps one. Nothing owns it, so
+/// that it stays when the service goes.
+pub fn kept_claim(plan: &Plan, submission: Option<&str>) -> Option<Manifest> {
+    let request = &plan.request;
+    let storage = request.pods.storage.as_ref();
+    let storage = storage.filter(|_| request.serving.keep_storage)?;
+    let mut claim = json!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {
+            "name": claim_name(plan),
+            "namespace": request.namespace,
+            "labels": labels(plan),
+        },
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": storage.size.to_string()}},
+        },
+    });
+    if let Some(class) = &storage.class {
+        claim["spec"]["storageClassName"] = json!(class);
+    }
+    let annotations = submission_annotation(submission);
+    if !annotations.is_empty() {
+        claim["metadata"]["annotations"] = json!(annotations);
+    }
+    Some(object(claim))
+}
+
 /// Returns the ConfigMaps that carry the files of the directory.
 pub fn uploads(plan: &Plan, parts: &[UploadPart<'_>], submission: Option<&str>) -> Vec<Manifest> {
     let mut labels = labels(plan);

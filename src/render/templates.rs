@@ -17,7 +17,7 @@ use crate::yaml;
 
 /// Templates that are included in others come first, because Tera checks
 /// that what is included exists.
-const TEMPLATES: [(&str, &str); 19] = [
+const TEMPLATES: [(&str, &str); 20] = [
     (
         "queue_labels.yaml.tera",
         include_str!("../../templates/queue_labels.yaml.tera"),
@@ -37,6 +37,10 @@ const TEMPLATES: [(&str, &str); 19] = [
     (
         "volumes.yaml.tera",
         include_str!("../../templates/volumes.yaml.tera"),
+    ),
+    (
+        "pod_identity.yaml.tera",
+        include_str!("../../templates/pod_identity.yaml.tera"),
     ),
     (
         "pod.yaml.tera",

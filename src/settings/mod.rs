@@ -294,6 +294,11 @@ settings! {
         target_metric: List<MetricTarget> = "KAIWO_TARGET_METRIC";
         /// Pods of a service that evictions have to leave: `N` or `P%`.
         min_available: MinAvailable = "KAIWO_MIN_AVAILABLE";
+        /// Whether the claim for `/scratch` outlives its pod and its workload.
+        keep_storage: Switch = "KAIWO_KEEP_STORAGE";
+        /// Whether an update may stop the only pod of a service before the next
+        /// one starts.
+        allow_downtime: Switch = "KAIWO_ALLOW_DOWNTIME";
         /// Most bytes that are uploaded.
         upload_limit: ByteSize = "KAIWO_UPLOAD_LIMIT";
         /// Whether to queue what cannot be admitted now.

@@ -218,6 +218,7 @@ fn companions(manifests: &ManifestSet) -> String {
         .namespace
         .iter()
         .chain(&manifests.local_queue)
+        .chain(&manifests.kept_claim)
         .chain(&manifests.companions)
         .map(Manifest::display_name)
         .chain(match manifests.uploads.len() {

@@ -438,7 +438,7 @@ fn made<'a>(documents: &'a [Value], kind: &str, pointer: &str) -> &'a Value {
 }
 
 /// What only services have.
-const OF_SERVICES: [Setting; 10] = [
+const OF_SERVICES: [Setting; 11] = [
     Setting {
         flag: "--kaito",
         variable: "KAIWO_KAITO",
@@ -552,6 +552,15 @@ const OF_SERVICES: [Setting; 10] = [
             let least = made(d, "PodDisruptionBudget", "/spec/minAvailable");
             least.to_string().trim_matches('"') == v
         },
+    },
+    Setting {
+        flag: "--keep-storage",
+        variable: "KAIWO_KEEP_STORAGE",
+        key: "keepStorage",
+        values: ["true", "false"],
+        pair: None,
+        extra: &["--storage=1Gi"],
+        shows: |d, v| made(d, "PersistentVolumeClaim", "/kind").is_string() == (v == "true"),
     },
 ];
 

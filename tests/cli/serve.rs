@@ -190,6 +190,28 @@ fn what_cannot_be_served() {
             "--min-available (from the command line) is for a Deployment",
             "leave --min-available away",
         ),
+        // Storage
+        (
+            &["-p", "chat", "--keep-storage"],
+            "--keep-storage keeps the claim of --storage, which is not asked for",
+            "--storage 100Gi",
+        ),
+        (
+            &[
+                "-p",
+                "chat",
+                "--keep-storage",
+                "--storage=1Gi",
+                "--replicas=2",
+            ],
+            "--keep-storage is for one pod, and there are 2",
+            "[ReadWriteMany]",
+        ),
+        (
+            &["-p", "llm", "--ray", "--keep-storage", "--storage=1Gi"],
+            "--keep-storage (from the command line) is for a Deployment",
+            "leave --keep-storage away",
+        ),
         // KAITO
         (
             &["-p", "chat", "--kaito"],

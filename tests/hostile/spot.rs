@@ -349,6 +349,7 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         },
         create_namespace: false,
         force: false,
+        allow_downtime: false,
     })
 }
 
