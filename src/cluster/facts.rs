@@ -118,7 +118,7 @@ pub async fn complete(
     Ok(())
 }
 
-async fn list_if<T: DeserializeOwned>(
+async fn list_if<T: DeserializeOwned + Send + 'static>(
     needed: bool,
     cluster: &Cluster,
     api_version: &str,

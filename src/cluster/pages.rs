@@ -1,12 +1,18 @@
 //! Listings, page by page, so that memory does not grow with the cluster.
 
+use std::future::ready;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, LocalBoxFuture, select};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::task::spawn_blocking;
 
 use super::request::percent_encoded;
 use super::{Cluster, ClusterError};
 use crate::k8s::Resource;
 use crate::observe::Workload;
-use crate::observe::object::Page;
+use crate::observe::object::{Page, PageMetadata};
 use crate::plan::name::WorkloadKind;
 
 /// Objects of one page.
@@ -53,13 +59,15 @@ impl Selection {
     }
 }
 
+/// A page that was asked for.
+type Asked<'a> = LocalBoxFuture<'a, Result<String, ClusterError>>;
+
 /// A listing that is read page by page.
-#[derive(Debug)]
 pub struct Pages<'a> {
     cluster: &'a Cluster,
     path: String,
-    /// Where the next page begins, empty for the first; `None` after the last.
-    next: Option<String>,
+    /// The next page; `None` after the last.
+    next: Option<Asked<'a>>,
 }
 
 impl<'a> Pages<'a> {
@@ -71,10 +79,20 @@ impl<'a> Pages<'a> {
         selection: &Selection,
     ) -> Self {
         let path = resource.collection_path(namespace);
+        let path = format!("{path}?limit={PAGE}{}", selection.parameters());
         Self {
+            next: Some(ask(cluster, path.clone(), String::new())),
             cluster,
-            path: format!("{path}?limit={PAGE}{}", selection.parameters()),
-            next: Some(String::new()),
+            path,
+        }
+    }
+
+    /// Asks for the first page without looking at it, so that several listings
+    /// can do so at once.
+    pub async fn begin(&mut self) {
+        if let Some(page) = self.next.take() {
+            let page = page.await;
+            self.next = Some(ready(page).boxed_local());
         }
     }
 
@@ -82,7 +100,9 @@ impl<'a> Pages<'a> {
     ///
     /// # Errors
     /// Any [`ClusterError`].
-    pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<Vec<T>>, ClusterError> {
+    pub async fn next<T: DeserializeOwned + Send + 'static>(
+        &mut self,
+    ) -> Result<Option<Vec<T>>, ClusterError> {
         self.turn(|text| {
             let page: Page<T> = serde_json::from_str(text)?;
             Ok((page.items, page.metadata.next))
@@ -100,18 +120,65 @@ impl<'a> Pages<'a> {
         kind: WorkloadKind,
         api_version: &str,
     ) -> Result<Option<Vec<Workload>>, ClusterError> {
-        self.turn(|text| Workload::read_page(kind, api_version, text))
+        let api_version = api_version.to_owned();
+        self.turn(move |text| Workload::read_page(kind, &api_version, text))
             .await
     }
 
-    async fn turn<T>(
+    async fn turn<T: Send + 'static>(
         &mut self,
-        read: impl FnOnce(&str) -> serde_json::Result<(T, String)>,
+        read: impl FnOnce(&str) -> serde_json::Result<(T, String)> + Send + 'static,
     ) -> Result<Option<T>, ClusterError> {
-        let Some(next) = self.next.take() else {
+        let Some(page) = self.next.take() else {
             return Ok(None);
         };
-        let text = match self.text(&next).await {
+        let text = page.await?;
+        let wrong = |error| ClusterError::Answer {
+            request: format!("GET {}", self.path),
+            source: kube::Error::SerdeError(error),
+        };
+        // The next page is on its way while this one is read.
+        let Some(next) = next_page(&text) else {
+            let (items, next) = read(&text).map_err(wrong)?;
+            self.ask(next);
+            return Ok(Some(items));
+        };
+        if next.is_empty() {
+            return read(&text).map_err(wrong).map(|(items, _)| Some(items));
+        }
+        let page = ask(self.cluster, self.path.clone(), next);
+        let reading = spawn_blocking(move || read(&text));
+        let (items, page) = match select(reading, page).await {
+            Either::Left((items, page)) => (items, page),
+            Either::Right((page, reading)) => (reading.await, ready(page).boxed_local()),
+        };
+        self.next = Some(page);
+        match items {
+            Ok(items) => items.map_err(wrong).map(|(items, _)| Some(items)),
+            // Nothing cancels it, so it has panicked, and has said so.
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
+    fn ask(&mut self, next: String) {
+        self.next = match next.is_empty() {
+            true => None,
+            false => Some(ask(self.cluster, self.path.clone(), next)),
+        };
+    }
+}
+
+/// Asks for the page that begins at `next`, the first if that is empty.
+fn ask(cluster: &Cluster, path: String, next: String) -> Asked<'_> {
+    let text = async move |next: &str| match next {
+        "" => cluster.get_text(&path).await,
+        next => {
+            let path = format!("{path}&continue={}", percent_encoded(next));
+            cluster.get_text(&path).await
+        }
+    };
+    let page = async move {
+        match text(&next).await {
             // The listing took so long that its beginning is forgotten; the
             // answer says where it can go on with what is there now
             // (apiserver `handleExpiredListError`).
@@ -119,29 +186,28 @@ impl<'a> Pages<'a> {
                 let metadata = status.metadata.as_ref();
                 let next = metadata.and_then(|metadata| metadata.continue_.clone());
                 match next.filter(|next| !next.is_empty()) {
-                    Some(next) => self.text(&next).await?,
-                    None => return Err(ClusterError::Api(status)),
+                    Some(next) => text(&next).await,
+                    None => Err(ClusterError::Api(status)),
                 }
             }
-            text => text?,
-        };
-        let (items, next) = read(&text).map_err(|error| ClusterError::Answer {
-            request: format!("GET {}", self.path),
-            source: kube::Error::SerdeError(error),
-        })?;
-        self.next = Some(next).filter(|next| !next.is_empty());
-        Ok(Some(items))
-    }
-
-    async fn text(&self, next: &str) -> Result<String, ClusterError> {
-        match next {
-            "" => self.cluster.get_text(&self.path).await,
-            next => {
-                let path = format!("{}&continue={}", self.path, percent_encoded(next));
-                self.cluster.get_text(&path).await
-            }
+            text => text,
         }
-    }
+    };
+    page.boxed_local()
+}
+
+/// Returns where the page after this one begins, empty for nowhere, if that is
+/// told before the objects; of custom resources it comes after them.
+fn next_page(text: &str) -> Option<String> {
+    let (head, _) = text.split_once("\"items\":")?;
+    let head = format!("{}}}", head.trim_end().strip_suffix(',')?);
+    let head: Head = serde_json::from_str(&head).ok()?;
+    Some(head.metadata.next)
+}
+
+#[derive(Deserialize)]
+struct Head {
+    metadata: PageMetadata,
 }
 
 impl Cluster {
@@ -150,7 +216,7 @@ impl Cluster {
     ///
     /// # Errors
     /// Any [`ClusterError`].
-    pub async fn list<T: DeserializeOwned>(
+    pub async fn list<T: DeserializeOwned + Send + 'static>(
         &self,
         resource: &Resource,
         namespace: &str,
@@ -164,7 +230,7 @@ impl Cluster {
     ///
     /// # Errors
     /// Any [`ClusterError`].
-    pub async fn list_selected<T: DeserializeOwned>(
+    pub async fn list_selected<T: DeserializeOwned + Send + 'static>(
         &self,
         resource: &Resource,
         namespace: &str,
@@ -176,5 +242,30 @@ impl Cluster {
             items.extend(page);
         }
         Ok(items)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_known_before_the_objects_are_read() {
+        for (text, next) in [
+            (
+                r#"{"kind":"JobList","metadata":{"resourceVersion":"1","continue":"abc"},"items":[]}"#,
+                Some("abc"),
+            ),
+            (
+                r#"{"metadata":{"resourceVersion":"1"},"items":[]}"#,
+                Some(""),
+            ),
+            (r#"{"metadata":{}, "items": []}"#, Some("")),
+            (r#"{"items":[],"metadata":{"continue":"abc"}}"#, None),
+            (r#"{"apiVersion":"v1","items":[]}"#, None),
+            ("{}", None),
+        ] {
+            assert_eq!(next_page(text).as_deref(), next, "{text}");
+        }
     }
 }

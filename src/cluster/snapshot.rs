@@ -9,6 +9,7 @@ use super::request::readable;
 use super::served::Served;
 use super::{Cluster, ClusterError};
 use crate::k8s::Resource;
+use crate::observe::belonging::{AT_ONCE, PodLabels, is_own, pod_labels};
 use crate::observe::event::Event;
 use crate::observe::object::{Details, Metadata};
 use crate::observe::queued::{JOB_UID_LABEL, PendingWorkload, QueueState};
@@ -16,17 +17,6 @@ use crate::observe::snapshot::Position;
 use crate::observe::{Pod, QueuedWorkload, Snapshot, Workload};
 use crate::plan::facts::Readable;
 use crate::plan::name::WorkloadKind;
-
-/// Label of a Job's pods with its UID (batch/v1).
-const CONTROLLER_UID_LABEL: &str = "batch.kubernetes.io/controller-uid";
-/// Label of a Job's pods with its name (batch/v1).
-const JOB_NAME_LABEL: &str = "batch.kubernetes.io/job-name";
-/// Label of a Ray cluster's pods (KubeRay `utils.RayClusterLabelKey`).
-const RAY_CLUSTER_LABEL: &str = "ray.io/cluster";
-/// Label of a Workspace's pods (KAITO `LabelWorkspaceName`).
-const WORKSPACE_LABEL: &str = "kaito.sh/workspace";
-/// Objects that one selector names at most; a URL has its limits.
-const AT_ONCE: usize = 50;
 
 /// Any object, of which only the metadata matter.
 #[derive(Deserialize)]
@@ -166,61 +156,12 @@ async fn jobs(cluster: &Cluster, workload: &Workload) -> Result<Vec<Metadata>, C
 
 /// Returns which pods are a workload's.
 fn pod_selections(workload: &Workload, jobs: &[Metadata]) -> Vec<Selection> {
-    let metadata = &workload.metadata;
-    match &workload.details {
-        Details::Job(..) => vec![Selection::labels(format!(
-            "{CONTROLLER_UID_LABEL}={}",
-            metadata.uid
-        ))],
-        Details::CronJob(..) => jobs
-            .chunks(AT_ONCE)
-            .map(|jobs| {
-                let uids: Vec<&str> = jobs.iter().map(|job| job.uid.as_str()).collect();
-                Selection::labels(format!("{CONTROLLER_UID_LABEL} in ({})", uids.join(",")))
-            })
-            .collect(),
-        // The driver's output is in the pod of a Job of the RayJob's name.
-        Details::RayJob(_, status) => {
-            let submitter = format!("{JOB_NAME_LABEL}={}", metadata.name);
-            let cluster = &status.ray_cluster_name;
-            std::iter::once(submitter)
-                .chain((!cluster.is_empty()).then(|| format!("{RAY_CLUSTER_LABEL}={cluster}")))
-                .map(Selection::labels)
-                .collect()
-        }
-        Details::Deployment(spec, _) => {
-            let labels = spec.selector.match_labels.iter();
-            let labels: Vec<String> = labels
-                .map(|(key, value)| format!("{key}={value}"))
-                .collect();
-            vec![Selection::labels(labels.join(","))]
-        }
-        Details::RayService(_, status) => {
-            let clusters = [
-                &status.active_service_status,
-                &status.pending_service_status,
-            ];
-            let names: Vec<&str> = clusters
-                .into_iter()
-                .map(|cluster| cluster.ray_cluster_name.as_str())
-                .filter(|name| !name.is_empty())
-                .collect();
-            match names.is_empty() {
-                true => Vec::new(),
-                false => vec![Selection::labels(format!(
-                    "{RAY_CLUSTER_LABEL} in ({})",
-                    names.join(",")
-                ))],
-            }
-        }
-        Details::Workspace(..) => vec![Selection::labels(format!(
-            "{WORKSPACE_LABEL}={}",
-            metadata.name
-        ))],
-    }
+    let labels = pod_labels(workload, jobs);
+    let selectors = labels.iter().map(PodLabels::selector);
+    selectors.map(Selection::labels).collect()
 }
 
-async fn pods(
+pub(super) async fn pods(
     cluster: &Cluster,
     workload: &Workload,
     jobs: &[Metadata],
@@ -235,13 +176,7 @@ async fn pods(
                 .await?,
         );
     }
-    // Other workloads of kaiwo may have a label that a Deployment selects.
-    if workload.kind == WorkloadKind::Deployment {
-        pods.retain(|pod| {
-            let owners = &pod.metadata.owner_references;
-            owners.iter().any(|owner| owner.kind == "ReplicaSet")
-        });
-    }
+    pods.retain(|pod| is_own(workload, pod));
     Ok(pods)
 }
 

@@ -4,6 +4,8 @@
 //! written page by page: the first rows decide the widths, and a longer cell
 //! below pushes its line, nothing else.
 
+use std::borrow::Cow;
+
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Cells between two columns.
@@ -17,6 +19,7 @@ pub struct Column {
     title: &'static str,
     right: bool,
     gives_way: bool,
+    least: usize,
 }
 
 impl Column {
@@ -26,6 +29,7 @@ impl Column {
             title,
             right: false,
             gives_way: false,
+            least: 0,
         }
     }
 
@@ -35,6 +39,7 @@ impl Column {
             title,
             right: true,
             gives_way: false,
+            least: 0,
         }
     }
 
@@ -44,7 +49,15 @@ impl Column {
             title,
             right: false,
             gives_way: true,
+            least: 0,
         }
+    }
+
+    /// Makes room for words that may come later.
+    pub fn with_room_for<'a>(mut self, words: impl IntoIterator<Item = &'a str>) -> Self {
+        let words = words.into_iter().map(UnicodeWidthStr::width);
+        self.least = words.max().unwrap_or(0).max(self.least);
+        self
     }
 }
 
@@ -155,6 +168,7 @@ impl Table {
                     .max()
                     .unwrap_or(0)
                     .max(column.title.width())
+                    .max(column.least)
             })
             .collect();
         let Some(room) = self.room else { return widths };
@@ -173,28 +187,32 @@ impl Table {
     fn line(&self, row: &[Cell]) -> String {
         let widths = self.widths.as_deref().unwrap_or_default();
         let mut line = String::new();
-        let last = self.columns.len().saturating_sub(1);
+        // Spaces are owed until something follows them: none end a line.
+        let mut owed = 0;
         for (index, (cell, column)) in row.iter().zip(&self.columns).enumerate() {
             let width = widths.get(index).copied().unwrap_or(0);
             let text = match (column.gives_way, self.room) {
-                (true, Some(_)) => cut(&cell.text, width),
-                _ => cell.text.clone(),
+                (true, Some(_)) => Cow::Owned(cut(&cell.text, width)),
+                _ => Cow::Borrowed(&cell.text),
             };
-            let fill = " ".repeat(width.saturating_sub(text.width()));
-            let painted = match self.painted {
-                true => cell.tone.paint(&text),
-                false => text,
+            let fill = width.saturating_sub(text.width());
+            let (before, after) = match column.right {
+                true => (fill, 0),
+                false => (0, fill),
             };
-            match (column.right, index == last) {
-                (true, _) => line += &format!("{fill}{painted}"),
-                (false, true) => line += &painted,
-                (false, false) => line += &format!("{painted}{fill}"),
+            owed += before;
+            if !text.is_empty() {
+                line.extend(std::iter::repeat_n(' ', owed));
+                owed = 0;
+                match self.painted {
+                    true => line += &cell.tone.paint(&text),
+                    false => line += &text,
+                }
             }
-            if index != last {
-                line += &" ".repeat(GAP);
-            }
+            owed += after + GAP;
         }
-        format!("{}\n", line.trim_end())
+        line.push('\n');
+        line
     }
 }
 
@@ -240,6 +258,20 @@ mod tests {
             table.lines(&[row("a-longer-name", "8", "x\ny")]),
             "a-longer-name     8  x y\n"
         );
+    }
+
+    #[test]
+    fn words_that_may_come_later_have_their_room() {
+        let columns = [
+            Column::words("A").with_room_for(["one", "three"]),
+            Column::words("B"),
+        ];
+        let mut table = Table::new(&columns, None, false);
+        assert_eq!(
+            table.lines(&[vec!["x".into(), "y".into()]]),
+            "A      B\nx      y\n"
+        );
+        assert_eq!(table.lines(&[vec!["three".into(), "".into()]]), "three\n");
     }
 
     #[test]
