@@ -1,11 +1,14 @@
 //! A pod, and what is wrong with it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
 use super::object::{Condition, Metadata, TemplateContainer, condition, holds};
+use crate::plan::facts::FlavorToleration;
+use crate::quantity::Quantity;
 
 /// `v1` Pod.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -31,6 +34,28 @@ pub struct PodSpec {
     pub init_containers: Vec<TemplateContainer>,
     /// What keeps it from being scheduled.
     pub scheduling_gates: Vec<SchedulingGate>,
+    /// Labels that its node must have.
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints of nodes that it stands.
+    pub tolerations: Vec<FlavorToleration>,
+    /// What it mounts.
+    pub volumes: Vec<Volume>,
+}
+
+/// Entry of `volumes`; most kinds of volume are always there.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Volume {
+    /// A claim.
+    pub persistent_volume_claim: Option<ClaimSource>,
+}
+
+/// `persistentVolumeClaim` of a volume.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClaimSource {
+    /// Its name.
+    pub claim_name: String,
 }
 
 /// Entry of `schedulingGates`.
@@ -235,6 +260,25 @@ impl Pod {
     pub fn gpus(&self) -> i64 {
         let containers = self.spec.containers.iter();
         containers.map(|container| container.resources.gpus()).sum()
+    }
+
+    /// Returns what is set aside for it on its node, by resource. Containers
+    /// that run before the others need what is largest of theirs.
+    pub fn requests(&self) -> BTreeMap<String, Quantity> {
+        let mut total = BTreeMap::<String, Quantity>::new();
+        for container in &self.spec.containers {
+            for (resource, amount) in &container.resources.requests {
+                let sum = total.entry(resource.clone()).or_default();
+                *sum = *sum + *amount;
+            }
+        }
+        for container in &self.spec.init_containers {
+            for (resource, amount) in &container.resources.requests {
+                let most = total.entry(resource.clone()).or_default();
+                *most = (*most).max(*amount);
+            }
+        }
+        total
     }
 
     /// Returns how often its containers were started again.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::object::{Condition, Metadata, condition, holds};
+use crate::k8s::USERNAME_LABEL;
+use crate::plan::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
 
 /// Label of a Workload with the UID of what it stands for (Kueue
@@ -45,6 +47,24 @@ pub struct PodSet {
     pub name: String,
     /// Pods.
     pub count: i64,
+    /// What the pods are like.
+    pub template: PodSetTemplate,
+}
+
+/// `template` of a set of pods.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct PodSetTemplate {
+    /// Their labels.
+    pub metadata: PodSetMetadata,
+}
+
+/// `metadata` of a template.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct PodSetMetadata {
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// `status` of a Workload.
@@ -215,6 +235,23 @@ impl QueuedWorkload {
             *sum = *sum + *amount;
         }
         total
+    }
+
+    /// Returns the GPUs that it asks for.
+    pub fn gpus(&self) -> i64 {
+        self.requests()
+            .iter()
+            .filter(|(resource, _)| is_gpu_resource(resource))
+            .map(|(_, amount)| amount.whole())
+            .sum()
+    }
+
+    /// Returns who submitted it, as kaiwo labels its pods.
+    pub fn user(&self) -> Option<&str> {
+        let mut sets = self.spec.pod_sets.iter();
+        sets.find_map(|set| set.template.metadata.labels.get(USERNAME_LABEL))
+            .map(String::as_str)
+            .filter(|user| !user.is_empty())
     }
 
     /// Returns whom it stands for: kind and name.

@@ -129,6 +129,9 @@ pub struct LocalQueueSpec {
 pub struct LocalQueueStatus {
     /// Reserved quota by flavor.
     pub flavors_reservation: Vec<FlavorUsage>,
+    /// Whether it takes workloads, and if not, why: of what is behind it,
+    /// this is all that Kueue's `batch-user` role can see.
+    pub conditions: Vec<Condition>,
 }
 
 /// `stopPolicy` of a queue.
@@ -173,6 +176,44 @@ pub struct ClusterQueueSpec {
     pub admission_checks: Vec<String>,
     /// AdmissionChecks of the workloads on some flavors, or on all.
     pub admission_checks_strategy: AdmissionChecksStrategy,
+    /// In which order it admits.
+    pub queueing_strategy: QueueingStrategy,
+    /// Whom it may take quota from.
+    pub preemption: Preemption,
+}
+
+/// `queueingStrategy` of a ClusterQueue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum QueueingStrategy {
+    /// One that fits may overtake one that does not.
+    #[default]
+    BestEffortFIFO,
+    /// Nobody overtakes.
+    StrictFIFO,
+}
+
+/// `preemption` of a ClusterQueue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Preemption {
+    /// Of its own workloads.
+    pub within_cluster_queue: PreemptionPolicy,
+    /// Of the cohort's, who have borrowed what is its own.
+    pub reclaim_within_cohort: PreemptionPolicy,
+}
+
+/// Whose quota a workload may take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum PreemptionPolicy {
+    /// Nobody's.
+    #[default]
+    Never,
+    /// That of workloads of lower priority.
+    LowerPriority,
+    /// That, and of those of the same priority that came later.
+    LowerOrNewerEqualPriority,
+    /// Anybody's.
+    Any,
 }
 
 impl ClusterQueueSpec {
@@ -298,6 +339,8 @@ pub struct Condition {
     pub kind: String,
     /// `True`, `False` or `Unknown`
     pub status: String,
+    /// Why, for programs.
+    pub reason: String,
     /// Why, in words.
     pub message: String,
 }

@@ -375,6 +375,7 @@ mod tests {
             kind: "Active".into(),
             status: "False".into(),
             message: "Can't admit new workloads: references missing ResourceFlavor(s): x".into(),
+            ..Condition::default()
         }];
         let inactive = facts(vec![], Readable::Known(vec![queue]));
         assert!(
