@@ -51,6 +51,8 @@ classes! {
     Partial = 6, "partial";
     /// The cluster cannot be reached.
     Unreachable = 7, "unreachable";
+    /// It is not ready, or has not finished.
+    NotReady = 8, "notReady";
     /// A deadline passed.
     TimedOut = 124, "timedOut";
     /// The user interrupted the command.

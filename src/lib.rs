@@ -12,6 +12,7 @@
 //!
 //! | room | may | must not |
 //! | --- | --- | --- |
+//! | [`chat`] | speak the APIs of language models | any I/O |
 //! | [`cli`] | clap types | logic, I/O |
 //! | [`completion`] | read an unfinished command line | any I/O |
 //! | [`cmd`] | call the rooms, add context to errors | decide anything worth a unit test |
@@ -24,6 +25,7 @@
 //!
 //! `tests/architecture.rs` holds the code to this table.
 
+pub mod chat;
 pub mod cli;
 pub mod cluster;
 pub mod cmd;

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::common::checkout;
 
 /// Room, the rooms of this crate it may name, and what else it must not name.
-const RULES: [(&str, &[&str], &[&str]); 9] = [
+const RULES: [(&str, &[&str], &[&str]); 10] = [
     (
         "cli",
-        &["cli", "observe", "plan", "quantity", "settings"],
+        &["chat", "cli", "observe", "plan", "quantity", "settings"],
         &["std::fs", "std::net", "std::env", "kube", "tera", "tokio"],
     ),
     (
@@ -49,6 +49,22 @@ const RULES: [(&str, &[&str], &[&str]); 9] = [
             "std::env",
             "std::time",
             "kube",
+            "tokio",
+            "clap",
+        ],
+    ),
+    (
+        "chat",
+        &["chat"],
+        &[
+            "std::fs",
+            "std::net",
+            "std::env",
+            "std::time",
+            "std::process",
+            "std::io",
+            "kube",
+            "tera",
             "tokio",
             "clap",
         ],
@@ -100,6 +116,7 @@ const RULES: [(&str, &[&str], &[&str]); 9] = [
     (
         "cmd",
         &[
+            "chat",
             "cmd",
             "cli",
             "completion",

@@ -1,6 +1,7 @@
 //! The command line, as clap types. No logic and no I/O: what the words mean
 //! is decided elsewhere.
 
+mod chat;
 mod connection;
 mod list;
 mod models;
@@ -11,6 +12,7 @@ mod submit;
 mod template;
 mod workload;
 
+pub use chat::{ChatArgs, EndpointArgs};
 pub use connection::ConnectionArgs;
 pub use list::ListArgs;
 pub use models::{ModelsArgs, ModelsFormat};
@@ -64,6 +66,10 @@ pub enum Command {
     Status(Box<StatusArgs>),
     /// List the models that KAITO serves, and what each needs
     Models(ModelsArgs),
+    /// Ask a model that is served
+    Chat(Box<ChatArgs>),
+    /// Print where a service is reached
+    Endpoint(Box<EndpointArgs>),
     /// Print the completion script of a shell
     #[command(after_help = "\
 Examples:

@@ -135,6 +135,11 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// Returns the URL of the API server.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
     /// Returns the name of the context.
     pub fn context(&self) -> &str {
         &self.context

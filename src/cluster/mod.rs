@@ -8,6 +8,7 @@ mod companion;
 pub mod connection;
 pub mod credentials;
 pub mod discovery;
+pub mod endpoint;
 pub mod error;
 pub mod exec_plugin;
 pub mod existing;

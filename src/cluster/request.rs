@@ -3,7 +3,7 @@
 //! They are built by hand because kube's `PostParams` cannot ask for strict
 //! field validation.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::AsyncBufRead;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
@@ -37,22 +37,25 @@ impl Write {
 }
 
 /// A request before it has credentials.
-struct Outgoing<'a> {
-    method: Method,
-    path: &'a str,
+pub(super) struct Outgoing<'a> {
+    pub(super) method: Method,
+    pub(super) path: &'a str,
     /// Form of the answer; JSON if nothing is said.
-    accept: Option<&'static str>,
+    pub(super) accept: Option<&'static str>,
     /// Its type and its bytes.
-    body: Option<(&'static str, Vec<u8>)>,
+    pub(super) body: Option<(&'static str, Vec<u8>)>,
+    /// Most time until the answer begins; the usual one if nothing is said.
+    pub(super) patience: Option<Duration>,
 }
 
 impl<'a> Outgoing<'a> {
-    fn get(path: &'a str) -> Self {
+    pub(super) fn get(path: &'a str) -> Self {
         Self {
             method: Method::GET,
             path,
             accept: None,
             body: None,
+            patience: None,
         }
     }
 }
@@ -182,9 +185,8 @@ impl Cluster {
     ) -> Result<T, ClusterError> {
         let outgoing = Outgoing {
             method,
-            path,
-            accept: None,
             body,
+            ..Outgoing::get(path)
         };
         self.deliver(&outgoing).await
     }
@@ -233,7 +235,7 @@ impl Cluster {
     }
 
     /// Sends a request and has `ask` take the answer.
-    async fn exchange<A>(
+    pub(super) async fn exchange<A>(
         &self,
         outgoing: &Outgoing<'_>,
         ask: impl AsyncFn(Client, http::Request<Vec<u8>>) -> kube::Result<A>,
@@ -296,11 +298,12 @@ impl Cluster {
             .body(body.unwrap_or_default())
             .map_err(|error| wrong(kube::Error::HttpError(error)))?;
         let answer = ask(pass.client.clone(), request);
-        match tokio::time::timeout(self.request_timeout, answer).await {
+        let patience = outgoing.patience.unwrap_or(self.request_timeout);
+        match tokio::time::timeout(patience, answer).await {
             Ok(answer) => answer.map_err(wrong),
             Err(_) => Err(ClusterError::Slow {
                 server: self.server.clone(),
-                seconds: self.request_timeout.as_secs(),
+                seconds: patience.as_secs(),
                 request: what.to_owned(),
             }),
         }

@@ -56,6 +56,9 @@ impl CommandLine {
             let short = word
                 .strip_prefix('-')
                 .and_then(|letters| letters.trim_start_matches(['d', 'v']).strip_prefix('o'));
+            if word == "--json" {
+                said = Some("json");
+            }
             let value = word.strip_prefix("--output").or(short);
             match value {
                 Some("") => said = words.next(),

@@ -19,7 +19,9 @@ Exit codes of kaiwo
     5  a workload of that name exists: it differs, or has ended
     6  partly created and could not be undone; what is left is listed
     7  the cluster cannot be reached
-  124  something that was to be deleted first is still there
+    8  it is not ready, or has not finished
+  124  it took too long: something that was to be deleted first is still there,
+       or a model said nothing
   130  interrupted
 
 With -o json an error is also written to stdout, with its class and code.

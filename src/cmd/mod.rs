@@ -1,9 +1,11 @@
 //! The commands: each calls the rooms in order and adds context to their
 //! errors.
 
+mod chat;
 mod command_line;
 mod completion;
 mod config;
+mod endpoint;
 mod help;
 mod launch;
 mod list;
@@ -47,6 +49,8 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
         Command::List(args) => list::run(&args, ui).map(done),
         Command::Status(args) => status::run(&args, ui),
         Command::Models(args) => models::run(&args, ui, output).map(done),
+        Command::Chat(args) => chat::run(&args, ui).map(done),
+        Command::Endpoint(args) => endpoint::run(&args, ui).map(done),
         Command::Config(ConfigCommand::Show(args)) => config::show(&args, ui, output).map(done),
         Command::Template(command) => template::run(&command, ui, &mut output).map(done),
         Command::Completion { shell } => completion::run(shell, ui).map(done),

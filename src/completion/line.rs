@@ -295,6 +295,8 @@ mod tests {
                 "list",
                 "status",
                 "models",
+                "chat",
+                "endpoint",
                 "completion",
                 "config",
                 "template",
@@ -348,7 +350,7 @@ mod tests {
         assert_eq!(words("submit --color=al|"), ["--color=always"]);
         assert_eq!(words("config show -o |"), ["json"]);
         assert_eq!(words("completion f|"), ["fish"]);
-        assert_eq!(words("help e|"), ["exit-codes"]);
+        assert_eq!(words("help e|"), ["endpoint", "exit-codes"]);
         // The next word is not the value of a flag that wants `=`.
         assert!(words("submit --ray |").contains(&"--queue".to_owned()));
     }

@@ -50,12 +50,13 @@ pub struct Candidate {
 }
 
 /// Values that are looked up, by the id of their argument.
-const LIVE: [(&str, Live); 7] = [
+const LIVE: [(&str, Live); 8] = [
     ("context", Live::Contexts),
     ("namespace", Live::Namespaces),
     ("queue", Live::Queues),
     ("priority_class", Live::PriorityClasses),
     ("name", Live::Workloads),
+    ("workload", Live::Workloads),
     ("image_pull_secret", Live::Secrets),
     ("service_account", Live::ServiceAccounts),
 ];
@@ -165,10 +166,13 @@ mod tests {
         let mut command = Cli::command();
         command.build();
         let submit = command.find_subcommand("submit").unwrap();
+        let named = command.find_subcommand("status").unwrap();
         let ids = LIVE.iter().map(|(id, _)| *id);
         for id in ids.chain(WORDS.iter().map(|(id, _)| *id)) {
             assert!(
-                submit.get_arguments().any(|flag| flag.get_id() == id),
+                [submit, named]
+                    .iter()
+                    .any(|of| of.get_arguments().any(|flag| flag.get_id() == id)),
                 "{id}"
             );
         }

@@ -47,6 +47,18 @@ impl Ui {
         }
     }
 
+    /// Writes what a person is to answer, without a line's end.
+    pub fn prompt(&self, text: &str) {
+        write_stderr(text);
+    }
+
+    /// Shows a part of a text beside the data, to people who watch.
+    pub fn aside(&self, text: &str) {
+        if self.terminal && !self.quiet {
+            write_stderr(&self.paint("2", text));
+        }
+    }
+
     /// Says something for those who want to know more.
     pub fn detail(&self, text: impl Display) {
         if self.verbose {

@@ -73,6 +73,7 @@ fn provoke(class: ErrorClass) -> Option<(MockApi, Outcome)> {
             &["8"],
         ),
         ErrorClass::Unreachable => submit(MockApi::new(|_| Some(Answer::Close)), &["8"]),
+        ErrorClass::NotReady => Some(super::chat::not_ready()),
         ErrorClass::TimedOut => None,
         ErrorClass::Interrupted => interrupted(),
     }

@@ -1,6 +1,7 @@
 //! The binary against a scripted API server: exact requests, and answers that
 //! a real cluster gives only when something is broken.
 
+mod chat;
 mod completion;
 pub mod json;
 mod models;

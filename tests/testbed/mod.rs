@@ -7,6 +7,7 @@
 //! cargo test --test it -- --ignored testbed
 //! ```
 
+mod chat;
 mod cluster;
 mod completion;
 mod credentials;

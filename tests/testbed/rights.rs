@@ -7,7 +7,7 @@ use super::objects::{example, uploads};
 use crate::common::checkout;
 
 /// Applies `cluster-admins/rbac/researchers.yaml`.
-fn roles(testbed: &Testbed) {
+pub fn roles(testbed: &Testbed) {
     let file = checkout("cluster-admins/rbac/researchers.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
     for role in kaiwo::yaml::parse_documents(&file, &text).unwrap() {
@@ -17,7 +17,7 @@ fn roles(testbed: &Testbed) {
 
 /// Binds ClusterRoles to the test's user, in the test's namespace only. The user
 /// has the name of the test, so that no test lends rights to another.
-fn bind(testbed: &Testbed, roles: &[&str]) {
+pub fn bind(testbed: &Testbed, roles: &[&str]) {
     for role in roles {
         testbed.apply(json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
@@ -28,7 +28,7 @@ fn bind(testbed: &Testbed, roles: &[&str]) {
     }
 }
 
-fn bind_everywhere(testbed: &Testbed, role: &str) {
+pub fn bind_everywhere(testbed: &Testbed, role: &str) {
     testbed.apply(json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
         "metadata": {"name": testbed.name},

@@ -2,8 +2,7 @@
 //!
 //! No Ray runs in KWOK's pods, and inside the testbed's namespace every pod address is this host, so one server on
 //! the dashboard's port answers for all of them. A job runs for a moment and then succeeds, or fails if its entrypoint
-//! or id says `fail`; a Serve application is up a moment after it was put. A second port answers what KubeRay and
-//! people ask a Serve replica.
+//! or id says `fail`; a Serve application is up a moment after it was put.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -23,7 +22,6 @@ use tokio::net::TcpListener;
 use super::cluster::Cluster;
 
 pub const DASHBOARD_PORT: u16 = 8265;
-pub const SERVE_PORT: u16 = 8000;
 /// How long a job runs and an application deploys: long enough to be seen on the way.
 const TAKES: Duration = Duration::from_millis(1500);
 
@@ -44,24 +42,19 @@ struct Job {
 /// An answer: its status and JSON.
 type Answer = (StatusCode, Value);
 
-/// Serves dashboards and Serve's health check until the future is dropped.
+/// Serves dashboards until the future is dropped.
 pub async fn serve(cluster: Cluster) -> Result<()> {
-    let bind = async |port| {
-        TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
-            .await
-            .with_context(|| format!("failed to listen on port {port}"))
-    };
-    let (dashboards, replicas) = (bind(DASHBOARD_PORT).await?, bind(SERVE_PORT).await?);
+    let dashboards = TcpListener::bind((Ipv4Addr::UNSPECIFIED, DASHBOARD_PORT))
+        .await
+        .with_context(|| format!("failed to listen on port {DASHBOARD_PORT}"))?;
     let dashboard = Rc::new(Mutex::new(Dashboard::default()));
     let connections = tokio::task::LocalSet::new();
     connections
         .run_until(async {
             loop {
-                let (accepted, is_dashboard) = tokio::select! {
-                    accepted = dashboards.accept() => (accepted, true),
-                    accepted = replicas.accept() => (accepted, false),
+                let Ok((stream, _)) = dashboards.accept().await else {
+                    continue;
                 };
-                let Ok((stream, _)) = accepted else { continue };
                 // The address that was called tells which pod is meant.
                 let Ok(pod) = stream.local_addr() else {
                     continue;
@@ -71,11 +64,8 @@ pub async fn serve(cluster: Cluster) -> Result<()> {
                     let service = hyper::service::service_fn(|request: Request<Incoming>| {
                         let (dashboard, cluster) = (Rc::clone(&dashboard), cluster.clone());
                         async move {
-                            let (status, body) = if is_dashboard {
-                                handle(&dashboard, &cluster, pod.ip(), request).await
-                            } else {
-                                replica(request.uri().path())
-                            };
+                            let (status, body) =
+                                handle(&dashboard, &cluster, pod.ip(), request).await;
                             let body = Full::new(Bytes::from(body.to_string()));
                             let mut response = Response::new(body);
                             *response.status_mut() = status;
@@ -139,21 +129,6 @@ fn now() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
-}
-
-/// Answers for a Serve replica.
-fn replica(path: &str) -> Answer {
-    match path {
-        "/-/healthz" | "/-/routes" | "/health" => (StatusCode::OK, json!("success")),
-        "/v1/models" => (
-            StatusCode::OK,
-            json!({ "object": "list", "data": [{ "id": "testbed", "object": "model" }] }),
-        ),
-        _ => (
-            StatusCode::NOT_FOUND,
-            json!({ "error": "the testbed's stand-in serves no such path" }),
-        ),
-    }
 }
 
 impl Dashboard {
@@ -372,6 +347,5 @@ mod tests {
             get(&mut dashboard, "/api/jobs/a", POD, TAKES).0,
             StatusCode::NOT_FOUND
         );
-        assert_eq!(replica("/-/healthz").0, StatusCode::OK);
     }
 }

@@ -27,7 +27,7 @@ use super::daemons::{self, Daemon};
 use super::instance::{Instance, Mode, Plan, Skip, State};
 use super::manifests;
 use super::process::Identity;
-use super::{files, loopback, ray_dashboard, relay};
+use super::{files, loopback, model_servers, ray_dashboard, relay};
 
 /// How long a daemon may take to end before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -279,6 +279,11 @@ impl Supervisor {
             tokio::task::spawn_local(async move {
                 if let Err(error) = ray_dashboard::serve(cluster).await {
                     eprintln!("the Ray dashboard's stand-in ended: {error:#}");
+                }
+            });
+            tokio::task::spawn_local(async move {
+                if let Err(error) = model_servers::serve().await {
+                    eprintln!("the models' stand-ins ended: {error:#}");
                 }
             });
         }

@@ -1,0 +1,94 @@
+//! Flags of `kaiwo chat` and `kaiwo endpoint`.
+
+use clap::Args;
+
+use super::NamedArgs;
+use crate::chat::Dialect;
+
+/// Flags of `kaiwo chat`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Asks a Deployment, RayService or Workspace through the API server; it needs no
+public address. Without PROMPT, on a terminal, it goes on until /quit or
+Ctrl-D; in a pipe, the prompt is read from stdin.
+
+Examples:
+  kaiwo chat phi-4 'What is Kueue?'      one question, the answer on stdout
+  kaiwo chat phi-4                       a conversation
+  git diff | kaiwo chat phi-4 --system 'Review this change.'
+  kaiwo chat phi-4 Hello --json          for programs")]
+pub struct ChatArgs {
+    /// Which workload, and where.
+    #[command(flatten)]
+    pub named: NamedArgs,
+
+    /// What to ask
+    #[arg(value_name = "PROMPT")]
+    pub prompt: Option<String>,
+
+    /// Instructions for the model
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+
+    /// 0 for the likeliest words, more for stranger ones [default: the
+    /// server's]
+    #[arg(long, value_name = "T", value_parser = temperature)]
+    pub temperature: Option<f64>,
+
+    /// Most tokens of an answer [default: the server's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_tokens: Option<u32>,
+
+    /// Model, where several are served [default: the first]
+    #[arg(short, long)]
+    pub model: Option<String>,
+
+    /// API it speaks: openai, tgi or kaito [default: asked of it]
+    #[arg(long, value_name = "API")]
+    pub api: Option<Dialect>,
+
+    /// Path in front of the API's, such as Ray Serve's route_prefix
+    #[arg(long, value_name = "PATH", default_value = "", value_parser = base_path, hide_default_value = true)]
+    pub base_path: String,
+
+    /// Most seconds until an answer begins, and between two parts of it
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: u64,
+
+    /// Write each answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `kaiwo endpoint`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kaiwo endpoint phi-4             addresses, and a curl line for each
+  kaiwo endpoint phi-4 -o json     for programs")]
+pub struct EndpointArgs {
+    /// Which workload, and where.
+    #[command(flatten)]
+    pub named: NamedArgs,
+
+    /// `json` for programs
+    #[arg(short, long, value_name = "FORMAT", value_parser = ["json"], hide_possible_values = true)]
+    pub output: Option<String>,
+}
+
+fn temperature(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=2.0).contains(&value) => Ok(value),
+        _ => Err("a number from 0 to 2".to_owned()),
+    }
+}
+
+fn base_path(text: &str) -> Result<String, String> {
+    let path = text.trim_end_matches('/');
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
+    match path.starts_with('/') && path.chars().all(is_plain) && !path.contains("..") {
+        true => Ok(path.to_owned()),
+        false if path.is_empty() => Ok(String::new()),
+        false => Err("a path such as /llm".to_owned()),
+    }
+}

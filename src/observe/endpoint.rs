@@ -1,0 +1,230 @@
+//! Where a workload that serves is reached.
+
+use serde::Deserialize;
+
+use super::object::Metadata;
+use crate::plan::name::WorkloadKind;
+
+/// `v1` Service.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Service {
+    /// Name, labels and so on.
+    pub metadata: Metadata,
+    /// How it is reached.
+    pub spec: ServiceSpec,
+    /// What was made for it.
+    pub status: ServiceStatus,
+}
+
+/// `spec` of a Service.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceSpec {
+    /// `ClusterIP`, `NodePort` or `LoadBalancer`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Ports.
+    pub ports: Vec<ServicePort>,
+}
+
+/// A port of a Service.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServicePort {
+    /// Name; may be empty if there is one only.
+    pub name: String,
+    /// Number.
+    pub port: i64,
+    /// `TCP` unless it says otherwise.
+    pub protocol: String,
+}
+
+/// `status` of a Service, or of an Ingress.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceStatus {
+    /// The load balancer.
+    pub load_balancer: LoadBalancer,
+}
+
+/// A load balancer.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct LoadBalancer {
+    /// Its addresses.
+    pub ingress: Vec<PublicAddress>,
+}
+
+/// An address of a load balancer.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct PublicAddress {
+    /// IP address, or empty.
+    pub ip: String,
+    /// Name, or empty.
+    pub hostname: String,
+}
+
+/// `networking.k8s.io/v1` Ingress.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Ingress {
+    /// Which hosts it answers for.
+    pub spec: IngressSpec,
+}
+
+/// `spec` of an Ingress.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct IngressSpec {
+    /// Hosts.
+    pub rules: Vec<IngressRule>,
+    /// Hosts that are reached by TLS.
+    pub tls: Vec<IngressTls>,
+}
+
+/// A rule of an Ingress.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct IngressRule {
+    /// The host.
+    pub host: String,
+}
+
+/// Hosts that are reached by TLS.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct IngressTls {
+    /// The hosts.
+    pub hosts: Vec<String>,
+}
+
+/// Returns the Service through which a workload is asked, and the name of the
+/// port: kaiwo's own for a Deployment, KubeRay's for Ray Serve
+/// (`utils.GenerateServeServiceName`, v1.6), KAITO's of the Workspace's name
+/// (v0.12). `None` for what does not serve.
+pub fn service_name(kind: WorkloadKind, name: &str) -> Option<(String, &'static str)> {
+    match kind {
+        WorkloadKind::Deployment | WorkloadKind::Workspace => Some((name.to_owned(), "http")),
+        WorkloadKind::RayService => Some((format!("{name}-serve-svc"), "serve")),
+        WorkloadKind::Job | WorkloadKind::CronJob | WorkloadKind::RayJob => None,
+    }
+}
+
+/// Where a workload is reached: a port of a Service, and what leads there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Endpoint {
+    /// Namespace.
+    pub namespace: String,
+    /// Name of the Service.
+    pub service: String,
+    /// Port of the Service.
+    pub port: i64,
+    /// URLs from outside of the cluster.
+    pub public: Vec<String>,
+}
+
+impl Endpoint {
+    /// Finds the port of a Service that is called so, else its first, and the
+    /// addresses of its load balancer and of the Ingress in front of it.
+    pub fn of(service: &Service, port_name: &str, ingress: Option<&Ingress>) -> Option<Self> {
+        let ports = &service.spec.ports;
+        let port = ports
+            .iter()
+            .find(|port| port.name == port_name)
+            .or_else(|| ports.first())?
+            .port;
+        let addresses = service.status.load_balancer.ingress.iter();
+        let balanced = addresses.filter_map(|address| {
+            let host = match address.hostname.as_str() {
+                "" => address.ip.as_str(),
+                hostname => hostname,
+            };
+            (!host.is_empty()).then(|| url("http", host, port))
+        });
+        let ruled = ingress.into_iter().flat_map(|ingress| {
+            ingress
+                .spec
+                .rules
+                .iter()
+                .filter(|rule| !rule.host.is_empty())
+                .map(|rule| {
+                    let tls = ingress.spec.tls.iter().flat_map(|tls| &tls.hosts);
+                    let is_secure = tls.into_iter().any(|host| *host == rule.host);
+                    let scheme = if is_secure { "https" } else { "http" };
+                    format!("{scheme}://{}", rule.host)
+                })
+        });
+        Some(Self {
+            namespace: service.metadata.namespace.clone(),
+            service: service.metadata.name.clone(),
+            port,
+            public: ruled.chain(balanced).collect(),
+        })
+    }
+
+    /// Returns the URL that pods in the cluster reach it by.
+    pub fn cluster_url(&self) -> String {
+        let host = format!("{}.{}.svc", self.service, self.namespace);
+        url("http", &host, self.port)
+    }
+
+    /// Returns the path at the API server that leads to `path` of it
+    /// (`services/proxy` of v1).
+    pub fn proxy_path(&self, path: &str) -> String {
+        format!(
+            "/api/v1/namespaces/{}/services/{}:{}/proxy{path}",
+            self.namespace, self.service, self.port
+        )
+    }
+}
+
+fn url(scheme: &str, host: &str, port: i64) -> String {
+    let host = match host.contains(':') {
+        true => format!("[{host}]"),
+        false => host.to_owned(),
+    };
+    match port {
+        80 => format!("{scheme}://{host}"),
+        port => format!("{scheme}://{host}:{port}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn addresses_are_those_of_service_and_ingress() {
+        let service: Service = serde_json::from_value(json!({
+            "metadata": {"name": "llm", "namespace": "ml"},
+            "spec": {"type": "LoadBalancer", "ports": [{"name": "metrics", "port": 9}, {"name": "http", "port": 8000}]},
+            "status": {"loadBalancer": {"ingress": [{"ip": "2001:db8::1"}, {"hostname": "lb.example.com"}]}},
+        }))
+        .unwrap();
+        let ingress: Ingress = serde_json::from_value(json!({"spec": {
+            "rules": [{"host": "llm.example.com"}, {"host": "plain.example.com"}, {}],
+            "tls": [{"hosts": ["llm.example.com"]}],
+        }}))
+        .unwrap();
+        let endpoint = Endpoint::of(&service, "http", Some(&ingress)).unwrap();
+        assert_eq!(endpoint.cluster_url(), "http://llm.ml.svc:8000");
+        assert_eq!(
+            endpoint.proxy_path("/v1/models"),
+            "/api/v1/namespaces/ml/services/llm:8000/proxy/v1/models"
+        );
+        assert_eq!(
+            endpoint.public,
+            [
+                "https://llm.example.com",
+                "http://plain.example.com",
+                "http://[2001:db8::1]:8000",
+                "http://lb.example.com:8000",
+            ]
+        );
+        assert_eq!(Endpoint::of(&Service::default(), "http", None), None);
+    }
+}
