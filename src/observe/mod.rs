@@ -5,8 +5,8 @@
 //! The views hold the few fields that decide something, so that a listing of
 //! ten thousand Jobs costs little more than their names.
 
-pub mod endpoint;
 pub mod belonging;
+pub mod endpoint;
 pub mod event;
 pub mod object;
 pub mod pod;
