@@ -89,6 +89,8 @@ fn served_with_every_setting() {
                     "--target-cpu=70",
                     "--target-metric=queue_length=10",
                     "--min-available=50%",
+                    "--preload=hf://org/model:/models/chat",
+                    "--preload=s3://bucket/weights/:/weights",
                 ],
                 &queued[..],
             ]
@@ -96,7 +98,18 @@ fn served_with_every_setting() {
         ),
         (
             "all-rayservice",
-            [&["-g", "16", "--ray", "--ray-version=2.46.0"], &queued[..]].concat(),
+            [
+                &[
+                    "-g",
+                    "16",
+                    "--ray",
+                    "--ray-version=2.46.0",
+                    "--preload=hf://org/model@v1:/scratch/chat",
+                    "--preload-image=registry/loader:1",
+                ],
+                &queued[..],
+            ]
+            .concat(),
         ),
         (
             "all-workspace",

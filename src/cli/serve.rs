@@ -6,6 +6,7 @@ use super::WorkloadArgs;
 use super::workload::list;
 use crate::plan::disruption::MinAvailable;
 use crate::plan::network::IngressHost;
+use crate::plan::preload::Preload;
 use crate::plan::scale::{MetricTarget, Scale};
 use crate::settings::{Settings, SettingsError, Switch};
 
@@ -92,6 +93,19 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N|P%", help_heading = "Scaling")]
     pub min_available: Option<MinAvailable>,
 
+    /// What to load first.
+    #[arg(
+        help = "Load it before the service starts: hf://ORG/MODEL:/path, s3://, gs:// or https://; may be repeated",
+        long,
+        value_name = "URL:/path",
+        help_heading = "Pods"
+    )]
+    pub preload: Vec<Preload>,
+
+    /// Image that loads it [default: KServe's storage initializer]
+    #[arg(long, value_name = "IMAGE", help_heading = "Pods")]
+    pub preload_image: Option<String>,
+
     /// Keep the claim of --storage when pods and service go; the next ones
     /// find it again
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
@@ -131,6 +145,8 @@ impl ServeArgs {
             target_cpu: self.target_cpu,
             target_metric: list(&self.target_metric),
             min_available: self.min_available,
+            preload: list(&self.preload),
+            preload_image: self.preload_image.clone(),
             keep_storage: self.keep_storage.map(Switch),
             allow_downtime: self.allow_downtime.map(Switch),
             queue: self.queue.clone(),

@@ -258,7 +258,20 @@ fn serving(
         ingress: value_if(of_deployment, &settings.ingress),
         min_available: value_if(of_deployment, &settings.min_available),
         keep_storage: of_deployment && is_on(&settings.keep_storage),
+        preloads: value_if(settings.model.is_none(), &settings.preload)
+            .map(|list| list.0)
+            .unwrap_or_default(),
+        preload_image: value_if(settings.preload.is_some(), &settings.preload_image),
     };
+    if let (None, Some(image)) = (&settings.preload, &settings.preload_image)
+        && image.origin == Origin::Flag
+    {
+        return Err(
+            Refusal::new("--preload-image loads nothing by itself: --preload says what")
+                .hint("add --preload hf://ORG/MODEL:/models")
+                .into(),
+        );
+    }
     if serving.keep_storage && settings.storage.is_none() {
         return Err(Refusal::new(
             "--keep-storage keeps the claim of --storage, which is not asked for",
@@ -289,6 +302,13 @@ fn check_kind(settings: &Merged, kind: WorkloadKind) -> Result<(), Refusal> {
     };
     let public = origin(&settings.public)
         .filter(|_| kind == WorkloadKind::RayService && is_on(&settings.public));
+    let preload = origin(&settings.preload).filter(|_| settings.model.is_some());
+    if let Some(origin) = preload {
+        return Err(Refusal::new(format!(
+            "KAITO loads the models of its catalogue itself, and nothing else (--preload, from {origin})"
+        ))
+        .hint("leave --preload away"));
+    }
     let given = [
         ("public", public),
         ("ingress", origin(&settings.ingress)),

@@ -16,6 +16,7 @@ pub mod name;
 pub mod network;
 pub mod placement;
 pub mod pod;
+pub mod preload;
 pub mod queue;
 pub mod request;
 pub mod resources;
@@ -168,6 +169,7 @@ impl Plan {
         name::check_length(&request.name, request.kind, layout.replicas)?;
         request.lifetime.check(request.kind)?;
         request.serving.check_replicas(layout.replicas)?;
+        preload::check(&request)?;
         let vendor = resource.as_deref().map(Vendor::of);
         let image = image::choose(&request, vendor, layout.total() > 0)?;
         Ok(Self {

@@ -6,6 +6,7 @@ use super::Refusal;
 use super::disruption::MinAvailable;
 use super::name::WorkloadKind;
 use super::network::IngressHost;
+use super::preload::Preload;
 use super::request::is_default;
 use super::scale::{MetricTarget, Scale};
 
@@ -45,6 +46,12 @@ pub struct Serving {
     /// Whether the claim for `/scratch` outlives its pod and its workload.
     #[serde(skip_serializing_if = "is_default")]
     pub keep_storage: bool,
+    /// What is downloaded before it starts.
+    #[serde(skip_serializing_if = "is_default")]
+    pub preloads: Vec<Preload>,
+    /// Image that downloads it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub preload_image: Option<String>,
 }
 
 impl Serving {

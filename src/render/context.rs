@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::environment::{EnvVarContext, env_vars, literal};
+use super::preload::PreloadContext;
 use super::support;
 use crate::plan::Plan;
 use crate::plan::claim::ClaimMount;
@@ -309,6 +310,8 @@ pub struct Workload {
     pub port: Option<u16>,
     /// Path of its probes, or nothing.
     pub health_path: Option<String>,
+    /// What is downloaded before it starts, or nothing.
+    pub preload: Option<PreloadContext>,
     /// Whether a load balancer makes it public.
     pub public: bool,
     /// Host under which an Ingress leads to it, or nothing.
@@ -344,6 +347,8 @@ impl<'a> TemplateContext<'a> {
         let request = &plan.request;
         let (pods, serving) = (&request.pods, &request.serving);
         let command = command(request);
+        let variables = env_vars(plan);
+        let preload = PreloadContext::new(plan, &variables);
         Self {
             meta: Meta {
                 name: request.name.clone(),
@@ -367,7 +372,7 @@ impl<'a> TemplateContext<'a> {
                     .map(|name| name.0.clone())
                     .collect(),
                 service_account: pods.service_account.clone(),
-                env_vars: env_vars(plan),
+                env_vars: variables,
                 secret_volumes: secret_volumes(plan),
                 volumes: volumes(pods),
                 uploads: uploads(plan, parts),
@@ -439,6 +444,7 @@ impl<'a> TemplateContext<'a> {
                 serveconfig: serving.serve_config.clone(),
                 port: port(request),
                 health_path: serving.health_path.clone(),
+                preload,
                 public: serving.public,
                 ingress: serving.ingress.as_ref().map(|ingress| IngressContext {
                     host: ingress.host.clone(),

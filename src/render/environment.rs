@@ -12,7 +12,7 @@ use crate::workload::env_file::EnvSource;
 const PYTHON_PATH: &str = "PYTHONPATH";
 
 /// One variable: a value, or a reference.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct EnvVarContext {
     /// Its name.
@@ -26,7 +26,7 @@ pub struct EnvVarContext {
 }
 
 /// Key of a Secret.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct FromSecret {
     /// Name of the Secret.

@@ -9,6 +9,7 @@ mod error;
 pub mod go_template;
 pub mod joined;
 pub mod manifest;
+pub mod preload;
 pub mod quoting;
 pub mod support;
 pub mod templates;

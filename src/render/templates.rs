@@ -17,7 +17,7 @@ use crate::yaml;
 
 /// Templates that are included in others come first, because Tera checks
 /// that what is included exists.
-const TEMPLATES: [(&str, &str); 20] = [
+const TEMPLATES: [(&str, &str); 21] = [
     (
         "queue_labels.yaml.tera",
         include_str!("../../templates/queue_labels.yaml.tera"),
@@ -61,6 +61,10 @@ const TEMPLATES: [(&str, &str); 20] = [
     (
         "service.yaml.tera",
         include_str!("../../templates/service.yaml.tera"),
+    ),
+    (
+        "preload.yaml.tera",
+        include_str!("../../templates/preload.yaml.tera"),
     ),
     (
         "workload_pod.yaml.tera",

@@ -25,6 +25,7 @@ use crate::plan::claim::{ClaimMount, Storage};
 use crate::plan::disruption::MinAvailable;
 use crate::plan::network::IngressHost;
 use crate::plan::pod::{Seconds, SecretName};
+use crate::plan::preload::Preload;
 use crate::plan::scale::{MetricTarget, Scale};
 use crate::plan::taint::Toleration;
 use crate::quantity::{ByteSize, Quantity};
@@ -294,6 +295,10 @@ settings! {
         target_metric: List<MetricTarget> = "KAIWO_TARGET_METRIC";
         /// Pods of a service that evictions have to leave: `N` or `P%`.
         min_available: MinAvailable = "KAIWO_MIN_AVAILABLE";
+        /// What is downloaded before a service starts: `URL:/path`.
+        preload: List<Preload> = "KAIWO_PRELOAD";
+        /// Image that downloads it.
+        preload_image: String = "KAIWO_PRELOAD_IMAGE";
         /// Whether the claim for `/scratch` outlives its pod and its workload.
         keep_storage: Switch = "KAIWO_KEEP_STORAGE";
         /// Whether an update may stop the only pod of a service before the next

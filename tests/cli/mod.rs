@@ -9,6 +9,7 @@ mod help;
 mod kaito;
 mod models;
 mod precedence;
+mod preload;
 mod refusals;
 mod schema;
 mod serve;

@@ -438,7 +438,7 @@ fn made<'a>(documents: &'a [Value], kind: &str, pointer: &str) -> &'a Value {
 }
 
 /// What only services have.
-const OF_SERVICES: [Setting; 11] = [
+const OF_SERVICES: [Setting; 13] = [
     Setting {
         flag: "--kaito",
         variable: "KAIWO_KAITO",
@@ -552,6 +552,27 @@ const OF_SERVICES: [Setting; 11] = [
             let least = made(d, "PodDisruptionBudget", "/spec/minAvailable");
             least.to_string().trim_matches('"') == v
         },
+    },
+    Setting {
+        flag: "--preload",
+        variable: "KAIWO_PRELOAD",
+        key: "preload",
+        values: ["hf://org/a:/models", "hf://org/b:/models"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| {
+            let url = served(d, "/spec/template/spec/initContainers/0/command/4");
+            v.strip_suffix(":/models") == url.as_str()
+        },
+    },
+    Setting {
+        flag: "--preload-image",
+        variable: "KAIWO_PRELOAD_IMAGE",
+        key: "preloadImage",
+        values: ["loader:1", "loader:2"],
+        pair: None,
+        extra: &["--preload=hf://org/a:/models"],
+        shows: |d, v| served(d, "/spec/template/spec/initContainers/0/image") == v,
     },
     Setting {
         flag: "--keep-storage",

@@ -212,6 +212,31 @@ fn what_cannot_be_served() {
             "--keep-storage (from the command line) is for a Deployment",
             "leave --keep-storage away",
         ),
+        (
+            &[
+                "-p",
+                "chat",
+                "--preload=hf://a/b:/models",
+                "--volume=models:/models:ro",
+            ],
+            "nothing can be loaded into /models: claim models is mounted there to be read only",
+            "--volume models:/models",
+        ),
+        (
+            &["-p", "chat", "--preload-image=loader:1"],
+            "--preload-image loads nothing by itself",
+            "add --preload",
+        ),
+        (
+            &[
+                "-m",
+                "phi-4",
+                "--node-selector=a=b",
+                "--preload=hf://a/b:/models",
+            ],
+            "KAITO loads the models of its catalogue itself",
+            "leave --preload away",
+        ),
         // KAITO
         (
             &["-p", "chat", "--kaito"],
@@ -320,6 +345,8 @@ fn words_that_are_no_numbers_are_the_command_lines_fault() {
         &["-p", "chat", "--target-metric", "queue"],
         &["-p", "chat", "--ingress", "https://chat.example.org/"],
         &["-p", "chat", "--min-available", "0"],
+        &["-p", "chat", "--preload", "org/model:/models"],
+        &["-p", "chat", "--preload", "hf://org/model"],
     ] {
         let outcome = home()
             .kaiwo(&[&["serve", "-d"], arguments].concat())
