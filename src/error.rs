@@ -39,6 +39,9 @@ macro_rules! classes {
 classes! {
     /// Nothing more precise is known: a bug, or an answer nobody foresaw.
     Unclassified = 1, "unclassified";
+    /// The workload failed; its container's exit code comes before this one,
+    /// see [`CommandError::exit_code`].
+    Failed = 1, "failed";
     /// The command line is wrong.
     Usage = 2, "usage";
     /// Refused before anything was created.
@@ -55,6 +58,8 @@ classes! {
     NotReady = 8, "notReady";
     /// A deadline passed.
     TimedOut = 124, "timedOut";
+    /// What became of a workload that was waited for cannot be told.
+    LostTrack = 125, "lostTrack";
     /// The user interrupted the command.
     Interrupted = 130, "interrupted";
 }
@@ -92,6 +97,14 @@ pub struct CommandError {
     pub object: Option<String>,
 }
 
+/// A workload that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct WorkloadFailure {
+    message: String,
+    container_exit_code: Option<u8>,
+}
+
 impl CommandError {
     /// Creates an error of `class` that says `message`.
     pub fn new(class: ErrorClass, message: impl fmt::Display) -> Self {
@@ -104,10 +117,43 @@ impl CommandError {
         }
     }
 
+    /// Creates the error that a workload failed, `message`, with the exit code
+    /// of its container if that is known.
+    pub fn failed(message: String, container_exit_code: Option<u8>) -> Self {
+        let failure = WorkloadFailure {
+            message,
+            container_exit_code,
+        };
+        Self {
+            error: anyhow::Error::new(failure),
+            ..Self::new(ErrorClass::Failed, "")
+        }
+    }
+
+    /// Returns the process exit code: of a workload that failed its
+    /// container's, as `docker run` does, else that of the class.
+    pub fn exit_code(&self) -> u8 {
+        self.container_exit_code()
+            .unwrap_or_else(|| self.class.exit_code())
+    }
+
+    /// Returns the exit code of the container that failed, if one did.
+    pub fn container_exit_code(&self) -> Option<u8> {
+        let failure = self.error.downcast_ref::<WorkloadFailure>()?;
+        failure.container_exit_code
+    }
+
     /// Adds a hint after those it has.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
+        self
+    }
+
+    /// Says which object or place it is about.
+    #[must_use]
+    pub fn about(mut self, object: impl Into<String>) -> Self {
+        self.object = Some(object.into());
         self
     }
 

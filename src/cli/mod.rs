@@ -10,6 +10,7 @@ mod serve;
 mod status;
 mod submit;
 mod template;
+mod wait;
 mod workload;
 
 pub use chat::{ChatArgs, EndpointArgs};
@@ -21,6 +22,7 @@ pub use serve::ServeArgs;
 pub use status::StatusArgs;
 pub use submit::SubmitArgs;
 pub use template::{ContextCommand, EjectArgs, TemplateCommand, TemplateKindArgs};
+pub use wait::WaitArgs;
 pub use workload::WorkloadArgs;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -64,6 +66,8 @@ pub enum Command {
     List(Box<ListArgs>),
     /// Show one workload in full
     Status(Box<StatusArgs>),
+    /// Wait until a workload runs, is ready or has ended
+    Wait(Box<WaitArgs>),
     /// List the models that KAITO serves, and what each needs
     Models(ModelsArgs),
     /// Ask a model that is served

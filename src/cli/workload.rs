@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 
 use super::ConnectionArgs;
 use crate::plan::claim::{ClaimMount, Storage};
-use crate::plan::pod::SecretName;
+use crate::plan::pod::{Seconds, SecretName};
 use crate::plan::taint::Toleration;
 use crate::quantity::{ByteSize, Quantity};
 use crate::settings::{DryRun, List, OutputFormat, Pairs, Settings, SettingsError, Switch, pair};
@@ -207,6 +207,20 @@ pub struct WorkloadArgs {
           value_name = "BOOL", hide_possible_values = true, help_heading = "Submitting")]
     pub generate_name: Option<bool>,
 
+    /// Stay until a job has ended, or a service is ready; the exit code is
+    /// then that of the container
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          value_name = "BOOL", hide_possible_values = true, help_heading = "Waiting")]
+    pub wait: Option<bool>,
+
+    /// Longest wait in all: 30s, 10m, 2h [default: none]
+    #[arg(long, value_name = "TIME", help_heading = "Waiting")]
+    pub timeout: Option<Seconds>,
+
+    /// Longest wait in the queue, anew after a preemption [default: none]
+    #[arg(long, value_name = "TIME", help_heading = "Waiting")]
+    pub queue_timeout: Option<Seconds>,
+
     /// Print what would be created; `server` lets the API server check it,
     /// `client` (bare) opens no connection
     #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "client",
@@ -280,6 +294,9 @@ impl WorkloadArgs {
             force: self.force.map(Switch),
             replace: self.replace.map(Switch),
             generate_name: self.generate_name.map(Switch),
+            wait: self.wait.map(Switch),
+            timeout: self.timeout,
+            queue_timeout: self.queue_timeout,
             dry_run: self.dry_run,
             output: self.output,
             env,

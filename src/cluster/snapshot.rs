@@ -132,6 +132,28 @@ pub async fn events(
     Ok(Readable::Known(events))
 }
 
+/// Reads what happened around pods; nothing where it may not be read.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked.
+pub async fn pod_events(
+    cluster: &Cluster,
+    pods: impl IntoIterator<Item = &Pod>,
+) -> Result<Vec<Event>, ClusterError> {
+    let resource = Resource::known("v1", "Event");
+    let mut events = Vec::new();
+    for pod in pods {
+        let about = Selection::fields(format!("involvedObject.uid={}", pod.metadata.uid));
+        let namespace = &pod.metadata.namespace;
+        let listed = cluster.list_selected(&resource, namespace, &about).await;
+        match readable(listed)? {
+            Readable::Known(listed) => events.extend::<Vec<Event>>(listed),
+            Readable::Forbidden => break,
+        }
+    }
+    Ok(events)
+}
+
 /// Reads the Jobs of a CronJob.
 async fn jobs(cluster: &Cluster, workload: &Workload) -> Result<Vec<Metadata>, ClusterError> {
     let Details::CronJob(..) = &workload.details else {

@@ -11,7 +11,8 @@ const EXIT_CODES: &str = "\
 Exit codes of kaiwo
 
     0  done
-    1  unclassified: something nobody foresaw
+    1  the workload failed, and no exit code of it is known; or unclassified:
+       something nobody foresaw
     2  the command line is wrong
     3  refused before anything was created: bad input, an impossible request,
        or the API server would not take it
@@ -20,11 +21,19 @@ Exit codes of kaiwo
     6  partly created and could not be undone; what is left is listed
     7  the cluster cannot be reached
     8  it is not ready, or has not finished
-  124  it took too long: something that was to be deleted first is still there,
-       or a model said nothing
+  124  it took too long: a wait, something that was to be deleted is still
+       there, or a model said nothing
+  125  lost track of a workload: it was deleted while it was waited for, or the
+       cluster has not answered for ten minutes
   130  interrupted
 
-With -o json an error is also written to stdout, with its class and code.
+Under kaiwo wait and --wait, once the workload exists, a failure has the exit
+code of the container, as with docker run: of several, of the first that failed.
+Killed for want of memory that is 137. A workload that can never run, because
+its image cannot be pulled for instance, exits with 1.
+
+With -o json an error is also written to stdout, with its class and code; class
+is \"failed\", with containerExitCode, for the container's own.
 ";
 
 /// Explains a command, named word by word, or a topic.

@@ -1,6 +1,8 @@
 //! What `kaiwo submit` and `kaiwo serve` have in common: everything from the
 //! request on.
 
+use std::pin::pin;
+
 use crate::cli::WorkloadArgs;
 use crate::cluster::change::Change;
 use crate::cluster::existing::{self, Existing, Relation};
@@ -21,6 +23,7 @@ use crate::ui::report::{self, Outcome};
 
 use super::command_line::{self, CommandLine};
 use super::help::cannot_write;
+use super::wait::{self, Subject, Wait};
 use super::{block_on, request};
 
 /// Carries out what `request` makes of the settings. `output` becomes what the
@@ -34,11 +37,14 @@ pub fn run(
 ) -> Result<(), CommandError> {
     let result = settings.and_then(|settings| {
         *output = settings.output.as_ref().map(|output| output.value);
-        let mode = Mode::of(args, &settings, ui);
+        let mut mode = Mode::of(args, &settings, ui);
         let request = request(&settings)?;
+        let as_json = mode.output == Some(OutputFormat::Json);
+        let wait = wait::of_submission(&settings, request.kind, as_json)?;
+        mode.wait = wait.filter(|_| mode.dry_run == DryRun::None);
         match mode.dry_run {
             DryRun::Client => mode.rehearse(request),
-            DryRun::Server | DryRun::None => block_on(mode.submit(request)),
+            DryRun::Server | DryRun::None => block_on(mode.carry_out(request)),
         }
     });
     result.map_err(|mut error| {
@@ -56,6 +62,7 @@ struct Mode<'a> {
     dry_run: DryRun,
     replace: bool,
     output: Option<OutputFormat>,
+    wait: Option<Wait>,
 }
 
 impl<'a> Mode<'a> {
@@ -71,6 +78,7 @@ impl<'a> Mode<'a> {
             dry_run,
             replace: request::is_on(&settings.replace),
             output: output.or((dry_run != DryRun::None).then_some(OutputFormat::Yaml)),
+            wait: None,
         }
     }
 
@@ -112,33 +120,55 @@ impl<'a> Mode<'a> {
         )
     }
 
-    /// Submits to the cluster, or lets it check everything under
-    /// `--dry-run=server`.
-    async fn submit(&self, request: WorkloadRequest) -> Result<(), CommandError> {
+    /// Submits, and waits if that was asked for.
+    async fn carry_out(&self, request: WorkloadRequest) -> Result<(), CommandError> {
         // Credential plugins may ask for input, so the spinner starts afterwards.
         let cluster = Cluster::connect(&command_line::target(
             &self.args.connection,
             command_line::terminal(self.ui),
         ))
         .await?;
+        let subject = Subject {
+            kind: request.kind,
+            namespace: request.namespace.clone(),
+            name: request.name.clone(),
+            uid: None,
+        };
+        // One for both, so that none is missed in between.
+        let mut interrupt = pin!(async { _ = tokio::signal::ctrl_c().await });
+        self.submit(&cluster, request, interrupt.as_mut()).await?;
+        match &self.wait {
+            Some(wait) => wait.attend(&cluster, subject, self.ui, interrupt).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Submits to the cluster, or lets it check everything under
+    /// `--dry-run=server`.
+    async fn submit(
+        &self,
+        cluster: &Cluster,
+        request: WorkloadRequest,
+        interrupt: impl Future<Output = ()>,
+    ) -> Result<(), CommandError> {
         let digest = request.digest();
         let progress = self.ui.progress("asking the cluster");
         let Gathered {
             mut facts,
             existing,
-        } = facts::gather(&cluster, &request).await?;
+        } = facts::gather(cluster, &request).await?;
         let relation = existing.as_ref().map(|existing| existing.relation(&digest));
         if relation == Some(Relation::Different) && self.updates(&request) {
             facts.running = existing.as_ref().and_then(Existing::running);
         }
         let needs = plan::needs(&request, &facts);
-        facts::complete(&cluster, &mut facts, needs).await?;
+        facts::complete(cluster, &mut facts, needs).await?;
         drop(progress);
         let namespace_unseen = request.create_namespace && facts.namespace == Readable::Forbidden;
         let facts = Facts::Live(Box::new(facts));
 
         if let (Some(workload), Some(Relation::Same)) = (&existing, relation) {
-            return self.unchanged(&cluster, request, &facts, workload).await;
+            return self.unchanged(cluster, request, &facts, workload).await;
         }
         if let Some(relation) = relation {
             self.check_replaceable(&request, relation)?;
@@ -146,9 +176,9 @@ impl<'a> Mode<'a> {
 
         let plan = plan::plan(request, &facts)?;
         let mut manifests = self.render(&plan, Some(&request::random_word(12)))?;
-        discovery::resolve(&cluster, &mut manifests).await?;
+        discovery::resolve(cluster, &mut manifests).await?;
         self.ui.status(target_line(
-            &cluster,
+            cluster,
             &plan.request,
             plan.local_queue.as_deref(),
         ));
@@ -173,16 +203,16 @@ impl<'a> Mode<'a> {
         };
         if self.dry_run == DryRun::Server {
             return self
-                .check(&cluster, &plan, &manifests, existing.as_ref())
+                .check(cluster, &plan, &manifests, existing.as_ref())
                 .await
                 .map_err(|error| needed.explain(error));
         }
 
         let progress = self.ui.progress("submitting");
-        let submission = Submission::new(&cluster, plan.request.kind, &manifests, &digest);
+        let submission = Submission::new(cluster, plan.request.kind, &manifests, &digest);
         let steps = async {
             submission.create_namespace().await?;
-            self.preflight(&cluster, &plan, &manifests, existing.as_ref())
+            self.preflight(cluster, &plan, &manifests, existing.as_ref())
                 .await?;
             match (&existing, relation) {
                 (Some(old), Some(Relation::Different)) if self.updates(&plan.request) => {
@@ -198,7 +228,6 @@ impl<'a> Mode<'a> {
                 .await
                 .map_err(|error| self.ways_out(error, &plan.request))
         };
-        let interrupt = async { _ = tokio::signal::ctrl_c().await };
         let submitted = submission
             .carry_out(steps, interrupt)
             .await
@@ -214,7 +243,7 @@ impl<'a> Mode<'a> {
         let objects: Vec<&Manifest> = manifests.iter().collect();
         self.print(
             outcome,
-            Some(&cluster),
+            Some(cluster),
             &plan.request,
             Some((&plan, &manifests)),
             &objects,
@@ -385,6 +414,8 @@ impl<'a> Mode<'a> {
         }
         let text = match self.output {
             None => return Ok(()),
+            // Events follow it, a line each.
+            Some(OutputFormat::Json) if self.wait.is_some() => submission.json_line(),
             Some(OutputFormat::Json) => submission.json(),
             Some(OutputFormat::Yaml) => render::manifest::to_yaml(objects.iter().copied()),
             Some(OutputFormat::Name) if objects.is_empty() => {

@@ -18,6 +18,7 @@ mod submit;
 mod target;
 mod template;
 mod usage;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
         Command::Serve(args) => serve::run(&args, ui, &mut output).map(done),
         Command::List(args) => list::run(&args, ui).map(done),
         Command::Status(args) => status::run(&args, ui),
+        Command::Wait(args) => wait::run(&args, ui, output).map(done),
         Command::Models(args) => models::run(&args, ui, output).map(done),
         Command::Chat(args) => chat::run(&args, ui).map(done),
         Command::Endpoint(args) => endpoint::run(&args, ui).map(done),
@@ -62,7 +64,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
         Err(error) => {
             tell_programs(&error, ui, output);
             ui.error(&error);
-            ExitCode::from(error.class.exit_code())
+            ExitCode::from(error.exit_code())
         }
     }
 }
@@ -70,7 +72,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
 /// Writes an error to stdout if JSON was asked for there.
 fn tell_programs(error: &CommandError, ui: Ui, output: Option<OutputFormat>) {
     if output == Some(OutputFormat::Json)
-        && let Err(unwritten) = ui.data(&report::json(&ErrorReport::new(error)))
+        && let Err(unwritten) = ui.data(&report::json_line(&ErrorReport::new(error)))
     {
         ui.error(&help::cannot_write(unwritten));
     }

@@ -294,6 +294,7 @@ mod tests {
                 "serve",
                 "list",
                 "status",
+                "wait",
                 "models",
                 "chat",
                 "endpoint",

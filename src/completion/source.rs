@@ -63,7 +63,8 @@ const LIVE: [(&str, Live); 8] = [
 
 /// Values that clap does not know of, because they are parsed from text, by
 /// the id of their argument. Those of a `BOOL` are known by that word.
-const WORDS: [(&str, &[&str]); 3] = [
+const WORDS: [(&str, &[&str]); 4] = [
+    ("goal", &["running", "ready", "done"]),
     ("output", &["yaml", "json", "name"]),
     ("dry_run", &["client", "server"]),
     (
@@ -158,6 +159,7 @@ mod tests {
 
     use super::*;
     use crate::cli::Cli;
+    use crate::observe::verdict::Goal;
     use crate::settings::{DryRun, OutputFormat};
 
     /// A flag that is renamed must not lose its values in silence.
@@ -166,11 +168,11 @@ mod tests {
         let mut command = Cli::command();
         command.build();
         let submit = command.find_subcommand("submit").unwrap();
-        let named = command.find_subcommand("status").unwrap();
+        let waits = command.find_subcommand("wait").unwrap();
         let ids = LIVE.iter().map(|(id, _)| *id);
         for id in ids.chain(WORDS.iter().map(|(id, _)| *id)) {
             assert!(
-                [submit, named]
+                [submit, waits]
                     .iter()
                     .any(|of| of.get_arguments().any(|flag| flag.get_id() == id)),
                 "{id}"
@@ -185,6 +187,7 @@ mod tests {
                 match id {
                     "output" => drop(word.parse::<OutputFormat>().unwrap()),
                     "dry_run" => drop(word.parse::<DryRun>().unwrap()),
+                    "goal" => drop(word.parse::<Goal>().unwrap()),
                     _ => assert_eq!(id, "gpu_resource"),
                 }
             }

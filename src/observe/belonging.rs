@@ -11,7 +11,7 @@ const CONTROLLER_UID_LABEL: &str = "batch.kubernetes.io/controller-uid";
 /// Label of a Job's pods with its name (batch/v1).
 const JOB_NAME_LABEL: &str = "batch.kubernetes.io/job-name";
 /// Label of a Ray cluster's pods (KubeRay `utils.RayClusterLabelKey`).
-const RAY_CLUSTER_LABEL: &str = "ray.io/cluster";
+pub const RAY_CLUSTER_LABEL: &str = "ray.io/cluster";
 /// Label of a Workspace's pods (KAITO `LabelWorkspaceName`).
 const WORKSPACE_LABEL: &str = "kaito.sh/workspace";
 /// Values that one selector names at most; a URL has its limits.

@@ -62,3 +62,25 @@ impl Event {
         series.max(self.count).max(1)
     }
 }
+
+/// Returns whether a container's image is being pulled for the pod of this
+/// UID (kubelet v1.36, `events.PullingImage`).
+pub fn is_pulling(pod: &str, events: &[Event]) -> bool {
+    let last = |reason: &str| {
+        let of_pod = events
+            .iter()
+            .filter(|event| event.involved_object.uid == pod && event.reason == reason);
+        of_pod.filter_map(Event::last).max()
+    };
+    last("Pulling").is_some_and(|began| last("Pulled").is_none_or(|ended| ended < began))
+}
+
+/// Returns whether nodes are being made for the pod of this UID: by the
+/// cluster autoscaler (v1.34, `TriggeredScaleUp`) or Karpenter (v1.8,
+/// `Nominated`).
+pub fn nodes_to_come(pod: &str, events: &[Event]) -> bool {
+    events.iter().any(|event| {
+        event.involved_object.uid == pod
+            && matches!(event.reason.as_str(), "TriggeredScaleUp" | "Nominated")
+    })
+}

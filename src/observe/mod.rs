@@ -14,6 +14,7 @@ pub mod queued;
 pub mod reference;
 pub mod snapshot;
 pub mod status;
+pub mod verdict;
 
 pub use object::{Condition, Metadata, Workload};
 pub use pod::Pod;

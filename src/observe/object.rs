@@ -436,6 +436,8 @@ pub struct RayServiceSpec {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RayServiceStatus {
+    /// The `metadata.generation` that the rest is about.
+    pub observed_generation: i64,
     /// Conditions.
     pub conditions: Vec<Condition>,
     /// Pods that serve.

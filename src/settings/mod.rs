@@ -312,6 +312,12 @@ settings! {
         replace: Switch = "KAIWO_REPLACE";
         /// Whether the name gets a random suffix.
         generate_name: Switch = "KAIWO_GENERATE_NAME";
+        /// Whether kaiwo stays until a job has ended, or a service is ready.
+        wait: Switch = "KAIWO_WAIT";
+        /// Longest wait for a workload.
+        timeout: Seconds = "KAIWO_TIMEOUT";
+        /// Longest wait for a workload in its queue.
+        queue_timeout: Seconds = "KAIWO_QUEUE_TIMEOUT";
         /// Whether and how far this is a rehearsal.
         dry_run: DryRun = "KAIWO_DRY_RUN";
         /// Form of the data on stdout.

@@ -6,6 +6,7 @@ mod progress;
 pub mod report;
 pub mod span;
 pub mod table;
+pub mod wait;
 
 pub use progress::{Progress, lend};
 

@@ -1,6 +1,7 @@
 //! A spinner for what takes longer than a moment.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -44,6 +45,11 @@ impl Drop for Lent {
 }
 
 impl Progress {
+    /// Shows other words.
+    pub fn say(&self, words: impl Into<Cow<'static, str>>) {
+        self.0.set_message(words);
+    }
+
     pub(super) fn new(what: &'static str, visible: bool) -> Self {
         let target = if visible {
             ProgressDrawTarget::stderr()

@@ -184,9 +184,18 @@ impl Submission<'_> {
 
     /// Returns the report for programs (`-o json`).
     pub fn json(&self) -> String {
+        json(&self.report())
+    }
+
+    /// Returns the report on one line, because others follow it.
+    pub fn json_line(&self) -> String {
+        json_line(&self.report())
+    }
+
+    fn report(&self) -> SubmitReport<'_> {
         let request = self.request;
         let plan = self.planned.map(|(plan, _)| plan);
-        json(&SubmitReport {
+        SubmitReport {
             api_version: API_VERSION,
             kind: "SubmitReport",
             outcome: self.outcome,
@@ -208,7 +217,7 @@ impl Submission<'_> {
                 resource: plan.gpu_resource.as_deref(),
             }),
             objects: self.objects,
-        })
+        }
     }
 }
 
@@ -282,6 +291,9 @@ pub struct ErrorReport {
     code: u8,
     /// Word for the code.
     class: &'static str,
+    /// Of a workload that failed, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container_exit_code: Option<u8>,
     message: String,
     causes: Vec<String>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -298,8 +310,9 @@ impl ErrorReport {
         Self {
             api_version: API_VERSION,
             kind: "Error",
-            code: error.class.exit_code(),
+            code: error.exit_code(),
             class: error.class.name(),
+            container_exit_code: error.container_exit_code(),
             message: error.error.to_string(),
             causes: error.causes(),
             notes: error.notes.clone(),
@@ -313,4 +326,10 @@ impl ErrorReport {
 pub fn json<T: Serialize>(value: &T) -> String {
     // Plain data always serialises.
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+/// Returns `value` as JSON for stdout, on one line: where several documents
+/// follow one another, a line is one.
+pub fn json_line<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default() + "\n"
 }

@@ -40,8 +40,7 @@ fn full(request: &Request) -> Option<Answer> {
         .then_some(Answer::Refuse(500, "etcd is full"))
 }
 
-/// Lets the binary fail in this way. A class that cannot fail here has no
-/// way into this match; the one of two minutes is seen on the testbed.
+/// Lets the binary fail in this way.
 fn provoke(class: ErrorClass) -> Option<(MockApi, Outcome)> {
     let submit = |api: MockApi, arguments: &[&str]| {
         let outcome = api.submit(&[&["-o", "json", "-g"], arguments].concat());
@@ -74,7 +73,9 @@ fn provoke(class: ErrorClass) -> Option<(MockApi, Outcome)> {
         ),
         ErrorClass::Unreachable => submit(MockApi::new(|_| Some(Answer::Close)), &["8"]),
         ErrorClass::NotReady => Some(super::chat::not_ready()),
-        ErrorClass::TimedOut => None,
+        ErrorClass::Failed => Some(super::wait::failure()),
+        ErrorClass::LostTrack => Some(super::wait::lost()),
+        ErrorClass::TimedOut => Some(super::wait::timed_out()),
         ErrorClass::Interrupted => interrupted(),
     }
 }

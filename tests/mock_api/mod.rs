@@ -9,3 +9,4 @@ mod requests;
 pub(crate) mod server;
 mod trouble;
 mod update;
+mod wait;

@@ -1,0 +1,336 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::plan::facts::Readable;
+
+fn workload(kind: WorkloadKind, spec: Value, status: Value) -> Workload {
+    let object = json!({
+        "metadata": {"name": "x", "uid": "u", "generation": 2, "labels": {"kueue.x-k8s.io/queue-name": "q"}},
+        "spec": spec,
+        "status": status,
+    });
+    Workload::read(kind, kind.api_version(), &object).unwrap()
+}
+
+fn snapshot(kind: WorkloadKind, spec: Value, status: Value, pods: &[Value]) -> Snapshot {
+    let pods = pods
+        .iter()
+        .map(|pod| serde_json::from_value(pod.clone()).unwrap());
+    Snapshot {
+        workload: workload(kind, spec, status),
+        queued: Readable::Known(Vec::new()),
+        pods: Readable::Known(pods.collect()),
+        position: None,
+    }
+}
+
+fn job(suspend: bool, status: Value, pods: &[Value]) -> Snapshot {
+    snapshot(WorkloadKind::Job, json!({"suspend": suspend}), status, pods)
+}
+
+fn failed(reason: &str) -> Value {
+    json!({"conditions": [{"type": "Failed", "status": "True", "reason": reason, "message": "why"}]})
+}
+
+fn ended(name: &str, code: i64, at: &str) -> Value {
+    json!({"metadata": {"name": name}, "status": {"phase": "Failed", "containerStatuses": [
+        {"name": "c", "state": {"terminated": {"exitCode": code, "reason": "Error", "finishedAt": at}}},
+    ]}})
+}
+
+fn waiting(reason: &str) -> Value {
+    json!({"metadata": {"name": "p", "uid": "pod"}, "status": {"phase": "Pending", "containerStatuses": [
+        {"name": "c", "state": {"waiting": {"reason": reason}}},
+    ]}})
+}
+
+fn unschedulable(message: &str) -> Value {
+    json!({"metadata": {"name": "p", "uid": "pod"}, "status": {"phase": "Pending", "conditions": [
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message},
+    ]}})
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn vigil(goal: Goal) -> Vigil {
+    Vigil::new(goal, Limits::default())
+}
+
+/// Shows the same again and again; returns after how many seconds it is found
+/// hopeless, if it is within an hour.
+fn patience(goal: Goal, snapshot: &Snapshot, events: &[Event]) -> Option<u64> {
+    let mut vigil = vigil(goal);
+    (0..3_600).find(|at| {
+        matches!(
+            vigil.judge(snapshot, events, seconds(*at)),
+            Verdict::Hopeless { .. }
+        )
+    })
+}
+
+#[test]
+fn a_goal_is_reached_by_what_is_past_it() {
+    let running = job(false, json!({"active": 1, "ready": 1}), &[]);
+    let done = job(
+        false,
+        json!({"conditions": [{"type": "Complete", "status": "True"}]}),
+        &[],
+    );
+    let starting = job(false, json!({"active": 1}), &[]);
+    for (goal, reached) in [
+        (Goal::Running, [false, true, true]),
+        (Goal::Ready, [false, true, true]),
+        (Goal::Done, [false, false, true]),
+    ] {
+        for (snapshot, reached) in [&starting, &running, &done].into_iter().zip(reached) {
+            let verdict = vigil(goal).judge(snapshot, &[], seconds(0));
+            let expected = if reached {
+                Verdict::Reached
+            } else {
+                Verdict::GoOn(None)
+            };
+            assert_eq!(verdict, expected, "{goal} {:?}", snapshot.standing());
+        }
+    }
+}
+
+#[test]
+fn a_job_has_the_exit_code_of_the_first_container_that_failed() {
+    let mut disrupted = ended("drained", 137, "2026-01-01T00:00:00Z");
+    disrupted["status"]["conditions"] = json!([{"type": "DisruptionTarget", "status": "True"}]);
+    let mut deleted = ended("deleted", 143, "2026-01-01T00:00:01Z");
+    deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    let pods = [
+        ended("second", 1, "2026-01-01T00:00:05Z"),
+        ended("first", 42, "2026-01-01T00:00:04Z"),
+        disrupted,
+        deleted,
+    ];
+    let code = |status: Value| container_exit_code(&job(false, status, &pods));
+    assert_eq!(code(failed("BackoffLimitExceeded")), Some(42));
+    // Its own time was over; the pods were ended for that.
+    assert_eq!(code(failed("DeadlineExceeded")), None);
+    let verdict = vigil(Goal::Done).judge(
+        &job(false, failed("BackoffLimitExceeded"), &pods[..1]),
+        &[],
+        seconds(0),
+    );
+    assert_eq!(
+        verdict,
+        Verdict::Failed {
+            container_exit_code: Some(1),
+            reason: "exit code 1 in pod second".to_owned()
+        }
+    );
+    // Whose pods may not be read.
+    let mut blind = job(false, failed("BackoffLimitExceeded"), &[]);
+    blind.pods = Readable::Forbidden;
+    let verdict = vigil(Goal::Done).judge(&blind, &[], seconds(0));
+    assert!(
+        matches!(
+            verdict,
+            Verdict::Failed {
+                container_exit_code: None,
+                ..
+            }
+        ),
+        "{verdict:?}"
+    );
+}
+
+#[test]
+fn a_ray_job_has_the_exit_code_of_its_driver() {
+    let submitter = ended("submitter", 1, "2026-01-01T00:00:00Z");
+    let mut worker = ended("worker", 9, "2026-01-01T00:00:00Z");
+    worker["metadata"]["labels"] = json!({"ray.io/cluster": "x"});
+    for (reason, message, code) in [
+        (
+            "AppFailed",
+            "Job entrypoint command failed with exit code 42, last available logs (truncated to 20,000 chars):\nexit code 7",
+            Some(42),
+        ),
+        (
+            "AppFailed",
+            "Job entrypoint command failed with exit code -9, last available logs",
+            Some(137),
+        ),
+        ("AppFailed", "exit code 256", None),
+        ("SubmissionFailed", "backoff limit", Some(1)),
+        (
+            "DeadlineExceeded",
+            "The RayJob has passed the activeDeadlineSeconds",
+            None,
+        ),
+    ] {
+        let status = json!({
+            "jobDeploymentStatus": "Failed", "jobStatus": "FAILED", "reason": reason, "message": message,
+        });
+        let pods = [worker.clone(), submitter.clone()];
+        let snapshot = snapshot(WorkloadKind::RayJob, json!({}), status, &pods);
+        assert_eq!(container_exit_code(&snapshot), code, "{message}");
+    }
+}
+
+#[test]
+fn what_does_not_heal_is_given_its_time() {
+    let alone = "0/11 nodes are available: 11 node(s) didn't match Pod's node affinity/selector. preemption: 0/11 nodes are available: 11 Preemption is not helpful for scheduling.";
+    let taints = "0/11 nodes are available: 3 node(s) had untolerated taint(s), 8 node(s) didn't match Pod's node affinity/selector. preemption: 0/11 nodes are available: 11 Preemption is not helpful for scheduling.";
+    let full = "0/11 nodes are available: 10 node(s) didn't match Pod's node affinity/selector, 1 Insufficient amd.com/gpu. preemption: 0/11 nodes are available: 1 No preemption victims found for incoming pod, 10 Preemption is not helpful for scheduling.";
+    let claim = "0/11 nodes are available: persistentvolumeclaim \"data\" not found. not found";
+    for (pod, after) in [
+        (waiting("InvalidImageName"), Some(0)),
+        (waiting("ErrImagePull"), Some(30)),
+        (waiting("CreateContainerConfigError"), Some(30)),
+        (waiting("CreateContainerError"), Some(60)),
+        (waiting("ContainerCreating"), None),
+        // Whose turn to give up it is, is the owner's business.
+        (waiting("CrashLoopBackOff"), None),
+        (ended("p", 1, "2026-01-01T00:00:00Z"), None),
+        (unschedulable(alone), Some(60)),
+        (unschedulable(taints), Some(300)),
+        (unschedulable(claim), Some(30)),
+        (unschedulable(full), None),
+        (unschedulable("no nodes available to schedule pods"), None),
+    ] {
+        let snapshot = job(false, json!({"active": 1}), std::slice::from_ref(&pod));
+        assert_eq!(patience(Goal::Done, &snapshot, &[]), after, "{pod}");
+    }
+    let snapshot = job(false, json!({"active": 1}), &[unschedulable(alone)]);
+    let event = json!({"reason": "TriggeredScaleUp", "involvedObject": {"uid": "pod"}});
+    let events: Vec<Event> = serde_json::from_value(json!([event])).unwrap();
+    assert_eq!(patience(Goal::Done, &snapshot, &events), Some(1_200));
+}
+
+#[test]
+fn what_heals_in_between_is_given_its_time_anew() {
+    let (ill, well) = (
+        job(false, json!({"active": 1}), &[waiting("ImagePullBackOff")]),
+        job(false, json!({"active": 1}), &[waiting("ContainerCreating")]),
+    );
+    let mut vigil = vigil(Goal::Done);
+    let mut at = |snapshot: &Snapshot, after: u64| vigil.judge(snapshot, &[], seconds(after));
+    assert_eq!(at(&ill, 0), Verdict::GoOn(Some(seconds(30))));
+    // The pulls of other pods do not begin it anew.
+    assert_eq!(at(&ill, 29), Verdict::GoOn(Some(seconds(1))));
+    assert_eq!(at(&well, 30), Verdict::GoOn(None));
+    assert_eq!(at(&ill, 31), Verdict::GoOn(Some(seconds(30))));
+    assert!(matches!(at(&ill, 61), Verdict::Hopeless { .. }));
+}
+
+#[test]
+fn the_limits_hold() {
+    let limits = Limits {
+        total: Some(seconds(100)),
+        queue: Some(seconds(10)),
+    };
+    let queued = job(true, json!({}), &[]);
+    let running = job(false, json!({"active": 1, "ready": 1}), &[]);
+    let mut vigil = Vigil::new(Goal::Done, limits);
+    let mut at = |snapshot: &Snapshot, after: u64| vigil.judge(snapshot, &[], seconds(after));
+    assert_eq!(at(&queued, 5), Verdict::GoOn(Some(seconds(10))));
+    assert_eq!(at(&queued, 14), Verdict::GoOn(Some(seconds(1))));
+    assert_eq!(at(&running, 15), Verdict::GoOn(Some(seconds(85))));
+    // Preempted, it waits as if it were new.
+    assert_eq!(at(&queued, 50), Verdict::GoOn(Some(seconds(10))));
+    assert_eq!(
+        at(&queued, 60),
+        Verdict::TimedOut(Limit::Queue(seconds(10)))
+    );
+    assert_eq!(
+        at(&running, 100),
+        Verdict::TimedOut(Limit::Total(seconds(100)))
+    );
+}
+
+#[test]
+fn a_rollout_is_complete_when_nothing_old_is_left() {
+    let status = |observed: i64, replicas: i64, updated: i64, available: i64| {
+        json!({"observedGeneration": observed, "replicas": replicas, "updatedReplicas": updated,
+               "readyReplicas": available, "availableReplicas": available})
+    };
+    for (status, reached) in [
+        (status(2, 2, 2, 2), true),
+        (status(1, 2, 2, 2), false),
+        (status(2, 3, 2, 3), false),
+        (status(2, 3, 1, 2), false),
+        (status(2, 2, 2, 1), false),
+    ] {
+        let snapshot = snapshot(
+            WorkloadKind::Deployment,
+            json!({"replicas": 2}),
+            status.clone(),
+            &[],
+        );
+        let verdict = vigil(Goal::Ready).judge(&snapshot, &[], seconds(0));
+        assert_eq!(verdict == Verdict::Reached, reached, "{status}");
+    }
+}
+
+#[test]
+fn a_rollout_that_hangs_names_the_pod_though_the_old_ones_serve() {
+    let status = json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 1,
+                        "readyReplicas": 2, "availableReplicas": 2});
+    let pods = [waiting("ImagePullBackOff")];
+    let snapshot = snapshot(
+        WorkloadKind::Deployment,
+        json!({"replicas": 2}),
+        status,
+        &pods,
+    );
+    let mut vigil = vigil(Goal::Ready);
+    let _ = vigil.judge(&snapshot, &[], seconds(0));
+    assert_eq!(
+        vigil.judge(&snapshot, &[], seconds(30)),
+        Verdict::Hopeless {
+            reason: "ImagePullBackOff in pod p".to_owned()
+        }
+    );
+}
+
+#[test]
+fn a_service_that_says_it_failed_is_believed_after_a_while() {
+    let status = |observed: i64| {
+        json!({"observedGeneration": observed, "activeServiceStatus": {
+            "applicationStatuses": {"llm": {"status": "DEPLOY_FAILED", "message": "no module"}},
+        }})
+    };
+    let at = |observed: i64| snapshot(WorkloadKind::RayService, json!({}), status(observed), &[]);
+    assert_eq!(patience(Goal::Ready, &at(2), &[]), Some(30));
+    // What it says is about an older version.
+    assert_eq!(patience(Goal::Ready, &at(1), &[]), None);
+}
+
+#[test]
+fn what_kueue_has_given_up_is_over_and_what_somebody_stopped_is_not() {
+    for (reason, hopeless) in [
+        ("DeactivatedDueToRequeuingLimitExceeded", true),
+        ("Deactivated", false),
+    ] {
+        let mut snapshot = job(true, json!({}), &[]);
+        let queued = json!([{"spec": {"active": false}, "status": {"conditions": [
+            {"type": "Evicted", "status": "True", "reason": reason, "message": "too often"},
+        ]}}]);
+        snapshot.queued = Readable::Known(serde_json::from_value(queued).unwrap());
+        let verdict = vigil(Goal::Done).judge(&snapshot, &[], seconds(0));
+        assert_eq!(
+            matches!(verdict, Verdict::Hopeless { .. }),
+            hopeless,
+            "{verdict:?}"
+        );
+    }
+}
+
+#[test]
+fn goals_fit_their_kinds() {
+    for kind in WorkloadKind::ALL {
+        assert!(Goal::of(kind).is_in_reach(kind));
+    }
+    assert!(!Goal::Done.is_in_reach(WorkloadKind::Deployment));
+    assert!(!Goal::Done.is_in_reach(WorkloadKind::CronJob));
+    for goal in [Goal::Running, Goal::Ready, Goal::Done] {
+        assert_eq!(goal.name().parse(), Ok(goal));
+    }
+    assert!("finished".parse::<Goal>().is_err());
+}

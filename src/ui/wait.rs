@@ -1,0 +1,150 @@
+//! How a workload that is waited for fares: a line for people, an event for
+//! programs.
+
+use k8s_openapi::jiff::Timestamp;
+use serde::Serialize;
+
+use super::report::API_VERSION;
+use crate::observe::event::{self, Event};
+use crate::observe::{Pod, Snapshot, Standing, Status};
+
+/// Returns the line that says how a workload fares: `queued at 3 of 7`,
+/// `pulling the image on gpu-2`, `running, 2 of 2 pods`.
+pub fn line(snapshot: &Snapshot, standing: &Standing, events: &[Event]) -> String {
+    let because = |words: &str| match standing.reason.as_str() {
+        "" => words.to_owned(),
+        reason => format!("{words}: {reason}"),
+    };
+    let pods: Vec<&Pod> = snapshot
+        .pods()
+        .iter()
+        .filter(|pod| !pod.is_terminating() && !pod.has_ended())
+        .collect();
+    match standing.status {
+        Status::Pending | Status::Preempted => {
+            let place = match snapshot.position {
+                Some(position) => format!("queued at {} of {}", position.place, position.of),
+                None => "queued".to_owned(),
+            };
+            match standing.status {
+                Status::Preempted => because(&format!("preempted, {place}")),
+                _ => because(&place),
+            }
+        }
+        Status::Starting => match pulling_on(&pods, events) {
+            Some(node) => format!("pulling the image on {node}"),
+            None => because("starting"),
+        },
+        Status::Running if !pods.is_empty() => {
+            let ready = pods.iter().filter(|pod| pod.is_ready()).count();
+            because(&format!("running, {ready} of {} pods", pods.len()))
+        }
+        status => because(&status.name().to_lowercase()),
+    }
+}
+
+/// Returns the node of the first pod that waits for its image.
+fn pulling_on<'a>(pods: &[&'a Pod], events: &[Event]) -> Option<&'a str> {
+    pods.iter()
+        .filter(|pod| pod.trouble().is_none() && !pod.is_ready())
+        .filter(|pod| event::is_pulling(&pod.metadata.uid, events))
+        .find_map(|pod| pod.node())
+}
+
+/// One state of a workload that is waited for (`-o json`), on one line.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitEvent<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    time: String,
+    /// `kind/name`.
+    object: String,
+    namespace: &'a str,
+    status: Status,
+    /// Why it is in this state; may be empty.
+    reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<PositionReport>,
+    pods: Vec<PodReport<'a>>,
+    #[serde(flatten)]
+    end: Option<End>,
+}
+
+#[derive(Debug, PartialEq, Serialize)]
+struct PositionReport {
+    place: i64,
+    of: i64,
+}
+
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PodReport<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<&'a str>,
+    state: String,
+    ready: bool,
+    restarts: i64,
+}
+
+/// How waiting ended well.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct End {
+    code: u8,
+    class: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container_exit_code: Option<u8>,
+}
+
+impl<'a> WaitEvent<'a> {
+    /// Reports a state that was seen at a time.
+    pub fn new(snapshot: &'a Snapshot, standing: &Standing, now: Timestamp) -> Self {
+        let metadata = &snapshot.workload.metadata;
+        let pod = |pod: &'a Pod| PodReport {
+            name: &pod.metadata.name,
+            node: pod.node(),
+            state: pod.state(),
+            ready: pod.is_ready(),
+            restarts: pod.restarts(),
+        };
+        Self {
+            api_version: API_VERSION,
+            kind: "WaitEvent",
+            time: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            object: snapshot.workload.display_name(),
+            namespace: &metadata.namespace,
+            status: standing.status,
+            reason: standing.reason.clone(),
+            position: snapshot
+                .position
+                .filter(|_| standing.status.is_waiting())
+                .map(|position| PositionReport {
+                    place: position.place,
+                    of: position.of,
+                }),
+            pods: snapshot.pods().iter().map(pod).collect(),
+            end: None,
+        }
+    }
+
+    /// Makes it the last one: what was waited for has come.
+    #[must_use]
+    pub fn last(mut self) -> Self {
+        self.end = Some(End {
+            code: 0,
+            class: "done",
+            container_exit_code: (self.status == Status::Succeeded).then_some(0),
+        });
+        self
+    }
+
+    /// Returns everything but the time, to tell whether two are the same.
+    pub fn state(&self) -> String {
+        format!(
+            "{} {} {:?} {:?}",
+            self.status, self.reason, self.position, self.pods
+        )
+    }
+}
