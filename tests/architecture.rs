@@ -96,7 +96,9 @@ const RULES: [(&str, &[&str], &[&str]); 10] = [
     ),
     (
         "ui",
-        &["ui", "observe", "plan", "render", "settings", "error"],
+        &[
+            "ui", "observe", "plan", "render", "settings", "error", "yaml",
+        ],
         &["kube", "tera", "std::fs", "tokio", "clap"],
     ),
     (

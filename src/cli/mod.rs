@@ -15,7 +15,7 @@ mod workload;
 
 pub use chat::{ChatArgs, EndpointArgs};
 pub use connection::ConnectionArgs;
-pub use list::ListArgs;
+pub use list::{ListArgs, ListFormat};
 pub use models::{ModelsArgs, ModelsFormat};
 pub use named::NamedArgs;
 pub use serve::ServeArgs;

@@ -52,18 +52,20 @@ impl<'a> Pulse<'a> {
             .push(watch(self.cluster, self.changed, path).boxed_local());
     }
 
-    /// Returns when something may have changed, at the latest after `longest`.
-    pub async fn next(&mut self, longest: Duration) {
+    /// Returns when something may have changed, at the latest after `longest`:
+    /// then nothing is known to have.
+    pub async fn next(&mut self, longest: Duration) -> bool {
         let mut deadline = std::pin::pin!(sleep(longest));
         loop {
             tokio::select! {
                 () = self.changed.notified() => break,
-                () = &mut deadline => return,
+                () = &mut deadline => return false,
                 // A watch that is not allowed ends.
                 Some(()) = self.watches.next(), if !self.watches.is_empty() => {}
             }
         }
         sleep(SETTLE).await;
+        true
     }
 }
 

@@ -249,15 +249,5 @@ async fn position(cluster: &Cluster, served: &Served, queued: &QueuedWorkload) -
     let metadata = &queued.metadata;
     let queue = &queued.spec.queue_name;
     let pending = pending(cluster, served, &metadata.namespace, queue).await?;
-    let own = pending
-        .iter()
-        .find(|pending| pending.metadata.name == metadata.name)?;
-    let last = pending
-        .iter()
-        .map(|pending| pending.position_in_cluster_queue)
-        .max()?;
-    Some(Position {
-        place: own.position_in_cluster_queue + 1,
-        of: last + 1,
-    })
+    Position::among(&pending, |pending| pending.metadata.name == metadata.name)
 }

@@ -47,7 +47,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
     let result = match cli.command {
         Command::Submit(args) => submit::run(&args, ui, &mut output).map(done),
         Command::Serve(args) => serve::run(&args, ui, &mut output).map(done),
-        Command::List(args) => list::run(&args, ui).map(done),
+        Command::List(args) => list::run(&args, ui, &mut output).map(done),
         Command::Status(args) => status::run(&args, ui),
         Command::Wait(args) => wait::run(&args, ui, output).map(done),
         Command::Models(args) => models::run(&args, ui, output).map(done),

@@ -78,7 +78,7 @@ pub fn request(
     };
     let (run, upload) = run(args, kind, needs_entrypoint, directory)?;
 
-    let user = value(&settings.user).unwrap_or_else(login_name);
+    let user = user(settings);
     let app = match &args.path {
         Some(path) => base_name(path),
         None => image
@@ -154,6 +154,11 @@ pub fn random_word(length: usize) -> String {
     let word = || RandomState::new().build_hasher().finish();
     let digest = crate::digest::sha256(format!("{}-{}", word(), word()).as_bytes());
     digest[..length].to_owned()
+}
+
+/// Returns who submits: what the settings say, else the login name.
+pub fn user(settings: &Merged) -> String {
+    value(&settings.user).unwrap_or_else(login_name)
 }
 
 /// Returns whether a switch is on.

@@ -63,9 +63,36 @@ const LIVE: [(&str, Live); 8] = [
 
 /// Values that clap does not know of, because they are parsed from text, by
 /// the id of their argument. Those of a `BOOL` are known by that word.
+const WORDS: [(&str, &[&str]); 5] = [
 const WORDS: [(&str, &[&str]); 4] = [
     ("goal", &["running", "ready", "done"]),
     ("output", &["yaml", "json", "name"]),
+    (
+        "kind",
+        &[
+            "job",
+            "rayjob",
+            "cronjob",
+            "deployment",
+            "rayservice",
+            "workspace",
+        ],
+    ),
+    (
+        "status",
+        &[
+            "pending",
+            "admitted",
+            "starting",
+            "running",
+            "ready",
+            "degraded",
+            "succeeded",
+            "failed",
+            "suspended",
+            "preempted",
+        ],
+    ),
     ("dry_run", &["client", "server"]),
     (
         "gpu_resource",

@@ -39,6 +39,16 @@ impl PodLabels {
         terms.collect::<Vec<_>>().join(",")
     }
 
+    /// Returns the first label, with each of its values: whoever has none of
+    /// them does not match.
+    pub fn first(&self) -> impl Iterator<Item = (&str, &str)> {
+        let first = self.0.first().into_iter();
+        first.flat_map(|(key, values)| {
+            let values = values.iter();
+            values.map(move |value| (key.as_str(), value.as_str()))
+        })
+    }
+
     /// Returns whether `labels` are among those selected.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
         self.0

@@ -8,6 +8,7 @@
 pub mod belonging;
 pub mod endpoint;
 pub mod event;
+pub mod listed;
 pub mod object;
 pub mod pod;
 pub mod queued;
@@ -16,6 +17,7 @@ pub mod snapshot;
 pub mod status;
 pub mod verdict;
 
+pub use listed::Listed;
 pub use object::{Condition, Metadata, Workload};
 pub use pod::Pod;
 pub use queued::QueuedWorkload;

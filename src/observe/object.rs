@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::k8s;
+use crate::k8s::{self, Resource};
 use crate::plan::name::WorkloadKind;
 use crate::plan::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
@@ -230,6 +230,12 @@ impl Workload {
         format!("{}/{}", self.kind.name().to_lowercase(), self.metadata.name)
     }
 
+    /// Returns how kubectl names it under `-o name`.
+    pub fn qualified_name(&self) -> String {
+        let resource = Resource::known(&self.api_version, self.kind.name());
+        resource.qualified_name(&self.metadata.name)
+    }
+
     /// Returns the LocalQueue that it is in.
     pub fn queue(&self) -> Option<&str> {
         self.metadata.label(k8s::QUEUE_NAME_LABEL)
@@ -238,6 +244,11 @@ impl Workload {
     /// Returns who submitted it.
     pub fn user(&self) -> Option<&str> {
         self.metadata.label(k8s::USERNAME_LABEL)
+    }
+
+    /// Returns the version that its user gave it.
+    pub fn version(&self) -> Option<&str> {
+        self.metadata.label(k8s::APP_VERSION_LABEL)
     }
 
     /// Returns the GPUs of all its pods together; of a CronJob, those of one

@@ -1,8 +1,10 @@
 //! Everything about one workload at one moment.
 
+use serde::Serialize;
+
 use super::object::Workload;
 use super::pod::Pod;
-use super::queued::QueuedWorkload;
+use super::queued::{PendingWorkload, QueuedWorkload};
 use super::status::{self, Standing};
 use crate::plan::facts::Readable;
 
@@ -21,13 +23,28 @@ pub struct Snapshot {
 }
 
 /// A place in a queue, counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Position {
     /// Among all that wait for the ClusterQueue.
     pub place: i64,
     /// How many of them are known to wait; at least those of one's own
     /// LocalQueue.
     pub of: i64,
+}
+
+impl Position {
+    /// Returns where the first of `pending` is that is one's own.
+    pub fn among(
+        pending: &[PendingWorkload],
+        is_own: impl Fn(&PendingWorkload) -> bool,
+    ) -> Option<Self> {
+        let places = || pending.iter().map(|one| one.position_in_cluster_queue + 1);
+        let own = pending.iter().filter(|one| is_own(one));
+        Some(Self {
+            place: own.map(|one| one.position_in_cluster_queue + 1).min()?,
+            of: places().max()?,
+        })
+    }
 }
 
 impl Snapshot {

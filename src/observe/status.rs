@@ -146,7 +146,7 @@ fn suspended(workload: &Workload, queued: &[QueuedWorkload]) -> Standing {
     let Some(queued) = queued.iter().min_by_key(|queued| rank(queued.state())) else {
         return match workload.queue() {
             Some(_) => Standing::new(Status::Pending, ""),
-            None => Standing::new(Status::Suspended, "nobody's queue; `suspend` is set"),
+            None => Standing::new(Status::Suspended, "`suspend` is set, and it is in no queue"),
         };
     };
     let reason = queued.reason();

@@ -75,11 +75,14 @@ pub struct ClusterFacts {
     pub running: Option<Running>,
 }
 
-/// Name and labels of any object.
+/// Name, namespace and labels of any object.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct Metadata {
     /// Name.
     pub name: String,
+    /// Namespace; empty for what is in none.
+    #[serde(default)]
+    pub namespace: String,
     /// Labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,

@@ -1,6 +1,8 @@
 //! The only room that writes to stdout and stderr. stdout carries data and
 //! nothing else; everything a person reads goes to stderr.
 
+pub mod list;
+pub mod live;
 pub mod models;
 mod progress;
 pub mod report;
@@ -109,6 +111,12 @@ impl Ui {
     pub fn data_width(&self) -> Option<usize> {
         let (terminal_size::Width(width), _) = terminal_size::terminal_size_of(io::stdout())?;
         Some(width.into())
+    }
+
+    /// Returns how high that terminal is.
+    pub fn data_height(&self) -> Option<usize> {
+        let (_, terminal_size::Height(height)) = terminal_size::terminal_size_of(io::stdout())?;
+        Some(height.into())
     }
 
     /// Returns whether data on stdout may be coloured.

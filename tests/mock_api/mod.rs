@@ -4,6 +4,7 @@
 mod chat;
 mod completion;
 pub mod json;
+mod list;
 mod models;
 mod requests;
 pub(crate) mod server;

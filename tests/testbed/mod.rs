@@ -14,6 +14,7 @@ mod credentials;
 mod dry_run;
 mod flavors;
 mod kaito;
+mod list;
 mod objects;
 mod queues;
 mod refusals;

@@ -1,0 +1,207 @@
+//! A workload as a listing shows it, and what has to be known for that beside
+//! its own object.
+
+use std::collections::HashMap;
+
+use super::object::Workload;
+use super::pod::Pod;
+use super::queued::QueuedWorkload;
+use super::snapshot::Position;
+use super::status::{self, Standing, Status};
+use crate::plan::name::WorkloadKind;
+
+/// A row of a listing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// The workload.
+    pub workload: Workload,
+    /// How it stands.
+    pub standing: Standing,
+    /// Where it is in the queue, while it waits.
+    pub position: Option<Position>,
+    /// The ClusterQueue behind its LocalQueue, if that is asked for.
+    pub cluster_queue: Option<String>,
+    /// The nodes that its pods are on, if they are asked for.
+    pub nodes: Vec<String>,
+}
+
+/// What has to be read for a row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Kueue's Workloads, and the place in the queue.
+    pub queued: bool,
+    /// The pods.
+    pub pods: bool,
+}
+
+impl Needs {
+    /// Returns what the object of a workload leaves open. What has ended, runs
+    /// or is in no queue needs nothing. `nodes` asks where it runs.
+    pub fn of(workload: &Workload, nodes: bool) -> Self {
+        let status = status::standing(workload, &[], &[]).status;
+        let pods = match status {
+            Status::Starting | Status::Degraded => true,
+            // Its rollout has failed; its pods tell why.
+            Status::Failed => workload.kind == WorkloadKind::Deployment,
+            Status::Running | Status::Ready => nodes && workload.kind != WorkloadKind::CronJob,
+            _ => false,
+        };
+        let may_wait = match workload.kind {
+            // Suspended while they wait.
+            WorkloadKind::Job | WorkloadKind::RayJob => status == Status::Pending,
+            // Its Jobs do.
+            WorkloadKind::CronJob => false,
+            _ => matches!(status, Status::Pending | Status::Starting),
+        };
+        Self {
+            queued: may_wait && workload.queue().is_some(),
+            pods,
+        }
+    }
+}
+
+impl Listed {
+    /// Makes a row of what is known.
+    pub fn new(workload: Workload, queued: &[QueuedWorkload], pods: &[Pod]) -> Self {
+        let standing = status::standing(&workload, queued, pods);
+        let mut nodes: Vec<String> = pods
+            .iter()
+            .filter(|pod| !pod.has_ended())
+            .filter_map(|pod| pod.node().map(str::to_owned))
+            .collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        Self {
+            workload,
+            standing,
+            position: None,
+            cluster_queue: None,
+            nodes,
+        }
+    }
+
+    /// Returns whether it looks the same as `other`, but for its age.
+    pub fn looks_like(&self, other: &Self) -> bool {
+        self.standing == other.standing
+            && self.position.map(|position| position.place)
+                == other.position.map(|position| position.place)
+            && self.workload.gpus() == other.workload.gpus()
+            && self.nodes == other.nodes
+    }
+}
+
+/// Returns the rows of `now` that were not there before or looked otherwise,
+/// and, as such, those that are gone.
+pub fn changes(before: &[Listed], now: &[Listed]) -> Vec<Listed> {
+    let by_uid = |rows: &'_ [Listed]| -> HashMap<String, usize> {
+        let uids = rows.iter().map(|row| row.workload.metadata.uid.clone());
+        uids.zip(0..).collect()
+    };
+    let (was, is) = (by_uid(before), by_uid(now));
+    let uid = |row: &Listed| row.workload.metadata.uid.clone();
+    let changed = now.iter().filter(|row| {
+        let before = was.get(&uid(row)).map(|index| &before[*index]);
+        before.is_none_or(|before| !before.looks_like(row))
+    });
+    let gone = before.iter().filter(|row| !is.contains_key(&uid(row)));
+    let gone = gone.cloned().map(|mut row| {
+        row.position = None;
+        row.standing.reason = "is gone".to_owned();
+        row
+    });
+    changed.cloned().chain(gone).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn needs(kind: WorkloadKind, queue: &str, spec: Value, status: Value) -> (bool, bool) {
+        let object = json!({
+            "metadata": {"name": "x", "labels": {"kueue.x-k8s.io/queue-name": queue}},
+            "spec": spec, "status": status,
+        });
+        let workload = Workload::read(kind, kind.api_version(), &object).unwrap();
+        let needs = Needs::of(&workload, false);
+        (needs.queued, needs.pods)
+    }
+
+    #[test]
+    fn only_what_waits_or_starts_costs_requests() {
+        use WorkloadKind::{CronJob, Deployment, Job, RayJob};
+        let complete = json!({"conditions": [{"type": "Complete", "status": "True"}]});
+        let suspended = json!({"suspend": true});
+        for (kind, queue, spec, status, expected) in [
+            (Job, "q", suspended.clone(), json!({}), (true, false)),
+            (Job, "", suspended.clone(), json!({}), (false, false)),
+            (Job, "q", suspended.clone(), complete, (false, false)),
+            (Job, "q", json!({}), json!({"ready": 1}), (false, false)),
+            (Job, "q", json!({}), json!({}), (false, true)),
+            (RayJob, "q", suspended, json!({}), (true, false)),
+            (CronJob, "q", json!({}), json!({}), (false, false)),
+            (Deployment, "q", json!({}), json!({}), (true, true)),
+            (Deployment, "", json!({}), json!({}), (false, true)),
+            (
+                Deployment,
+                "q",
+                json!({}),
+                json!({"availableReplicas": 1, "updatedReplicas": 1, "replicas": 1}),
+                (false, false),
+            ),
+        ] {
+            assert_eq!(needs(kind, queue, spec, status), expected, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn what_looks_the_same_is_no_change() {
+        let row = |name: &str, status: Value| {
+            let job = json!({"metadata": {"name": name, "uid": name}, "status": status});
+            let job = Workload::read(WorkloadKind::Job, "batch/v1", &job).unwrap();
+            Listed::new(job, &[], &[])
+        };
+        let before = [
+            row("same", json!({"ready": 1})),
+            row("starts", json!({})),
+            row("goes", json!({"ready": 1})),
+        ];
+        let now = [
+            row("comes", json!({})),
+            row(
+                "same",
+                json!({"ready": 1, "startTime": "2026-01-01T00:00:00Z"}),
+            ),
+            row("starts", json!({"ready": 1})),
+        ];
+        let seen: Vec<(String, String)> = changes(&before, &now)
+            .into_iter()
+            .map(|row| (row.workload.metadata.name, row.standing.reason))
+            .collect();
+        let expected = [
+            ("comes", "0 of 1 pods ready"),
+            ("starts", ""),
+            ("goes", "is gone"),
+        ];
+        assert_eq!(
+            seen,
+            expected.map(|(name, reason)| (name.to_owned(), reason.to_owned()))
+        );
+    }
+
+    #[test]
+    fn nodes_are_those_of_pods_that_have_not_ended() {
+        let kind = WorkloadKind::Job;
+        let job = Workload::read(kind, "batch/v1", &json!({"metadata": {"name": "x"}})).unwrap();
+        let pods: Vec<Pod> = serde_json::from_value(json!([
+            {"metadata": {}, "spec": {"nodeName": "b"}, "status": {"phase": "Running"}},
+            {"metadata": {}, "spec": {"nodeName": "a"}, "status": {"phase": "Running"}},
+            {"metadata": {}, "spec": {"nodeName": "b"}, "status": {"phase": "Pending"}},
+            {"metadata": {}, "spec": {"nodeName": "c"}, "status": {"phase": "Failed"}},
+            {"metadata": {}},
+        ]))
+        .unwrap();
+        assert_eq!(Listed::new(job, &[], &pods).nodes, ["a", "b"]);
+    }
+}
