@@ -63,8 +63,7 @@ const LIVE: [(&str, Live); 8] = [
 
 /// Values that clap does not know of, because they are parsed from text, by
 /// the id of their argument. Those of a `BOOL` are known by that word.
-const WORDS: [(&str, &[&str]); 5] = [
-const WORDS: [(&str, &[&str]); 4] = [
+const WORDS: [(&str, &[&str]); 6] = [
     ("goal", &["running", "ready", "done"]),
     ("output", &["yaml", "json", "name"]),
     (
