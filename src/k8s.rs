@@ -66,7 +66,7 @@ pub struct Resource {
 }
 
 /// Known kinds: group, kind, plural, and whether they live in a namespace.
-const KINDS: [(&str, &str, &str, bool); 37] = [
+const KINDS: [(&str, &str, &str, bool); 38] = [
     ("", "Namespace", "namespaces", false),
     ("", "Node", "nodes", false),
     ("", "PersistentVolume", "persistentvolumes", false),
@@ -132,6 +132,7 @@ const KINDS: [(&str, &str, &str, bool); 37] = [
     (RAY_GROUP, "RayCluster", "rayclusters", true),
     (RAY_GROUP, "RayService", "rayservices", true),
     (KAITO_GROUP, "Workspace", "workspaces", true),
+    (KAITO_GROUP, "InferenceSet", "inferencesets", true),
     (KUEUE_GROUP, "LocalQueue", "localqueues", true),
     (KUEUE_GROUP, "ClusterQueue", "clusterqueues", false),
     (KUEUE_GROUP, "ResourceFlavor", "resourceflavors", false),

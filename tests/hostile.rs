@@ -78,9 +78,16 @@ fn scalars(value: &Value, path: &str, hostile: Option<&str>, found: &mut Scalars
 fn is_digest(path: &str, spot: Spot) -> bool {
     let upload = matches!(
         spot,
-        Spot::FileName | Spot::FileInDirectory | Spot::FileText | Spot::FileBytes | Spot::Word
+        Spot::FileName
+            | Spot::FileInDirectory
+            | Spot::FileText
+            | Spot::FileBytes
+            | Spot::Word
+            | Spot::ModelConfig
     );
+    let config = spot == Spot::ModelConfig && path.ends_with("/config");
     path.ends_with("/kaiwo-cli/digest")
+        || config
         || upload && (path.ends_with("/configMap/name") || path == "/ConfigMap/metadata/name")
         || path.ends_with("/key") && path.contains("/items/") && path.contains("/projected/")
 }
@@ -161,7 +168,9 @@ fn harmless(spot: Spot, workload: Workload) -> Option<Arc<Scalars>> {
 /// returns in how many scalars the value arrived, if it could be given.
 fn check(spot: Spot, workload: Workload, value: &str, harmless: &Scalars) -> Result<usize, String> {
     // Such a file travels as bytes, which is another place; see FileBytes.
-    if matches!(spot, Spot::FileText | Spot::Word) && value.contains(refused_as_text) {
+    if matches!(spot, Spot::FileText | Spot::Word | Spot::ModelConfig)
+        && value.contains(refused_as_text)
+    {
         return Ok(0);
     }
     let Some(hostile) = rendered(spot, workload, value) else {

@@ -1,10 +1,13 @@
 //! Flags of `kaiwo serve`.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 
 use super::WorkloadArgs;
 use super::workload::list;
 use crate::plan::disruption::MinAvailable;
+use crate::plan::kaito::{Adapter, Runtime};
 use crate::plan::network::IngressHost;
 use crate::plan::preload::Preload;
 use crate::plan::scale::{MetricTarget, Scale};
@@ -14,7 +17,7 @@ use crate::settings::{Settings, SettingsError, Switch};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A directory or an image becomes a Deployment, with --ray a RayService, with -m
-or --kaito a KAITO Workspace. It starts at once; -q queues it with Kueue.
+or --kaito a KAITO Workspace; -m with --replicas an InferenceSet. It starts at once; -q queues it with Kueue.
 Under a name that is served already, a Deployment or RayService is changed in
 place; a Workspace takes --replace.
 
@@ -26,6 +29,8 @@ Examples:
   kaiwo serve -p server/ -g 2 --port 8000     server/entrypoint, on 2 GPUs
   kaiwo serve -p vllm/ -g 16 --ray            vllm/serveconfig, on 2 nodes of 8
   kaiwo serve -m phi-4 --instance-type Standard_NC24ads_A100_v4
+  kaiwo serve -m llama-3.1-8b-instruct --model-access-secret hf-token \\
+      --instance-type Standard_NC24ads_A100_v4 --replicas 2
   kaiwo serve -p server/ --kaito --node-selector pool=llm
 
 Every flag can also stand in server/kaiwoconfig or ~/.config/kaiwo/config.yaml
@@ -48,6 +53,27 @@ pub struct ServeArgs {
     /// nodes that exist
     #[arg(long, value_name = "TYPE", help_heading = "KAITO")]
     pub instance_type: Option<String>,
+
+    /// Adapters.
+    #[arg(
+        help = "Adapter to serve with the model: NAME=IMAGE[@STRENGTH] or\nNAME=pvc:CLAIM[@STRENGTH]; may be repeated",
+        long,
+        value_name = "ADAPTER",
+        help_heading = "KAITO"
+    )]
+    pub adapter: Vec<Adapter>,
+
+    /// Secret whose key HF_TOKEN lets the model be downloaded
+    #[arg(long, value_name = "SECRET", help_heading = "KAITO")]
+    pub model_access_secret: Option<String>,
+
+    /// File with options of vLLM, to upload
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "KAITO")]
+    pub inference_config: Option<PathBuf>,
+
+    /// What runs the model: vllm or transformers [default: vllm]
+    #[arg(long, value_name = "RUNTIME", help_heading = "KAITO")]
+    pub runtime: Option<Runtime>,
 
     /// Port the container listens on; makes a Service of the workload's name
     #[arg(long, value_name = "PORT", help_heading = "Network")]
@@ -137,6 +163,10 @@ impl ServeArgs {
             model: self.model.clone(),
             kaito: self.kaito.map(Switch),
             instance_type: self.instance_type.clone(),
+            adapter: list(&self.adapter),
+            model_access_secret: self.model_access_secret.clone(),
+            inference_config: self.inference_config.clone(),
+            runtime: self.runtime,
             port: self.port,
             health_path: self.health_path.clone(),
             public: self.public.map(Switch),

@@ -1,8 +1,12 @@
 //! Flags of `kaiwo submit`.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 
 use super::WorkloadArgs;
+use super::workload::list;
+use crate::plan::kaito::{Input, Method, Place};
 use crate::plan::pod::Seconds;
 use crate::settings::{Settings, SettingsError};
 
@@ -20,6 +24,8 @@ Examples:
   kaiwo submit -p train/ -- python eval.py another command than entrypoint
   kaiwo submit -p embed/ -g 1 --schedule '0 3 * * *'
   kaiwo submit -p train/ -g 8 -n team -q research --create-namespace
+  kaiwo submit -m phi-4 --tune qlora --tune-input pvc:data \\
+      --tune-output pvc:adapters --instance-type Standard_NC24ads_A100_v4
   kaiwo submit -p train/ -g 8 -d | kubectl apply --server-side -f -
 
 Every flag can also stand in train/kaiwoconfig or ~/.config/kaiwo/config.yaml
@@ -51,6 +57,39 @@ pub struct SubmitArgs {
     #[arg(long, value_name = "TIME", help_heading = "End")]
     pub max_runtime: Option<Seconds>,
 
+    /// Model to tune: one of kaiwo models -o wide that is TUNABLE
+    #[arg(short, long, value_name = "MODEL", help_heading = "Tuning by KAITO")]
+    pub model: Option<String>,
+
+    /// Tune a model, as a KAITO Workspace: lora or qlora
+    #[arg(long, value_name = "METHOD", help_heading = "Tuning by KAITO")]
+    pub tune: Option<Method>,
+
+    /// Data to tune with.
+    #[arg(
+        help = "Data to tune with: URL, IMAGE or pvc:CLAIM; a URL may be repeated",
+        long,
+        value_name = "DATA",
+        help_heading = "Tuning by KAITO"
+    )]
+    pub tune_input: Vec<Input>,
+
+    /// Where the adapter goes: IMAGE or pvc:CLAIM
+    #[arg(long, value_name = "PLACE", help_heading = "Tuning by KAITO")]
+    pub tune_output: Option<Place>,
+
+    /// Secret with which an image is pushed
+    #[arg(long, value_name = "SECRET", help_heading = "Tuning by KAITO")]
+    pub tune_push_secret: Option<String>,
+
+    /// File with KAITO's training_config, to upload
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Tuning by KAITO")]
+    pub tune_config: Option<PathBuf>,
+
+    /// Virtual machine that KAITO makes to tune on
+    #[arg(long, value_name = "TYPE", help_heading = "Tuning by KAITO")]
+    pub instance_type: Option<String>,
+
     /// LocalQueue, or ClusterQueue to make one for [default: kaiwo]
     #[arg(short, long, help_heading = "Queue")]
     pub queue: Option<String>,
@@ -72,6 +111,13 @@ impl SubmitArgs {
             ttl: self.ttl,
             max_runtime: self.max_runtime,
             queue: self.queue.clone(),
+            model: self.model.clone(),
+            tune: self.tune,
+            tune_input: list(&self.tune_input),
+            tune_output: self.tune_output.clone(),
+            tune_push_secret: self.tune_push_secret.clone(),
+            tune_config: self.tune_config.clone(),
+            instance_type: self.instance_type.clone(),
             ..self.workload.settings(local)?
         })
     }

@@ -28,7 +28,7 @@ Examples:
 pub struct TemplateKindArgs {
     /// Kinds of templates.
     #[arg(
-        help = "job, rayjob, cronjob, deployment, rayservice or workspace",
+        help = "job, rayjob, cronjob, deployment, rayservice, workspace or inferenceset",
         value_parser = kind,
     )]
     pub kind: WorkloadKind,

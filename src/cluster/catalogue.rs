@@ -190,7 +190,7 @@ impl Catalogue<'_> {
         let made_here = format!("{APP_MANAGED_BY_LABEL}%3D{MANAGER}");
         let listed = join_all(WorkloadKind::ALL.into_iter().map(async |kind| {
             let versions: &[&str] = match kind {
-                WorkloadKind::Workspace => &KAITO_VERSIONS,
+                kind if kind.is_kaito() => &KAITO_VERSIONS,
                 _ => &[kind.api_version()],
             };
             for version in versions {

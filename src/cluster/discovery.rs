@@ -65,8 +65,18 @@ impl Classified for DiscoveryError {
 
 /// The answer of `/apis/GROUP/VERSION`.
 #[derive(Deserialize)]
-struct ApiResources {
+pub(super) struct ApiResources {
     resources: Vec<ApiResource>,
+}
+
+impl ApiResources {
+    /// Returns the kinds, without their subresources.
+    pub(super) fn kinds(self) -> impl Iterator<Item = String> {
+        let served = self.resources.into_iter();
+        served
+            .filter(|served| !served.name.contains('/'))
+            .map(|served| served.kind)
+    }
 }
 
 #[derive(Deserialize)]

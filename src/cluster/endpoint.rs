@@ -16,6 +16,7 @@ use crate::error::{Classified, ErrorClass};
 use crate::k8s::Resource;
 use crate::observe::Workload;
 use crate::observe::endpoint::{Endpoint, Ingress, Service, service_name};
+use crate::observe::object::Metadata;
 use crate::plan::name::WorkloadKind;
 
 /// Why there is nothing to reach.
@@ -26,6 +27,14 @@ pub enum EndpointError {
     ServesNothing {
         /// `kind/name`.
         workload: String,
+    },
+    /// Each of its parts serves by itself.
+    #[error("{workload} has no Service: each of its Workspaces has one")]
+    ServesApart {
+        /// `kind/name`.
+        workload: String,
+        /// What leads to the parts.
+        hint: String,
     },
     /// There is no Service.
     #[error("{workload} has no Service {service}")]
@@ -45,7 +54,7 @@ pub enum EndpointError {
 impl Classified for EndpointError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::ServesNothing { .. } => ErrorClass::Refused,
+            Self::ServesNothing { .. } | Self::ServesApart { .. } => ErrorClass::Refused,
             // Operators make theirs when the workload is about to be ready.
             Self::NoService { kind, .. } if *kind != WorkloadKind::Deployment => {
                 ErrorClass::NotReady
@@ -57,6 +66,7 @@ impl Classified for EndpointError {
 
     fn hints(&self) -> Vec<String> {
         match self {
+            Self::ServesApart { hint, .. } => vec![hint.clone()],
             Self::ServesNothing { .. } => {
                 vec!["kaiwo serve makes what can be reached".to_owned()]
             }
@@ -74,9 +84,9 @@ impl Classified for EndpointError {
 
     fn object(&self) -> Option<String> {
         match self {
-            Self::ServesNothing { workload } | Self::NoService { workload, .. } => {
-                Some(workload.clone())
-            }
+            Self::ServesNothing { workload }
+            | Self::ServesApart { workload, .. }
+            | Self::NoService { workload, .. } => Some(workload.clone()),
             Self::Cluster(source) => source.object(),
         }
     }
@@ -89,8 +99,22 @@ impl Classified for EndpointError {
 pub async fn of(cluster: &Cluster, workload: &Workload) -> Result<Endpoint, EndpointError> {
     let metadata = &workload.metadata;
     let Some((service, port)) = service_name(workload.kind, &metadata.name) else {
-        return Err(EndpointError::ServesNothing {
-            workload: workload.display_name(),
+        let Metadata {
+            namespace, name, ..
+        } = metadata;
+        let workload_name = workload.display_name();
+        return Err(match workload.kind {
+            // KAITO's own label, under which it finds them (v0.12).
+            WorkloadKind::InferenceSet => EndpointError::ServesApart {
+                workload: workload_name,
+                hint: format!(
+                    "find them with: kubectl -n {namespace} get workspaces \
+                     -l inferenceset.kaito.sh/created-by={name}"
+                ),
+            },
+            _ => EndpointError::ServesNothing {
+                workload: workload_name,
+            },
         });
     };
     let namespace = &metadata.namespace;

@@ -50,6 +50,7 @@ struct ExistingMetadata {
 struct ExistingStatus {
     conditions: Vec<Condition>,
     job_deployment_status: String,
+    state: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -79,6 +80,9 @@ pub enum Relation {
     /// queue it anew, and wait for the pods that serve to end, which they do not
     /// before the new ones are ready (Kueue v0.18 with KubeRay v1.6).
     HeldByQueue,
+    /// An InferenceSet with other Workspaces: KAITO would leave those that there
+    /// are as they are (v0.12).
+    KeptByKaito,
 }
 
 impl Relation {
@@ -91,6 +95,9 @@ impl Relation {
             Self::Foreign => "was not made by kaiwo",
             Self::Terminating => "is being deleted",
             Self::OtherwiseQueued => "is not in this queue, which Kueue lets no service change",
+            Self::KeptByKaito => {
+                "differs, and KAITO would leave its replicas as they are but for their number"
+            }
             Self::HeldByQueue => "is queued by Kueue, which lets its pods not change in place",
         }
     }
@@ -146,8 +153,16 @@ impl Existing {
     }
 
     /// Returns whether it has ended: a Job's condition Complete or Failed
-    /// (batch/v1), a RayJob's jobDeploymentStatus (KubeRay v1.6).
+    /// (batch/v1), a RayJob's jobDeploymentStatus (KubeRay v1.6), the state of a
+    /// Workspace that tunes (KAITO v0.9; before, only success is told for certain).
     fn finished(&self) -> bool {
+        if !self.object["tuning"].is_null() {
+            let succeeded = |condition: &Condition| {
+                condition.status == "True" && condition.kind == "WorkspaceSucceeded"
+            };
+            return matches!(self.view.status.state.as_str(), "Succeeded" | "Failed")
+                || self.view.status.conditions.iter().any(succeeded);
+        }
         let ended = |condition: &Condition| {
             condition.status == "True" && matches!(condition.kind.as_str(), "Complete" | "Failed")
         };
@@ -204,6 +219,21 @@ mod tests {
                 Relation::Finished
             );
         }
+        let tuning = |status: Value| {
+            let mut existing = existing(json!({}), status);
+            existing.object["tuning"] = json!({"method": "lora"});
+            existing.relation("d")
+        };
+        for status in [
+            json!({"state": "Succeeded"}),
+            json!({"state": "Failed"}),
+            json!({"conditions": [{"type": "WorkspaceSucceeded", "status": "True"}]}),
+        ] {
+            assert_eq!(tuning(status.clone()), Relation::Finished);
+            // Of a Workspace that serves, the same says that it is ready.
+            assert_eq!(existing(json!({}), status).relation("d"), Relation::Same);
+        }
+        assert_eq!(tuning(json!({"state": "Running"})), Relation::Same);
         let running = json!({"conditions": [{"type": "Complete", "status": "False"}], "jobDeploymentStatus": "Running"});
         assert_eq!(existing(json!({}), running).relation("d"), Relation::Same);
     }

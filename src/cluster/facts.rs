@@ -4,6 +4,7 @@
 use serde::de::DeserializeOwned;
 
 use super::existing::{self, Existing};
+use super::kaito;
 use super::pages::Selection;
 use super::request::readable;
 use super::served::{KUEUE_VERSIONS, Served};
@@ -13,7 +14,7 @@ use crate::plan::Needs;
 use crate::plan::facts::{
     ClusterFacts, ClusterQueue, LocalQueue, Named, Namespace, Pod, Readable, ResourceFlavor,
 };
-use crate::plan::name::WorkloadKind;
+use crate::plan::kaito::KaitoFacts;
 use crate::plan::request::WorkloadRequest;
 
 /// Facts for a submission, and the workload of that name if there is one.
@@ -47,26 +48,37 @@ pub async fn gather(
     // cluster that lacks it, one more round of requests finds out.
     let usual = existing::resource(*kind, kind.api_version());
     let newest = format!("{KUEUE_GROUP}/{}", KUEUE_VERSIONS[0]);
-    let (served, found, existing, queues, claims) = tokio::join!(
+    let of_kaito = async {
+        match kind.is_kaito() {
+            true => kaito::read(cluster, &request.serving.kaito, namespace).await,
+            false => Ok(KaitoFacts::default()),
+        }
+    };
+    let (served, found, existing, queues, claims, kaito_facts) = tokio::join!(
         Served::read(cluster),
         find_namespace(cluster, namespace),
         Existing::find(cluster, &usual, namespace, name),
         Queues::read(cluster, &newest, namespace, with_classes),
         claims(cluster, request),
+        of_kaito,
     );
-    let served = served?;
+    let (served, kaito_facts) = (served?, kaito_facts?);
     let queues = match &served.kueue {
         None => Queues::none(),
         Some(version) if *version == newest => queues?,
         Some(version) => Queues::read(cluster, version, namespace, with_classes).await?,
     };
-    let existing = match (kind, served.kaito) {
+    let written = kaito_facts
+        .version(*kind, &request.serving.kaito)
+        .or(served.kaito)
+        .filter(|version| kind.is_kaito() && *version != kind.api_version());
+    let existing = match written {
         // As with Kueue: an older KAITO costs one more request.
-        (WorkloadKind::Workspace, Some(version)) if version != kind.api_version() => {
+        Some(version) => {
             let older = existing::resource(*kind, version);
             Existing::find(cluster, &older, namespace, name).await
         }
-        _ => existing,
+        None => existing,
     };
     let existing = match readable(existing)? {
         Readable::Known(existing) => existing,
@@ -78,6 +90,7 @@ pub async fn gather(
         facts: ClusterFacts {
             ray: served.ray,
             kaito: served.kaito.map(str::to_owned),
+            kaito_facts,
             kueue: served.kueue,
             namespace: found?,
             local_queues: queues.local,

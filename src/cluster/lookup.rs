@@ -70,6 +70,9 @@ impl Classified for LookupError {
             Self::NotServed { kind, .. } if *kind == WorkloadKind::Workspace.name() => {
                 vec!["an admin can install KAITO".to_owned()]
             }
+            Self::NotServed { kind, .. } if *kind == WorkloadKind::InferenceSet.name() => {
+                vec!["an admin can turn InferenceSets on in KAITO v0.8 and later".to_owned()]
+            }
             Self::NotServed { .. } => vec!["an admin can install KubeRay".to_owned()],
             Self::Cluster(source) => source.hints(),
         }

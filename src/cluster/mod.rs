@@ -14,6 +14,7 @@ pub mod error;
 pub mod exec_plugin;
 pub mod existing;
 pub mod facts;
+pub mod kaito;
 pub mod kubeconfig;
 pub mod listing;
 pub mod lookup;

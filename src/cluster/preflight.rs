@@ -114,6 +114,8 @@ pub async fn rehearse(
     cluster: &Cluster,
     manifests: &ManifestSet,
 ) -> Result<Rehearsal, PreflightError> {
+    // What is sent in place of the workload.
+    let without_config = manifests.rehearsed_workload();
     let scheduled = manifests.scheduled_job();
     let queued = scheduled.as_ref().unwrap_or(&manifests.workload);
     let objects: Vec<&Manifest> = manifests
@@ -121,11 +123,12 @@ pub async fn rehearse(
         .filter(|manifest| manifest.kind() != "Namespace")
         .chain(&scheduled)
         .collect();
-    let answers = join_all(
-        objects
-            .iter()
-            .map(|manifest| cluster.create(manifest, Write::DryRun)),
-    )
+    let answers = join_all(objects.iter().map(|&manifest| match &without_config {
+        Some((rehearsed, _)) if *manifest == manifests.workload => {
+            cluster.create(rehearsed, Write::DryRun)
+        }
+        _ => cluster.create(manifest, Write::DryRun),
+    }))
     .await;
     let denied = |answer: &&Result<Value, ClusterError>| {
         answer.as_ref().is_err_and(|error| error.is_missing_right())
@@ -141,6 +144,11 @@ pub async fn rehearse(
                 }
                 if let Some(metadata) = answer["metadata"].as_object_mut() {
                     metadata.remove("managedFields");
+                }
+                if let Some((_, place)) = &without_config
+                    && *manifest == manifests.workload
+                {
+                    restore(&mut answer, manifest.value(), place);
                 }
                 if Some(manifest) != scheduled.as_ref() {
                     rehearsal.answers.extend(manifest.answered(answer));
@@ -165,6 +173,17 @@ pub async fn rehearse(
         }
     }
     Ok(rehearsal)
+}
+
+/// Puts what stands at `place` in `original` into an answer that lacks it.
+fn restore(answer: &mut Value, original: &Value, place: &str) {
+    let parent = place.rsplit_once('/');
+    if let Some((parent, field)) = parent
+        && let Some(value) = original.pointer(place)
+        && let Some(object) = answer.pointer_mut(parent).and_then(Value::as_object_mut)
+    {
+        object.insert(field.to_owned(), value.clone());
+    }
 }
 
 /// Returns the LocalQueue that Kueue has taken a workload over for, as the

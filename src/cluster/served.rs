@@ -1,7 +1,9 @@
 //! Which of the APIs that kaiwo speaks a cluster serves.
 
+use futures_util::future::join_all;
 use serde::Deserialize;
 
+use super::discovery::ApiResources;
 use super::{Cluster, ClusterError};
 use crate::k8s::{KUEUE_GROUP, RAY_GROUP};
 use crate::plan::name::{KAITO_VERSIONS, WorkloadKind};
@@ -25,6 +27,9 @@ pub struct Served {
     pub ray: bool,
     /// `kaito.sh/<version>`, likewise.
     pub kaito: Option<&'static str>,
+    /// The version that has InferenceSets, which not every KAITO has; `None`
+    /// before [`Served::with_inference_sets`] has looked.
+    pub inference_set: Option<&'static str>,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +80,7 @@ impl Served {
             kueue: groups.best(KUEUE_GROUP, &KUEUE_VERSIONS),
             visibility: groups.best(VISIBILITY_GROUP, &KUEUE_VERSIONS),
             ray: groups.serves(RAY_GROUP, RAY_VERSION),
+            inference_set: None,
             kaito: KAITO_VERSIONS.into_iter().find(|version| {
                 version
                     .split_once('/')
@@ -83,11 +89,31 @@ impl Served {
         })
     }
 
+    /// Looks for InferenceSets where KAITO is served.
+    pub async fn with_inference_sets(self, cluster: &Cluster) -> Self {
+        if self.kaito.is_none() {
+            return self;
+        }
+        let listed = join_all(KAITO_VERSIONS.map(async |version| {
+            let served: ApiResources = cluster.get(&format!("/apis/{version}")).await.ok()?;
+            let kind = WorkloadKind::InferenceSet.name();
+            served
+                .kinds()
+                .any(|served| served == kind)
+                .then_some(version)
+        }));
+        Self {
+            inference_set: listed.await.into_iter().flatten().next(),
+            ..self
+        }
+    }
+
     /// Returns the version in which workloads of a kind are read; `None` if
     /// the cluster does not serve the kind.
     pub fn version(&self, kind: WorkloadKind) -> Option<&'static str> {
         match kind {
             WorkloadKind::Workspace => self.kaito,
+            WorkloadKind::InferenceSet => self.inference_set,
             kind if kind.is_ray() => self.ray.then_some(kind.api_version()),
             kind => Some(kind.api_version()),
         }

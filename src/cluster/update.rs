@@ -12,6 +12,7 @@ use super::existing::{Existing, Relation};
 use super::request::Write;
 use super::submission::{Submission, SubmissionError, failed};
 use crate::k8s::{self, Resource};
+use crate::plan::name::WorkloadKind;
 use crate::render::manifest::Manifest;
 
 /// Attempts at an update that others get ahead of: controllers write to the
@@ -223,9 +224,15 @@ fn patch(companion: &Manifest, found: &Value) -> Value {
     patch
 }
 
-/// Returns why Kueue would not let the service become what `manifest` says in
-/// place, if so. A LocalQueue named `default` takes what names none.
+/// Returns why the service would not become what `manifest` says in place: Kueue
+/// does not let it, or KAITO would take it and not do it. A LocalQueue named
+/// `default` takes what names none.
 pub fn obstacle(manifest: &Manifest, live: &Value) -> Option<Relation> {
+    if manifest.kind() == WorkloadKind::InferenceSet.name() {
+        let scales = |change: &Change| change.path == "spec.replicas";
+        let only_scaled = changes(manifest, live).iter().all(scales);
+        return (!only_scaled).then_some(Relation::KeptByKaito);
+    }
     let queue = |object: &Value| {
         let label = object["metadata"]["labels"][k8s::QUEUE_NAME_LABEL].as_str();
         label.unwrap_or_default().to_owned()
@@ -419,6 +426,23 @@ mod tests {
         let (other, _) = admitted("a:2");
         let new = Manifest::new(queued(other, "one")).unwrap();
         assert_eq!(obstacle(&new, &live), Some(Relation::HeldByQueue));
+    }
+
+    #[test]
+    fn of_an_inference_set_the_number_of_replicas_changes_in_place() {
+        let set = |replicas: i64, image: &str| {
+            json!({"apiVersion": "kaito.sh/v1beta1", "kind": "InferenceSet",
+                   "metadata": {"name": "a"},
+                   "spec": {"replicas": replicas, "template": {
+                       "inference": {"adapters": [{"source": {"name": "a", "image": image}}],
+                                     "preset": {"name": "phi-4"}}}}})
+        };
+        let mut live = set(1, "x:1");
+        live["spec"]["updateStrategy"] = json!({"type": "RollingUpdate"});
+        let new = |replicas, image| Manifest::new(set(replicas, image)).unwrap();
+        assert_eq!(obstacle(&new(3, "x:1"), &live), None);
+        assert_eq!(obstacle(&new(1, "x:2"), &live), Some(Relation::KeptByKaito));
+        assert_eq!(merged(&new(3, "x:1"), live)["spec"]["replicas"], 3);
     }
 
     #[test]

@@ -85,12 +85,14 @@ impl<'a> Mode<'a> {
     /// Renders everything, and looks at a Workspace as KAITO will.
     fn render(&self, plan: &Plan, submission: Option<&str>) -> Result<ManifestSet, CommandError> {
         let manifests = render::render(plan, submission)?;
-        if plan.request.kind == WorkloadKind::Workspace {
-            for warning in plan::kaito::check_workspace(manifests.workload.value())? {
-                self.ui.warn(warning);
-            }
-        }
-        for warning in plan.warnings() {
+        let context = plan.request.serving.kaito.context();
+        let workload = manifests.workload.value();
+        let of_kaito = match plan.request.kind {
+            WorkloadKind::Workspace => plan::kaito::check_workspace(workload, context)?,
+            WorkloadKind::InferenceSet => plan::kaito::check_inference_set(workload, context)?,
+            _ => Vec::new(),
+        };
+        for warning in of_kaito.into_iter().chain(plan.warnings()) {
             self.ui.warn(warning);
         }
         Ok(manifests)
@@ -312,6 +314,7 @@ impl<'a> Mode<'a> {
             Relation::Different
             | Relation::Finished
             | Relation::OtherwiseQueued
+            | Relation::KeptByKaito
             | Relation::HeldByQueue => self.replace,
             // Deleting what somebody made by other means takes two words.
             Relation::Foreign => self.replace && request.force,
@@ -325,7 +328,15 @@ impl<'a> Mode<'a> {
     /// Returns the error that the name is taken.
     fn taken(&self, relation: Relation, request: &WorkloadRequest) -> CommandError {
         let object = format!("{}/{}", request.kind.name().to_lowercase(), request.name);
-        self.ways_out(SubmissionError::Exists { object, relation }, request)
+        let mut error = self.ways_out(SubmissionError::Exists { object, relation }, request);
+        if (request.kind, relation) == (WorkloadKind::Workspace, Relation::Different) {
+            error.notes.push(
+                "KAITO admits most changes of a Workspace and carries out none (v0.12), so nothing \
+                 was sent"
+                    .to_owned(),
+            );
+        }
+        error
     }
 
     /// Carries out `--dry-run=server`: prints what the API server would store.

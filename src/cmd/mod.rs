@@ -7,6 +7,7 @@ mod completion;
 mod config;
 mod endpoint;
 mod help;
+mod kaito;
 mod launch;
 mod list;
 mod models;

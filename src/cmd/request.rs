@@ -73,7 +73,7 @@ pub fn request(
         WorkloadKind::RayJob => true,
         // Ray Serve runs what its configuration says, KAITO the model.
         WorkloadKind::RayService => false,
-        WorkloadKind::Workspace if serving.model.is_some() => false,
+        kind if kind.is_kaito() && serving.model.is_some() => false,
         _ => image.is_none(),
     };
     let (run, upload) = run(args, kind, needs_entrypoint, directory)?;
@@ -83,7 +83,7 @@ pub fn request(
         Some(path) => base_name(path),
         None => image
             .clone()
-            .or_else(|| serving.model.clone())
+            .or_else(|| subject(&serving))
             .unwrap_or_default(),
     };
     let suffix = (is_on(&settings.generate_name)).then(|| random_word(5));
@@ -364,6 +364,16 @@ fn numbered<'a>(lines: &[usize], one: &'a str, many: &'a str) -> Option<(String,
         [line] => Some((format!("line {line}"), one)),
         _ => Some((format!("lines {}", list.join(", ")), many)),
     }
+}
+
+/// Returns what a workload without directory and image is called: by its model,
+/// and what is done with it beside serving.
+fn subject(serving: &Serving) -> Option<String> {
+    let model = serving.model.clone()?;
+    Some(match &serving.kaito.tuning {
+        Some(tuning) => format!("{model}-{}", tuning.method),
+        None => model,
+    })
 }
 
 fn verb(kind: WorkloadKind) -> &'static str {

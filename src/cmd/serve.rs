@@ -2,16 +2,17 @@
 
 use crate::cli::ServeArgs;
 use crate::error::{CommandError, ErrorClass};
+use crate::plan::kaito::Choices;
 use crate::plan::name::WorkloadKind;
 use crate::plan::request::WorkloadRequest;
 use crate::plan::serving::Serving;
-use crate::plan::{Refusal, kaito};
+use crate::plan::{self, Refusal};
 use crate::settings::{Merged, Origin, OutputFormat, Sourced};
 use crate::ui::Ui;
 use crate::workload::directory;
 
 use super::request::{Intent, is_on};
-use super::{launch, request, sources};
+use super::{kaito, launch, request, sources};
 
 /// Serves what `args` ask for.
 pub fn run(
@@ -37,13 +38,13 @@ pub fn request(
     ui: Ui,
 ) -> Result<WorkloadRequest, CommandError> {
     let kind = kind(args, settings)?;
-    let serving = serving(args, settings, kind)?;
+    let serving = serving(args, settings, kind, ui)?;
     let intent = Intent {
         kind,
         queue: settings.queue.as_ref().map(|queue| queue.value.clone()),
         serving,
     };
-    if kind == WorkloadKind::Workspace && intent.queue.is_some() {
+    if kind.is_kaito() && intent.queue.is_some() {
         return Err(Refusal::new("Kueue does not queue KAITO Workspaces")
             .hint("leave -q away")
             .into());
@@ -88,7 +89,7 @@ fn check_scale(settings: &Merged, intent: &Intent) -> Result<(), Refusal> {
             scale.value, scale.origin
         ))
     };
-    if intent.kind == WorkloadKind::Workspace {
+    if intent.kind.is_kaito() {
         return Err(wrong("KAITO does not scale a Workspace").hint("leave --autoscale away"));
     }
     if let Some(replicas) = &settings.replicas {
@@ -123,14 +124,10 @@ fn kind(args: &ServeArgs, settings: &Merged) -> Result<WorkloadKind, Refusal> {
                 "leave --ray away, or serve a directory with vLLM: kaiwo serve -p DIR --ray",
             );
         }
-        let counts = [
-            &settings.gpus,
-            &settings.replicas,
-            &settings.gpus_per_replica,
-        ];
+        let counts = [&settings.gpus, &settings.gpus_per_replica];
         if let Some(count) = counts.into_iter().find_map(Option::as_ref) {
             return refuse(
-                "a number of GPUs or pods",
+                "a number of GPUs",
                 &count.origin,
                 "choose the machine instead: --instance-type Standard_NC24ads_A100_v4",
             );
@@ -149,7 +146,10 @@ fn kind(args: &ServeArgs, settings: &Merged) -> Result<WorkloadKind, Refusal> {
                 "serve a directory of your own with --kaito -p DIR",
             );
         }
-        return Ok(WorkloadKind::Workspace);
+        return Ok(match settings.replicas {
+            Some(_) => WorkloadKind::InferenceSet,
+            None => WorkloadKind::Workspace,
+        });
     }
     match (ray, is_on(&settings.kaito)) {
         (None, false) => Ok(WorkloadKind::Deployment),
@@ -167,6 +167,7 @@ fn serving(
     args: &ServeArgs,
     settings: &Merged,
     kind: WorkloadKind,
+    ui: Ui,
 ) -> Result<Serving, CommandError> {
     let port = settings.port.as_ref().map(port).transpose()?;
     let health_path = settings.health_path.as_ref();
@@ -184,7 +185,7 @@ fn serving(
         WorkloadKind::RayService => {
             Some("KubeRay makes the Services of a RayService, on port 8000")
         }
-        WorkloadKind::Workspace => {
+        kind if kind.is_kaito() => {
             Some("KAITO makes the Service of a Workspace, from port 80 to 5000")
         }
         _ => None,
@@ -213,13 +214,14 @@ fn serving(
     }
     let instance_type = settings.instance_type.as_ref();
     match (kind, instance_type) {
-        (WorkloadKind::Workspace, None) if settings.node_selector.is_empty() => {
+        (kind, None) if kind.is_kaito() && settings.node_selector.is_empty() => {
             return Err(Refusal::new("a Workspace needs to know its machines")
                 .hint("--instance-type Standard_NC24ads_A100_v4 has KAITO make them")
                 .hint("--node-selector pool=llm chooses nodes that exist")
                 .into());
         }
-        (WorkloadKind::Workspace, _) | (_, None) => {}
+        (kind, _) if kind.is_kaito() => {}
+        (_, None) => {}
         (
             _,
             Some(Sourced {
@@ -237,18 +239,27 @@ fn serving(
         (_, Some(_)) => {}
     }
     check_kind(settings, kind)?;
+    let model = match &settings.model {
+        Some(model) => Some(plan::kaito::find(&model.value)?),
+        None => None,
+    };
+    let choices = match &model {
+        Some(model) => kaito::of_service(settings, model, ui)?,
+        None => {
+            kaito::check_no_model(settings)?;
+            Choices::default()
+        }
+    };
     let of_deployment = kind == WorkloadKind::Deployment;
     let serving = Serving {
         port,
         health_path: health_path.map(|path| path.value.clone()),
         serve_config,
-        model: match &settings.model {
-            Some(model) => Some(kaito::find(&model.value)?.name),
-            None => None,
-        },
+        model: model.map(|model| model.name),
+        kaito: choices,
         autoscale: settings.autoscale.as_ref().map(|scale| scale.value),
         instance_type: instance_type
-            .filter(|_| kind == WorkloadKind::Workspace)
+            .filter(|_| kind.is_kaito())
             .map(|instance| instance.value.clone()),
         target_cpu: value_if(of_deployment, &settings.target_cpu),
         target_metrics: value_if(of_deployment, &settings.target_metric)
@@ -297,7 +308,7 @@ fn check_kind(settings: &Merged, kind: WorkloadKind) -> Result<(), Refusal> {
     }
     let why = match kind {
         WorkloadKind::RayService => "KubeRay makes the Services of a RayService, Ray scales it",
-        WorkloadKind::Workspace => "KAITO makes the Service and the pods of a Workspace",
+        kind if kind.is_kaito() => "KAITO makes the Service and the pods of a Workspace",
         _ => return Ok(()),
     };
     let public = origin(&settings.public)

@@ -10,7 +10,7 @@ use crate::settings::{Merged, OutputFormat};
 use crate::ui::Ui;
 
 use super::request::{DEFAULT_QUEUE, Intent};
-use super::{launch, request, sources};
+use super::{kaito, launch, request, sources};
 
 /// Submits what `args` ask for.
 pub fn run(
@@ -35,6 +35,9 @@ pub fn request(
     settings: &Merged,
     ui: Ui,
 ) -> Result<WorkloadRequest, CommandError> {
+    if let Some(serving) = kaito::of_tuning(settings)? {
+        return tuning(args, settings, serving, ui);
+    }
     let queue = settings.queue.as_ref().map(|queue| queue.value.as_str());
     let intent = Intent {
         kind: kind(settings)?,
@@ -42,6 +45,43 @@ pub fn request(
         serving: Serving::default(),
     };
     request::request(&args.workload, intent, settings, ui)
+}
+
+/// Makes the request of a model that is tuned, as a Workspace that no queue
+/// admits.
+fn tuning(
+    args: &SubmitArgs,
+    settings: &Merged,
+    serving: Serving,
+    ui: Ui,
+) -> Result<WorkloadRequest, CommandError> {
+    let given = [
+        (args.workload.path.is_some(), "a directory", "-p"),
+        (!args.workload.command.is_empty(), "a command", "--"),
+    ];
+    if let Some((_, what, flag)) = given.iter().find(|(given, ..)| *given) {
+        return Err(Refusal::new(format!(
+            "KAITO tunes a model with a program of its own, without {what}"
+        ))
+        .hint(format!("leave {flag} away; --tune-input names the data"))
+        .into());
+    }
+    let intent = Intent {
+        kind: WorkloadKind::Workspace,
+        queue: None,
+        serving,
+    };
+    // What a user's file says of other workloads.
+    let settings = Merged {
+        image: None,
+        gpus: None,
+        replicas: None,
+        gpus_per_replica: None,
+        priority_class: None,
+        schedule: None,
+        ..settings.clone()
+    };
+    request::request(&args.workload, intent, &settings, ui)
 }
 
 fn kind(settings: &Merged) -> Result<WorkloadKind, Refusal> {

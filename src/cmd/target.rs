@@ -40,6 +40,7 @@ impl Place {
         let target = command_line::target(connection, command_line::terminal(ui));
         let cluster = Cluster::connect(&target).await?;
         let served = Served::read(&cluster).await?;
+        let served = served.with_inference_sets(&cluster).await;
         Ok(Self {
             cluster,
             served,

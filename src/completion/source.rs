@@ -63,7 +63,7 @@ const LIVE: [(&str, Live); 8] = [
 
 /// Values that clap does not know of, because they are parsed from text, by
 /// the id of their argument. Those of a `BOOL` are known by that word.
-const WORDS: [(&str, &[&str]); 6] = [
+const WORDS: [(&str, &[&str]); 7] = [
     ("goal", &["running", "ready", "done"]),
     ("output", &["yaml", "json", "name"]),
     (
@@ -75,6 +75,7 @@ const WORDS: [(&str, &[&str]); 6] = [
             "deployment",
             "rayservice",
             "workspace",
+            "inferenceset",
         ],
     ),
     (
@@ -93,6 +94,7 @@ const WORDS: [(&str, &[&str]); 6] = [
         ],
     ),
     ("dry_run", &["client", "server"]),
+    ("tune", &["lora", "qlora"]),
     (
         "gpu_resource",
         &[crate::k8s::AMD_GPU, crate::k8s::NVIDIA_GPU],
@@ -118,6 +120,9 @@ pub(super) fn of_value(argument: &Arg) -> Source {
                 .collect(),
         );
     }
+    if matches!(id, "model_access_secret" | "tune_push_secret") {
+        return Source::Live(Live::Secrets);
+    }
     if let Some((_, live)) = LIVE.iter().find(|(of, _)| *of == id) {
         return Source::Live(*live);
     }
@@ -127,6 +132,7 @@ pub(super) fn of_value(argument: &Arg) -> Source {
     match id {
         "model" | "filter" => return models(),
         "instance_type" => return instance_types(),
+        "runtime" => return plain(&["vllm", "transformers"]),
         _ => {}
     }
     if is_switch(argument) {
@@ -186,6 +192,7 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
     use crate::observe::verdict::Goal;
+    use crate::plan::kaito::Method;
     use crate::settings::{DryRun, OutputFormat};
 
     /// A flag that is renamed must not lose its values in silence.
@@ -214,6 +221,7 @@ mod tests {
                     "output" => drop(word.parse::<OutputFormat>().unwrap()),
                     "dry_run" => drop(word.parse::<DryRun>().unwrap()),
                     "goal" => drop(word.parse::<Goal>().unwrap()),
+                    "tune" => drop(word.parse::<Method>().unwrap()),
                     _ => assert_eq!(id, "gpu_resource"),
                 }
             }

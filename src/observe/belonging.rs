@@ -106,6 +106,8 @@ pub fn pod_labels(workload: &Workload, jobs: &[Metadata]) -> Vec<PodLabels> {
             }
         }
         Details::Workspace(..) => vec![PodLabels::one(WORKSPACE_LABEL, &metadata.name)],
+        // They are those of its Workspaces, whose names only KAITO knows.
+        Details::InferenceSet(..) => Vec::new(),
     }
 }
 

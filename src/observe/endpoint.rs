@@ -108,6 +108,8 @@ pub fn service_name(kind: WorkloadKind, name: &str) -> Option<(String, &'static 
     match kind {
         WorkloadKind::Deployment | WorkloadKind::Workspace => Some((name.to_owned(), "http")),
         WorkloadKind::RayService => Some((format!("{name}-serve-svc"), "serve")),
+        // Each of its Workspaces has a Service of its own (KAITO v0.12).
+        WorkloadKind::InferenceSet => None,
         WorkloadKind::Job | WorkloadKind::CronJob | WorkloadKind::RayJob => None,
     }
 }

@@ -130,6 +130,8 @@ pub enum Details {
     RayService(RayServiceSpec, RayServiceStatus),
     /// `kaito.sh` Workspace, which has no `spec`.
     Workspace(WorkspaceResource, WorkspaceStatus),
+    /// `kaito.sh` InferenceSet.
+    InferenceSet(InferenceSetSpec, InferenceSetStatus),
 }
 
 /// An object of which `spec` and `status` are looked at.
@@ -222,6 +224,7 @@ views! {
     Deployment: DeploymentSpec, DeploymentStatus;
     RayService: RayServiceSpec, RayServiceStatus;
     Workspace: WorkspaceResource, WorkspaceStatus;
+    InferenceSet: InferenceSetSpec, InferenceSetStatus;
 }
 
 impl Workload {
@@ -260,7 +263,7 @@ impl Workload {
             Details::RayJob(spec, _) => spec.ray_cluster_spec.gpus(),
             Details::RayService(spec, _) => spec.ray_cluster_config.gpus(),
             Details::Deployment(spec, _) => spec.replicas.unwrap_or(1) * spec.template.gpus(),
-            Details::Workspace(..) => return None,
+            Details::Workspace(..) | Details::InferenceSet(..) => return None,
         })
     }
 
@@ -271,6 +274,7 @@ impl Workload {
             Details::Deployment(_, status) => &status.conditions,
             Details::RayService(_, status) => &status.conditions,
             Details::Workspace(_, status) => &status.conditions,
+            Details::InferenceSet(_, status) => &status.conditions,
             Details::CronJob(..) | Details::RayJob(..) => &[],
         }
     }
@@ -548,6 +552,24 @@ pub struct WorkspaceStatus {
     pub worker_nodes: Vec<String>,
     /// KAITO's word for it all, since v0.9.
     pub state: String,
+    /// Conditions.
+    pub conditions: Vec<Condition>,
+}
+
+/// `spec` of an InferenceSet.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct InferenceSetSpec {
+    /// Workspaces; 1 unless it says otherwise.
+    pub replicas: Option<i64>,
+}
+
+/// `status` of an InferenceSet.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct InferenceSetStatus {
+    /// Workspaces that are ready.
+    pub ready_replicas: i64,
     /// Conditions.
     pub conditions: Vec<Condition>,
 }

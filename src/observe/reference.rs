@@ -16,9 +16,11 @@ pub struct WorkloadRef {
 }
 
 /// Short forms of kinds, as kubectl takes them.
-const SHORT: [(&str, WorkloadKind); 4] = [
+const SHORT: [(&str, WorkloadKind); 6] = [
     ("cj", WorkloadKind::CronJob),
     ("deploy", WorkloadKind::Deployment),
+    ("is", WorkloadKind::InferenceSet),
+    ("isets", WorkloadKind::InferenceSet),
     ("wk", WorkloadKind::Workspace),
     ("wks", WorkloadKind::Workspace),
 ];

@@ -134,6 +134,9 @@ pub fn standing(workload: &Workload, queued: &[QueuedWorkload], pods: &[Pod]) ->
             ray_service(workload, suspended, status, queued, pods)
         }
         Details::Workspace(_, status) => workspace(status, pods),
+        Details::InferenceSet(spec, status) => {
+            inference_set(spec.replicas.unwrap_or(1), status.ready_replicas)
+        }
     };
     if workload.metadata.deletion_timestamp.is_some() {
         standing.reason = "is being deleted".to_owned();
@@ -368,6 +371,17 @@ fn ray_service(
             Standing::new(Status::Starting, reason)
         }
     }
+}
+
+/// Counts of an InferenceSet (KAITO v0.12): each replica is a Workspace, which
+/// tells more.
+fn inference_set(wanted: i64, ready: i64) -> Standing {
+    let status = match ready {
+        _ if ready >= wanted => return Standing::new(Status::Ready, ""),
+        0 => Status::Starting,
+        _ => Status::Degraded,
+    };
+    Standing::new(status, format!("{ready} of {wanted} replicas ready"))
 }
 
 /// Conditions of KAITO v0.12 (`api/v1beta1/condition_types.go`), under their

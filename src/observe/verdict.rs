@@ -46,7 +46,8 @@ impl Goal {
             WorkloadKind::CronJob
             | WorkloadKind::Deployment
             | WorkloadKind::RayService
-            | WorkloadKind::Workspace => Self::Ready,
+            | WorkloadKind::Workspace
+            | WorkloadKind::InferenceSet => Self::Ready,
         }
     }
 

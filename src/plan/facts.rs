@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::kaito::KaitoFacts;
 use super::rollout::Running;
 use crate::quantity::Quantity;
 
@@ -50,6 +51,9 @@ pub struct ClusterFacts {
     /// Group and version of KAITO's API that is served, the best that kaiwo
     /// writes; `None` where KAITO is not installed.
     pub kaito: Option<String>,
+    /// What is served of KAITO, and what is there of what a Workspace refers
+    /// to; nothing unless KAITO is asked for.
+    pub kaito_facts: KaitoFacts,
     /// The target namespace; `Known(None)` if it does not exist.
     pub namespace: Readable<Option<Namespace>>,
     /// LocalQueues of the namespace.

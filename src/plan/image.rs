@@ -1,7 +1,6 @@
 //! Which image runs the workload if the user names none.
 
 use super::Refusal;
-use super::name::WorkloadKind;
 use super::request::WorkloadRequest;
 use super::vendor::Vendor;
 
@@ -28,7 +27,7 @@ pub fn choose(
     if let Some(image) = &request.image {
         return Ok(image.clone());
     }
-    if request.kind == WorkloadKind::Workspace {
+    if request.kind.is_kaito() {
         return Ok(KAITO_BASE.to_owned());
     }
     let version = request.ray_version.as_deref().unwrap_or(RAY_VERSION);

@@ -151,6 +151,8 @@ pub struct Plan {
     pub forecast: Option<Forecast>,
     /// What was assumed because no cluster was asked.
     pub assumptions: Vec<String>,
+    /// What the user should know, and nobody could make sure of.
+    pub notes: Vec<String>,
 }
 
 impl Plan {
@@ -185,6 +187,7 @@ impl Plan {
             new_namespace: false,
             forecast: None,
             assumptions: Vec::new(),
+            notes: Vec::new(),
             request,
         })
     }
@@ -192,7 +195,7 @@ impl Plan {
     /// Returns what is likely not meant, and can be all the same.
     pub fn warnings(&self) -> Vec<String> {
         let budget = self.request.serving.drains_blocked(self.layout.replicas);
-        budget.into_iter().collect()
+        budget.into_iter().chain(self.notes.clone()).collect()
     }
 
     /// Returns whether the workload is a Job of several pods, which find one
@@ -265,7 +268,7 @@ fn plan_assumed(request: WorkloadRequest) -> Result<Plan, Refusal> {
     let mut assumptions = Vec::new();
     // KAITO knows NVIDIA's GPUs only.
     let usual = match request.kind {
-        WorkloadKind::Workspace => k8s::NVIDIA_GPU,
+        kind if kind.is_kaito() => k8s::NVIDIA_GPU,
         _ => k8s::AMD_GPU,
     };
     let resource = request.gpu_resource.clone().unwrap_or_else(|| {
@@ -414,7 +417,7 @@ fn operators(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<(), Refu
             })
             .hint("an admin installs it: https://docs.ray.io/en/latest/cluster/kubernetes/getting-started/kuberay-operator-installation.html"));
     }
-    if request.kind == WorkloadKind::Workspace && facts.kaito.is_none() {
+    if request.kind.is_kaito() && facts.kaito.is_none() {
         return Err(Refusal::new(
             "KAITO is not installed: the cluster does not serve kaito.sh/v1beta1 or v1alpha1",
         )

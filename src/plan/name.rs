@@ -21,6 +21,8 @@ pub enum WorkloadKind {
     RayService,
     /// `kaito.sh` Workspace.
     Workspace,
+    /// `kaito.sh` InferenceSet: several Workspaces of one model.
+    InferenceSet,
 }
 
 impl WorkloadKind {
@@ -30,7 +32,7 @@ impl WorkloadKind {
             Self::Job | Self::CronJob => "batch/v1",
             Self::Deployment => "apps/v1",
             Self::RayJob | Self::RayService => "ray.io/v1",
-            Self::Workspace => KAITO_VERSIONS[0],
+            Self::Workspace | Self::InferenceSet => KAITO_VERSIONS[0],
         }
     }
 
@@ -43,17 +45,19 @@ impl WorkloadKind {
             Self::Deployment => "Deployment",
             Self::RayService => "RayService",
             Self::Workspace => "Workspace",
+            Self::InferenceSet => "InferenceSet",
         }
     }
 
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Job,
         Self::RayJob,
         Self::CronJob,
         Self::Deployment,
         Self::RayService,
         Self::Workspace,
+        Self::InferenceSet,
     ];
 
     /// Returns whether it runs to an end, and is queued for that.
@@ -66,10 +70,19 @@ impl WorkloadKind {
         matches!(self, Self::RayJob | Self::RayService)
     }
 
+    /// Returns whether KAITO serves it.
+    pub fn is_kaito(self) -> bool {
+        matches!(self, Self::Workspace | Self::InferenceSet)
+    }
+
     /// Returns whether serving again changes the object there is. Of a
-    /// Workspace, KAITO admits such changes and ignores them (v0.12).
+    /// Workspace, KAITO admits such changes and ignores them (v0.12); of an
+    /// InferenceSet it carries out those of the number of replicas.
     pub fn updates_in_place(self) -> bool {
-        matches!(self, Self::Deployment | Self::RayService)
+        matches!(
+            self,
+            Self::Deployment | Self::RayService | Self::InferenceSet
+        )
     }
 
     /// Returns the kind of this name.
@@ -86,6 +99,7 @@ impl WorkloadKind {
             Self::Deployment => "kaiwo serve, without --ray and --kaito",
             Self::RayService => "kaiwo serve --ray",
             Self::Workspace => "kaiwo serve --kaito",
+            Self::InferenceSet => "kaiwo serve -m MODEL --replicas N",
         }
     }
 
@@ -99,12 +113,14 @@ impl WorkloadKind {
     /// Deployment: 63, because its Service has its name.
     /// Workspace: 52, because KAITO's StatefulSet makes a label of the name and
     /// a hash of 10.
+    /// InferenceSet: 46, because its Workspaces get a suffix of 6.
     pub fn longest_name(self, pods: i64) -> usize {
         match self {
             Self::Job if pods > 1 => 63 - 1 - (pods - 1).to_string().len(),
             Self::Job | Self::Deployment => 63,
             Self::CronJob | Self::Workspace => 52,
             Self::RayJob | Self::RayService => 47,
+            Self::InferenceSet => 46,
         }
     }
 }

@@ -289,6 +289,7 @@ mod tests {
             kueue: Some("kueue.x-k8s.io/v1beta2".into()),
             ray: true,
             kaito: None,
+            kaito_facts: Default::default(),
             namespace: Readable::Known(Some(Namespace {
                 metadata: named("ml"),
             })),

@@ -14,7 +14,7 @@ use crate::k8s;
 /// Returns what has to be read before [`plan`] knows all it can.
 pub fn needs(request: &WorkloadRequest) -> Needs {
     let wants_gpus = request.gpus.wants_gpus();
-    let resource = request.gpu_resource.is_none() && request.kind != WorkloadKind::Workspace;
+    let resource = request.gpu_resource.is_none() && !request.kind.is_kaito();
     let size = request.gpus_per_node.is_none() && request.gpus.needs_node_size();
     Needs {
         nodes: wants_gpus && (resource || size),
@@ -46,10 +46,44 @@ pub fn plan(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Refu
         .hint("--force serves it anyway"));
     }
     let mut plan = Plan::of(request, shape, resource, None)?;
-    if let (WorkloadKind::Workspace, Some(version)) = (plan.request.kind, &facts.kaito) {
-        plan.api_version.clone_from(version);
+    if plan.request.kind.is_kaito() {
+        of_kaito(&mut plan, facts)?;
     }
     Ok(plan)
+}
+
+/// Decides in which version of its API KAITO is asked, and checks that it has
+/// what is asked for.
+fn of_kaito(plan: &mut Plan, facts: &ClusterFacts) -> Result<(), Refusal> {
+    let request = &plan.request;
+    let (kind, choices) = (request.kind, &request.serving.kaito);
+    let seen = &facts.kaito_facts;
+    let version = match (seen.version(kind, choices), kind) {
+        (Some(version), _) => version,
+        (None, WorkloadKind::InferenceSet) => return Err(no_inference_set()),
+        // Nothing can be read but the names of the versions.
+        (None, _) => facts.kaito.as_deref().unwrap_or(kind.api_version()),
+    };
+    seen.check_fields(kind, version, choices)?;
+    plan.notes = seen.check_references(choices, &request.namespace)?;
+    if request.serving.instance_type.is_none()
+        && let Some(default) = seen.default_instance_type(kind, version)
+    {
+        plan.notes.push(format!(
+            "this cluster's KAITO gives every Workspace the instance type {default} unless one is \
+             named ({version}): nodes of another type are not taken"
+        ));
+    }
+    plan.api_version = version.to_owned();
+    Ok(())
+}
+
+fn no_inference_set() -> Refusal {
+    Refusal::new(
+        "replicas of a model are an InferenceSet's, and this cluster's KAITO serves no such kind",
+    )
+    .hint("without --replicas it is served once, by a Workspace")
+    .hint("KAITO v0.8 and later can serve it, from v0.11 on without being told: ask an admin")
 }
 
 /// Returns the resource of the GPUs: what the user says, or what the nodes
@@ -59,7 +93,7 @@ fn resource(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<Option<St
         return Ok(Some(resource.clone()));
     }
     // KAITO provisions NVIDIA's GPUs only.
-    if request.kind == WorkloadKind::Workspace {
+    if request.kind.is_kaito() {
         return Ok(Some(k8s::NVIDIA_GPU.to_owned()));
     }
     let found = on_nodes(facts, &request.pods.node_selector);

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Refusal;
 use super::disruption::MinAvailable;
+use super::kaito::Choices;
 use super::name::WorkloadKind;
 use super::network::IngressHost;
 use super::preload::Preload;
@@ -52,6 +53,9 @@ pub struct Serving {
     /// Image that downloads it.
     #[serde(skip_serializing_if = "is_default")]
     pub preload_image: Option<String>,
+    /// What is chosen of KAITO besides.
+    #[serde(skip_serializing_if = "is_default")]
+    pub kaito: Choices,
 }
 
 impl Serving {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::facts::{ClusterFacts, ClusterQueue, Namespace, Readable, ResourceFlavor};
+use super::kaito::KaitoFacts;
 use super::placement::PodSet;
 use crate::quantity::Quantity;
 
@@ -38,6 +39,7 @@ pub fn facts(queues: Vec<ClusterQueue>, flavors: Vec<ResourceFlavor>) -> Cluster
         kueue: Some("kueue.x-k8s.io/v1beta2".into()),
         ray: true,
         kaito: Some("kaito.sh/v1beta1".into()),
+        kaito_facts: KaitoFacts::default(),
         namespace: Readable::Known(Some(Namespace::default())),
         local_queues: Readable::Known(vec![]),
         cluster_queues: Readable::Known(queues),

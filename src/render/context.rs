@@ -12,7 +12,7 @@ use super::support;
 use crate::plan::Plan;
 use crate::plan::claim::ClaimMount;
 use crate::plan::disruption::MinAvailable;
-use crate::plan::kaito;
+use crate::plan::kaito::{self, Adapter, Choices, Place, Tuning};
 use crate::plan::name::WorkloadKind;
 use crate::plan::pod::PodSettings;
 use crate::plan::request::{Run, WorkloadRequest};
@@ -338,6 +338,49 @@ pub struct WorkloadMeta {
     pub priority_class: Option<String>,
     /// Model of KAITO's catalogue, or nothing.
     pub model: Option<String>,
+    /// Secret with the token of the Hugging Face hub, or nothing.
+    pub model_access_secret: Option<String>,
+    /// ConfigMap with the file that configures what KAITO runs, or nothing.
+    pub config: Option<String>,
+    /// Adapters that are served with the model.
+    pub adapters: Vec<AdapterContext>,
+    /// What the model is tuned with, or nothing if it is served.
+    pub tuning: Option<TuningContext>,
+}
+
+/// An adapter of a model.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct AdapterContext {
+    /// Its name.
+    pub name: String,
+    /// Image with its weights, or nothing.
+    pub image: Option<String>,
+    /// Claim with its weights, or nothing.
+    pub claim: Option<String>,
+    /// How much of it is applied, as a text; or nothing.
+    pub strength: Option<String>,
+}
+
+/// What a model is tuned with.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TuningContext {
+    /// `lora` or `qlora`.
+    pub method: String,
+    /// URLs of the data.
+    #[serde(rename = "InputURLs")]
+    pub input_urls: Vec<String>,
+    /// Image with the data, or nothing.
+    pub input_image: Option<String>,
+    /// Claim with the data, or nothing.
+    pub input_claim: Option<String>,
+    /// Image that the adapter becomes, or nothing.
+    pub output_image: Option<String>,
+    /// Secret with which that is pushed, or nothing.
+    pub push_secret: Option<String>,
+    /// Claim that the adapter is written to, or nothing.
+    pub output_claim: Option<String>,
 }
 
 impl<'a> TemplateContext<'a> {
@@ -362,9 +405,10 @@ impl<'a> TemplateContext<'a> {
                     .annotations
                     .clone()
                     .into_iter()
+                    .chain(support::kaito_annotations(plan))
                     .chain(support::own_annotations(plan, submission))
                     .collect(),
-                pod_annotations: pods.annotations.clone(),
+                pod_annotations: pod_annotations(plan),
                 image_pull_secret: pods.image_pull_secrets.first().map(|name| name.0.clone()),
                 image_pull_secrets: pods
                     .image_pull_secrets
@@ -385,7 +429,7 @@ impl<'a> TemplateContext<'a> {
                 gpu_resource: plan.gpu_resource.clone(),
                 node_selector: match request.kind {
                     // KAITO itself keeps the pods to the nodes it has chosen.
-                    WorkloadKind::Workspace => BTreeMap::new(),
+                    kind if kind.is_kaito() => BTreeMap::new(),
                     _ => pods
                         .node_selector
                         .clone()
@@ -455,25 +499,60 @@ impl<'a> TemplateContext<'a> {
                 queue: plan.local_queue.clone(),
                 priority_class: request.priority_class.clone(),
                 model: serving.model.clone(),
+                model_access_secret: serving.kaito.model_access_secret.clone(),
+                config: support::config_name(plan),
+                adapters: adapters(&serving.kaito),
+                tuning: serving.kaito.tuning.as_ref().map(tuning),
             },
             custom: &request.custom,
         }
     }
 }
 
+/// Returns the annotations of the pods; of an InferenceSet those of the
+/// Workspaces that KAITO makes, which it reads there.
+fn pod_annotations(plan: &Plan) -> BTreeMap<String, String> {
+    let mut annotations = plan.request.pods.annotations.clone();
+    if plan.request.kind == WorkloadKind::InferenceSet {
+        annotations.extend(support::kaito_annotations(plan));
+    }
+    annotations
+}
+
+fn adapters(choices: &Choices) -> Vec<AdapterContext> {
+    let adapter = |adapter: &Adapter| AdapterContext {
+        name: adapter.name.clone(),
+        image: adapter.place.image().map(str::to_owned),
+        claim: adapter.place.claim().map(str::to_owned),
+        strength: adapter.strength.clone(),
+    };
+    choices.adapters.iter().map(adapter).collect()
+}
+
+fn tuning(tuning: &Tuning) -> TuningContext {
+    let input = tuning.input_place();
+    TuningContext {
+        method: tuning.method.to_string(),
+        input_urls: tuning.urls().into_iter().map(str::to_owned).collect(),
+        input_image: input.and_then(Place::image).map(str::to_owned),
+        input_claim: input.and_then(Place::claim).map(str::to_owned),
+        output_image: tuning.output.image().map(str::to_owned),
+        push_secret: tuning.push_secret.clone(),
+        output_claim: tuning.output.claim().map(str::to_owned),
+    }
+}
+
 fn label_selector(request: &WorkloadRequest) -> BTreeMap<String, String> {
-    match request.kind {
-        WorkloadKind::Workspace if request.pods.node_selector.is_empty() => {
-            kaito::default_selector(&request.name)
-        }
-        WorkloadKind::Workspace => request.pods.node_selector.clone(),
-        _ => BTreeMap::new(),
+    match request.kind.is_kaito() {
+        true if request.pods.node_selector.is_empty() => kaito::default_selector(&request.name),
+        true => request.pods.node_selector.clone(),
+        false => BTreeMap::new(),
     }
 }
 
 fn port(request: &WorkloadRequest) -> Option<u16> {
     match request.kind {
-        WorkloadKind::Workspace => Some(KAITO_PORT),
+        kind if kind.is_kaito() => Some(KAITO_PORT),
         _ => request.serving.port,
     }
 }

@@ -276,5 +276,6 @@ fn pod_templates(kind: WorkloadKind) -> &'static [&'static [&'static str]] {
             ],
         ],
         WorkloadKind::Workspace => &[&["inference", "template"]],
+        WorkloadKind::InferenceSet => &[&["spec", "template"]],
     }
 }

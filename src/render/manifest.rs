@@ -243,6 +243,31 @@ impl ManifestSet {
         Manifest::new(job).ok()
     }
 
+    /// Returns the workload as it is rehearsed: without the ConfigMap of its own
+    /// set that KAITO's webhook looks for, and that a rehearsal does not store;
+    /// and where it stood.
+    pub fn rehearsed_workload(&self) -> Option<(Manifest, &'static str)> {
+        const PLACES: [&str; 3] = [
+            "/inference/config",
+            "/tuning/config",
+            "/spec/template/inference/config",
+        ];
+        let (place, name) = PLACES
+            .into_iter()
+            .filter(|_| self.workload.api_version().starts_with("kaito.sh/"))
+            .find_map(|place| Some((place, self.workload.value().pointer(place)?.as_str()?)))?;
+        let is_own = |upload: &Manifest| upload.name() == name;
+        let (parent, field) = place.rsplit_once('/')?;
+        let mut workload = self.workload.clone();
+        workload
+            .object
+            .pointer_mut(parent)
+            .filter(|_| self.uploads.iter().any(is_own))?
+            .as_object_mut()?
+            .remove(field);
+        Some((workload, place))
+    }
+
     /// Returns the same set with its workload, and what carries the
     /// workload's name, under another name: for a rehearsal beside a workload
     /// that still exists.

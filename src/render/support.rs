@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::manifest::Manifest;
 use crate::k8s;
 use crate::names::label_value;
+use crate::plan::kaito;
 use crate::plan::name::WorkloadKind;
 use crate::plan::{NewLocalQueue, Plan};
 use crate::workload::upload::UploadPart;
@@ -49,6 +50,18 @@ pub fn own_annotations(plan: &Plan, submission: Option<&str>) -> BTreeMap<String
     let mut annotations = submission_annotation(submission);
     annotations.insert(k8s::DIGEST_ANNOTATION.to_owned(), plan.request.digest());
     annotations
+}
+
+/// Returns the annotations by which KAITO is told what was chosen.
+pub fn kaito_annotations(plan: &Plan) -> BTreeMap<String, String> {
+    let serving = &plan.request.serving;
+    let public = (plan.request.kind.is_kaito() && serving.public).then(kaito::annotation::public);
+    serving
+        .kaito
+        .annotations()
+        .into_iter()
+        .chain(public)
+        .collect()
 }
 
 fn submission_annotation(submission: Option<&str>) -> BTreeMap<String, String> {
@@ -129,10 +142,42 @@ pub fn kept_claim(plan: &Plan, submission: Option<&str>) -> Option<Manifest> {
     Some(object(claim))
 }
 
-/// Returns the ConfigMaps that carry the files of the directory.
-pub fn uploads(plan: &Plan, parts: &[UploadPart<'_>], submission: Option<&str>) -> Vec<Manifest> {
+/// Returns the name of the ConfigMap with the file that configures what KAITO
+/// runs, if there is such a file.
+pub fn config_name(plan: &Plan) -> Option<String> {
+    let choices = &plan.request.serving.kaito;
+    let text = choices.config.as_ref()?;
+    let digest = crate::digest::sha256(format!("{}:{text}", choices.config_key()).as_bytes());
+    Some(upload_name(plan, &digest))
+}
+
+/// Returns the ConfigMap with that file.
+fn config(plan: &Plan, submission: Option<&str>) -> Option<Manifest> {
+    let choices = &plan.request.serving.kaito;
+    let text = choices.config.as_ref()?;
+    Some(object(json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": upload_metadata(plan, &config_name(plan)?, submission),
+        "immutable": true,
+        "data": {choices.config_key(): text},
+    })))
+}
+
+fn upload_metadata(plan: &Plan, name: &str, submission: Option<&str>) -> Value {
     let mut labels = labels(plan);
     labels.insert(k8s::APP_COMPONENT_LABEL.to_owned(), "upload".to_owned());
+    json!({
+        "name": name,
+        "namespace": plan.request.namespace,
+        "labels": labels,
+        "annotations": own_annotations(plan, submission),
+    })
+}
+
+/// Returns the ConfigMaps that carry the files of the directory, and the one
+/// that configures what KAITO runs.
+pub fn uploads(plan: &Plan, parts: &[UploadPart<'_>], submission: Option<&str>) -> Vec<Manifest> {
     parts
         .iter()
         .map(|part| {
@@ -147,12 +192,7 @@ pub fn uploads(plan: &Plan, parts: &[UploadPart<'_>], submission: Option<&str>) 
             let mut config_map = json!({
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
-                "metadata": {
-                    "name": upload_name(plan, &part.digest),
-                    "namespace": plan.request.namespace,
-                    "labels": labels,
-                    "annotations": own_annotations(plan, submission),
-                },
+                "metadata": upload_metadata(plan, &upload_name(plan, &part.digest), submission),
                 "immutable": true,
             });
             for (field, entries) in [("data", data), ("binaryData", binary_data)] {
@@ -162,6 +202,7 @@ pub fn uploads(plan: &Plan, parts: &[UploadPart<'_>], submission: Option<&str>) 
             }
             object(config_map)
         })
+        .chain(config(plan, submission))
         .collect()
 }
 

@@ -17,7 +17,7 @@ use crate::yaml;
 
 /// Templates that are included in others come first, because Tera checks
 /// that what is included exists.
-const TEMPLATES: [(&str, &str); 21] = [
+const TEMPLATES: [(&str, &str); 23] = [
     (
         "queue_labels.yaml.tera",
         include_str!("../../templates/queue_labels.yaml.tera"),
@@ -99,6 +99,14 @@ const TEMPLATES: [(&str, &str); 21] = [
         include_str!("../../templates/rayservice.yaml.tera"),
     ),
     (
+        "kaito_preset.yaml.tera",
+        include_str!("../../templates/kaito_preset.yaml.tera"),
+    ),
+    (
+        "inferenceset.yaml.tera",
+        include_str!("../../templates/inferenceset.yaml.tera"),
+    ),
+    (
         "workspace.yaml.tera",
         include_str!("../../templates/workspace.yaml.tera"),
     ),
@@ -113,6 +121,7 @@ pub fn name_of(kind: WorkloadKind) -> &'static str {
         WorkloadKind::Deployment => "deployment.yaml.tera",
         WorkloadKind::RayService => "rayservice.yaml.tera",
         WorkloadKind::Workspace => "workspace.yaml.tera",
+        WorkloadKind::InferenceSet => "inferenceset.yaml.tera",
     }
 }
 

@@ -23,6 +23,7 @@ use serde::Deserialize;
 
 use crate::plan::claim::{ClaimMount, Storage};
 use crate::plan::disruption::MinAvailable;
+use crate::plan::kaito::{Adapter, Input, Method, Place, Runtime};
 use crate::plan::network::IngressHost;
 use crate::plan::pod::{Seconds, SecretName};
 use crate::plan::preload::Preload;
@@ -278,6 +279,25 @@ settings! {
         kaito: Switch = "KAIWO_KAITO";
         /// Virtual machines that KAITO makes for the workload.
         instance_type: String = "KAIWO_INSTANCE_TYPE";
+        /// What runs a model for KAITO: `vllm` or `transformers`.
+        runtime: Runtime = "KAIWO_RUNTIME";
+        /// Adapters to serve with a model: `NAME=IMAGE[@STRENGTH]`, or
+        /// `NAME=pvc:CLAIM[@STRENGTH]`.
+        adapter: List<Adapter> = "KAIWO_ADAPTER";
+        /// Secret whose key `HF_TOKEN` lets a model be downloaded.
+        model_access_secret: String = "KAIWO_MODEL_ACCESS_SECRET";
+        /// File that configures how a model is served.
+        inference_config: PathBuf = "KAIWO_INFERENCE_CONFIG";
+        /// How a model is tuned: `lora` or `qlora`.
+        tune: Method = "KAIWO_TUNE";
+        /// Data to tune with: URLs, an image, or `pvc:CLAIM`.
+        tune_input: List<Input> = "KAIWO_TUNE_INPUT";
+        /// Where the tuned adapter goes: an image, or `pvc:CLAIM`.
+        tune_output: Place = "KAIWO_TUNE_OUTPUT";
+        /// Secret with which the tuned adapter's image is pushed.
+        tune_push_secret: String = "KAIWO_TUNE_PUSH_SECRET";
+        /// File that configures how a model is tuned.
+        tune_config: PathBuf = "KAIWO_TUNE_CONFIG";
         /// Port that a service listens on.
         port: i64 = "KAIWO_PORT";
         /// Path under which a service says that it is ready.
@@ -354,6 +374,8 @@ impl Settings {
             &mut settings.env_file,
             &mut settings.template,
             &mut settings.custom_config,
+            &mut settings.inference_config,
+            &mut settings.tune_config,
         ];
         for path in paths.into_iter().flatten() {
             let beside = directory.join(&*path);

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::error::CommandError;
 use crate::plan::Plan;
 use crate::plan::forecast::{Forecast, Lack};
+use crate::plan::name::WorkloadKind;
 use crate::plan::request::WorkloadRequest;
 use crate::plan::serving::Serving;
 use crate::plan::vendor::is_gpu_resource;
@@ -25,7 +26,10 @@ pub fn forecast(plan: &Plan) -> String {
                 model: Some(model), ..
             },
             _,
-        ) => parts.push(format!("model {model}")),
+        ) => parts.push(match &request.serving.kaito.tuning {
+            Some(tuning) => format!("tunes {model} by {}", tuning.method),
+            None => format!("model {model}"),
+        }),
         (_, Some(resource)) => {
             let unit = if layout.total() == 1 { "GPU" } else { "GPUs" };
             parts.push(format!("{} {unit} = {layout} {resource}", layout.total()));
@@ -48,6 +52,14 @@ pub fn forecast(plan: &Plan) -> String {
             false => "pods",
         };
         parts.push(format!("{} to {} {pods}", scale.min, scale.max));
+    }
+    if request.kind == WorkloadKind::InferenceSet {
+        let unit = if layout.replicas == 1 {
+            "replica"
+        } else {
+            "replicas"
+        };
+        parts.push(format!("{} {unit}", layout.replicas));
     }
     if let Some(instance) = &request.serving.instance_type {
         parts.push(format!("on {instance}"));

@@ -147,3 +147,353 @@ fn a_rayservice_is_scaled_by_ray() {
         .says("KAITO does not scale a Workspace");
     let _ = serve(&["--autoscale", "2-1"]).exits(2).says("try 1-2");
 }
+
+/// Everything that can be chosen of a model, in one Workspace.
+#[test]
+fn what_is_chosen_of_a_model_is_in_its_workspace() {
+    let sandbox = Sandbox::new();
+    sandbox.write("vllm.yaml", "vllm:\n  max-model-len: 8192\n");
+    let outcome = sandbox
+        .kaiwo(&[
+            "serve",
+            "-d",
+            "-m=llama-3.1-8b-instruct",
+            MACHINE,
+            "--adapter=style=registry/style:1",
+            "--adapter=law=pvc:adapters",
+            "--image-pull-secret=registry",
+            "--model-access-secret=hf-token/HF_TOKEN",
+            "--inference-config=vllm.yaml",
+            "--runtime=vllm",
+            "--public",
+        ])
+        .exits(0);
+    assert!(!outcome.stderr.contains("warning"), "{}", outcome.stderr);
+    let config = outcome.document("ConfigMap");
+    assert_eq!(
+        config["data"]["inference_config.yaml"],
+        "vllm:\n  max-model-len: 8192\n"
+    );
+    let workspace = outcome.document("Workspace");
+    let annotations = &workspace["metadata"]["annotations"];
+    assert_eq!(annotations["kaito.sh/runtime"], "vllm");
+    // With any other spelling the Service stays within the cluster.
+    assert_eq!(annotations["kaito.sh/enablelb"], "True");
+    assert_eq!(
+        workspace["inference"],
+        serde_json::json!({
+            "preset": {"name": "llama-3.1-8b-instruct",
+                       "presetOptions": {"modelAccessSecret": "hf-token"}},
+            "config": config["metadata"]["name"],
+            "adapters": [
+                {"source": {"name": "style", "image": "registry/style:1",
+                            "imagePullSecrets": ["registry"]}},
+                {"source": {"name": "law", "volumeSource": {
+                    "persistentVolumeClaim": {"claimName": "adapters"}}}},
+            ],
+        })
+    );
+}
+
+#[test]
+fn replicas_of_a_model_are_an_inference_set() {
+    let outcome = serve(&[
+        "-m=phi-4",
+        MACHINE,
+        "--replicas=3",
+        "--runtime=transformers",
+        "--adapter=style=registry/style:1@0.5",
+        "--annotation=kaito.sh/disable-benchmark=true",
+        "--public",
+    ])
+    .exits(0)
+    .says("InferenceSet alice-phi-4: model phi-4 · 3 replicas · on Standard_NC24ads_A100_v4");
+    let set = outcome.document("InferenceSet");
+    assert_eq!(set["apiVersion"], "kaito.sh/v1beta1");
+    assert_eq!(set["spec"]["replicas"], 3);
+    let selector = &set["spec"]["labelSelector"]["matchLabels"];
+    assert_eq!(selector["apps"], "alice-phi-4");
+    let template = &set["spec"]["template"];
+    // KAITO reads them from the Workspaces that it makes of the template.
+    for place in [&set, template] {
+        let annotations = &place["metadata"]["annotations"];
+        assert_eq!(annotations["kaito.sh/runtime"], "transformers");
+        assert_eq!(annotations["kaito.sh/disable-benchmark"], "true");
+        assert_eq!(annotations["kaito.sh/enablelb"], "True");
+    }
+    assert_eq!(template["inference"]["adapters"][0]["strength"], "0.5");
+    assert_eq!(
+        template["resource"]["instanceType"],
+        "Standard_NC24ads_A100_v4"
+    );
+}
+
+#[test]
+fn a_model_is_tuned_by_a_workspace() {
+    let tune = |arguments: &[&str]| {
+        let common = ["submit", "-d", "-m", "phi-4", MACHINE, "--tune=QLoRA"];
+        Sandbox::new()
+            .set("KAIWO_QUEUE", "research")
+            .kaiwo(&[&common, arguments].concat())
+    };
+    let outcome = tune(&[
+        "--tune-input=https://host/a.parquet",
+        "--tune-input=https://host/b.parquet",
+        "--tune-output=registry/out:1",
+        "--tune-push-secret=push",
+    ])
+    .exits(0)
+    .says("Workspace alice-phi-4-qlora: tunes phi-4 by qlora");
+    assert_eq!(outcome.documents().len(), 1, "it is not queued");
+    assert_eq!(
+        outcome.document("Workspace")["tuning"],
+        serde_json::json!({
+            "preset": {"name": "phi-4"}, "method": "qlora",
+            "input": {"urls": ["https://host/a.parquet", "https://host/b.parquet"]},
+            "output": {"image": "registry/out:1", "imagePushSecret": "push"},
+        })
+    );
+    let claims = tune(&["--tune-input=pvc:data", "--tune-output=pvc:out"]).exits(0);
+    let tuning = &claims.document("Workspace")["tuning"];
+    let claim = "/volumeSource/persistentVolumeClaim/claimName";
+    assert_eq!(tuning["input"].pointer(claim).unwrap(), "data");
+    assert_eq!(tuning["output"].pointer(claim).unwrap(), "out");
+    let image = tune(&[
+        "--tune-input=registry/data:1",
+        "--image-pull-secret=pull",
+        "--tune-output=pvc:out",
+    ])
+    .exits(0);
+    let input = &image.document("Workspace")["tuning"]["input"];
+    assert_eq!(
+        *input,
+        serde_json::json!({"image": "registry/data:1", "imagePullSecrets": ["pull"]})
+    );
+}
+
+#[test]
+fn choices_that_kaito_does_not_take_are_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.write("long.yaml", "vllm:\n  max-model-len: 20000\n");
+    sandbox.write("typo.yaml", "vllm:\n  max-modle-len: 2000\n");
+    sandbox.write("lora.yaml", "training_config: {LoraConfig: {r: 8}}\n");
+    let serve = ["serve", "-d", "-m=phi-4", MACHINE];
+    let claims = ["--tune-input=pvc:a", "--tune-output=pvc:b"];
+    let tune = [
+        &["submit", "-d", "-m=phi-4", MACHINE, "--tune=lora"][..],
+        &claims,
+    ]
+    .concat();
+    let qlora = [
+        &["submit", "-d", "-m=phi-4", MACHINE, "--tune=qlora"][..],
+        &claims,
+    ]
+    .concat();
+    for (command, arguments, said) in [
+        (
+            &serve[..],
+            &["--adapter=a=x@0.5"][..],
+            "vLLM applies adapters whole",
+        ),
+        (
+            &serve,
+            &["--adapter=a=x", "--adapter=a=y"],
+            "two adapters have the name",
+        ),
+        (
+            &serve,
+            &["--model-access-secret=hf/token"],
+            "under the key HF_TOKEN and no other",
+        ),
+        (
+            &serve,
+            &["--model-access-secret=hf_ABCdef"],
+            "name the Secret, not the token",
+        ),
+        (
+            &serve,
+            &["--inference-config=long.yaml"],
+            "long.yaml:2: max-model-len 20000 is more than phi-4 can: 16384 tokens",
+        ),
+        (
+            &serve,
+            &["--inference-config=typo.yaml"],
+            "did you mean max-model-len?",
+        ),
+        (
+            &serve,
+            &["--inference-config=none.yaml"],
+            "none.yaml does not exist",
+        ),
+        (
+            &serve,
+            &[
+                "--runtime=vllm",
+                "--annotation=kaito.sh/runtime=transformers",
+            ],
+            "the runtime is vllm, and annotation kaito.sh/runtime",
+        ),
+        (
+            &["serve", "-d", "-m=Qwen/Qwen3.6-27B", MACHINE],
+            &["--runtime=transformers"],
+            "by vLLM alone",
+        ),
+        (
+            &["serve", "-d", "-i=x"],
+            &["--adapter=a=x"],
+            "--adapter is for a model that KAITO serves",
+        ),
+        (
+            &[
+                "serve",
+                "-d",
+                "-m=phi-3-mini-128k-instruct",
+                "--instance-type=Standard_NV36ads_A10_v5",
+            ],
+            &["--replicas=2", "--name=a.b"],
+            "cannot name a",
+        ),
+        (
+            &tune,
+            &["--tune-push-secret=x"],
+            "nothing is pushed with Secret",
+        ),
+        (&tune, &["--tune-input=pvc:c"], "here are several"),
+        (&tune, &["-p", "."], "without a directory"),
+        (
+            &tune,
+            &["-q", "x"],
+            "Kueue does not queue KAITO's Workspaces",
+        ),
+        (&tune, &["-g", "8"], "without a number of GPUs"),
+        (&tune, &["--ray"], "without Ray"),
+        (&tune, &["--schedule=@daily"], "without a schedule"),
+        (
+            &qlora,
+            &["--tune-config=lora.yaml"],
+            "add to training_config",
+        ),
+        (
+            &["submit", "-d", "-m=gpt-oss-20b", MACHINE, "--tune=lora"],
+            &claims,
+            "KAITO cannot tune gpt-oss-20b",
+        ),
+        (
+            &[
+                "submit",
+                "-d",
+                "-m=phi-4",
+                "--tune=lora",
+                "--node-selector=a=b",
+            ],
+            &claims,
+            "of nodes without one it makes no Job",
+        ),
+        (
+            &["submit", "-d", "-m=phi-4"],
+            &[],
+            "kaiwo serve -m serves a model",
+        ),
+        (
+            &["submit", "-d", "-i=x"],
+            &["--tune-output=pvc:a"],
+            "--tune does not say how",
+        ),
+        (
+            &["submit", "-d", "--tune=lora"],
+            &claims,
+            "and none is named",
+        ),
+        (
+            &["submit", "-d", "-m=phi-4", "--tune=lora"],
+            &[],
+            "--tune-input is missing",
+        ),
+    ] {
+        let outcome = sandbox
+            .kaiwo(&[command, arguments].concat())
+            .exits(3)
+            .says(said);
+        assert_eq!(outcome.stdout, "");
+        assert_eq!(outcome.stderr.matches("error:").count(), 1);
+    }
+    for (command, argument, said) in [
+        ("serve", "--runtime=tgi", "vllm or transformers"),
+        ("serve", "--adapter=x", "it has no ="),
+        ("submit", "--tune=dora", "lora or qlora"),
+        (
+            "submit",
+            "--tune-input=http://localhost/x",
+            "local, private",
+        ),
+        (
+            "submit",
+            "--tune-output=https://x/y",
+            "neither an image nor pvc:CLAIM",
+        ),
+    ] {
+        let _ = sandbox
+            .kaiwo(&[command, "-d", argument])
+            .exits(2)
+            .says(said);
+    }
+}
+
+/// What a user's file says of models leaves other workloads alone.
+#[test]
+fn a_users_settings_of_models_are_those_of_models() {
+    let sandbox = Sandbox::new();
+    sandbox.write("vllm.yaml", "vllm: {max-model-len: 4096}\n");
+    sandbox.write(
+        ".config/kaiwo/config.yaml",
+        "runtime: transformers\nadapter: [a=registry/a:1]\nmodelAccessSecret: hf\n\
+         tuneOutput: pvc:out\nimage: x\ngpus: 8\n",
+    );
+    let _ = sandbox.kaiwo(&["serve", "-d", "-g=0", "-i=y"]).exits(0);
+    let _ = sandbox.kaiwo(&["submit", "-d", "-i=y"]).exits(0);
+    let tuned = sandbox
+        .kaiwo(&[
+            "submit",
+            "-d",
+            "-m=phi-4",
+            MACHINE,
+            "--tune=lora",
+            "--tune-input=pvc:in",
+        ])
+        .exits(0);
+    let _ = tuned.document("Workspace");
+    sandbox.write(
+        ".config/kaiwo/config.yaml",
+        "runtime: transformers\nadapter: a=registry/a:1\nmodelAccessSecret: hf\n",
+    );
+    let served = sandbox
+        .set("KAIWO_RUNTIME", "vllm")
+        .kaiwo(&["serve", "-d", "-m=phi-4", MACHINE, "--adapter=b=x:1"])
+        .exits(0);
+    let workspace = served.document("Workspace");
+    let annotations = &workspace["metadata"]["annotations"];
+    assert_eq!(annotations["kaito.sh/runtime"], "vllm");
+    let adapters = workspace["inference"]["adapters"].as_array().unwrap();
+    assert_eq!(adapters.len(), 1);
+    assert_eq!(adapters[0]["source"]["name"], "b");
+}
+
+#[test]
+fn a_context_counts_when_machines_are_counted() {
+    let sandbox = Sandbox::new();
+    let serve = |tokens: &str| {
+        sandbox.write("c.yaml", format!("vllm: {{max-model-len: {tokens}}}\n"));
+        sandbox.kaiwo(&[
+            "serve",
+            "-d",
+            "-m=phi-3-mini-128k-instruct",
+            "--instance-type=Standard_NV36ads_A10_v5",
+            "--inference-config=c.yaml",
+        ])
+    };
+    let _ = serve("48000").exits(0).says("takes 28 nodes");
+    let _ = serve("131072")
+        .exits(3)
+        .says("has no room for 131072 tokens")
+        .says("use --instance-type Standard_NC24ads_A100_v4");
+}

@@ -255,12 +255,12 @@ fn what_cannot_be_served() {
         ),
         (
             &["-m", "phi-4", "-g", "2"],
-            "without a number of GPUs or pods (from the command line)",
+            "without a number of GPUs (from the command line)",
             "--instance-type",
         ),
         (
-            &["-m", "phi-4", "--replicas", "2"],
-            "without a number of GPUs or pods (from the command line)",
+            &["-m", "phi-4", "--gpus-per-replica", "2"],
+            "without a number of GPUs (from the command line)",
             "--instance-type",
         ),
         (

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use kaiwo::plan::gpu::GpuRequest;
+use kaiwo::plan::kaito::{Adapter, Choices, Input, Method, Place, Runtime, Tuning, access_secret};
 use kaiwo::plan::name::WorkloadKind;
 use kaiwo::plan::pod::PodSettings;
 use kaiwo::plan::request::{Lifetime, Run, Schedule, WorkloadRequest};
@@ -98,10 +99,18 @@ pub enum Spot {
     ServeConfig,
     Model,
     InstanceType,
+    /// Name of an adapter.
+    Adapter,
+    /// Claim with an adapter, or with data to tune with.
+    ModelClaim,
+    ModelSecret,
+    /// The file that configures a model's server, or its tuning.
+    ModelConfig,
+    TuningUrl,
 }
 
 /// All of them.
-pub const SPOTS: [Spot; 35] = [
+pub const SPOTS: [Spot; 40] = [
     Spot::Variable,
     Spot::VariableName,
     Spot::SecretName,
@@ -137,6 +146,11 @@ pub const SPOTS: [Spot; 35] = [
     Spot::ServeConfig,
     Spot::Model,
     Spot::InstanceType,
+    Spot::Adapter,
+    Spot::ModelClaim,
+    Spot::ModelSecret,
+    Spot::ModelConfig,
+    Spot::TuningUrl,
 ];
 
 /// What carries the value.
@@ -152,10 +166,20 @@ pub enum Workload {
     RayService,
     Preset,
     Workspace,
+    InferenceSet,
+    /// A Workspace that tunes.
+    Tuning,
+}
+
+impl Workload {
+    /// Returns whether a model makes it, of whose pods nothing can be said.
+    fn has_model(self) -> bool {
+        matches!(self, Self::Preset | Self::InferenceSet | Self::Tuning)
+    }
 }
 
 /// All of them.
-pub const WORKLOADS: [Workload; 9] = [
+pub const WORKLOADS: [Workload; 11] = [
     Workload::Job,
     Workload::IndexedJob,
     Workload::RayJob,
@@ -165,6 +189,8 @@ pub const WORKLOADS: [Workload; 9] = [
     Workload::RayService,
     Workload::Preset,
     Workload::Workspace,
+    Workload::InferenceSet,
+    Workload::Tuning,
 ];
 
 /// A template that writes values in every way there is: alone, joined, as a
@@ -221,7 +247,8 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         Workload::Template => (WorkloadKind::Job, 8),
         Workload::Deployment => (WorkloadKind::Deployment, 16),
         Workload::RayService => (WorkloadKind::RayService, 16),
-        Workload::Preset => (WorkloadKind::Workspace, 0),
+        Workload::Preset | Workload::Tuning => (WorkloadKind::Workspace, 0),
+        Workload::InferenceSet => (WorkloadKind::InferenceSet, 0),
         Workload::Workspace => (WorkloadKind::Workspace, 8),
     };
     let own_template = workload == Workload::Template;
@@ -249,8 +276,13 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         Spot::NodeLabel,
         Spot::Model,
         Spot::InstanceType,
+        Spot::Adapter,
+        Spot::ModelClaim,
+        Spot::ModelSecret,
+        Spot::ModelConfig,
+        Spot::TuningUrl,
     ];
-    if workload == Workload::Preset && !of_presets.contains(&spot) {
+    if workload.has_model() && !of_presets.contains(&spot) {
         return None;
     }
     let accepted = match spot {
@@ -260,9 +292,7 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         Spot::RayVersion => kind.is_ray() && !value.is_empty(),
         // The operating system hands over no such words.
         Spot::Word => {
-            !value.contains('\0')
-                && kind != WorkloadKind::RayService
-                && workload != Workload::Preset
+            !value.contains('\0') && kind != WorkloadKind::RayService && !workload.has_model()
         }
         Spot::FileName | Spot::FileInDirectory => file_name(value),
         Spot::Namespace | Spot::Queue | Spot::PriorityClass => {
@@ -275,8 +305,21 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         Spot::Custom => own_template,
         Spot::HealthPath => matches!(workload, Workload::Deployment | Workload::Workspace),
         Spot::ServeConfig => workload == Workload::RayService && !value.is_empty(),
-        Spot::Model => workload == Workload::Preset && !value.is_empty(),
-        Spot::InstanceType => kind == WorkloadKind::Workspace && !value.is_empty(),
+        Spot::Model => workload.has_model() && !value.is_empty(),
+        Spot::InstanceType => kind.is_kaito() && !value.is_empty(),
+        Spot::Adapter => {
+            matches!(workload, Workload::Preset | Workload::InferenceSet)
+                && format!("{value}=image").parse::<Adapter>().is_ok()
+        }
+        Spot::ModelClaim => workload.has_model() && format!("pvc:{value}").parse::<Place>().is_ok(),
+        Spot::ModelSecret => {
+            matches!(workload, Workload::Preset | Workload::InferenceSet)
+                && access_secret(value).is_ok_and(|secret| secret == value)
+        }
+        Spot::ModelConfig => workload.has_model(),
+        Spot::TuningUrl => {
+            workload == Workload::Tuning && format!("https://x/{value}").parse::<Input>().is_ok()
+        }
         // YAML has no keys of more than 1024 characters.
         Spot::CustomKey => own_template && value.len() < 1024 / 6,
         _ => true,
@@ -298,7 +341,7 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
     let words = ["sh", "-c", &at(Spot::Word, "true")].map(str::to_owned);
     let run = match kind {
         WorkloadKind::RayService => Run::Image,
-        _ if workload == Workload::Preset => Run::Image,
+        _ if workload.has_model() => Run::Image,
         WorkloadKind::RayJob => {
             let entrypoint = Entrypoint::of_command(&words);
             // Among the files it stands first, whatever the others' names.
@@ -358,15 +401,47 @@ fn serving(workload: Workload, at: &dyn Fn(Spot, &str) -> String) -> Serving {
     let only = |this: Workload, spot, usual| (workload == this).then(|| at(spot, usual));
     let health_path = format!("/{}", at(Spot::HealthPath, "health"));
     let own = matches!(workload, Workload::Deployment | Workload::Workspace);
-    let kaito = matches!(workload, Workload::Preset | Workload::Workspace);
+    let kaito = workload == Workload::Workspace || workload.has_model();
     Serving {
         port: (workload == Workload::Deployment).then_some(8000),
         health_path: own.then_some(health_path),
         serve_config: only(Workload::RayService, Spot::ServeConfig, "applications: []"),
-        model: only(Workload::Preset, Spot::Model, "phi-4"),
+        model: workload.has_model().then(|| at(Spot::Model, "phi-4")),
         autoscale: None,
         instance_type: kaito.then(|| at(Spot::InstanceType, "Standard_NC24ads_A100_v4")),
+        kaito: match workload.has_model() {
+            true => choices(workload, at),
+            false => Choices::default(),
+        },
         ..Serving::default()
+    }
+}
+
+/// Fills in what is chosen of KAITO.
+fn choices(workload: Workload, at: &dyn Fn(Spot, &str) -> String) -> Choices {
+    let claim = Place::Claim(at(Spot::ModelClaim, "adapters"));
+    let tunes = workload == Workload::Tuning;
+    let adapter = |name: String, place: &Place| Adapter {
+        name,
+        place: place.clone(),
+        strength: Some("0.5".to_owned()),
+    };
+    let url = format!("https://x/{}", at(Spot::TuningUrl, "data"));
+    Choices {
+        runtime: Some(Runtime::Transformers).filter(|_| !tunes),
+        adapters: match tunes {
+            true => Vec::new(),
+            false => vec![adapter(at(Spot::Adapter, "style"), &claim)],
+        },
+        model_access_secret: (!tunes).then(|| at(Spot::ModelSecret, "token")),
+        config: Some(at(Spot::ModelConfig, "a: b\n")),
+        context: None,
+        tuning: tunes.then(|| Tuning {
+            method: Method::Lora,
+            input: vec![Input::Url(url)],
+            output: claim,
+            push_secret: None,
+        }),
     }
 }
 

@@ -4,6 +4,7 @@
 mod chat;
 mod completion;
 pub mod json;
+mod kaito;
 mod list;
 mod models;
 mod requests;

@@ -256,3 +256,19 @@ fn a_workspace_is_ready_only_with_its_pods() {
         (Status::Starting, "NodeClaimReady: no capacity".to_owned())
     );
 }
+
+#[test]
+fn an_inference_set_is_as_well_as_its_replicas() {
+    let of = |replicas: Value, ready: i64| {
+        of(
+            WorkloadKind::InferenceSet,
+            json!({"metadata": {}, "spec": {"replicas": replicas}, "status": {"readyReplicas": ready}}),
+        )
+    };
+    assert_eq!(of(json!(2), 2).0, Status::Ready);
+    assert_eq!(
+        of(json!(3), 1),
+        (Status::Degraded, "1 of 3 replicas ready".to_owned())
+    );
+    assert_eq!(of(Value::Null, 0).0, Status::Starting);
+}

@@ -2,9 +2,13 @@
 //! letter by letter, and takes any other value for "not set".
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 use crate::names::nearest;
 use crate::plan::Refusal;
+use crate::schema::Schema;
+use crate::yaml::{deserialize_from_text, serialize_as_text};
 
 /// Prefix of what KAITO reads.
 const PREFIX: &str = "kaito.sh/";
@@ -31,6 +35,48 @@ impl Runtime {
             _ => Self::Vllm,
         }
     }
+}
+
+impl FromStr for Runtime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.to_lowercase().as_str() {
+            "vllm" => Ok(Self::Vllm),
+            "transformers" => Ok(Self::Transformers),
+            _ => Err(format!(
+                "KAITO knows no runtime {text:?}: vllm or transformers"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Vllm => "vllm",
+            Self::Transformers => "transformers",
+        })
+    }
+}
+
+deserialize_from_text!(Runtime);
+serialize_as_text!(Runtime);
+
+impl Schema for Runtime {
+    fn schema() -> serde_json::Value {
+        let any_case = "^([vV][lL][lL][mM]|[tT][rR][aA][nN][sS][fF][oO][rR][mM][eE][rR][sS])$";
+        serde_json::json!({"type": "string", "pattern": any_case, "examples": ["vllm", "transformers"]})
+    }
+}
+
+/// Annotation that chooses the runtime of a preset.
+pub const RUNTIME_ANNOTATION: &str = "kaito.sh/runtime";
+
+/// Returns the annotation that makes a Workspace's Service a load balancer.
+/// KAITO heeds this spelling of its value alone (v0.1 and later).
+pub fn public() -> (String, String) {
+    (format!("{PREFIX}enablelb"), "True".to_owned())
 }
 
 /// Returns whether KAITO passes over missing GPU memory: the annotation's

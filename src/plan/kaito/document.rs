@@ -2,61 +2,92 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::adapter::MOST_ADAPTERS;
 use super::annotation::{Runtime, uses_local_weights};
+use super::place::Input;
 use super::{
-    ModelName, access_secret, check_annotations, check_instance_type, check_name, check_selector,
-    find,
+    ModelName, access_secret, check_annotations, check_instance_type, check_name, check_runtime,
+    check_selector, check_set_name, find, tuning,
 };
 use crate::plan::Refusal;
 use crate::plan::vendor::is_gpu_resource;
 
-/// Most adapters of a Workspace.
-const MOST_ADAPTERS: usize = 10;
-
 /// Checks a rendered Workspace, v1beta1 or v1alpha1, for what KAITO rejects, and
-/// for what it admits and then does not do. Returns what is worth a warning.
+/// for what it admits and then does not do. `context` is what vLLM makes room
+/// for, tokens. Returns what is worth a warning.
 ///
 /// Fields that do not exist and values of the wrong type are not looked for:
 /// comparing documents with their schemas finds those.
 ///
 /// # Errors
 /// [`Refusal`] for the first thing that cannot be meant.
-pub fn check_workspace(document: &Value) -> Result<Vec<String>, Refusal> {
+pub fn check_workspace(document: &Value, context: u32) -> Result<Vec<String>, Refusal> {
+    let workspace = Workspace::new(document, context);
     let name = document["metadata"]["name"].as_str();
-    let refused = |refusal: Refusal| match (name, &refusal.object) {
-        (Some(name), None) => refusal.about(format!("workspace/{name}")),
+    let named = || name.map_or(Ok(()), check_name);
+    let checked = named().and_then(|()| workspace.check());
+    about("workspace", name, checked)
+}
+
+/// Checks a rendered InferenceSet, v1beta1 or v1alpha1: the Workspaces that KAITO
+/// makes of it are held to the rules of every Workspace, its webhook (v0.12) as
+/// well. Returns what is worth a warning.
+///
+/// # Errors
+/// [`Refusal`] for the first thing that cannot be meant.
+pub fn check_inference_set(document: &Value, context: u32) -> Result<Vec<String>, Refusal> {
+    let template = &document["spec"]["template"];
+    let mut resource = template["resource"].clone();
+    resource["labelSelector"] = document["spec"]["labelSelector"].clone();
+    let workspace = json!({
+        "metadata": {"annotations": template["metadata"]["annotations"]},
+        "resource": resource,
+        "inference": template["inference"],
+    });
+    let name = document["metadata"]["name"].as_str();
+    let named = || name.map_or(Ok(()), check_set_name);
+    // What it hands on, and what it reads itself.
+    let own = || check_annotations(&texts(&document["metadata"]["annotations"])).map(drop);
+    let checked = named()
+        .and_then(|()| own())
+        .and_then(|()| Workspace::new(&workspace, context).check());
+    about("inferenceset", name, checked)
+}
+
+/// Names the object that a refusal is about.
+fn about<T>(kind: &str, name: Option<&str>, checked: Result<T, Refusal>) -> Result<T, Refusal> {
+    checked.map_err(|refusal| match (name, &refusal.object) {
+        (Some(name), None) => refusal.about(format!("{kind}/{name}")),
         _ => refusal,
-    };
-    Workspace::new(document).check().map_err(refused)
+    })
 }
 
 struct Workspace<'a> {
     document: &'a Value,
     annotations: BTreeMap<String, String>,
+    context: u32,
     warnings: Vec<String>,
 }
 
 impl<'a> Workspace<'a> {
-    fn new(document: &'a Value) -> Self {
+    fn new(document: &'a Value, context: u32) -> Self {
         Self {
             document,
             annotations: texts(&document["metadata"]["annotations"]),
+            context,
             warnings: Vec::new(),
         }
     }
 
     fn check(mut self) -> Result<Vec<String>, Refusal> {
-        if let Some(name) = self.document["metadata"]["name"].as_str() {
-            check_name(name)?;
-        }
         exactly_one(self.document, "", ["inference", "tuning"])?;
         self.warnings = check_annotations(&self.annotations)?;
         self.selector(&self.document["resource"]["labelSelector"])?;
         let model = match present(self.document, "inference") {
             Some(inference) => self.inference(inference)?,
-            None => preset(&self.document["tuning"]["preset"])?,
+            None => check_tuning(&self.document["tuning"])?,
         };
         self.resource(model.as_ref())?;
         Ok(self.warnings)
@@ -105,7 +136,7 @@ impl<'a> Workspace<'a> {
     fn resource(&mut self, model: Option<&ModelName>) -> Result<(), Refusal> {
         let resource = &self.document["resource"];
         if let Some(instance_type) = resource["instanceType"].as_str() {
-            let note = check_instance_type(instance_type, model, &self.annotations)?;
+            let note = check_instance_type(instance_type, model, &self.annotations, self.context)?;
             // Tuning takes one node, whatever serving would.
             self.warnings.extend(note.filter(|_| !self.tunes()));
         }
@@ -145,6 +176,9 @@ impl<'a> Workspace<'a> {
             return Ok(None);
         }
         let model = preset(&inference["preset"])?;
+        if let Some(model) = &model {
+            check_runtime(model, Runtime::chosen_by(&self.annotations))?;
+        }
         let secret = inference["preset"]["presetOptions"]["modelAccessSecret"].as_str();
         if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
             access_secret(secret)?;
@@ -226,6 +260,78 @@ impl<'a> Workspace<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Checks the `tuning` of a Workspace, as KAITO's webhook does (v0.12), and that
+/// the controller will make a Job of it. Returns the model.
+fn check_tuning(document: &Value) -> Result<Option<ModelName>, Refusal> {
+    let text = |field: &str| document[field].as_str().unwrap_or_default();
+    text("method")
+        .parse::<tuning::Method>()
+        .map_err(|why| Refusal::new(format!("tuning.method: {why}")))?;
+    one_of(
+        &document["input"],
+        "tuning.input",
+        &["urls", "image", "volumeSource"],
+    )?;
+    one_of(
+        &document["output"],
+        "tuning.output",
+        &["image", "volumeSource"],
+    )?;
+    for url in list(&document["input"]["urls"])
+        .iter()
+        .filter_map(Value::as_str)
+    {
+        if let Err(why) = url.parse::<Input>() {
+            return Err(Refusal::new(format!("tuning.input.urls: {why}")));
+        }
+    }
+    let output = &document["output"];
+    if is_said(output, "image") && !is_said(output, "imagePushSecret") {
+        return Err(Refusal::new(
+            "tuning.output has an image and no imagePushSecret, and KAITO's webhook rejects that",
+        )
+        .hint("name a Secret of type kubernetes.io/dockerconfigjson, or write to a volumeSource"));
+    }
+    let model = preset(&document["preset"])?;
+    match &model {
+        Some(model) => tuning::check_model(model)?,
+        None => {
+            return Err(Refusal::new(
+                "tuning.preset has no name, and KAITO tunes presets alone",
+            ));
+        }
+    }
+    Ok(model)
+}
+
+fn one_of(object: &Value, path: &str, fields: &[&str]) -> Result<(), Refusal> {
+    let said: Vec<&str> = fields
+        .iter()
+        .copied()
+        .filter(|field| is_said(object, field))
+        .collect();
+    match said[..] {
+        [_] => Ok(()),
+        [] => Err(Refusal::new(format!(
+            "{path} has none of {}, and KAITO needs one of them",
+            fields.join(", ")
+        ))),
+        _ => Err(Refusal::new(format!(
+            "{path} has {}, and KAITO takes one of them",
+            said.join(" and ")
+        ))),
+    }
+}
+
+/// Returns whether a field says something: Go takes what is empty for absent.
+fn is_said(object: &Value, field: &str) -> bool {
+    match present(object, field) {
+        Some(Value::Array(items)) => !items.is_empty(),
+        Some(Value::String(text)) => !text.is_empty(),
+        said => said.is_some(),
     }
 }
 

@@ -139,8 +139,9 @@ impl InstanceType {
 /// of one's own: that may run anywhere. Returns what is worth knowing: how
 /// many nodes KAITO takes, if more than one.
 ///
-/// `annotations` are the Workspace's; they choose the runtime. Types that are
-/// not known here pass: KAITO's webhook has the table of its cloud.
+/// `annotations` are the Workspace's; they choose the runtime. `context` is what
+/// vLLM makes room for, tokens. Types that are not known here pass: KAITO's
+/// webhook has the table of its cloud.
 ///
 /// # Errors
 /// [`Refusal`] for types that the webhook admits and on which the model is never
@@ -149,6 +150,7 @@ pub fn check_instance_type(
     name: &str,
     model: Option<&ModelName>,
     annotations: &BTreeMap<String, String>,
+    context: u32,
 ) -> Result<Option<String>, Refusal> {
     let with_prefix = format!("Standard_{name}");
     if let Some(known) = InstanceType::named(&with_prefix) {
@@ -160,7 +162,7 @@ pub fn check_instance_type(
         return Ok(None);
     };
     let instead = |refusal: Refusal| match model.preset {
-        Some(preset) => match InstanceType::smallest_for(preset, DEFAULT_CONTEXT) {
+        Some(preset) => match InstanceType::smallest_for(preset, context) {
             Some(fits) => refusal.hint(use_instead(fits)),
             None => {
                 refusal.hint("use --instance-type Standard_ND96isr_H200_v5, several nodes of it")
@@ -197,9 +199,21 @@ pub fn check_instance_type(
         return Ok(None);
     };
     match Runtime::chosen_by(annotations) {
-        Runtime::Vllm => match known.nodes_for(preset, DEFAULT_CONTEXT) {
+        Runtime::Vllm => match known.nodes_for(preset, context) {
             Some(1) => Ok(None),
-            Some(nodes) => Ok(Some(several_nodes(known, preset, nodes))),
+            Some(nodes) => Ok(Some(several_nodes(known, preset, nodes, context))),
+            None if context > DEFAULT_CONTEXT => Err(instead(Refusal::new(format!(
+                "{} has no room for {context} tokens of {} on {} ({}): max-model-len is too long",
+                known.name,
+                preset.name(),
+                if known.gpus == 1 {
+                    "its GPU"
+                } else {
+                    "its GPUs"
+                },
+                known.gpus_text(),
+            )))
+            .hint("or write a smaller max-model-len into the file of --inference-config")),
             None => Err(instead(too_small(known, preset))),
         },
         Runtime::Transformers
@@ -227,8 +241,8 @@ fn too_small(known: &InstanceType, preset: &Preset) -> Refusal {
     ))
 }
 
-fn several_nodes(known: &InstanceType, preset: &Preset, nodes: u32) -> String {
-    let one = InstanceType::smallest_for(preset, DEFAULT_CONTEXT)
+fn several_nodes(known: &InstanceType, preset: &Preset, nodes: u32, context: u32) -> String {
+    let one = InstanceType::smallest_for(preset, context)
         .map(|fits| format!("; one {} would do ({})", fits.name, fits.gpus_text()))
         .unwrap_or_default();
     format!(
@@ -245,7 +259,12 @@ mod tests {
     use crate::plan::kaito::{PRESETS, find};
 
     fn check(name: &str, model: &str) -> Result<Option<String>, Refusal> {
-        check_instance_type(name, Some(&find(model).unwrap()), &BTreeMap::new())
+        check_instance_type(
+            name,
+            Some(&find(model).unwrap()),
+            &BTreeMap::new(),
+            DEFAULT_CONTEXT,
+        )
     }
 
     fn nodes(name: &str, model: &str) -> Option<u32> {
@@ -285,6 +304,27 @@ mod tests {
         // 48,000 tokens × 384 KiB = 17.6 GiB, of the 17.9 that are left.
         assert_eq!(a10.nodes_for(phi, 48_000), Some(28));
         assert_eq!(a10.nodes_for(phi, phi.context), None);
+    }
+
+    #[test]
+    fn a_context_that_no_node_has_room_for_is_refused() {
+        let phi = find("phi-3-mini-128k-instruct").unwrap();
+        let on_a10 = |context| {
+            let none = BTreeMap::new();
+            check_instance_type("Standard_NV36ads_A10_v5", Some(&phi), &none, context)
+        };
+        assert_eq!(on_a10(2048).unwrap(), None);
+        assert!(on_a10(48_000).unwrap().unwrap().contains("28 nodes"));
+        let refusal = on_a10(131_072).unwrap_err();
+        assert_eq!(
+            refusal.message,
+            "Standard_NV36ads_A10_v5 has no room for 131072 tokens of phi-3-mini-128k-instruct on \
+             its GPU (1 × NVIDIA A10, 24 GiB): max-model-len is too long"
+        );
+        assert_eq!(
+            refusal.hints[0],
+            "use --instance-type Standard_NC24ads_A100_v4 (1 × NVIDIA A100, 80 GiB)"
+        );
     }
 
     #[test]
@@ -352,7 +392,7 @@ mod tests {
 
     #[test]
     fn a_container_of_ones_own_and_unknown_types_pass() {
-        let any = |name| check_instance_type(name, None, &BTreeMap::new());
+        let any = |name| check_instance_type(name, None, &BTreeMap::new(), DEFAULT_CONTEXT);
         for name in [
             "Standard_D16s_v5",
             "Standard_NC6s_v3",
@@ -367,7 +407,9 @@ mod tests {
 
     #[test]
     fn a_type_without_its_prefix_is_completed() {
-        let refusal = check_instance_type("NC24ads_A100_v4", None, &BTreeMap::new()).unwrap_err();
+        let refusal =
+            check_instance_type("NC24ads_A100_v4", None, &BTreeMap::new(), DEFAULT_CONTEXT)
+                .unwrap_err();
         assert_eq!(
             refusal.hints,
             ["use --instance-type Standard_NC24ads_A100_v4 (1 × NVIDIA A100, 80 GiB)"]
@@ -385,7 +427,12 @@ mod tests {
                     .map(|(k, v)| ((*k).to_owned(), (*v).to_owned())),
             );
             let model = find("llama-3.3-70b-instruct").unwrap();
-            check_instance_type("Standard_NC24ads_A100_v4", Some(&model), &annotations)
+            check_instance_type(
+                "Standard_NC24ads_A100_v4",
+                Some(&model),
+                &annotations,
+                DEFAULT_CONTEXT,
+            )
         };
         let refusal = on(&[]).unwrap_err();
         assert_eq!(

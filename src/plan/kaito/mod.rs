@@ -7,20 +7,35 @@
 //! here, with no cluster at hand. Rules are KAITO's own, read in its v0.12;
 //! where another release differs, the rule says which.
 
+pub mod adapter;
 pub mod annotation;
 pub mod catalogue;
+pub mod choices;
 pub mod document;
+pub mod inference_config;
 pub mod instance_type;
 pub mod offer;
+pub mod place;
 pub mod selector;
+pub mod served;
 pub mod token;
+pub mod training_config;
+pub mod tuning;
+mod vllm;
 
+pub use adapter::{Adapter, check_adapters};
 pub use annotation::{Runtime, check_annotations};
 pub use catalogue::{ModelName, PRESETS, Preset, find};
-pub use document::check_workspace;
-pub use instance_type::{INSTANCE_TYPES, InstanceType, check_instance_type};
+pub use choices::Choices;
+pub use document::{check_inference_set, check_workspace};
+pub use inference_config::{INFERENCE_KEY, check_inference_config};
+pub use instance_type::{DEFAULT_CONTEXT, INSTANCE_TYPES, InstanceType, check_instance_type};
+pub use place::{Input, Place};
 pub use selector::{check_selector, default_selector};
+pub use served::KaitoFacts;
 pub use token::{access_secret, check_access_secret};
+pub use training_config::{TRAINING_KEY, check_training_config};
+pub use tuning::{Method, Tuning};
 
 use super::Refusal;
 use super::name::label;
@@ -49,6 +64,44 @@ pub fn check_name(name: &str) -> Result<(), Refusal> {
          a letter, not ending with -, because KAITO makes a Service and a StatefulSet of the same name"
     ))
     .hint(format!("try the name {}", label(name, LONGEST_NAME))))
+}
+
+/// The most characters that an InferenceSet's name may have: its Workspaces are
+/// called like it, with six characters more (`NewWorkspaceForInferenceSet`,
+/// v0.12).
+pub const LONGEST_SET_NAME: usize = LONGEST_NAME - 6;
+
+/// Checks the name of an InferenceSet.
+///
+/// # Errors
+/// [`Refusal`] if KAITO could not make what it makes of the name.
+pub fn check_set_name(name: &str) -> Result<(), Refusal> {
+    if is_dns_1035_label(name, LONGEST_SET_NAME) {
+        return Ok(());
+    }
+    Err(Refusal::new(format!(
+        "{name:?} cannot name an InferenceSet: up to {LONGEST_SET_NAME} of a-z, 0-9 and -, beginning \
+         with a letter, not ending with -, because its Workspaces are called like it with six more"
+    ))
+    .hint(format!("try the name {}", label(name, LONGEST_SET_NAME))))
+}
+
+/// Checks that a model can be served by a runtime.
+///
+/// # Errors
+/// [`Refusal`] for models that KAITO's webhook rejects with it (v0.12).
+pub fn check_runtime(model: &ModelName, runtime: Runtime) -> Result<(), Refusal> {
+    let served = model
+        .preset
+        .is_some_and(|preset| preset.runs_on_transformers());
+    if runtime == Runtime::Vllm || served {
+        return Ok(());
+    }
+    Err(Refusal::new(format!(
+        "KAITO serves {} by vLLM alone, and rejects it with the runtime transformers (v0.12)",
+        model.name
+    ))
+    .hint("leave the runtime away: vllm is the default"))
 }
 
 #[cfg(test)]

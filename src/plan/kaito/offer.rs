@@ -192,7 +192,7 @@ fn none_called(word: &str) -> Refusal {
 fn machine(name: &str) -> Result<&'static InstanceType, Refusal> {
     // What no preset runs on is told as it is to those who serve.
     if let Some(model) = PRESETS.first().map(|preset| find(preset.id)).transpose()? {
-        check_instance_type(name, Some(&model), &BTreeMap::new())?;
+        check_instance_type(name, Some(&model), &BTreeMap::new(), DEFAULT_CONTEXT)?;
     }
     if let Some(known) = InstanceType::named(name) {
         return Ok(known);

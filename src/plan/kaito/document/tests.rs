@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::plan::kaito::instance_type::DEFAULT_CONTEXT;
 
 fn of_preset() -> Value {
     json!({
@@ -46,11 +47,13 @@ fn with(mut document: Value, pointer: &str, value: Value) -> Value {
 }
 
 fn message(document: &Value) -> String {
-    check_workspace(document).unwrap_err().message
+    check_workspace(document, DEFAULT_CONTEXT)
+        .unwrap_err()
+        .message
 }
 
 fn warning(document: &Value) -> String {
-    let warnings = check_workspace(document).unwrap();
+    let warnings = check_workspace(document, DEFAULT_CONTEXT).unwrap();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     warnings[0].clone()
 }
@@ -63,19 +66,22 @@ fn workspaces_as_they_should_be_pass() {
         "args": ["launch", "--num_processes", "1", "tfs/inference_api.py", "--torch_dtype", "float32"],
     });
     for document in [of_preset(), of_container(server)] {
-        assert_eq!(check_workspace(&document).unwrap(), Vec::<String>::new());
+        assert_eq!(
+            check_workspace(&document, DEFAULT_CONTEXT).unwrap(),
+            Vec::<String>::new()
+        );
     }
 }
 
 #[test]
 fn a_refusal_names_the_workspace() {
     let document = with(of_preset(), "/inference", Value::Null);
-    let refusal = check_workspace(&document).unwrap_err();
+    let refusal = check_workspace(&document, DEFAULT_CONTEXT).unwrap_err();
     assert_eq!(refusal.object.as_deref(), Some("workspace/phi-4"));
     // A Secret is what its own refusal is about.
     let options = json!({"modelAccessSecret": "hf/token"});
     let document = with(of_preset(), "/inference/preset/presetOptions", options);
-    let refusal = check_workspace(&document).unwrap_err();
+    let refusal = check_workspace(&document, DEFAULT_CONTEXT).unwrap_err();
     assert_eq!(refusal.object.as_deref(), Some("secret/hf"));
 }
 
@@ -91,7 +97,7 @@ fn one_of_two_is_asked_for() {
     assert!(message(&neither).contains("inference has neither preset nor template"));
     let mut null = of_preset();
     null["tuning"] = Value::Null;
-    check_workspace(&null).unwrap();
+    check_workspace(&null, DEFAULT_CONTEXT).unwrap();
 }
 
 #[test]
@@ -120,21 +126,146 @@ fn what_has_a_rule_of_its_own_is_held_to_it() {
     }
 }
 
-#[test]
-fn a_tuning_preset_and_its_count_are_checked() {
-    let tuning = with(of_preset(), "/inference", Value::Null);
-    let unknown = with(
-        tuning.clone(),
+/// A Workspace that tunes, in every way that is right.
+fn of_tuning() -> Value {
+    with(
+        with(of_preset(), "/inference", Value::Null),
         "/tuning",
-        json!({"preset": {"name": "phi-2"}}),
+        json!({
+            "preset": {"name": "phi-4"},
+            "method": "QLoRA",
+            "input": {"urls": ["https://host/data.parquet"]},
+            "output": {"image": "registry/adapter:1", "imagePushSecret": "push"},
+        }),
+    )
+}
+
+#[test]
+fn a_tuning_is_held_to_the_rules_of_the_webhook_and_of_the_controller() {
+    let right = of_tuning();
+    assert_eq!(
+        check_workspace(&right, DEFAULT_CONTEXT).unwrap(),
+        Vec::<String>::new()
     );
-    assert!(message(&unknown).contains("given up"));
-    let tuning = with(tuning, "/tuning", json!({"preset": {"name": "phi-4"}}));
-    assert_eq!(check_workspace(&tuning).unwrap(), Vec::<String>::new());
-    let large = json!({"preset": {"name": "llama-3.3-70b-instruct"}});
-    let large = with(tuning.clone(), "/tuning", large);
-    assert_eq!(check_workspace(&large).unwrap(), Vec::<String>::new());
-    assert!(message(&with(tuning, "/resource/count", json!(2))).contains("one node"));
+    for (pointer, value, said) in [
+        ("/tuning/preset/name", json!("phi-2"), "given up"),
+        (
+            "/tuning/preset/name",
+            json!("llama-3.3-70b-instruct"),
+            "no Job is ever made",
+        ),
+        ("/tuning/preset", Value::Null, "tunes presets alone"),
+        ("/tuning/method", json!("dora"), "lora or qlora"),
+        ("/tuning/method", Value::Null, "no method \"\""),
+        (
+            "/tuning/input",
+            json!({}),
+            "none of urls, image, volumeSource",
+        ),
+        ("/tuning/input/image", json!("a:1"), "urls and image"),
+        (
+            "/tuning/input/urls",
+            json!(["http://169.254.169.254/x"]),
+            "local, private",
+        ),
+        ("/tuning/output", json!({}), "none of image, volumeSource"),
+        (
+            "/tuning/output/volumeSource",
+            json!({"emptyDir": {}}),
+            "image and volumeSource",
+        ),
+        (
+            "/tuning/output/imagePushSecret",
+            json!(""),
+            "no imagePushSecret",
+        ),
+        ("/resource/count", json!(2), "one node"),
+    ] {
+        let told = message(&with(right.clone(), pointer, value));
+        assert!(told.contains(said), "{pointer}: {told}");
+    }
+}
+
+#[test]
+fn a_runtime_serves_the_models_that_it_can() {
+    let on_transformers = |model: &str| {
+        let annotated = with(
+            of_preset(),
+            "/metadata/annotations",
+            json!({"kaito.sh/runtime": "transformers"}),
+        );
+        with(annotated, "/inference/preset/name", json!(model))
+    };
+    check_workspace(&on_transformers("phi-4"), DEFAULT_CONTEXT).unwrap();
+    for model in ["phi-4-mini-instruct", "Qwen/Qwen3.6-27B", "org/model"] {
+        let told = message(&on_transformers(model));
+        assert!(told.contains("by vLLM alone"), "{told}");
+    }
+}
+
+/// An InferenceSet of the same model.
+fn of_set() -> Value {
+    json!({
+        "apiVersion": "kaito.sh/v1beta1",
+        "kind": "InferenceSet",
+        "metadata": {"name": "phi-4"},
+        "spec": {
+            "replicas": 2,
+            "labelSelector": {"matchLabels": {"apps": "phi-4"}},
+            "template": {
+                "resource": {"instanceType": "Standard_NC24ads_A100_v4"},
+                "inference": {"preset": {"name": "phi-4"}},
+            },
+        },
+    })
+}
+
+#[test]
+fn the_workspaces_of_an_inference_set_are_held_to_the_rules_of_workspaces() {
+    let right = of_set();
+    assert_eq!(
+        check_inference_set(&right, DEFAULT_CONTEXT).unwrap(),
+        Vec::<String>::new()
+    );
+    let long = json!("a".repeat(47));
+    for (pointer, value, said) in [
+        ("/metadata/name", long, "cannot name an InferenceSet"),
+        (
+            "/metadata/annotations",
+            json!({"kaito.sh/runtime": "VLLM"}),
+            "kaito.sh/runtime",
+        ),
+        (
+            "/spec/template/metadata",
+            json!({"annotations": {"kaito.sh/enablelb": "true"}}),
+            "kaito.sh/enablelb",
+        ),
+        (
+            "/spec/labelSelector/matchLabels",
+            json!({"kaito.sh/workspace": "x"}),
+            "rejects a selector",
+        ),
+        (
+            "/spec/template/resource/instanceType",
+            json!("Standard_NC6s_v3"),
+            "run no preset on",
+        ),
+        (
+            "/spec/template/inference/preset/name",
+            json!("falcon-7b"),
+            "given up",
+        ),
+        (
+            "/spec/template/inference/template",
+            json!({}),
+            "both preset and template",
+        ),
+    ] {
+        let refusal =
+            check_inference_set(&with(right.clone(), pointer, value), DEFAULT_CONTEXT).unwrap_err();
+        assert!(refusal.message.contains(said), "{pointer}: {refusal}");
+        assert!(refusal.object.unwrap().starts_with("inferenceset/"));
+    }
 }
 
 #[test]
@@ -156,7 +287,10 @@ fn a_selector_is_one_label_and_one_value() {
 #[test]
 fn without_labels_every_node_is_the_workspaces() {
     let empty = with(of_preset(), "/resource/labelSelector", json!({}));
-    assert_eq!(check_workspace(&empty).unwrap(), Vec::<String>::new());
+    assert_eq!(
+        check_workspace(&empty, DEFAULT_CONTEXT).unwrap(),
+        Vec::<String>::new()
+    );
     let own_nodes = with(empty, "/resource/instanceType", Value::Null);
     assert!(warning(&own_nodes).contains("every node"));
 }
@@ -165,7 +299,11 @@ fn without_labels_every_node_is_the_workspaces() {
 fn what_kaito_does_not_read_is_told() {
     let count = with(of_preset(), "/resource/count", json!(2));
     assert!(warning(&count).contains("count: 2 does nothing"));
-    check_workspace(&with(of_preset(), "/resource/count", json!(1))).unwrap();
+    check_workspace(
+        &with(of_preset(), "/resource/count", json!(1)),
+        DEFAULT_CONTEXT,
+    )
+    .unwrap();
     let own = with(
         of_container(json!({"name": "c"})),
         "/resource/count",
@@ -188,7 +326,10 @@ fn an_instance_type_beside_labels_of_ones_own_nodes_is_left_to_kaito() {
     // v0.12 rejects it without node provisioning; later releases filter by it.
     let labels = json!({"node.kubernetes.io/instance-type": "Standard_NC24ads_A100_v4"});
     let document = with(of_preset(), "/resource/labelSelector/matchLabels", labels);
-    assert_eq!(check_workspace(&document).unwrap(), Vec::<String>::new());
+    assert_eq!(
+        check_workspace(&document, DEFAULT_CONTEXT).unwrap(),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
@@ -207,7 +348,7 @@ fn a_model_behind_a_licence_needs_a_secret() {
         )
     };
     assert_eq!(
-        check_workspace(&options("hf-token")).unwrap(),
+        check_workspace(&options("hf-token"), DEFAULT_CONTEXT).unwrap(),
         Vec::<String>::new()
     );
     assert!(message(&options("hf-token/token")).contains("HF_TOKEN and no other"));
@@ -215,14 +356,17 @@ fn a_model_behind_a_licence_needs_a_secret() {
     assert!(warning(&options("")).contains("modelAccessSecret"));
     let local = json!({"kaito.sh/use-local-weights": "true"});
     let local = with(llama.clone(), "/metadata/annotations", local);
-    assert_eq!(check_workspace(&local).unwrap(), Vec::<String>::new());
+    assert_eq!(
+        check_workspace(&local, DEFAULT_CONTEXT).unwrap(),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
 fn adapters_are_few_distinct_and_whole() {
     let adapters = |adapters: Value| with(of_preset(), "/inference/adapters", adapters);
     let named = |name: &str| json!({"source": {"name": name, "image": "i"}});
-    check_workspace(&adapters(json!([named("a"), named("b")]))).unwrap();
+    check_workspace(&adapters(json!([named("a"), named("b")])), DEFAULT_CONTEXT).unwrap();
     assert!(message(&adapters(json!([named("a"), named("a")]))).contains("two of the name \"a\""));
     let eleven: Vec<_> = (0..11).map(|at| named(&at.to_string())).collect();
     assert!(message(&adapters(json!(eleven))).contains("has 11"));
@@ -233,7 +377,7 @@ fn adapters_are_few_distinct_and_whole() {
         "/metadata/annotations",
         json!({"kaito.sh/runtime": "transformers"}),
     );
-    check_workspace(&transformers).unwrap();
+    check_workspace(&transformers, DEFAULT_CONTEXT).unwrap();
 }
 
 #[test]
@@ -246,7 +390,8 @@ fn a_container_started_for_gpus_needs_one() {
     ];
     for container in asks {
         let container = with(container, "/name", json!("llm"));
-        let refusal = check_workspace(&of_container(container.clone())).unwrap_err();
+        let refusal =
+            check_workspace(&of_container(container.clone()), DEFAULT_CONTEXT).unwrap_err();
         assert!(refusal.message.contains("containers[0] (llm)"), "{refusal}");
         for (pointer, given) in [
             ("/resources", json!({"limits": {"nvidia.com/gpu": 1}})),
@@ -260,10 +405,20 @@ fn a_container_started_for_gpus_needs_one() {
                 json!([{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}]),
             ),
         ] {
-            check_workspace(&of_container(with(container.clone(), pointer, given))).unwrap();
+            check_workspace(
+                &of_container(with(container.clone(), pointer, given)),
+                DEFAULT_CONTEXT,
+            )
+            .unwrap();
         }
         let none = json!({"limits": {"nvidia.com/gpu": "0", "cpu": 4}});
-        assert!(check_workspace(&of_container(with(container, "/resources", none))).is_err());
+        assert!(
+            check_workspace(
+                &of_container(with(container, "/resources", none)),
+                DEFAULT_CONTEXT
+            )
+            .is_err()
+        );
     }
 }
 
@@ -274,7 +429,11 @@ fn a_container_that_asks_for_no_gpu_needs_none() {
         json!(["--torch_dtype", "float32", "float16"]),
         json!(["--gpu_ids"]),
     ] {
-        check_workspace(&of_container(json!({"name": "c", "args": args}))).unwrap();
+        check_workspace(
+            &of_container(json!({"name": "c", "args": args})),
+            DEFAULT_CONTEXT,
+        )
+        .unwrap();
     }
 }
 
@@ -286,6 +445,6 @@ fn documents_of_any_shape_are_survived() {
         json!({"metadata": 1, "inference": "x", "resource": []}),
         json!({"inference": {"template": {"spec": {"containers": {"a": 1}}}}}),
     ] {
-        let _ = check_workspace(&document);
+        let _ = check_workspace(&document, DEFAULT_CONTEXT);
     }
 }
