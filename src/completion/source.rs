@@ -191,6 +191,8 @@ mod tests {
 
     use super::*;
     use crate::cli::Cli;
+    use crate::observe::reference::kind;
+    use crate::observe::status::Status;
     use crate::observe::verdict::Goal;
     use crate::plan::kaito::Method;
     use crate::settings::{DryRun, OutputFormat};
@@ -202,10 +204,11 @@ mod tests {
         command.build();
         let submit = command.find_subcommand("submit").unwrap();
         let waits = command.find_subcommand("wait").unwrap();
+        let lists = command.find_subcommand("list").unwrap();
         let ids = LIVE.iter().map(|(id, _)| *id);
         for id in ids.chain(WORDS.iter().map(|(id, _)| *id)) {
             assert!(
-                [submit, waits]
+                [submit, waits, lists]
                     .iter()
                     .any(|of| of.get_arguments().any(|flag| flag.get_id() == id)),
                 "{id}"
@@ -221,6 +224,8 @@ mod tests {
                     "output" => drop(word.parse::<OutputFormat>().unwrap()),
                     "dry_run" => drop(word.parse::<DryRun>().unwrap()),
                     "goal" => drop(word.parse::<Goal>().unwrap()),
+                    "kind" => drop(kind(word).unwrap()),
+                    "status" => drop(word.parse::<Status>().unwrap()),
                     "tune" => drop(word.parse::<Method>().unwrap()),
                     _ => assert_eq!(id, "gpu_resource"),
                 }
