@@ -81,7 +81,7 @@ fn ten_thousand_finished_jobs_cost_their_pages_and_nothing_else() {
     assert_eq!(lines.len(), 10_001);
     assert_eq!(
         lines[0],
-        "NAME       KIND        STATUS     QUEUE  POS  GPUS  USER   REASON  AGE"
+        "NAME       KIND          STATUS     QUEUE  POS  GPUS  USER   REASON  AGE"
     );
     assert!(
         lines[10_000].starts_with("job-09999  Job         Succeeded  team           0  alice"),
@@ -168,7 +168,7 @@ fn what_may_not_be_read_is_blank() {
     assert_eq!(outcome.stderr, "");
     let last = outcome.stdout.lines().last().unwrap();
     assert!(
-        last.starts_with("job-00001  Job         Pending    team     2     0  alice"),
+        last.starts_with("job-00001  Job           Pending    team     2     0  alice"),
         "{last}"
     );
     // Who asks for a kind is told.
