@@ -4,6 +4,7 @@
 mod chat;
 mod connection;
 mod list;
+mod logs;
 mod models;
 mod named;
 mod serve;
@@ -16,6 +17,7 @@ mod workload;
 pub use chat::{ChatArgs, EndpointArgs};
 pub use connection::ConnectionArgs;
 pub use list::{ListArgs, ListFormat};
+pub use logs::LogsArgs;
 pub use models::{ModelsArgs, ModelsFormat};
 pub use named::NamedArgs;
 pub use serve::ServeArgs;
@@ -66,6 +68,8 @@ pub enum Command {
     List(Box<ListArgs>),
     /// Show one workload in full
     Status(Box<StatusArgs>),
+    /// Show what a workload writes, or follow it
+    Logs(Box<LogsArgs>),
     /// Wait until a workload runs, is ready or has ended
     Wait(Box<WaitArgs>),
     /// List the models that KAITO serves, and what each needs

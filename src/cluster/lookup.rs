@@ -8,6 +8,7 @@ use super::served::Served;
 use super::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::k8s::{APP_MANAGED_BY_LABEL, MANAGER};
+use crate::observe::choice::ChoiceError;
 use crate::observe::{Workload, WorkloadRef};
 use crate::plan::facts::Named;
 use crate::plan::name::WorkloadKind;
@@ -85,6 +86,34 @@ impl Classified for LookupError {
             }
             Self::Ambiguous { .. } => None,
             Self::Cluster(source) => source.object(),
+        }
+    }
+}
+
+impl Classified for ChoiceError {
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Refused
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NoPod { known, .. } if known.is_empty() => Vec::new(),
+            Self::NoPod { known, .. } | Self::NoContainer { known, .. } => {
+                vec![format!("there is {}", known.join(", "))]
+            }
+            Self::NoneRuns { workload, standing } => vec![
+                format!("it is {standing}"),
+                format!("see why with: kaiwo why {workload}"),
+            ],
+        }
+    }
+
+    fn object(&self) -> Option<String> {
+        match self {
+            Self::NoPod { workload, .. } | Self::NoneRuns { workload, .. } => {
+                Some(workload.clone())
+            }
+            Self::NoContainer { pod, .. } => Some(format!("pod/{pod}")),
         }
     }
 }

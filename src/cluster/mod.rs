@@ -17,6 +17,7 @@ pub mod facts;
 pub mod kaito;
 pub mod kubeconfig;
 pub mod listing;
+pub mod logs;
 pub mod lookup;
 pub mod models;
 pub mod pages;

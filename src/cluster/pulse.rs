@@ -4,6 +4,7 @@
 //! is the truth of that moment, whatever events were lost, doubled or late; and
 //! where a watch is not allowed or breaks, looking from time to time goes on.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
@@ -29,6 +30,7 @@ pub struct Pulse<'a> {
     cluster: &'a Cluster,
     changed: &'a Notify,
     watches: FuturesUnordered<LocalBoxFuture<'a, ()>>,
+    watched: HashSet<String>,
 }
 
 impl<'a> Pulse<'a> {
@@ -38,18 +40,22 @@ impl<'a> Pulse<'a> {
             cluster,
             changed,
             watches: FuturesUnordered::new(),
+            watched: HashSet::new(),
         }
     }
 
-    /// Watches the selected objects of a collection, too.
+    /// Watches the selected objects of a collection, too, unless it does so
+    /// already: what belongs to a workload becomes known bit by bit.
     pub fn watch(&mut self, resource: &Resource, namespace: &str, selection: &Selection) {
         let path = format!(
             "{}?watch=true&timeoutSeconds={WATCH_SECONDS}{}",
             resource.collection_path(namespace),
             selection.parameters()
         );
-        self.watches
-            .push(watch(self.cluster, self.changed, path).boxed_local());
+        if self.watched.insert(path.clone()) {
+            self.watches
+                .push(watch(self.cluster, self.changed, path).boxed_local());
+        }
     }
 
     /// Returns when something may have changed, at the latest after `longest`:

@@ -10,7 +10,9 @@ mod help;
 mod kaito;
 mod launch;
 mod list;
+mod logs;
 mod models;
+mod reader;
 mod request;
 mod serve;
 mod sources;
@@ -50,6 +52,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
         Command::Serve(args) => serve::run(&args, ui, &mut output).map(done),
         Command::List(args) => list::run(&args, ui, &mut output).map(done),
         Command::Status(args) => status::run(&args, ui),
+        Command::Logs(args) => logs::run(&args, ui).map(done),
         Command::Wait(args) => wait::run(&args, ui, output).map(done),
         Command::Models(args) => models::run(&args, ui, output).map(done),
         Command::Chat(args) => chat::run(&args, ui).map(done),

@@ -6,9 +6,11 @@
 //! ten thousand Jobs costs little more than their names.
 
 pub mod belonging;
+pub mod choice;
 pub mod endpoint;
 pub mod event;
 pub mod listed;
+pub mod log;
 pub mod object;
 pub mod pod;
 pub mod queued;

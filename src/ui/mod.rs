@@ -3,6 +3,7 @@
 
 pub mod list;
 pub mod live;
+pub mod log;
 pub mod models;
 mod progress;
 pub mod report;
@@ -10,7 +11,7 @@ pub mod span;
 pub mod table;
 pub mod wait;
 
-pub use progress::{Progress, lend};
+pub use progress::{Progress, Waiting, lend};
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -91,11 +92,17 @@ impl Ui {
     /// # Errors
     /// As [`Ui::data`].
     pub fn stream(&self, text: &str) -> io::Result<bool> {
+        self.bytes(text.as_bytes())
+    }
+
+    /// Writes a part of data that may be no text to stdout, and returns whether
+    /// anybody still reads it.
+    ///
+    /// # Errors
+    /// As [`Ui::data`].
+    pub fn bytes(&self, bytes: &[u8]) -> io::Result<bool> {
         let mut stdout = io::stdout().lock();
-        match stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-        {
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
             Err(error) => Err(error),
@@ -143,6 +150,12 @@ impl Ui {
     /// on a terminal only.
     pub fn progress(&self, what: &'static str) -> Progress {
         Progress::new(what, self.terminal && !self.quiet)
+    }
+
+    /// Returns a voice for what is waited for: a line that changes on a
+    /// terminal, else a line for each change.
+    pub fn waiting(&self) -> Waiting {
+        Waiting::new(*self)
     }
 
     /// Returns whether a terminal shows what is written to stderr.

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::Ui;
+
 /// Time between two pictures.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -50,7 +52,7 @@ impl Progress {
         self.0.set_message(words);
     }
 
-    pub(super) fn new(what: &'static str, visible: bool) -> Self {
+    pub(super) fn new(what: impl Into<Cow<'static, str>>, visible: bool) -> Self {
         let target = if visible {
             ProgressDrawTarget::stderr()
         } else {
@@ -74,6 +76,45 @@ impl Drop for Progress {
     fn drop(&mut self) {
         remember(None);
         self.0.finish_and_clear();
+    }
+}
+
+/// Says what is waited for.
+#[derive(Debug)]
+pub struct Waiting {
+    ui: Ui,
+    said: String,
+    shown: Option<Progress>,
+}
+
+impl Waiting {
+    pub(super) fn new(ui: Ui) -> Self {
+        Self {
+            ui,
+            said: String::new(),
+            shown: None,
+        }
+    }
+
+    /// Says what is waited for now, if that is something new.
+    pub fn say(&mut self, what: &str) {
+        let is_new = self.said != what;
+        self.said = what.to_owned();
+        match &self.shown {
+            _ if !self.ui.is_watched() => {
+                if is_new {
+                    self.ui.status(format!("→ {what}"));
+                }
+            }
+            Some(shown) => shown.0.set_message(what.to_owned()),
+            None if self.ui.quiet => {}
+            None => self.shown = Some(Progress::new(what.to_owned(), true)),
+        }
+    }
+
+    /// Takes that off the terminal: it is over, or something else is said.
+    pub fn end(&mut self) {
+        self.shown = None;
     }
 }
 

@@ -1,0 +1,334 @@
+//! Which of a workload's pods a command is about.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::object::{Details, JobSpec};
+use super::pod::{ContainerStatus, Pod};
+use super::snapshot::Snapshot;
+
+/// Label of a Job's pod with its index (batch/v1, `JobCompletionIndexAnnotation`).
+const INDEX_LABEL: &str = "batch.kubernetes.io/job-completion-index";
+/// Label of a pod of a Ray cluster (KubeRay `utils.RayClusterLabelKey`).
+const RAY_CLUSTER_LABEL: &str = "ray.io/cluster";
+/// Label of it with its part: `head` or `worker` (KubeRay `utils.RayNodeTypeLabelKey`).
+const RAY_NODE_TYPE_LABEL: &str = "ray.io/node-type";
+
+/// What the user says about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// A pod, by its name or its short one.
+    pub pod: Option<String>,
+    /// Head and workers of a RayJob instead of its driver.
+    pub workers: bool,
+    /// All pods there are, those of earlier attempts too.
+    pub all: bool,
+    /// A container; the first one unless it says otherwise.
+    pub container: Option<String>,
+}
+
+/// One pod that is meant, where only one can be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Single {
+    /// The one that commands are run in: a Ray cluster's head, a Job's first
+    /// pod, else one that is ready.
+    #[default]
+    Main,
+    /// By its name or its short one.
+    Pod(String),
+    /// A Ray cluster's head.
+    Head,
+    /// A worker, counted from 0; of a Job, the pod of that index.
+    Worker(usize),
+}
+
+/// Why there is no such pod.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChoiceError {
+    /// No pod has that name.
+    #[error("{workload} has no pod {wanted}")]
+    NoPod {
+        /// The workload.
+        workload: String,
+        /// What was asked for.
+        wanted: String,
+        /// Short names of the pods there are.
+        known: Vec<String>,
+    },
+    /// No container has that name.
+    #[error("pod {pod} has no container {wanted}")]
+    NoContainer {
+        /// The pod.
+        pod: String,
+        /// What was asked for.
+        wanted: String,
+        /// Its containers.
+        known: Vec<String>,
+    },
+    /// No pod runs.
+    #[error("no pod of {workload} runs")]
+    NoneRuns {
+        /// The workload.
+        workload: String,
+        /// How it stands.
+        standing: String,
+    },
+}
+
+impl Snapshot {
+    /// Returns the pods whose logs are meant, in the order of their names.
+    ///
+    /// # Errors
+    /// [`ChoiceError::NoPod`] if a pod is named that is not there.
+    pub fn chosen(&self, choice: &Choice) -> Result<Vec<&Pod>, ChoiceError> {
+        let matching = self.matching(choice)?;
+        let mut chosen: Vec<&Pod> = match &self.workload.details {
+            _ if choice.all || choice.pod.is_some() => matching,
+            Details::RayJob(..) if choice.workers => matching,
+            Details::RayJob(..) => newest(matching).into_iter().collect(),
+            Details::Job(spec, _) => attempt(spec, matching),
+            Details::CronJob(spec, status) => {
+                let active: Vec<&str> = status.active.iter().map(|job| job.uid.as_str()).collect();
+                let of = |uids: &[&str]| {
+                    let mut pods = matching.clone();
+                    pods.retain(|pod| uids.contains(&pod.job()));
+                    attempt(&spec.job_template.spec, pods)
+                };
+                match (of(&active), newest(matching.clone())) {
+                    (chosen, Some(last)) if chosen.is_empty() => of(&[last.job()]),
+                    (chosen, _) => chosen,
+                }
+            }
+            Details::Deployment(..) | Details::RayService(..) | Details::Workspace(..) => {
+                let mut alive = matching.clone();
+                alive.retain(|pod| !pod.is_terminating() && !pod.has_ended());
+                match alive.is_empty() {
+                    true => matching,
+                    false => alive,
+                }
+            }
+        };
+        chosen.sort_by_key(|pod| pod.place());
+        Ok(chosen)
+    }
+
+    /// Returns the pods that do what is meant, those of earlier attempts too.
+    ///
+    /// # Errors
+    /// As [`Snapshot::chosen`].
+    pub fn matching(&self, choice: &Choice) -> Result<Vec<&Pod>, ChoiceError> {
+        if let Some(wanted) = &choice.pod {
+            return self.named(wanted).map(|pod| vec![pod]);
+        }
+        let is_ray_job = matches!(self.workload.details, Details::RayJob(..));
+        let pods = self.pods().iter();
+        Ok(pods
+            .filter(|pod| !is_ray_job || choice.all || pod.is_of_ray() == choice.workers)
+            .collect())
+    }
+
+    /// Returns the running pod that is meant.
+    ///
+    /// # Errors
+    /// [`ChoiceError`] if it is not there, or none runs.
+    pub fn running(&self, single: &Single) -> Result<&Pod, ChoiceError> {
+        let mut pods: Vec<&Pod> = self.pods().iter().filter(|pod| pod.runs()).collect();
+        pods.sort_by_key(|pod| (pod.place(), Reverse(pod.metadata.creation_timestamp)));
+        let missing = |wanted: &str| ChoiceError::NoPod {
+            workload: self.workload.display_name(),
+            wanted: wanted.to_owned(),
+            known: pods.iter().map(|pod| self.label(pod)).collect(),
+        };
+        if let Single::Pod(wanted) = single {
+            let pod = self.named(wanted)?;
+            return match pod.runs() {
+                true => Ok(pod),
+                false => Err(self.none_runs(&format!("pod {} is {}", pod.name(), pod.state()))),
+            };
+        }
+        if pods.is_empty() {
+            let standing = self.standing();
+            let text = format!("{} {}", standing.status, standing.reason);
+            return Err(self.none_runs(text.trim_end()));
+        }
+        match single {
+            Single::Head => {
+                let head = pods.iter().find(|pod| pod.is_head());
+                head.copied().ok_or_else(|| missing("that is a Ray head"))
+            }
+            Single::Worker(number) => {
+                let is_ray = pods.iter().any(|pod| pod.is_of_ray());
+                let mut workers = pods
+                    .iter()
+                    .filter(|pod| !is_ray || (pod.is_of_ray() && !pod.is_head()));
+                let by_index = workers
+                    .clone()
+                    .find(|pod| pod.index().is_some_and(|index| index == *number as u64));
+                let has_indexes = pods.iter().any(|pod| pod.index().is_some());
+                by_index
+                    .or_else(|| workers.nth(*number).filter(|_| !has_indexes))
+                    .copied()
+                    .ok_or_else(|| missing(&format!("that is worker {number}")))
+            }
+            Single::Main | Single::Pod(_) => {
+                let head = pods.iter().find(|pod| pod.is_head());
+                let ready = pods.iter().find(|pod| pod.is_ready());
+                // The pod that submits a RayJob is no place to be.
+                let indexed = pods.iter().find(|pod| pod.index().is_some());
+                let first = head.or(indexed).or(ready).or(pods.first());
+                first.copied().ok_or_else(|| missing("that runs"))
+            }
+        }
+    }
+
+    /// Returns a pod's name without what all of them share; `driver…` for
+    /// those that submit a RayJob.
+    pub fn label(&self, pod: &Pod) -> String {
+        let name = pod.name();
+        let without = |prefix: &str| {
+            let rest = name.strip_prefix(prefix)?.strip_prefix('-')?;
+            (!rest.is_empty()).then(|| rest.to_owned())
+        };
+        let is_driver = matches!(self.workload.details, Details::RayJob(..)) && !pod.is_of_ray();
+        let short = pod
+            .metadata
+            .label(RAY_CLUSTER_LABEL)
+            .and_then(without)
+            .or_else(|| without(&self.workload.metadata.name));
+        match (is_driver, short) {
+            (true, Some(short)) => format!("driver-{short}"),
+            (_, short) => short.unwrap_or_else(|| name.to_owned()),
+        }
+    }
+
+    fn named(&self, wanted: &str) -> Result<&Pod, ChoiceError> {
+        let pods = self.pods();
+        let known = || pods.iter().map(|pod| self.label(pod));
+        pods.iter()
+            .find(|pod| pod.name() == wanted)
+            .or_else(|| pods.iter().find(|pod| self.label(pod) == wanted))
+            .ok_or_else(|| ChoiceError::NoPod {
+                workload: self.workload.display_name(),
+                wanted: wanted.to_owned(),
+                known: known().collect(),
+            })
+    }
+
+    fn none_runs(&self, standing: &str) -> ChoiceError {
+        ChoiceError::NoneRuns {
+            workload: self.workload.display_name(),
+            standing: standing.to_owned(),
+        }
+    }
+}
+
+impl Pod {
+    /// Returns its name.
+    pub fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    /// Returns whether it runs and stays.
+    pub fn runs(&self) -> bool {
+        self.status.phase == "Running" && !self.is_terminating()
+    }
+
+    /// Returns whether it is a Ray cluster's head.
+    pub fn is_head(&self) -> bool {
+        self.metadata.label(RAY_NODE_TYPE_LABEL) == Some("head")
+    }
+
+    /// Returns whether it is of a Ray cluster.
+    pub fn is_of_ray(&self) -> bool {
+        self.metadata.label(RAY_CLUSTER_LABEL).is_some()
+    }
+
+    /// Returns its index in an Indexed Job.
+    pub fn index(&self) -> Option<u64> {
+        self.metadata.label(INDEX_LABEL)?.parse().ok()
+    }
+
+    /// Returns the name of the container that is meant.
+    ///
+    /// # Errors
+    /// [`ChoiceError::NoContainer`] if there is none of that name.
+    pub fn container(&self, wanted: Option<&str>) -> Result<&str, ChoiceError> {
+        let spec = &self.spec;
+        let all = spec.containers.iter().chain(&spec.init_containers);
+        let mut names = all.map(|container| container.name.as_str());
+        match wanted {
+            None => names.next(),
+            Some(wanted) => names.clone().find(|name| *name == wanted),
+        }
+        .ok_or_else(|| ChoiceError::NoContainer {
+            pod: self.name().to_owned(),
+            wanted: wanted.unwrap_or_default().to_owned(),
+            known: names.map(str::to_owned).collect(),
+        })
+    }
+
+    /// Returns what a container does.
+    pub fn container_status(&self, name: &str) -> Option<&ContainerStatus> {
+        let status = &self.status;
+        let mut all = status
+            .container_statuses
+            .iter()
+            .chain(&status.init_container_statuses);
+        all.find(|container| container.name == name)
+    }
+
+    /// Returns the UID of the Job that it is of; empty outside of Jobs.
+    fn job(&self) -> &str {
+        let mut owners = self.metadata.owner_references.iter();
+        owners
+            .find(|owner| owner.kind == "Job")
+            .map_or("", |owner| owner.uid.as_str())
+    }
+
+    /// Returns what it is sorted by: heads first, then by index and name.
+    fn place(&self) -> (bool, Option<u64>, String) {
+        (!self.is_head(), self.index(), self.name().to_owned())
+    }
+}
+
+impl ContainerStatus {
+    /// Returns whether it has a log: it runs, or has run.
+    pub fn has_begun(&self) -> bool {
+        let (now, before) = (&self.state, &self.last_state);
+        now.running.is_some() || now.terminated.is_some() || before.terminated.is_some()
+    }
+}
+
+fn newest(pods: Vec<&Pod>) -> Option<&Pod> {
+    pods.into_iter().max_by_key(|pod| {
+        let lives = !pod.is_terminating() && pod.status.phase != "Failed";
+        (lives, pod.metadata.creation_timestamp, pod.name())
+    })
+}
+
+/// Returns the pods of a Job's present attempt: those that did not fail, and
+/// of those that did, the ones that nothing has replaced.
+fn attempt<'a>(spec: &JobSpec, pods: Vec<&'a Pod>) -> Vec<&'a Pod> {
+    let mut by_index: BTreeMap<Option<u64>, Vec<&Pod>> = BTreeMap::new();
+    for pod in pods {
+        by_index.entry(pod.index()).or_default().push(pod);
+    }
+    let mut chosen = Vec::new();
+    for (index, pods) in by_index {
+        let (mut lives, mut failed): (Vec<&Pod>, Vec<&Pod>) = pods
+            .into_iter()
+            .partition(|pod| pod.status.phase != "Failed" && !pod.is_terminating());
+        let wanted = match index {
+            Some(_) => 1,
+            None => usize::try_from(spec.pods()).unwrap_or(1),
+        };
+        failed.sort_by_key(|pod| Reverse((pod.metadata.creation_timestamp, pod.name())));
+        failed.truncate(wanted.saturating_sub(lives.len()));
+        lives.append(&mut failed);
+        chosen.append(&mut lives);
+    }
+    chosen
+}
+
+#[cfg(test)]
+mod tests;
