@@ -22,10 +22,14 @@ const LICENCES: [&str; 8] = [
 
 /// Crates that the binary holds in more than one incompatible version, and
 /// who needs the older one.
-const TWICE: [(&str, &str); 2] = [
+const TWICE: [(&str, &str); 3] = [
     (
         "base64",
         "k8s-openapi 0.29 and tower-http 0.7 are at 0.22, kube 5 and hyper-util at 0.23",
+    ),
+    (
+        "getrandom",
+        "ring 0.17 is at 0.2, the rand 0.10 of tungstenite at 0.4",
     ),
     (
         "syn",

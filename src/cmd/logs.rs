@@ -94,7 +94,7 @@ pub async fn follow(
     let mut all = std::pin::pin!(logs::follow(
         cluster, served, snapshot, choice, options, sender
     ));
-    let mut gone = std::pin::pin!(reader::gone());
+    let mut gone = std::pin::pin!(reader::gone(ui));
     let mut writer = Writer::new(shown, ui);
     loop {
         tokio::select! {

@@ -1,19 +1,18 @@
 //! Whether somebody still reads stdout.
 
+use crate::ui::Ui;
+
 /// Returns when the reader of stdout has gone, such as `head` after its lines:
 /// a command that waits for more to write would not notice. Never returns
 /// where stdout is no pipe.
 #[cfg(unix)]
-pub async fn gone() {
-    use std::os::fd::AsFd as _;
-
+pub async fn gone(ui: Ui) {
     use tokio::io::Interest;
     use tokio::net::unix::pipe::Sender;
 
     // Only its errors are waited for: nothing is written here, so it may block.
     // Files cannot be waited for, and need not be.
-    let stdout = std::io::stdout().as_fd().try_clone_to_owned();
-    if let Ok(pipe) = stdout.and_then(Sender::from_owned_fd_unchecked)
+    if let Ok(pipe) = ui.data_end().and_then(Sender::from_owned_fd_unchecked)
         && pipe.ready(Interest::ERROR).await.is_ok()
     {
         return;
@@ -23,6 +22,6 @@ pub async fn gone() {
 
 /// Never returns: a closed pipe is noticed when something is written.
 #[cfg(not(unix))]
-pub async fn gone() {
+pub async fn gone(_: Ui) {
     std::future::pending().await
 }

@@ -294,6 +294,7 @@ mod tests {
                 "serve",
                 "list",
                 "status",
+                "logs",
                 "wait",
                 "models",
                 "chat",

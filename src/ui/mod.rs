@@ -109,6 +109,16 @@ impl Ui {
         }
     }
 
+    /// Returns stdout, for those who want to know whether anybody reads it.
+    ///
+    /// # Errors
+    /// If it is closed.
+    #[cfg(unix)]
+    pub fn data_end(&self) -> io::Result<std::os::fd::OwnedFd> {
+        use std::os::fd::AsFd as _;
+        io::stdout().as_fd().try_clone_to_owned()
+    }
+
     /// Begins a table on stdout.
     pub fn table(&self, columns: &[Column]) -> Table {
         Table::new(columns, self.data_width(), self.data_color)
