@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::wait;
 use crate::observe::Snapshot;
 use crate::observe::log::Line;
 
@@ -51,22 +52,10 @@ impl LogLines {
     }
 }
 
-/// Returns what a workload waits for that writes nothing.
+/// Returns how a workload fares that writes nothing.
 pub fn waiting(snapshot: &Snapshot) -> String {
-    let standing = snapshot.standing();
-    let mut text = format!(
-        "{} is {}",
-        snapshot.workload.display_name(),
-        standing.status
-    );
-    if let Some(position) = &snapshot.position {
-        text += &format!(", {} of {} in its queue", position.place, position.of);
-    }
-    match standing.reason.as_str() {
-        "" => {}
-        reason => text += &format!(": {reason}"),
-    }
-    text
+    let line = wait::line(snapshot, &snapshot.standing(), &[]);
+    format!("{}: {line}", snapshot.workload.display_name())
 }
 
 #[cfg(test)]

@@ -165,7 +165,7 @@ pub async fn follow(
             }
         }
         tokio::select! {
-            () = pulse.next(longest) => {}
+            _ = pulse.next(longest) => {}
             Some(read) = readers.next(), if !readers.is_empty() => read?,
         }
         let again = again(&shared, served, &workload);
