@@ -99,7 +99,10 @@ impl Snapshot {
                     (chosen, _) => chosen,
                 }
             }
-            Details::Deployment(..) | Details::RayService(..) | Details::Workspace(..) => {
+            Details::Deployment(..)
+            | Details::RayService(..)
+            | Details::Workspace(..)
+            | Details::InferenceSet(..) => {
                 let mut alive = matching.clone();
                 alive.retain(|pod| !pod.is_terminating() && !pod.has_ended());
                 match alive.is_empty() {

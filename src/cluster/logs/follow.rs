@@ -83,7 +83,10 @@ pub fn is_over(snapshot: &Snapshot) -> bool {
     match &snapshot.workload.details {
         Details::Job(..) | Details::RayJob(..) => status.is_final(),
         Details::Workspace(..) => status == Status::Succeeded,
-        Details::CronJob(..) | Details::Deployment(..) | Details::RayService(..) => false,
+        Details::CronJob(..)
+        | Details::Deployment(..)
+        | Details::RayService(..)
+        | Details::InferenceSet(..) => false,
     }
 }
 
