@@ -84,7 +84,7 @@ fn ten_thousand_finished_jobs_cost_their_pages_and_nothing_else() {
         "NAME       KIND          STATUS     QUEUE  POS  GPUS  USER   REASON  AGE"
     );
     assert!(
-        lines[10_000].starts_with("job-09999  Job         Succeeded  team           0  alice"),
+        lines[10_000].starts_with("job-09999  Job           Succeeded  team           0  alice"),
         "{}",
         lines[10_000]
     );

@@ -238,6 +238,7 @@ impl Testbed {
             "PersistentVolume" => ("v1", "persistentvolumes"),
             "EndpointSlice" => ("discovery.k8s.io/v1", "endpointslices"),
             "Workspace" => ("kaito.sh/v1beta1", "workspaces"),
+            "InferenceSet" => ("kaito.sh/v1beta1", "inferencesets"),
             "CustomResourceDefinition" => ("apiextensions.k8s.io/v1", "customresourcedefinitions"),
             "LocalQueue" => ("kueue.x-k8s.io/v1beta2", "localqueues"),
             "Cohort" => ("kueue.x-k8s.io/v1beta2", "cohorts"),
@@ -308,6 +309,15 @@ impl Testbed {
         let api = self.api(kind, Self::namespaced(kind));
         self.runtime
             .block_on(api.patch(name, &PatchParams::default(), &Patch::Merge(patch)))
+            .unwrap();
+    }
+
+    /// Merges `status` into the one of an object, as its controller does.
+    pub fn merge_status(&self, kind: &str, name: &str, status: &Value) {
+        let patch = Patch::Merge(json!({"status": status}));
+        let api = self.api(kind, Self::namespaced(kind));
+        self.runtime
+            .block_on(api.patch_status(name, &PatchParams::default(), &patch))
             .unwrap();
     }
 
