@@ -3,6 +3,7 @@
 
 mod chat;
 mod connection;
+mod delete;
 mod list;
 mod logs;
 mod models;
@@ -16,6 +17,7 @@ mod workload;
 
 pub use chat::{ChatArgs, EndpointArgs};
 pub use connection::ConnectionArgs;
+pub use delete::DeleteArgs;
 pub use list::{ListArgs, ListFormat};
 pub use logs::LogsArgs;
 pub use models::{ModelsArgs, ModelsFormat};
@@ -72,6 +74,8 @@ pub enum Command {
     Logs(Box<LogsArgs>),
     /// Wait until a workload runs, is ready or has ended
     Wait(Box<WaitArgs>),
+    /// Delete workloads, and what kaiwo made for them
+    Delete(Box<DeleteArgs>),
     /// List the models that KAITO serves, and what each needs
     Models(ModelsArgs),
     /// Ask a model that is served

@@ -8,6 +8,7 @@ mod companion;
 pub mod company;
 pub mod connection;
 pub mod credentials;
+pub mod deletion;
 pub mod discovery;
 pub mod endpoint;
 pub mod error;

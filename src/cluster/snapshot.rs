@@ -155,7 +155,10 @@ pub async fn pod_events(
 }
 
 /// Reads the Jobs of a CronJob.
-async fn jobs(cluster: &Cluster, workload: &Workload) -> Result<Vec<Metadata>, ClusterError> {
+pub(super) async fn jobs(
+    cluster: &Cluster,
+    workload: &Workload,
+) -> Result<Vec<Metadata>, ClusterError> {
     let Details::CronJob(..) = &workload.details else {
         return Ok(Vec::new());
     };

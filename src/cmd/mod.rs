@@ -5,6 +5,7 @@ mod chat;
 mod command_line;
 mod completion;
 mod config;
+mod delete;
 mod endpoint;
 mod help;
 mod kaito;
@@ -52,6 +53,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
         Command::Serve(args) => serve::run(&args, ui, &mut output).map(done),
         Command::List(args) => list::run(&args, ui, &mut output).map(done),
         Command::Status(args) => status::run(&args, ui),
+        Command::Delete(args) => delete::run(&args, ui, output),
         Command::Logs(args) => logs::run(&args, ui).map(done),
         Command::Wait(args) => wait::run(&args, ui, output).map(done),
         Command::Models(args) => models::run(&args, ui, output).map(done),

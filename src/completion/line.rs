@@ -296,6 +296,7 @@ mod tests {
                 "status",
                 "logs",
                 "wait",
+                "delete",
                 "models",
                 "chat",
                 "endpoint",

@@ -1,6 +1,7 @@
 //! The only room that writes to stdout and stderr. stdout carries data and
 //! nothing else; everything a person reads goes to stderr.
 
+pub mod deletion;
 pub mod list;
 pub mod live;
 pub mod log;
@@ -171,6 +172,20 @@ impl Ui {
     /// Returns whether a terminal shows what is written to stderr.
     pub fn is_watched(&self) -> bool {
         self.terminal
+    }
+
+    /// Returns whether somebody can be asked.
+    pub fn can_ask(&self) -> bool {
+        self.terminal && io::stdin().is_terminal()
+    }
+
+    /// Asks on the terminal, and returns whether the answer is yes. Everything
+    /// else is no.
+    pub fn ask(&self, question: impl Display) -> bool {
+        write_stderr(&format!("{question} [y/N] "));
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
     }
 
     /// Returns what passes on the words of a program that kaiwo runs: to

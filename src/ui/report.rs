@@ -190,7 +190,7 @@ impl Submission<'_> {
         vec![
             format!("{workload} {verb}{made}"),
             format!("  follow it: kubectl -n {namespace} get {workload} --watch"),
-            format!("  remove it: kubectl -n {namespace} delete {workload}"),
+            format!("  remove it: kaiwo delete {workload} -n {namespace}"),
         ]
     }
 
@@ -294,7 +294,7 @@ struct Gpus<'a> {
 }
 
 /// An error for programs (`-o json`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorReport {
     api_version: &'static str,

@@ -11,6 +11,7 @@ fn help_of_every_command() {
         ("serve", &["serve", "--help"]),
         ("list", &["list", "--help"]),
         ("wait", &["wait", "--help"]),
+        ("delete", &["delete", "--help"]),
         ("logs", &["logs", "--help"]),
         ("models", &["models", "--help"]),
         ("exit_codes", &["help", "exit-codes"]),

@@ -364,7 +364,7 @@ fn fields(value: &Value, place: &str, found: &mut BTreeMap<String, BTreeSet<Stri
             .or_default()
             .insert(kind.to_owned());
         match place.as_str() {
-            "objects" | "settings[].value" | "context" => {}
+            "objects" | "settings[].value" | "context" | "workloads[].error" => {}
             _ => fields(value, &format!("{place}."), found),
         }
         if place != "objects" {

@@ -3,6 +3,7 @@
 
 mod chat;
 mod completion;
+mod delete;
 pub mod json;
 mod kaito;
 mod list;

@@ -1,0 +1,331 @@
+//! `kaiwo delete`.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
+
+use crate::cli::DeleteArgs;
+use crate::cluster::ClusterError;
+use crate::cluster::deletion::{self, Doomed};
+use crate::cluster::lookup::{self, Found, LookupError};
+use crate::error::{CommandError, ErrorClass};
+use crate::settings::OutputFormat;
+use crate::ui::Ui;
+use crate::ui::deletion::{Item, Outcome, lines, report};
+
+use super::help::cannot_write;
+use super::target::{self, Place};
+use super::{block_on, command_line};
+
+/// Longest wait for what was deleted to be gone, unless another is given.
+const GONE: Duration = Duration::from_secs(120);
+/// Pause between two looks at what is going.
+const POLL: Duration = Duration::from_millis(500);
+/// Requests at once.
+const AT_ONCE: usize = 8;
+
+/// Deletes workloads. Returns the exit code: of several that fail, the worst.
+pub fn run(args: &DeleteArgs, ui: Ui, output: Option<OutputFormat>) -> Result<u8, CommandError> {
+    let asks = !args.yes && !args.dry_run;
+    if asks && !ui.can_ask() {
+        return Err(CommandError::new(
+            ErrorClass::Usage,
+            "deleting asks first, and nobody is there to answer",
+        )
+        .hint("say yes beforehand: -y")
+        .hint("see what would be deleted: --dry-run"));
+    }
+    let namespace = target::namespace(args.namespace.as_deref())?;
+    let result = block_on(async {
+        let place = Place::reach(&args.connection, namespace, ui).await?;
+        let mut run = Run {
+            args,
+            ui,
+            place,
+            output,
+            items: Vec::new(),
+            code: 0,
+        };
+        let doomed = run.doomed().await?;
+        if asks && !doomed.is_empty() && !run.agreed(&doomed) {
+            ui.status("nothing was deleted");
+            return Ok(ErrorClass::Refused.exit_code());
+        }
+        run.delete(doomed).await?;
+        run.print()?;
+        Ok(run.code)
+    });
+    target::connected(result, &args.connection)
+}
+
+struct Run<'a> {
+    args: &'a DeleteArgs,
+    ui: Ui,
+    place: Place,
+    output: Option<OutputFormat>,
+    items: Vec<Item>,
+    code: u8,
+}
+
+impl Run<'_> {
+    /// Finds what is to go.
+    async fn doomed(&mut self) -> Result<Vec<Doomed>, CommandError> {
+        let Place {
+            cluster,
+            served,
+            namespace,
+        } = &self.place;
+        let mut found: Vec<Found> = Vec::new();
+        let mut failures = Vec::new();
+        if self.args.workload.is_empty() {
+            let selector = self.args.selector.as_deref().unwrap_or_default();
+            let (selected, hidden) =
+                deletion::selected(cluster, served, namespace, selector).await?;
+            for kind in hidden {
+                let kind = kind.name();
+                self.ui
+                    .warn(format!("you may not list any {kind}, so none is deleted"));
+            }
+            if selected.is_empty() {
+                let words = format!("kaiwo has nothing to delete in namespace {namespace}");
+                self.ui.status(words);
+            }
+            found = selected;
+        }
+        let wanted = &self.args.workload;
+        let lookups = wanted.iter().map(async |wanted| {
+            let found = lookup::find(cluster, served, namespace, wanted).await;
+            (wanted, found)
+        });
+        for (wanted, answer) in join_all(lookups).await {
+            match answer {
+                Ok(one) if self.args.force || deletion::is_kaiwos(&one) => {
+                    let uid = &one.workload.metadata.uid;
+                    if !found
+                        .iter()
+                        .any(|other| other.workload.metadata.uid == *uid)
+                    {
+                        found.push(one);
+                    }
+                }
+                Ok(one) => {
+                    let name = one.workload.display_name();
+                    let message = format!("{name} was not made by kaiwo");
+                    let error = CommandError::new(ErrorClass::Refused, message)
+                        .hint("delete it all the same: --force")
+                        .about(&name);
+                    failures.push(Item::failed(name, &error));
+                    self.code = self.code.max(self.complain(error));
+                }
+                Err(LookupError::NotFound { .. } | LookupError::NotServed { .. })
+                    if self.args.ignore_not_found =>
+                {
+                    self.ui.status(format!("{wanted} is not there"));
+                    failures.push(Item {
+                        outcome: Outcome::NotFound,
+                        object: wanted.to_string(),
+                        with: Vec::new(),
+                        kept: Vec::new(),
+                        error: None,
+                    });
+                }
+                Err(error) => {
+                    let is_missing = matches!(
+                        error,
+                        LookupError::NotFound { .. } | LookupError::NotServed { .. }
+                    );
+                    let error = CommandError::from(error);
+                    let mut item = Item::failed(wanted.to_string(), &error);
+                    if is_missing {
+                        item.outcome = Outcome::NotFound;
+                    }
+                    failures.push(item);
+                    self.code = self.code.max(self.complain(error));
+                }
+            }
+        }
+        self.items = failures;
+        Ok(deletion::with_companions(cluster, found).await?)
+    }
+
+    /// Tells what went wrong with one of several, and returns its exit code.
+    fn complain(&self, mut error: CommandError) -> u8 {
+        for hint in &mut error.hints {
+            *hint = command_line::with_connection(hint, &self.args.connection);
+        }
+        self.ui.error(&error);
+        error.exit_code()
+    }
+
+    /// Shows what is to go, and asks.
+    fn agreed(&self, doomed: &[Doomed]) -> bool {
+        self.show(doomed);
+        let what = match doomed.len() {
+            1 => "it".to_owned(),
+            count => format!("these {count} workloads"),
+        };
+        self.ui.ask(format!("delete {what}?"))
+    }
+
+    fn show(&self, doomed: &[Doomed]) {
+        self.ui.status(format!(
+            "→ context {}, namespace {}",
+            self.place.cluster.context(),
+            self.place.namespace
+        ));
+        for one in doomed {
+            let claims = one.has_scratch_claims;
+            for line in lines(&one.workload, &with(one), &one.kept, claims) {
+                self.ui.status(line);
+            }
+        }
+    }
+
+    /// Deletes, and waits until all is gone.
+    async fn delete(&mut self, doomed: Vec<Doomed>) -> Result<(), CommandError> {
+        if self.args.dry_run {
+            if !doomed.is_empty() {
+                self.show(&doomed);
+                self.ui.status("  nothing is deleted (dry run)");
+            }
+            let items = doomed.iter().map(|one| item(one, Outcome::DryRun));
+            self.items.extend(items);
+            return self.names(&doomed);
+        }
+        let cluster = &self.place.cluster;
+        let results: Vec<_> = stream::iter(doomed)
+            .map(async |one| {
+                let result = deletion::delete(cluster, &one).await;
+                (one, result)
+            })
+            .buffered(AT_ONCE)
+            .collect()
+            .await;
+        let mut going = Vec::new();
+        for (one, result) in results {
+            match result {
+                Ok(()) => going.push(one),
+                Err(error) => {
+                    let name = one.workload.display_name();
+                    let class = CommandError::from(error);
+                    let mut error = CommandError {
+                        error: class.error.context(format!("cannot delete {name}")),
+                        ..class
+                    };
+                    error.object = Some(name.clone());
+                    self.items.push(Item::failed(name, &error));
+                    self.code = self.code.max(self.complain(error));
+                }
+            }
+        }
+        self.names(&going)?;
+        self.wait(going).await
+    }
+
+    async fn wait(&mut self, going: Vec<Doomed>) -> Result<(), CommandError> {
+        let limit = match &self.args.timeout {
+            Some(limit) => Duration::from_secs(limit.0.try_into().unwrap_or_default()),
+            None => GONE,
+        };
+        let deadline = Instant::now() + limit;
+        for one in going {
+            let name = one.workload.display_name();
+            if self.args.no_wait {
+                self.ui.status(format!("{name} is being deleted"));
+                self.items.push(item(&one, Outcome::Deleting));
+                continue;
+            }
+            let progress = self.ui.progress("deleting");
+            progress.say(format!("deleting {name}"));
+            let left = self.left(&one, deadline).await;
+            drop(progress);
+            match left {
+                Ok(None) => {
+                    self.ui.status(format!("{name} deleted"));
+                    self.items.push(item(&one, Outcome::Deleted));
+                }
+                stuck => {
+                    let namespace = &self.place.namespace;
+                    let error = match stuck {
+                        Err(error) => CommandError::from(error),
+                        Ok(left) => {
+                            let left = left.unwrap_or_else(|| name.clone());
+                            let limit = limit.as_secs();
+                            CommandError::new(
+                                ErrorClass::TimedOut,
+                                format!("{left} is still being deleted after {limit} s"),
+                            )
+                            .hint(format!(
+                                "see what holds it: kubectl -n {namespace} get {left} -o yaml"
+                            ))
+                            .about(left)
+                        }
+                    };
+                    let mut item = item(&one, Outcome::Deleting);
+                    item.error = Item::failed(name, &error).error;
+                    self.items.push(item);
+                    self.code = self.code.max(self.complain(error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a workload is gone, or the deadline has passed; returns what
+    /// is left then. A cluster that does not answer in between is asked again.
+    async fn left(&self, one: &Doomed, deadline: Instant) -> Result<Option<String>, ClusterError> {
+        let Place {
+            cluster, served, ..
+        } = &self.place;
+        loop {
+            match deletion::left(cluster, served, one).await {
+                Ok(None) => return Ok(None),
+                left if Instant::now() >= deadline => return left,
+                _ => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+
+    /// Writes the names of what goes (`-o name`).
+    fn names(&self, doomed: &[Doomed]) -> Result<(), CommandError> {
+        if self.output != Some(OutputFormat::Name) {
+            return Ok(());
+        }
+        let names = doomed.iter().map(|one| one.qualified_name() + "\n");
+        self.ui
+            .data(&names.collect::<String>())
+            .map_err(cannot_write)
+    }
+
+    /// Writes the report for programs.
+    fn print(&self) -> Result<(), CommandError> {
+        if self.output != Some(OutputFormat::Json) {
+            return Ok(());
+        }
+        let Place {
+            cluster, namespace, ..
+        } = &self.place;
+        let report = report(cluster.context(), namespace, &self.items);
+        self.ui.data(&report).map_err(cannot_write)
+    }
+}
+
+fn item(doomed: &Doomed, outcome: Outcome) -> Item {
+    Item {
+        outcome,
+        object: doomed.workload.display_name(),
+        with: with(doomed),
+        kept: doomed.kept.clone(),
+        error: None,
+    }
+}
+
+/// Returns `kind/name` of what goes with a workload.
+fn with(doomed: &Doomed) -> Vec<String> {
+    let names = doomed.with.iter().map(|companion| {
+        let kind = companion.resource.kind.to_lowercase();
+        format!("{kind}/{}", companion.name)
+    });
+    names.collect()
+}

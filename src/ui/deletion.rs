@@ -1,0 +1,118 @@
+//! What is told about deletions.
+
+use serde::Serialize;
+
+use super::report::{API_VERSION, ErrorReport, json};
+use crate::error::CommandError;
+use crate::observe::{Workload, status};
+
+/// A workload that is to go, as it is told.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// `kind/name`, or what was asked for.
+    pub object: String,
+    /// `kind/name` of what goes with it.
+    pub with: Vec<String>,
+    /// `kind/name` of what was made for it and stays.
+    pub kept: Vec<String>,
+    /// Why it is not gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorReport>,
+}
+
+/// What became of a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// It and its pods are gone.
+    Deleted,
+    /// It is being deleted.
+    Deleting,
+    /// It was not there.
+    NotFound,
+    /// It would have been deleted: a dry run.
+    DryRun,
+    /// It could not be deleted.
+    Failed,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeleteReport<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    context: &'a str,
+    namespace: &'a str,
+    workloads: &'a [Item],
+}
+
+/// Returns the report for programs (`-o json`).
+pub fn report(context: &str, namespace: &str, workloads: &[Item]) -> String {
+    json(&DeleteReport {
+        api_version: API_VERSION,
+        kind: "DeleteReport",
+        context,
+        namespace,
+        workloads,
+    })
+}
+
+impl Item {
+    /// Reports what could not be deleted.
+    pub fn failed(object: String, error: &CommandError) -> Self {
+        Self {
+            outcome: Outcome::Failed,
+            object,
+            with: Vec::new(),
+            kept: Vec::new(),
+            error: Some(ErrorReport::new(error)),
+        }
+    }
+}
+
+/// Returns the lines that say what is about to go: the workload and how it
+/// stands, then what goes with it and what stays.
+pub fn lines(
+    workload: &Workload,
+    with: &[String],
+    kept: &[String],
+    has_scratch_claims: bool,
+) -> Vec<String> {
+    let standing = status::standing(workload, &[], &[]);
+    let mut about = vec![standing.status.name().to_owned()];
+    match workload.gpus() {
+        Some(1) => about.push("1 GPU".to_owned()),
+        Some(gpus) if gpus > 0 => about.push(format!("{gpus} GPUs")),
+        _ => {}
+    }
+    about.extend(workload.user().map(|user| format!("of {user}")));
+    let mut lines = vec![format!(
+        "  {}: {}",
+        workload.display_name(),
+        about.join(", ")
+    )];
+    let uploads = with
+        .iter()
+        .filter(|name| name.starts_with("configmap/"))
+        .count();
+    let others = with.iter().filter(|name| !name.starts_with("configmap/"));
+    let mut parts: Vec<String> = others.cloned().collect();
+    parts.extend(match uploads {
+        0 => None,
+        1 => Some("1 upload".to_owned()),
+        count => Some(format!("{count} uploads")),
+    });
+    if has_scratch_claims {
+        parts.push("the claims of its /scratch and what is in them".to_owned());
+    }
+    if !parts.is_empty() {
+        lines.push(format!("    with {}", parts.join(", ")));
+    }
+    if !kept.is_empty() {
+        lines.push(format!("    without {}", kept.join(", ")));
+    }
+    lines
+}
