@@ -254,10 +254,10 @@ pub async fn left(
     for labels in pod_labels(workload, &[]) {
         let selector = labels.selector();
         let listed = cluster.list::<Pod>(&resource, &metadata.namespace, &selector);
-        if let Readable::Known(pods) = readable(listed.await)? {
-            if let Some(pod) = pods.iter().find(|pod| is_own(workload, pod)) {
-                return Ok(Some(format!("pod/{}", pod.metadata.name)));
-            }
+        if let Readable::Known(pods) = readable(listed.await)?
+            && let Some(pod) = pods.iter().find(|pod| is_own(workload, pod))
+        {
+            return Ok(Some(format!("pod/{}", pod.metadata.name)));
         }
     }
     Ok(None)
