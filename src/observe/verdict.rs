@@ -337,7 +337,10 @@ fn impasses(snapshot: &Snapshot, standing: &Standing, events: &[Event]) -> Vec<(
         }
     }
     // KAITO makes nodes for its pods, in its own time.
-    let nodes_are_made = workload.kind == WorkloadKind::Workspace;
+    let nodes_are_made = matches!(
+        workload.kind,
+        WorkloadKind::Workspace | WorkloadKind::InferenceSet
+    );
     let pods = snapshot.pods().iter();
     let of_pods = pods
         .filter(|pod| !pod.is_terminating() && !pod.has_ended())
