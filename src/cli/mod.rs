@@ -13,6 +13,7 @@ mod status;
 mod submit;
 mod template;
 mod wait;
+mod why;
 mod workload;
 
 pub use chat::{ChatArgs, EndpointArgs};
@@ -27,6 +28,7 @@ pub use status::StatusArgs;
 pub use submit::SubmitArgs;
 pub use template::{ContextCommand, EjectArgs, TemplateCommand, TemplateKindArgs};
 pub use wait::WaitArgs;
+pub use why::WhyArgs;
 pub use workload::WorkloadArgs;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -70,6 +72,8 @@ pub enum Command {
     List(Box<ListArgs>),
     /// Show one workload in full
     Status(Box<StatusArgs>),
+    /// Say why a workload does not run, or why it failed
+    Why(Box<WhyArgs>),
     /// Show what a workload writes, or follow it
     Logs(Box<LogsArgs>),
     /// Wait until a workload runs, is ready or has ended

@@ -131,6 +131,53 @@ pub async fn complete(
     Ok(())
 }
 
+/// Reads the queues around a workload of `namespace`; the priority classes and
+/// the nodes, too, if they are asked for. Nothing is an error that may just not
+/// be read.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked.
+pub async fn around(
+    cluster: &Cluster,
+    served: &Served,
+    namespace: &str,
+    with_classes: bool,
+    with_nodes: bool,
+) -> Result<ClusterFacts, ClusterError> {
+    let (found, queues) = tokio::join!(find_namespace(cluster, namespace), async {
+        match &served.kueue {
+            Some(version) => Queues::read(cluster, version, namespace, with_classes).await,
+            None => Ok(Queues::none()),
+        }
+    });
+    let queues = queues?;
+    let mut facts = ClusterFacts {
+        ray: served.ray,
+        kaito: served.kaito.map(str::to_owned),
+        kaito_facts: KaitoFacts::default(),
+        kueue: served.kueue.clone(),
+        namespace: found?,
+        local_queues: queues.local,
+        cluster_queues: queues.cluster,
+        flavors: queues.flavors,
+        priority_classes: queues.priority_classes,
+        nodes: None,
+        cohorts: None,
+        admission_checks: None,
+        pods: None,
+        claims: None,
+        running: None,
+    };
+    let needs = Needs {
+        nodes: with_nodes,
+        cohorts: served.kueue.is_some(),
+        admission_checks: false,
+        pods: false,
+    };
+    complete(cluster, &mut facts, needs).await?;
+    Ok(facts)
+}
+
 async fn list_if<T: DeserializeOwned + Send + 'static>(
     needed: bool,
     cluster: &Cluster,

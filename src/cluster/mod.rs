@@ -33,6 +33,7 @@ pub mod snapshot;
 pub mod submission;
 mod tls;
 pub mod update;
+pub mod why;
 
 pub use connection::{Cluster, Target};
 pub use error::ClusterError;

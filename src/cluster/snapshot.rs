@@ -248,6 +248,20 @@ pub async fn pending(
     Some(summary.items)
 }
 
+/// Reads who waits for a ClusterQueue, first come first; nothing where that
+/// may not be read.
+pub async fn pending_in_cluster_queue(
+    cluster: &Cluster,
+    served: &Served,
+    cluster_queue: &str,
+) -> Option<Vec<PendingWorkload>> {
+    let version = served.visibility.as_deref()?;
+    let path =
+        format!("/apis/{version}/clusterqueues/{cluster_queue}/pendingworkloads?limit=10000");
+    let summary: PendingSummary = cluster.get(&path).await.ok()?;
+    Some(summary.items)
+}
+
 async fn position(cluster: &Cluster, served: &Served, queued: &QueuedWorkload) -> Option<Position> {
     let metadata = &queued.metadata;
     let queue = &queued.spec.queue_name;

@@ -23,6 +23,7 @@ mod target;
 mod template;
 mod usage;
 mod wait;
+mod why;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
         Command::Serve(args) => serve::run(&args, ui, &mut output).map(done),
         Command::List(args) => list::run(&args, ui, &mut output).map(done),
         Command::Status(args) => status::run(&args, ui),
+        Command::Why(args) => why::run(&args, ui, output),
         Command::Delete(args) => delete::run(&args, ui, output),
         Command::Logs(args) => logs::run(&args, ui).map(done),
         Command::Wait(args) => wait::run(&args, ui, output).map(done),

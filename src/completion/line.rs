@@ -294,6 +294,7 @@ mod tests {
                 "serve",
                 "list",
                 "status",
+                "why",
                 "logs",
                 "wait",
                 "delete",

@@ -18,6 +18,7 @@ pub mod reference;
 pub mod snapshot;
 pub mod status;
 pub mod verdict;
+pub mod why;
 
 pub use listed::Listed;
 pub use object::{Condition, Metadata, Workload};

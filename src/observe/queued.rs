@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
 use super::object::{Condition, Metadata, condition, holds};
@@ -133,10 +134,12 @@ pub struct AdmissionCheckState {
 
 /// What happens after an eviction.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct RequeueState {
     /// How often it was put back.
     pub count: i64,
+    /// Not before.
+    pub requeue_at: Option<Timestamp>,
 }
 
 /// Where a Workload is on its way through Kueue.

@@ -146,7 +146,7 @@ pub fn standing(workload: &Workload, queued: &[QueuedWorkload], pods: &[Pod]) ->
 
 /// What is suspended waits for Kueue, or for whoever suspended it.
 fn suspended(workload: &Workload, queued: &[QueuedWorkload]) -> Standing {
-    let Some(queued) = queued.iter().min_by_key(|queued| rank(queued.state())) else {
+    let Some(queued) = farthest(queued) else {
         return match workload.queue() {
             Some(_) => Standing::new(Status::Pending, ""),
             None => Standing::new(Status::Suspended, "`suspend` is set, and it is in no queue"),
@@ -162,8 +162,12 @@ fn suspended(workload: &Workload, queued: &[QueuedWorkload]) -> Standing {
     }
 }
 
-/// Of several pods that are queued each by itself, the one that has farthest
-/// to go tells how the whole stands.
+/// Returns the one of several that has farthest to go: where pods are queued
+/// each by itself, it tells how the whole stands.
+pub fn farthest(queued: &[QueuedWorkload]) -> Option<&QueuedWorkload> {
+    queued.iter().min_by_key(|queued| rank(queued.state()))
+}
+
 fn rank(state: QueueState) -> u8 {
     match state {
         QueueState::Inactive => 0,

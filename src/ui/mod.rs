@@ -11,6 +11,7 @@ pub mod report;
 pub mod span;
 pub mod table;
 pub mod wait;
+pub mod why;
 
 pub use progress::{Progress, Waiting, lend};
 

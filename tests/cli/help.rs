@@ -9,6 +9,7 @@ fn help_of_every_command() {
         ("kaiwo", &["--help"][..]),
         ("submit", &["submit", "--help"]),
         ("serve", &["serve", "--help"]),
+        ("why", &["why", "--help"]),
         ("list", &["list", "--help"]),
         ("wait", &["wait", "--help"]),
         ("delete", &["delete", "--help"]),

@@ -14,3 +14,4 @@ mod refusals;
 mod schema;
 mod serve;
 mod templates;
+mod why;

@@ -1,0 +1,189 @@
+//! What is wrong with a queue.
+
+use super::super::queued::QueuedWorkload;
+use super::contest::cluster_queue;
+use super::message::Obstacle;
+use super::{Cause, Evidence, Finding, Who};
+use crate::plan::facts::StopPolicy;
+
+/// Says what is wrong with the queue now, as far as its objects tell.
+pub(super) fn broken_queue(evidence: &Evidence, own: &QueuedWorkload) -> Option<Finding> {
+    let name = &own.spec.queue_name;
+    let namespace = evidence.namespace();
+    let locals = evidence.fact(|facts| Some(&facts.local_queues))?;
+    let Some(local) = locals.iter().find(|local| local.metadata.name == *name) else {
+        return Some(local_queue_missing(evidence, name));
+    };
+    if local.spec.stop_policy != StopPolicy::None {
+        return Some(stopped(
+            &format!("LocalQueue {name}"),
+            format!(
+                "kubectl -n {namespace} patch localqueues {name} --type merge -p '{{\"spec\":{{\"stopPolicy\":\"None\"}}}}'"
+            ),
+        ));
+    }
+    let target = &local.spec.cluster_queue;
+    if let Some(queues) = evidence.fact(|facts| Some(&facts.cluster_queues)) {
+        let Some(queue) = queues.iter().find(|queue| queue.metadata.name == *target) else {
+            return Some(cluster_queue_missing(name, target));
+        };
+        if queue.spec.stop_policy != StopPolicy::None {
+            return Some(stopped(
+                &format!("ClusterQueue {target}"),
+                format!(
+                    "kubectl patch clusterqueues {target} --type merge -p '{{\"spec\":{{\"stopPolicy\":\"None\"}}}}'"
+                ),
+            ));
+        }
+        let inactive = queue
+            .status
+            .conditions
+            .iter()
+            .find(|condition| condition.kind == "Active" && condition.status == "False");
+        return inactive.map(|inactive| cluster_queue_inactive(target, &inactive.message));
+    }
+    // Of the ClusterQueue, the LocalQueue tells this much.
+    let inactive = local
+        .status
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == "Active" && condition.status == "False")?;
+    Some(match inactive.reason.as_str() {
+        "ClusterQueueDoesNotExist" => cluster_queue_missing(name, target),
+        "Stopped" => stopped(&format!("LocalQueue {name}"), String::new()),
+        _ => cluster_queue_inactive(target, ""),
+    })
+}
+
+/// Says what Kueue says of the queue.
+pub(super) fn told_of_queue(
+    evidence: &Evidence,
+    own: &QueuedWorkload,
+    obstacle: &Obstacle,
+) -> Option<Finding> {
+    let queue = &own.spec.queue_name;
+    // Where the queues could be read, they are well by now.
+    let are_well =
+        evidence
+            .fact(|facts| Some(&facts.local_queues))
+            .is_some_and(|locals| {
+                locals.iter().any(|local| {
+                    local.metadata.name == *queue
+                        && local.status.conditions.iter().any(|condition| {
+                            condition.kind == "Active" && condition.status == "True"
+                        })
+                })
+            });
+    Some(match obstacle {
+        Obstacle::NamespaceNotSelected => namespace_not_selected(evidence, own),
+        _ if are_well => return None,
+        Obstacle::LocalQueueMissing(_) => local_queue_missing(evidence, queue),
+        Obstacle::LocalQueueStopped(_) => stopped(&format!("LocalQueue {queue}"), String::new()),
+        Obstacle::ClusterQueueMissing(name) => cluster_queue_missing(queue, name),
+        Obstacle::ClusterQueueInactive(name) => cluster_queue_inactive(name, ""),
+        _ => return None,
+    })
+}
+
+fn local_queue_missing(evidence: &Evidence, name: &str) -> Finding {
+    let namespace = evidence.namespace();
+    let others: Vec<&str> = evidence
+        .fact(|facts| Some(&facts.local_queues))
+        .into_iter()
+        .flatten()
+        .map(|local| local.metadata.name.as_str())
+        .collect();
+    let others = match others.is_empty() {
+        true => "the namespace has no LocalQueue at all".to_owned(),
+        false => format!("the namespace has: {}", others.join(", ")),
+    };
+    Finding::new(
+        Cause::LocalQueueMissing,
+        format!("there is no LocalQueue {name} in namespace {namespace}"),
+    )
+    .shows(others)
+    .you("submit it again with --replace and -q QUEUE")
+    .admin(format!(
+        "makes LocalQueue {name}; then it is queued by itself"
+    ))
+}
+
+fn cluster_queue_missing(local: &str, target: &str) -> Finding {
+    Finding::new(
+        Cause::ClusterQueueMissing,
+        format!("LocalQueue {local} points at ClusterQueue {target}, which does not exist"),
+    )
+    .admin(format!(
+        "makes ClusterQueue {target}, or lets LocalQueue {local} point at another"
+    ))
+    .you("submit it again with --replace and another -q QUEUE")
+}
+
+fn stopped(queue: &str, command: String) -> Finding {
+    Finding::new(
+        Cause::QueueStopped,
+        format!("{queue} is stopped and admits nothing"),
+    )
+    .remedy(
+        Who::Admin,
+        "opens it again; then it is admitted by itself",
+        Some(command).filter(|command| !command.is_empty()),
+    )
+    .you("submit it again with --replace and another -q QUEUE")
+}
+
+fn cluster_queue_inactive(name: &str, why: &str) -> Finding {
+    let name = match name {
+        "" => "its ClusterQueue".to_owned(),
+        name => format!("ClusterQueue {name}"),
+    };
+    let command = name
+        .strip_prefix("ClusterQueue ")
+        .map(|name| format!("kubectl get clusterqueues {name} -o yaml"));
+    Finding::new(
+        Cause::ClusterQueueInactive,
+        format!("{name} is not active and admits nothing"),
+    )
+    .shows(match why {
+        "" => "it is stopped, or a flavor or check that it names is missing",
+        why => why,
+    })
+    .remedy(
+        Who::Admin,
+        "mends it; then it is admitted by itself",
+        command,
+    )
+    .you("submit it again with --replace and another -q QUEUE")
+}
+
+fn namespace_not_selected(evidence: &Evidence, own: &QueuedWorkload) -> Finding {
+    let namespace = evidence.namespace();
+    let queue = cluster_queue(evidence, own);
+    let name = queue.map_or("the ClusterQueue".to_owned(), |queue| {
+        format!("ClusterQueue {}", queue.metadata.name)
+    });
+    let labels: Vec<String> = queue
+        .and_then(|queue| queue.spec.namespace_selector.as_ref())
+        .into_iter()
+        .flat_map(|selector| &selector.match_labels)
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    let finding = Finding::new(
+        Cause::NamespaceNotSelected,
+        format!("{name} does not take workloads of namespace {namespace}"),
+    );
+    match labels.is_empty() {
+        true => finding.admin("lets its namespaceSelector select the namespace"),
+        false => finding
+            .shows(format!("it takes namespaces with {}", labels.join(", ")))
+            .remedy(
+                Who::Admin,
+                "labels the namespace",
+                Some(format!(
+                    "kubectl label namespace {namespace} {}",
+                    labels.join(" ")
+                )),
+            ),
+    }
+    .you("submit to another namespace with -n")
+}

@@ -1,0 +1,139 @@
+//! Why an image cannot be pulled, from the words of the kubelet, the container
+//! runtime and the registry.
+
+use super::super::pod::Trouble;
+use super::{Cause, Evidence, Finding};
+
+/// Words of containerd (v2), CRI-O and registries, lower case.
+const DENIED: [&str; 9] = [
+    "401 unauthorized",
+    "403 forbidden",
+    "unauthorized",
+    "failed to authorize",
+    "authorization failed",
+    "authentication required",
+    "no basic auth credentials",
+    "access denied",
+    "access to the resource is denied",
+];
+const NOT_FOUND: [&str; 6] = [
+    "not found",
+    "manifest unknown",
+    "name unknown",
+    "no such image",
+    "404",
+    "does not exist",
+];
+const UNREACHABLE: [&str; 8] = [
+    "no such host",
+    "dial tcp",
+    "i/o timeout",
+    "connection refused",
+    "tls",
+    "x509",
+    "deadline exceeded",
+    "503",
+];
+const TOO_MANY: [&str; 3] = ["toomanyrequests", "too many requests", "429"];
+
+/// Returns the name of the image in a message: kubelets quote it.
+fn quoted(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("image \"")?;
+    rest.split('"').next()
+}
+
+/// Says why the image of a container cannot be had.
+pub(super) fn finding(evidence: &Evidence, trouble: &Trouble, image: &str) -> Finding {
+    let image = match image {
+        "" => quoted(&trouble.message).unwrap_or("its image"),
+        image => image,
+    };
+    // While it backs off, older kubelets say why in an event only.
+    let pod = evidence
+        .snapshot
+        .pods()
+        .iter()
+        .find(|pod| pod.metadata.name == trouble.pod);
+    let told = pod
+        .into_iter()
+        .flat_map(|pod| evidence.events_about(&pod.metadata.uid))
+        .find(|event| event.reason == "Failed" && event.message.contains("pull image"))
+        .map_or("", |event| event.message.as_str());
+    let says_why = trouble.message.matches(": ").count() > 0;
+    let words = match says_why {
+        true => trouble.message.as_str(),
+        false if !told.is_empty() => told,
+        false => trouble.message.as_str(),
+    };
+    // Its own name must not be taken for the reason.
+    let lower = words.replace(image, "").to_lowercase();
+    let any = |known: &[&str]| known.iter().any(|known| lower.contains(known));
+    let namespace = evidence.namespace();
+    let new_name = "submit it again with --replace and the right -i IMAGE";
+    let (denied, missing) = (any(&DENIED), any(&NOT_FOUND));
+    let finding = match trouble.reason.as_str() {
+        "InvalidImageName" => Finding::new(
+            Cause::ImageNotFound,
+            format!("{image} cannot be the name of an image"),
+        )
+        .you(new_name),
+        "ErrImageNeverPull" => Finding::new(
+            Cause::ImageNotFound,
+            format!("image {image} is not on the node, and is never to be pulled"),
+        )
+        .you("let the template's imagePullPolicy be IfNotPresent"),
+        _ if any(&TOO_MANY) => Finding::new(
+            Cause::ImagePull,
+            format!("the registry gives image {image} no more often: too many pulls"),
+        )
+        .nobody("it is tried again")
+        .you("pull as a user of the registry: --image-pull-secret"),
+        _ if denied => {
+            let either = match missing {
+                true => ", or has no such image",
+                false => "",
+            };
+            Finding::new(
+                Cause::ImageDenied,
+                format!("the registry does not give image {image} without a login{either}"),
+            )
+            .remedy(
+                super::Who::You,
+                "make a pull secret",
+                Some(format!(
+                    "kubectl -n {namespace} create secret docker-registry registry --docker-server {} --docker-username <user> --docker-password <token>",
+                    registry(image)
+                )),
+            )
+            .you("and submit it again with --replace --image-pull-secret registry")
+        }
+        _ if missing => Finding::new(
+            Cause::ImageNotFound,
+            format!("the registry has no image {image}"),
+        )
+        .you(new_name),
+        _ if any(&UNREACHABLE) => Finding::new(
+            Cause::ImagePull,
+            format!("the node cannot reach the registry of image {image}"),
+        )
+        .admin("looks at the node's network, proxy or certificates")
+        .nobody("it is tried again"),
+        _ if lower.contains("no space left") => Finding::new(
+            Cause::ImagePull,
+            format!("the node has no space left for image {image}"),
+        )
+        .admin("clears the node's disk"),
+        _ => Finding::new(Cause::ImagePull, format!("image {image} cannot be pulled"))
+            .you("look at its name, and whether the registry wants a login: --image-pull-secret"),
+    };
+    finding.shows(words.lines().next().unwrap_or_default())
+}
+
+/// Returns the registry of an image: what stands before the first slash, if
+/// that can be a host (distribution/reference).
+fn registry(image: &str) -> &str {
+    match image.split_once('/') {
+        Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => host,
+        _ => "docker.io",
+    }
+}

@@ -1,0 +1,438 @@
+//! Why no node takes a pod: from the scheduler's words, and where nodes and
+//! pods can be read, from what they have and hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::pod::Pod;
+use super::scheduler::Verdict;
+use super::{Cause, Evidence, Finding, Who};
+use crate::plan::facts::{FlavorToleration, Node};
+use crate::plan::taint::untolerated;
+use crate::plan::vendor::is_gpu_resource;
+use crate::quantity::Quantity;
+
+/// Taint of a node that is cordoned (core/v1).
+const CORDONED: &str = "node.kubernetes.io/unschedulable";
+
+/// Says why no node takes `pod`, whose condition has these words.
+pub(super) fn finding(evidence: &Evidence, pod: &Pod, message: &str) -> Finding {
+    if let Some(finding) = claims(evidence, pod, message) {
+        return finding;
+    }
+    let verdict = Verdict::read(message);
+    let words = match verdict.reasons.is_empty() {
+        true => message.to_owned(),
+        false => {
+            let each = verdict
+                .reasons
+                .iter()
+                .map(|(count, why)| format!("{count}: {why}"));
+            let each: Vec<String> = each.collect();
+            format!("of {} nodes, {}", verdict.nodes, each.join("; "))
+        }
+    };
+    let finding = match evidence.nodes() {
+        Some(nodes) => by_nodes(evidence, pod, nodes),
+        None => None,
+    };
+    let finding = finding.unwrap_or_else(|| by_words(evidence, pod, &verdict));
+    finding.shows(format!("the scheduler: {words}"))
+}
+
+/// Says which claim keeps a pod from being placed.
+fn claims(evidence: &Evidence, pod: &Pod, message: &str) -> Option<Finding> {
+    let namespace = evidence.namespace();
+    let mounts = pod.spec.volumes.iter().filter_map(|volume| {
+        let claim = volume.persistent_volume_claim.as_ref()?;
+        Some(claim.claim_name.as_str())
+    });
+    let mounts: BTreeSet<&str> = mounts.collect();
+    let told_missing = message
+        .split_once("persistentvolumeclaim \"")
+        .and_then(|(_, rest)| rest.split_once("\" not found"))
+        .map(|(name, _)| name);
+    let known = |name: &str| evidence.claims.get(name);
+    let missing = mounts
+        .iter()
+        .copied()
+        .find(|name| known(name).is_some_and(Option::is_none))
+        .or_else(|| told_missing.filter(|name| known(name).is_none()));
+    if let Some(name) = missing {
+        return Some(
+            Finding::new(
+                Cause::ClaimMissing,
+                format!("there is no PersistentVolumeClaim {name} in namespace {namespace}"),
+            )
+            .remedy(
+                Who::You,
+                "make the claim; then the pods start by themselves",
+                Some(format!("kubectl -n {namespace} get persistentvolumeclaims")),
+            )
+            .you("submit it again with --replace and another --volume"),
+        );
+    }
+    let unbound = mounts
+        .iter()
+        .copied()
+        .find(|name| known(name).is_some_and(|phase| phase.as_deref() != Some("Bound")));
+    let told = message.contains("unbound immediate PersistentVolumeClaims");
+    // A claim that waits for its first pod is bound only once that has a node.
+    if !told {
+        return None;
+    }
+    let name = unbound.map_or("a claim of it".to_owned(), |name| {
+        format!("PersistentVolumeClaim {name}")
+    });
+    let command = unbound
+        .map(|name| format!("kubectl -n {namespace} describe persistentvolumeclaims {name}"));
+    Some(
+        Finding::new(Cause::ClaimUnbound, format!("{name} has no volume yet"))
+            .remedy(Who::You, "see what it waits for", command)
+            .admin("provides a volume, or the StorageClass that the claim names"),
+    )
+}
+
+/// What one node has of a resource.
+struct Place<'a> {
+    name: &'a str,
+    all: Quantity,
+    free: Option<Quantity>,
+}
+
+/// Says why from the nodes themselves; nothing where they look well.
+fn by_nodes(evidence: &Evidence, pod: &Pod, nodes: &[Node]) -> Option<Finding> {
+    let selector = &pod.spec.node_selector;
+    let has_labels = |node: &&Node, labels: &BTreeMap<String, String>| {
+        let own = &node.metadata.labels;
+        labels
+            .iter()
+            .all(|(key, value)| own.get(key) == Some(value))
+    };
+    let labelled: Vec<&Node> = nodes
+        .iter()
+        .filter(|node| has_labels(node, selector))
+        .collect();
+    if labelled.is_empty() {
+        return Some(no_labels(evidence, pod, Some(nodes)));
+    }
+    let tolerates =
+        |node: &&&Node| untolerated(&node.spec.taints, &[], &pod.spec.tolerations).is_none();
+    let open: Vec<&Node> = labelled.iter().filter(tolerates).copied().collect();
+    if open.is_empty() {
+        return Some(tainted(&labelled, &pod.spec.tolerations));
+    }
+    let requests = pod.requests();
+    // GPUs first: what is scarce.
+    let mut resources: Vec<&String> = requests.keys().collect();
+    resources.sort_by_key(|resource| !is_gpu_resource(resource));
+    for resource in resources {
+        let request = requests[resource];
+        if request == Quantity::default() {
+            continue;
+        }
+        let mut places: Vec<Place> = open
+            .iter()
+            .map(|node| {
+                let name = node.metadata.name.as_str();
+                let allocatable = node.status.allocatable.get(resource);
+                let all = allocatable.copied().unwrap_or_default();
+                let taken = evidence.occupation.as_ref().map(|occupation| {
+                    let taken = occupation
+                        .taken
+                        .get(name)
+                        .and_then(|taken| taken.get(resource));
+                    taken.copied().unwrap_or_default()
+                });
+                Place {
+                    name,
+                    all,
+                    free: taken.map(|taken| (all - taken).at_least_zero()),
+                }
+            })
+            .collect();
+        let largest = places
+            .iter()
+            .map(|place| place.all)
+            .max()
+            .unwrap_or_default();
+        if largest < request {
+            return Some(
+                Finding::new(
+                    Cause::NodesTooSmall,
+                    format!(
+                        "a pod asks for {request} {resource}, and no node it may use has more than {largest}"
+                    ),
+                )
+                .you(match is_gpu_resource(resource) && largest.whole() > 0 {
+                    true => format!(
+                        "submit it again with --replace and --gpus-per-node {}",
+                        largest.whole()
+                    ),
+                    false => "submit it again with --replace, asking for less".to_owned(),
+                })
+                .admin("adds such nodes"),
+            );
+        }
+        places.sort_by_key(|place| std::cmp::Reverse(place.free));
+        let sum: Option<Quantity> = places
+            .iter()
+            .map(|place| place.free)
+            .try_fold(Quantity::default(), |sum, free| Some(sum + free?));
+        let most_free = places.first().and_then(|place| place.free);
+        let (Some(sum), Some(most_free)) = (sum, most_free) else {
+            continue;
+        };
+        if most_free >= request {
+            continue;
+        }
+        let some: Vec<&Place> = places
+            .iter()
+            .filter(|place| place.free > Some(Quantity::default()))
+            .collect();
+        if sum >= request {
+            let parts: Vec<String> = some
+                .iter()
+                .take(8)
+                .filter_map(|place| Some(place.free?.to_string()))
+                .collect();
+            let where_: Vec<String> = some
+                .iter()
+                .take(4)
+                .filter_map(|place| Some(format!("{} has {}", place.name, place.free?)))
+                .collect();
+            return Some(
+                Finding::new(
+                    Cause::Fragmented,
+                    format!(
+                        "{sum} {resource} are free as {}, but a pod needs {request} on one node",
+                        parts.join("+")
+                    ),
+                )
+                .shows(format!("free: {}", where_.join(", ")))
+                .nobody("it starts when a node has enough free")
+                .you(match is_gpu_resource(resource) && most_free.whole() > 0 {
+                    true => format!(
+                        "submit it again with --replace and --gpus-per-node {}",
+                        most_free.whole()
+                    ),
+                    false => "submit it again with --replace, in smaller pods".to_owned(),
+                }),
+            );
+        }
+        return Some(
+            Finding::new(
+                Cause::NodesFull,
+                format!(
+                    "a pod needs {request} {resource}, and of the {} nodes it may use {}",
+                    open.len(),
+                    match some.is_empty() {
+                        true => "none has any free".to_owned(),
+                        false => format!("all together have {sum} free"),
+                    }
+                ),
+            )
+            .shows(occupants(evidence, &open))
+            .nobody("it starts when pods there end")
+            .remedy(
+                Who::Admin,
+                "looks at who is on them",
+                Some(
+                    "kubectl get pods -A --field-selector status.phase=Running -o wide".to_owned(),
+                ),
+            ),
+        );
+    }
+    None
+}
+
+/// Says who holds the GPUs of these nodes, those with most first.
+fn occupants(evidence: &Evidence, nodes: &[&Node]) -> String {
+    let mut here: Vec<_> = evidence
+        .occupation
+        .iter()
+        .flat_map(|occupation| &occupation.occupants)
+        .filter(|one| nodes.iter().any(|node| node.metadata.name == one.node))
+        .collect();
+    here.sort_by_key(|one| std::cmp::Reverse(one.gpus));
+    let named: Vec<String> = here
+        .iter()
+        .take(3)
+        .map(|one| format!("{} ({})", one.pod, one.gpus))
+        .collect();
+    match (named.is_empty(), here.len().saturating_sub(named.len())) {
+        (true, _) => String::new(),
+        (_, 0) => format!("who holds GPUs there: {}", named.join(", ")),
+        (_, more) => format!(
+            "who holds GPUs there: {}, and {more} more",
+            named.join(", ")
+        ),
+    }
+}
+
+/// Says that no node has the labels, and who asks for them.
+fn no_labels(evidence: &Evidence, pod: &Pod, nodes: Option<&[Node]>) -> Finding {
+    let selector = &pod.spec.node_selector;
+    let text = |labels: &BTreeMap<String, String>| {
+        let labels: Vec<String> = labels
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        labels.join(",")
+    };
+    let flavors: BTreeSet<&str> = evidence
+        .snapshot
+        .queued()
+        .iter()
+        .filter_map(|queued| queued.status.admission.as_ref())
+        .flat_map(|admission| &admission.pod_set_assignments)
+        .flat_map(|set| set.flavors.values())
+        .map(String::as_str)
+        .collect();
+    // Whose nodes are gone altogether.
+    let absent = evidence
+        .fact(|facts| Some(&facts.flavors))
+        .into_iter()
+        .flatten()
+        .filter(|flavor| flavors.contains(flavor.metadata.name.as_str()))
+        .find(|flavor| {
+            let labels = &flavor.spec.node_labels;
+            let has = |node: &Node| {
+                let own = &node.metadata.labels;
+                labels
+                    .iter()
+                    .all(|(key, value)| own.get(key) == Some(value))
+            };
+            !labels.is_empty() && nodes.is_some_and(|nodes| !nodes.iter().any(has))
+        });
+    if let Some(flavor) = absent {
+        let labels = text(&flavor.spec.node_labels);
+        return Finding::new(
+            Cause::FlavorNodesAbsent,
+            format!(
+                "it was admitted to flavor {}, and the cluster has no node with {labels}",
+                flavor.metadata.name
+            ),
+        )
+        .remedy(
+            Who::Admin,
+            "adds or labels the nodes, or takes the flavor's quota away",
+            Some(format!("kubectl get nodes -l {labels}")),
+        )
+        .you("submit it again with --replace and another -q QUEUE");
+    }
+    let finding = Finding::new(
+        Cause::NodeSelector,
+        match selector.is_empty() {
+            true => "no node matches the node affinity of its pods".to_owned(),
+            false => format!(
+                "no node has the labels that its pods ask for: {}",
+                text(&absent_labels(selector, nodes))
+            ),
+        },
+    );
+    let finding = match flavors.is_empty() {
+        true => finding,
+        false => {
+            let flavors: Vec<&str> = flavors.into_iter().collect();
+            finding.shows(format!(
+                "Kueue adds those of the flavor it was admitted to: {}",
+                flavors.join(", ")
+            ))
+        }
+    };
+    finding
+        .remedy(
+            Who::You,
+            "submit it again with --replace and another --node-selector",
+            Some("kubectl get nodes --show-labels".to_owned()),
+        )
+        .admin("labels the nodes")
+}
+
+/// Returns the labels that no node has; all of them if each is somewhere, but
+/// nowhere together.
+fn absent_labels(
+    selector: &BTreeMap<String, String>,
+    nodes: Option<&[Node]>,
+) -> BTreeMap<String, String> {
+    let absent: BTreeMap<String, String> = selector
+        .iter()
+        .filter(|(key, value)| {
+            let is_there = |node: &Node| node.metadata.labels.get(*key) == Some(*value);
+            nodes.is_some_and(|nodes| !nodes.iter().any(is_there))
+        })
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    match absent.is_empty() {
+        true => selector.clone(),
+        false => absent,
+    }
+}
+
+/// Says which taints keep the pods away.
+fn tainted(nodes: &[&Node], tolerations: &[FlavorToleration]) -> Finding {
+    let taints: BTreeSet<String> = nodes
+        .iter()
+        .filter_map(|node| untolerated(&node.spec.taints, &[], tolerations))
+        .collect();
+    let taints: Vec<String> = taints.into_iter().collect();
+    let mine = taints
+        .iter()
+        .find(|taint| !taint.starts_with("node.kubernetes.io/"));
+    let finding = Finding::new(
+        Cause::Taints,
+        format!(
+            "the {} nodes it may use have taints that its pods do not tolerate",
+            nodes.len()
+        ),
+    )
+    .shows(taints.join(", "));
+    match mine {
+        Some(taint) => finding.you(format!(
+            "submit it again with --replace --toleration {taint}"
+        )),
+        None if taints.iter().any(|taint| taint.starts_with(CORDONED)) => {
+            finding.admin("has cordoned them, and uncordons them: kubectl uncordon NODE")
+        }
+        None => finding.admin("looks at the nodes: they are not well"),
+    }
+}
+
+/// Says why from the scheduler's words alone.
+fn by_words(evidence: &Evidence, pod: &Pod, verdict: &Verdict) -> Finding {
+    let unmatched = verdict.of("node affinity/selector");
+    let tainted = verdict.of("untolerated taint");
+    let cordoned = verdict.of("unschedulable");
+    let insufficient = verdict.insufficient();
+    if verdict.nodes > 0 && unmatched == verdict.nodes {
+        return no_labels(evidence, pod, None);
+    }
+    if let Some(resource) = insufficient.first() {
+        let request = pod.requests().get(*resource).copied().unwrap_or_default();
+        let nodes = verdict.of("Insufficient");
+        return Finding::new(
+            Cause::NodesFull,
+            format!("a pod needs {request} {resource} on one node, and none of the {nodes} nodes it may use has so many free"),
+        )
+        .nobody("it starts when a node has enough free")
+        .you("submit it again with --replace, in smaller pods: --gpus-per-node");
+    }
+    if tainted > 0 {
+        let taint = verdict
+            .reasons
+            .iter()
+            .find_map(|(_, why)| why.split_once("untolerated taint"))
+            .map_or("", |(_, taint)| taint.trim());
+        return Finding::new(
+            Cause::Taints,
+            format!("{tainted} nodes have taints that its pods do not tolerate"),
+        )
+        .shows(taint)
+        .you("submit it again with --replace and --toleration KEY=VALUE:EFFECT");
+    }
+    if cordoned > 0 {
+        return Finding::new(Cause::Taints, format!("{cordoned} nodes are cordoned"))
+            .admin("uncordons them");
+    }
+    Finding::new(Cause::Unschedulable, "no node takes its pods")
+}

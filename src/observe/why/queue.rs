@@ -1,0 +1,142 @@
+//! What keeps a workload in Kueue's hands.
+
+use super::super::object::condition;
+use super::super::queued::{QueueState, QueuedWorkload};
+use super::super::status::{Status, farthest};
+use super::contest::Contest;
+use super::message::{self, Obstacle};
+use super::{Cause, Evidence, Finding, Who};
+use super::{broken, eviction, quota, unqueued};
+
+/// Returns what keeps a workload from being admitted, and who competes with
+/// it; nothing once it is admitted, or where it is in no queue.
+pub(super) fn findings(evidence: &Evidence) -> (Vec<Finding>, Option<Contest>) {
+    let snapshot = &evidence.snapshot;
+    let Some(own) = farthest(snapshot.queued()) else {
+        let status = snapshot.standing().status;
+        let waits = matches!(status, Status::Pending | Status::Suspended);
+        return match snapshot.workload.queue() {
+            Some(queue) if waits => (vec![unqueued::no_workload(evidence, queue)], None),
+            _ => (Vec::new(), None),
+        };
+    };
+    match own.state() {
+        QueueState::Admitted | QueueState::Finished => (Vec::new(), None),
+        QueueState::Inactive => (vec![eviction::deactivated(evidence, own)], None),
+        QueueState::Reserved => (vec![eviction::checks(evidence, own)], None),
+        QueueState::Pending => waiting(evidence, own),
+        QueueState::Preempted | QueueState::Evicted => {
+            let (present, contest) = waiting(evidence, own);
+            let past = eviction::evicted(evidence, own);
+            // What keeps it now matters more than what took it off, unless
+            // that is why it waits.
+            let only_quota = present.iter().all(|finding| {
+                matches!(
+                    finding.cause,
+                    Cause::WaitingForQuota
+                        | Cause::BehindOthers
+                        | Cause::NotEvaluated
+                        | Cause::NotAdmitted
+                )
+            });
+            let findings = match only_quota {
+                true => past.into_iter().chain(present).collect(),
+                false => present.into_iter().chain(past).collect(),
+            };
+            (findings, contest)
+        }
+    }
+}
+
+/// Says why a workload waits: what is wrong with its queue now, else what
+/// Kueue said when it looked last.
+fn waiting(evidence: &Evidence, own: &QueuedWorkload) -> (Vec<Finding>, Option<Contest>) {
+    let reserved = condition(&own.status.conditions, "QuotaReserved");
+    let (reason, words) = reserved.map_or(("", ""), |reserved| {
+        (reserved.reason.as_str(), reserved.message.as_str())
+    });
+    let obstacles = message::obstacles(reason, words);
+    let mut ill = broken::broken_queue(evidence, own);
+    if ill.is_none() {
+        ill = obstacles
+            .iter()
+            .find_map(|obstacle| broken::told_of_queue(evidence, own, obstacle));
+    }
+    if let Some(ill) = ill {
+        return (vec![ill], None);
+    }
+    let any = |wanted: fn(&Obstacle) -> bool| obstacles.iter().any(wanted);
+    let single = obstacles.iter().find_map(|obstacle| match obstacle {
+        Obstacle::Invalid(words) => Some(
+            Finding::new(
+                Cause::InvalidRequests,
+                "what it requests is not allowed in this namespace",
+            )
+            .shows(words)
+            .remedy(
+                Who::You,
+                "ask for what the limits allow",
+                Some(format!(
+                    "kubectl -n {} describe limitranges",
+                    evidence.namespace()
+                )),
+            ),
+        ),
+        Obstacle::OthersNotReady => Some(
+            Finding::new(
+                Cause::OthersNotReady,
+                "Kueue admits nobody until the pods of all that it admitted are ready",
+            )
+            .nobody("it goes on when they are ready, or have been given up")
+            .admin("switches that off: waitForPodsReady.blockAdmission"),
+        ),
+        _ => None,
+    });
+    if let Some(single) = single {
+        return (vec![single], None);
+    }
+    let contest = Contest::new(evidence, own, &obstacles);
+    let finding = if any(|o| matches!(o, Obstacle::Preempting(_))) {
+        Finding::new(
+            Cause::WaitingForPreempted,
+            match obstacles.first() {
+                Some(Obstacle::Preempting(count)) if *count > 1 => {
+                    format!("{count} workloads are leaving to make room for it")
+                }
+                _ => "another workload is leaving to make room for it".to_owned(),
+            },
+        )
+        .nobody("it starts when their pods are gone")
+    } else if any(|o| matches!(o, Obstacle::Short { .. })) {
+        quota::short(&contest, own, evidence.namespace())
+    } else if any(|o| matches!(o, Obstacle::Exceeds { .. } | Obstacle::Uncovered(_))) {
+        quota::exceeds(&contest, &obstacles)
+    } else if any(|o| matches!(o, Obstacle::Topology(_))) {
+        quota::topology(&obstacles)
+    } else if any(|o| matches!(o, Obstacle::Closed(_))) {
+        quota::no_flavor(&obstacles)
+    } else {
+        quota::not_evaluated(evidence, own, &contest, &obstacles)
+    };
+    let competes = matches!(
+        finding.cause,
+        Cause::WaitingForQuota | Cause::BehindOthers | Cause::WaitingForPreempted
+    );
+    let contest = match (competes, finding.cause) {
+        (true, _) => contest,
+        // Others are not the matter.
+        (false, Cause::ExceedsMaximum) => Contest {
+            ahead: Vec::new(),
+            holders: Vec::new(),
+            ..contest
+        },
+        (false, _) => Contest {
+            ahead: Vec::new(),
+            holders: Vec::new(),
+            quota: Vec::new(),
+            rules: Vec::new(),
+            ..contest
+        },
+    };
+    (vec![finding], Some(contest))
+}
