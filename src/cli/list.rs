@@ -39,7 +39,7 @@ pub struct ListArgs {
     pub mine: bool,
 
     /// Only of these kinds: job, cronjob, rayjob, deployment, rayservice,
-    /// workspace
+    /// workspace, inferenceset
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = reference::kind)]
     pub kind: Vec<WorkloadKind>,
 

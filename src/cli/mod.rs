@@ -24,7 +24,7 @@ pub use logs::LogsArgs;
 pub use models::{ModelsArgs, ModelsFormat};
 pub use named::NamedArgs;
 pub use serve::ServeArgs;
-pub use status::StatusArgs;
+pub use status::{StatusArgs, StatusFormat};
 pub use submit::SubmitArgs;
 pub use template::{ContextCommand, EjectArgs, TemplateCommand, TemplateKindArgs};
 pub use wait::WaitArgs;

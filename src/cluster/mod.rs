@@ -31,6 +31,7 @@ pub mod served;
 mod session;
 pub mod snapshot;
 pub mod submission;
+pub mod surroundings;
 mod tls;
 pub mod update;
 pub mod why;

@@ -1,5 +1,6 @@
 //! Reads everything about one workload at one moment.
 
+use futures_util::future::join_all;
 use serde::Deserialize;
 
 use super::lookup::{self, Found};
@@ -117,12 +118,14 @@ pub async fn events(
         .chain(snapshot.queued().iter().map(|queued| &queued.metadata.uid))
         .chain(snapshot.pods().iter().map(|pod| &pod.metadata.uid))
         .take(AT_ONCE);
-    let mut events: Vec<Event> = Vec::new();
-    for uid in uids {
+    let listed = uids.map(async |uid| {
         let about = Selection::fields(format!("involvedObject.uid={uid}"));
-        let listed = cluster
-            .list_selected(&resource, &workload.metadata.namespace, &about)
-            .await;
+        cluster
+            .list_selected::<Event>(&resource, &workload.metadata.namespace, &about)
+            .await
+    });
+    let mut events: Vec<Event> = Vec::new();
+    for listed in join_all(listed).await {
         match readable(listed)? {
             Readable::Known(listed) => events.extend(listed),
             Readable::Forbidden => return Ok(Readable::Forbidden),

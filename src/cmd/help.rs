@@ -32,6 +32,10 @@ code of the container, as with docker run: of several, of the first that failed.
 Killed for want of memory that is 137. A workload that can never run, because
 its image cannot be pulled for instance, exits with 1.
 
+kaiwo status --exit-status exits with 0 if the workload runs, is ready or has
+succeeded, with 1 if it has failed, and with 8 if it waits, starts, is degraded
+or suspended.
+
 With -o json an error is also written to stdout, with its class and code; class
 is \"failed\", with containerExitCode, for the container's own.
 ";

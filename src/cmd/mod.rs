@@ -53,7 +53,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
         Command::Submit(args) => submit::run(&args, ui, &mut output).map(done),
         Command::Serve(args) => serve::run(&args, ui, &mut output).map(done),
         Command::List(args) => list::run(&args, ui, &mut output).map(done),
-        Command::Status(args) => status::run(&args, ui),
+        Command::Status(args) => status::run(&args, ui, output),
         Command::Why(args) => why::run(&args, ui, output),
         Command::Delete(args) => delete::run(&args, ui, output),
         Command::Logs(args) => logs::run(&args, ui).map(done),

@@ -1,27 +1,140 @@
 //! `kaiwo status`.
 
-use crate::cli::StatusArgs;
-use crate::error::CommandError;
-use crate::ui::Ui;
+use std::time::Duration;
 
-use super::block_on;
+use k8s_openapi::jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::Notify;
+
+use crate::cli::{StatusArgs, StatusFormat};
+use crate::cluster::pulse::Pulse;
+use crate::cluster::{snapshot, surroundings};
+use crate::error::{CommandError, ErrorClass};
+use crate::observe::description::Description;
+use crate::observe::{Snapshot, Status};
+use crate::settings::OutputFormat;
+use crate::ui::live::Live;
+use crate::ui::report::{self, API_VERSION};
+use crate::ui::{Ui, status};
+use crate::yaml;
+
 use super::help::cannot_write;
-use super::target::{self, Target};
+use super::target::{self, Place, Target};
+use super::{block_on, command_line};
 
-/// Shows one workload.
-pub fn run(args: &StatusArgs, ui: Ui) -> Result<u8, CommandError> {
+/// Ages are drawn anew, and things looked up again, this often.
+const TICK: Duration = Duration::from_secs(5);
+
+/// A workload in full, for programs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusReport<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    #[serde(flatten)]
+    description: &'a Description,
+}
+
+/// Shows one workload. `output` is what the variable asks for, unless a flag
+/// does.
+pub fn run(args: &StatusArgs, ui: Ui, output: Option<OutputFormat>) -> Result<u8, CommandError> {
     let result = block_on(async {
         let target = Target::find(&args.named, ui).await?;
         let snapshot = target.snapshot().await?;
-        let standing = snapshot.standing();
-        let text = format!(
-            "{}: {} {}\n",
-            snapshot.workload.display_name(),
-            standing.status,
-            standing.reason
-        );
+        if args.watch {
+            watch(&target.place, snapshot, args, ui).await?;
+            return Ok(0);
+        }
+        let about = describe(&target.place, &snapshot, args).await?;
+        let report = StatusReport {
+            api_version: API_VERSION,
+            kind: "WorkloadStatus",
+            description: &about,
+        };
+        let format = args.output.or(match output {
+            Some(OutputFormat::Json) => Some(StatusFormat::Json),
+            Some(OutputFormat::Yaml) => Some(StatusFormat::Yaml),
+            _ => None,
+        });
+        let text = match format {
+            Some(StatusFormat::Json) => report::json(&report),
+            // Plain data always serialises.
+            Some(StatusFormat::Yaml) => {
+                yaml::to_string(&serde_json::to_value(&report).unwrap_or_default())
+            }
+            None => status::text(&about, Timestamp::now(), ui),
+        };
         ui.data(&text).map_err(cannot_write)?;
-        Ok(0)
+        Ok(match args.exit_status {
+            true => exit_code(about.status),
+            false => 0,
+        })
     });
     target::connected(result, &args.named.connection)
+}
+
+/// What `--exit-status` says of a status.
+fn exit_code(status: Status) -> u8 {
+    match status {
+        Status::Running | Status::Ready | Status::Succeeded => 0,
+        Status::Failed => ErrorClass::Unclassified.exit_code(),
+        Status::Pending
+        | Status::Admitted
+        | Status::Starting
+        | Status::Degraded
+        | Status::Suspended
+        | Status::Preempted => ErrorClass::NotReady.exit_code(),
+    }
+}
+
+async fn describe(
+    place: &Place,
+    snapshot: &Snapshot,
+    args: &StatusArgs,
+) -> Result<Description, CommandError> {
+    let Place {
+        cluster, served, ..
+    } = place;
+    let surroundings = surroundings::read(cluster, served, snapshot).await?;
+    let mut about = Description::new(snapshot, surroundings);
+    for command in &mut about.next {
+        *command = command_line::with_connection(command, &args.named.connection);
+    }
+    Ok(about)
+}
+
+/// Draws the workload until it is gone; in a pipe, once for each change.
+async fn watch(
+    place: &Place,
+    mut last: Snapshot,
+    args: &StatusArgs,
+    ui: Ui,
+) -> Result<(), CommandError> {
+    let changed = Notify::new();
+    let mut pulse = Pulse::new(&place.cluster, &changed);
+    snapshot::watch(&mut pulse, &place.served, &last.workload);
+    let is_drawn = ui.data_height().is_some();
+    let mut live = Live::default();
+    let mut told = None;
+    loop {
+        let about = describe(place, &last, args).await?;
+        let text = status::text(&about, Timestamp::now(), ui);
+        let goes_on = match is_drawn {
+            true => live.draw(&text, ui),
+            false if told.as_ref() == Some(&about) => Ok(true),
+            false => ui.stream(&format!("{text}\n")),
+        };
+        if !goes_on.map_err(cannot_write)? {
+            return Ok(());
+        }
+        told = Some(about);
+        pulse.next(TICK).await;
+        match snapshot::again(&place.cluster, &place.served, &last.workload).await? {
+            Some(now) => last = now,
+            None => {
+                ui.status(format!("{} is gone", last.workload.display_name()));
+                return Ok(());
+            }
+        }
+    }
 }

@@ -76,6 +76,7 @@ const WORDS: [(&str, &[&str]); 7] = [
             "rayservice",
             "workspace",
             "inferenceset",
+            "inferenceset",
         ],
     ),
     (

@@ -7,6 +7,7 @@
 
 pub mod belonging;
 pub mod choice;
+pub mod description;
 pub mod endpoint;
 pub mod event;
 pub mod listed;

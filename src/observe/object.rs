@@ -267,6 +267,24 @@ impl Workload {
         })
     }
 
+    /// Returns its groups of pods: how many, and of which template. None of a
+    /// Workspace, whose pods KAITO decides about.
+    pub fn pod_groups(&self) -> Vec<(i64, &PodTemplate)> {
+        match &self.details {
+            Details::Job(spec, _) => vec![(spec.pods(), &spec.template)],
+            Details::CronJob(spec, _) => {
+                let spec = &spec.job_template.spec;
+                vec![(spec.pods(), &spec.template)]
+            }
+            Details::RayJob(spec, _) => spec.ray_cluster_spec.groups(),
+            Details::RayService(spec, _) => spec.ray_cluster_config.groups(),
+            Details::Deployment(spec, _) => {
+                vec![(spec.replicas.unwrap_or(1), &spec.template)]
+            }
+            Details::Workspace(..) | Details::InferenceSet(..) => Vec::new(),
+        }
+    }
+
     /// Returns its conditions.
     pub fn conditions(&self) -> &[Condition] {
         match &self.details {
@@ -417,6 +435,14 @@ pub struct RayClusterSpec {
 }
 
 impl RayClusterSpec {
+    fn groups(&self) -> Vec<(i64, &PodTemplate)> {
+        let workers = self.worker_group_specs.iter();
+        let workers = workers.map(|group| (group.replicas.unwrap_or(1), &group.template));
+        std::iter::once((1, &self.head_group_spec.template))
+            .chain(workers)
+            .collect()
+    }
+
     fn gpus(&self) -> i64 {
         let workers = self.worker_group_specs.iter().map(RayGroup::gpus);
         self.head_group_spec.template.gpus() + workers.sum::<i64>()

@@ -208,6 +208,14 @@ pub struct Trouble {
     pub exit_code: Option<i64>,
 }
 
+impl Trouble {
+    /// Returns it without the pod, which is told beside.
+    pub fn in_its_pod(&self) -> String {
+        self.to_string()
+            .replacen(&format!(" in pod {}", self.pod), "", 1)
+    }
+}
+
 impl fmt::Display for Trouble {
     /// `ImagePullBackOff in pod x: Back-off pulling image "y"`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,6 +9,7 @@ pub mod models;
 mod progress;
 pub mod report;
 pub mod span;
+pub mod status;
 pub mod table;
 pub mod wait;
 pub mod why;
@@ -204,6 +205,26 @@ impl Ui {
         } else {
             text.to_owned()
         }
+    }
+}
+
+/// Returns so many bytes in words: `12.5 KiB`.
+fn bytes(bytes: u64) -> String {
+    // Far below what an f64 holds exactly.
+    #[expect(clippy::cast_precision_loss, reason = "sizes of uploads and memory")]
+    let mut amount = bytes as f64;
+    let mut units = ["B", "KiB", "MiB", "GiB", "TiB"].into_iter();
+    let mut unit = units.next().unwrap_or_default();
+    for larger in units {
+        if amount < 1024.0 {
+            break;
+        }
+        amount /= 1024.0;
+        unit = larger;
+    }
+    match unit {
+        "B" => format!("{bytes} B"),
+        unit => format!("{amount:.1} {unit}"),
     }
 }
 

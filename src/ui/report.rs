@@ -189,7 +189,7 @@ impl Submission<'_> {
         let namespace = &request.namespace;
         vec![
             format!("{workload} {verb}{made}"),
-            format!("  follow it: kubectl -n {namespace} get {workload} --watch"),
+            format!("  follow it: kaiwo status {workload} -n {namespace}"),
             format!("  remove it: kaiwo delete {workload} -n {namespace}"),
         ]
     }

@@ -11,6 +11,7 @@ fn help_of_every_command() {
         ("serve", &["serve", "--help"]),
         ("why", &["why", "--help"]),
         ("list", &["list", "--help"]),
+        ("status", &["status", "--help"]),
         ("wait", &["wait", "--help"]),
         ("delete", &["delete", "--help"]),
         ("logs", &["logs", "--help"]),

@@ -10,6 +10,7 @@ mod list;
 mod models;
 mod requests;
 pub(crate) mod server;
+mod status;
 mod trouble;
 mod update;
 mod wait;

@@ -1,0 +1,506 @@
+//! Everything that is told about one workload, for people and programs alike.
+
+use k8s_openapi::jiff::Timestamp;
+use serde::Serialize;
+
+use super::endpoint::Endpoint;
+use super::event::Event;
+use super::object::{Condition, Details, PodTemplate, Workload};
+use super::queued::QueuedWorkload;
+use super::snapshot::{Position, Snapshot};
+use super::status::Status;
+use crate::plan::name::WorkloadKind;
+use crate::plan::vendor::is_gpu_resource;
+
+/// Events that are told at most, the latest.
+const EVENTS: usize = 8;
+
+/// What was read around a workload, beside its snapshot. What may not be read,
+/// or is not there, is empty.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    /// The ClusterQueue behind its LocalQueue.
+    pub cluster_queue: Option<String>,
+    /// Bytes of each upload.
+    pub uploads: Vec<u64>,
+    /// Where it is reached.
+    pub endpoint: Option<Endpoint>,
+    /// What happened around the objects that are there now.
+    pub events: Vec<Event>,
+}
+
+/// A workload in full.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Description {
+    /// Itself.
+    pub workload: Identity,
+    /// How it stands.
+    pub status: Status,
+    /// Why; may be empty.
+    pub reason: String,
+    /// Who submitted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The version its user gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// When it was created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// Images of its containers.
+    pub images: Vec<String>,
+    /// How its GPUs are split.
+    pub gpus: Vec<GpuGroup>,
+    /// Its place in Kueue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Queue>,
+    /// Nodes that its pods are on.
+    pub nodes: Vec<String>,
+    /// Its pods.
+    pub pods: Vec<PodLine>,
+    /// Conditions of the workload, then of Kueue's Workload.
+    pub conditions: Vec<ConditionLine>,
+    /// Applications of Ray Serve.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub applications: Vec<Application>,
+    /// What was uploaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uploads: Option<Uploads>,
+    /// Addresses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<Address>,
+    /// What happened last, latest last.
+    pub events: Vec<EventLine>,
+    /// Commands that go on from here.
+    pub next: Vec<String>,
+}
+
+/// Which object it is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    /// Such as `batch/v1`.
+    pub api_version: String,
+    /// Kind.
+    pub kind: WorkloadKind,
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+/// Pods with equally many GPUs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GpuGroup {
+    /// Pods.
+    pub pods: i64,
+    /// GPUs of each.
+    pub per_pod: i64,
+    /// Such as `amd.com/gpu`.
+    pub resource: String,
+}
+
+/// A place in Kueue.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Queue {
+    /// LocalQueue.
+    pub name: String,
+    /// ClusterQueue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_queue: Option<String>,
+    /// Flavors of its GPUs, or of all it has without GPUs.
+    pub flavors: Vec<String>,
+    /// Where it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+}
+
+/// A pod.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodLine {
+    /// Name.
+    pub name: String,
+    /// The word that `kubectl get pods` shows.
+    pub state: String,
+    /// Whether all its containers are ready.
+    pub ready: bool,
+    /// Where it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// How often its containers were started again.
+    pub restarts: i64,
+    /// GPUs.
+    pub gpus: i64,
+    /// What is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it was created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+}
+
+/// A condition.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConditionLine {
+    /// Kind of the object.
+    pub of: &'static str,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// Word for programs.
+    pub reason: String,
+    /// Words for people.
+    pub message: String,
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
+/// An application of Ray Serve.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Application {
+    /// Name.
+    pub name: String,
+    /// The Ray cluster it is on.
+    pub cluster: String,
+    /// Ray Serve's word.
+    pub status: String,
+    /// What is wrong; may be empty.
+    pub message: String,
+    /// Its deployments.
+    pub deployments: Vec<ServeDeployment>,
+}
+
+/// A deployment of Ray Serve.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServeDeployment {
+    /// Name.
+    pub name: String,
+    /// Ray Serve's word.
+    pub status: String,
+    /// What is wrong; may be empty.
+    pub message: String,
+}
+
+/// What was uploaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Uploads {
+    /// ConfigMaps.
+    pub count: usize,
+    /// Bytes in all of them.
+    pub bytes: u64,
+}
+
+/// An address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Address {
+    /// For whom: `cluster` for pods in the cluster, `public`, or `dashboard`,
+    /// which is Ray's.
+    pub to: &'static str,
+    /// URL.
+    pub url: String,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventLine {
+    /// When, the last time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<Timestamp>,
+    /// How often.
+    pub times: i64,
+    /// `Normal` or `Warning`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// To whom: `pod/x`.
+    pub object: String,
+    /// Word for programs.
+    pub reason: String,
+    /// Words for people.
+    pub message: String,
+}
+
+impl Description {
+    /// Puts together what is known.
+    pub fn new(snapshot: &Snapshot, surroundings: Surroundings) -> Self {
+        let workload = &snapshot.workload;
+        let metadata = &workload.metadata;
+        let standing = snapshot.standing();
+        let Surroundings {
+            cluster_queue,
+            uploads,
+            endpoint,
+            events,
+        } = surroundings;
+        let mut nodes: Vec<String> = snapshot
+            .pods()
+            .iter()
+            .filter(|pod| !pod.has_ended())
+            .filter_map(|pod| pod.node().map(str::to_owned))
+            .collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        Self {
+            workload: Identity {
+                api_version: workload.api_version.clone(),
+                kind: workload.kind,
+                namespace: metadata.namespace.clone(),
+                name: metadata.name.clone(),
+            },
+            status: standing.status,
+            reason: standing.reason,
+            user: workload.user().map(str::to_owned),
+            version: workload.version().map(str::to_owned),
+            created_at: metadata.creation_timestamp,
+            images: images(snapshot),
+            gpus: gpus(workload),
+            queue: queue(snapshot, cluster_queue),
+            nodes,
+            pods: pods(snapshot),
+            conditions: conditions(snapshot),
+            applications: applications(workload),
+            uploads: (!uploads.is_empty()).then(|| Uploads {
+                count: uploads.len(),
+                bytes: uploads.iter().sum(),
+            }),
+            endpoints: addresses(workload, endpoint),
+            events: last(events),
+            next: next(workload, standing.status),
+        }
+    }
+}
+
+fn images(snapshot: &Snapshot) -> Vec<String> {
+    let templates = snapshot.workload.pod_groups();
+    let of_templates = templates
+        .iter()
+        .flat_map(|(_, template)| &template.spec.containers);
+    // KAITO writes the pods of its own.
+    let of_pods = snapshot.pods().iter().flat_map(|pod| &pod.spec.containers);
+    let all: Vec<&String> = match templates.is_empty() {
+        true => of_pods.map(|container| &container.image).collect(),
+        false => of_templates.map(|container| &container.image).collect(),
+    };
+    let mut images: Vec<String> = Vec::new();
+    for image in all {
+        if !image.is_empty() && !images.contains(image) {
+            images.push(image.clone());
+        }
+    }
+    images
+}
+
+fn gpus(workload: &Workload) -> Vec<GpuGroup> {
+    let group = |(pods, template): &(i64, &PodTemplate)| {
+        let limits = template
+            .spec
+            .containers
+            .iter()
+            .flat_map(|container| container.resources.limits.keys());
+        Some(GpuGroup {
+            pods: *pods,
+            per_pod: Some(template.gpus()).filter(|gpus| *gpus > 0)?,
+            resource: limits
+                .into_iter()
+                .find(|name| is_gpu_resource(name))?
+                .clone(),
+        })
+    };
+    workload.pod_groups().iter().filter_map(group).collect()
+}
+
+fn queue(snapshot: &Snapshot, cluster_queue: Option<String>) -> Option<Queue> {
+    let queued = snapshot.queued();
+    let name = snapshot.workload.queue().or_else(|| {
+        let mut names = queued.iter().map(|queued| queued.spec.queue_name.as_str());
+        names.find(|name| !name.is_empty())
+    })?;
+    let mut flavors: Vec<String> = queued.iter().flat_map(flavors).collect();
+    flavors.sort_unstable();
+    flavors.dedup();
+    Some(Queue {
+        name: name.to_owned(),
+        cluster_queue,
+        flavors,
+        position: snapshot.position,
+    })
+}
+
+/// Returns the flavors that matter: those of GPUs where there are some.
+fn flavors(queued: &QueuedWorkload) -> Vec<String> {
+    let admission = queued.status.admission.iter();
+    let given: Vec<(&String, &String)> = admission
+        .flat_map(|admission| &admission.pod_set_assignments)
+        .flat_map(|set| &set.flavors)
+        .collect();
+    let of_gpus: Vec<String> = given
+        .iter()
+        .filter(|(resource, _)| is_gpu_resource(resource))
+        .map(|(_, flavor)| (*flavor).clone())
+        .collect();
+    match of_gpus.is_empty() {
+        true => given.iter().map(|(_, flavor)| (*flavor).clone()).collect(),
+        false => of_gpus,
+    }
+}
+
+fn pods(snapshot: &Snapshot) -> Vec<PodLine> {
+    let mut lines: Vec<PodLine> = snapshot
+        .pods()
+        .iter()
+        .map(|pod| PodLine {
+            name: pod.metadata.name.clone(),
+            state: pod.state(),
+            ready: pod.is_ready(),
+            node: pod.node().map(str::to_owned),
+            restarts: pod.restarts(),
+            gpus: pod.gpus(),
+            reason: pod.trouble().map(|trouble| trouble.in_its_pod()),
+            created_at: pod.metadata.creation_timestamp,
+        })
+        .collect();
+    lines.sort_by(|a, b| a.name.cmp(&b.name));
+    lines
+}
+
+fn conditions(snapshot: &Snapshot) -> Vec<ConditionLine> {
+    let line = |of: &'static str, condition: &Condition| ConditionLine {
+        of,
+        kind: condition.kind.clone(),
+        status: condition.status.clone(),
+        reason: condition.reason.clone(),
+        message: condition.message.clone(),
+        since: condition.last_transition_time,
+    };
+    let workload = &snapshot.workload;
+    let own = workload.conditions().iter();
+    let own = own.map(|condition| line(workload.kind.name(), condition));
+    let queued = snapshot
+        .queued()
+        .iter()
+        .flat_map(|queued| &queued.status.conditions)
+        .map(|condition| line("Workload", condition));
+    own.chain(queued).collect()
+}
+
+fn applications(workload: &Workload) -> Vec<Application> {
+    let Details::RayService(_, status) = &workload.details else {
+        return Vec::new();
+    };
+    let clusters = [
+        &status.active_service_status,
+        &status.pending_service_status,
+    ];
+    let applications = clusters.into_iter().flat_map(|cluster| {
+        let applications = cluster.application_statuses.iter();
+        applications.map(|(name, application)| Application {
+            name: name.clone(),
+            cluster: cluster.ray_cluster_name.clone(),
+            status: application.status.clone(),
+            message: application.message.clone(),
+            deployments: application
+                .deployments
+                .iter()
+                .map(|(name, deployment)| ServeDeployment {
+                    name: name.clone(),
+                    status: deployment.status.clone(),
+                    message: deployment.message.clone(),
+                })
+                .collect(),
+        })
+    });
+    applications.collect()
+}
+
+fn addresses(workload: &Workload, endpoint: Option<Endpoint>) -> Vec<Address> {
+    let mut addresses = Vec::new();
+    if let Some(endpoint) = endpoint {
+        addresses.push(Address {
+            to: "cluster",
+            url: endpoint.cluster_url(),
+        });
+        addresses.extend(
+            endpoint
+                .public
+                .into_iter()
+                .map(|url| Address { to: "public", url }),
+        );
+    }
+    if let Details::RayJob(_, status) = &workload.details
+        && !status.dashboard_url.is_empty()
+    {
+        addresses.push(Address {
+            to: "dashboard",
+            url: format!("http://{}", status.dashboard_url),
+        });
+    }
+    addresses
+}
+
+fn last(mut events: Vec<Event>) -> Vec<EventLine> {
+    let older = events.len().saturating_sub(EVENTS);
+    events.drain(..older);
+    events
+        .into_iter()
+        .map(|event| EventLine {
+            last: event.last(),
+            times: event.times(),
+            object: format!(
+                "{}/{}",
+                event.involved_object.kind.to_lowercase(),
+                event.involved_object.name
+            ),
+            kind: event.kind,
+            reason: event.reason,
+            message: event.message,
+        })
+        .collect()
+}
+
+/// Returns what one would type next.
+fn next(workload: &Workload, status: Status) -> Vec<String> {
+    let metadata = &workload.metadata;
+    let name = workload.display_name();
+    let command =
+        |words: &str, rest: &str| format!("kaiwo {words} {name} -n {}{rest}", metadata.namespace);
+    let mut next = Vec::new();
+    let explained = !matches!(status, Status::Running | Status::Ready | Status::Succeeded);
+    if explained {
+        next.push(command("why", ""));
+    }
+    match status {
+        Status::Starting | Status::Running => next.push(command("logs", " -f")),
+        Status::Ready | Status::Degraded | Status::Succeeded | Status::Failed => {
+            next.push(command("logs", ""));
+        }
+        _ => {}
+    }
+    match (status, workload.kind) {
+        (Status::Running, kind) if kind.is_ray() => {
+            next.push(command("port-forward", " --dashboard"));
+        }
+        (Status::Running, WorkloadKind::Job) => next.push(command("exec", " -- sh")),
+        (Status::Ready, kind) if !kind.is_batch() => next.push(command("endpoint", "")),
+        _ => {}
+    }
+    if status.is_waiting() {
+        next.push(command("wait", ""));
+    }
+    next.push(command("delete", ""));
+    next
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! `kaiwo status` against a scripted API server: its JSON, its exit codes.
+
+use serde_json::{Value, json};
+
+use super::json::is_golden;
+use super::server::{Answer, MockApi, Request, groups, list};
+use crate::common::Outcome;
+
+/// Answers with these objects, by the end of the path.
+fn objects(request: &Request, objects: &[(&str, Value)]) -> Option<Answer> {
+    if request.path == "/apis" {
+        let mut served = groups(&["v1beta2"], &["v1"]);
+        let version =
+            json!({"groupVersion": "visibility.kueue.x-k8s.io/v1beta2", "version": "v1beta2"});
+        let group = json!({"name": "visibility.kueue.x-k8s.io", "versions": [version]});
+        served["groups"].as_array_mut().unwrap().push(group);
+        return Some(Answer::Json(200, served));
+    }
+    if request.path.ends_with("/events")
+        && !request.query.contains("uid-of-w&")
+        && !request.query.ends_with("uid-of-w")
+    {
+        return Some(Answer::Json(200, list(&[])));
+    }
+    let found = objects.iter().find(|(end, _)| request.path.ends_with(end));
+    found.map(|(_, object)| Answer::Json(200, object.clone()))
+}
+
+fn pod_template() -> Value {
+    json!({"spec": {"containers": [{
+        "name": "workload", "image": "an/image", "resources": {"limits": {"amd.com/gpu": "8"}},
+    }]}})
+}
+
+fn metadata(name: &str) -> Value {
+    json!({
+        "name": name, "namespace": "kaiwo", "uid": format!("uid-of-{name}"),
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "labels": {
+            "app.kubernetes.io/instance": name, "app.kubernetes.io/managed-by": "kaiwo",
+            "app.kubernetes.io/version": "v2", "kaiwo-cli/username": "alice",
+            "kueue.x-k8s.io/queue-name": "team",
+        },
+    })
+}
+
+fn condition(kind: &str, status: &str, message: &str) -> Value {
+    json!({
+        "type": kind, "status": status, "reason": "Why", "message": message,
+        "lastTransitionTime": "2026-01-01T00:00:01Z",
+    })
+}
+
+/// A Job that waits, after it was taken off its node.
+fn waiting() -> Vec<(&'static str, Value)> {
+    let job = json!({
+        "metadata": metadata("train"),
+        "spec": {"suspend": true, "template": pod_template()},
+        "status": {"conditions": [condition("Suspended", "True", "Job suspended")]},
+    });
+    let queued = json!({
+        "metadata": {"name": "w", "uid": "uid-of-w", "labels": {"kueue.x-k8s.io/job-uid": "uid-of-train"}},
+        "spec": {"queueName": "team"},
+        "status": {"conditions": [condition("QuotaReserved", "False", "no quota")]},
+    });
+    let pod = json!({
+        "metadata": {"name": "train-x", "uid": "uid-of-pod", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"nodeName": "gpu-1", "containers": [pod_template()["spec"]["containers"][0]]},
+        "status": {"phase": "Running", "conditions": [condition("DisruptionTarget", "True", "preempted")]},
+    });
+    let upload = json!({
+        "metadata": {"name": "train-1", "ownerReferences": [{"uid": "uid-of-train"}]},
+        "data": {"a": "12345"}, "binaryData": {"b": "AAECAw=="},
+    });
+    let other = json!({"metadata": {"name": "not-ours"}, "data": {"a": "12345"}});
+    let event = json!({
+        "metadata": {"name": "e"}, "type": "Warning", "reason": "Pending", "message": "no quota",
+        "involvedObject": {"kind": "Workload", "name": "w"}, "count": 2,
+        "lastTimestamp": "2026-01-01T00:00:02Z",
+    });
+    let pending = json!({"metadata": {"name": "w"}, "positionInClusterQueue": 2});
+    vec![
+        ("/jobs/train", job),
+        ("/pendingworkloads", list(&[pending])),
+        ("/workloads", list(&[queued])),
+        ("/pods", list(&[pod])),
+        ("/configmaps", list(&[upload, other])),
+        ("/events", list(&[event])),
+        (
+            "/localqueues/team",
+            json!({"metadata": {"name": "team"}, "spec": {"clusterQueue": "gpus"}}),
+        ),
+    ]
+}
+
+fn serving() -> Vec<(&'static str, Value)> {
+    let service = json!({
+        "metadata": metadata("llm"),
+        "spec": {"rayClusterConfig": {"headGroupSpec": {"template": pod_template()}}},
+        "status": {
+            "conditions": [condition("Ready", "True", "")],
+            "activeServiceStatus": {
+                "rayClusterName": "llm-1",
+                "applicationStatuses": {"app": {
+                    "status": "UNHEALTHY", "message": "out of memory",
+                    "serveDeploymentStatuses": {"Model": {"status": "UNHEALTHY", "message": "killed"}},
+                }},
+            },
+        },
+    });
+    let reached = json!({
+        "metadata": {"name": "llm-serve-svc", "namespace": "kaiwo"},
+        "spec": {"ports": [{"name": "serve", "port": 8000}]},
+    });
+    vec![
+        ("/rayservices/llm", service),
+        ("/services/llm-serve-svc", reached),
+    ]
+}
+
+fn status(objects_there: Vec<(&'static str, Value)>, arguments: &[&str]) -> Outcome {
+    let api = MockApi::new(move |request| {
+        objects(request, &objects_there).or_else(|| {
+            let collections = ["/workloads", "/configmaps", "/events"];
+            let is_one = collections.iter().any(|end| request.path.ends_with(end));
+            is_one.then(|| Answer::Json(200, list(&[])))
+        })
+    });
+    api.sandbox.kaiwo(&[&["status"], arguments].concat())
+}
+
+#[test]
+fn a_status_has_its_goldens() {
+    let outcome = status(waiting(), &["train", "-o", "json"]).exits(0);
+    is_golden("status_waiting", &outcome);
+    let yaml = status(waiting(), &["train", "-o", "yaml"]).exits(0);
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(yaml.documents(), [report]);
+    let outcome = status(serving(), &["llm", "-o", "json"]).exits(0);
+    is_golden("status_serving", &outcome);
+    let bare = json!({"metadata": {"name": "bare", "namespace": "kaiwo", "uid": "u"}, "spec": {}});
+    let outcome = status(vec![("/jobs/bare", bare)], &["bare", "-o", "json"]).exits(0);
+    is_golden("status_bare", &outcome);
+}
+
+#[test]
+fn exit_status_tells_how_it_stands() {
+    let ended = |kind: &str| {
+        let job = json!({
+            "metadata": metadata("train"), "spec": {},
+            "status": {"conditions": [condition(kind, "True", "")]},
+        });
+        vec![("/jobs/train", job)]
+    };
+    let running = json!({
+        "metadata": metadata("train"), "spec": {}, "status": {"active": 1, "ready": 1},
+    });
+    for (objects, name, code) in [
+        (waiting(), "train", 8),
+        (ended("Complete"), "train", 0),
+        (ended("Failed"), "train", 1),
+        (vec![("/jobs/train", running)], "job/train", 0),
+        // Degraded.
+        (serving(), "llm", 8),
+    ] {
+        let told = status(objects.clone(), &[name, "--exit-status"]).exits(code);
+        // Without the flag, the exit code is about the question.
+        let asked = status(objects, &[name]).exits(0);
+        assert_eq!(told.stdout, asked.stdout);
+        assert_eq!(told.stderr, "");
+    }
+    let _ = status(Vec::new(), &["train", "--exit-status"]).exits(3);
+}
+
+/// Who may read nothing but the workload itself.
+#[test]
+fn what_may_not_be_read_is_not_told() {
+    let mut objects_there = waiting();
+    objects_there.truncate(1);
+    let api = MockApi::new(move |request| {
+        objects(request, &objects_there).or_else(|| {
+            let of_workload = request.path.contains("/train");
+            (!of_workload).then_some(Answer::Refuse(403, "User \"alice\" cannot list"))
+        })
+    });
+    // The other kinds of that name may not be read either.
+    let outcome = api.sandbox.kaiwo(&["status", "job/train"]).exits(0);
+    assert_eq!(outcome.stderr, "");
+    for line in ["Status      Pending\n", "Queue       team\n"] {
+        assert!(outcome.stdout.contains(line), "{}", outcome.stdout);
+    }
+    assert!(!outcome.stdout.contains("Pods"), "{}", outcome.stdout);
+}
