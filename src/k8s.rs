@@ -30,6 +30,10 @@ pub const DIGEST_ANNOTATION: &str = "kaiwo-cli/digest";
 /// Annotation with the identity of one run of `submit`.
 pub const SUBMISSION_ANNOTATION: &str = "kaiwo-cli/submission";
 
+/// Annotation of a service with the name of the ConfigMap that holds its
+/// previous version; empty where none is kept.
+pub const PREVIOUS_ANNOTATION: &str = "kaiwo-cli/previous";
+
 /// Value of [`APP_MANAGED_BY_LABEL`], and the field manager of every write.
 pub const MANAGER: &str = "kaiwo";
 

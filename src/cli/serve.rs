@@ -6,6 +6,7 @@ use clap::{Args, ValueHint};
 
 use super::WorkloadArgs;
 use super::workload::list;
+use crate::observe::WorkloadRef;
 use crate::plan::disruption::MinAvailable;
 use crate::plan::kaito::{Adapter, Runtime};
 use crate::plan::network::IngressHost;
@@ -32,9 +33,12 @@ Examples:
   kaiwo serve -m llama-3.1-8b-instruct --model-access-secret hf-token \\
       --instance-type Standard_NC24ads_A100_v4 --replicas 2
   kaiwo serve -p server/ --kaito --node-selector pool=llm
+  kaiwo serve -p server/ -g 4 --port 8000 --autoscale 1-4 --target-cpu 70
+  kaiwo serve -p server/ -g 2 --port 8000 --diff    what that would change
+  kaiwo serve --rollback alice-server               the version before
 
-Every flag can also stand in server/kaiwoconfig or ~/.config/kaiwo/config.yaml
-or in a variable (KAIWO_PORT=8000).")]
+What describes a service can also stand in server/kaiwoconfig or
+~/.config/kaiwo/config.yaml or in a variable (KAIWO_PORT=8000).")]
 pub struct ServeArgs {
     /// What every workload has.
     #[command(flatten)]
@@ -143,6 +147,17 @@ pub struct ServeArgs {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
           value_name = "BOOL", hide_possible_values = true, help_heading = "Submitting")]
     pub allow_downtime: Option<bool>,
+
+    /// Print what would change, one line each, and change nothing; exits with
+    /// 0 whether anything would
+    #[arg(long, conflicts_with = "dry_run", help_heading = "Submitting")]
+    pub diff: bool,
+
+    /// Return a Deployment or RayService to its previous version, files and
+    /// all; a second time, back again
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["path", "image", "model", "dry_run", "replace", "generate_name", "command"],
+          help_heading = "Submitting")]
+    pub rollback: Option<WorkloadRef>,
 
     /// Queue it: LocalQueue, or ClusterQueue to make one for
     #[arg(short, long, help_heading = "Queue")]

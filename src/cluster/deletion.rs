@@ -11,7 +11,7 @@ use super::lookup::{self, Found};
 use super::pages::{Pages, Selection};
 use super::request::readable;
 use super::served::Served;
-use super::update::COMPANIONS;
+use super::stale::COMPANIONS;
 use super::{Cluster, ClusterError, snapshot};
 use crate::k8s::{self, Resource};
 use crate::observe::belonging::{is_own, pod_labels};

@@ -9,6 +9,7 @@ use super::{Cluster, ClusterError};
 use crate::k8s::{self, Resource};
 use crate::plan::name::WorkloadKind;
 use crate::plan::rollout::Running;
+use crate::render::manifest::Manifest;
 
 /// A workload in the cluster, as far as a new one of its name is concerned.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,6 +126,15 @@ impl Existing {
     /// Returns the object as it was read.
     pub fn object(&self) -> &Value {
         &self.object
+    }
+
+    /// Returns the object as one of `kind`.
+    pub fn manifest(&self, kind: WorkloadKind) -> Manifest {
+        let mut object = self.object.clone();
+        object["apiVersion"] = Value::from(kind.api_version());
+        object["kind"] = Value::from(kind.name());
+        // What the API server serves has a name.
+        Manifest::new(object).unwrap_or_else(|missing| unreachable!("{missing} is missing"))
     }
 
     /// Returns what a Deployment is doing.

@@ -12,7 +12,8 @@ use super::{Cluster, ClusterError};
 use crate::k8s::{KUEUE_GROUP, Resource};
 use crate::plan::Needs;
 use crate::plan::facts::{
-    ClusterFacts, ClusterQueue, LocalQueue, Named, Namespace, Pod, Readable, ResourceFlavor,
+    ClusterFacts, ClusterQueue, LocalQueue, Named, Namespace, NodeFacts, Pod, Readable,
+    ResourceFlavor,
 };
 use crate::plan::kaito::KaitoFacts;
 use crate::plan::request::WorkloadRequest;
@@ -229,6 +230,18 @@ async fn claims(
         names.collect()
     });
     readable(names).map(Some)
+}
+
+/// Reads the nodes and the pods on them, as far as the user may.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked.
+pub async fn of_nodes(cluster: &Cluster) -> Result<NodeFacts, ClusterError> {
+    let (nodes, pods) = tokio::join!(list_if(true, cluster, "v1", "Node"), pods_if(true, cluster));
+    Ok(NodeFacts {
+        nodes: nodes?,
+        pods: pods?,
+    })
 }
 
 async fn find_namespace(

@@ -120,7 +120,7 @@ impl Needed<'_> {
             Some(WorkloadKind::RayService) => (crate::k8s::RAY_GROUP, "rayclusters"),
             _ => return Vec::new(),
         };
-        let companions = super::update::COMPANIONS.map(|(api_version, kind)| {
+        let companions = super::stale::COMPANIONS.map(|(api_version, kind)| {
             let resource = crate::k8s::Resource::known(api_version, kind);
             let group = api_version.split_once('/').map_or("", |(group, _)| group);
             (group, resource.plural)
@@ -132,7 +132,8 @@ impl Needed<'_> {
                 json!({"apiGroups": [group], "resources": [plural], "verbs": ["list", "delete"]})
             });
         let mut rights = vec![
-            json!({"apiGroups": [""], "resources": ["configmaps", "services"], "verbs": ["list", "delete"]}),
+            json!({"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "create", "patch", "delete"]}),
+            json!({"apiGroups": [""], "resources": ["services"], "verbs": ["list", "delete"]}),
             json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}),
             json!({"apiGroups": [group], "resources": [parts], "verbs": ["list"]}),
         ];

@@ -1,32 +1,21 @@
 //! Brings a service that is there up to date, in place: its pods are replaced
 //! by the controller, in the order that keeps it answering.
 
-use std::collections::BTreeSet;
-
 use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::change::{self, Change};
-use super::companion::{annotation_of, occupied, owners, uid_of};
+use super::companion::{occupied, owners, uid_of};
 use super::existing::{Existing, Relation};
 use super::request::Write;
 use super::submission::{Submission, SubmissionError, failed};
-use crate::k8s::{self, Resource};
+use crate::k8s;
 use crate::plan::name::WorkloadKind;
 use crate::render::manifest::Manifest;
 
 /// Attempts at an update that others get ahead of: controllers write to the
 /// object, too.
 const ATTEMPTS: usize = 5;
-
-/// What kaiwo's own templates make beside a service, and what a later version
-/// may do without.
-pub(super) const COMPANIONS: [(&str, &str); 4] = [
-    ("v1", "Service"),
-    ("networking.k8s.io/v1", "Ingress"),
-    ("autoscaling/v2", "HorizontalPodAutoscaler"),
-    ("policy/v1", "PodDisruptionBudget"),
-];
 
 impl<'a> Submission<'a> {
     /// Makes the workload what the manifests say, with the uploads it now
@@ -37,7 +26,7 @@ impl<'a> Submission<'a> {
     /// changed.
     pub async fn update(&self, old: &Existing) -> Result<(), SubmissionError> {
         let set = self.manifests;
-        let first = set.shared().chain(&set.uploads);
+        let first = set.shared().chain(&set.uploads).chain(&set.previous);
         for made in join_all(first.map(|manifest| self.create_companion(manifest))).await {
             made?;
         }
@@ -108,103 +97,6 @@ impl<'a> Submission<'a> {
             };
         }
         Ok(())
-    }
-
-    /// Removes what an earlier version had and this one has not: Services and
-    /// the like, and uploads unless a pod, or what makes pods, still refers to them. Who may
-    /// not look does without.
-    async fn remove_stale(&self, old: &Existing) -> Result<(), SubmissionError> {
-        let workload = &self.manifests.workload;
-        let owned = self.manifests.owned();
-        let current: BTreeSet<(&str, &str)> = owned
-            .map(|manifest| (manifest.kind(), manifest.name()))
-            .collect();
-        let instance = format!("{}={}", k8s::APP_INSTANCE_LABEL, workload.name());
-        let mut referring: Option<Option<Vec<String>>> = None;
-        let uploads = format!("{instance},{}=upload", k8s::APP_COMPONENT_LABEL);
-        let companions = COMPANIONS
-            .iter()
-            .map(|(api_version, kind)| (*api_version, *kind, &instance));
-        for (api_version, kind, selector) in companions.chain([("v1", "ConfigMap", &uploads)]) {
-            let resource = Resource::known(api_version, kind);
-            let Some(found) = self.list_if_allowed(&resource, selector).await? else {
-                continue;
-            };
-            for object in found {
-                let name = object["metadata"]["name"].as_str().unwrap_or_default();
-                let stale = !current.contains(&(kind, name))
-                    && owners(&object).any(|uid| uid == old.uid())
-                    && annotation_of(&object, k8s::DIGEST_ANNOTATION).is_some();
-                if !stale {
-                    continue;
-                }
-                if kind == "ConfigMap" {
-                    if referring.is_none() {
-                        referring = Some(self.referring(&instance).await?);
-                    }
-                    let name = format!("\"{name}\"");
-                    // Without looking, everything may be in use.
-                    let in_use =
-                        |texts: &Vec<String>| texts.iter().any(|text| text.contains(&name));
-                    if referring.iter().flatten().next().is_none_or(in_use) {
-                        continue;
-                    }
-                }
-                let uid = uid_of(&object).unwrap_or_default();
-                let deleted = self
-                    .cluster
-                    .delete(&resource, workload.namespace(), name, uid)
-                    .await;
-                match deleted {
-                    Err(source) if !source.is_forbidden() => {
-                        return Err(failed("remove what is left of", workload, source));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns, as text, everything that may refer to an upload of the
-    /// workload: its pods, the ReplicaSets that a rollback would return to, and
-    /// the clusters of Ray. `None` to who may not look at all of these.
-    async fn referring(&self, instance: &str) -> Result<Option<Vec<String>>, SubmissionError> {
-        let workload = &self.manifests.workload;
-        let ray = format!("ray.io/originated-from-cr-name={}", workload.name());
-        let mut texts = Vec::new();
-        for (resource, selector) in [
-            (Resource::known("v1", "Pod"), instance),
-            (Resource::known("apps/v1", "ReplicaSet"), instance),
-            (Resource::known("ray.io/v1", "RayCluster"), ray.as_str()),
-        ] {
-            let ray = resource.kind == "RayCluster";
-            if ray && workload.kind() != "RayService" {
-                continue;
-            }
-            match self.list_if_allowed(&resource, selector).await? {
-                Some(found) => texts.extend(found.iter().map(Value::to_string)),
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(texts))
-    }
-
-    async fn list_if_allowed(
-        &self,
-        resource: &Resource,
-        selector: &str,
-    ) -> Result<Option<Vec<Value>>, SubmissionError> {
-        let workload = &self.manifests.workload;
-        let listed = self
-            .cluster
-            .list::<Value>(resource, workload.namespace(), selector)
-            .await;
-        match listed {
-            Ok(found) => Ok(Some(found)),
-            Err(error) if error.is_forbidden() || error.is_not_found() => Ok(None),
-            Err(source) => Err(failed("see what belongs to", workload, source)),
-        }
     }
 }
 
@@ -303,6 +195,11 @@ fn merged(manifest: &Manifest, mut live: Value) -> Value {
 /// leaves to Kueue.
 pub fn changes(manifest: &Manifest, live: &Value) -> Vec<Change> {
     let mut found = change::between(&manifest.value()["spec"], &live["spec"], "spec");
+    let labels = |object: &Value| object["metadata"]["labels"].clone();
+    if labels(manifest.value()).is_object() {
+        let (new, old) = (labels(manifest.value()), labels(live));
+        found.extend(change::between(&new, &old, "metadata.labels"));
+    }
     if is_queued_ray(live) && cluster_changes(manifest.value(), live).is_empty() {
         found.retain(|change| !change.path.starts_with("spec.rayClusterConfig"));
     }

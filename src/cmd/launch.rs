@@ -4,12 +4,11 @@
 use std::pin::pin;
 
 use crate::cli::WorkloadArgs;
-use crate::cluster::change::Change;
 use crate::cluster::existing::{self, Existing, Relation};
 use crate::cluster::facts::{self, Gathered};
 use crate::cluster::rights::Needed;
 use crate::cluster::submission::{Submission, SubmissionError, Submitted};
-use crate::cluster::{Cluster, discovery, preflight, update};
+use crate::cluster::{Cluster, discovery, preflight, revision, update};
 use crate::error::CommandError;
 use crate::plan::facts::{Facts, Readable};
 use crate::plan::name::WorkloadKind;
@@ -21,15 +20,16 @@ use crate::settings::{DryRun, Merged, OutputFormat};
 use crate::ui::Ui;
 use crate::ui::report::{self, Outcome};
 
-use super::command_line::{self, CommandLine};
+use super::command_line;
 use super::help::cannot_write;
 use super::wait::{self, Subject, Wait};
-use super::{block_on, request};
+use super::{block_on, difference, name_taken, request};
 
 /// Carries out what `request` makes of the settings. `output` becomes what the
 /// settings say about the form of data, as soon as they are known.
 pub fn run(
     args: &WorkloadArgs,
+    diff: bool,
     settings: Result<Merged, CommandError>,
     ui: Ui,
     output: &mut Option<OutputFormat>,
@@ -37,11 +37,17 @@ pub fn run(
 ) -> Result<(), CommandError> {
     let result = settings.and_then(|settings| {
         *output = settings.output.as_ref().map(|output| output.value);
-        let mut mode = Mode::of(args, &settings, ui);
+        let mut mode = Mode {
+            diff,
+            ..Mode::of(args, &settings, ui)
+        };
+        if diff {
+            difference::check_form(mode.dry_run, mode.output)?;
+        }
         let request = request(&settings)?;
         let as_json = mode.output == Some(OutputFormat::Json);
         let wait = wait::of_submission(&settings, request.kind, as_json)?;
-        mode.wait = wait.filter(|_| mode.dry_run == DryRun::None);
+        mode.wait = wait.filter(|_| mode.dry_run == DryRun::None && !diff);
         match mode.dry_run {
             DryRun::Client => mode.rehearse(request),
             DryRun::Server | DryRun::None => block_on(mode.carry_out(request)),
@@ -61,6 +67,8 @@ struct Mode<'a> {
     ui: Ui,
     dry_run: DryRun,
     replace: bool,
+    /// Whether to print what would change, and no more.
+    diff: bool,
     output: Option<OutputFormat>,
     wait: Option<Wait>,
 }
@@ -77,6 +85,7 @@ impl<'a> Mode<'a> {
             ui,
             dry_run,
             replace: request::is_on(&settings.replace),
+            diff: false,
             output: output.or((dry_run != DryRun::None).then_some(OutputFormat::Yaml)),
             wait: None,
         }
@@ -170,6 +179,11 @@ impl<'a> Mode<'a> {
         let facts = Facts::Live(Box::new(facts));
 
         if let (Some(workload), Some(Relation::Same)) = (&existing, relation) {
+            if self.diff {
+                let status = target_line(cluster, &request, request.queue.as_deref());
+                self.ui.status(status);
+                return difference::print(cluster, &request.namespace, &[], self.output, self.ui);
+            }
             return self.unchanged(cluster, request, &facts, workload).await;
         }
         if let Some(relation) = relation {
@@ -177,7 +191,8 @@ impl<'a> Mode<'a> {
         }
 
         let plan = plan::plan(request, &facts)?;
-        let mut manifests = self.render(&plan, Some(&request::random_word(12)))?;
+        let identity = request::random_word(12);
+        let mut manifests = self.render(&plan, Some(&identity))?;
         discovery::resolve(cluster, &mut manifests).await?;
         self.ui.status(target_line(
             cluster,
@@ -192,11 +207,26 @@ impl<'a> Mode<'a> {
                 return Err(self.taken(relation, &plan.request));
             }
             let changes = update::changes(&manifests.workload, old.object());
-            self.tell_changes(&changes);
+            if !self.diff {
+                difference::tell(&changes, self.ui);
+            }
             if update::replaces_pods(&changes) {
                 let request = &plan.request;
                 plan::rollout::check_pause(plan.rollout, &request.name, request.allow_downtime)?;
             }
+        }
+        if self.diff {
+            let submission = Submission::new(cluster, plan.request.kind, &manifests, &digest);
+            let old = existing.as_ref().filter(|_| self.updates(&plan.request));
+            let found = submission.differences(old).await?;
+            let namespace = &plan.request.namespace;
+            return difference::print(cluster, namespace, &found, self.output, self.ui);
+        }
+        if let (Some(old), Some(Relation::Different), DryRun::None) =
+            (&existing, relation, self.dry_run)
+            && self.updates(&plan.request)
+        {
+            revision::keep(cluster, old, &mut manifests, &identity).await?;
         }
         let needed = Needed {
             manifests: &manifests,
@@ -228,7 +258,7 @@ impl<'a> Mode<'a> {
             submission
                 .create()
                 .await
-                .map_err(|error| self.ways_out(error, &plan.request))
+                .map_err(|error| name_taken::ways_out(error, &plan.request))
         };
         let submitted = submission
             .carry_out(steps, interrupt)
@@ -250,18 +280,6 @@ impl<'a> Mode<'a> {
             Some((&plan, &manifests)),
             &objects,
         )
-    }
-
-    /// Says what an update changes, the first of it in full.
-    fn tell_changes(&self, changes: &[Change]) {
-        const MOST: usize = 12;
-        for change in changes.iter().take(MOST) {
-            self.ui.status(format!("  {change}"));
-        }
-        if changes.len() > MOST {
-            self.ui
-                .status(format!("  and {} more changes", changes.len() - MOST));
-        }
     }
 
     /// Rehearses the whole set in the cluster, and returns its answers. Beside
@@ -328,7 +346,8 @@ impl<'a> Mode<'a> {
     /// Returns the error that the name is taken.
     fn taken(&self, relation: Relation, request: &WorkloadRequest) -> CommandError {
         let object = format!("{}/{}", request.kind.name().to_lowercase(), request.name);
-        let mut error = self.ways_out(SubmissionError::Exists { object, relation }, request);
+        let exists = SubmissionError::Exists { object, relation };
+        let mut error = name_taken::ways_out(exists, request);
         if (request.kind, relation) == (WorkloadKind::Workspace, Relation::Different) {
             error.notes.push(
                 "KAITO admits most changes of a Workspace and carries out none (v0.12), so nothing \
@@ -440,37 +459,6 @@ impl<'a> Mode<'a> {
                 .collect(),
         };
         self.ui.data(&text).map_err(cannot_write)
-    }
-
-    /// Adds, to the error that the name is taken, the commands that get out
-    /// of it: the one that was typed, with one flag changed.
-    fn ways_out(&self, error: SubmissionError, request: &WorkloadRequest) -> CommandError {
-        let SubmissionError::Exists { relation, .. } = &error else {
-            return error.into();
-        };
-        let typed = CommandLine::typed();
-        let replace: &[&str] = if *relation == Relation::Foreign {
-            &["--replace", "--force"]
-        } else {
-            &["--replace"]
-        };
-        let beside = plan::name::beside(&request.name, request.kind);
-        let ways = [
-            (typed.with(replace), "deletes it and submits anew"),
-            (
-                typed.with(&["--generate-name"]),
-                "submits beside it, under a name of its own",
-            ),
-            (
-                typed.with(&["--name", &beside]),
-                "submits beside it, under that name",
-            ),
-        ];
-        let mut error = CommandError::from(error);
-        for (command, what) in ways {
-            error = error.hint(format!("{command}  # {what}"));
-        }
-        error
     }
 }
 

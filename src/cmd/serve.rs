@@ -9,10 +9,10 @@ use crate::plan::serving::Serving;
 use crate::plan::{self, Refusal};
 use crate::settings::{Merged, Origin, OutputFormat, Sourced};
 use crate::ui::Ui;
-use crate::workload::directory;
+use crate::workload::{directory, serve_config};
 
 use super::request::{Intent, is_on};
-use super::{kaito, launch, request, sources};
+use super::{kaito, launch, request, rollback, sources};
 
 /// Serves what `args` ask for.
 pub fn run(
@@ -20,7 +20,11 @@ pub fn run(
     ui: Ui,
     output: &mut Option<OutputFormat>,
 ) -> Result<(), CommandError> {
-    launch::run(&args.workload, settings(args), ui, output, |settings| {
+    if let Some(workload) = &args.rollback {
+        return rollback::run(args, workload, ui, output);
+    }
+    let merged = settings(args);
+    launch::run(&args.workload, args.diff, merged, ui, output, |settings| {
         request(args, settings, ui)
     })
 }
@@ -56,11 +60,26 @@ pub fn request(
         check_unqueued(settings)?;
         request.priority_class = None;
     }
+    check_serve_config(args, &request)?;
     // The GPUs are those of the service at its busiest.
     if let Some(scale) = scale {
         request.gpus = request.gpus.scaled(scale)?;
     }
     Ok(request)
+}
+
+/// Checks what Ray Serve is given, unless the user knows better.
+fn check_serve_config(args: &ServeArgs, request: &WorkloadRequest) -> Result<(), CommandError> {
+    let (Some(text), Some(path)) = (&request.serving.serve_config, &args.workload.path) else {
+        return Ok(());
+    };
+    if request.force {
+        return Ok(());
+    }
+    let file = path.join(directory::SERVE_CONFIG);
+    serve_config::check(&file, text)
+        .and_then(|()| serve_config::check_imports(&file, text, request.upload.files()))
+        .map_err(|error| CommandError::from(error).hint(serve_config::FORCE))
 }
 
 /// Checks that nothing is asked of a queue which is none.

@@ -18,9 +18,14 @@ pub fn run(
     ui: Ui,
     output: &mut Option<OutputFormat>,
 ) -> Result<(), CommandError> {
-    launch::run(&args.workload, settings(args), ui, output, |settings| {
-        request(args, settings, ui)
-    })
+    launch::run(
+        &args.workload,
+        false,
+        settings(args),
+        ui,
+        output,
+        |settings| request(args, settings, ui),
+    )
 }
 
 /// Merges what `args` say with the other sources.

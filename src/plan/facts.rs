@@ -433,6 +433,15 @@ pub struct Node {
     pub status: NodeStatus,
 }
 
+/// The nodes, and the pods on them; `None` where nobody asked.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NodeFacts {
+    /// Nodes.
+    pub nodes: Option<Readable<Vec<Node>>>,
+    /// Pods of all namespaces that have not ended.
+    pub pods: Option<Readable<Vec<Pod>>>,
+}
+
 /// `spec` of a Node.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]

@@ -8,6 +8,7 @@ use super::cohort::FlavorResource;
 use super::facts::{ClusterFacts, FlavorQuotas, ResourceGroup};
 use super::taint::{Toleration, untolerated};
 use crate::quantity::Quantity;
+use serde_json::Value;
 
 /// The resource that counts pods, which no pod requests.
 const PODS: &str = "pods";
@@ -26,6 +27,38 @@ pub struct PodSet {
 }
 
 impl PodSet {
+    /// Reads the pods that a template makes, by the requests of their first
+    /// container.
+    pub fn of_template(spec: &Value) -> Self {
+        let pairs = |value: &Value| -> Vec<(String, String)> {
+            let text = |value: &Value| match value {
+                Value::String(text) => text.clone(),
+                value => value.to_string(),
+            };
+            let fields = value.as_object().into_iter().flatten();
+            fields
+                .map(|(key, value)| (key.clone(), text(value)))
+                .collect()
+        };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let tolerations = spec["tolerations"].as_array().into_iter().flatten();
+        Self {
+            count: 1,
+            requests: pairs(&spec["containers"][0]["resources"]["requests"])
+                .into_iter()
+                .filter_map(|(name, amount)| Some((name, amount.parse().ok()?)))
+                .collect(),
+            node_selector: pairs(&spec["nodeSelector"]).into_iter().collect(),
+            tolerations: tolerations
+                .map(|toleration| Toleration {
+                    key: text(&toleration["key"]).unwrap_or_default(),
+                    value: text(&toleration["value"]),
+                    effect: text(&toleration["effect"]),
+                })
+                .collect(),
+        }
+    }
+
     /// Returns what all pods of the set request of `resource`.
     pub fn demand(&self, resource: &str) -> Quantity {
         match resource {

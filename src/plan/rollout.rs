@@ -2,13 +2,15 @@
 //! the next: the new pod first where a node has GPUs left for it, else the old
 //! one has to go first.
 
-use super::facts::{ClusterFacts, Node, Pod, Readable};
+use super::facts::{ClusterFacts, Node, NodeFacts, Pod, Readable};
 use super::gpu::GpuLayout;
 use super::name::WorkloadKind;
 use super::placement::PodSet;
 use super::request::WorkloadRequest;
 use super::taint::untolerated;
+use super::vendor::is_gpu_resource;
 use super::{Plan, Refusal, resources};
+use serde_json::Value;
 
 /// What the Deployment of this name is doing before it is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +99,8 @@ impl Rollout {
         let room = plan.gpu_resource.as_deref().and_then(|resource| {
             let pin = &plan.node_selector;
             let sets = resources::pod_sets(request, plan.layout, Some(resource), pin);
-            let room = room(facts, resource, sets.first()?)?;
+            let (nodes, pods) = (facts.nodes.as_ref(), facts.pods.as_ref());
+            let room = room(nodes, pods, resource, sets.first()?)?;
             // What Kueue does not admit takes no node, free or not.
             let quota = plan.forecast.as_ref().map_or(i64::MAX, |forecast| {
                 forecast.free.whole() / plan.layout.gpus_per_replica.max(1)
@@ -118,6 +121,37 @@ impl Rollout {
         })
     }
 
+    /// Chooses how a Deployment becomes the one that `manifest` describes, of
+    /// which nothing else is known.
+    pub fn of_manifest(
+        manifest: &Value,
+        running: Running,
+        facts: &NodeFacts,
+        may_pause: bool,
+    ) -> Self {
+        let spec = &manifest["spec"];
+        let template = &spec["template"]["spec"];
+        let pods = PodSet::of_template(template);
+        let resource = pods.requests.keys().find(|name| is_gpu_resource(name));
+        let volumes = template["volumes"].as_array().into_iter().flatten();
+        let kept = format!(
+            "{}-scratch",
+            manifest["metadata"]["name"].as_str().unwrap_or("")
+        );
+        Self::choose(Conditions {
+            replicas: spec["replicas"].as_i64().unwrap_or(running.replicas),
+            needs_gpus: resource.is_some(),
+            has_claim: volumes
+                .filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str())
+                .any(|claim| claim == kept),
+            running: Some(running),
+            room: resource.and_then(|resource| {
+                room(facts.nodes.as_ref(), facts.pods.as_ref(), resource, &pods)
+            }),
+            may_pause,
+        })
+    }
+
     /// Chooses an order that comes to its end, whatever else the nodes hold.
     pub fn choose(conditions: Conditions) -> Self {
         let Conditions {
@@ -130,6 +164,12 @@ impl Rollout {
         } = conditions;
         let only = replicas <= 1;
         let serves = running.is_some_and(|running| running.available > 0);
+        // Pods that are to go anyway make room for others like them.
+        let spare = running.map_or(0, |running| (running.available - replicas).max(0));
+        let room = match spare {
+            0 => room,
+            spare => Some(room.unwrap_or(0).saturating_add(spare)),
+        };
         match (running, room) {
             _ if has_claim => Self::behind(Some(Pause::Claim).filter(|_| only && serves)),
             _ if !needs_gpus => Self::ahead(replicas, i64::MAX),
@@ -167,9 +207,14 @@ pub fn check_pause(rollout: Rollout, name: &str, may_pause: bool) -> Result<(), 
 
 /// Returns how many more pods like `pods` the nodes have room for, as far as
 /// `resource` goes; `None` if nodes or pods are not known.
-pub fn room(facts: &ClusterFacts, resource: &str, pods: &PodSet) -> Option<i64> {
-    let nodes = facts.nodes.as_ref().and_then(Readable::known)?;
-    let running = facts.pods.as_ref().and_then(Readable::known)?;
+pub fn room(
+    nodes: Option<&Readable<Vec<Node>>>,
+    running: Option<&Readable<Vec<Pod>>>,
+    resource: &str,
+    pods: &PodSet,
+) -> Option<i64> {
+    let nodes = nodes.and_then(Readable::known)?;
+    let running = running.and_then(Readable::known)?;
     let each = pods.requests.get(resource)?.whole().max(1);
     let open = nodes.iter().filter(|node| takes(node, pods));
     Some(
@@ -245,6 +290,15 @@ mod tests {
     }
 
     #[test]
+    fn pods_that_go_anyway_make_room() {
+        assert_eq!(steps(choose(1, Some((2, 2)), Some(0))), (1, 0, None));
+        assert_eq!(
+            steps(choose(1, Some((2, 1)), Some(0))).2,
+            Some(Pause::NoGpus)
+        );
+    }
+
+    #[test]
     fn what_does_not_serve_makes_room_at_once() {
         assert_eq!(steps(choose(1, Some((1, 0)), Some(0))), (0, 1, None));
         assert_eq!(steps(choose(3, Some((3, 0)), None)), (0, 1, None));
@@ -311,38 +365,24 @@ mod tests {
                 {"resources": requests}, {"resources": {}}]}}))
             .unwrap()
         };
-        let facts = |nodes, pods| {
-            let mut facts = testing::facts(vec![], vec![]);
-            facts.nodes = Some(Readable::Known(nodes));
-            facts.pods = Some(Readable::Known(pods));
-            facts
+        let look = |nodes: Vec<Node>, pods: Vec<Pod>, wanted: &PodSet| {
+            let (nodes, pods) = (Readable::Known(nodes), Readable::Known(pods));
+            room(Some(&nodes), Some(&pods), "amd.com/gpu", wanted)
         };
         let mut wanted = testing::pods(1, &[("amd.com/gpu", 4)]);
         let open = vec![node("a", json!({})), node("b", json!({}))];
         let busy = vec![pod("a", 5), pod("b", 1), pod("elsewhere", 8)];
-        assert_eq!(
-            room(&facts(open.clone(), busy), "amd.com/gpu", &wanted),
-            Some(1)
-        );
+        assert_eq!(look(open.clone(), busy, &wanted), Some(1));
         let closed = vec![
             node("a", json!({"unschedulable": true})),
             node("b", taint("broken")),
             node("c", taint("amd.com/gpu")),
         ];
-        assert_eq!(
-            room(&facts(closed.clone(), vec![]), "amd.com/gpu", &wanted),
-            Some(0)
-        );
+        assert_eq!(look(closed.clone(), vec![], &wanted), Some(0));
         wanted.tolerations = vec!["amd.com/gpu".parse().unwrap()];
-        assert_eq!(
-            room(&facts(closed, vec![]), "amd.com/gpu", &wanted),
-            Some(2)
-        );
+        assert_eq!(look(closed, vec![], &wanted), Some(2));
         wanted.node_selector = [("pool".to_owned(), "b".to_owned())].into();
-        assert_eq!(room(&facts(open, vec![]), "amd.com/gpu", &wanted), Some(2));
-        assert_eq!(
-            room(&testing::facts(vec![], vec![]), "amd.com/gpu", &wanted),
-            None
-        );
+        assert_eq!(look(open, vec![], &wanted), Some(2));
+        assert_eq!(room(None, None, "amd.com/gpu", &wanted), None);
     }
 }

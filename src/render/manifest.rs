@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::k8s::Resource;
+use crate::plan::rollout::Rollout;
 
 /// One object: a mapping with `apiVersion`, `kind` and `metadata.name`.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,6 +107,17 @@ impl Manifest {
         lay_over(&mut self.object, &["metadata"], "annotations", annotations);
     }
 
+    /// Says how a Deployment gets to this version.
+    pub fn set_rollout(&mut self, rollout: Rollout) {
+        self.object["spec"]["strategy"] = json!({
+            "type": "RollingUpdate",
+            "rollingUpdate": {
+                "maxSurge": rollout.max_surge,
+                "maxUnavailable": rollout.max_unavailable,
+            },
+        });
+    }
+
     /// Returns the object.
     pub fn value(&self) -> &Value {
         &self.object
@@ -200,6 +212,8 @@ pub struct ManifestSet {
     pub uploads: Vec<Manifest>,
     /// What the template made besides the workload, such as its Service.
     pub companions: Vec<Manifest>,
+    /// The version that an update takes the place of, for a rollback.
+    pub previous: Option<Manifest>,
     /// The workload.
     pub workload: Manifest,
 }
@@ -224,7 +238,10 @@ impl ManifestSet {
     /// Returns what the workload owns, so that it goes when the workload
     /// goes.
     pub fn owned(&self) -> impl Iterator<Item = &Manifest> {
-        self.uploads.iter().chain(&self.companions)
+        self.uploads
+            .iter()
+            .chain(&self.companions)
+            .chain(&self.previous)
     }
 
     /// Returns a Job as the set's CronJob will start them, for finding out

@@ -46,6 +46,7 @@ pub fn render(plan: &Plan, submission: Option<&str>) -> Result<ManifestSet, Rend
         kept_claim: support::kept_claim(plan, submission),
         uploads: support::uploads(plan, &parts, submission),
         companions,
+        previous: None,
         workload,
     })
 }

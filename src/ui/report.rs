@@ -255,6 +255,22 @@ fn companions(manifests: &ManifestSet) -> String {
     }
 }
 
+/// What was or would be changed, for programs (`-o json`).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeReport<'a, T> {
+    /// Version of this JSON.
+    pub api_version: &'static str,
+    /// `DiffReport`, or `RollbackReport` once it is done.
+    pub kind: &'static str,
+    /// Context of the cluster.
+    pub context: &'a str,
+    /// Namespace of the workload.
+    pub namespace: &'a str,
+    /// What changes, place by place.
+    pub changes: &'a [T],
+}
+
 /// The report of a submission for programs (`-o json`).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -74,6 +74,11 @@ impl Upload {
         self.files.is_empty()
     }
 
+    /// Returns the files.
+    pub fn files(&self) -> &[UploadFile] {
+        &self.files
+    }
+
     /// Divides the files into parts of at most [`PART_LIMIT`] bytes. Each
     /// file must be smaller than that; `workload::directory` sees to it.
     pub fn parts(&self) -> Vec<UploadPart<'_>> {

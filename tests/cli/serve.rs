@@ -324,6 +324,14 @@ fn serveconfigs_that_are_none() {
         ("", "is no mapping"),
         ("a: 1\na: 2\n", "llm/serveconfig:2"),
         ("a: 1\n---\nb: 2\n", "is no mapping"),
+        (
+            "applications:\n- name: llm\n  import_pth: app:deployment\n",
+            "llm/serveconfig:3: Ray Serve knows no key `import_pth` here\nhelp: did you mean `import_path`?\nhelp: --force sends it",
+        ),
+        (
+            "applications:\n- name: llm\n  import_path: app.sever:deployment\n",
+            "llm/serveconfig:3: import_path \"app.sever:deployment\": the directory has no sever.py",
+        ),
     ] {
         let sandbox = home();
         sandbox.write("llm/serveconfig", text);

@@ -46,8 +46,11 @@ fn remembering(mut script: impl FnMut(&Request) -> Option<Answer> + Send + 'stat
             deployment["metadata"]["resourceVersion"] = json!(version.to_string());
             return Some(Answer::Json(200, deployment.clone()));
         }
-        is(request, "GET", "/configmaps")
-            .then(|| Answer::Json(200, list(std::slice::from_ref(&upload))))
+        // One of the version before that, too.
+        let mut older = upload.clone();
+        older["metadata"]["name"] = json!("alice-w-older");
+        older["metadata"]["uid"] = json!("uid-of-older");
+        is(request, "GET", "/configmaps").then(|| Answer::Json(200, list(&[upload.clone(), older])))
     });
     // Other files, so that the upload is another.
     api.sandbox.write("w/train.py", "print()\n");
@@ -80,7 +83,9 @@ fn uploads_come_first_and_old_ones_go_last() {
         kinds,
         [
             "POST /api/v1/namespaces/kaiwo/configmaps",
+            "POST /api/v1/namespaces/kaiwo/configmaps",
             "PUT /apis/apps/v1/namespaces/kaiwo/deployments",
+            "PATCH /api/v1/namespaces/kaiwo/configmaps",
             "PATCH /api/v1/namespaces/kaiwo/configmaps",
             "DELETE /api/v1/namespaces/kaiwo/configmaps",
         ]
@@ -91,7 +96,6 @@ fn uploads_come_first_and_old_ones_go_last() {
             .iter()
             .filter(|r| r.is_write() && r.method == method);
         let request = found.next().unwrap();
-        assert!(found.next().is_none(), "one {method}");
         request
     };
     let put = one("PUT");
@@ -113,10 +117,24 @@ fn uploads_come_first_and_old_ones_go_last() {
         one("PATCH").body["metadata"]["ownerReferences"][0]["uid"],
         "uid-of-Deployment"
     );
+    // The one that a rollback would need stays.
     assert_eq!(
         one("DELETE").body["preconditions"],
-        json!({"uid": "uid-of-ConfigMap"})
+        json!({"uid": "uid-of-older"})
     );
+    let posts = requests
+        .iter()
+        .filter(|r| r.is_write() && r.method == "POST");
+    let kept = posts
+        .map(|r| &r.body)
+        .find(|body| body["data"].get("objects.json").is_some());
+    let kept = kept.unwrap();
+    assert_eq!(
+        put.body["metadata"]["annotations"]["kaiwo-cli/previous"],
+        kept["metadata"]["name"]
+    );
+    let objects = kept["data"]["objects.json"].as_str().unwrap();
+    assert!(objects.contains("registry/chat:1"), "{objects}");
 
     // It was rehearsed before any of that, under another name.
     let last_rehearsal = requests.iter().rposition(Request::is_dry_run).unwrap();
@@ -126,11 +144,9 @@ fn uploads_come_first_and_old_ones_go_last() {
 
 #[test]
 fn an_upload_that_something_may_refer_to_stays() {
-    let (_, upload) = first(&["-i", "registry/chat:1"]);
-    let name = upload["metadata"]["name"].as_str().unwrap().to_owned();
     let api = remembering(move |request| {
         if is(request, "GET", "/replicasets") {
-            let template = json!({"volumes": [{"configMap": {"name": name}}]});
+            let template = json!({"volumes": [{"configMap": {"name": "alice-w-older"}}]});
             return Some(Answer::Json(
                 200,
                 list(&[json!({"spec": {"template": template}})]),
@@ -205,7 +221,9 @@ fn a_lost_reply_leaves_the_uploads_that_may_be_in_use() {
     // A refusal is an answer: what was made for it goes again.
     let mut uploaded: Option<Value> = None;
     let api = remembering(move |request| {
-        if is(request, "POST", "/configmaps") && !request.is_dry_run() {
+        let is_upload =
+            request.body["metadata"]["labels"]["app.kubernetes.io/component"] == "upload";
+        if is(request, "POST", "/configmaps") && !request.is_dry_run() && is_upload {
             let mut stored = request.body.clone();
             stored["metadata"]["uid"] = json!("uid-of-new-upload");
             uploaded = Some(stored);
@@ -227,7 +245,7 @@ fn a_lost_reply_leaves_the_uploads_that_may_be_in_use() {
     let upload = api
         .requests()
         .iter()
-        .find(|r| r.is_write() && r.method == "POST")
+        .find(|r| r.is_write() && r.method == "POST" && r.body["data"]["objects.json"].is_null())
         .unwrap()
         .body["metadata"]["name"]
         .as_str()

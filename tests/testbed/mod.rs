@@ -23,6 +23,7 @@ mod runs;
 mod schemas;
 mod serve;
 mod serve_companions;
+mod serve_rollout;
 mod status;
 mod submit;
 mod templates;
