@@ -42,7 +42,7 @@ fn sandbox() -> Sandbox {
     sandbox.write("w/train.py", "pass\n");
     sandbox.write(
         "w/serveconfig",
-        "applications: [{name: own, import_path: app:deployment}]\n",
+        "applications: [{name: own, import_path: serving:deployment}]\n",
     );
     sandbox
 }

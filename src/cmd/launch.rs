@@ -224,6 +224,7 @@ impl<'a> Mode<'a> {
         }
         if let (Some(old), Some(Relation::Different), DryRun::None) =
             (&existing, relation, self.dry_run)
+            && plan.request.kind.keeps_versions()
             && self.updates(&plan.request)
         {
             revision::keep(cluster, old, &mut manifests, &identity).await?;

@@ -1,6 +1,7 @@
 //! `kaiwo serve --rollback`.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 
 use crate::cli::ServeArgs;
 use crate::cluster::difference::Difference;
@@ -23,6 +24,7 @@ use crate::ui::report::{self, API_VERSION, ChangeReport};
 
 use super::help::cannot_write;
 use super::request::{DEFAULT_NAMESPACE, is_on, random_word};
+use super::wait::{self, Subject};
 use super::{block_on, command_line, difference, serve};
 
 /// Returns a service to its previous version.
@@ -71,9 +73,9 @@ async fn roll_back(
     let found = lookup::find(&cluster, &served, namespace, wanted).await?;
     let kind = found.workload.kind;
     let object = found.workload.display_name();
-    if !kind.updates_in_place() {
+    if !kind.keeps_versions() {
         return Err(Refusal::new(format!(
-            "{object} has no versions: only a Deployment or a RayService is changed in place"
+            "{object} has no versions: only those of a Deployment or a RayService are kept"
         ))
         .hint("run or serve it anew, with --replace")
         .about(object)
@@ -132,6 +134,8 @@ async fn roll_back(
         return difference::print(&cluster, namespace, &changes, output, ui);
     }
 
+    let as_json = output == Some(OutputFormat::Json);
+    let wait = wait::of_submission(settings, kind, as_json)?;
     revision::keep(&cluster, &old, &mut manifests, &identity).await?;
     let needed = Needed {
         manifests: &manifests,
@@ -141,23 +145,30 @@ async fn roll_back(
     let progress = ui.progress("rolling back");
     let submission = Submission::new(&cluster, kind, &manifests, &digest);
     let steps = async { Ok(submission.update(&old).await?) };
-    let interrupt = async { _ = tokio::signal::ctrl_c().await };
-    let done = submission.carry_out(steps, interrupt).await;
+    let mut interrupt = pin!(async { _ = tokio::signal::ctrl_c().await });
+    let done = submission.carry_out(steps, interrupt.as_mut()).await;
     done.map_err(|error| needed.explain(error))?;
     drop(progress);
     tell(&object, namespace, &changes, ui);
-    match output {
+    if output.is_some() {
+        let text = report::json(&ChangeReport {
+            api_version: API_VERSION,
+            kind: "RollbackReport",
+            context: cluster.context(),
+            namespace,
+            changes: &changes,
+        });
+        ui.data(&text).map_err(cannot_write)?;
+    }
+    let subject = Subject {
+        kind,
+        namespace: namespace.to_owned(),
+        name: name.clone(),
+        uid: None,
+    };
+    match wait {
+        Some(wait) => wait.attend(&cluster, subject, ui, interrupt).await,
         None => Ok(()),
-        Some(_) => {
-            let text = report::json(&ChangeReport {
-                api_version: API_VERSION,
-                kind: "RollbackReport",
-                context: cluster.context(),
-                namespace,
-                changes: &changes,
-            });
-            ui.data(&text).map_err(cannot_write)
-        }
     }
 }
 

@@ -85,6 +85,11 @@ impl WorkloadKind {
         )
     }
 
+    /// Returns whether the version before a change is kept, to be returned to.
+    pub fn keeps_versions(self) -> bool {
+        matches!(self, Self::Deployment | Self::RayService)
+    }
+
     /// Returns the kind of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)

@@ -145,6 +145,7 @@ fn follow(sandbox: &Sandbox, answer: &Outcome) -> usize {
 fn port(template: &str, arguments: &[&str]) -> (Vec<usize>, Outcome) {
     let sandbox = Sandbox::new();
     sandbox.write("w/entrypoint", "exec serve\n");
+    sandbox.write("w/__init__.py", "x = 1\n");
     sandbox.write("w/serveconfig", "applications:\n- import_path: app:x\n");
     sandbox.write(
         "w/env",

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::json::is_golden;
 use super::server::{Answer, MockApi, Request, list};
 use super::trouble::is;
 
@@ -92,11 +93,11 @@ fn uploads_come_first_and_old_ones_go_last() {
     );
     let requests = api.requests();
     let one = |method: &str| {
-        let mut found = requests
+        let is_kept = |body: &Value| body["data"].get("objects.json").is_some();
+        requests
             .iter()
-            .filter(|r| r.is_write() && r.method == method);
-        let request = found.next().unwrap();
-        request
+            .find(|r| r.is_write() && r.method == method && !is_kept(&r.body))
+            .unwrap()
     };
     let put = one("PUT");
     assert_eq!(put.query, "fieldManager=kaiwo&fieldValidation=Strict");
@@ -296,4 +297,188 @@ fn kaito_that_is_not_installed() {
         .says("error: KAITO is not installed")
         .says("https://kaito-project.github.io/kaito/docs/installation");
     assert_eq!(api.writes(), [] as [&str; 0]);
+}
+
+#[test]
+fn what_would_change_is_printed_and_not_changed() {
+    let api = remembering(nothing_refers);
+    let outcome = api
+        .serve(&[&AGAIN[..], &["--port=8000", "--diff"]].concat())
+        .exits(0);
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    assert!(lines[0].starts_with("configmap/alice-w-"), "{lines:?}");
+    assert!(lines[0].ends_with(": added"), "{lines:?}");
+    assert_eq!(lines[1], "service/alice-w: added");
+    let image = "deployment/alice-w spec.template.spec.containers[workload].image: registry/chat:1 → registry/chat:2";
+    assert!(lines.contains(&image), "{lines:?}");
+    assert_eq!(api.writes(), [] as [&str; 0]);
+    assert!(!api.requests().iter().any(Request::is_dry_run));
+
+    let same = api
+        .sandbox
+        .kaiwo(&["serve", "-i", "x", "--diff", "-d"])
+        .exits(2);
+    assert_eq!(same.stdout, "");
+    let _ = api
+        .serve(&["-i", "x", "--diff", "-o", "yaml"])
+        .exits(2)
+        .says("differences are lines, or JSON with -o json");
+    let report = api
+        .serve(&[&AGAIN[..], &["--diff", "-o", "json"]].concat())
+        .exits(0);
+    is_golden("diff", &report);
+
+    // Nothing is there: everything would be made.
+    let api = MockApi::new(|_| None);
+    let outcome = api.serve(&["-i", "x", "--diff"]).exits(0);
+    assert!(
+        outcome.stdout.ends_with("deployment/alice-w: added\n"),
+        "{}",
+        outcome.stdout
+    );
+    let all = api.serve(&["-i", "x", "--diff", "-o", "json"]).exits(0);
+    is_golden("diff_added", &all);
+}
+
+/// A cluster with the second version of a Deployment, and the first, kept.
+fn updated(script: impl Fn(&Request) -> Option<Answer> + Send + 'static) -> MockApi {
+    updated_from("registry/chat:1", script)
+}
+
+fn updated_from(
+    image: &str,
+    script: impl Fn(&Request) -> Option<Answer> + Send + 'static,
+) -> MockApi {
+    let (mut before, _) = first(&["-i", image]);
+    let (mut deployment, upload) = first(&["-i", "registry/chat:2"]);
+    deployment["metadata"]["annotations"]["kaiwo-cli/previous"] = json!("alice-w-kept");
+    before["metadata"].as_object_mut().unwrap().remove("uid");
+    let kept = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "alice-w-kept"},
+        "data": {"objects.json": json!([before]).to_string()},
+    });
+    MockApi::new(move |request| {
+        if let Some(answer) = script(request) {
+            return Some(answer);
+        }
+        if is(request, "GET", DEPLOYMENT) {
+            return Some(Answer::Json(200, deployment.clone()));
+        }
+        if is(request, "GET", "/configmaps/alice-w-kept") {
+            return Some(Answer::Json(200, kept.clone()));
+        }
+        if request.method == "GET" && request.path.contains("/configmaps/alice-w-") {
+            return Some(Answer::Json(200, upload.clone()));
+        }
+        is(request, "GET", "/configmaps")
+            .then(|| Answer::Json(200, list(std::slice::from_ref(&upload))))
+            .or_else(|| nothing_refers(request))
+    })
+}
+
+const ROLLBACK: [&str; 3] = ["serve", "--rollback", "alice-w"];
+
+#[test]
+fn a_rollback_writes_the_version_that_was_kept() {
+    let api = updated(|_| None);
+    let report = api
+        .sandbox
+        .kaiwo(&[&ROLLBACK[..], &["-o", "json"]].concat())
+        .exits(0)
+        .says("deployment/alice-w rolled back to its previous version\n");
+    is_golden("rollback", &report);
+    let requests = api.requests();
+    let put = requests.iter().find(|r| r.method == "PUT").unwrap();
+    let image = put.body.pointer("/spec/template/spec/containers/0/image");
+    assert_eq!(image, Some(&json!("registry/chat:1")));
+    let metadata = &put.body["metadata"];
+    assert_eq!(metadata["resourceVersion"], "1");
+    assert_ne!(
+        metadata["annotations"]["kaiwo-cli/previous"],
+        "alice-w-kept"
+    );
+    // What it takes the place of is kept in turn.
+    let kept = requests
+        .iter()
+        .find(|r| r.method == "POST" && r.is_write())
+        .unwrap();
+    let objects = kept.body["data"]["objects.json"].as_str().unwrap();
+    assert!(objects.contains("registry/chat:2"), "{objects}");
+    assert!(!objects.contains("uid-of-Deployment"), "{objects}");
+
+    let diff = api
+        .sandbox
+        .kaiwo(&[&ROLLBACK[..], &["--diff"]].concat())
+        .exits(0);
+    assert!(
+        diff.stdout.contains("registry/chat:2 → registry/chat:1\n"),
+        "{}",
+        diff.stdout
+    );
+}
+
+#[test]
+fn a_rollback_removes_what_the_version_before_had_not() {
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 80}]},
+        "metadata": {"name": "alice-w", "uid": "uid-of-Service",
+                     "annotations": {"kaiwo-cli/digest": "d"},
+                     "ownerReferences": [{"kind": "Deployment", "uid": "uid-of-Deployment"}]},
+    });
+    let api = updated_from("registry/chat:2", move |request| {
+        let listed = is(request, "GET", "/namespaces/kaiwo/services");
+        listed.then(|| Answer::Json(200, list(std::slice::from_ref(&service))))
+    });
+    let words = [&ROLLBACK[..], &["-o", "json"]].concat();
+    is_golden("rollback_removed", &api.sandbox.kaiwo(&words).exits(0));
+    let removed = "DELETE /api/v1/namespaces/kaiwo/services/alice-w".to_owned();
+    assert!(api.writes().contains(&removed), "{:?}", api.writes());
+}
+
+#[test]
+fn what_cannot_be_rolled_back() {
+    let gone = |name: &'static str| {
+        updated(move |request| {
+            let asked = request.method == "GET" && request.path.contains("/configmaps/alice-w-");
+            (asked && (request.path.ends_with(name) || name == "*"))
+                .then_some(Answer::Refuse(404, "not found"))
+        })
+    };
+    let _ = gone("alice-w-kept")
+        .sandbox
+        .kaiwo(&ROLLBACK)
+        .exits(3)
+        .says("error: the previous version of deployment/alice-w is not there any more: configmap/alice-w-kept is gone\n");
+    let upload = updated(|request| {
+        let asked = request.method == "GET" && request.path.contains("/configmaps/alice-w-");
+        (asked && !request.path.ends_with("-kept")).then_some(Answer::Refuse(404, "not found"))
+    });
+    let _ = upload.sandbox.kaiwo(&ROLLBACK).exits(3).says(" is gone\n");
+    assert_eq!(upload.writes(), [] as [&str; 0]);
+
+    let none = MockApi::new(|_| None);
+    let _ = none
+        .sandbox
+        .kaiwo(&ROLLBACK)
+        .exits(3)
+        .says("there is no workload alice-w in namespace kaiwo");
+    let job = MockApi::new(|request| {
+        let job = json!({"apiVersion": "batch/v1", "kind": "Job",
+                         "metadata": {"name": "alice-w", "namespace": "kaiwo", "uid": "u"},
+                         "spec": {}, "status": {}});
+        is(request, "GET", "/jobs/alice-w").then(|| Answer::Json(200, job))
+    });
+    let _ = job
+        .sandbox
+        .kaiwo(&ROLLBACK)
+        .exits(3)
+        .says("job/alice-w has no versions");
+    for more in [&["-p", "w"][..], &["-i", "x"], &["-d"], &["--replace"]] {
+        let _ = none.sandbox.kaiwo(&[&ROLLBACK[..], more].concat()).exits(2);
+    }
+    let dry = none.sandbox.set("KAIWO_DRY_RUN", "client");
+    let _ = dry
+        .kaiwo(&ROLLBACK)
+        .exits(2)
+        .says("a rollback has no dry run");
 }

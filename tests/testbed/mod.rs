@@ -24,6 +24,7 @@ mod schemas;
 mod serve;
 mod serve_companions;
 mod serve_rollout;
+mod serve_volumes;
 mod status;
 mod submit;
 mod templates;

@@ -579,9 +579,10 @@ fn serve_all(testbed: &Testbed, name: &str) {
     } else {
         let _ = first.exits(0).says("created");
     }
-    testbed
-        .sandbox
-        .write("llm/serveconfig", "applications: [{name: a}]\n");
+    testbed.sandbox.write(
+        "llm/serveconfig",
+        "applications: [{name: a, import_path: a.b}]\n",
+    );
     let _ = testbed.sandbox.kaiwo(&words).exits(0).says("updated");
 }
 

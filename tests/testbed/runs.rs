@@ -201,7 +201,7 @@ fn a_ray_service_imports_the_upload() {
 #[ignore = "needs the testbed: cargo xtask test"]
 fn the_services_of_a_ray_service_find_its_pods() {
     let Cluster(testbed) = Cluster::new("headsvc");
-    let serving = "applications: [{name: a, import_path: \"app:x\"}]\n";
+    let serving = "applications: [{name: a, import_path: \"serving:x\"}]\n";
     testbed.sandbox.write("w/serveconfig", serving);
     let path = testbed.sandbox.path("w");
     let arguments = [
