@@ -2,7 +2,7 @@
 //! by the controller, in the order that keeps it answering.
 
 use futures_util::future::join_all;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::change::{self, Change};
 use super::companion::{occupied, owners, uid_of};
@@ -195,11 +195,17 @@ fn merged(manifest: &Manifest, mut live: Value) -> Value {
 /// leaves to Kueue.
 pub fn changes(manifest: &Manifest, live: &Value) -> Vec<Change> {
     let mut found = change::between(&manifest.value()["spec"], &live["spec"], "spec");
-    let labels = |object: &Value| object["metadata"]["labels"].clone();
-    if labels(manifest.value()).is_object() {
-        let (new, old) = (labels(manifest.value()), labels(live));
-        found.extend(change::between(&new, &old, "metadata.labels"));
-    }
+    let labels = |object: &Value| match &object["metadata"]["labels"] {
+        Value::Null => Value::Object(Map::new()),
+        labels => labels.clone(),
+    };
+    let (new, old) = (labels(manifest.value()), labels(live));
+    found.extend(
+        change::between(&new, &old, "metadata.labels")
+            .into_iter()
+            // What kaiwo does not write there is somebody else's.
+            .filter(|change| change.what != "removed"),
+    );
     if is_queued_ray(live) && cluster_changes(manifest.value(), live).is_empty() {
         found.retain(|change| !change.path.starts_with("spec.rayClusterConfig"));
     }
@@ -255,7 +261,10 @@ mod tests {
             "a default of 1 would end the other pods"
         );
         assert_eq!(
-            changes(&manifest(json!({})), &json!({"spec": {"replicas": 3}})),
+            changes(
+                &manifest(json!({})),
+                &json!({"metadata": {"labels": {"team": "ml"}}, "spec": {"replicas": 3}})
+            ),
             []
         );
     }

@@ -466,7 +466,7 @@ fn what_cannot_be_rolled_back() {
         let job = json!({"apiVersion": "batch/v1", "kind": "Job",
                          "metadata": {"name": "alice-w", "namespace": "kaiwo", "uid": "u"},
                          "spec": {}, "status": {}});
-        is(request, "GET", "/jobs/alice-w").then(|| Answer::Json(200, job))
+        is(request, "GET", "/jobs/alice-w").then_some(Answer::Json(200, job))
     });
     let _ = job
         .sandbox
