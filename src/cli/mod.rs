@@ -4,6 +4,7 @@
 mod chat;
 mod connection;
 mod delete;
+mod exec;
 mod list;
 mod logs;
 mod models;
@@ -19,6 +20,7 @@ mod workload;
 pub use chat::{ChatArgs, EndpointArgs};
 pub use connection::ConnectionArgs;
 pub use delete::DeleteArgs;
+pub use exec::ExecArgs;
 pub use list::{ListArgs, ListFormat};
 pub use logs::LogsArgs;
 pub use models::{ModelsArgs, ModelsFormat};
@@ -78,6 +80,8 @@ pub enum Command {
     Logs(Box<LogsArgs>),
     /// Wait until a workload runs, is ready or has ended
     Wait(Box<WaitArgs>),
+    /// Run a command where a workload runs
+    Exec(Box<ExecArgs>),
     /// Delete workloads, and what kaiwo made for them
     Delete(Box<DeleteArgs>),
     /// List the models that KAITO serves, and what each needs

@@ -9,6 +9,7 @@ use futures_util::AsyncBufRead;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 use kube::Client;
+use kube::client::Connection;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -223,6 +224,16 @@ impl Cluster {
     /// Any [`ClusterError`].
     pub async fn open(&self, path: &str) -> Result<impl AsyncBufRead + use<>, ClusterError> {
         let ask = async |client: Client, request| client.request_stream(request).await;
+        self.exchange(&Outgoing::get(path), ask).await
+    }
+
+    /// Opens a connection over which channels run in both directions: a command
+    /// in a container, a port of a pod.
+    ///
+    /// # Errors
+    /// Any [`ClusterError`].
+    pub(super) async fn upgrade(&self, path: &str) -> Result<Connection, ClusterError> {
+        let ask = async |client: Client, request| client.connect(request).await;
         self.exchange(&Outgoing::get(path), ask).await
     }
 

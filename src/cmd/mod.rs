@@ -8,6 +8,7 @@ mod config;
 mod delete;
 mod difference;
 mod endpoint;
+mod exec;
 mod help;
 mod kaito;
 mod launch;
@@ -19,6 +20,7 @@ mod reader;
 mod request;
 mod rollback;
 mod serve;
+mod signals;
 mod sources;
 mod status;
 mod submit;
@@ -61,6 +63,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
         Command::Delete(args) => delete::run(&args, ui, output),
         Command::Logs(args) => logs::run(&args, ui).map(done),
         Command::Wait(args) => wait::run(&args, ui, output).map(done),
+        Command::Exec(args) => exec::run(&args, ui),
         Command::Models(args) => models::run(&args, ui, output).map(done),
         Command::Chat(args) => chat::run(&args, ui).map(done),
         Command::Endpoint(args) => endpoint::run(&args, ui).map(done),

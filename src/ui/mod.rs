@@ -11,6 +11,7 @@ pub mod report;
 pub mod span;
 pub mod status;
 pub mod table;
+pub mod terminal;
 pub mod wait;
 pub mod why;
 
@@ -188,6 +189,11 @@ impl Ui {
         let mut answer = String::new();
         let read = io::stdin().read_line(&mut answer);
         read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+    }
+
+    /// Writes what somebody else says on stderr, as it is.
+    pub fn pass_on(&self, bytes: &[u8]) {
+        let _ = io::stderr().lock().write_all(bytes);
     }
 
     /// Returns what passes on the words of a program that kaiwo runs: to
