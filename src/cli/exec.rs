@@ -22,11 +22,11 @@ pub struct ExecArgs {
     pub named: NamedArgs,
 
     /// Pass on stdin
-    #[arg(short = 'i', long)]
+    #[arg(short = 'i', long, help_heading = "What is run")]
     pub stdin: bool,
 
     /// Give the command a terminal
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "What is run")]
     pub tty: bool,
 
     /// One pod, by its name or its short one
@@ -46,6 +46,6 @@ pub struct ExecArgs {
     pub container: Option<String>,
 
     /// What to run [default: a shell, with -i, and -t on a terminal]
-    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND", help_heading = "What is run")]
     pub command: Vec<String>,
 }

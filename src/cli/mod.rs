@@ -9,6 +9,7 @@ mod list;
 mod logs;
 mod models;
 mod named;
+mod port_forward;
 mod serve;
 mod status;
 mod submit;
@@ -25,6 +26,7 @@ pub use list::{ListArgs, ListFormat};
 pub use logs::LogsArgs;
 pub use models::{ModelsArgs, ModelsFormat};
 pub use named::NamedArgs;
+pub use port_forward::PortForwardArgs;
 pub use serve::ServeArgs;
 pub use status::{StatusArgs, StatusFormat};
 pub use submit::SubmitArgs;
@@ -82,6 +84,8 @@ pub enum Command {
     Wait(Box<WaitArgs>),
     /// Run a command where a workload runs
     Exec(Box<ExecArgs>),
+    /// Bring ports of a workload here
+    PortForward(Box<PortForwardArgs>),
     /// Delete workloads, and what kaiwo made for them
     Delete(Box<DeleteArgs>),
     /// List the models that KAITO serves, and what each needs

@@ -51,6 +51,28 @@ pub enum EndpointError {
     Cluster(#[from] ClusterError),
 }
 
+/// Reads the Service through which a workload is asked; `None` if there is
+/// none, or it may not be read.
+///
+/// # Errors
+/// Any [`ClusterError`].
+pub async fn service(
+    cluster: &Cluster,
+    workload: &Workload,
+) -> Result<Option<Service>, ClusterError> {
+    let Metadata {
+        namespace, name, ..
+    } = &workload.metadata;
+    let Some((service, _)) = service_name(workload.kind, name) else {
+        return Ok(None);
+    };
+    let services = Resource::known("v1", "Service");
+    match cluster.find(&services, namespace, &service).await {
+        Err(error) if error.is_forbidden() => Ok(None),
+        found => found,
+    }
+}
+
 impl Classified for EndpointError {
     fn class(&self) -> ErrorClass {
         match self {

@@ -16,6 +16,7 @@ mod list;
 mod logs;
 mod models;
 mod name_taken;
+mod port_forward;
 mod reader;
 mod request;
 mod rollback;
@@ -64,6 +65,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
         Command::Logs(args) => logs::run(&args, ui).map(done),
         Command::Wait(args) => wait::run(&args, ui, output).map(done),
         Command::Exec(args) => exec::run(&args, ui),
+        Command::PortForward(args) => port_forward::run(&args, ui),
         Command::Models(args) => models::run(&args, ui, output).map(done),
         Command::Chat(args) => chat::run(&args, ui).map(done),
         Command::Endpoint(args) => endpoint::run(&args, ui).map(done),

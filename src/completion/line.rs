@@ -297,6 +297,8 @@ mod tests {
                 "why",
                 "logs",
                 "wait",
+                "exec",
+                "port-forward",
                 "delete",
                 "models",
                 "chat",
@@ -354,7 +356,7 @@ mod tests {
         assert_eq!(words("submit --color=al|"), ["--color=always"]);
         assert_eq!(words("config show -o |"), ["json"]);
         assert_eq!(words("completion f|"), ["fish"]);
-        assert_eq!(words("help e|"), ["endpoint", "exit-codes"]);
+        assert_eq!(words("help e|"), ["exec", "endpoint", "exit-codes"]);
         // The next word is not the value of a flag that wants `=`.
         assert!(words("submit --ray |").contains(&"--queue".to_owned()));
     }

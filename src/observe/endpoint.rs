@@ -38,6 +38,18 @@ pub struct ServicePort {
     pub port: i64,
     /// `TCP` unless it says otherwise.
     pub protocol: String,
+    /// The pods' port; the same number unless it says otherwise.
+    pub target_port: Option<TargetPort>,
+}
+
+/// A port of the pods behind a Service.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum TargetPort {
+    /// By its number.
+    Number(i64),
+    /// By its name in the pods' containers.
+    Name(String),
 }
 
 /// `status` of a Service, or of an Ingress.

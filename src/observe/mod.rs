@@ -10,6 +10,7 @@ pub mod choice;
 pub mod description;
 pub mod endpoint;
 pub mod event;
+pub mod forward;
 pub mod listed;
 pub mod log;
 pub mod object;

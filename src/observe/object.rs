@@ -626,6 +626,18 @@ pub struct TemplateContainer {
     pub image: String,
     /// What it asks for.
     pub resources: Resources,
+    /// Ports that it names.
+    pub ports: Vec<ContainerPort>,
+}
+
+/// A port of a container.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContainerPort {
+    /// Name; may be empty.
+    pub name: String,
+    /// Number.
+    pub container_port: i64,
 }
 
 /// `resources` of a container.

@@ -13,6 +13,8 @@ fn help_of_every_command() {
         ("list", &["list", "--help"]),
         ("status", &["status", "--help"]),
         ("wait", &["wait", "--help"]),
+        ("exec", &["exec", "--help"]),
+        ("port_forward", &["port-forward", "--help"]),
         ("delete", &["delete", "--help"]),
         ("logs", &["logs", "--help"]),
         ("models", &["models", "--help"]),

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use futures_util::AsyncBufReadExt as _;
 
-use super::trouble::{Patience, passes};
 use super::{LogOptions, Of, Stream, next_bytes};
+use crate::cluster::patience::{Patience, passes};
 use crate::cluster::{Cluster, ClusterError};
 use crate::observe::Pod;
 use crate::observe::log::{Cursor, Line, Splitter};

@@ -10,8 +10,8 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::trouble::{PATIENCE, Patience, passes};
 use super::{LogError, LogEvent, LogOptions, follower};
+use crate::cluster::patience::{PATIENCE, Patience, passes};
 use crate::cluster::pulse::Pulse;
 use crate::cluster::served::Served;
 use crate::cluster::{Cluster, ClusterError, snapshot};

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::follow::{Look, Shared};
-use super::trouble::{PATIENCE, Patience, passes};
 use super::{LogError, LogEvent, Of, next_bytes};
 use crate::cluster::ClusterError;
+use crate::cluster::patience::{PATIENCE, Patience, passes};
 use crate::k8s::Resource;
 use crate::observe::Pod;
 use crate::observe::log::{Cursor, Line, Splitter};

@@ -3,7 +3,6 @@
 mod container;
 mod follow;
 mod follower;
-mod trouble;
 
 use std::pin::Pin;
 use std::rc::Rc;
