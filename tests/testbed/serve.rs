@@ -332,6 +332,19 @@ fn queued_services_are_admitted_and_stay_in_their_queue() {
         testbed.list("Workload").is_empty().then_some(())
     });
     testbed.delete("Deployment", "alice-chat");
+    testbed.wait("the queue to count nothing any more", || {
+        let queue = testbed.find("ClusterQueue", &queue)?;
+        let counted = ["flavorsReservation", "flavorsUsage"].map(|field| &queue["status"][field]);
+        let none = |flavors: &&Value| {
+            let flavors = flavors.as_array().into_iter().flatten();
+            let resources =
+                flavors.flat_map(|flavor| flavor["resources"].as_array().into_iter().flatten());
+            resources
+                .into_iter()
+                .all(|resource| resource["total"] == "0")
+        };
+        counted.iter().all(none).then_some(())
+    });
 
     let llm = |arguments: &[&str]| {
         let words = ["-p", "llm", "--ray", "-g", "1", "-q", &queue];
