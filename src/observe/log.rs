@@ -108,9 +108,20 @@ pub struct Cursor {
     rereads: bool,
     found: bool,
     gap: bool,
+    /// Whether this is not the first stream.
+    resumes: bool,
+    is_limited: bool,
+    /// The first line, if others like it may stand before it.
+    edge: Option<(i64, u64)>,
 }
 
 impl Cursor {
+    /// The first stream has only the last lines: those like the first of them
+    /// at the same instant were left out, should they come later on.
+    pub fn limit(&mut self) {
+        self.is_limited = true;
+    }
+
     /// Returns whether nothing was shown yet.
     pub fn is_new(&self) -> bool {
         self.newest.is_none()
@@ -126,6 +137,7 @@ impl Cursor {
         self.rereads = false;
         self.gap = false;
         self.found = !is_same;
+        self.resumes = self.newest.is_some();
         let second = self.newest?.div_euclid(SECOND) - i64::from(!narrowly);
         for key in &self.shown {
             if key.0 >= second * SECOND {
@@ -142,6 +154,9 @@ impl Cursor {
             return true;
         };
         let newest = self.newest.unwrap_or(stamp);
+        if self.resumes && self.edge == Some(key) && !self.again.contains_key(&key) {
+            return false;
+        }
         if self.rereads {
             if let Some(times) = self.again.get_mut(&key) {
                 *times -= 1;
@@ -166,6 +181,9 @@ impl Cursor {
                 self.rereads = false;
                 self.again.clear();
             }
+        }
+        if self.is_limited && self.newest.is_none() {
+            self.edge = Some(key);
         }
         self.newest = Some(newest.max(stamp));
         self.shown.push_back(key);
@@ -323,6 +341,15 @@ mod tests {
         assert!(cursor.take(&lines[2]));
         let stream = answer(&lines, cursor.rewind(false, true));
         let new: Vec<&Line> = stream.iter().filter(|line| cursor.take(line)).collect();
+        assert_eq!(new, [&lines[3]]);
+        // Also if it looks like the first line that was shown.
+        let lines = log([(1_000, "a"), (1_000, "a"), (1_000, "a"), (1_300, "d")]);
+        let mut cursor = Cursor::default();
+        cursor.limit();
+        cursor.rewind(false, true);
+        assert!(cursor.take(&lines[1]) && cursor.take(&lines[2]));
+        cursor.rewind(false, true);
+        let new: Vec<&Line> = lines.iter().filter(|line| cursor.take(line)).collect();
         assert_eq!(new, [&lines[3]]);
     }
 

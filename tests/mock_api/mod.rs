@@ -4,9 +4,11 @@
 mod chat;
 mod completion;
 mod delete;
+mod exec;
 pub mod json;
 mod kaito;
 mod list;
+mod logs;
 mod models;
 mod requests;
 pub(crate) mod server;

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket};
 
 use crate::common::{Outcome, Sandbox};
 
@@ -23,6 +25,8 @@ pub struct Request {
     pub body: Value,
     /// Whether it has an `Authorization` header.
     pub is_authorized: bool,
+    /// `Sec-WebSocket-Key`, if it asks for a WebSocket.
+    pub socket_key: String,
 }
 
 impl Request {
@@ -54,6 +58,12 @@ pub enum Answer {
     Hang,
     /// The connection is closed without an answer.
     Close,
+    /// Bytes as they are, after which the connection is closed.
+    Raw(Vec<u8>),
+    /// Bytes as they are, after which nothing comes.
+    Hold(Vec<u8>),
+    /// A WebSocket, which this talks over.
+    Socket(fn(&mut WebSocket<TcpStream>)),
 }
 
 type Script = Box<dyn FnMut(&Request) -> Option<Answer> + Send>;
@@ -140,6 +150,26 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Request>>, script: &Mutex<Script>) {
                 return;
             }
             Answer::Close => return,
+            Answer::Raw(bytes) => {
+                let _ = writer.write_all(&bytes);
+                return;
+            }
+            Answer::Hold(bytes) => {
+                let _ = writer.write_all(&bytes);
+                std::thread::sleep(Duration::from_secs(3600));
+                return;
+            }
+            Answer::Socket(talk) => {
+                let head = format!(
+                    "HTTP/1.1 101 X\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+                     sec-websocket-protocol: v5.channel.k8s.io\r\nsec-websocket-accept: {}\r\n\r\n",
+                    derive_accept_key(request.socket_key.as_bytes())
+                );
+                if writer.write_all(head.as_bytes()).is_ok() {
+                    talk(&mut WebSocket::from_raw_socket(writer, Role::Server, None));
+                }
+                return;
+            }
         };
         let body = body.to_string();
         let head = format!(
@@ -159,6 +189,7 @@ fn read(reader: &mut impl BufRead) -> Option<Request> {
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
     let mut length = 0;
     let mut is_authorized = false;
+    let mut socket_key = String::new();
     loop {
         let mut header = String::new();
         reader.read_line(&mut header).ok()?;
@@ -166,6 +197,9 @@ fn read(reader: &mut impl BufRead) -> Option<Request> {
             break;
         };
         is_authorized |= name.eq_ignore_ascii_case("authorization");
+        if name.eq_ignore_ascii_case("sec-websocket-key") {
+            value.trim().clone_into(&mut socket_key);
+        }
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().ok()?;
         }
@@ -179,6 +213,7 @@ fn read(reader: &mut impl BufRead) -> Option<Request> {
         query: query.to_owned(),
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),
         is_authorized,
+        socket_key,
     })
 }
 
@@ -243,7 +278,9 @@ fn healthy(request: &Request) -> Answer {
             200,
             list(&[json!({"metadata": {"name": "kaiwo"}, "spec": {"clusterQueue": "kaiwo"}})]),
         ),
-        ("GET", path) if path.ends_with("/pods") => Answer::Json(200, list(&[])),
+        ("GET", path) if path.ends_with("/pods") || path.ends_with("/workloads") => {
+            Answer::Json(200, list(&[]))
+        }
         ("GET", path) if path.ends_with("/clusterqueues") => {
             Answer::Json(200, list(&[cluster_queue()]))
         }

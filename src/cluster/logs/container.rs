@@ -29,11 +29,15 @@ pub struct ContainerLog<'a> {
 impl<'a> ContainerLog<'a> {
     /// Opens nothing yet.
     pub fn new(cluster: &'a Cluster, pod: &Pod, container: &str, options: &LogOptions) -> Self {
+        let mut cursor = Cursor::default();
+        if options.tail.is_some() {
+            cursor.limit();
+        }
         Self {
             cluster,
             of: Of::new(pod, container),
             options: options.clone(),
-            cursor: Cursor::default(),
+            cursor,
             splitter: Splitter::default(),
             stream: None,
             lines: VecDeque::new(),

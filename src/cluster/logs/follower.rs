@@ -56,6 +56,9 @@ pub(super) async fn run(
         narrowly: false,
         patience: Patience::new(),
     };
+    if shared.options.tail.is_some() {
+        follower.cursor.limit();
+    }
     let result = follower.follow().await;
     if follower.is_listed {
         shared.active.set(shared.active.get() - 1);

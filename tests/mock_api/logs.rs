@@ -1,0 +1,494 @@
+//! `kaiwo logs` against a log endpoint with the kubelet's semantics: whole
+//! seconds of `sinceTime`, and everything that is not older.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::server::{Answer, MockApi, Request, list};
+
+const PODS: &str = "/api/v1/namespaces/kaiwo/pods";
+
+/// Returns a Job of one pod that runs.
+pub fn job(name: &str) -> Value {
+    json!({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {"name": name, "namespace": "kaiwo", "uid": "job"},
+        "spec": {"parallelism": 1, "completions": 1, "template": {"spec": {"containers": [{"name": "main"}]}}},
+        "status": {"active": 1, "ready": 1},
+    })
+}
+
+fn ended() -> Value {
+    let mut job = job("x");
+    job["status"] = json!({"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]});
+    job
+}
+
+/// Returns a pod that runs; `more` is merged into its metadata.
+pub fn pod(name: &str, uid: &str, more: Value) -> Value {
+    let mut pod = json!({
+        "metadata": {"name": name, "namespace": "kaiwo", "uid": uid},
+        "spec": {"nodeName": "n", "containers": [{"name": "main"}]},
+        "status": {"phase": "Running", "containerStatuses": [
+            {"name": "main", "restartCount": 0, "state": {"running": {}}}]},
+    });
+    for (key, value) in more.as_object().unwrap() {
+        pod["metadata"][key] = value.clone();
+    }
+    pod
+}
+
+fn succeeded(mut pod: Value) -> Value {
+    pod["status"]["phase"] = json!("Succeeded");
+    pod["status"]["containerStatuses"][0]["state"] = json!({"terminated": {"exitCode": 0}});
+    pod
+}
+
+fn started_again(mut pod: Value, times: u32) -> Value {
+    pod["status"]["containerStatuses"][0]["restartCount"] = json!(times);
+    pod["status"]["containerStatuses"][0]["lastState"] = json!({"terminated": {"exitCode": 1}});
+    pod
+}
+
+fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    let mut pairs = request
+        .query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+/// Line `index` of a log of 200 lines a second, from one o'clock on; every tenth
+/// has the time and the text of the one before.
+fn line(index: u32) -> String {
+    let index = if index % 10 == 9 { index - 1 } else { index };
+    let (seconds, part) = (3600 + index / 200, index % 200);
+    format!(
+        "2026-01-01T{:02}:{:02}:{:02}.{:09}Z step {index}\n",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60,
+        part * 5_000_000
+    )
+}
+
+fn text(index: u32) -> String {
+    line(index).split_once(' ').unwrap().1.to_owned()
+}
+
+/// Returns the first line that is to be given for a request.
+fn first(request: &Request, count: u32) -> u32 {
+    if let Some(since) = parameter(request, "sinceTime") {
+        let (_, time) = since.trim_end_matches('Z').split_once('T').unwrap();
+        let mut parts = time.split(':').map(|part| part.parse::<u32>().unwrap());
+        let mut part = || parts.next().unwrap();
+        let seconds = part() * 3600 + part() * 60 + part();
+        return seconds.saturating_sub(3600) * 200;
+    }
+    let tail = parameter(request, "tailLines").map(|tail| tail.parse::<u32>().unwrap());
+    tail.map_or(0, |tail| count.saturating_sub(tail))
+}
+
+/// How a stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// As it should.
+    Whole,
+    /// The connection is lost in the middle of a line.
+    Torn,
+}
+
+/// An answer of the log endpoint.
+fn stream(text: &str, end: End) -> Answer {
+    let mut body = String::from("HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n");
+    let torn = match end {
+        End::Whole => "",
+        End::Torn => "2026-01-01T00:00",
+    };
+    let chunk = format!("{text}{torn}");
+    if !chunk.is_empty() {
+        body += &format!("{:x}\r\n{chunk}\r\n", chunk.len());
+    }
+    if end == End::Whole {
+        body += "0\r\n\r\n";
+    }
+    Answer::Raw(body.into_bytes())
+}
+
+/// Serves a Job with its only pod, and what `log` makes of requests for logs.
+/// `is_over` says whether the Job has ended.
+fn one_pod(
+    is_over: impl Fn() -> bool + Send + 'static,
+    log: impl Fn(&Request) -> Answer + Send + 'static,
+) -> MockApi {
+    MockApi::new(move |request| {
+        let (job, pod) = match is_over() {
+            true => (ended(), succeeded(pod("x-a", "a", json!({})))),
+            false => (job("x"), pod("x-a", "a", json!({}))),
+        };
+        match request.path.strip_prefix(PODS) {
+            None if request.path.ends_with("/jobs/x") => Some(Answer::Json(200, job)),
+            Some("") => Some(Answer::Json(200, list(&[pod]))),
+            Some("/x-a") => Some(Answer::Json(200, pod)),
+            Some("/x-a/log") => Some(log(request)),
+            _ => None,
+        }
+    })
+}
+
+fn of(answered: &'static AtomicU32) -> impl Fn() -> u32 {
+    || answered.load(Ordering::Relaxed)
+}
+
+#[test]
+fn broken_streams_lose_and_repeat_nothing() {
+    const LINES: u32 = 100_000;
+    for end in [End::Torn, End::Whole] {
+        // The Job ends when its last line was given for the first time.
+        let given = std::sync::Arc::new(AtomicU32::new(0));
+        let seen = given.clone();
+        let api = one_pod(
+            move || seen.load(Ordering::Relaxed) >= LINES,
+            move |request| {
+                let from = first(request, LINES);
+                let to = (from + 1000).min(LINES);
+                given.fetch_max(to, Ordering::Relaxed);
+                let all: String = (from..to).map(line).collect();
+                stream(&all, if to < LINES { end } else { End::Whole })
+            },
+        );
+        let outcome = api.sandbox.kaiwo(&["logs", "-f", "x"]).exits(0);
+        let expected: String = (0..LINES).map(text).collect();
+        let wrong = outcome
+            .stdout
+            .lines()
+            .zip(expected.lines())
+            .position(|(is, should)| is != should);
+        assert_eq!(
+            (wrong, outcome.stdout.len()),
+            (None, expected.len()),
+            "{end:?}"
+        );
+        let streams = api.requests();
+        let streams = streams
+            .iter()
+            .filter(|request| request.path.ends_with("/log"));
+        assert!(streams.count() >= 100, "{end:?}");
+    }
+}
+
+#[test]
+fn a_tail_of_nothing_shows_what_comes_after_it() {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let asked = of(&ASKED);
+    let api = one_pod(
+        move || asked() > 5,
+        |request| {
+            let asked = ASKED.fetch_add(1, Ordering::Relaxed);
+            // It grows by three lines with each look, and breaks off each time.
+            let count = 500 + 3 * asked.min(4);
+            let all: String = (first(request, count)..count).map(line).collect();
+            stream(&all, if asked < 4 { End::Torn } else { End::Whole })
+        },
+    );
+    let outcome = api
+        .sandbox
+        .kaiwo(&["logs", "-f", "x", "--tail", "0"])
+        .exits(0);
+    let expected: String = (500..512).map(text).collect();
+    assert_eq!(outcome.stdout, expected);
+}
+
+#[test]
+fn a_container_that_is_started_again_is_followed() {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let api = MockApi::new(|request| {
+        let asked = ASKED.load(Ordering::Relaxed);
+        let pod = pod("x-a", "a", json!({}));
+        let (job, pod) = match asked {
+            0 => (job("x"), pod),
+            1..4 => (job("x"), started_again(pod, 1)),
+            _ => (ended(), succeeded(started_again(pod, 1))),
+        };
+        match request.path.strip_prefix(PODS) {
+            None if request.path.ends_with("/jobs/x") => Some(Answer::Json(200, job)),
+            Some("") => Some(Answer::Json(200, list(&[pod]))),
+            Some("/x-a") => Some(Answer::Json(200, pod)),
+            Some("/x-a/log") => {
+                let is_previous = parameter(request, "previous") == Some("true");
+                let from = first(request, 0);
+                Some(match (ASKED.fetch_add(1, Ordering::Relaxed), is_previous) {
+                    (0, false) => stream(&(0..10).map(line).collect::<String>(), End::Torn),
+                    (_, true) => stream(&(from..20).map(line).collect::<String>(), End::Whole),
+                    (_, false) => stream(
+                        &(from.max(1000)..1010).map(line).collect::<String>(),
+                        End::Whole,
+                    ),
+                })
+            }
+            _ => None,
+        }
+    });
+    let outcome = api
+        .sandbox
+        .kaiwo(&["logs", "-f", "x"])
+        .exits(0)
+        .says("→ pod x-a: the container was started again (1)");
+    let expected: String = (0..20).chain(1000..1010).map(text).collect();
+    assert_eq!(outcome.stdout, expected);
+}
+
+#[test]
+fn an_api_server_that_is_away_is_waited_for() {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let asked = of(&ASKED);
+    let api = one_pod(
+        move || asked() > 3,
+        |request| {
+            let all: String = (first(request, 0)..300).map(line).collect();
+            match ASKED.fetch_add(1, Ordering::Relaxed) {
+                0 => stream(&(0..150).map(line).collect::<String>(), End::Torn),
+                1 => Answer::Close,
+                2 => Answer::Refuse(503, "the server is shutting down"),
+                _ => stream(&all, End::Whole),
+            }
+        },
+    );
+    let outcome = api
+        .sandbox
+        .kaiwo(&["logs", "-f", "x"])
+        .exits(0)
+        .says("; trying again")
+        .says("→ the cluster answers again");
+    assert_eq!(outcome.stdout, (0..300).map(text).collect::<String>());
+}
+
+#[test]
+fn what_cannot_be_had_is_said() {
+    // The node began a new file while the stream was broken.
+    static ROTATED: AtomicU32 = AtomicU32::new(0);
+    let asked = of(&ROTATED);
+    let api = one_pod(
+        move || asked() > 1,
+        |request| match ROTATED.fetch_add(1, Ordering::Relaxed) {
+            0 => stream(&(0..100).map(line).collect::<String>(), End::Torn),
+            _ => {
+                let from = first(request, 0).max(5000);
+                stream(&(from..5100).map(line).collect::<String>(), End::Whole)
+            }
+        },
+    );
+    let outcome = api
+        .sandbox
+        .kaiwo(&["logs", "-f", "x"])
+        .exits(0)
+        .says("warning: lines of pod x-a may be missing: its node began a new file");
+    let expected: String = (0..100).chain(5000..5100).map(text).collect();
+    assert_eq!(outcome.stdout, expected);
+
+    // The pod was deleted before anything of it was read.
+    static LOOKS: AtomicU32 = AtomicU32::new(0);
+    let api = MockApi::new(|request| {
+        let looks = LOOKS.load(Ordering::Relaxed);
+        match request.path.strip_prefix(PODS) {
+            None if request.path.ends_with("/jobs/x") => Some(Answer::Json(
+                200,
+                if looks > 1 { ended() } else { job("x") },
+            )),
+            Some("") if LOOKS.fetch_add(1, Ordering::Relaxed) == 0 => {
+                Some(Answer::Json(200, list(&[pod("x-a", "a", json!({}))])))
+            }
+            _ => None,
+        }
+    });
+    let outcome = api
+        .sandbox
+        .kaiwo(&["logs", "-f", "x"])
+        .exits(0)
+        .says("lines of pod x-a may be missing: it was deleted before its log was read")
+        .says("→ job/x: succeeded");
+    assert_eq!(outcome.stdout, "");
+}
+
+fn two_pods() -> MockApi {
+    MockApi::new(|request| {
+        let index = |index: u8| json!({"labels": {"batch.kubernetes.io/job-completion-index": index.to_string()}});
+        let pods = [
+            succeeded(pod("x-0-a", "a", index(0))),
+            succeeded(pod("x-1-b", "b", index(1))),
+        ];
+        let log = |part: u32| {
+            let from = first(request, 6);
+            let lines = (from..6).filter(|index| index % 2 == part).map(line);
+            stream(&lines.collect::<String>(), End::Whole)
+        };
+        match request.path.strip_prefix(PODS) {
+            None if request.path.ends_with("/jobs/x") => Some(Answer::Json(200, ended())),
+            Some("") => Some(Answer::Json(200, list(&pods))),
+            Some("/x-0-a") => Some(Answer::Json(200, pods[0].clone())),
+            Some("/x-1-b") => Some(Answer::Json(200, pods[1].clone())),
+            Some("/x-0-a/log") => Some(log(0)),
+            Some("/x-1-b/log") => Some(log(1)),
+            _ => None,
+        }
+    })
+}
+
+#[test]
+fn several_pods_are_shown_in_the_order_of_time() {
+    let api = two_pods();
+    let logs = |arguments: &[&str]| {
+        let outcome = api.sandbox.kaiwo(&[&["logs", "x"], arguments].concat());
+        outcome.exits(0).stdout
+    };
+    let labels = ["[0-a] ", "[1-b] "];
+    let expected: String = (0..6)
+        .map(|index| format!("{}{}", labels[index as usize % 2], text(index)))
+        .collect();
+    assert_eq!(logs(&[]), expected);
+    assert_eq!(
+        logs(&["--pod", "1-b"]),
+        (0..3).map(|i| text(2 * i + 1)).collect::<String>()
+    );
+    assert_eq!(
+        logs(&["--pod", "x-0-a", "--timestamps", "--tail", "2"]),
+        line(4)
+    );
+    let painted = logs(&["--color", "always"]);
+    assert!(painted.starts_with("\x1b[36m[0-a]\x1b[0m step 0\n\x1b[35m[1-b]\x1b[0m step 1\n"));
+    // Followed, each is in its own order.
+    let followed = logs(&["-f"]);
+    for (part, label) in labels.into_iter().enumerate() {
+        let own: Vec<&str> = followed
+            .lines()
+            .filter_map(|line| line.strip_prefix(label))
+            .collect();
+        let expected: Vec<String> = (0..3).map(|i| text(2 * i + part as u32)).collect();
+        assert_eq!(own.join("\n") + "\n", expected.concat());
+    }
+}
+
+#[test]
+fn what_is_asked_for_reaches_the_kubelet() {
+    let api = one_pod(|| true, |_| stream("", End::Whole));
+    _ = api
+        .sandbox
+        .kaiwo(&["logs", "x", "--since", "1h30m", "--tail", "7", "--previous"])
+        .exits(0);
+    let asked = api.requests();
+    let asked = asked.iter().find(|request| request.path.ends_with("/log"));
+    assert_eq!(
+        asked.unwrap().query,
+        "container=main&timestamps=true&tailLines=7&sinceSeconds=5400&previous=true"
+    );
+}
+
+#[test]
+fn a_reader_that_goes_ends_it_at_once() {
+    // The second line would come after an hour.
+    let api = one_pod(
+        || false,
+        |_| {
+            let text = line(0);
+            let answer = format!(
+                "HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{text}\r\n",
+                text.len()
+            );
+            // A chunk that never ends.
+            Answer::Hold(answer.into_bytes())
+        },
+    );
+    let start = Instant::now();
+    let line = format!(
+        "set -o pipefail; {} logs -f x | head -1; echo \"${{PIPESTATUS[@]}}\"",
+        env!("CARGO_BIN_EXE_kaiwo")
+    );
+    let mut bash = api.sandbox.shell(&line);
+    let mut child = bash
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "step 0");
+    assert_eq!(lines.next().unwrap().unwrap(), "0 0");
+    assert!(child.wait().unwrap().success());
+    assert!(start.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn who_may_not_read_is_told_so() {
+    for (path, what) in [
+        ("/x-a/log", "cannot get resource \"pods/log\""),
+        ("", "cannot list resource \"pods\""),
+    ] {
+        let api = MockApi::new(move |request| {
+            if request.path.ends_with("/jobs/x") {
+                return Some(Answer::Json(200, job("x")));
+            }
+            let rest = request.path.strip_prefix(PODS)?;
+            if rest == path {
+                return Some(Answer::Refuse(
+                    403,
+                    match path {
+                        "" => {
+                            "pods is forbidden: User \"alice\" cannot list resource \"pods\" in API group \"\""
+                        }
+                        _ => {
+                            "pods \"x-a\" is forbidden: User \"alice\" cannot get resource \"pods/log\" in API group \"\""
+                        }
+                    },
+                ));
+            }
+            match rest {
+                "" => Some(Answer::Json(200, list(&[pod("x-a", "a", json!({}))]))),
+                _ => Some(Answer::Json(200, pod("x-a", "a", json!({})))),
+            }
+        });
+        for arguments in [&["logs", "x"][..], &["logs", "-f", "x"]] {
+            _ = api
+                .sandbox
+                .kaiwo(arguments)
+                .exits(4)
+                .says(what)
+                .says("help: ask an admin of the namespace for this right");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_written_yet() {
+    let api = MockApi::new(|request| {
+        let mut job = job("x");
+        job["spec"]["suspend"] = json!(true);
+        job["metadata"]["labels"] = json!({"kueue.x-k8s.io/queue-name": "kaiwo"});
+        job["status"] = json!({});
+        let queued = json!({
+            "metadata": {"name": "w", "namespace": "kaiwo"},
+            "spec": {"queueName": "kaiwo"},
+            "status": {"conditions": [{"type": "QuotaReserved", "status": "False",
+                "reason": "Pending", "message": "insufficient quota"}]},
+        });
+        match request.path.as_str() {
+            path if path.ends_with("/jobs/x") => Some(Answer::Json(200, job)),
+            path if path.ends_with("/workloads") => Some(Answer::Json(200, list(&[queued]))),
+            _ => None,
+        }
+    });
+    let outcome = api
+        .sandbox
+        .kaiwo(&["logs", "x"])
+        .exits(0)
+        .says("→ job/x: queued: insufficient quota")
+        .says("wait for it with: kaiwo logs -f job/x -n kaiwo");
+    assert_eq!(outcome.stdout, "");
+    _ = api
+        .sandbox
+        .kaiwo(&["logs", "x", "--pod", "x-b"])
+        .exits(3)
+        .says("job/x has no pod x-b");
+}
