@@ -64,6 +64,17 @@ impl Quantity {
         self.max(Self(0))
     }
 
+    /// Returns how many of `cells` this is, if `whole` is all of them, to the
+    /// nearest one; but all of them only if it is whole.
+    pub fn share_of(self, whole: Self, cells: usize) -> usize {
+        if self >= whole {
+            return cells;
+        }
+        let cells = cells as i128;
+        let share = (self.0.max(0).saturating_mul(cells) + whole.0 / 2) / whole.0.max(1);
+        usize::try_from(share.min(cells - 1)).unwrap_or(0)
+    }
+
     /// Returns the amount halved, for `/dev/shm`.
     pub fn half(self) -> Self {
         Self(self.0 / 2)

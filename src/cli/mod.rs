@@ -10,6 +10,7 @@ mod logs;
 mod models;
 mod named;
 mod port_forward;
+mod queues;
 mod serve;
 mod status;
 mod submit;
@@ -27,6 +28,7 @@ pub use logs::LogsArgs;
 pub use models::{ModelsArgs, ModelsFormat};
 pub use named::NamedArgs;
 pub use port_forward::PortForwardArgs;
+pub use queues::QueuesArgs;
 pub use serve::ServeArgs;
 pub use status::{StatusArgs, StatusFormat};
 pub use submit::SubmitArgs;
@@ -88,6 +90,8 @@ pub enum Command {
     PortForward(Box<PortForwardArgs>),
     /// Delete workloads, and what kaiwo made for them
     Delete(Box<DeleteArgs>),
+    /// Show what the queues have, and who waits
+    Queues(Box<QueuesArgs>),
     /// List the models that KAITO serves, and what each needs
     Models(ModelsArgs),
     /// Ask a model that is served

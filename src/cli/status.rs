@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::NamedArgs;
+use crate::settings::OutputFormat;
 
 /// Flags of `kaiwo status`.
 #[derive(Debug, Args)]
@@ -42,4 +43,15 @@ pub enum StatusFormat {
     Yaml,
     /// A document of JSON.
     Json,
+}
+
+impl StatusFormat {
+    /// Returns the form that was typed, else the one that the settings say.
+    pub fn chosen(typed: Option<Self>, setting: Option<OutputFormat>) -> Option<Self> {
+        typed.or(match setting {
+            Some(OutputFormat::Json) => Some(Self::Json),
+            Some(OutputFormat::Yaml) => Some(Self::Yaml),
+            _ => None,
+        })
+    }
 }

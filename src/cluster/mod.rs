@@ -30,6 +30,7 @@ mod patience;
 pub mod preflight;
 pub mod proxy;
 pub mod pulse;
+pub mod queues;
 pub mod request;
 pub mod revision;
 pub mod rights;

@@ -17,6 +17,7 @@ mod logs;
 mod models;
 mod name_taken;
 mod port_forward;
+mod queues;
 mod reader;
 mod request;
 mod rollback;
@@ -64,6 +65,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
         Command::Delete(args) => delete::run(&args, ui, output),
         Command::Logs(args) => logs::run(&args, ui).map(done),
         Command::Wait(args) => wait::run(&args, ui, output).map(done),
+        Command::Queues(args) => queues::run(&args, ui, output).map(done),
         Command::Exec(args) => exec::run(&args, ui),
         Command::PortForward(args) => port_forward::run(&args, ui),
         Command::Models(args) => models::run(&args, ui, output).map(done),

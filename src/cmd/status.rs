@@ -51,12 +51,7 @@ pub fn run(args: &StatusArgs, ui: Ui, output: Option<OutputFormat>) -> Result<u8
             kind: "WorkloadStatus",
             description: &about,
         };
-        let format = args.output.or(match output {
-            Some(OutputFormat::Json) => Some(StatusFormat::Json),
-            Some(OutputFormat::Yaml) => Some(StatusFormat::Yaml),
-            _ => None,
-        });
-        let text = match format {
+        let text = match StatusFormat::chosen(args.output, output) {
             Some(StatusFormat::Json) => report::json(&report),
             // Plain data always serialises.
             Some(StatusFormat::Yaml) => {

@@ -16,6 +16,7 @@ pub mod log;
 pub mod object;
 pub mod pod;
 pub mod queued;
+pub mod quota;
 pub mod reference;
 pub mod snapshot;
 pub mod status;

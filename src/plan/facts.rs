@@ -134,6 +134,10 @@ pub struct LocalQueueSpec {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LocalQueueStatus {
+    /// Workloads that were admitted and have not ended.
+    pub admitted_workloads: i64,
+    /// Workloads that wait.
+    pub pending_workloads: i64,
     /// Reserved quota by flavor.
     pub flavors_reservation: Vec<FlavorUsage>,
     /// Whether it takes workloads, and if not, why: of what is behind it,
@@ -331,6 +335,8 @@ pub struct ResourceQuota {
 pub struct ClusterQueueStatus {
     /// Reserved quota by flavor.
     pub flavors_reservation: Vec<FlavorUsage>,
+    /// Workloads that were admitted and have not ended.
+    pub admitted_workloads: i64,
     /// Workloads that wait.
     pub pending_workloads: i64,
     /// What Kueue says about the queue itself.

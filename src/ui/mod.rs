@@ -7,6 +7,7 @@ pub mod live;
 pub mod log;
 pub mod models;
 mod progress;
+pub mod queues;
 pub mod report;
 pub mod span;
 pub mod status;

@@ -12,6 +12,7 @@ fn help_of_every_command() {
         ("why", &["why", "--help"]),
         ("list", &["list", "--help"]),
         ("status", &["status", "--help"]),
+        ("queues", &["queues", "--help"]),
         ("wait", &["wait", "--help"]),
         ("exec", &["exec", "--help"]),
         ("port_forward", &["port-forward", "--help"]),

@@ -10,6 +10,7 @@ mod kaito;
 mod list;
 mod logs;
 mod models;
+mod queues;
 mod requests;
 pub(crate) mod server;
 mod status;

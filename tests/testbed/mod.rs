@@ -17,6 +17,7 @@ mod kaito;
 mod list;
 mod objects;
 mod queues;
+mod queues_view;
 mod refusals;
 mod rights;
 mod runs;

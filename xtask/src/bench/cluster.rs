@@ -14,6 +14,8 @@ use crate::testbed;
 
 /// How long a deleted workload may take to go.
 const GONE: Duration = Duration::from_secs(60);
+/// Requests under way at once.
+const AT_ONCE: usize = 16;
 const POLL: Duration = Duration::from_millis(100);
 
 /// The testbed's API server.
@@ -142,6 +144,36 @@ impl Cluster {
         Ok(())
     }
 
+    /// Makes a namespace with so many objects like `document`, a Job; those that are there already stay.
+    pub fn fill(&self, namespace: &str, document: &Value, count: usize) -> Result<()> {
+        let name = json!({ "metadata": { "name": namespace } });
+        let jobs = format!("/apis/batch/v1/namespaces/{namespace}/jobs");
+        self.runtime.block_on(async {
+            post(&self.client, "/api/v1/namespaces", &name).await?;
+            let mut under_way = tokio::task::JoinSet::new();
+            for index in 0..count {
+                if under_way.len() == AT_ONCE
+                    && let Some(made) = under_way.join_next().await
+                {
+                    made??;
+                }
+                let (client, jobs, mut job) = (self.client.clone(), jobs.clone(), document.clone());
+                job["metadata"]["name"] = format!("job-{index:05}").into();
+                under_way.spawn(async move { post(&client, &jobs, &job).await });
+            }
+            while let Some(made) = under_way.join_next().await {
+                made??;
+            }
+            Ok(())
+        })
+    }
+
+    /// Deletes a namespace without waiting for that.
+    pub fn forget(&self, namespace: &str) -> Result<()> {
+        self.found("DELETE", &format!("/api/v1/namespaces/{namespace}"))?;
+        Ok(())
+    }
+
     fn found(&self, method: &str, path: &str) -> Result<bool> {
         match self.request(method, path) {
             Ok(_) => Ok(true),
@@ -157,5 +189,18 @@ impl Cluster {
             .body(Vec::new())
             .map_err(kube::Error::HttpError)?;
         self.runtime.block_on(self.client.request(request))
+    }
+}
+
+/// Creates an object, unless it is there.
+async fn post(client: &Client, path: &str, object: &Value) -> Result<()> {
+    let request = hyper::Request::post(path)
+        .header(hyper::header::CONTENT_TYPE, "application/json")
+        .body(serde_json::to_vec(object)?)?;
+    match client.request::<Value>(request).await {
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+        answer => answer
+            .map(drop)
+            .with_context(|| format!("failed to POST to {path}")),
     }
 }

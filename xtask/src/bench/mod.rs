@@ -7,6 +7,7 @@
 mod cluster;
 mod kubectl;
 mod link;
+mod list;
 mod program;
 mod report;
 mod startup;
@@ -82,6 +83,7 @@ impl Bench {
             root,
             &scratch.0,
         )?);
+        rows.extend(list::rows(&kaiwo, kubectl.as_ref(), &cluster, root)?);
         let submissions = Submissions {
             cluster: &cluster,
             kaiwo: &kaiwo,

@@ -89,7 +89,10 @@ impl Row {
                 Some(Figure::Millis(_)) => format!("≤ {most} ms"),
                 _ => format!("≤ {most}"),
             },
-            Target::Share(most) => format!("≤ 1/{:.0}", 1.0 / most),
+            Target::Share(most) => match 1.0 / most {
+                part if (part - part.round()).abs() < 1e-9 => format!("≤ 1/{part:.0}"),
+                _ => format!("≤ {most}"),
+            },
             Target::Told => String::new(),
         };
         let peer = match self.figure {

@@ -99,7 +99,7 @@ pub fn dry_run(
 }
 
 /// Measures two programs in turn, so that what else the machine does hits both, and returns their medians.
-fn alternate(
+pub fn alternate(
     runs: usize,
     mine: impl Fn() -> Result<Duration>,
     peers: impl Fn() -> Option<Result<Duration>>,
@@ -112,7 +112,7 @@ fn alternate(
     Ok((median(&ours), median(&theirs)))
 }
 
-fn peak(program: &Program, arguments: &[&str]) -> Result<Option<u64>> {
+pub fn peak(program: &Program, arguments: &[&str]) -> Result<Option<u64>> {
     let mut peaks = Vec::new();
     for _ in 0..MEMORY_RUNS {
         peaks.extend(program.peak_memory(arguments)?);
