@@ -213,6 +213,11 @@ pub struct WorkloadArgs {
           value_name = "BOOL", hide_possible_values = true, help_heading = "Waiting")]
     pub wait: Option<bool>,
 
+    /// Stay likewise, and print what it prints
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          value_name = "BOOL", hide_possible_values = true, help_heading = "Waiting")]
+    pub follow: Option<bool>,
+
     /// Longest wait in all: 30s, 10m, 2h [default: none]
     #[arg(long, value_name = "TIME", help_heading = "Waiting")]
     pub timeout: Option<Seconds>,
@@ -295,6 +300,7 @@ impl WorkloadArgs {
             replace: self.replace.map(Switch),
             generate_name: self.generate_name.map(Switch),
             wait: self.wait.map(Switch),
+            follow: self.follow.map(Switch),
             timeout: self.timeout,
             queue_timeout: self.queue_timeout,
             dry_run: self.dry_run,

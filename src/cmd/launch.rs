@@ -45,9 +45,9 @@ pub fn run(
             difference::check_form(mode.dry_run, mode.output)?;
         }
         let request = request(&settings)?;
-        let as_json = mode.output == Some(OutputFormat::Json);
-        let wait = wait::of_submission(&settings, request.kind, as_json)?;
-        mode.wait = wait.filter(|_| mode.dry_run == DryRun::None && !diff);
+        if mode.dry_run == DryRun::None && !diff {
+            mode.wait = wait::of_submission(&settings, request.kind, mode.output)?;
+        }
         match mode.dry_run {
             DryRun::Client => mode.rehearse(request),
             DryRun::Server | DryRun::None => block_on(mode.carry_out(request)),
@@ -149,7 +149,7 @@ impl<'a> Mode<'a> {
         let mut interrupt = pin!(async { _ = tokio::signal::ctrl_c().await });
         self.submit(&cluster, request, interrupt.as_mut()).await?;
         match &self.wait {
-            Some(wait) => wait.attend(&cluster, subject, self.ui, interrupt).await,
+            Some(wait) => wait.attend(cluster, subject, self.ui, interrupt).await,
             None => Ok(()),
         }
     }

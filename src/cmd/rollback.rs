@@ -134,8 +134,7 @@ async fn roll_back(
         return difference::print(&cluster, namespace, &changes, output, ui);
     }
 
-    let as_json = output == Some(OutputFormat::Json);
-    let wait = wait::of_submission(settings, kind, as_json)?;
+    let wait = wait::of_submission(settings, kind, output)?;
     revision::keep(&cluster, &old, &mut manifests, &identity).await?;
     let needed = Needed {
         manifests: &manifests,
@@ -151,13 +150,18 @@ async fn roll_back(
     drop(progress);
     tell(&object, namespace, &changes, ui);
     if output.is_some() {
-        let text = report::json(&ChangeReport {
+        let report = ChangeReport {
             api_version: API_VERSION,
             kind: "RollbackReport",
             context: cluster.context(),
             namespace,
             changes: &changes,
-        });
+        };
+        // Events follow it, a line each.
+        let text = match &wait {
+            Some(_) => report::json_line(&report),
+            None => report::json(&report),
+        };
         ui.data(&text).map_err(cannot_write)?;
     }
     let subject = Subject {
@@ -167,7 +171,7 @@ async fn roll_back(
         uid: None,
     };
     match wait {
-        Some(wait) => wait.attend(&cluster, subject, ui, interrupt).await,
+        Some(wait) => wait.attend(cluster, subject, ui, interrupt).await,
         None => Ok(()),
     }
 }

@@ -334,6 +334,8 @@ settings! {
         generate_name: Switch = "KAIWO_GENERATE_NAME";
         /// Whether kaiwo stays until a job has ended, or a service is ready.
         wait: Switch = "KAIWO_WAIT";
+        /// Whether kaiwo stays likewise, and prints what the workload prints.
+        follow: Switch = "KAIWO_FOLLOW";
         /// Longest wait for a workload.
         timeout: Seconds = "KAIWO_TIMEOUT";
         /// Longest wait for a workload in its queue.

@@ -335,6 +335,10 @@ fn what_is_in_vain_is_refused() {
         .submit(&["-g", "8", "--schedule", "0 3 * * *", "--wait"])
         .exits(3)
         .says("a CronJob waits for its time");
+    let _ = api
+        .submit(&["-g", "8", "--follow", "-o", "json"])
+        .exits(3)
+        .says("stdout is either for -o or for what the workload prints");
     let _ = wait(&api, &["--for", "ever"]).exits(2);
     let _ = wait(&api, &["--timeout", "soon"]).exits(2);
     assert_eq!(api.writes(), [] as [&str; 0]);
@@ -364,11 +368,17 @@ fn the_higher_of_two_sources_wins() {
     let timeout = ("--timeout", "KAIWO_TIMEOUT", "timeout");
     let queue = ("--queue-timeout", "KAIWO_QUEUE_TIMEOUT", "queueTimeout");
     let switch = ("--wait", "KAIWO_WAIT", "wait");
+    let follow = ("--follow", "KAIWO_FOLLOW", "follow");
     for (names, values, extra) in [
         (timeout, [("0", "after 0s"), ("1s", "after 1s")], "--wait"),
         (queue, [("0", "within 0s"), ("1s", "within 1s")], "--wait"),
         (
             switch,
+            [("true", "within 0s"), ("false", "")],
+            "--name=alice-w",
+        ),
+        (
+            follow,
             [("true", "within 0s"), ("false", "")],
             "--name=alice-w",
         ),
@@ -382,7 +392,7 @@ fn the_higher_of_two_sources_wins() {
                         .map(str::to_owned)
                         .collect();
                     let mut sandbox = api.sandbox;
-                    if names == switch {
+                    if names == switch || names == follow {
                         sandbox = sandbox.set("KAIWO_QUEUE_TIMEOUT", "0");
                     }
                     sandbox = say(sandbox, &mut typed, high, names, wins.0);

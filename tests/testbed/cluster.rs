@@ -160,6 +160,23 @@ impl Testbed {
         self.wait_for_condition("Node", name, "Ready");
     }
 
+    /// Ends the first container of a running pod with this code.
+    pub fn finish_pod(&self, name: &str, code: i64) {
+        let pod = self.find("Pod", name).unwrap();
+        let status = &pod["status"]["containerStatuses"][0];
+        let ended = json!({"terminated": {"exitCode": code, "reason": "Error"}});
+        let ended = json!({
+            "name": status["name"], "image": status["image"], "imageID": "", "restartCount": 0,
+            "ready": false, "state": ended,
+        });
+        let phase = if code == 0 { "Succeeded" } else { "Failed" };
+        let patch = json!({"status": {"phase": phase, "containerStatuses": [ended]}});
+        let api = self.api("Pod", true);
+        self.runtime
+            .block_on(api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)))
+            .unwrap();
+    }
+
     /// Makes a LocalQueue in the test's namespace. `extra` is merged into its
     /// spec.
     pub fn local_queue(&self, name: &str, cluster_queue: &str, extra: Value) {

@@ -8,9 +8,12 @@
 //! ```
 
 mod chat;
+#[cfg(unix)]
+mod ci;
 mod cluster;
 mod completion;
 mod credentials;
+mod delete;
 mod dry_run;
 mod flavors;
 mod kaito;
@@ -29,6 +32,7 @@ mod serve_volumes;
 mod status;
 mod submit;
 mod templates;
+mod wait;
 
 pub use crate::common::skip;
 

@@ -1,0 +1,206 @@
+//! A wait under way: looks again whenever something may have changed.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, oneshot};
+
+use crate::cluster::lookup::{self, Found};
+use crate::cluster::pulse::Pulse;
+use crate::cluster::{ClusterError, snapshot};
+use crate::error::{CommandError, ErrorClass};
+use crate::observe::event::Event;
+use crate::observe::verdict::{Limit, Verdict, Vigil};
+use crate::observe::{Snapshot, Workload, belonging};
+use crate::ui::span;
+
+use super::super::target::Place;
+use super::voice::Voice;
+use super::{PAUSE, Subject, UNREACHABLE, Wait};
+
+/// Longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Time after which an object that is not found is believed to be gone: an API
+/// server that has just started may not know its custom resources yet.
+const GONE: Duration = Duration::from_secs(2);
+/// Time after which a look is due though no watch has told of a change:
+/// positions in the queue cannot be watched.
+const LOOK: Duration = Duration::from_secs(10);
+/// Pods whose events are read at most.
+const PODS: usize = 3;
+
+/// A wait under way.
+pub struct Watch<'a> {
+    /// What for.
+    pub wait: &'a Wait,
+    /// Where.
+    pub place: &'a Place,
+    /// Who waits for the first sight of the workload.
+    pub first: Option<oneshot::Sender<Snapshot>>,
+    /// The workload.
+    pub subject: Subject,
+    /// Tells of it.
+    pub voice: Voice,
+    /// When it began.
+    pub start: Instant,
+}
+
+impl Watch<'_> {
+    pub async fn run(mut self) -> Result<(), CommandError> {
+        let mut vigil = Vigil::new(self.wait.goal, self.wait.limits);
+        let changed = Notify::new();
+        let Place {
+            cluster, served, ..
+        } = self.place;
+        let mut pulse = Pulse::new(cluster, &changed);
+        let mut watched = None;
+        let (mut answered, mut gone_since) = (Instant::now(), None);
+        let mut pause = PAUSE;
+        loop {
+            let look = self.look();
+            // A cluster that does not answer holds up no limit.
+            let look = match vigil.overdue(self.start.elapsed()) {
+                Verdict::GoOn(Some(left)) => {
+                    let least = left.max(PAUSE);
+                    tokio::time::timeout(least, look).await.ok()
+                }
+                _ => Some(look.await),
+            };
+            let (verdict, longest) = match look {
+                None => (vigil.overdue(self.start.elapsed()), Duration::ZERO),
+                Some(Ok(Some((snapshot, events)))) => {
+                    (answered, gone_since, pause) = (Instant::now(), None, PAUSE);
+                    self.subject.uid = Some(snapshot.workload.metadata.uid.clone());
+                    let standing = snapshot.standing();
+                    let verdict = vigil.judge(&snapshot, &events, self.start.elapsed());
+                    self.voice.tell(&snapshot, &standing, &events, &verdict)?;
+                    // What a RayJob's pods are selected by is known late.
+                    let selected = belonging::pod_labels(&snapshot.workload, &[]);
+                    if watched.as_ref() != Some(&selected) {
+                        pulse = Pulse::new(cluster, &changed);
+                        snapshot::watch(&mut pulse, served, &snapshot.workload);
+                        watched = Some(selected);
+                    }
+                    if let Some(first) = self.first.take() {
+                        // Who has gone needs nothing.
+                        _ = first.send(snapshot);
+                    }
+                    (verdict, LOOK)
+                }
+                Some(Ok(None)) => {
+                    answered = Instant::now();
+                    if gone_since.get_or_insert(answered).elapsed() >= GONE {
+                        return Err(self.lost("it was deleted while it was waited for"));
+                    }
+                    (vigil.overdue(self.start.elapsed()), GONE)
+                }
+                Some(Err(error)) => {
+                    if answered.elapsed() >= UNREACHABLE {
+                        let mut lost = self.lost("the cluster does not answer");
+                        lost.error = anyhow::Error::from(error).context(lost.error.to_string());
+                        return Err(lost);
+                    }
+                    self.voice.say(&format!("asking again: {error}"));
+                    let next = pause;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    (vigil.overdue(self.start.elapsed()), next)
+                }
+            };
+            match verdict {
+                Verdict::GoOn(left) => {
+                    let longest = left.map_or(longest, |left| left.min(longest));
+                    pulse.next(longest).await;
+                }
+                Verdict::Reached => return Ok(()),
+                verdict => return Err(self.ended(verdict)),
+            }
+        }
+    }
+
+    /// Looks how the workload is; `None` if it is gone.
+    async fn look(&self) -> Result<Option<(Snapshot, Vec<Event>)>, ClusterError> {
+        let Place {
+            cluster, served, ..
+        } = self.place;
+        let Subject {
+            kind,
+            namespace,
+            name,
+            uid,
+        } = &self.subject;
+        let is_it =
+            |workload: &Workload| uid.as_ref().is_none_or(|uid| workload.metadata.uid == *uid);
+        match lookup::read(cluster, served, namespace, *kind, name).await? {
+            Some(Found { workload, .. }) if is_it(&workload) => {
+                let snapshot = snapshot::of(cluster, served, workload).await?;
+                let waiting = snapshot
+                    .pods()
+                    .iter()
+                    .filter(|pod| !(pod.is_ready() || pod.has_ended() || pod.is_terminating()))
+                    .take(PODS);
+                let events = snapshot::pod_events(cluster, waiting).await?;
+                Ok(Some((snapshot, events)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn lost(&self, why: &str) -> CommandError {
+        let name = self.subject.display_name();
+        CommandError::new(
+            ErrorClass::LostTrack,
+            format!("lost track of {name}: {why}"),
+        )
+        .hint(format!(
+            "see what is there with: kaiwo list -n {}",
+            self.subject.namespace
+        ))
+        .about(name)
+    }
+
+    /// Returns the error for a wait that ended otherwise than it should.
+    fn ended(&self, verdict: Verdict) -> CommandError {
+        let name = self.subject.display_name();
+        let arguments = self.subject.arguments();
+        let why = format!("see why: kaiwo why {arguments}");
+        let remove = format!("remove it: kaiwo delete {arguments}");
+        let goal = self.wait.goal;
+        let timed_out = |words: String| {
+            let mut error = CommandError::new(ErrorClass::TimedOut, words)
+                .hint(why.clone())
+                .hint(format!("wait on: kaiwo wait {arguments}"))
+                .hint(remove.clone());
+            error.notes.push(format!("{name} goes on"));
+            error
+        };
+        let now = match self.voice.said() {
+            "" => String::new(),
+            said => format!(": {said}"),
+        };
+        match verdict {
+            Verdict::TimedOut(Limit::Total(limit)) => {
+                timed_out(format!("{name} is not {goal} after {}{now}", span(limit)))
+            }
+            Verdict::TimedOut(Limit::Queue(limit)) => timed_out(format!(
+                "{name} was not admitted within {}{now}",
+                span(limit)
+            )),
+            Verdict::Hopeless { reason } => CommandError::failed(
+                format!("{name} will not be {goal} unless somebody mends it: {reason}"),
+                None,
+            )
+            .hint(why)
+            .hint(remove),
+            Verdict::Failed {
+                container_exit_code,
+                reason,
+            } => CommandError::failed(format!("{name} failed: {reason}"), container_exit_code)
+                .hint(format!("see what it printed: kaiwo logs {arguments}")),
+            Verdict::GoOn(_) | Verdict::Reached => unreachable!("waiting ends otherwise"),
+        }
+        .about(name)
+    }
+}
+
+fn span(limit: Duration) -> String {
+    span::human(limit.as_secs().try_into().unwrap_or(i64::MAX))
+}
