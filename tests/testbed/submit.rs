@@ -457,7 +457,7 @@ fn a_job_that_does_not_go_away_is_not_replaced() {
     testbed.apply(job(&[]));
     assert_eq!(uploads(&testbed), [] as [String; 0]);
     outcome.stdout = outcome.stdout.replace(&testbed.name, "kaiwo");
-    crate::mock_api::json::is_golden("error_timedOut", &outcome);
+    crate::mock_api::json::is_golden("error_timedOut_deletion", &outcome);
 }
 
 #[test]
