@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::cluster::{Flavor, Testbed};
+use super::rights::roles;
 use crate::admins_guide::shell_blocks;
 use crate::common::{Outcome, checkout, skip};
 
@@ -127,6 +128,9 @@ fn kubeconfig(runner: &Runner) -> Option<String> {
             "cluster-admins/",
             &format!("{}/", checkout("cluster-admins").display()),
         );
+    // Another test may make the roles at the same time, which kubectl's first
+    // `apply` of an object does not survive.
+    roles(&runner.testbed);
     let _ = runner.run(&block).exits(0);
     let file = runner.testbed.sandbox.path("ci.kubeconfig");
     Some(std::fs::read_to_string(file).unwrap())

@@ -255,6 +255,7 @@ impl Testbed {
             "PersistentVolume" => ("v1", "persistentvolumes"),
             "EndpointSlice" => ("discovery.k8s.io/v1", "endpointslices"),
             "Workspace" => ("kaito.sh/v1beta1", "workspaces"),
+            "ClusterLogs" => ("kwok.x-k8s.io/v1alpha1", "clusterlogs"),
             "InferenceSet" => ("kaito.sh/v1beta1", "inferencesets"),
             "CustomResourceDefinition" => ("apiextensions.k8s.io/v1", "customresourcedefinitions"),
             "LocalQueue" => ("kueue.x-k8s.io/v1beta2", "localqueues"),
@@ -293,6 +294,7 @@ impl Testbed {
                 | "Node"
                 | "PersistentVolume"
                 | "ClusterQueue"
+                | "ClusterLogs"
                 | "Cohort"
                 | "ResourceFlavor"
                 | "WorkloadPriorityClass"

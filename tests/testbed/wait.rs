@@ -98,6 +98,35 @@ fn the_exit_code_is_the_containers() {
 
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
+fn following_prints_the_log_and_ends_with_the_exit_code() {
+    let testbed = testbed("follow", 32);
+    let user = few_rights(&testbed);
+    let line =
+        |number: u8| format!("2026-01-01T00:00:0{number}.000000000Z stdout F line {number}\n");
+    let log = testbed.sandbox.write("log", [1, 2, 3].map(line).concat());
+    testbed.apply(json!({
+        "apiVersion": "kwok.x-k8s.io/v1alpha1", "kind": "ClusterLogs",
+        "metadata": {"name": testbed.name},
+        "spec": {
+            "selector": {"matchNamespaces": [testbed.name]},
+            "logs": [{"logsFile": log.to_str().unwrap(), "follow": false}],
+        },
+    }));
+    for (image, code) in [("image", 0), ("testbed/exit-42", 42)] {
+        let name = format!("follow-{code}");
+        let common = ["-i", image, "-g", "1", "--name", &name, "--follow"];
+        let outcome = testbed.submit(&[&common[..], &user].concat()).exits(code);
+        assert_eq!(
+            outcome.stdout, "line 1\nline 2\nline 3\n",
+            "{}",
+            outcome.stderr
+        );
+    }
+    testbed.delete("ClusterLogs", &testbed.name);
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
 fn the_exit_code_of_a_ray_job_is_told() {
     let testbed = testbed("fatesray", 32);
     let common = ["--ray", "-i", "image", "-g", "1", "--wait", "-o", "json"];
