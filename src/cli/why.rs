@@ -15,11 +15,11 @@ Examples:
 The exit code is 0 whenever the question could be answered. What you may not
 read is left out, and named at the end.")]
 pub struct WhyArgs {
-    /// Which workload, and where.
-    #[command(flatten)]
-    pub named: NamedArgs,
-
     /// `json` for programs
     #[arg(short, long, value_name = "FORMAT", value_parser = ["json"], hide_possible_values = true)]
     pub output: Option<String>,
+
+    /// Which workload, and where.
+    #[command(flatten)]
+    pub named: NamedArgs,
 }

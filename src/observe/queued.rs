@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
-use super::object::{Condition, Metadata, condition, holds};
+use super::object::{Condition, Metadata, PodTemplateSpec, condition, holds};
 use crate::k8s::USERNAME_LABEL;
 use crate::plan::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
@@ -58,6 +58,8 @@ pub struct PodSet {
 pub struct PodSetTemplate {
     /// Their labels.
     pub metadata: PodSetMetadata,
+    /// Their containers.
+    pub spec: PodTemplateSpec,
 }
 
 /// `metadata` of a template.
@@ -219,23 +221,32 @@ impl QueuedWorkload {
         without_pod_set(text.trim()).to_owned()
     }
 
-    /// Returns what it asks for: what it has been given, or what it waits for.
+    /// Returns what it asks for: what it has been given, what it waits for, or
+    /// what its pods say where Kueue has not looked at it.
     pub fn requests(&self) -> BTreeMap<String, Quantity> {
         let mut total = BTreeMap::<String, Quantity>::new();
-        let status = &self.status;
-        let given = status
-            .admission
-            .iter()
-            .flat_map(|admission| &admission.pod_set_assignments)
-            .map(|set| &set.resource_usage);
-        let asked = status.resource_requests.iter().map(|set| &set.resources);
-        let sets: Vec<_> = match status.admission {
-            Some(_) => given.collect(),
-            None => asked.collect(),
-        };
-        for (resource, amount) in sets.into_iter().flatten() {
+        let mut add = |resource: &String, amount: Quantity| {
             let sum = total.entry(resource.clone()).or_default();
-            *sum = *sum + *amount;
+            *sum = *sum + amount;
+        };
+        let status = &self.status;
+        if let Some(admission) = &status.admission {
+            for set in &admission.pod_set_assignments {
+                let amounts = set.resource_usage.iter();
+                amounts.for_each(|(resource, amount)| add(resource, *amount));
+            }
+        } else if !status.resource_requests.is_empty() {
+            for set in &status.resource_requests {
+                let amounts = set.resources.iter();
+                amounts.for_each(|(resource, amount)| add(resource, *amount));
+            }
+        } else {
+            for set in &self.spec.pod_sets {
+                for container in &set.template.spec.containers {
+                    let amounts = container.resources.requests.iter();
+                    amounts.for_each(|(resource, amount)| add(resource, *amount * set.count));
+                }
+            }
         }
         total
     }

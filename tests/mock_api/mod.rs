@@ -17,3 +17,4 @@ mod status;
 mod trouble;
 mod update;
 mod wait;
+mod why;

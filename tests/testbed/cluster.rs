@@ -241,6 +241,7 @@ impl Testbed {
             "Pod" => ("v1", "pods"),
             "ConfigMap" => ("v1", "configmaps"),
             "Secret" => ("v1", "secrets"),
+            "ServiceAccount" => ("v1", "serviceaccounts"),
             "Service" => ("v1", "services"),
             "Job" => ("batch/v1", "jobs"),
             "CronJob" => ("batch/v1", "cronjobs"),
@@ -403,6 +404,15 @@ impl Testbed {
     /// Deletes an object in the background.
     pub fn delete(&self, kind: &str, name: &str) {
         let api = self.api(kind, Self::namespaced(kind));
+        self.runtime
+            .block_on(api.delete(name, &DeleteParams::background()))
+            .map(drop)
+            .unwrap();
+    }
+
+    /// Deletes an object of another namespace in the background.
+    pub fn delete_in(&self, namespace: &str, kind: &str, name: &str) {
+        let api = self.api_in(namespace, kind, true);
         self.runtime
             .block_on(api.delete(name, &DeleteParams::background()))
             .map(drop)

@@ -33,6 +33,7 @@ mod status;
 mod submit;
 mod templates;
 mod wait;
+mod why;
 
 pub use crate::common::skip;
 

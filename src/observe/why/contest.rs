@@ -150,6 +150,16 @@ impl Contest {
         contest
     }
 
+    /// Returns whether too little is free on every flavor with GPUs.
+    pub(super) fn is_short(&self) -> bool {
+        let mut rows = self
+            .quota
+            .iter()
+            .filter(|row| is_gpu_resource(&row.resource))
+            .peekable();
+        rows.peek().is_some() && rows.all(|row| row.missing().is_some())
+    }
+
     /// Returns the GPUs of all holders together.
     pub fn held(&self) -> i64 {
         self.holders.iter().filter_map(|rival| rival.gpus).sum()

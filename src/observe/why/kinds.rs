@@ -128,16 +128,20 @@ pub(super) fn on_its_way(evidence: &Evidence, standing: &Standing) -> Finding {
         });
     let finding = waiting.fold(finding, Finding::shows);
     match evidence.snapshot.pods {
-        Readable::Forbidden => finding.remedy(
-            Who::Admin,
-            "lets you see what is wrong with pods",
-            Some(format!(
-                "kubectl -n {} create rolebinding viewers --clusterrole view --user <you>",
-                evidence.namespace()
-            )),
-        ),
+        Readable::Forbidden => let_see_pods(finding, evidence),
         Readable::Known(_) => finding.nobody("nothing is wrong so far; ask again in a while"),
     }
+}
+
+fn let_see_pods(finding: Finding, evidence: &Evidence) -> Finding {
+    finding.remedy(
+        Who::Admin,
+        "lets you see what is wrong with pods",
+        Some(format!(
+            "kubectl -n {} create rolebinding viewers --clusterrole view --user <you>",
+            evidence.namespace()
+        )),
+    )
 }
 
 fn suspended(evidence: &Evidence, kind: &str) -> Finding {
@@ -179,7 +183,10 @@ fn job_failed(evidence: &Evidence, failed: &Condition) -> Vec<Finding> {
     }
     let finding = Finding::new(Cause::Failed, "its pods failed").shows(failed.words());
     vec![match evidence.snapshot.pods {
-        Readable::Forbidden => finding.shows("you may not read its pods, which would say more"),
+        Readable::Forbidden => let_see_pods(
+            finding.shows("you may not read its pods, which would say more"),
+            evidence,
+        ),
         Readable::Known(_) => finding.shows("its pods are gone, and with them what they printed"),
     }]
 }

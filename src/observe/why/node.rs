@@ -422,7 +422,10 @@ fn by_words(evidence: &Evidence, pod: &Pod, verdict: &Verdict) -> Finding {
             .reasons
             .iter()
             .find_map(|(_, why)| why.split_once("untolerated taint"))
-            .map_or("", |(_, taint)| taint.trim());
+            .map(|(_, taint)| taint.trim())
+            // Newer schedulers do not say which.
+            .filter(|taint| taint.starts_with('{'))
+            .unwrap_or_default();
         return Finding::new(
             Cause::Taints,
             format!("{tainted} nodes have taints that its pods do not tolerate"),

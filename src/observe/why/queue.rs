@@ -1,6 +1,6 @@
 //! What keeps a workload in Kueue's hands.
 
-use super::super::object::condition;
+use super::super::object::{Condition, condition};
 use super::super::queued::{QueueState, QueuedWorkload};
 use super::super::status::{Status, farthest};
 use super::contest::Contest;
@@ -55,7 +55,12 @@ fn waiting(evidence: &Evidence, own: &QueuedWorkload) -> (Vec<Finding>, Option<C
     let (reason, words) = reserved.map_or(("", ""), |reserved| {
         (reserved.reason.as_str(), reserved.message.as_str())
     });
-    let obstacles = message::obstacles(reason, words);
+    let mut obstacles = message::obstacles(reason, words);
+    if obstacles == [Obstacle::NotEvaluated]
+        && let Some(twin) = twin(evidence, own)
+    {
+        obstacles = message::obstacles(&twin.reason, &twin.message);
+    }
     let mut ill = broken::broken_queue(evidence, own);
     if ill.is_none() {
         ill = obstacles
@@ -107,7 +112,9 @@ fn waiting(evidence: &Evidence, own: &QueuedWorkload) -> (Vec<Finding>, Option<C
             },
         )
         .nobody("it starts when their pods are gone")
-    } else if any(|o| matches!(o, Obstacle::Short { .. })) {
+    } else if any(|o| matches!(o, Obstacle::Short { .. }))
+        || (any(|o| *o == Obstacle::NotEvaluated) && contest.is_short())
+    {
         quota::short(&contest, own, evidence.namespace())
     } else if any(|o| matches!(o, Obstacle::Exceeds { .. } | Obstacle::Uncovered(_))) {
         quota::exceeds(&contest, &obstacles)
@@ -139,4 +146,22 @@ fn waiting(evidence: &Evidence, own: &QueuedWorkload) -> (Vec<Finding>, Option<C
         },
     };
     (vec![finding], Some(contest))
+}
+
+/// Returns what Kueue says of another Workload of the queue that asks for the
+/// same: up to v0.18 it says nothing of those that come later, since they
+/// could not be admitted either (`cluster_queue.go`, equivalence classes).
+fn twin<'a>(evidence: &'a Evidence, own: &QueuedWorkload) -> Option<&'a Condition> {
+    let requests = own.requests();
+    let twins = evidence.neighbours.iter().filter(|queued| {
+        queued.metadata.namespace == own.metadata.namespace
+            && queued.metadata.name != own.metadata.name
+            && queued.spec.queue_name == own.spec.queue_name
+            && queued.spec.priority == own.spec.priority
+            && queued.state() == QueueState::Pending
+            && queued.requests() == requests
+    });
+    twins
+        .filter_map(|queued| condition(&queued.status.conditions, "QuotaReserved"))
+        .find(|condition| !condition.message.is_empty())
 }

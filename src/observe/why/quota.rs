@@ -29,13 +29,10 @@ pub(super) fn short(contest: &Contest, own: &QueuedWorkload, namespace: &str) ->
         None => "it waits for quota".to_owned(),
     };
     let finding = Finding::new(Cause::WaitingForQuota, summary);
-    let finding = match contest.place {
-        Some(1) | None => finding.nobody("it starts by itself when that is free"),
-        Some(place) => finding.nobody(format!(
-            "it starts by itself when that is free and the {} ahead allow it",
-            place - 1
-        )),
-    };
+    let finding = finding.nobody(match contest.place {
+        Some(1) | None => "it starts by itself when that is free",
+        Some(_) => "it starts by itself when that is free, after those ahead of it",
+    });
     // What is free of GPUs now could start something smaller.
     let free = contest
         .quota
