@@ -271,6 +271,9 @@ impl Testbed {
                 "admissionregistration.k8s.io/v1",
                 "mutatingwebhookconfigurations",
             ),
+            "ClusterLogs" => ("kwok.x-k8s.io/v1alpha1", "clusterlogs"),
+            "ClusterExec" => ("kwok.x-k8s.io/v1alpha1", "clusterexecs"),
+            "ClusterPortForward" => ("kwok.x-k8s.io/v1alpha1", "clusterportforwards"),
             "Lease" => ("coordination.k8s.io/v1", "leases"),
             "ResourceQuota" => ("v1", "resourcequotas"),
             "Role" => ("rbac.authorization.k8s.io/v1", "roles"),
@@ -301,6 +304,9 @@ impl Testbed {
                 | "WorkloadPriorityClass"
                 | "AdmissionCheck"
                 | "MutatingWebhookConfiguration"
+                | "ClusterLogs"
+                | "ClusterExec"
+                | "ClusterPortForward"
                 | "ClusterRole"
                 | "ClusterRoleBinding"
                 | "CustomResourceDefinition"
