@@ -271,7 +271,6 @@ impl Testbed {
                 "admissionregistration.k8s.io/v1",
                 "mutatingwebhookconfigurations",
             ),
-            "ClusterLogs" => ("kwok.x-k8s.io/v1alpha1", "clusterlogs"),
             "ClusterExec" => ("kwok.x-k8s.io/v1alpha1", "clusterexecs"),
             "ClusterPortForward" => ("kwok.x-k8s.io/v1alpha1", "clusterportforwards"),
             "Lease" => ("coordination.k8s.io/v1", "leases"),
@@ -304,7 +303,6 @@ impl Testbed {
                 | "WorkloadPriorityClass"
                 | "AdmissionCheck"
                 | "MutatingWebhookConfiguration"
-                | "ClusterLogs"
                 | "ClusterExec"
                 | "ClusterPortForward"
                 | "ClusterRole"
