@@ -92,8 +92,13 @@ pub struct ServeArgs {
           value_name = "BOOL", hide_possible_values = true, help_heading = "Network")]
     pub public: Option<bool>,
 
-    /// Host under which an Ingress leads to it: HOST[,CLASS]
-    #[arg(long, value_name = "HOST", help_heading = "Network")]
+    /// Host and class of an Ingress.
+    #[arg(
+        help = "Host under which an Ingress leads to it: HOST[,CLASS]",
+        long,
+        value_name = "HOST",
+        help_heading = "Network"
+    )]
     pub ingress: Option<IngressHost>,
 
     /// Have between so many pods: 1-4; -g counts those of the most. Ray scales

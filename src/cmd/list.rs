@@ -65,6 +65,11 @@ fn query(args: &ListArgs, output: Option<OutputFormat>) -> Result<Query, Command
     let table = |wide| Form::Table {
         namespaces: args.all_namespaces,
         wide,
+        kaito: !args.kind.is_empty()
+            && args
+                .kind
+                .iter()
+                .all(|kind| *kind == WorkloadKind::Workspace),
     };
     let form = match (args.output, output) {
         (Some(ListFormat::Wide), _) => table(true),

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use super::object::{
-    Details, JobSpec, JobStatus, RayJobStatus, RayServiceStatus, Workload, WorkspaceStatus,
-    condition, holds,
+    Condition, Details, JobSpec, JobStatus, RayJobStatus, RayServiceStatus, Workload,
+    WorkspaceStatus, condition, holds,
 };
 use super::pod::{Pod, TroubleKind};
 use super::queued::{QueueState, QueuedWorkload};
@@ -439,6 +439,21 @@ fn workspace(status: &WorkspaceStatus, pods: &[Pod]) -> Standing {
         format!("{}: {}", missing.kind, missing.words())
     });
     Standing::new(Status::Starting, reason)
+}
+
+/// Returns how far a Workspace is: its nodes, what runs on them, and the whole,
+/// as `True` or `False`; empty before KAITO has said it. The last two are called
+/// otherwise for a Workspace that tunes, and before v0.3.1.
+pub fn workspace_progress(conditions: &[Condition]) -> [&str; 3] {
+    [
+        &["ResourceReady"][..],
+        &["InferenceReady", "JobStarted"],
+        &["WorkspaceSucceeded", "WorkspaceReady"],
+    ]
+    .map(|names| {
+        let known = names.iter().find_map(|name| condition(conditions, name));
+        known.map_or("", |condition| condition.status.as_str())
+    })
 }
 
 #[cfg(test)]

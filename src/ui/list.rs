@@ -7,7 +7,7 @@ use super::report::API_VERSION;
 use super::table::{Cell, Column, Table, Tone};
 use super::{Ui, span};
 use crate::observe::snapshot::Position;
-use crate::observe::{Listed, Status};
+use crate::observe::{Listed, Status, status};
 use crate::plan::name::WorkloadKind;
 use crate::yaml;
 
@@ -20,6 +20,8 @@ pub enum Form {
         namespaces: bool,
         /// Whether it has more columns.
         wide: bool,
+        /// Whether it has KAITO's columns: it lists nothing but Workspaces.
+        kaito: bool,
     },
     /// One JSON document.
     Json,
@@ -115,7 +117,11 @@ impl Listing {
     /// Begins a listing in this form.
     pub fn new(form: Form, ui: Ui) -> Self {
         let columns = match form {
-            Form::Table { namespaces, wide } => columns(namespaces, wide),
+            Form::Table {
+                namespaces,
+                wide,
+                kaito,
+            } => columns(namespaces, wide, kaito),
             _ => Vec::new(),
         };
         Self {
@@ -137,10 +143,14 @@ impl Listing {
             return text;
         }
         match self.form {
-            Form::Table { namespaces, wide } => {
+            Form::Table {
+                namespaces,
+                wide,
+                kaito,
+            } => {
                 let cells: Vec<Vec<Cell>> = rows
                     .iter()
-                    .map(|row| cells(row, now, namespaces, wide))
+                    .map(|row| cells(row, now, namespaces, wide, kaito))
                     .collect();
                 text = self.table.lines(&cells);
             }
@@ -211,7 +221,7 @@ fn indented(text: &mut String, before: &str, lines: &str) {
     }
 }
 
-fn columns(namespaces: bool, wide: bool) -> Vec<Column> {
+fn columns(namespaces: bool, wide: bool, kaito: bool) -> Vec<Column> {
     let mut columns = Vec::new();
     columns.extend(namespaces.then_some(Column::words("NAMESPACE")));
     columns.extend([
@@ -225,13 +235,17 @@ fn columns(namespaces: bool, wide: bool) -> Vec<Column> {
         Column::sentences("REASON"),
         Column::words("AGE"),
     ]);
+    if kaito {
+        // As `kubectl get workspace` calls them.
+        columns.extend(["RESOURCEREADY", "INFERENCEREADY", "WORKSPACEREADY"].map(Column::words));
+    }
     if wide {
         columns.extend(["CLUSTERQUEUE", "VERSION", "NODES"].map(Column::words));
     }
     columns
 }
 
-fn cells(row: &Listed, now: Timestamp, namespaces: bool, wide: bool) -> Vec<Cell> {
+fn cells(row: &Listed, now: Timestamp, namespaces: bool, wide: bool, kaito: bool) -> Vec<Cell> {
     let workload = &row.workload;
     let metadata = &workload.metadata;
     let age = metadata
@@ -241,7 +255,7 @@ fn cells(row: &Listed, now: Timestamp, namespaces: bool, wide: bool) -> Vec<Cell
         });
     let number = |number: Option<i64>| number.map_or_else(String::new, |it| it.to_string());
     let status = row.standing.status;
-    let mut cells: Vec<Cell> = Vec::with_capacity(12);
+    let mut cells: Vec<Cell> = Vec::with_capacity(15);
     if namespaces {
         cells.push(metadata.namespace.as_str().into());
     }
@@ -256,6 +270,10 @@ fn cells(row: &Listed, now: Timestamp, namespaces: bool, wide: bool) -> Vec<Cell
         row.standing.reason.as_str().into(),
         age.into(),
     ]);
+    if kaito {
+        let progress = status::workspace_progress(workload.conditions());
+        cells.extend(progress.map(Cell::from));
+    }
     if wide {
         cells.extend([
             row.cluster_queue.as_deref().unwrap_or_default().into(),

@@ -36,6 +36,7 @@ mod submit;
 mod templates;
 mod wait;
 mod why;
+mod workspaces;
 
 pub use crate::common::skip;
 
