@@ -15,6 +15,7 @@ mod serve;
 mod status;
 mod submit;
 mod template;
+mod top;
 mod wait;
 mod why;
 mod workload;
@@ -33,6 +34,7 @@ pub use serve::ServeArgs;
 pub use status::{StatusArgs, StatusFormat};
 pub use submit::SubmitArgs;
 pub use template::{ContextCommand, EjectArgs, TemplateCommand, TemplateKindArgs};
+pub use top::TopArgs;
 pub use wait::WaitArgs;
 pub use why::WhyArgs;
 pub use workload::WorkloadArgs;
@@ -92,6 +94,8 @@ pub enum Command {
     Delete(Box<DeleteArgs>),
     /// Show what the queues have, and who waits
     Queues(Box<QueuesArgs>),
+    /// Show what GPUs do
+    Top(Box<TopArgs>),
     /// List the models that KAITO serves, and what each needs
     Models(ModelsArgs),
     /// Ask a model that is served

@@ -28,6 +28,7 @@ pub mod models;
 pub mod pages;
 mod patience;
 pub mod preflight;
+pub mod prometheus;
 pub mod proxy;
 pub mod pulse;
 pub mod queues;

@@ -193,7 +193,7 @@ impl Endpoint {
     /// kube leaves Nagle's algorithm on, so the first request waits until the
     /// end of the TLS handshake has been acknowledged: a whole round trip, as
     /// `cargo xtask bench` shows.
-    fn client(&self, identity: Option<Identity>) -> kube::Result<Client> {
+    pub(super) fn client(&self, identity: Option<Identity>) -> kube::Result<Client> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);

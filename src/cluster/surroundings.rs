@@ -65,6 +65,7 @@ pub async fn read(
             Readable::Known(events) => events,
             Readable::Forbidden => Vec::new(),
         },
+        usage: Vec::new(),
     })
 }
 

@@ -28,6 +28,7 @@ mod status;
 mod submit;
 mod target;
 mod template;
+mod top;
 mod usage;
 mod wait;
 mod why;
@@ -68,6 +69,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
         Command::Queues(args) => queues::run(&args, ui, output).map(done),
         Command::Exec(args) => exec::run(&args, ui),
         Command::PortForward(args) => port_forward::run(&args, ui),
+        Command::Top(args) => top::run(&args, ui, output).map(done),
         Command::Models(args) => models::run(&args, ui, output).map(done),
         Command::Chat(args) => chat::run(&args, ui).map(done),
         Command::Endpoint(args) => endpoint::run(&args, ui).map(done),

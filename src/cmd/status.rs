@@ -8,10 +8,10 @@ use tokio::sync::Notify;
 
 use crate::cli::{StatusArgs, StatusFormat};
 use crate::cluster::pulse::Pulse;
-use crate::cluster::{snapshot, surroundings};
+use crate::cluster::{prometheus, snapshot, surroundings};
 use crate::error::{CommandError, ErrorClass};
 use crate::observe::description::Description;
-use crate::observe::{Snapshot, Status};
+use crate::observe::{Pod, Snapshot, Status};
 use crate::settings::OutputFormat;
 use crate::ui::live::Live;
 use crate::ui::report::{self, API_VERSION};
@@ -20,7 +20,7 @@ use crate::yaml;
 
 use super::help::cannot_write;
 use super::target::{self, Place, Target};
-use super::{block_on, command_line};
+use super::{block_on, command_line, top};
 
 /// Ages are drawn anew, and things looked up again, this often.
 const TICK: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ pub fn run(args: &StatusArgs, ui: Ui, output: Option<OutputFormat>) -> Result<u8
             watch(&target.place, snapshot, args, ui).await?;
             return Ok(0);
         }
-        let about = describe(&target.place, &snapshot, args).await?;
+        let about = describe(&target.place, &snapshot, args, ui).await?;
         let report = StatusReport {
             api_version: API_VERSION,
             kind: "WorkloadStatus",
@@ -86,11 +86,23 @@ async fn describe(
     place: &Place,
     snapshot: &Snapshot,
     args: &StatusArgs,
+    ui: Ui,
 ) -> Result<Description, CommandError> {
     let Place {
         cluster, served, ..
     } = place;
-    let surroundings = surroundings::read(cluster, served, snapshot).await?;
+    let mut surroundings = surroundings::read(cluster, served, snapshot).await?;
+    let holds_gpus = |pod: &Pod| pod.gpus() > 0 && pod.node().is_some() && !pod.has_ended();
+    if snapshot.pods().iter().any(holds_gpus) {
+        let choice = top::choice(args.prometheus.as_deref())?;
+        let namespace = &snapshot.workload.metadata.namespace;
+        match prometheus::usage(cluster, choice.as_ref(), namespace).await {
+            Ok(usage) => surroundings.usage = usage,
+            // Once is enough.
+            Err(_) if args.watch => {}
+            Err(error) => ui.status(format!("what its GPUs do is not known: {error}")),
+        }
+    }
     let mut about = Description::new(snapshot, surroundings);
     for command in &mut about.next {
         *command = command_line::with_connection(command, &args.named.connection);
@@ -112,7 +124,7 @@ async fn watch(
     let mut live = Live::default();
     let mut told = None;
     loop {
-        let about = describe(place, &last, args).await?;
+        let about = describe(place, &last, args, ui).await?;
         let text = status::text(&about, Timestamp::now(), ui);
         let goes_on = match is_drawn {
             true => live.draw(&text, ui),

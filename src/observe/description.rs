@@ -9,6 +9,7 @@ use super::object::{Condition, Details, PodTemplate, Workload};
 use super::queued::QueuedWorkload;
 use super::snapshot::{Position, Snapshot};
 use super::status::Status;
+use super::usage::{self, PodUsage};
 use crate::plan::name::WorkloadKind;
 use crate::plan::vendor::is_gpu_resource;
 
@@ -27,6 +28,8 @@ pub struct Surroundings {
     pub endpoint: Option<Endpoint>,
     /// What happened around the objects that are there now.
     pub events: Vec<Event>,
+    /// What GPUs do, by pod; nothing where nobody can tell.
+    pub usage: Vec<PodUsage>,
 }
 
 /// A workload in full.
@@ -59,6 +62,9 @@ pub struct Description {
     pub nodes: Vec<String>,
     /// Its pods.
     pub pods: Vec<PodLine>,
+    /// That its GPUs idle, in words, if they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu_use: Option<String>,
     /// Conditions of the workload, then of Kueue's Workload.
     pub conditions: Vec<ConditionLine>,
     /// Applications of Ray Serve.
@@ -141,6 +147,9 @@ pub struct PodLine {
     /// When it was created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
+    /// What its GPUs do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<PodUsage>,
 }
 
 /// A condition.
@@ -243,6 +252,7 @@ impl Description {
             uploads,
             endpoint,
             events,
+            usage,
         } = surroundings;
         let mut nodes: Vec<String> = snapshot
             .pods()
@@ -268,7 +278,20 @@ impl Description {
             gpus: gpus(workload),
             queue: queue(snapshot, cluster_queue),
             nodes,
-            pods: pods(snapshot),
+            pods: pods(snapshot, &usage),
+            gpu_use: {
+                let own = |pod: &PodUsage| {
+                    let mut pods = snapshot.pods().iter();
+                    pods.any(|own| own.metadata.name == pod.pod)
+                };
+                usage::verdict(
+                    &usage
+                        .iter()
+                        .filter(|pod| own(pod))
+                        .cloned()
+                        .collect::<Vec<_>>(),
+                )
+            },
             conditions: conditions(snapshot),
             applications: applications(workload),
             uploads: (!uploads.is_empty()).then(|| Uploads {
@@ -356,7 +379,7 @@ fn flavors(queued: &QueuedWorkload) -> Vec<String> {
     }
 }
 
-fn pods(snapshot: &Snapshot) -> Vec<PodLine> {
+fn pods(snapshot: &Snapshot, usage: &[PodUsage]) -> Vec<PodLine> {
     let mut lines: Vec<PodLine> = snapshot
         .pods()
         .iter()
@@ -369,6 +392,10 @@ fn pods(snapshot: &Snapshot) -> Vec<PodLine> {
             gpus: pod.gpus(),
             reason: pod.trouble().map(|trouble| trouble.in_its_pod()),
             created_at: pod.metadata.creation_timestamp,
+            usage: usage
+                .iter()
+                .find(|usage| usage.pod == pod.metadata.name)
+                .cloned(),
         })
         .collect();
     lines.sort_by(|a, b| a.name.cmp(&b.name));

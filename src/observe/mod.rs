@@ -20,6 +20,7 @@ pub mod quota;
 pub mod reference;
 pub mod snapshot;
 pub mod status;
+pub mod usage;
 pub mod verdict;
 pub mod why;
 

@@ -13,6 +13,7 @@ pub mod span;
 pub mod status;
 pub mod table;
 pub mod terminal;
+pub mod top;
 pub mod wait;
 pub mod why;
 

@@ -4,7 +4,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::list::tone;
 use super::table::{Cell, Column, Table, Tone};
-use super::{Ui, span};
+use super::{Ui, span, top};
 use crate::observe::description::{Description, GpuGroup, Queue};
 
 /// Width of the words before the facts.
@@ -82,6 +82,7 @@ impl Page {
             "Queue",
             about.queue.as_ref().map_or_else(String::new, queue),
         );
+        fact("GPU use", about.gpu_use.clone().unwrap_or_default());
         fact("Nodes", about.nodes.join(", "));
         let uploads = about.uploads.map(|uploads| {
             let (count, bytes) = (uploads.count, super::bytes(uploads.bytes));
@@ -115,13 +116,14 @@ impl Page {
     }
 
     fn pods(&self, about: &Description) -> String {
+        let measured = about.pods.iter().any(|pod| pod.usage.is_some());
         let row = |pod: &crate::observe::description::PodLine| -> Vec<Cell> {
             let tone = match (pod.ready, &pod.reason) {
                 (_, Some(_)) => Tone::Bad,
                 (true, None) => Tone::Good,
                 (false, None) => Tone::Plain,
             };
-            vec![
+            let mut cells: Vec<Cell> = vec![
                 pod.name.as_str().into(),
                 Cell::new(pod.state.as_str(), tone),
                 if pod.ready { "yes" } else { "no" }.into(),
@@ -130,21 +132,27 @@ impl Page {
                 pod.restarts.to_string().into(),
                 pod.reason.as_deref().unwrap_or_default().into(),
                 self.ago(pod.created_at).into(),
-            ]
+            ];
+            if measured {
+                let [now, mean, memory] = top::cells(pod.usage.as_ref());
+                cells.splice(5..5, [now, mean, memory]);
+            }
+            cells
         };
-        self.table(
-            &[
-                Column::words("NAME"),
-                Column::words("STATE"),
-                Column::words("READY"),
-                Column::words("NODE"),
-                Column::numbers("GPUS"),
-                Column::numbers("RESTARTS"),
-                Column::sentences("REASON"),
-                Column::words("AGE"),
-            ],
-            about.pods.iter().map(row).collect(),
-        )
+        let mut columns = vec![
+            Column::words("NAME"),
+            Column::words("STATE"),
+            Column::words("READY"),
+            Column::words("NODE"),
+            Column::numbers("GPUS"),
+            Column::numbers("RESTARTS"),
+            Column::sentences("REASON"),
+            Column::words("AGE"),
+        ];
+        if measured {
+            columns.splice(5..5, ["UTIL", "10M", "MEMORY"].map(Column::numbers));
+        }
+        self.table(&columns, about.pods.iter().map(row).collect())
     }
 
     fn applications(&self, about: &Description) -> String {

@@ -13,6 +13,7 @@ fn help_of_every_command() {
         ("list", &["list", "--help"]),
         ("status", &["status", "--help"]),
         ("queues", &["queues", "--help"]),
+        ("top", &["top", "--help"]),
         ("wait", &["wait", "--help"]),
         ("exec", &["exec", "--help"]),
         ("port_forward", &["port-forward", "--help"]),

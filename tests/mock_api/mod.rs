@@ -14,6 +14,7 @@ mod queues;
 mod requests;
 pub(crate) mod server;
 mod status;
+mod top;
 mod trouble;
 mod update;
 mod wait;

@@ -34,6 +34,7 @@ mod serve_volumes;
 mod status;
 mod submit;
 mod templates;
+mod top;
 mod wait;
 mod why;
 mod workspaces;

@@ -21,6 +21,7 @@ mod model_servers;
 mod namespaces;
 mod process;
 mod progress;
+mod prometheus;
 mod ray_dashboard;
 mod relay;
 mod supervisor;

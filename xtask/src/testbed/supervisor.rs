@@ -27,7 +27,7 @@ use super::daemons::{self, Daemon};
 use super::instance::{Instance, Mode, Plan, Skip, State};
 use super::manifests;
 use super::process::Identity;
-use super::{files, loopback, model_servers, ray_dashboard, relay};
+use super::{files, loopback, model_servers, prometheus, ray_dashboard, relay};
 
 /// How long a daemon may take to end before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -275,6 +275,12 @@ impl Supervisor {
         self.start(daemons::controller_manager(instance, plan))?;
         self.start(daemons::scheduler(instance, plan))?;
         if !plan.skips.contains(&Skip::PodAddresses) {
+            let scraped = cluster.clone();
+            tokio::task::spawn_local(async move {
+                if let Err(error) = prometheus::serve(scraped).await {
+                    eprintln!("the stand-in for Prometheus ended: {error:#}");
+                }
+            });
             let cluster = cluster.clone();
             tokio::task::spawn_local(async move {
                 if let Err(error) = ray_dashboard::serve(cluster).await {

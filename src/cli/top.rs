@@ -1,0 +1,42 @@
+//! Flags of `kaiwo top`.
+
+use clap::Args;
+
+use super::{ConnectionArgs, StatusFormat};
+use crate::observe::WorkloadRef;
+
+/// Flags of `kaiwo top`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The cluster's Prometheus is asked, which has to scrape NVIDIA's dcgm-exporter or
+AMD's device-metrics-exporter. UTIL is the share of time in which the GPUs of a
+pod work, now and over ten minutes; below 5 % over ten minutes they idle.
+
+Examples:
+  kaiwo top                    GPUs of kaiwo's pods in the namespace
+  kaiwo top alice-train        of one workload
+  kaiwo top --prometheus monitoring/prometheus-operated:9090
+  kaiwo top --prometheus http://localhost:9090
+  kaiwo top -o json | jq -r '.pods[] | select(.usage.idle).workload'")]
+pub struct TopArgs {
+    /// Name, or kind/name, of one workload [default: all of the namespace]
+    #[arg(value_name = "NAME")]
+    pub workload: Option<WorkloadRef>,
+
+    /// Namespace [default: kaiwo]
+    #[arg(short, long)]
+    pub namespace: Option<String>,
+
+    /// Prometheus: a URL, or NAMESPACE/SERVICE[:PORT] through the API server
+    /// [default: found among the cluster's Services]
+    #[arg(long, value_name = "PLACE")]
+    pub prometheus: Option<String>,
+
+    /// Form of the data: json or yaml
+    #[arg(short, long, value_name = "FORMAT", hide_possible_values = true)]
+    pub output: Option<StatusFormat>,
+
+    /// Which cluster, and as whom.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
