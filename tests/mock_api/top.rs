@@ -91,7 +91,15 @@ fn gpu_use_has_its_golden() {
     let api = MockApi::new(|request| prometheus(request).or_else(|| job(request)));
     let outcome = api.sandbox.kaiwo(&["top", "-o", "json"]).exits(0);
     is_golden("top", &outcome);
-    let outcome = api
+    // Of one pod only, which idles.
+    let idle = MockApi::new(|request| {
+        let one = request.path.ends_with("/pods").then(|| {
+            let first = pods()["items"][0].clone();
+            Answer::Json(200, list(&[first]))
+        });
+        one.or_else(|| prometheus(request)).or_else(|| job(request))
+    });
+    let outcome = idle
         .sandbox
         .kaiwo(&["status", "train", "-o", "json"])
         .exits(0);

@@ -86,11 +86,9 @@ fn what_idles_says_so() {
     // Who may not use it sees the status all the same.
     super::rights::bind(&testbed, &["kueue-batch-user-role", "view"]);
     let ask = ["status", "idle", "-n", &testbed.name, "--as", &testbed.name];
-    let told = testbed.sandbox.kaiwo(&ask).exits(0);
-    assert!(
-        told.stdout.contains("Status      Running"),
-        "{}",
-        told.stdout
-    );
+    let told = testbed.wait("the Job to be known to run", || {
+        let told = testbed.sandbox.kaiwo(&ask).exits(0);
+        told.stdout.contains("Status      Running").then_some(told)
+    });
     let _ = told.says("what its GPUs do is not known");
 }
