@@ -300,6 +300,8 @@ mod tests {
                 "exec",
                 "port-forward",
                 "delete",
+                "queues",
+                "top",
                 "models",
                 "chat",
                 "endpoint",
