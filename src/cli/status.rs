@@ -27,9 +27,12 @@ pub struct StatusArgs {
     #[arg(short, long, value_name = "FORMAT", hide_possible_values = true)]
     pub output: Option<StatusFormat>,
 
-    /// Prometheus that knows what GPUs do: a URL, or NAMESPACE/SERVICE[:PORT]
-    /// through the API server [default: found among the cluster's Services]
-    #[arg(long, value_name = "PLACE")]
+    /// Where GPU metrics are.
+    #[arg(
+        help = "Prometheus that knows what GPUs do: a URL, or NAMESPACE/SERVICE[:PORT] through the API server [default: found among the cluster's Services]",
+        long,
+        value_name = "PLACE"
+    )]
     pub prometheus: Option<String>,
 
     /// Go on until it is gone, and draw it anew as it changes

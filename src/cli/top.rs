@@ -27,9 +27,12 @@ pub struct TopArgs {
     #[arg(short, long)]
     pub namespace: Option<String>,
 
-    /// Prometheus: a URL, or NAMESPACE/SERVICE[:PORT] through the API server
-    /// [default: found among the cluster's Services]
-    #[arg(long, value_name = "PLACE")]
+    /// Where GPU metrics are.
+    #[arg(
+        help = "Prometheus: a URL, or NAMESPACE/SERVICE[:PORT] through the API server [default: found among the cluster's Services]",
+        long,
+        value_name = "PLACE"
+    )]
     pub prometheus: Option<String>,
 
     /// Form of the data: json or yaml

@@ -260,10 +260,11 @@ fn try_all_paths(who: Who, test: &str) {
                 outcome.stderr
             );
             apply_what_it_asks_for(&testbed, &outcome.stderr, &place);
-            // The API server learns of new rights when it gets to it.
+            // The API server learns of new rights when it gets to it, of one
+            // before the other.
             outcome = testbed.wait("the rights to count", || {
                 let outcome = run();
-                (outcome.code != 4).then_some(outcome)
+                (outcome.code == code).then_some(outcome)
             });
         }
         assert_eq!(outcome.code, code, "{place}\n{}", outcome.stderr);
