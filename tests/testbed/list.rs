@@ -74,7 +74,7 @@ pub fn crowded(test: &str) -> Crowd {
             ]}],
         }]}),
     );
-    for name in ["a", "b", "c", "d", "e", "f"] {
+    for (made, name) in (1..).zip(["a", "b", "c", "d", "e", "f"]) {
         let gpus = match name {
             "f" => "16",
             _ => "8",
@@ -96,14 +96,13 @@ pub fn crowded(test: &str) -> Crowd {
         if matches!(name, "d" | "e") {
             testbed.wait("the next one to come later", || {
                 let now = k8s_openapi::jiff::Timestamp::now().as_second();
-                let jobs = testbed.list("Workload");
-                jobs.iter()
-                    .all(|workload| {
-                        let created = workload["metadata"]["creationTimestamp"].as_str().unwrap();
-                        let created: k8s_openapi::jiff::Timestamp = created.parse().unwrap();
-                        created.as_second() < now
-                    })
-                    .then_some(())
+                let workloads = testbed.list("Workload");
+                let is_past = workloads.iter().all(|workload| {
+                    let created = workload["metadata"]["creationTimestamp"].as_str().unwrap();
+                    let created: k8s_openapi::jiff::Timestamp = created.parse().unwrap();
+                    created.as_second() < now
+                });
+                (workloads.len() == made && is_past).then_some(())
             });
         }
     }
