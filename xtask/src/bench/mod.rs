@@ -83,7 +83,6 @@ impl Bench {
             root,
             &scratch.0,
         )?);
-        rows.extend(list::rows(&kaiwo, kubectl.as_ref(), &cluster, root)?);
         let submissions = Submissions {
             cluster: &cluster,
             kaiwo: &kaiwo,
@@ -95,6 +94,8 @@ impl Bench {
             say(&submissions.timeline()?);
         }
         let outcome = submissions.measure(self.runs.into(), say)?;
+        // Last, because the API server is busy with so many Jobs for a while.
+        rows.extend(list::rows(&kaiwo, kubectl.as_ref(), &cluster, root)?);
         let mut all = submission_rows(&outcome);
         all.append(&mut rows);
 
