@@ -56,6 +56,8 @@ Examples:
   kaiwo submit -p train/ -g 8           8 GPUs as a Job
   kaiwo submit -p train/ -g 8 -d        print the manifests, ask no cluster
   kaiwo serve -i image -g 1 --port 8000 a Deployment and its Service
+  kaiwo list                            what became of them all
+  kaiwo why alice-train                 why one does not run, and who mends that
   kaiwo help exit-codes                 what the exit codes mean"
 )]
 pub struct Cli {
@@ -209,7 +211,7 @@ pub struct TalkArgs {
     )]
     pub quiet: bool,
 
-    /// Colours on stderr: auto, always or never [default: auto]
+    /// Colours: auto, always or never [default: auto]
     #[arg(
         long,
         global = true,
