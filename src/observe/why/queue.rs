@@ -1,6 +1,6 @@
 //! What keeps a workload in Kueue's hands.
 
-use super::super::object::{Condition, condition};
+use super::super::object::{Condition, condition, holds};
 use super::super::queued::{QueueState, QueuedWorkload};
 use super::super::status::{Status, farthest};
 use super::contest::Contest;
@@ -26,8 +26,12 @@ pub(super) fn findings(evidence: &Evidence) -> (Vec<Finding>, Option<Contest>) {
         QueueState::Reserved => (vec![eviction::checks(evidence, own)], None),
         QueueState::Pending => waiting(evidence, own),
         QueueState::Preempted | QueueState::Evicted => {
-            let (present, contest) = waiting(evidence, own);
             let past = eviction::evicted(evidence, own);
+            // Its pods are still leaving; Kueue has not looked at it anew.
+            if holds(&own.status.conditions, "QuotaReserved").is_some() {
+                return (past.into_iter().collect(), None);
+            }
+            let (present, contest) = waiting(evidence, own);
             // What keeps it now matters more than what took it off, unless
             // that is why it waits.
             let only_quota = present.iter().all(|finding| {
