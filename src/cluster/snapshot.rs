@@ -112,16 +112,46 @@ pub async fn events(
     cluster: &Cluster,
     snapshot: &Snapshot,
 ) -> Result<Readable<Vec<Event>>, ClusterError> {
-    let workload = &snapshot.workload;
-    let resource = Resource::known("v1", "Event");
-    let uids = std::iter::once(&workload.metadata.uid)
+    let uids = std::iter::once(&snapshot.workload.metadata.uid)
         .chain(snapshot.queued().iter().map(|queued| &queued.metadata.uid))
         .chain(snapshot.pods().iter().map(|pod| &pod.metadata.uid))
         .take(AT_ONCE);
+    let namespace = &snapshot.workload.metadata.namespace;
+    let mut events = events_about(cluster, namespace, uids).await?;
+    if let Readable::Known(events) = &mut events {
+        events.sort_by_key(Event::last);
+    }
+    Ok(events)
+}
+
+/// Reads what happened around pods of a namespace; nothing where it may not be
+/// read.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked.
+pub async fn pod_events(
+    cluster: &Cluster,
+    namespace: &str,
+    pods: impl IntoIterator<Item = &Pod>,
+) -> Result<Vec<Event>, ClusterError> {
+    let uids = pods.into_iter().map(|pod| &pod.metadata.uid);
+    Ok(match events_about(cluster, namespace, uids).await? {
+        Readable::Known(events) => events,
+        Readable::Forbidden => Vec::new(),
+    })
+}
+
+/// Reads what happened around objects, of all at once.
+async fn events_about(
+    cluster: &Cluster,
+    namespace: &str,
+    uids: impl Iterator<Item = &String>,
+) -> Result<Readable<Vec<Event>>, ClusterError> {
+    let resource = Resource::known("v1", "Event");
     let listed = uids.map(async |uid| {
         let about = Selection::fields(format!("involvedObject.uid={uid}"));
         cluster
-            .list_selected::<Event>(&resource, &workload.metadata.namespace, &about)
+            .list_selected::<Event>(&resource, namespace, &about)
             .await
     });
     let mut events: Vec<Event> = Vec::new();
@@ -131,30 +161,7 @@ pub async fn events(
             Readable::Forbidden => return Ok(Readable::Forbidden),
         }
     }
-    events.sort_by_key(Event::last);
     Ok(Readable::Known(events))
-}
-
-/// Reads what happened around pods; nothing where it may not be read.
-///
-/// # Errors
-/// [`ClusterError`] if the cluster cannot be asked.
-pub async fn pod_events(
-    cluster: &Cluster,
-    pods: impl IntoIterator<Item = &Pod>,
-) -> Result<Vec<Event>, ClusterError> {
-    let resource = Resource::known("v1", "Event");
-    let mut events = Vec::new();
-    for pod in pods {
-        let about = Selection::fields(format!("involvedObject.uid={}", pod.metadata.uid));
-        let namespace = &pod.metadata.namespace;
-        let listed = cluster.list_selected(&resource, namespace, &about).await;
-        match readable(listed)? {
-            Readable::Known(listed) => events.extend::<Vec<Event>>(listed),
-            Readable::Forbidden => break,
-        }
-    }
-    Ok(events)
 }
 
 /// Reads the Jobs of a CronJob.
@@ -242,13 +249,8 @@ pub async fn pending(
     namespace: &str,
     local_queue: &str,
 ) -> Option<Vec<PendingWorkload>> {
-    let version = served.visibility.as_deref()?;
-    let path = format!(
-        "/apis/{version}/namespaces/{namespace}/localqueues/{local_queue}/pendingworkloads?limit=10000"
-    );
-    // An aggregated API may be down while everything else is well.
-    let summary: PendingSummary = cluster.get(&path).await.ok()?;
-    Some(summary.items)
+    let queue = format!("namespaces/{namespace}/localqueues/{local_queue}");
+    pending_in(cluster, served, &queue).await
 }
 
 /// Reads who waits for a ClusterQueue, first come first; nothing where that
@@ -258,9 +260,17 @@ pub async fn pending_in_cluster_queue(
     served: &Served,
     cluster_queue: &str,
 ) -> Option<Vec<PendingWorkload>> {
+    pending_in(cluster, served, &format!("clusterqueues/{cluster_queue}")).await
+}
+
+async fn pending_in(
+    cluster: &Cluster,
+    served: &Served,
+    queue: &str,
+) -> Option<Vec<PendingWorkload>> {
     let version = served.visibility.as_deref()?;
-    let path =
-        format!("/apis/{version}/clusterqueues/{cluster_queue}/pendingworkloads?limit=10000");
+    let path = format!("/apis/{version}/{queue}/pendingworkloads?limit=10000");
+    // An aggregated API may be down while everything else is well.
     let summary: PendingSummary = cluster.get(&path).await.ok()?;
     Some(summary.items)
 }

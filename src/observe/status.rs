@@ -388,6 +388,18 @@ fn inference_set(wanted: i64, ready: i64) -> Standing {
     Standing::new(status, format!("{ready} of {wanted} replicas ready"))
 }
 
+/// Conditions of a Workspace on its way, in the order in which they come true,
+/// under their names of KAITO v0.1 to v0.12.
+pub const WORKSPACE_STEPS: [&str; 7] = [
+    "MachineReady",
+    "NodeClaimReady",
+    "NodesReady",
+    "ModelMirrorReady",
+    "ResourceReady",
+    "InferenceReady",
+    "JobStarted",
+];
+
 /// Conditions of KAITO v0.12 (`api/v1beta1/condition_types.go`), under their
 /// names of v0.1 to v0.12. Its word `Ready` is not enough: a pod that crashes
 /// again and again is behind some of them (KAITO issues 931 and 1493).
@@ -422,19 +434,8 @@ fn workspace(status: &WorkspaceStatus, pods: &[Pod]) -> Standing {
     if holds(conditions, "JobStarted").is_some() {
         return Standing::new(Status::Running, "");
     }
-    // In the order in which they come true.
-    let missing = [
-        "MachineReady",
-        "NodeClaimReady",
-        "NodesReady",
-        "ModelMirrorReady",
-        "ResourceReady",
-        "InferenceReady",
-        "JobStarted",
-    ]
-    .into_iter()
-    .filter_map(of)
-    .find(|condition| !condition.holds());
+    let mut steps = WORKSPACE_STEPS.into_iter().filter_map(of);
+    let missing = steps.find(|condition| !condition.holds());
     let reason = missing.map_or(String::new(), |missing| {
         format!("{}: {}", missing.kind, missing.words())
     });

@@ -137,7 +137,7 @@ impl Watch<'_> {
                     .iter()
                     .filter(|pod| !(pod.is_ready() || pod.has_ended() || pod.is_terminating()))
                     .take(PODS);
-                let events = snapshot::pod_events(cluster, waiting).await?;
+                let events = snapshot::pod_events(cluster, namespace, waiting).await?;
                 Ok(Some((snapshot, events)))
             }
             _ => Ok(None),

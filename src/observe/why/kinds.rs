@@ -1,7 +1,7 @@
 //! What each kind of workload says of itself, and its pods of it.
 
 use super::super::object::{Condition, Details, RayJobStatus, RayServiceStatus, condition, holds};
-use super::super::status::{Standing, Status};
+use super::super::status::{Standing, Status, WORKSPACE_STEPS};
 use super::{Cause, Evidence, Finding, Who, pods};
 use crate::plan::facts::Readable;
 
@@ -281,21 +281,12 @@ fn applications(evidence: &Evidence, status: &RayServiceStatus) -> Vec<Finding> 
 /// the order in which they come true, with the error of its last attempt
 /// (KAITO v0.12, `api/v1beta1/condition_types.go`).
 fn workspace(evidence: &Evidence, conditions: &[Condition]) -> Option<Finding> {
-    let missing = [
-        "MachineReady",
-        "NodeClaimReady",
-        "NodesReady",
-        "ModelMirrorReady",
-        "ResourceReady",
-        "InferenceReady",
-        "JobStarted",
-        "WorkspaceSucceeded",
-        "WorkspaceReady",
-    ]
-    .into_iter()
-    .filter_map(|kind| condition(conditions, kind))
-    .filter(|condition| !condition.holds())
-    .collect::<Vec<_>>();
+    let missing = WORKSPACE_STEPS
+        .into_iter()
+        .chain(["WorkspaceSucceeded", "WorkspaceReady"])
+        .filter_map(|kind| condition(conditions, kind))
+        .filter(|condition| !condition.holds())
+        .collect::<Vec<_>>();
     let first = missing.first()?;
     let finding = Finding::new(
         Cause::Workspace,
