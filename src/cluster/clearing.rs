@@ -4,15 +4,13 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::ClusterError;
-use super::companion::{annotation_of, uid_of};
+use super::companion::uid_of;
 use super::request::resource_of;
 use super::submission::{Attempt, POLL, Submission};
 use crate::error::{CommandError, ErrorClass};
-use crate::k8s;
 use crate::render::manifest::Manifest;
 
 /// How long an object is looked for whose creation was not answered: the
@@ -114,21 +112,18 @@ impl Submission<'_> {
 
     /// Removes an object if this run made it; returns whether it was there.
     async fn remove_own(&self, manifest: &Manifest) -> Result<bool, ClusterError> {
-        let resource = resource_of(manifest);
-        let found: Option<Value> = self
-            .cluster
-            .find(resource, manifest.namespace(), manifest.name())
-            .await?;
-        let own = manifest.annotation(k8s::SUBMISSION_ANNOTATION);
-        let Some(found) = found.filter(|found| {
-            own.is_some() && annotation_of(found, k8s::SUBMISSION_ANNOTATION) == own
-        }) else {
+        let Some(found) = self.find_own(manifest).await? else {
             return Ok(false);
         };
         let uid = uid_of(&found).unwrap_or_default();
         match self
             .cluster
-            .delete(resource, manifest.namespace(), manifest.name(), uid)
+            .delete(
+                resource_of(manifest),
+                manifest.namespace(),
+                manifest.name(),
+                uid,
+            )
             .await
         {
             Err(error) if !error.is_conflict() => Err(error),

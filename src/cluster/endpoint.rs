@@ -10,7 +10,7 @@ use kube::client::Body;
 use kube::core::Status;
 use serde_json::Value;
 
-use super::request::Outgoing;
+use super::exchange::{Outgoing, Repeat};
 use super::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::k8s::Resource;
@@ -172,7 +172,11 @@ pub async fn read(
         let bytes = answer.into_body().collect().await?.to_bytes();
         serde_json::from_slice(&bytes).map_err(kube::Error::SerdeError)
     };
-    cluster.exchange(&Outgoing::get(&path), take).await
+    let outgoing = Outgoing {
+        repeat: Repeat::Never,
+        ..Outgoing::get(&path)
+    };
+    cluster.exchange(&outgoing, take).await
 }
 
 /// Sends JSON to a workload, and opens the answer, which has to begin within
@@ -192,6 +196,7 @@ pub async fn ask(
         method: Method::POST,
         body: Some(("application/json", body.to_string().into_bytes())),
         patience: Some(patience),
+        repeat: Repeat::Never,
         ..Outgoing::get(&path)
     };
     let open = async |client: Client, request| {

@@ -1,5 +1,7 @@
 //! What can go wrong between kaiwo and an API server.
 
+use std::time::Duration;
+
 use kube::core::Status;
 
 use super::credentials::CredentialError;
@@ -92,6 +94,29 @@ impl ClusterError {
             Self::Unauthenticated { .. } => Some(401),
             _ => None,
         }
+    }
+
+    /// Returns whether the connection broke before the answer was whole, so
+    /// that nobody knows what became of the request.
+    pub fn is_lost(&self) -> bool {
+        let Self::Unreachable { source, .. } = self else {
+            return false;
+        };
+        match source {
+            kube::Error::HyperError(_) => true,
+            kube::Error::Service(error) => error
+                .downcast_ref::<hyper_util::client::legacy::Error>()
+                .is_some_and(|error| !error.is_connect()),
+            _ => false,
+        }
+    }
+
+    /// Returns how long the API server wants to be left alone before it is
+    /// asked again.
+    pub(super) fn asked_pause(&self) -> Option<Duration> {
+        let Self::Api(status) = self else { return None };
+        let seconds = status.details.as_ref()?.retry_after_seconds;
+        (seconds > 0).then(|| Duration::from_secs(seconds.into()))
     }
 
     /// Returns whether the object is not there.

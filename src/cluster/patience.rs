@@ -7,7 +7,8 @@ use tokio::time::{Instant, sleep};
 
 use super::ClusterError;
 
-/// Longest pause between two attempts.
+/// First and longest pause between two attempts.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long a cluster may stay away before it is given up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(600);
@@ -22,26 +23,57 @@ pub(super) fn passes(error: &ClusterError) -> bool {
     }
 }
 
-/// Pauses that grow until something succeeds.
-#[derive(Debug)]
-pub(super) struct Patience {
-    pause: Cell<Duration>,
-    since: Cell<Option<Instant>>,
+/// Pauses, each twice as long as the one before, up to a longest.
+#[derive(Debug, Clone, Copy)]
+pub struct Pauses {
+    first: Duration,
+    longest: Duration,
+    next: Duration,
 }
 
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+impl Pauses {
+    /// Begins with `first`.
+    pub fn new(first: Duration, longest: Duration) -> Self {
+        Self {
+            first,
+            longest,
+            next: first,
+        }
+    }
+
+    /// Returns the length of the next pause.
+    pub fn advance(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (pause * 2).min(self.longest);
+        pause
+    }
+
+    /// Begins anew: something succeeded.
+    pub fn restart(&mut self) {
+        self.next = self.first;
+    }
+}
+
+/// Pauses until something succeeds, and account of how long it has not.
+#[derive(Debug)]
+pub(super) struct Patience {
+    pauses: Cell<Pauses>,
+    since: Cell<Option<Instant>>,
+}
 
 impl Patience {
     pub(super) fn new() -> Self {
         Self {
-            pause: Cell::new(FIRST_PAUSE),
+            pauses: Cell::new(Pauses::new(FIRST_PAUSE, LONGEST_PAUSE)),
             since: Cell::new(None),
         }
     }
 
     /// Something succeeded.
     pub(super) fn restore(&self) {
-        self.pause.set(FIRST_PAUSE);
+        let mut pauses = self.pauses.get();
+        pauses.restart();
+        self.pauses.set(pauses);
         self.since.set(None);
     }
 
@@ -57,8 +89,9 @@ impl Patience {
         if self.since.get().is_none() {
             self.since.set(Some(Instant::now()));
         }
-        let pause = self.pause.get();
-        self.pause.set((pause * 2).min(LONGEST_PAUSE));
+        let mut pauses = self.pauses.get();
+        let pause = pauses.advance();
+        self.pauses.set(pauses);
         sleep(pause).await;
     }
 }

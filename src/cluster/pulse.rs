@@ -15,6 +15,7 @@ use tokio::time::sleep;
 
 use super::Cluster;
 use super::pages::Selection;
+use super::patience::Pauses;
 use crate::k8s::Resource;
 
 /// Seconds after which the API server ends a watch, which is then begun anew.
@@ -22,7 +23,8 @@ use crate::k8s::Resource;
 const WATCH_SECONDS: u64 = 240;
 /// Time in which several changes count as one.
 const SETTLE: Duration = Duration::from_millis(100);
-/// Longest pause before a broken watch is begun anew.
+/// First and longest pause before a broken watch is begun anew.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Watches several collections.
@@ -76,13 +78,13 @@ impl<'a> Pulse<'a> {
 }
 
 async fn watch(cluster: &Cluster, changed: &Notify, path: String) {
-    let mut pause = Duration::from_millis(500);
+    let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
         match cluster.open(&path).await {
             Ok(stream) => {
                 let mut lines = stream.lines();
                 while let Some(Ok(line)) = lines.next().await {
-                    pause = Duration::from_millis(500);
+                    pauses.restart();
                     // What it says is looked up, not believed.
                     if !line.is_empty() {
                         changed.notify_one();
@@ -92,7 +94,6 @@ async fn watch(cluster: &Cluster, changed: &Notify, path: String) {
             Err(error) if error.is_forbidden() || error.is_not_found() => return,
             Err(error) => tracing::info!("watch {path}: {error}"),
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        sleep(pauses.advance()).await;
     }
 }

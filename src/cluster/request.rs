@@ -3,17 +3,14 @@
 //! They are built by hand because kube's `PostParams` cannot ask for strict
 //! field validation.
 
-use std::time::{Duration, Instant};
-
 use futures_util::AsyncBufRead;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Method};
+use http::Method;
 use kube::Client;
 use kube::client::Connection;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::session::Pass;
+use super::exchange::{Outgoing, Repeat};
 use super::{Cluster, ClusterError};
 use crate::k8s::{self, Resource};
 use crate::plan::facts::Readable;
@@ -35,28 +32,13 @@ impl Write {
             Self::DryRun => "&dryRun=All",
         }
     }
-}
 
-/// A request before it has credentials.
-pub(super) struct Outgoing<'a> {
-    pub(super) method: Method,
-    pub(super) path: &'a str,
-    /// Form of the answer; JSON if nothing is said.
-    pub(super) accept: Option<&'static str>,
-    /// Its type and its bytes.
-    pub(super) body: Option<(&'static str, Vec<u8>)>,
-    /// Most time until the answer begins; the usual one if nothing is said.
-    pub(super) patience: Option<Duration>,
-}
-
-impl<'a> Outgoing<'a> {
-    pub(super) fn get(path: &'a str) -> Self {
-        Self {
-            method: Method::GET,
-            path,
-            accept: None,
-            body: None,
-            patience: None,
+    /// What is written twice is not what is written once: it exists already,
+    /// or has another resourceVersion.
+    fn repeat(self) -> Repeat {
+        match self {
+            Self::Real => Repeat::Unseen,
+            Self::DryRun => Repeat::Unanswered,
         }
     }
 }
@@ -67,7 +49,22 @@ impl Cluster {
     /// # Errors
     /// Any [`ClusterError`].
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClusterError> {
-        self.send(Method::GET, path, None).await
+        self.deliver(&Outgoing::get(path)).await
+    }
+
+    /// Reads the JSON at `path`, or finds out at once that it is not to be had.
+    ///
+    /// # Errors
+    /// Any [`ClusterError`].
+    pub(super) async fn get_at_once<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<T, ClusterError> {
+        let outgoing = Outgoing {
+            repeat: Repeat::Never,
+            ..Outgoing::get(path)
+        };
+        self.deliver(&outgoing).await
     }
 
     /// Reads one object; `None` if there is none.
@@ -99,12 +96,8 @@ impl Cluster {
             k8s::MANAGER,
             write.parameter(),
         );
-        self.send(
-            Method::POST,
-            &path,
-            Some(("application/json", manifest.to_json())),
-        )
-        .await
+        let body = ("application/json", manifest.to_json());
+        self.send(Method::POST, &path, body, write.repeat()).await
     }
 
     /// Puts `object`, which holds the resourceVersion it was read with, in the
@@ -124,9 +117,8 @@ impl Cluster {
             k8s::MANAGER,
             write.parameter(),
         );
-        let body = object.to_string().into_bytes();
-        self.send(Method::PUT, &path, Some(("application/json", body)))
-            .await
+        let body = ("application/json", object.to_string().into_bytes());
+        self.send(Method::PUT, &path, body, write.repeat()).await
     }
 
     /// Merges `patch` into an object.
@@ -139,13 +131,12 @@ impl Cluster {
             resource_of(manifest).object_path(manifest.namespace(), manifest.name()),
             k8s::MANAGER
         );
-        let body = patch.to_string().into_bytes();
-        self.send(
-            Method::PATCH,
-            &path,
-            Some(("application/merge-patch+json", body)),
-        )
-        .await
+        let body = (
+            "application/merge-patch+json",
+            patch.to_string().into_bytes(),
+        );
+        self.send(Method::PATCH, &path, body, Repeat::Unanswered)
+            .await
     }
 
     /// Deletes the object with this UID, and in the background what it owns.
@@ -167,11 +158,11 @@ impl Cluster {
             "preconditions": {"uid": uid},
         });
         let path = resource.object_path(namespace, name);
-        let body = options.to_string().into_bytes();
-        match self
-            .send::<Value>(Method::DELETE, &path, Some(("application/json", body)))
-            .await
-        {
+        let body = ("application/json", options.to_string().into_bytes());
+        let deleted: Result<Value, _> = self
+            .send(Method::DELETE, &path, body, Repeat::Unanswered)
+            .await;
+        match deleted {
             Ok(_) => Ok(()),
             Err(error) if error.is_not_found() => Ok(()),
             Err(error) => Err(error),
@@ -182,11 +173,13 @@ impl Cluster {
         &self,
         method: Method,
         path: &str,
-        body: Option<(&'static str, Vec<u8>)>,
+        body: (&'static str, Vec<u8>),
+        repeat: Repeat,
     ) -> Result<T, ClusterError> {
         let outgoing = Outgoing {
             method,
-            body,
+            body: Some(body),
+            repeat,
             ..Outgoing::get(path)
         };
         self.deliver(&outgoing).await
@@ -218,13 +211,18 @@ impl Cluster {
     }
 
     /// Opens what is at `path` and goes on: a log, a watch. The deadline is for
-    /// the beginning of the answer.
+    /// the beginning of the answer. Whoever follows knows what to do when it
+    /// breaks off, and does the same when it does not begin.
     ///
     /// # Errors
     /// Any [`ClusterError`].
     pub async fn open(&self, path: &str) -> Result<impl AsyncBufRead + use<>, ClusterError> {
         let ask = async |client: Client, request| client.request_stream(request).await;
-        self.exchange(&Outgoing::get(path), ask).await
+        let outgoing = Outgoing {
+            repeat: Repeat::Never,
+            ..Outgoing::get(path)
+        };
+        self.exchange(&outgoing, ask).await
     }
 
     /// Opens a connection over which channels run in both directions: a command
@@ -234,7 +232,11 @@ impl Cluster {
     /// Any [`ClusterError`].
     pub(super) async fn upgrade(&self, path: &str) -> Result<Connection, ClusterError> {
         let ask = async |client: Client, request| client.connect(request).await;
-        self.exchange(&Outgoing::get(path), ask).await
+        let outgoing = Outgoing {
+            repeat: Repeat::Never,
+            ..Outgoing::get(path)
+        };
+        self.exchange(&outgoing, ask).await
     }
 
     async fn deliver<T: DeserializeOwned>(
@@ -243,81 +245,6 @@ impl Cluster {
     ) -> Result<T, ClusterError> {
         let ask = async |client: Client, request| client.request::<T>(request).await;
         self.exchange(outgoing, ask).await
-    }
-
-    /// Sends a request and has `ask` take the answer.
-    pub(super) async fn exchange<A>(
-        &self,
-        outgoing: &Outgoing<'_>,
-        ask: impl AsyncFn(Client, http::Request<Vec<u8>>) -> kube::Result<A>,
-    ) -> Result<A, ClusterError> {
-        let Outgoing { method, path, .. } = outgoing;
-        let what = format!("{method} {}", path.split('?').next().unwrap_or(path));
-        let start = Instant::now();
-        let mut pass = self.session.pass().await?;
-        let mut result = self.try_once(&pass, outgoing, &what, &ask).await;
-        // A refusal for want of authentication changes nothing, so that even
-        // a write may be sent again.
-        if let Err(ClusterError::Api(status)) = &result
-            && status.code == 401
-            && let Some(renewed) = self.session.after_refusal(&pass).await?
-        {
-            tracing::info!("{what} 401, again with new credentials");
-            pass = renewed;
-            result = self.try_once(&pass, outgoing, &what, &ask).await;
-        }
-        if let Err(ClusterError::Api(status)) = &result
-            && status.code == 401
-        {
-            result = Err(self.session.unauthenticated(status));
-        }
-        let outcome = match &result {
-            Ok(_) => "ok".to_owned(),
-            Err(error) => error
-                .code()
-                .map_or_else(|| "failed".to_owned(), |code| code.to_string()),
-        };
-        tracing::info!("{what} {outcome} {} ms", start.elapsed().as_millis());
-        result
-    }
-
-    async fn try_once<A>(
-        &self,
-        pass: &Pass,
-        outgoing: &Outgoing<'_>,
-        what: &str,
-        ask: &impl AsyncFn(Client, http::Request<Vec<u8>>) -> kube::Result<A>,
-    ) -> Result<A, ClusterError> {
-        let mut builder = http::Request::builder()
-            .method(&outgoing.method)
-            .uri(outgoing.path);
-        if let Some(headers) = builder.headers_mut() {
-            headers.clone_from(self.session.headers());
-            if let Some(value) = pass.authorization() {
-                headers.insert(AUTHORIZATION, value.clone());
-            }
-            if let Some(accept) = outgoing.accept {
-                headers.insert(ACCEPT, HeaderValue::from_static(accept));
-            }
-            if let Some((content_type, _)) = outgoing.body {
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-            }
-        }
-        let body = outgoing.body.as_ref().map(|(_, body)| body.clone());
-        let wrong = |error| ClusterError::from_client(error, &self.server, what);
-        let request = builder
-            .body(body.unwrap_or_default())
-            .map_err(|error| wrong(kube::Error::HttpError(error)))?;
-        let answer = ask(pass.client.clone(), request);
-        let patience = outgoing.patience.unwrap_or(self.request_timeout);
-        match tokio::time::timeout(patience, answer).await {
-            Ok(answer) => answer.map_err(wrong),
-            Err(_) => Err(ClusterError::Slow {
-                server: self.server.clone(),
-                seconds: patience.as_secs(),
-                request: what.to_owned(),
-            }),
-        }
     }
 }
 

@@ -271,7 +271,7 @@ async fn pending_in(
     let version = served.visibility.as_deref()?;
     let path = format!("/apis/{version}/{queue}/pendingworkloads?limit=10000");
     // An aggregated API may be down while everything else is well.
-    let summary: PendingSummary = cluster.get(&path).await.ok()?;
+    let summary: PendingSummary = cluster.get_at_once(&path).await.ok()?;
     Some(summary.items)
 }
 

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-use super::companion::{owners, uid_of};
+use super::companion::{annotation_of, owners, uid_of};
 use super::existing::{Existing, Relation};
 use super::request::{Write, resource_of};
 use super::{Cluster, ClusterError};
 use crate::error::{Classified, CommandError, ErrorClass};
-use crate::k8s::Resource;
+use crate::k8s::{self, Resource};
 use crate::plan::name::WorkloadKind;
 use crate::render::manifest::{Manifest, ManifestSet};
 
@@ -332,12 +332,40 @@ impl<'a> Submission<'a> {
             manifest,
             answered: false,
         });
-        let result = self.cluster.create(manifest, Write::Real).await;
+        let mut result = self.cluster.create(manifest, Write::Real).await;
+        if let Err(error) = &result
+            && (error.is_lost() || error.code() == Some(503))
+        {
+            sleep(POLL).await;
+            result = match self.cluster.create(manifest, Write::Real).await {
+                // The first request was carried out, only its answer is lost.
+                Err(error) if error.is_already_exists() => {
+                    self.find_own(manifest).await?.ok_or(error)
+                }
+                result => result,
+            };
+        }
         let answered = result
             .as_ref()
             .map_or_else(|error| error.code().is_some(), |_| true);
         self.attempts.borrow_mut()[index].answered = answered;
         result
+    }
+
+    /// Reads an object, if this run made it.
+    pub(super) async fn find_own(
+        &self,
+        manifest: &Manifest,
+    ) -> Result<Option<Value>, ClusterError> {
+        let own = manifest.annotation(k8s::SUBMISSION_ANNOTATION);
+        let (namespace, name) = (manifest.namespace(), manifest.name());
+        let found: Option<Value> = self
+            .cluster
+            .find(resource_of(manifest), namespace, name)
+            .await?;
+        Ok(found.filter(|found| {
+            own.is_some() && annotation_of(found, k8s::SUBMISSION_ANNOTATION) == own
+        }))
     }
 
     /// Returns the UID of the workload that another run has just created, if
@@ -396,7 +424,7 @@ impl<'a> Submission<'a> {
         if Instant::now() > deadline {
             return Err(still_there(manifest));
         }
-        tokio::time::sleep(POLL).await;
+        sleep(POLL).await;
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ mod logs;
 mod models;
 mod queues;
 mod requests;
+mod retries;
 pub(crate) mod server;
 mod status;
 mod top;

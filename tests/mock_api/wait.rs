@@ -291,6 +291,10 @@ fn an_api_server_that_restarts_is_waited_for() {
     let api = life(vec![
         running(),
         running(),
+        // A request has failed when it was sent so often.
+        Look::Broken,
+        Look::Broken,
+        Look::Broken,
         Look::Broken,
         Look::Gone,
         Look::Broken,

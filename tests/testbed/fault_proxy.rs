@@ -58,10 +58,14 @@ impl FaultProxy {
                 let (tls, name, server) = (tls.clone(), name.clone(), server.clone());
                 let (header, cuts) = (header.clone(), counted.clone());
                 std::thread::spawn(move || {
-                    let far = TcpStream::connect(&server).unwrap();
+                    let mut far = TcpStream::connect(&server).unwrap();
+                    let mut session = ClientConnection::new(tls, name).unwrap();
+                    // Takes as long as it takes; only then there are turns.
+                    while session.is_handshaking() {
+                        session.complete_io(&mut far).unwrap();
+                    }
                     near.set_read_timeout(Some(TURN)).unwrap();
                     far.set_read_timeout(Some(TURN)).unwrap();
-                    let session = ClientConnection::new(tls, name).unwrap();
                     let far = StreamOwned::new(session, far);
                     carry(&near, far, &header, lines, &cuts);
                     let _ = near.shutdown(Shutdown::Both);

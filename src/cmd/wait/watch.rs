@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 
 use crate::cluster::lookup::{self, Found};
+use crate::cluster::patience::Pauses;
 use crate::cluster::pulse::Pulse;
 use crate::cluster::{ClusterError, snapshot};
 use crate::error::{CommandError, ErrorClass};
@@ -54,7 +55,7 @@ impl Watch<'_> {
         let mut pulse = Pulse::new(cluster, &changed);
         let mut watched = None;
         let (mut answered, mut gone_since) = (Instant::now(), None);
-        let mut pause = PAUSE;
+        let mut pauses = Pauses::new(PAUSE, LONGEST_PAUSE);
         loop {
             let look = self.look();
             // A cluster that does not answer holds up no limit.
@@ -68,7 +69,8 @@ impl Watch<'_> {
             let (verdict, longest) = match look {
                 None => (vigil.overdue(self.start.elapsed()), Duration::ZERO),
                 Some(Ok(Some((snapshot, events)))) => {
-                    (answered, gone_since, pause) = (Instant::now(), None, PAUSE);
+                    (answered, gone_since) = (Instant::now(), None);
+                    pauses.restart();
                     self.subject.uid = Some(snapshot.workload.metadata.uid.clone());
                     let standing = snapshot.standing();
                     let verdict = vigil.judge(&snapshot, &events, self.start.elapsed());
@@ -100,9 +102,7 @@ impl Watch<'_> {
                         return Err(lost);
                     }
                     self.voice.say(&format!("asking again: {error}"));
-                    let next = pause;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                    (vigil.overdue(self.start.elapsed()), next)
+                    (vigil.overdue(self.start.elapsed()), pauses.advance())
                 }
             };
             match verdict {

@@ -1,0 +1,184 @@
+//! One request and its answer: with credentials, within a deadline, and again
+//! where that is safe.
+
+use std::time::{Duration, Instant};
+
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method};
+use kube::Client;
+use tokio::time::sleep;
+
+use super::patience::Pauses;
+use super::session::Pass;
+use super::{Cluster, ClusterError};
+
+/// How often a request is sent at most.
+const TRIES: u32 = 4;
+/// Pauses in between, where the API server asks for no other.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause that the API server may ask for. Its own are 1 s, and 5 s
+/// when it is about to stop (apiserver `WithRetryAfter`).
+const MOST_ASKED: Duration = Duration::from_secs(5);
+
+/// A request before it has credentials.
+pub(super) struct Outgoing<'a> {
+    pub(super) method: Method,
+    pub(super) path: &'a str,
+    /// Form of the answer; JSON if nothing is said.
+    pub(super) accept: Option<&'static str>,
+    /// Its type and its bytes.
+    pub(super) body: Option<(&'static str, Vec<u8>)>,
+    /// Most time until the answer begins; the usual one if nothing is said.
+    pub(super) patience: Option<Duration>,
+    pub(super) repeat: Repeat,
+}
+
+/// When a request is sent again by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// Never: whoever asks wants each answer, which may not even be the API
+    /// server's own.
+    Never,
+    /// When the API server was too busy to look at it (429).
+    Unseen,
+    /// Then, when the API server is about to be replaced (503), and when the
+    /// connection broke: twice is no more than once.
+    Unanswered,
+}
+
+impl<'a> Outgoing<'a> {
+    pub(super) fn get(path: &'a str) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            accept: None,
+            body: None,
+            patience: None,
+            repeat: Repeat::Unanswered,
+        }
+    }
+
+    /// Returns method and path, without parameters.
+    fn name(&self) -> String {
+        let path = self.path.split('?').next().unwrap_or(self.path);
+        format!("{} {path}", self.method)
+    }
+}
+
+impl Repeat {
+    /// Returns whether the request is to be sent again after this error.
+    fn is_due(self, error: &ClusterError) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Unseen => error.code() == Some(429),
+            Self::Unanswered => matches!(error.code(), Some(429 | 503)) || error.is_lost(),
+        }
+    }
+}
+
+impl Cluster {
+    /// Sends a request and has `ask` take the answer.
+    pub(super) async fn exchange<A>(
+        &self,
+        outgoing: &Outgoing<'_>,
+        ask: impl AsyncFn(Client, http::Request<Vec<u8>>) -> kube::Result<A>,
+    ) -> Result<A, ClusterError> {
+        let start = Instant::now();
+        let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
+        for _ in 1..TRIES {
+            let error = match self.authenticated(outgoing, &ask).await {
+                Err(error) if outgoing.repeat.is_due(&error) => error,
+                result => return result,
+            };
+            let pause = match error.asked_pause() {
+                Some(asked) => asked.min(MOST_ASKED),
+                None => pauses.advance(),
+            };
+            if start.elapsed() + pause >= self.patience(outgoing) {
+                return Err(error);
+            }
+            tracing::info!("{}, again in {} ms", outgoing.name(), pause.as_millis());
+            sleep(pause).await;
+        }
+        self.authenticated(outgoing, &ask).await
+    }
+
+    /// Sends a request once, or twice if the credentials are used up.
+    async fn authenticated<A>(
+        &self,
+        outgoing: &Outgoing<'_>,
+        ask: &impl AsyncFn(Client, http::Request<Vec<u8>>) -> kube::Result<A>,
+    ) -> Result<A, ClusterError> {
+        let what = outgoing.name();
+        let start = Instant::now();
+        let mut pass = self.session.pass().await?;
+        let mut result = self.try_once(&pass, outgoing, &what, ask).await;
+        // A refusal for want of authentication changes nothing, so that even
+        // a write may be sent again.
+        if let Err(ClusterError::Api(status)) = &result
+            && status.code == 401
+            && let Some(renewed) = self.session.after_refusal(&pass).await?
+        {
+            tracing::info!("{what} 401, again with new credentials");
+            pass = renewed;
+            result = self.try_once(&pass, outgoing, &what, ask).await;
+        }
+        if let Err(ClusterError::Api(status)) = &result
+            && status.code == 401
+        {
+            result = Err(self.session.unauthenticated(status));
+        }
+        let outcome = match &result {
+            Ok(_) => "ok".to_owned(),
+            Err(error) => error
+                .code()
+                .map_or_else(|| "failed".to_owned(), |code| code.to_string()),
+        };
+        tracing::info!("{what} {outcome} {} ms", start.elapsed().as_millis());
+        result
+    }
+
+    async fn try_once<A>(
+        &self,
+        pass: &Pass,
+        outgoing: &Outgoing<'_>,
+        what: &str,
+        ask: &impl AsyncFn(Client, http::Request<Vec<u8>>) -> kube::Result<A>,
+    ) -> Result<A, ClusterError> {
+        let mut builder = http::Request::builder()
+            .method(&outgoing.method)
+            .uri(outgoing.path);
+        if let Some(headers) = builder.headers_mut() {
+            headers.clone_from(self.session.headers());
+            if let Some(value) = pass.authorization() {
+                headers.insert(AUTHORIZATION, value.clone());
+            }
+            if let Some(accept) = outgoing.accept {
+                headers.insert(ACCEPT, HeaderValue::from_static(accept));
+            }
+            if let Some((content_type, _)) = outgoing.body {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+            }
+        }
+        let body = outgoing.body.as_ref().map(|(_, body)| body.clone());
+        let wrong = |error| ClusterError::from_client(error, &self.server, what);
+        let request = builder
+            .body(body.unwrap_or_default())
+            .map_err(|error| wrong(kube::Error::HttpError(error)))?;
+        let answer = ask(pass.client.clone(), request);
+        let patience = self.patience(outgoing);
+        match tokio::time::timeout(patience, answer).await {
+            Ok(answer) => answer.map_err(wrong),
+            Err(_) => Err(ClusterError::Slow {
+                server: self.server.clone(),
+                seconds: patience.as_secs(),
+                request: what.to_owned(),
+            }),
+        }
+    }
+
+    fn patience(&self, outgoing: &Outgoing<'_>) -> Duration {
+        outgoing.patience.unwrap_or(self.request_timeout)
+    }
+}
