@@ -1,0 +1,86 @@
+//! Jobs and CronJobs.
+
+use k8s_openapi::jiff::Timestamp;
+use serde::Deserialize;
+
+use super::metadata::{Condition, ObjectName};
+use super::template::PodTemplate;
+
+/// `spec` of a Job.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct JobSpec {
+    /// Whether it may have no pods.
+    pub suspend: bool,
+    /// Pods at once; 1 unless it says otherwise.
+    pub parallelism: Option<i64>,
+    /// Pods that have to succeed; 1 unless it says otherwise.
+    pub completions: Option<i64>,
+    /// Its pods.
+    pub template: PodTemplate,
+}
+
+impl JobSpec {
+    /// Returns how many pods run at once when none has ended.
+    pub fn pods(&self) -> i64 {
+        let parallelism = self.parallelism.unwrap_or(1);
+        self.completions
+            .map_or(parallelism, |completions| completions.min(parallelism))
+    }
+
+    pub(super) fn gpus(&self) -> i64 {
+        self.pods() * self.template.gpus()
+    }
+}
+
+/// `status` of a Job.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct JobStatus {
+    /// Pods that have not ended.
+    pub active: i64,
+    /// Those of them that are ready.
+    pub ready: i64,
+    /// Pods that succeeded.
+    pub succeeded: i64,
+    /// Pods that failed.
+    pub failed: i64,
+    /// When it was started, or resumed.
+    pub start_time: Option<Timestamp>,
+    /// When it succeeded.
+    pub completion_time: Option<Timestamp>,
+    /// Conditions.
+    pub conditions: Vec<Condition>,
+}
+
+/// `spec` of a CronJob.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CronJobSpec {
+    /// When it starts Jobs.
+    pub schedule: String,
+    /// Whether it starts none.
+    pub suspend: bool,
+    /// Its Jobs.
+    pub job_template: JobTemplate,
+}
+
+/// `spec.jobTemplate` of a CronJob.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct JobTemplate {
+    /// `spec` of its Jobs.
+    pub spec: JobSpec,
+}
+
+/// `status` of a CronJob.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CronJobStatus {
+    /// Jobs that have not ended.
+    pub active: Vec<ObjectName>,
+    /// When it started the last one.
+    pub last_schedule_time: Option<Timestamp>,
+    /// When one succeeded last.
+    pub last_successful_time: Option<Timestamp>,
+}

@@ -1,0 +1,45 @@
+//! KAITO's Workspaces and InferenceSets.
+
+use serde::Deserialize;
+
+use super::metadata::Condition;
+
+/// `resource` of a Workspace.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkspaceResource {
+    /// Nodes.
+    pub count: Option<i64>,
+    /// Virtual machines that KAITO makes.
+    pub instance_type: String,
+}
+
+/// `status` of a Workspace.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkspaceStatus {
+    /// Nodes it runs on.
+    pub worker_nodes: Vec<String>,
+    /// KAITO's word for it all, since v0.9.
+    pub state: String,
+    /// Conditions.
+    pub conditions: Vec<Condition>,
+}
+
+/// `spec` of an InferenceSet.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct InferenceSetSpec {
+    /// Workspaces; 1 unless it says otherwise.
+    pub replicas: Option<i64>,
+}
+
+/// `status` of an InferenceSet.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct InferenceSetStatus {
+    /// Workspaces that are ready.
+    pub ready_replicas: i64,
+    /// Conditions.
+    pub conditions: Vec<Condition>,
+}

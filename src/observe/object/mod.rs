@@ -1,0 +1,278 @@
+//! Views of workloads: what of each kind is looked at.
+
+mod deployment;
+mod job;
+mod kaito;
+mod metadata;
+mod ray;
+mod template;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+pub use deployment::{DeploymentSpec, DeploymentStatus, Selector};
+pub use job::{CronJobSpec, CronJobStatus, JobSpec, JobStatus, JobTemplate};
+pub use kaito::{InferenceSetSpec, InferenceSetStatus, WorkspaceResource, WorkspaceStatus};
+pub use metadata::{Condition, Metadata, ObjectName, OwnerReference, condition, holds};
+pub use ray::{
+    RayClusterSpec, RayGroup, RayJobSpec, RayJobStatus, RayServiceCluster, RayServiceSpec,
+    RayServiceStatus, ServeApplication, ServeDeployment,
+};
+pub use template::{ContainerPort, PodTemplate, PodTemplateSpec, Resources, TemplateContainer};
+
+use crate::k8s::{self, Resource};
+use crate::plan::name::WorkloadKind;
+
+/// A workload of any kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Workload {
+    /// Its kind.
+    pub kind: WorkloadKind,
+    /// Group and version it was read in.
+    pub api_version: String,
+    /// Name, labels and so on.
+    pub metadata: Metadata,
+    /// What its kind has.
+    pub details: Details,
+}
+
+/// What each kind has.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Details {
+    /// `batch/v1` Job.
+    Job(JobSpec, JobStatus),
+    /// `batch/v1` CronJob.
+    CronJob(CronJobSpec, CronJobStatus),
+    /// `ray.io/v1` RayJob.
+    RayJob(RayJobSpec, RayJobStatus),
+    /// `apps/v1` Deployment.
+    Deployment(DeploymentSpec, DeploymentStatus),
+    /// `ray.io/v1` RayService.
+    RayService(RayServiceSpec, RayServiceStatus),
+    /// `kaito.sh` Workspace, which has no `spec`.
+    Workspace(WorkspaceResource, WorkspaceStatus),
+    /// `kaito.sh` InferenceSet.
+    InferenceSet(InferenceSetSpec, InferenceSetStatus),
+}
+
+/// An object of which `spec` and `status` are looked at.
+#[derive(Debug, Clone, Deserialize)]
+struct View<S, T> {
+    metadata: Metadata,
+    // A Workspace calls its own `resource`.
+    #[serde(default, alias = "resource")]
+    spec: S,
+    #[serde(default)]
+    status: T,
+}
+
+/// Makes a [`Workload`] of the view of its kind.
+trait IntoWorkload {
+    /// Returns the workload, read in this version of its API.
+    fn into_workload(self, kind: WorkloadKind, api_version: &str) -> Workload;
+}
+
+/// A page of a listing.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Page<T> {
+    /// What is told about the listing.
+    #[serde(default)]
+    pub metadata: PageMetadata,
+    /// Its objects.
+    pub items: Vec<T>,
+}
+
+/// `metadata` of a listing.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct PageMetadata {
+    /// Where the next page begins; empty on the last one.
+    #[serde(rename = "continue", default)]
+    pub next: String,
+}
+
+macro_rules! views {
+    ($( $kind:ident: $spec:ty, $status:ty; )*) => { $(
+        impl IntoWorkload for View<$spec, $status> {
+            fn into_workload(self, kind: WorkloadKind, api_version: &str) -> Workload {
+                Workload {
+                    kind,
+                    api_version: api_version.to_owned(),
+                    metadata: self.metadata,
+                    details: Details::$kind(self.spec, self.status),
+                }
+            }
+        }
+    )*
+
+        impl Workload {
+            /// Reads an object of `kind`.
+            ///
+            /// # Errors
+            /// If it is not of that kind's form.
+            pub fn read(kind: WorkloadKind, api_version: &str, object: &Value) -> serde_json::Result<Self> {
+                match kind {
+                    $( WorkloadKind::$kind => View::<$spec, $status>::deserialize(object)
+                        .map(|view| view.into_workload(kind, api_version)), )*
+                }
+            }
+
+            /// Reads a page of a listing of `kind`, and where the next begins.
+            ///
+            /// # Errors
+            /// If it is not of that form.
+            pub fn read_page(
+                kind: WorkloadKind,
+                api_version: &str,
+                text: &str,
+            ) -> serde_json::Result<(Vec<Self>, String)> {
+                match kind {
+                    $( WorkloadKind::$kind => {
+                        let page: Page<View<$spec, $status>> = serde_json::from_str(text)?;
+                        let items = page.items.into_iter();
+                        let workloads = items.map(|view| view.into_workload(kind, api_version));
+                        Ok((workloads.collect(), page.metadata.next))
+                    } )*
+                }
+            }
+        }
+    };
+}
+
+views! {
+    Job: JobSpec, JobStatus;
+    CronJob: CronJobSpec, CronJobStatus;
+    RayJob: RayJobSpec, RayJobStatus;
+    Deployment: DeploymentSpec, DeploymentStatus;
+    RayService: RayServiceSpec, RayServiceStatus;
+    Workspace: WorkspaceResource, WorkspaceStatus;
+    InferenceSet: InferenceSetSpec, InferenceSetStatus;
+}
+
+impl Workload {
+    /// Returns `kind/name`, as users write it.
+    pub fn display_name(&self) -> String {
+        format!("{}/{}", self.kind.name().to_lowercase(), self.metadata.name)
+    }
+
+    /// Returns how kubectl names it under `-o name`.
+    pub fn qualified_name(&self) -> String {
+        let resource = Resource::known(&self.api_version, self.kind.name());
+        resource.qualified_name(&self.metadata.name)
+    }
+
+    /// Returns the LocalQueue that it is in.
+    pub fn queue(&self) -> Option<&str> {
+        self.metadata.label(k8s::QUEUE_NAME_LABEL)
+    }
+
+    /// Returns who submitted it.
+    pub fn user(&self) -> Option<&str> {
+        self.metadata.label(k8s::USERNAME_LABEL)
+    }
+
+    /// Returns the version that its user gave it.
+    pub fn version(&self) -> Option<&str> {
+        self.metadata.label(k8s::APP_VERSION_LABEL)
+    }
+
+    /// Returns the GPUs of all its pods together; of a CronJob, those of one
+    /// Job. `None` where the object does not tell: a Workspace's nodes decide.
+    pub fn gpus(&self) -> Option<i64> {
+        Some(match &self.details {
+            Details::Job(spec, _) => spec.gpus(),
+            Details::CronJob(spec, _) => spec.job_template.spec.gpus(),
+            Details::RayJob(spec, _) => spec.ray_cluster_spec.gpus(),
+            Details::RayService(spec, _) => spec.ray_cluster_config.gpus(),
+            Details::Deployment(spec, _) => spec.replicas.unwrap_or(1) * spec.template.gpus(),
+            Details::Workspace(..) | Details::InferenceSet(..) => return None,
+        })
+    }
+
+    /// Returns its groups of pods: how many, and of which template. None of a
+    /// Workspace, whose pods KAITO decides about.
+    pub fn pod_groups(&self) -> Vec<(i64, &PodTemplate)> {
+        match &self.details {
+            Details::Job(spec, _) => vec![(spec.pods(), &spec.template)],
+            Details::CronJob(spec, _) => {
+                let spec = &spec.job_template.spec;
+                vec![(spec.pods(), &spec.template)]
+            }
+            Details::RayJob(spec, _) => spec.ray_cluster_spec.groups(),
+            Details::RayService(spec, _) => spec.ray_cluster_config.groups(),
+            Details::Deployment(spec, _) => {
+                vec![(spec.replicas.unwrap_or(1), &spec.template)]
+            }
+            Details::Workspace(..) | Details::InferenceSet(..) => Vec::new(),
+        }
+    }
+
+    /// Returns its conditions.
+    pub fn conditions(&self) -> &[Condition] {
+        match &self.details {
+            Details::Job(_, status) => &status.conditions,
+            Details::Deployment(_, status) => &status.conditions,
+            Details::RayService(_, status) => &status.conditions,
+            Details::Workspace(_, status) => &status.conditions,
+            Details::InferenceSet(_, status) => &status.conditions,
+            Details::CronJob(..) | Details::RayJob(..) => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn gpus(kind: WorkloadKind, object: Value) -> Option<i64> {
+        Workload::read(kind, kind.api_version(), &object)
+            .unwrap()
+            .gpus()
+    }
+
+    #[test]
+    fn gpus_are_those_of_all_pods() {
+        let pod = |gpus: i64| {
+            json!({"spec": {"containers": [
+                {"name": "a", "resources": {"limits": {"amd.com/gpu": gpus.to_string(), "cpu": "4"}}},
+                {"name": "b"},
+            ]}})
+        };
+        let job = json!({"parallelism": 2, "completions": 2, "template": pod(8)});
+        let object = |spec: Value| json!({"metadata": {"name": "x"}, "spec": spec});
+        assert_eq!(gpus(WorkloadKind::Job, object(job.clone())), Some(16));
+        assert_eq!(
+            gpus(
+                WorkloadKind::CronJob,
+                object(json!({"jobTemplate": {"spec": job}}))
+            ),
+            Some(16)
+        );
+        let cluster = json!({
+            "headGroupSpec": {"template": pod(0)},
+            "workerGroupSpecs": [{"replicas": 2, "template": pod(8)}, {"template": pod(4)}],
+        });
+        assert_eq!(
+            gpus(
+                WorkloadKind::RayJob,
+                object(json!({"rayClusterSpec": cluster}))
+            ),
+            Some(20)
+        );
+        assert_eq!(
+            gpus(
+                WorkloadKind::Deployment,
+                object(json!({"replicas": 3, "template": pod(1)}))
+            ),
+            Some(3)
+        );
+        let workspace = json!({"metadata": {}, "resource": {"count": 2, "instanceType": "A"}});
+        let workspace =
+            Workload::read(WorkloadKind::Workspace, "kaito.sh/v1beta1", &workspace).unwrap();
+        assert_eq!(workspace.gpus(), None);
+        assert!(
+            matches!(workspace.details, Details::Workspace(resource, _) if resource.count == Some(2))
+        );
+    }
+}

@@ -1,0 +1,81 @@
+//! Templates of pods.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::plan::vendor::is_gpu_resource;
+use crate::quantity::Quantity;
+
+/// Template of pods.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct PodTemplate {
+    /// Their `spec`.
+    pub spec: PodTemplateSpec,
+}
+
+/// `spec` of a template of pods.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct PodTemplateSpec {
+    /// Containers.
+    pub containers: Vec<TemplateContainer>,
+}
+
+/// A container of a template.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct TemplateContainer {
+    /// Name.
+    pub name: String,
+    /// Image.
+    pub image: String,
+    /// What it asks for.
+    pub resources: Resources,
+    /// Ports that it names.
+    pub ports: Vec<ContainerPort>,
+}
+
+/// A port of a container.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContainerPort {
+    /// Name; may be empty.
+    pub name: String,
+    /// Number.
+    pub container_port: i64,
+}
+
+/// `resources` of a container.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    /// What it may have at most; of GPUs, what it has.
+    pub limits: BTreeMap<String, Quantity>,
+    /// What is set aside for it.
+    pub requests: BTreeMap<String, Quantity>,
+}
+
+impl PodTemplate {
+    /// Returns the GPUs of one pod.
+    pub fn gpus(&self) -> i64 {
+        self.spec
+            .containers
+            .iter()
+            .map(|container| container.resources.gpus())
+            .sum()
+    }
+}
+
+impl Resources {
+    /// Returns the GPUs among them. The API server takes extended resources
+    /// only with limits equal to requests, and fills in the latter.
+    pub fn gpus(&self) -> i64 {
+        self.limits
+            .iter()
+            .filter(|(resource, _)| is_gpu_resource(resource))
+            .map(|(_, count)| count.whole())
+            .sum()
+    }
+}
