@@ -270,16 +270,6 @@ impl Pod {
         })
     }
 
-    /// Returns what a container does.
-    pub fn container_status(&self, name: &str) -> Option<&ContainerStatus> {
-        let status = &self.status;
-        let mut all = status
-            .container_statuses
-            .iter()
-            .chain(&status.init_container_statuses);
-        all.find(|container| container.name == name)
-    }
-
     /// Returns the UID of the Job that it is of; empty outside of Jobs.
     fn job(&self) -> &str {
         let mut owners = self.metadata.owner_references.iter();

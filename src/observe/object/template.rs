@@ -25,7 +25,7 @@ pub struct PodTemplateSpec {
 
 /// A container of a template.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct TemplateContainer {
     /// Name.
     pub name: String,
@@ -35,6 +35,16 @@ pub struct TemplateContainer {
     pub resources: Resources,
     /// Ports that it names.
     pub ports: Vec<ContainerPort>,
+    /// Of one that begins before the others: `Always` if it stays with them.
+    pub restart_policy: String,
+}
+
+impl TemplateContainer {
+    /// Returns whether a container that begins before the others stays with
+    /// them (Kubernetes 1.29 and later).
+    pub fn is_sidecar(&self) -> bool {
+        self.restart_policy == "Always"
+    }
 }
 
 /// A port of a container.

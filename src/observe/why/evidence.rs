@@ -180,12 +180,8 @@ impl Questions {
 }
 
 fn is_between_restarts(pod: &Pod, container: &str) -> bool {
-    let status = &pod.status;
-    status
-        .init_container_statuses
-        .iter()
-        .chain(&status.container_statuses)
-        .any(|status| status.name == container && status.state.waiting.is_some())
+    let status = pod.container_status(container);
+    status.is_some_and(|status| status.state.waiting.is_some())
 }
 
 impl Evidence {

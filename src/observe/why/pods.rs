@@ -105,19 +105,9 @@ fn template<'a>(pod: &'a Pod, name: &str) -> Option<&'a TemplateContainer> {
     all.find(|container| container.name == name)
 }
 
-/// Returns how a container fares.
-fn container<'a>(pod: &'a Pod, trouble: &Trouble) -> Option<&'a ContainerStatus> {
-    let name = trouble.container.as_deref()?;
-    let status = &pod.status;
-    let mut all = status
-        .init_container_statuses
-        .iter()
-        .chain(&status.container_statuses);
-    all.find(|container| container.name == name)
-}
-
 fn finding(evidence: &Evidence, trouble: &Trouble, pod: &Pod) -> Finding {
-    let status = container(pod, trouble);
+    let status = trouble.container.as_deref();
+    let status = status.and_then(|name| pod.container_status(name));
     let name = trouble.container.as_deref().unwrap_or_default();
     let namespace = evidence.namespace();
     let logs = |previous: bool| {

@@ -1,154 +1,9 @@
-//! A pod, and what is wrong with it.
+//! What is wrong with a pod.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use k8s_openapi::jiff::Timestamp;
-use serde::Deserialize;
-
-use super::object::{Condition, Metadata, TemplateContainer, condition, holds};
-use crate::plan::facts::FlavorToleration;
-use crate::quantity::Quantity;
-
-/// `v1` Pod.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct Pod {
-    /// Name, labels and so on.
-    pub metadata: Metadata,
-    /// What it is to be.
-    pub spec: PodSpec,
-    /// What it is.
-    pub status: PodStatus,
-}
-
-/// `spec` of a pod.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PodSpec {
-    /// Where it runs; empty until it is scheduled.
-    pub node_name: String,
-    /// Containers.
-    pub containers: Vec<TemplateContainer>,
-    /// Containers that run before those.
-    pub init_containers: Vec<TemplateContainer>,
-    /// What keeps it from being scheduled.
-    pub scheduling_gates: Vec<SchedulingGate>,
-    /// Labels that its node must have.
-    pub node_selector: BTreeMap<String, String>,
-    /// Taints of nodes that it stands.
-    pub tolerations: Vec<FlavorToleration>,
-    /// What it mounts.
-    pub volumes: Vec<Volume>,
-}
-
-/// Entry of `volumes`; most kinds of volume are always there.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Volume {
-    /// A claim.
-    pub persistent_volume_claim: Option<ClaimSource>,
-}
-
-/// `persistentVolumeClaim` of a volume.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ClaimSource {
-    /// Its name.
-    pub claim_name: String,
-}
-
-/// Entry of `schedulingGates`.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct SchedulingGate {
-    /// Who holds it.
-    pub name: String,
-}
-
-/// `status` of a pod.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PodStatus {
-    /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
-    pub phase: String,
-    /// Word for programs about the phase.
-    pub reason: String,
-    /// Words for people about it.
-    pub message: String,
-    /// Conditions.
-    pub conditions: Vec<Condition>,
-    /// Containers.
-    pub container_statuses: Vec<ContainerStatus>,
-    /// Containers that run before those.
-    pub init_container_statuses: Vec<ContainerStatus>,
-    /// When a kubelet took it on.
-    pub start_time: Option<Timestamp>,
-}
-
-/// `status` of a container.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ContainerStatus {
-    /// Name.
-    pub name: String,
-    /// Image.
-    pub image: String,
-    /// Whether it answers its readiness probe.
-    pub ready: bool,
-    /// How often it was started again.
-    pub restart_count: i64,
-    /// What it does now.
-    pub state: ContainerState,
-    /// What it did before.
-    pub last_state: ContainerState,
-}
-
-/// What a container does; one of them, or none yet.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct ContainerState {
-    /// It waits.
-    pub waiting: Option<Waiting>,
-    /// It runs.
-    pub running: Option<Running>,
-    /// It has ended.
-    pub terminated: Option<Terminated>,
-}
-
-/// Why a container waits.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct Waiting {
-    /// Word for programs.
-    pub reason: String,
-    /// Words for people.
-    pub message: String,
-}
-
-/// Since when a container runs.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Running {
-    /// Since when.
-    pub started_at: Option<Timestamp>,
-}
-
-/// How a container ended.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Terminated {
-    /// Exit code; 128 and more for signals.
-    pub exit_code: i64,
-    /// Word for programs: `Completed`, `Error`, `OOMKilled`.
-    pub reason: String,
-    /// Words for people; the container's own, if it wrote some.
-    pub message: String,
-    /// When it began.
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub finished_at: Option<Timestamp>,
-}
+use super::{ContainerStatus, Pod, Terminated};
+use crate::observe::object::{condition, holds};
 
 /// What is wrong with a pod, as kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -244,95 +99,6 @@ impl fmt::Display for Trouble {
 }
 
 impl Pod {
-    /// Returns whether all its containers are ready.
-    pub fn is_ready(&self) -> bool {
-        holds(&self.status.conditions, "Ready").is_some()
-    }
-
-    /// Returns whether it has ended.
-    pub fn has_ended(&self) -> bool {
-        matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
-    }
-
-    /// Returns whether it has been deleted, but is still there.
-    pub fn is_terminating(&self) -> bool {
-        self.metadata.deletion_timestamp.is_some()
-    }
-
-    /// Returns the node that it is on.
-    pub fn node(&self) -> Option<&str> {
-        Some(self.spec.node_name.as_str()).filter(|node| !node.is_empty())
-    }
-
-    /// Returns its GPUs.
-    pub fn gpus(&self) -> i64 {
-        let containers = self.spec.containers.iter();
-        containers.map(|container| container.resources.gpus()).sum()
-    }
-
-    /// Returns what is set aside for it on its node, by resource. Containers
-    /// that run before the others need what is largest of theirs.
-    pub fn requests(&self) -> BTreeMap<String, Quantity> {
-        let mut total = BTreeMap::<String, Quantity>::new();
-        for container in &self.spec.containers {
-            for (resource, amount) in &container.resources.requests {
-                let sum = total.entry(resource.clone()).or_default();
-                *sum = *sum + *amount;
-            }
-        }
-        for container in &self.spec.init_containers {
-            for (resource, amount) in &container.resources.requests {
-                let most = total.entry(resource.clone()).or_default();
-                *most = (*most).max(*amount);
-            }
-        }
-        total
-    }
-
-    /// Returns how often its containers were started again.
-    pub fn restarts(&self) -> i64 {
-        let containers = self.status.container_statuses.iter();
-        containers.map(|container| container.restart_count).sum()
-    }
-
-    /// Returns the word that `kubectl get pods` shows as STATUS.
-    pub fn state(&self) -> String {
-        if self.is_terminating() {
-            return "Terminating".to_owned();
-        }
-        if !self.spec.scheduling_gates.is_empty() {
-            return "SchedulingGated".to_owned();
-        }
-        let failing = self.status.init_container_statuses.iter().find_map(|init| {
-            let state = &init.state;
-            let waiting = state.waiting.as_ref().map(|waiting| &waiting.reason);
-            let failed = state
-                .terminated
-                .as_ref()
-                .filter(|terminated| terminated.exit_code != 0)
-                .map(|terminated| &terminated.reason);
-            waiting
-                .filter(|reason| *reason != "PodInitializing")
-                .or(failed)
-                .map(|reason| format!("Init:{reason}"))
-        });
-        let container = self
-            .status
-            .container_statuses
-            .iter()
-            .find_map(|container| {
-                let state = &container.state;
-                let waiting = state.waiting.as_ref().map(|waiting| &waiting.reason);
-                let ended = state.terminated.as_ref().map(|ended| &ended.reason);
-                waiting.or(ended)
-            })
-            .filter(|reason| !reason.is_empty());
-        failing
-            .or_else(|| (!self.status.reason.is_empty()).then(|| self.status.reason.clone()))
-            .or_else(|| container.cloned())
-            .unwrap_or_else(|| self.status.phase.clone())
-    }
-
     /// Returns the exit code and the end of the first of its containers that
     /// failed.
     pub fn first_failure(&self) -> Option<(&ContainerStatus, &Terminated)> {
@@ -361,9 +127,11 @@ impl Pod {
                 })
             };
         let status = &self.status;
-        if let Some(disruption) = holds(&status.conditions, "DisruptionTarget")
-            && status.phase != "Succeeded"
-        {
+        // How sidecars ended does not count then.
+        if status.phase == "Succeeded" {
+            return None;
+        }
+        if let Some(disruption) = holds(&status.conditions, "DisruptionTarget") {
             return trouble(
                 TroubleKind::Disrupted,
                 None,
@@ -372,7 +140,8 @@ impl Pod {
                 None,
             );
         }
-        for init in &status.init_container_statuses {
+        let (init, containers) = self.in_turn();
+        for init in init {
             if let Some(waiting) = &init.state.waiting
                 && let Some(kind) = TroubleKind::of_waiting(&waiting.reason)
             {
@@ -409,7 +178,7 @@ impl Pod {
             let code = Some(ended.exit_code);
             return trouble(kind, Some(container), &ended.reason, &ended.message, code);
         }
-        for container in &status.container_statuses {
+        for container in containers {
             if let Some(waiting) = &container.state.waiting
                 && let Some(kind) = TroubleKind::of_waiting(&waiting.reason)
             {
@@ -573,6 +342,33 @@ mod tests {
         ] {
             assert_eq!(trouble(status), Some((kind, words.to_owned())));
         }
+    }
+
+    #[test]
+    fn sidecars_are_no_init_containers() {
+        let pod = |phase: &str, main: Value, sidecar: Value| -> Pod {
+            serde_json::from_value(json!({
+                "metadata": {"name": "p"},
+                "spec": {"initContainers": [{"name": "mesh", "restartPolicy": "Always"}]},
+                "status": {
+                    "phase": phase,
+                    "containerStatuses": [{"name": "main", "state": main}],
+                    "initContainerStatuses": [{"name": "mesh", "state": sidecar}],
+                },
+            }))
+            .unwrap()
+        };
+        let ended = |code: i64, at: &str| json!({"terminated": {"exitCode": code, "reason": "Error", "finishedAt": at}});
+        let (first, then) = ("2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z");
+        let well = pod("Succeeded", ended(0, first), ended(143, then));
+        assert_eq!(well.trouble(), None);
+        assert_eq!(well.state(), "Error");
+        let failed = pod("Failed", ended(42, first), ended(137, then));
+        let words = failed.trouble().unwrap().to_string();
+        assert_eq!(words, "exit code 42 in pod p");
+        let waiting = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+        let crashes = pod("Running", json!({"running": {}}), waiting);
+        assert_eq!(crashes.trouble().unwrap().kind, TroubleKind::CrashLoop);
     }
 
     #[test]

@@ -1,0 +1,263 @@
+//! A pod.
+
+mod trouble;
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::jiff::Timestamp;
+use serde::Deserialize;
+
+pub use trouble::{Trouble, TroubleKind};
+
+use super::object::{Condition, Metadata, TemplateContainer, holds};
+use crate::plan::facts::{FlavorToleration, set_aside};
+use crate::quantity::Quantity;
+
+/// `v1` Pod.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Pod {
+    /// Name, labels and so on.
+    pub metadata: Metadata,
+    /// What it is to be.
+    pub spec: PodSpec,
+    /// What it is.
+    pub status: PodStatus,
+}
+
+/// `spec` of a pod.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodSpec {
+    /// Where it runs; empty until it is scheduled.
+    pub node_name: String,
+    /// Containers.
+    pub containers: Vec<TemplateContainer>,
+    /// Containers that run before those.
+    pub init_containers: Vec<TemplateContainer>,
+    /// What keeps it from being scheduled.
+    pub scheduling_gates: Vec<SchedulingGate>,
+    /// Labels that its node must have.
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints of nodes that it stands.
+    pub tolerations: Vec<FlavorToleration>,
+    /// What it mounts.
+    pub volumes: Vec<Volume>,
+}
+
+/// Entry of `volumes`; most kinds of volume are always there.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Volume {
+    /// A claim.
+    pub persistent_volume_claim: Option<ClaimSource>,
+}
+
+/// `persistentVolumeClaim` of a volume.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClaimSource {
+    /// Its name.
+    pub claim_name: String,
+}
+
+/// Entry of `schedulingGates`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct SchedulingGate {
+    /// Who holds it.
+    pub name: String,
+}
+
+/// `status` of a pod.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodStatus {
+    /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
+    pub phase: String,
+    /// Word for programs about the phase.
+    pub reason: String,
+    /// Words for people about it.
+    pub message: String,
+    /// Conditions.
+    pub conditions: Vec<Condition>,
+    /// Containers.
+    pub container_statuses: Vec<ContainerStatus>,
+    /// Containers that run before those.
+    pub init_container_statuses: Vec<ContainerStatus>,
+    /// When a kubelet took it on.
+    pub start_time: Option<Timestamp>,
+}
+
+/// `status` of a container.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContainerStatus {
+    /// Name.
+    pub name: String,
+    /// Image.
+    pub image: String,
+    /// Whether it answers its readiness probe.
+    pub ready: bool,
+    /// How often it was started again.
+    pub restart_count: i64,
+    /// What it does now.
+    pub state: ContainerState,
+    /// What it did before.
+    pub last_state: ContainerState,
+}
+
+/// What a container does; one of them, or none yet.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct ContainerState {
+    /// It waits.
+    pub waiting: Option<Waiting>,
+    /// It runs.
+    pub running: Option<Running>,
+    /// It has ended.
+    pub terminated: Option<Terminated>,
+}
+
+/// Why a container waits.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Waiting {
+    /// Word for programs.
+    pub reason: String,
+    /// Words for people.
+    pub message: String,
+}
+
+/// Since when a container runs.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Running {
+    /// Since when.
+    pub started_at: Option<Timestamp>,
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Terminated {
+    /// Exit code; 128 and more for signals.
+    pub exit_code: i64,
+    /// Word for programs: `Completed`, `Error`, `OOMKilled`.
+    pub reason: String,
+    /// Words for people; the container's own, if it wrote some.
+    pub message: String,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+impl Pod {
+    /// Returns whether all its containers are ready.
+    pub fn is_ready(&self) -> bool {
+        holds(&self.status.conditions, "Ready").is_some()
+    }
+
+    /// Returns whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
+    }
+
+    /// Returns whether it has been deleted, but is still there.
+    pub fn is_terminating(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Returns the node that it is on.
+    pub fn node(&self) -> Option<&str> {
+        Some(self.spec.node_name.as_str()).filter(|node| !node.is_empty())
+    }
+
+    /// Returns its GPUs.
+    pub fn gpus(&self) -> i64 {
+        let containers = self.spec.containers.iter();
+        containers.map(|container| container.resources.gpus()).sum()
+    }
+
+    /// Returns what is set aside for it on its node, by resource.
+    pub fn requests(&self) -> BTreeMap<String, Quantity> {
+        let containers = self.spec.containers.iter();
+        let init = self.spec.init_containers.iter();
+        set_aside(
+            containers.map(|container| &container.resources.requests),
+            init.map(|init| (init.is_sidecar(), &init.resources.requests)),
+        )
+    }
+
+    /// Returns what is known of the containers that run before the others, and
+    /// of those that run: sidecars begin with the former and stay with the
+    /// latter.
+    pub fn in_turn(&self) -> (Vec<&ContainerStatus>, Vec<&ContainerStatus>) {
+        let sidecars = self.spec.init_containers.iter();
+        let sidecars: Vec<&str> = sidecars
+            .filter(|init| init.is_sidecar())
+            .map(|init| init.name.as_str())
+            .collect();
+        let init = self.status.init_container_statuses.iter();
+        let (stay, first): (Vec<_>, Vec<_>) =
+            init.partition(|init| sidecars.contains(&init.name.as_str()));
+        let run = self.status.container_statuses.iter().chain(stay);
+        (first, run.collect())
+    }
+
+    /// Returns how a container fares.
+    pub fn container_status(&self, name: &str) -> Option<&ContainerStatus> {
+        let status = &self.status;
+        let mut all = status
+            .init_container_statuses
+            .iter()
+            .chain(&status.container_statuses);
+        all.find(|container| container.name == name)
+    }
+
+    /// Returns how often its containers were started again.
+    pub fn restarts(&self) -> i64 {
+        let containers = self.status.container_statuses.iter();
+        containers.map(|container| container.restart_count).sum()
+    }
+
+    /// Returns the word that `kubectl get pods` shows as STATUS.
+    pub fn state(&self) -> String {
+        if self.is_terminating() {
+            return "Terminating".to_owned();
+        }
+        if !self.spec.scheduling_gates.is_empty() {
+            return "SchedulingGated".to_owned();
+        }
+        let (init, _) = self.in_turn();
+        let failing = init.into_iter().find_map(|init| {
+            let state = &init.state;
+            let waiting = state.waiting.as_ref().map(|waiting| &waiting.reason);
+            let failed = state
+                .terminated
+                .as_ref()
+                .filter(|terminated| terminated.exit_code != 0)
+                .map(|terminated| &terminated.reason);
+            waiting
+                .filter(|reason| *reason != "PodInitializing")
+                .or(failed)
+                .map(|reason| format!("Init:{reason}"))
+        });
+        let container = self
+            .status
+            .container_statuses
+            .iter()
+            .find_map(|container| {
+                let state = &container.state;
+                let waiting = state.waiting.as_ref().map(|waiting| &waiting.reason);
+                let ended = state.terminated.as_ref().map(|ended| &ended.reason);
+                waiting.or(ended)
+            })
+            .filter(|reason| !reason.is_empty());
+        failing
+            .or_else(|| (!self.status.reason.is_empty()).then(|| self.status.reason.clone()))
+            .or_else(|| container.cloned())
+            .unwrap_or_else(|| self.status.phase.clone())
+    }
+}
