@@ -18,6 +18,7 @@ pub mod placement;
 pub mod pod;
 pub mod preload;
 pub mod queue;
+mod refusal;
 pub mod request;
 pub mod resources;
 pub mod rollout;
@@ -31,9 +32,9 @@ pub mod travel;
 pub mod vendor;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use crate::error::{Classified, ErrorClass};
+pub use refusal::Refusal;
+
 use crate::k8s;
 use crate::names::nearest;
 use crate::plan::capacity::Room;
@@ -52,64 +53,6 @@ use crate::plan::vendor::Vendor;
 const ASSUMED_KUEUE: &str = "kueue.x-k8s.io/v1beta2";
 /// GPUs of a node where no cluster was asked.
 const ASSUMED_GPUS_PER_NODE: i64 = 8;
-
-/// A submission that cannot be, with what can.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// What is wrong.
-    pub message: String,
-    /// What the user can do, best first.
-    pub hints: Vec<String>,
-    /// The object it is about.
-    pub object: Option<String>,
-}
-
-impl Refusal {
-    /// Creates a refusal that says `message`.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hints: Vec::new(),
-            object: None,
-        }
-    }
-
-    /// Adds a hint after those it has.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
-        self
-    }
-
-    /// Names the object it is about.
-    #[must_use]
-    pub fn about(mut self, object: impl Into<String>) -> Self {
-        self.object = Some(object.into());
-        self
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-impl Classified for Refusal {
-    fn class(&self) -> ErrorClass {
-        ErrorClass::Refused
-    }
-
-    fn hints(&self) -> Vec<String> {
-        self.hints.clone()
-    }
-
-    fn object(&self) -> Option<String> {
-        self.object.clone()
-    }
-}
 
 /// A LocalQueue that has to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,14 +4,17 @@
 //!
 //! Source of the rules: `ray/serve/schema.py` and `config.py` of Ray 2.52.
 
+mod imports;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use imports::check_imports;
+
 use super::WorkloadError;
-use super::upload::UploadFile;
 use crate::names::nearest;
 use crate::yaml::{self, Located};
 
@@ -359,114 +362,6 @@ fn check_deployment(
     }
 }
 
-/// Checks that what is imported from the uploaded files is there. They appear as
-/// the module `app`; of other modules only the image knows.
-///
-/// # Errors
-/// [`WorkloadError`] with the line, and with the path that was perhaps meant.
-pub fn check_imports(file: &Path, text: &str, files: &[UploadFile]) -> Result<(), WorkloadError> {
-    for Located { value, .. } in read(file, text)?.applications {
-        let Some(Located { value: path, line }) = value.import_path else {
-            continue;
-        };
-        let of_elsewhere = value.runtime_env.is_some_and(|environment| {
-            environment.contains_key("working_dir") || environment.contains_key("py_modules")
-        });
-        let (module, name) = path
-            .split_once(':')
-            .or_else(|| path.rsplit_once('.'))
-            .unwrap_or((&path, ""));
-        let parts: Vec<&str> = module.split('.').collect();
-        let missing = |message: String, hint: String| Err(wrong(file, line, message, hint));
-        match parts[..] {
-            ["app", ref below @ ..] => {
-                let found = source(below, files);
-                let Some(found) = found else {
-                    let wanted = match below {
-                        [] => "__init__.py".to_owned(),
-                        below => format!("{}.py", below.join("/")),
-                    };
-                    let near = nearest(&wanted, modules(files).map(|module| file_of(&module)));
-                    let hint = match (near, below) {
-                        (Some(near), _) => format!("did you mean {}?", import_of(&near, name)),
-                        (None, []) => {
-                            "the directory is the module app: add __init__.py, or name a file, app.server:deployment"
-                                .to_owned()
-                        }
-                        (None, _) => "modules lie in the directory as app.NAME".to_owned(),
-                    };
-                    return missing(
-                        format!("import_path {path:?}: the directory has no {wanted}"),
-                        hint,
-                    );
-                };
-                let text = String::from_utf8_lossy(&found.content);
-                if !may_define(&text, name) {
-                    return missing(
-                        format!("import_path {path:?}: {} has no {name}", found.path),
-                        format!("name what {} defines", found.path),
-                    );
-                }
-            }
-            // A slip that Ray would only tell in the logs of its controller.
-            [..] if !of_elsewhere && source(&parts, files).is_some() => {
-                return missing(
-                    format!("import_path {path:?}: Python does not find the directory's files so"),
-                    format!("the directory is the module app: app.{path}"),
-                );
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Returns the file of a module below the directory.
-fn source<'a>(module: &[&str], files: &'a [UploadFile]) -> Option<&'a UploadFile> {
-    let place = module.join("/");
-    let package = match place.as_str() {
-        "" => "__init__.py".to_owned(),
-        place => format!("{place}/__init__.py"),
-    };
-    let plain = format!("{place}.py");
-    files
-        .iter()
-        .find(|file| file.path == package || file.path == plain)
-}
-
-/// Returns the modules below the directory, by the paths of their files.
-fn modules(files: &[UploadFile]) -> impl Iterator<Item = String> {
-    files
-        .iter()
-        .filter_map(|file| Some(file.path.strip_suffix(".py")?.to_owned()))
-}
-
-fn file_of(module: &str) -> String {
-    format!("{module}.py")
-}
-
-/// Returns how something in a file is imported.
-fn import_of(file: &str, name: &str) -> String {
-    let module = file.trim_end_matches(".py");
-    let module = module.trim_end_matches("__init__").trim_end_matches('/');
-    match module {
-        "" => format!("app:{name}"),
-        module => format!("app.{}:{name}", module.replace('/', ".")),
-    }
-}
-
-/// Returns whether a module may hold a name: it stands there as a word, or names
-/// come about in ways that are not seen.
-fn may_define(text: &str, name: &str) -> bool {
-    const UNSEEN: [&str; 4] = ["import *", "globals(", "__getattr__", "setattr("];
-    let first = name.split('.').next().unwrap_or_default();
-    let part = |c: char| c.is_alphanumeric() || c == '_';
-    UNSEEN.iter().any(|word| text.contains(word))
-        || text.match_indices(first).any(|(at, _)| {
-            !text[..at].ends_with(part) && !text[at + first.len()..].starts_with(part)
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -528,52 +423,6 @@ mod tests {
         ] {
             let wrong = checked(&text).unwrap_err();
             assert!(wrong.contains(said), "{wrong}\n{text}");
-        }
-    }
-
-    fn imported(path: &str, more: &str) -> Result<(), String> {
-        let file = |path: &str, text: &str| UploadFile {
-            path: path.to_owned(),
-            content: text.as_bytes().to_vec(),
-            executable: false,
-        };
-        let files = [
-            file("__init__.py", "from .server import deployment\n"),
-            file("server.py", "def deployment(): pass\nredeployment = 1\n"),
-            file("lib/chat.py", "from x import *\n"),
-        ];
-        let text = format!("applications:\n- name: a\n  import_path: {path}\n{more}");
-        check_imports(Path::new("serveconfig"), &text, &files)
-            .map_err(|error| format!("{error}; {}", error.hints().join("; ")))
-    }
-
-    #[test]
-    fn what_is_imported_is_there() {
-        for path in [
-            "app:deployment",
-            "app.server:deployment",
-            "app.server.deployment",
-            "app.lib.chat:anything",
-            "ray.serve.llm:build_openai_app",
-        ] {
-            assert_eq!(imported(path, ""), Ok(()), "{path}");
-        }
-        let elsewhere = "  runtime_env: {working_dir: 'https://x/y.zip'}\n";
-        assert_eq!(imported("server:deployment", elsewhere), Ok(()));
-        for (path, said) in [
-            (
-                "app.sever:deployment",
-                "serveconfig:3: import_path \"app.sever:deployment\": the directory has no sever.py; did you mean app.server:deployment?",
-            ),
-            ("app.server:deploy", "server.py has no deploy"),
-            ("app:application", "__init__.py has no application"),
-            (
-                "server:deployment",
-                "the directory is the module app: app.server:deployment",
-            ),
-        ] {
-            let wrong = imported(path, "").unwrap_err();
-            assert!(wrong.contains(said), "{wrong}");
         }
     }
 }

@@ -2,27 +2,18 @@
 //! context, so that a template ports by dropping dots and verbs; what is new
 //! follows the same style.
 
+mod derivation;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::environment::{EnvVarContext, env_vars, literal};
+use super::environment::EnvVarContext;
 use super::preload::PreloadContext;
-use super::support;
-use crate::plan::Plan;
-use crate::plan::claim::ClaimMount;
-use crate::plan::disruption::MinAvailable;
-use crate::plan::kaito::{self, Adapter, Choices, Place, Tuning};
 use crate::plan::name::WorkloadKind;
-use crate::plan::pod::PodSettings;
-use crate::plan::request::{Run, WorkloadRequest};
-use crate::plan::resources::{PodResources, RAY_HEAD, RAY_SUBMITTER};
-use crate::plan::taint::Toleration;
-use crate::plan::vendor;
+use crate::plan::resources::PodResources;
 use crate::quantity::Quantity;
 use crate::workload::custom::CustomConfig;
-use crate::workload::entrypoint::{FILE_NAME, Script};
-use crate::workload::upload::UploadPart;
 
 /// Where the files of a job appear.
 pub const WORKLOAD_DIRECTORY: &str = "/workload";
@@ -40,6 +31,7 @@ pub fn directory(kind: WorkloadKind) -> &'static str {
         false => SERVICE_DIRECTORY,
     }
 }
+
 /// Where a workload may write.
 pub const SCRATCH_DIRECTORY: &str = "/scratch";
 
@@ -381,247 +373,4 @@ pub struct TuningContext {
     pub push_secret: Option<String>,
     /// Claim that the adapter is written to, or nothing.
     pub output_claim: Option<String>,
-}
-
-impl<'a> TemplateContext<'a> {
-    /// Derives the context from a plan and the parts of its upload. `submission`
-    /// identifies this run.
-    pub fn new(plan: &'a Plan, parts: &[UploadPart<'_>], submission: Option<&str>) -> Self {
-        let request = &plan.request;
-        let (pods, serving) = (&request.pods, &request.serving);
-        let command = command(request);
-        let variables = env_vars(plan);
-        let preload = PreloadContext::new(plan, &variables);
-        Self {
-            meta: Meta {
-                name: request.name.clone(),
-                namespace: request.namespace.clone(),
-                image: plan.image.clone(),
-                version: request.version.clone(),
-                user: request.user.clone(),
-                labels: support::labels(plan),
-                pod_labels: support::pod_labels(plan),
-                annotations: pods
-                    .annotations
-                    .clone()
-                    .into_iter()
-                    .chain(support::kaito_annotations(plan))
-                    .chain(support::own_annotations(plan, submission))
-                    .collect(),
-                pod_annotations: pod_annotations(plan),
-                image_pull_secret: pods.image_pull_secrets.first().map(|name| name.0.clone()),
-                image_pull_secrets: pods
-                    .image_pull_secrets
-                    .iter()
-                    .map(|name| name.0.clone())
-                    .collect(),
-                service_account: pods.service_account.clone(),
-                env_vars: variables,
-                secret_volumes: secret_volumes(plan),
-                volumes: volumes(pods),
-                uploads: uploads(plan, parts),
-                working_dir: (!request.upload.is_empty()).then(|| directory(request.kind)),
-            },
-            scheduling: Scheduling {
-                total_requested_gpus: plan.layout.total(),
-                calculated_replicas: plan.layout.replicas,
-                calculated_gpus_per_replica: plan.layout.gpus_per_replica,
-                gpu_resource: plan.gpu_resource.clone(),
-                node_selector: match request.kind {
-                    // KAITO itself keeps the pods to the nodes it has chosen.
-                    kind if kind.is_kaito() => BTreeMap::new(),
-                    _ => pods
-                        .node_selector
-                        .clone()
-                        .into_iter()
-                        .chain(plan.node_selector.clone())
-                        .collect(),
-                },
-                instance_type: serving.instance_type.clone(),
-                min_replicas: serving.autoscale.map(|scale| scale.min),
-                target_cpu: serving.target_cpu,
-                target_metrics: serving
-                    .target_metrics
-                    .iter()
-                    .map(|target| MetricContext {
-                        name: target.name.clone(),
-                        value: target.value,
-                    })
-                    .collect(),
-                min_available: serving.min_available.map(MinAvailable::to_json),
-                label_selector: label_selector(request),
-                head_node_selector: pods.node_selector.clone(),
-                tolerations: tolerations(
-                    pods.tolerations.iter().chain(
-                        &plan
-                            .gpu_resource
-                            .as_deref()
-                            .map(vendor::tolerations)
-                            .unwrap_or_default(),
-                    ),
-                ),
-                head_tolerations: tolerations(&pods.tolerations),
-                max_surge: plan.rollout.max_surge,
-                max_unavailable: plan.rollout.max_unavailable,
-                storage: pods.storage.as_ref().map(|storage| StorageContext {
-                    quantity: storage.size,
-                    storage_class_name: storage.class.clone(),
-                    claim: serving.keep_storage.then(|| support::claim_name(plan)),
-                }),
-                retries: request.lifetime.retries,
-                schedule: request
-                    .schedule
-                    .as_ref()
-                    .map(|schedule| schedule.as_str().to_owned()),
-                ttl_seconds: request.lifetime.ttl.map(|ttl| ttl.0),
-                max_runtime_seconds: request.lifetime.max_runtime.map(|most| most.0),
-                indexed: plan.indexed(),
-                worker: plan.worker.into(),
-                head: RAY_HEAD.into(),
-                submitter: RAY_SUBMITTER.into(),
-            },
-            workload: Workload {
-                entrypoint: (!command.is_empty()).then(|| command.join(" ")),
-                command: command.iter().map(|word| literal(word)).collect(),
-                ray_version: request.ray_version.clone(),
-                api_version: plan.api_version.clone(),
-                serveconfig: serving.serve_config.clone(),
-                port: port(request),
-                health_path: serving.health_path.clone(),
-                preload,
-                public: serving.public,
-                ingress: serving.ingress.as_ref().map(|ingress| IngressContext {
-                    host: ingress.host.clone(),
-                    class: ingress.class.clone(),
-                }),
-            },
-            workload_meta: WorkloadMeta {
-                queue: plan.local_queue.clone(),
-                priority_class: request.priority_class.clone(),
-                model: serving.model.clone(),
-                model_access_secret: serving.kaito.model_access_secret.clone(),
-                config: support::config_name(plan),
-                adapters: adapters(&serving.kaito),
-                tuning: serving.kaito.tuning.as_ref().map(tuning),
-            },
-            custom: &request.custom,
-        }
-    }
-}
-
-/// Returns the annotations of the pods; of an InferenceSet those of the
-/// Workspaces that KAITO makes, which it reads there.
-fn pod_annotations(plan: &Plan) -> BTreeMap<String, String> {
-    let mut annotations = plan.request.pods.annotations.clone();
-    if plan.request.kind == WorkloadKind::InferenceSet {
-        annotations.extend(support::kaito_annotations(plan));
-    }
-    annotations
-}
-
-fn adapters(choices: &Choices) -> Vec<AdapterContext> {
-    let adapter = |adapter: &Adapter| AdapterContext {
-        name: adapter.name.clone(),
-        image: adapter.place.image().map(str::to_owned),
-        claim: adapter.place.claim().map(str::to_owned),
-        strength: adapter.strength.clone(),
-    };
-    choices.adapters.iter().map(adapter).collect()
-}
-
-fn tuning(tuning: &Tuning) -> TuningContext {
-    let input = tuning.input_place();
-    TuningContext {
-        method: tuning.method.to_string(),
-        input_urls: tuning.urls().into_iter().map(str::to_owned).collect(),
-        input_image: input.and_then(Place::image).map(str::to_owned),
-        input_claim: input.and_then(Place::claim).map(str::to_owned),
-        output_image: tuning.output.image().map(str::to_owned),
-        push_secret: tuning.push_secret.clone(),
-        output_claim: tuning.output.claim().map(str::to_owned),
-    }
-}
-
-fn label_selector(request: &WorkloadRequest) -> BTreeMap<String, String> {
-    match request.kind.is_kaito() {
-        true if request.pods.node_selector.is_empty() => kaito::default_selector(&request.name),
-        true => request.pods.node_selector.clone(),
-        false => BTreeMap::new(),
-    }
-}
-
-fn port(request: &WorkloadRequest) -> Option<u16> {
-    match request.kind {
-        kind if kind.is_kaito() => Some(KAITO_PORT),
-        _ => request.serving.port,
-    }
-}
-
-fn volumes(pods: &PodSettings) -> Vec<VolumeContext> {
-    // A claim that is mounted twice is one volume to Kubernetes only if it
-    // has one name, so every mount gets a volume of its own.
-    let volume = |(index, mount): (usize, &ClaimMount)| VolumeContext {
-        name: format!("volume-{index}"),
-        claim: mount.claim.clone(),
-        mount_path: mount.path.clone(),
-        read_only: mount.read_only,
-    };
-    pods.volumes.iter().enumerate().map(volume).collect()
-}
-
-fn tolerations<'a>(
-    tolerations: impl IntoIterator<Item = &'a Toleration>,
-) -> Vec<TolerationContext> {
-    tolerations
-        .into_iter()
-        .map(|toleration| TolerationContext {
-            key: toleration.key.clone(),
-            value: toleration.value.clone(),
-            effect: toleration.effect.clone(),
-        })
-        .collect()
-}
-
-fn command(request: &WorkloadRequest) -> Vec<String> {
-    let script = format!("{}/{FILE_NAME}", directory(request.kind));
-    match &request.run {
-        Run::Image => Vec::new(),
-        Run::Script(Script::Direct) => vec![script],
-        Run::Script(Script::Shell) => vec!["sh".to_owned(), script],
-        Run::Command(words) => words.clone(),
-    }
-}
-
-fn secret_volumes(plan: &Plan) -> Vec<SecretVolume> {
-    plan.request
-        .environment
-        .mounts
-        .iter()
-        .enumerate()
-        .map(|(index, mount)| SecretVolume {
-            name: format!("secret-{index}"),
-            secret_name: mount.secret.clone(),
-            key: mount.key.clone(),
-            sub_path: mount.path.rsplit('/').next().unwrap_or_default().to_owned(),
-            mount_path: mount.path.clone(),
-        })
-        .collect()
-}
-
-fn uploads(plan: &Plan, parts: &[UploadPart<'_>]) -> Vec<UploadContext> {
-    parts
-        .iter()
-        .map(|part| UploadContext {
-            name: support::upload_name(plan, &part.digest),
-            items: part
-                .files
-                .iter()
-                .map(|(key, file)| UploadItem {
-                    key: key.clone(),
-                    path: file.path.clone(),
-                    mode: file.mode(),
-                })
-                .collect(),
-        })
-        .collect()
 }
