@@ -228,7 +228,12 @@ async fn near(
     }));
     let all = listed.await.into_iter().flatten();
     all.map(|(kind, name)| {
-        let likeness = strsim::jaro_winkler(&name, &wanted.name);
+        // Users remember what they called it; kaiwo put their name in front.
+        let without_user = name.strip_suffix(&wanted.name);
+        let likeness = match without_user.is_some_and(|user| user.ends_with('-')) {
+            true => 1.0,
+            false => strsim::jaro_winkler(&name, &wanted.name),
+        };
         (likeness, kind, name)
     })
     .filter(|(likeness, ..)| *likeness > 0.85)

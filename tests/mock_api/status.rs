@@ -191,3 +191,28 @@ fn what_may_not_be_read_is_not_told() {
     }
     assert!(!outcome.stdout.contains("Pods"), "{}", outcome.stdout);
 }
+
+#[test]
+fn a_name_that_is_not_there_comes_with_the_likely_one() {
+    let api = MockApi::new(|request| {
+        let named = |name: &str| json!({"metadata": metadata(name)});
+        let jobs = list(&[named("alice-hello"), named("alice-bert")]);
+        objects(request, &[("/jobs", jobs)])
+    });
+    for (wanted, hint) in [
+        // Without the user's name, which kaiwo puts in front.
+        ("hello", "help: did you mean job/alice-hello?"),
+        ("alice-brt", "help: did you mean job/alice-bert?"),
+        (
+            "elsewhere",
+            "help: see what is there with: kaiwo list -n kaiwo",
+        ),
+    ] {
+        let _ = api
+            .sandbox
+            .kaiwo(&["status", wanted])
+            .exits(3)
+            .says(&format!("there is no workload {wanted} in namespace kaiwo"))
+            .says(hint);
+    }
+}
