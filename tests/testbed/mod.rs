@@ -30,6 +30,7 @@ mod schemas;
 mod serve;
 mod serve_companions;
 mod serve_rollout;
+mod serve_scaling;
 mod serve_volumes;
 mod status;
 mod submit;

@@ -1,5 +1,5 @@
 //! What goes with a Deployment that people depend on: Service, Ingress, what
-//! scales it, what protects it.
+//! scales it, what protects it. `serve_scaling` has it scaled.
 
 use serde_json::{Value, json};
 
@@ -8,14 +8,14 @@ use super::serve::{chat, gone, testbed};
 
 const IMAGE: [&str; 2] = ["-i", "registry/chat:1"];
 
-fn replicas(testbed: &Testbed) -> i64 {
+pub fn replicas(testbed: &Testbed) -> i64 {
     let deployment = testbed.find("Deployment", "alice-chat").unwrap();
     deployment["spec"]["replicas"].as_i64().unwrap()
 }
 
 /// Waits until so many pods are available, and returns their names.
 #[track_caller]
-fn pods(testbed: &Testbed, count: usize) -> Vec<String> {
+pub fn pods(testbed: &Testbed, count: usize) -> Vec<String> {
     testbed.wait(&format!("{count} pods to be available"), || {
         let deployment = testbed.find("Deployment", "alice-chat")?;
         let ready = deployment["status"]["availableReplicas"].as_u64()?;
@@ -102,39 +102,6 @@ fn what_goes_along_goes_along_even_if_it_is_deleted() {
         let owner = &object["metadata"]["ownerReferences"][0];
         assert_eq!(owner["kind"], "Deployment", "{kind}");
     }
-    testbed.delete("Deployment", "alice-chat");
-    gone(&testbed);
-}
-
-/// Without metrics, the autoscaler still keeps to its bounds.
-#[test]
-#[ignore = "needs the testbed: cargo xtask test"]
-fn the_bounds_of_scaling_hold() {
-    let testbed = testbed("bounds");
-    let serve = |bounds: &str| {
-        let bounds = format!("--autoscale={bounds}");
-        let words = ["-p", "chat", "--target-cpu=70", &bounds];
-        super::serve::serve(&testbed, &[&words[..], &IMAGE].concat())
-    };
-    let _ = serve("2-3").exits(0);
-    pods(&testbed, 2);
-    let scale = |replicas: i64| {
-        testbed.merge(
-            "Deployment",
-            "alice-chat",
-            &json!({"spec": {"replicas": replicas}}),
-        );
-    };
-    scale(5);
-    pods(&testbed, 3);
-    scale(1);
-    pods(&testbed, 2);
-
-    // An update leaves the number alone, until the bounds say other.
-    let _ = serve("1-3").exits(0);
-    assert_eq!(replicas(&testbed), 2);
-    let _ = serve("4-6").exits(0);
-    pods(&testbed, 4);
     testbed.delete("Deployment", "alice-chat");
     gone(&testbed);
 }

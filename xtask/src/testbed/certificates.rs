@@ -42,6 +42,7 @@ impl Certificates {
             None,
         )?;
         self.sign(&authority, KUEUE, &["localhost", "127.0.0.1"], None)?;
+        self.sign(&authority, METRICS, &[METRICS_HOST], None)?;
         self.sign(&authority, ADMIN, &[], Some("system:masters"))?;
         self.sign(&authority, FRONT_PROXY, &[], None)?;
 
@@ -110,6 +111,9 @@ impl Certificates {
 pub const SERVER: &str = "server";
 /// What Kueue's webhooks, metrics and visibility API serve.
 pub const KUEUE: &str = "kueue";
+/// What the metrics stand-in serves, under the name that the API server calls it by.
+pub const METRICS: &str = "metrics";
+const METRICS_HOST: &str = "testbed-metrics.kube-system.svc";
 /// A client with every right.
 pub const ADMIN: &str = "admin";
 /// Who the API server is to the APIs it aggregates.

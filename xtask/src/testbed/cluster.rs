@@ -177,12 +177,11 @@ impl Cluster {
         .await
     }
 
-    /// Waits until the API server reaches the visibility API.
-    pub async fn wait_visibility(&self) -> Result<()> {
-        wait("Kueue's visibility API", async || {
-            let path =
-                "/apis/apiregistration.k8s.io/v1/apiservices/v1beta2.visibility.kueue.x-k8s.io";
-            let service = self.get(path).await?;
+    /// Waits until the API server reaches an API that it aggregates, such as `v1beta1.metrics.k8s.io`.
+    pub async fn wait_aggregated(&self, what: &str, name: &str) -> Result<()> {
+        wait(what, async || {
+            let path = format!("/apis/apiregistration.k8s.io/v1/apiservices/{name}");
+            let service = self.get(&path).await?;
             let condition = &service["status"]["conditions"][0];
             if condition["status"] == "True" {
                 Ok(())

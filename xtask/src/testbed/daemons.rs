@@ -108,7 +108,7 @@ pub fn api_server(instance: &Instance, plan: &Plan) -> Daemon {
             "service-account-signing-key-file",
             certificates.key(SERVICE_ACCOUNTS),
         )
-        // How the API server asks aggregated APIs, here Kueue's visibility API, in a user's name.
+        // How the API server asks aggregated APIs, here Kueue's visibility API and the metrics, in a user's name.
         .path("requestheader-client-ca-file", certificates.ca())
         .arg(format!("--requestheader-allowed-names={FRONT_PROXY}"))
         .args([
@@ -148,6 +148,13 @@ pub fn controller_manager(instance: &Instance, plan: &Plan) -> Daemon {
             "--leader-elect=false",
             "--secure-port=0",
             "--concurrent-job-syncs=20",
+        ])
+        // The defaults would have a test of scaling wait for minutes: 15 s, 5 min, 5 min and 30 s.
+        .args([
+            "--horizontal-pod-autoscaler-sync-period=2s",
+            "--horizontal-pod-autoscaler-downscale-stabilization=4s",
+            "--horizontal-pod-autoscaler-cpu-initialization-period=1s",
+            "--horizontal-pod-autoscaler-initial-readiness-delay=1s",
         ])
         .arg(format!("--kube-api-qps={QPS}"))
         .arg(format!("--kube-api-burst={BURST}"))

@@ -224,6 +224,7 @@ pub struct Ports {
     pub kueue_metrics: u16,
     pub kueue_health: u16,
     pub visibility: u16,
+    pub metrics: u16,
     pub kwok: u16,
     pub kuberay_metrics: u16,
     pub kuberay_health: u16,
@@ -238,6 +239,7 @@ impl Ports {
         kueue_metrics: 9081,
         kueue_health: 9082,
         visibility: 8082,
+        metrics: 4443,
         kwok: 10250,
         kuberay_metrics: 9091,
         kuberay_health: 9092,
@@ -246,7 +248,7 @@ impl Ports {
     /// Returns ports that are free now, with the API on a given one.
     pub fn free(api: u16) -> Result<Self> {
         // All are held open until all are known, so that no two are the same.
-        let listeners: Vec<TcpListener> = (0..9)
+        let listeners: Vec<TcpListener> = (0..10)
             .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
             .collect::<std::io::Result<_>>()?;
         let mut ports = Vec::new();
@@ -260,6 +262,7 @@ impl Ports {
             kueue_metrics,
             kueue_health,
             visibility,
+            metrics,
             kwok,
             kuberay_metrics,
             kuberay_health,
@@ -275,6 +278,7 @@ impl Ports {
             kueue_metrics,
             kueue_health,
             visibility,
+            metrics,
             kwok,
             kuberay_metrics,
             kuberay_health,
@@ -355,6 +359,6 @@ mod tests {
         };
         let distinct: std::collections::BTreeSet<u64> =
             ports.values().filter_map(Value::as_u64).collect();
-        assert_eq!(distinct.len(), 10);
+        assert_eq!(distinct.len(), 11);
     }
 }

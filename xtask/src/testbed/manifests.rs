@@ -138,6 +138,40 @@ pub fn visibility(ports: Ports) -> Vec<Value> {
     vec![service, api("v1beta1"), api("v1beta2")]
 }
 
+/// The APIs of the metrics stand-in: version, group.
+pub const METRICS: [(&str, &str); 2] = [
+    ("v1beta1", "metrics.k8s.io"),
+    ("v1beta2", "custom.metrics.k8s.io"),
+];
+
+/// Returns what makes the stand-in's metrics part of the cluster's API, as the manifests of a metrics server and of an
+/// adapter do.
+pub fn metrics(ports: Ports, ca_bundle: &str) -> Vec<Value> {
+    let (name, namespace) = ("testbed-metrics", "kube-system");
+    let service = json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": { "name": name, "namespace": namespace },
+        "spec": { "type": "ExternalName", "externalName": "localhost", "ports": [{ "port": ports.metrics }] },
+    });
+    let api = |(version, group): (&str, &str)| {
+        json!({
+            "apiVersion": "apiregistration.k8s.io/v1",
+            "kind": "APIService",
+            "metadata": { "name": format!("{version}.{group}") },
+            "spec": {
+                "group": group,
+                "version": version,
+                "groupPriorityMinimum": 100,
+                "versionPriority": 100,
+                "caBundle": ca_bundle,
+                "service": { "name": name, "namespace": namespace, "port": ports.metrics },
+            },
+        })
+    };
+    std::iter::once(service).chain(METRICS.map(api)).collect()
+}
+
 /// Makes KWOK's stages step aside where a pod's image asks for another fate, gives Jobs' pods their time, and removes a
 /// deleted pod only once it has ended.
 pub fn stages(upstream: &mut [Value], own: &[Value], job_seconds: f64) -> Vec<Value> {

@@ -17,6 +17,7 @@ mod instance;
 mod kubeconfig;
 mod loopback;
 mod manifests;
+mod metrics;
 mod model_servers;
 mod namespaces;
 mod process;

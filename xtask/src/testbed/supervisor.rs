@@ -27,7 +27,7 @@ use super::daemons::{self, Daemon};
 use super::instance::{Instance, Mode, Plan, Skip, State};
 use super::manifests;
 use super::process::Identity;
-use super::{files, loopback, model_servers, prometheus, ray_dashboard, relay};
+use super::{files, loopback, metrics, model_servers, prometheus, ray_dashboard, relay};
 
 /// How long a daemon may take to end before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -299,6 +299,7 @@ impl Supervisor {
             self.fake_nodes(&cluster),
             self.kuberay(&cluster, &ray_is_served),
             self.kueue(&cluster, &ray_is_served),
+            self.metrics(&cluster),
             cluster.wait_service_account(),
         )?;
         Ok(())
@@ -354,10 +355,27 @@ impl Supervisor {
         cluster.apply(kueue.webhooks).await?;
         if !self.plan.skips.contains(&Skip::Visibility) {
             cluster.apply(manifests::visibility(ports)).await?;
-            cluster.wait_visibility().await?;
+            let api = "v1beta2.visibility.kueue.x-k8s.io";
+            cluster
+                .wait_aggregated("Kueue's visibility API", api)
+                .await?;
         }
         cluster.wait_webhooks().await?;
         self.done("Kueue's webhooks are called").await;
+        Ok(())
+    }
+
+    async fn metrics(&self, cluster: &Cluster) -> Result<()> {
+        let (ports, certificates) = (self.plan.ports, self.instance.certificates());
+        let server = metrics::Server::start(ports.metrics, &certificates, cluster).await?;
+        tokio::task::spawn_local(server.serve());
+        let ca_bundle = bundle(&certificates.ca())?;
+        cluster.apply(manifests::metrics(ports, &ca_bundle)).await?;
+        for (version, group) in manifests::METRICS {
+            let api = format!("{version}.{group}");
+            cluster.wait_aggregated(&api, &api).await?;
+        }
+        self.done("metrics of pods are served").await;
         Ok(())
     }
 
