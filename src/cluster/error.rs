@@ -96,11 +96,12 @@ impl ClusterError {
         }
     }
 
-    /// Returns whether the connection broke before the answer was whole, so
-    /// that nobody knows what became of the request.
-    pub fn is_lost(&self) -> bool {
+    /// Returns whether nobody knows what became of the request: the connection
+    /// broke before the answer was whole, or something in front of an API
+    /// server that is being replaced gave one of its own (503).
+    pub fn is_unanswered(&self) -> bool {
         let Self::Unreachable { source, .. } = self else {
-            return false;
+            return self.code() == Some(503);
         };
         match source {
             kube::Error::HyperError(_) => true,

@@ -42,8 +42,8 @@ pub(super) enum Repeat {
     Never,
     /// When the API server was too busy to look at it (429).
     Unseen,
-    /// Then, when the API server is about to be replaced (503), and when the
-    /// connection broke: twice is no more than once.
+    /// Then, and when nobody knows what became of it: twice is no more than
+    /// once.
     Unanswered,
 }
 
@@ -72,7 +72,7 @@ impl Repeat {
         match self {
             Self::Never => false,
             Self::Unseen => error.code() == Some(429),
-            Self::Unanswered => matches!(error.code(), Some(429 | 503)) || error.is_lost(),
+            Self::Unanswered => error.code() == Some(429) || error.is_unanswered(),
         }
     }
 }

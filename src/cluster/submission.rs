@@ -334,7 +334,7 @@ impl<'a> Submission<'a> {
         });
         let mut result = self.cluster.create(manifest, Write::Real).await;
         if let Err(error) = &result
-            && (error.is_lost() || error.code() == Some(503))
+            && error.is_unanswered()
         {
             sleep(POLL).await;
             result = match self.cluster.create(manifest, Write::Real).await {

@@ -13,8 +13,8 @@ use crate::k8s;
 use crate::plan::name::WorkloadKind;
 use crate::render::manifest::Manifest;
 
-/// Attempts at an update that others get ahead of: controllers write to the
-/// object, too.
+/// Attempts at an update that others get ahead of, because controllers write
+/// to the object, too, or that is not answered.
 const ATTEMPTS: usize = 5;
 
 impl<'a> Submission<'a> {
@@ -83,7 +83,9 @@ impl<'a> Submission<'a> {
             let body = merged(workload, live);
             match self.cluster.replace(workload, &body, Write::Real).await {
                 Ok(_) => break,
-                Err(error) if error.is_conflict() && attempt < ATTEMPTS => {}
+                // If it was made all the same, another makes no difference.
+                Err(error)
+                    if attempt < ATTEMPTS && (error.is_conflict() || error.is_unanswered()) => {}
                 Err(source) => return Err(failed("change", workload, source)),
             }
             live = match self.find(workload).await? {

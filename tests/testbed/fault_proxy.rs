@@ -1,9 +1,10 @@
-//! Stands between the binary and the API server, and cuts streams of logs.
+//! Stands between the binary and the API server, and breaks connections.
 
+use std::collections::HashSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kube::config::{Config, KubeConfigOptions};
@@ -11,20 +12,30 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
+use super::cluster::Testbed;
+
 /// Both directions of a connection take turns of this length on one thread.
 const TURN: Duration = Duration::from_millis(2);
 
 /// A way to the testbed's API server without TLS, as the user alice: over such
 /// a connection, clients send no credentials of their own.
 pub struct FaultProxy {
-    /// URL for a kubeconfig.
-    pub url: String,
+    url: String,
     cuts: Arc<AtomicUsize>,
 }
 
 impl FaultProxy {
     /// Opens a port. Streams of logs end after so many lines.
     pub fn cutting_after(lines: usize) -> Self {
+        Self::with(Fault::CutLogs(lines))
+    }
+
+    /// Opens a port. The first answer to each request is lost.
+    pub fn losing_answers() -> Self {
+        Self::with(Fault::LoseAnswers(Mutex::default()))
+    }
+
+    fn with(fault: Fault) -> Self {
         let users = std::env::var("KAIWO_TESTBED_USERS").unwrap();
         let alice = std::fs::read(format!("{users}/alice.kubeconfig")).unwrap();
         let alice: Value = serde_json::from_slice(&alice).unwrap();
@@ -53,10 +64,11 @@ impl FaultProxy {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let cuts = Arc::new(AtomicUsize::new(0));
         let counted = cuts.clone();
+        let fault = Arc::new(fault);
         std::thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
                 let (tls, name, server) = (tls.clone(), name.clone(), server.clone());
-                let (header, cuts) = (header.clone(), counted.clone());
+                let (header, cuts, fault) = (header.clone(), counted.clone(), fault.clone());
                 std::thread::spawn(move || {
                     let mut far = TcpStream::connect(&server).unwrap();
                     let mut session = ClientConnection::new(tls, name).unwrap();
@@ -67,7 +79,7 @@ impl FaultProxy {
                     near.set_read_timeout(Some(TURN)).unwrap();
                     far.set_read_timeout(Some(TURN)).unwrap();
                     let far = StreamOwned::new(session, far);
-                    carry(&near, far, &header, lines, &cuts);
+                    carry(&near, far, &header, &fault, &cuts);
                     let _ = near.shutdown(Shutdown::Both);
                 });
             }
@@ -75,32 +87,99 @@ impl FaultProxy {
         Self { url, cuts }
     }
 
-    /// Returns how often a stream was cut.
+    /// Makes a kubeconfig in the test's sandbox that leads here, and returns its
+    /// path.
+    pub fn kubeconfig(&self, testbed: &Testbed) -> String {
+        let text = format!(
+            "{{apiVersion: v1, kind: Config, current-context: c, \
+             clusters: [{{name: c, cluster: {{server: '{}'}}}}], \
+             contexts: [{{name: c, context: {{cluster: c, user: u}}}}], \
+             users: [{{name: u, user: {{}}}}]}}",
+            self.url
+        );
+        let file = testbed.sandbox.write("proxied.kubeconfig", text);
+        file.to_str().unwrap().to_owned()
+    }
+
+    /// Returns how often a connection was broken.
     pub fn cuts(&self) -> usize {
         self.cuts.load(Ordering::Relaxed)
     }
 }
 
-/// Carries a connection until one side closes it, or a log has gone on for
-/// too long.
+/// What goes wrong.
+enum Fault {
+    /// Streams of logs end after so many lines.
+    CutLogs(usize),
+    /// The first answer to each request is lost, after it was carried out.
+    LoseAnswers(Mutex<HashSet<String>>),
+}
+
+/// The requests of a connection, taken apart as far as it takes to give each
+/// its credentials.
+#[derive(Default)]
+struct Requests {
+    head: Vec<u8>,
+    /// Bytes of the body that are to come.
+    left: usize,
+    /// Method and target of the request that is under way.
+    line: String,
+}
+
+impl Requests {
+    /// Takes what came, and returns what is to be sent on.
+    fn take(&mut self, mut bytes: &[u8], header: &str) -> Vec<u8> {
+        let mut on = Vec::new();
+        while !bytes.is_empty() {
+            if self.left > 0 {
+                let (body, rest) = bytes.split_at(self.left.min(bytes.len()));
+                on.extend_from_slice(body);
+                self.left -= body.len();
+                bytes = rest;
+                continue;
+            }
+            self.head.push(bytes[0]);
+            bytes = &bytes[1..];
+            if self.head.ends_with(b"\r\n\r\n") {
+                let head = String::from_utf8(std::mem::take(&mut self.head)).unwrap();
+                let (line, rest) = head.split_once("\r\n").unwrap();
+                let length = rest.lines().find_map(|line| {
+                    let (name, value) = line.split_once(':')?;
+                    let is_it = name.eq_ignore_ascii_case("content-length");
+                    is_it.then(|| value.trim().parse().unwrap())
+                });
+                self.left = length.unwrap_or(0);
+                line.clone_into(&mut self.line);
+                on.extend_from_slice(format!("{line}\r\n{header}{rest}").as_bytes());
+            }
+        }
+        on
+    }
+
+    /// Returns whether a whole request is under way.
+    fn is_sent(&self) -> bool {
+        self.head.is_empty() && self.left == 0 && !self.line.is_empty()
+    }
+}
+
+/// Carries a connection until one side closes it, or the fault comes.
 fn carry(
     mut near: &TcpStream,
     mut far: StreamOwned<ClientConnection, TcpStream>,
     header: &str,
-    most: usize,
+    fault: &Fault,
     cuts: &AtomicUsize,
 ) {
     let mut bytes = vec![0; 16 << 10];
-    let mut lines = None;
+    let mut requests = Requests::default();
+    let mut lines = 0;
     loop {
         match near.read(&mut bytes) {
             Ok(0) => return,
             Ok(read) => {
-                let text = String::from_utf8_lossy(&bytes[..read]);
-                let (request, rest) = text.split_once("\r\n").unwrap();
-                lines = request.contains("/log?").then_some(0);
-                let text = format!("{request}\r\n{header}{rest}");
-                if far.write_all(text.as_bytes()).is_err() {
+                lines = 0;
+                let on = requests.take(&bytes[..read], header);
+                if far.write_all(&on).is_err() {
                     return;
                 }
             }
@@ -110,23 +189,21 @@ fn carry(
         match far.read(&mut bytes) {
             Ok(0) => return,
             Ok(read) => {
-                let mut end = read;
-                if let Some(lines) = &mut lines {
-                    for (at, byte) in bytes[..read].iter().enumerate() {
-                        // Lines that HTTP ends have two bytes for it.
-                        if *byte == b'\n' && (at == 0 || bytes[at - 1] != b'\r') {
-                            *lines += 1;
-                        }
-                        if *lines == most {
-                            end = at;
-                            break;
-                        }
+                let end = match fault {
+                    Fault::CutLogs(most) if requests.line.contains("/log?") => {
+                        cut_at(&bytes[..read], &mut lines, *most)
                     }
-                }
-                if near.write_all(&bytes[..end]).is_err() {
+                    Fault::LoseAnswers(seen) if requests.is_sent() => {
+                        let line = std::mem::take(&mut requests.line);
+                        let is_first = seen.lock().unwrap().insert(line);
+                        is_first.then_some(0)
+                    }
+                    _ => None,
+                };
+                if near.write_all(&bytes[..end.unwrap_or(read)]).is_err() {
                     return;
                 }
-                if end < read {
+                if end.is_some() {
                     cuts.fetch_add(1, Ordering::Relaxed);
                     return;
                 }
@@ -135,6 +212,20 @@ fn carry(
             Err(_) => return,
         }
     }
+}
+
+/// Returns where a log has had its lines, counting them.
+fn cut_at(bytes: &[u8], lines: &mut usize, most: usize) -> Option<usize> {
+    for (at, byte) in bytes.iter().enumerate() {
+        // Lines that HTTP ends have two bytes for it.
+        if *byte == b'\n' && (at == 0 || bytes[at - 1] != b'\r') {
+            *lines += 1;
+        }
+        if *lines == most {
+            return Some(at);
+        }
+    }
+    None
 }
 
 fn is_pause(error: &std::io::Error) -> bool {

@@ -16,6 +16,7 @@ mod credentials;
 mod delete;
 mod dry_run;
 mod fault_proxy;
+mod faults;
 mod flavors;
 mod kaito;
 mod list;

@@ -96,15 +96,7 @@ fn through(testbed: &Testbed, proxy: &FaultProxy) -> String {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "alice"}],
     }));
-    let text = format!(
-        "{{apiVersion: v1, kind: Config, current-context: c, \
-         clusters: [{{name: c, cluster: {{server: '{}'}}}}], \
-         contexts: [{{name: c, context: {{cluster: c, user: u}}}}], \
-         users: [{{name: u, user: {{}}}}]}}",
-        proxy.url
-    );
-    let file = testbed.sandbox.write("proxied.kubeconfig", text);
-    file.to_str().unwrap().to_owned()
+    proxy.kubeconfig(testbed)
 }
 
 /// Follows the logs of the Job through `proxy`, deletes it once all lines are
