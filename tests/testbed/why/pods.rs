@@ -1,0 +1,296 @@
+//! Pods that fail, and the services and Ray clusters they are of.
+
+use serde_json::json;
+
+use super::{BOTH, Scene, WITH_PODS, Who, job};
+use crate::testbed::cluster::{Flavor, condition};
+use crate::testbed::{kaito, lacks};
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn pods_that_fail_say_why() {
+    let scene = Scene::with_nodes("why-pods", 64, &[("a", 64)]);
+    let testbed = &scene.testbed;
+    for (name, image, extra, cause, says) in [
+        (
+            "name",
+            "testbed/pull-fails",
+            &[][..],
+            "imageNotFound",
+            &["The registry has no image testbed/pull-fails", "-i IMAGE"][..],
+        ),
+        (
+            "login",
+            "testbed/pull-denied",
+            &[],
+            "imageDenied",
+            &[
+                "without a login",
+                "create secret docker-registry",
+                "--image-pull-secret",
+            ],
+        ),
+        (
+            "secret",
+            "testbed/config-error",
+            &[],
+            "configurationMissing",
+            &["There is no Secret token", "create secret generic token"],
+        ),
+        (
+            "key",
+            "testbed/config-error",
+            &["--secret", "HF_TOKEN=hub/token"],
+            "configurationMissing",
+            &["Secret hub in namespace", "has no key token"],
+        ),
+        (
+            "memory",
+            "testbed/oom",
+            &["--memory-per-gpu", "3Gi"],
+            "outOfMemory",
+            &["its limit of 3Gi", "--memory-per-gpu 6Gi"],
+        ),
+        (
+            "loop",
+            "testbed/crash-loop",
+            &[],
+            "crashLoop",
+            &[
+                "ends again and again: exit code 1",
+                "started again 5 times",
+                "job/loop -n ",
+            ],
+        ),
+        (
+            "code",
+            "testbed/exit-127",
+            &[],
+            "exitCode",
+            &["ended with exit code 127", "the command was not found"],
+        ),
+        (
+            "unready",
+            "testbed/never-ready",
+            &[],
+            "notReady",
+            &["1 of 1 pods run and are not ready"],
+        ),
+        (
+            "late",
+            "testbed/forever",
+            &["--max-runtime", "2s"],
+            "deadlineExceeded",
+            &["longer than its deadline", "--max-runtime"],
+        ),
+    ] {
+        scene.submit(name, &[&["-i", image, "-g", "1"], extra].concat());
+        scene.told(name, cause, says, &WITH_PODS);
+    }
+    // What it printed last.
+    let lines = "2026-01-01T00:00:00Z stdout F step 41\n2026-01-01T00:00:01Z stderr F ValueError: no data\n";
+    let log = testbed.sandbox.write("log", lines);
+    testbed.apply(json!({
+        "apiVersion": "kwok.x-k8s.io/v1alpha1", "kind": "ClusterLogs",
+        "metadata": {"name": testbed.name},
+        "spec": {"selector": {"matchNamespaces": [testbed.name]}, "logs": [{"logsFile": log}]},
+    }));
+    for who in WITH_PODS {
+        testbed.wait("the last words", || {
+            let (_, screen) = scene.why(who, "code", "exitCode");
+            screen.contains("| ValueError: no data").then_some(())
+        });
+    }
+    testbed.delete("ClusterLogs", &testbed.name);
+    // With the role alone, the Job itself has to do.
+    scene.told(
+        "code",
+        "failed",
+        &["backoff limit", "not visible to you: ", "pods"],
+        &[Who::BatchUser],
+    );
+    scene.told(
+        "late",
+        "deadlineExceeded",
+        &["--max-runtime"],
+        &[Who::BatchUser],
+    );
+    scene.told(
+        "name",
+        "starting",
+        &["not visible to you: ", "pods"],
+        &[Who::BatchUser],
+    );
+
+    // An init container, which templates can have.
+    let mut with_init = job("init", &testbed.name, json!({}));
+    with_init["spec"]["suspend"] = json!(false);
+    with_init["spec"]["backoffLimit"] = json!(0);
+    with_init["spec"]["template"]["spec"]["nodeSelector"] = json!({"kaiwo.dev/why": testbed.name});
+    with_init["spec"]["template"]["spec"]["initContainers"] =
+        json!([{"name": "fetch", "image": "testbed/init-fails"}]);
+    testbed.apply(with_init);
+    scene.told(
+        "init",
+        "initContainer",
+        &["Init container fetch fails with exit code 3", "-c fetch"],
+        &WITH_PODS,
+    );
+    testbed.delete("Node", &scene.node("a"));
+    testbed.delete("ResourceFlavor", &testbed.name);
+}
+
+/// What once was wrong must not be told of what runs.
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn events_do_not_outlive_what_they_tell() {
+    let scene = Scene::with_nodes("why-events", 8, &[("a", 8)]);
+    let testbed = &scene.testbed;
+    scene.submit(
+        "j",
+        &[
+            "-i",
+            "testbed/forever",
+            "-g",
+            "1",
+            "--service-account",
+            "nobody",
+        ],
+    );
+    scene.told(
+        "j",
+        "podsRefused",
+        &[
+            "serviceaccount \"nobody\" not found",
+            "create serviceaccount nobody",
+        ],
+        &WITH_PODS,
+    );
+    testbed.apply(json!({
+        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "nobody"},
+    }));
+    for who in WITH_PODS {
+        testbed.wait("it to run, and nothing else to be told", || {
+            let outcome = scene.ask(who, "j", false);
+            (outcome.stdout.starts_with("job/j: Running for ")
+                && outcome.stdout.lines().count() == 1)
+                .then_some(())
+        });
+    }
+    // It is deleted, and somebody keeps it.
+    testbed.merge(
+        "Job",
+        "j",
+        &json!({"metadata": {"finalizers": ["kaiwo.dev/keeps"]}}),
+    );
+    testbed.delete("Job", "j");
+    scene.told(
+        "j",
+        "beingDeleted",
+        &["finalizers: ", "kaiwo.dev/keeps"],
+        &BOTH,
+    );
+    testbed.merge("Job", "j", &json!({"metadata": {"finalizers": []}}));
+    testbed.delete("Node", &scene.node("a"));
+    testbed.delete("ResourceFlavor", &testbed.name);
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn services_and_ray_say_why() {
+    let scene = Scene::bare("why-kinds");
+    let testbed = &scene.testbed;
+    let serve = |name: &str, image: &str| {
+        let arguments = [
+            "serve",
+            "-n",
+            &testbed.name,
+            "-i",
+            image,
+            "-g",
+            "0",
+            "--port",
+            "8000",
+            "--name",
+            name,
+        ];
+        let _ = testbed.sandbox.kaiwo(&arguments).exits(0);
+    };
+    serve("loops", "testbed/oom");
+    scene.told(
+        "deployment/loops",
+        "outOfMemory",
+        &["started again 4 times"],
+        &WITH_PODS,
+    );
+    serve("stuck", "testbed/never-ready");
+    testbed.merge(
+        "Deployment",
+        "stuck",
+        &json!({"spec": {"progressDeadlineSeconds": 2, "minReadySeconds": 0}}),
+    );
+    testbed.wait("the deadline of the rollout", || {
+        let found = testbed.find("Deployment", "stuck")?;
+        (condition(&found, "Progressing")?["status"] == "False").then_some(())
+    });
+    for who in WITH_PODS {
+        let (report, screen) = scene.why(who, "deployment/stuck", "notReady");
+        assert_eq!(report["findings"][1]["cause"], "rolloutStuck");
+        assert!(screen.contains("rollout undo deployment stuck"), "{screen}");
+    }
+    testbed.merge("Deployment", "stuck", &json!({"spec": {"replicas": 0}}));
+    scene.told(
+        "deployment/stuck",
+        "suspended",
+        &["It is scaled to 0", "--replicas 1"],
+        &WITH_PODS,
+    );
+
+    // KAITO's words, in the form of its own.
+    kaito::install(testbed);
+    testbed.apply(json!({
+        "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "phi"},
+        "resource": {"instanceType": "Standard_NC24ads_A100_v4", "labelSelector": {"matchLabels": {"a": "b"}}},
+        "inference": {"preset": {"name": "phi-4"}},
+    }));
+    testbed.merge_status("Workspace", "phi", &json!({"conditions": [
+        {"type": "NodeClaimReady", "status": "False", "reason": "NodeClaimNotReady",
+         "message": "node claim ws-phi is not ready", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+        {"type": "ResourceReady", "status": "False", "reason": "workspaceResourceStatusNotReady",
+         "message": "last reconcile error: quota of Standard_NC24ads_A100_v4 is exceeded", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+    ]}));
+    scene.told(
+        "workspace/phi",
+        "workspace",
+        &[
+            "NodeClaimReady is not true",
+            "quota of Standard_NC24ads_A100_v4 is exceeded",
+            "--instance-type",
+        ],
+        &[Who::Admin],
+    );
+    testbed.delete("Workspace", "phi");
+
+    if lacks("pod-addresses") {
+        return;
+    }
+    testbed.cluster_queue(&[(Flavor::Amd, 8)], json!({}));
+    scene.local_queue();
+    let ray = [
+        "-i",
+        "rayproject/ray:2.50.0",
+        "--ray",
+        "-g",
+        "0",
+        "--",
+        "python",
+        "train.py",
+    ];
+    scene.submit("failing", &ray);
+    scene.told(
+        "rayjob/failing",
+        "driverFailed",
+        &["Its driver ", "rayjob/failing -n "],
+        &BOTH,
+    );
+}
