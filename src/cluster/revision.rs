@@ -237,7 +237,8 @@ const GIVEN: [&str; 5] = [
     "ipFamilyPolicy",
 ];
 
-/// Returns an object without what the cluster has put there.
+/// Returns an object without what the cluster has put there. Whether Kueue holds
+/// the cluster of a RayService back is no part of a version.
 fn essence(api_version: &str, kind: &str, object: &Value) -> Value {
     let metadata = &object["metadata"];
     let mut annotations: Map<String, Value> = metadata["annotations"]
@@ -246,6 +247,10 @@ fn essence(api_version: &str, kind: &str, object: &Value) -> Value {
         .unwrap_or_default();
     annotations.retain(|key, _| !PASSING.contains(&key.as_str()));
     let mut spec = object["spec"].clone();
+    let cluster = spec.get_mut("rayClusterConfig");
+    if let Some(cluster) = cluster.and_then(Value::as_object_mut) {
+        cluster.remove("suspend");
+    }
     if kind == "Service"
         && let Some(fields) = spec.as_object_mut()
     {
@@ -295,6 +300,21 @@ mod tests {
                              "annotations": {k8s::DIGEST_ANNOTATION: "d"}},
                 "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
             })
+        );
+    }
+
+    #[test]
+    fn a_version_was_not_held_back_by_a_queue() {
+        let cluster = json!({"suspend": true, "rayVersion": "2.46.0"});
+        let service = json!({"metadata": {"name": "a"}, "spec": {"rayClusterConfig": cluster}});
+        assert_eq!(
+            essence("ray.io/v1", "RayService", &service)["spec"],
+            json!({"rayClusterConfig": {"rayVersion": "2.46.0"}})
+        );
+        let deployment = json!({"metadata": {"name": "a"}, "spec": {"replicas": 1}});
+        assert_eq!(
+            essence("apps/v1", "Deployment", &deployment)["spec"],
+            json!({"replicas": 1})
         );
     }
 

@@ -98,7 +98,8 @@ async fn cluster_queue(
     Ok(found.map(|queue| queue.spec.cluster_queue))
 }
 
-/// Returns the bytes of each upload of the workload.
+/// Returns the bytes of each upload that pods of the workload mount; those of
+/// the version before may still be there.
 async fn uploads(cluster: &Cluster, snapshot: &Snapshot) -> Result<Vec<u64>, ClusterError> {
     let metadata = &snapshot.workload.metadata;
     let Some(instance) = metadata.label(APP_INSTANCE_LABEL) else {
@@ -115,7 +116,8 @@ async fn uploads(cluster: &Cluster, snapshot: &Snapshot) -> Result<Vec<u64>, Clu
     };
     let own = listed.iter().filter(|upload| {
         let mut owners = upload.metadata.owner_references.iter();
-        owners.any(|owner| owner.uid == metadata.uid)
+        let is_own = owners.any(|owner| owner.uid == metadata.uid);
+        is_own && snapshot.workload.mounts(&upload.metadata.name)
     });
     Ok(own.map(Upload::bytes).collect())
 }

@@ -181,7 +181,9 @@ pub fn with_connection(text: &str, args: &ConnectionArgs) -> String {
         let bare = format!("kaiwo {command} ");
         text = text.replace(&bare, &format!("kaiwo {command}{flags} "));
     }
-    text
+    // The flag has the name that follows it.
+    let back = format!("kaiwo serve{flags} --rollback ");
+    text.replace("kaiwo serve --rollback ", &back)
 }
 
 #[cfg(test)]
@@ -242,6 +244,10 @@ mod tests {
         assert_eq!(
             with_connection("see: kubectl -n a get x", &args),
             "see: kubectl --context 'my prod' --as bob -n a get x"
+        );
+        assert_eq!(
+            with_connection("go back: kaiwo serve --rollback x", &args),
+            "go back: kaiwo serve --context 'my prod' --as bob --rollback x"
         );
         assert_eq!(
             with_connection("kubectl get x", &ConnectionArgs::default()),

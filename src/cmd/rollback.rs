@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 
 use crate::cli::ServeArgs;
-use crate::cluster::difference::Difference;
 use crate::cluster::existing::{self, Existing};
 use crate::cluster::facts;
 use crate::cluster::lookup;
@@ -148,7 +147,12 @@ async fn roll_back(
     let done = submission.carry_out(steps, interrupt.as_mut()).await;
     done.map_err(|error| needed.explain(error))?;
     drop(progress);
-    tell(&object, namespace, &changes, ui);
+    for change in &changes {
+        ui.status(format!("  {change}"));
+    }
+    ui.status(format!("{object} rolled back to its previous version"));
+    let back = format!("  back again: kaiwo serve --rollback {object} -n {namespace}");
+    ui.status(command_line::with_connection(&back, connection));
     if output.is_some() {
         let report = ChangeReport {
             api_version: API_VERSION,
@@ -174,14 +178,4 @@ async fn roll_back(
         Some(wait) => wait.attend(cluster, subject, ui, interrupt).await,
         None => Ok(()),
     }
-}
-
-fn tell(object: &str, namespace: &str, changes: &[Difference], ui: Ui) {
-    for change in changes {
-        ui.status(format!("  {change}"));
-    }
-    ui.status(format!("{object} rolled back to its previous version"));
-    ui.status(format!(
-        "  back again: kaiwo serve --rollback {object} -n {namespace}"
-    ));
 }

@@ -17,6 +17,7 @@ pub mod object;
 pub mod pod;
 pub mod queued;
 pub mod quota;
+pub mod ray_service;
 pub mod reference;
 pub mod snapshot;
 pub mod status;

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use super::object::{
-    Condition, Details, JobSpec, JobStatus, RayJobStatus, RayServiceStatus, Workload,
-    WorkspaceStatus, condition, holds,
+    Condition, Details, JobSpec, JobStatus, RayJobStatus, RayServiceCluster, RayServiceStatus,
+    Workload, WorkspaceStatus, condition, holds,
 };
 use super::pod::{Pod, TroubleKind};
 use super::queued::{QueueState, QueuedWorkload};
@@ -332,35 +332,18 @@ fn ray_service(
     queued: &[QueuedWorkload],
     pods: &[Pod],
 ) -> Standing {
-    let applications = status
-        .active_service_status
-        .application_statuses
-        .iter()
-        .chain(&status.pending_service_status.application_statuses);
-    // Ray Serve's ApplicationStatus (v2.50).
-    let unwell = applications
-        .filter(|(_, application)| {
-            matches!(
-                application.status.as_str(),
-                "DEPLOY_FAILED" | "UNHEALTHY" | "DELETING"
-            )
-        })
-        .map(|(name, application)| {
-            let words = match application.message.as_str() {
-                "" => &application.status,
-                message => first_line(message),
-            };
-            format!("application {name}: {words}")
-        })
-        .next();
-    let upgrading = holds(&status.conditions, "UpgradeInProgress").is_some();
-    match (holds(&status.conditions, "Ready"), unwell) {
-        (Some(_), Some(words)) => Standing::new(Status::Degraded, words),
-        (Some(_), None) if upgrading => Standing::new(Status::Ready, "rolling out a new cluster"),
-        (Some(_), None) => Standing::new(Status::Ready, ""),
-        (None, _) if is_suspended => suspended(workload, queued),
-        (None, Some(words)) => Standing::new(Status::Failed, words),
-        (None, None) => {
+    if holds(&status.conditions, "Ready").is_some() {
+        return serving(status, pods);
+    }
+    let clusters = [
+        &status.active_service_status,
+        &status.pending_service_status,
+    ];
+    let unwell = clusters.into_iter().find_map(RayServiceCluster::unwell);
+    match unwell {
+        _ if is_suspended => suspended(workload, queued),
+        Some(words) => Standing::new(Status::Failed, words),
+        None => {
             let waits = queued
                 .iter()
                 .any(|queued| rank(queued.state()) < rank(QueueState::Admitted));
@@ -375,6 +358,27 @@ fn ray_service(
             Standing::new(Status::Starting, reason)
         }
     }
+}
+
+/// A RayService that answers. During an upgrade the cluster that serves goes on
+/// until the applications of the next one are up.
+fn serving(status: &RayServiceStatus, pods: &[Pod]) -> Standing {
+    let active = &status.active_service_status;
+    if let Some(words) = active.unwell() {
+        return Standing::new(Status::Degraded, words);
+    }
+    let Some(upcoming) = status.upcoming() else {
+        let unfinished = active.unfinished();
+        return Standing::new(Status::Ready, unfinished.unwrap_or_default());
+    };
+    let hangs = upcoming
+        .unwell()
+        .unwrap_or_else(|| troubles(&upcoming.own_pods(pods)));
+    let reason = match hangs.as_str() {
+        "" => "rolling out a new cluster".to_owned(),
+        words => format!("rollout hangs: {words}"),
+    };
+    Standing::new(Status::Ready, reason)
 }
 
 /// Counts of an InferenceSet (KAITO v0.12): each replica is a Workspace, which

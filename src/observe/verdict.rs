@@ -4,6 +4,8 @@
 //! Whoever waits shows what it sees, and says how long it has been waiting; a
 //! judgment needs nothing else.
 
+mod settling;
+
 use core::time::Duration;
 use std::fmt;
 use std::str::FromStr;
@@ -16,6 +18,8 @@ use super::queued::QueueState;
 use super::snapshot::Snapshot;
 use super::status::{Standing, Status};
 use crate::plan::name::WorkloadKind;
+
+use settling::Settling;
 
 /// What a workload is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,6 +223,7 @@ pub struct Vigil {
     limits: Limits,
     queued_since: Option<Duration>,
     impasses: Vec<(Impasse, Duration)>,
+    settling: Settling,
 }
 
 impl Vigil {
@@ -229,6 +234,7 @@ impl Vigil {
             limits,
             queued_since: None,
             impasses: Vec::new(),
+            settling: Settling::default(),
         }
     }
 
@@ -244,7 +250,11 @@ impl Vigil {
             };
         }
         if self.is_reached(workload, &standing) {
-            return Verdict::Reached;
+            if self.goal != Goal::Ready || self.settling.is_over(workload, elapsed) {
+                return Verdict::Reached;
+            }
+        } else {
+            self.settling.interrupt(workload);
         }
         match standing.status.is_waiting() {
             true => _ = self.queued_since.get_or_insert(elapsed),
@@ -274,7 +284,13 @@ impl Vigil {
             .impasses
             .iter()
             .map(|(impasse, since)| *since + impasse.grace());
-        let next = total.into_iter().chain(queue).chain(impasses).min();
+        let settled = self.settling.ends_at();
+        let next = total
+            .into_iter()
+            .chain(queue)
+            .chain(impasses)
+            .chain(settled)
+            .min();
         Verdict::GoOn(next.map(|at| at.saturating_sub(elapsed)))
     }
 
@@ -353,6 +369,13 @@ fn impasses(snapshot: &Snapshot, standing: &Standing, events: &[Event]) -> Vec<(
     if standing.status == Status::Failed && is_observed(workload) {
         found.push((Impasse::Service, standing.reason.clone()));
     }
+    if let Details::RayService(_, status) = &workload.details
+        && standing.status != Status::Failed
+        && is_observed(workload)
+        && status.newest().cannot_be_deployed()
+    {
+        found.push((Impasse::Service, standing.reason.clone()));
+    }
     if let Details::Deployment(_, status) = &workload.details
         && let Some(stuck) = condition(&status.conditions, "Progressing")
             .filter(|progressing| progressing.status == "False" && is_observed(workload))
@@ -383,9 +406,7 @@ fn is_rolled_out(workload: &Workload) -> bool {
     let is_complete = match &workload.details {
         Details::Deployment(spec, status) => is_complete(spec, status),
         Details::RayService(_, status) => {
-            let mut applications = status.active_service_status.application_statuses.values();
-            holds(&status.conditions, "UpgradeInProgress").is_none()
-                && applications.all(|application| application.status == "RUNNING")
+            status.upcoming().is_none() && status.active_service_status.unfinished().is_none()
         }
         _ => true,
     };

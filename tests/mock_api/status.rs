@@ -53,9 +53,12 @@ fn condition(kind: &str, status: &str, message: &str) -> Value {
 
 /// A Job that waits, after it was taken off its node.
 fn waiting() -> Vec<(&'static str, Value)> {
+    let mut template = pod_template();
+    template["spec"]["volumes"] =
+        json!([{"projected": {"sources": [{"configMap": {"name": "train-1"}}]}}]);
     let job = json!({
         "metadata": metadata("train"),
-        "spec": {"suspend": true, "template": pod_template()},
+        "spec": {"suspend": true, "template": template},
         "status": {"conditions": [condition("Suspended", "True", "Job suspended")]},
     });
     let queued = json!({
@@ -73,6 +76,8 @@ fn waiting() -> Vec<(&'static str, Value)> {
         "data": {"a": "12345"}, "binaryData": {"b": "AAECAw=="},
     });
     let other = json!({"metadata": {"name": "not-ours"}, "data": {"a": "12345"}});
+    let mut before = upload.clone();
+    before["metadata"]["name"] = json!("train-0");
     let event = json!({
         "metadata": {"name": "e"}, "type": "Warning", "reason": "Pending", "message": "no quota",
         "involvedObject": {"kind": "Workload", "name": "w"}, "count": 2,
@@ -84,7 +89,7 @@ fn waiting() -> Vec<(&'static str, Value)> {
         ("/pendingworkloads", list(&[pending])),
         ("/workloads", list(&[queued])),
         ("/pods", list(&[pod])),
-        ("/configmaps", list(&[upload, other])),
+        ("/configmaps", list(&[upload, other, before])),
         ("/events", list(&[event])),
         (
             "/localqueues/team",

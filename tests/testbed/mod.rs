@@ -23,6 +23,7 @@ mod list;
 mod objects;
 mod queues;
 mod queues_view;
+mod rayservice_rollout;
 mod reach;
 mod refusals;
 mod rights;

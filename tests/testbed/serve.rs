@@ -18,7 +18,7 @@ pub fn testbed(test: &str) -> Testbed {
     testbed
 }
 
-fn serve_config(application: &str) -> String {
+pub fn serve_config(application: &str) -> String {
     format!(
         "applications:\n- name: {application}\n  route_prefix: /\n  import_path: app:deployment\n"
     )
@@ -233,7 +233,7 @@ fn an_upload_stays_as_long_as_something_refers_to_it() {
 
 /// Waits until a RayService runs these applications, and returns it.
 #[track_caller]
-fn running(testbed: &Testbed, name: &str, application: &str) -> Value {
+pub fn running(testbed: &Testbed, name: &str, application: &str) -> Value {
     testbed.wait(&format!("rayservice {name} to run {application}"), || {
         let service = testbed.find("RayService", name)?;
         let current = service["status"]["observedGeneration"] == service["metadata"]["generation"];
@@ -243,7 +243,7 @@ fn running(testbed: &Testbed, name: &str, application: &str) -> Value {
     })
 }
 
-fn active_cluster(service: &Value) -> String {
+pub fn active_cluster(service: &Value) -> String {
     service["status"]["activeServiceStatus"]["rayClusterName"]
         .as_str()
         .unwrap()

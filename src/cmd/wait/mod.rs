@@ -221,6 +221,7 @@ impl Wait {
             place: &place,
             voice: Voice::new(&subject.display_name(), ui, self),
             subject,
+            way_back: None,
             start: Instant::now(),
             first: self.follow.then_some(first),
         };

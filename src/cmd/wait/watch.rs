@@ -39,6 +39,8 @@ pub struct Watch<'a> {
     pub first: Option<oneshot::Sender<Snapshot>>,
     /// The workload.
     pub subject: Subject,
+    /// How it gets back to the version before this one, if that is kept.
+    pub way_back: Option<String>,
     /// Tells of it.
     pub voice: Voice,
     /// When it began.
@@ -72,6 +74,7 @@ impl Watch<'_> {
                     (answered, gone_since) = (Instant::now(), None);
                     pauses.restart();
                     self.subject.uid = Some(snapshot.workload.metadata.uid.clone());
+                    self.way_back = snapshot.workload.way_back();
                     let standing = snapshot.standing();
                     let verdict = vigil.judge(&snapshot, &events, self.start.elapsed());
                     self.voice.tell(&snapshot, &standing, &events, &verdict)?;
@@ -162,7 +165,11 @@ impl Watch<'_> {
         let name = self.subject.display_name();
         let arguments = self.subject.arguments();
         let why = format!("see why: kaiwo why {arguments}");
-        let remove = format!("remove it: kaiwo delete {arguments}");
+        // What may still serve is not to be removed.
+        let remove = match &self.way_back {
+            Some(command) => format!("go back to the version before: {command}"),
+            None => format!("remove it: kaiwo delete {arguments}"),
+        };
         let goal = self.wait.goal;
         let timed_out = |words: String| {
             let mut error = CommandError::new(ErrorClass::TimedOut, words)

@@ -19,6 +19,8 @@ pub struct Metadata {
     pub uid: String,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// Annotations, of which only kaiwo's own matter.
+    pub annotations: Annotations,
     /// Counts changes of the specification.
     pub generation: i64,
     /// When it was created.
@@ -40,6 +42,16 @@ impl Metadata {
     pub fn is_kaiwos(&self) -> bool {
         self.label(k8s::APP_MANAGED_BY_LABEL) == Some(k8s::MANAGER)
     }
+}
+
+/// `metadata.annotations`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Annotations {
+    /// Where the version before this one is kept ([`k8s::PREVIOUS_ANNOTATION`]);
+    /// empty if none is.
+    #[serde(rename = "kaiwo-cli/previous")]
+    pub previous: String,
 }
 
 /// Entry of `ownerReferences`.

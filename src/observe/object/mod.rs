@@ -13,12 +13,17 @@ use serde_json::Value;
 pub use deployment::{DeploymentSpec, DeploymentStatus, Selector};
 pub use job::{CronJobSpec, CronJobStatus, JobSpec, JobStatus, JobTemplate};
 pub use kaito::{InferenceSetSpec, InferenceSetStatus, WorkspaceResource, WorkspaceStatus};
-pub use metadata::{Condition, Metadata, ObjectName, OwnerReference, condition, holds};
+pub use metadata::{
+    Annotations, Condition, Metadata, ObjectName, OwnerReference, condition, holds,
+};
 pub use ray::{
     RayClusterSpec, RayGroup, RayJobSpec, RayJobStatus, RayServiceCluster, RayServiceSpec,
     RayServiceStatus, ServeApplication, ServeDeployment,
 };
-pub use template::{ContainerPort, PodTemplate, PodTemplateSpec, Resources, TemplateContainer};
+pub use template::{
+    ConfigMapSource, ContainerPort, PodTemplate, PodTemplateSpec, ProjectedSource,
+    ProjectedSources, Resources, TemplateContainer, TemplateVolume,
+};
 
 use crate::k8s::{self, Resource};
 use crate::plan::name::WorkloadKind;
@@ -160,6 +165,21 @@ impl Workload {
         resource.qualified_name(&self.metadata.name)
     }
 
+    /// Returns the command that takes it back to the version before this one, if
+    /// that is kept.
+    pub fn way_back(&self) -> Option<String> {
+        let Metadata {
+            namespace,
+            annotations,
+            ..
+        } = &self.metadata;
+        let is_kept = !annotations.previous.is_empty() && self.kind.keeps_versions();
+        is_kept.then(|| {
+            let name = self.display_name();
+            format!("kaiwo serve --rollback {name} -n {namespace}")
+        })
+    }
+
     /// Returns the LocalQueue that it is in.
     pub fn queue(&self) -> Option<&str> {
         self.metadata.label(k8s::QUEUE_NAME_LABEL)
@@ -204,6 +224,21 @@ impl Workload {
             }
             Details::Workspace(..) | Details::InferenceSet(..) => Vec::new(),
         }
+    }
+
+    /// Returns whether its pods mount the ConfigMap of this name, where their
+    /// templates tell: those of a Workspace are KAITO's.
+    pub fn mounts(&self, config_map: &str) -> bool {
+        let groups = self.pod_groups();
+        let mut volumes = groups
+            .iter()
+            .flat_map(|(_, template)| &template.spec.volumes);
+        groups.is_empty()
+            || volumes.any(|volume| {
+                let mut sources = volume.projected.sources.iter();
+                volume.config_map.name == config_map
+                    || sources.any(|source| source.config_map.name == config_map)
+            })
     }
 
     /// Returns its conditions.
@@ -274,5 +309,41 @@ mod tests {
         assert!(
             matches!(workspace.details, Details::Workspace(resource, _) if resource.count == Some(2))
         );
+    }
+
+    #[test]
+    fn what_pods_mount_is_told_by_their_template() {
+        let object = |spec: Value| json!({"metadata": {"name": "x"}, "spec": spec});
+        let mounting = json!({"spec": {"volumes": [
+            {"name": "a", "projected": {"sources": [{"configMap": {"name": "x-1"}}, {"secret": {}}]}},
+            {"name": "b", "configMap": {"name": "x-2"}}, {"name": "c", "emptyDir": {}},
+        ]}});
+        let mounting = Workload::read(
+            WorkloadKind::Deployment,
+            "apps/v1",
+            &object(json!({"template": mounting})),
+        )
+        .unwrap();
+        let known = ["x-1", "x-2", "x-3"].map(|name| mounting.mounts(name));
+        assert_eq!(known, [true, true, false]);
+        let workspace = json!({"metadata": {}});
+        let kind = WorkloadKind::Workspace;
+        let workspace = Workload::read(kind, kind.api_version(), &workspace).unwrap();
+        assert!(workspace.mounts("x-1"), "KAITO writes its pods");
+    }
+
+    #[test]
+    fn only_what_is_kept_can_be_gone_back_to() {
+        let way_back = |kind: WorkloadKind, previous: &str| {
+            let annotations = json!({k8s::PREVIOUS_ANNOTATION: previous, "other": "x"});
+            let object =
+                json!({"metadata": {"name": "x", "namespace": "ml", "annotations": annotations}});
+            let workload = Workload::read(kind, kind.api_version(), &object).unwrap();
+            workload.way_back()
+        };
+        let command = "kaiwo serve --rollback deployment/x -n ml".to_owned();
+        assert_eq!(way_back(WorkloadKind::Deployment, "x-1"), Some(command));
+        assert_eq!(way_back(WorkloadKind::Deployment, ""), None);
+        assert_eq!(way_back(WorkloadKind::Job, "x-1"), None);
     }
 }

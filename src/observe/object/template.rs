@@ -21,6 +21,42 @@ pub struct PodTemplate {
 pub struct PodTemplateSpec {
     /// Containers.
     pub containers: Vec<TemplateContainer>,
+    /// What they can mount.
+    pub volumes: Vec<TemplateVolume>,
+}
+
+/// A volume of a template, as far as ConfigMaps are concerned.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TemplateVolume {
+    /// One ConfigMap.
+    pub config_map: ConfigMapSource,
+    /// Several of them.
+    pub projected: ProjectedSources,
+}
+
+/// `projected` of a volume.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct ProjectedSources {
+    /// What is put together.
+    pub sources: Vec<ProjectedSource>,
+}
+
+/// Entry of `projected.sources`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProjectedSource {
+    /// A ConfigMap.
+    pub config_map: ConfigMapSource,
+}
+
+/// `configMap` of a volume.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct ConfigMapSource {
+    /// Its name; empty if it is none.
+    pub name: String,
 }
 
 /// A container of a template.

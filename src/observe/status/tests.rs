@@ -222,8 +222,50 @@ fn a_rayservice_is_as_well_as_its_applications() {
         of(ready, "UNHEALTHY"),
         (Status::Degraded, "application llm: why".to_owned())
     );
+    // Another configuration of Ray Serve is taken up by the cluster there is.
+    let ready = json!([is("Ready", "NonZeroServeEndpoints", "")]);
+    assert_eq!(
+        of(ready, "DEPLOYING"),
+        (Status::Ready, "application llm: DEPLOYING".to_owned())
+    );
     assert_eq!(of(json!([]), "DEPLOYING").0, Status::Starting);
     assert_eq!(of(json!([]), "DEPLOY_FAILED").0, Status::Failed);
+}
+
+#[test]
+fn what_keeps_the_next_cluster_does_not_keep_the_one_that_serves() {
+    let of = |application: &str, cluster: &str| {
+        let mut pod = pulling();
+        let labels = [("ray.io/cluster".to_owned(), cluster.to_owned())];
+        pod.metadata.labels = labels.into();
+        with(
+            WorkloadKind::RayService,
+            json!({"metadata": {}, "status": {
+                "conditions": [is("Ready", "", ""), is("UpgradeInProgress", "", "")],
+                "activeServiceStatus": {"rayClusterName": "old"},
+                "pendingServiceStatus": {"rayClusterName": "new", "applicationStatuses": {
+                    "llm": {"status": application, "message": "no module"},
+                }},
+            }}),
+            &[],
+            &[pod],
+        )
+    };
+    for (application, cluster, reason) in [
+        ("DEPLOYING", "old", "rolling out a new cluster"),
+        (
+            "DEPLOY_FAILED",
+            "old",
+            "rollout hangs: application llm: no module",
+        ),
+        (
+            "DEPLOYING",
+            "new",
+            "rollout hangs: ImagePullBackOff in pod p: no such image",
+        ),
+    ] {
+        assert_eq!(of(application, cluster), (Status::Ready, reason.to_owned()));
+    }
 }
 
 #[test]

@@ -303,6 +303,61 @@ fn a_service_that_says_it_failed_is_believed_after_a_while() {
 }
 
 #[test]
+fn a_next_cluster_that_cannot_serve_is_not_waited_for() {
+    let hangs = |application: &str| {
+        let status = json!({
+            "observedGeneration": 2,
+            "conditions": [{"type": "Ready", "status": "True"}, {"type": "UpgradeInProgress", "status": "True"}],
+            "activeServiceStatus": {"rayClusterName": "old"},
+            "pendingServiceStatus": {"rayClusterName": "new", "applicationStatuses": {
+                "llm": {"status": application, "message": "no module"},
+            }},
+        });
+        let snapshot = snapshot(WorkloadKind::RayService, json!({}), status, &[]);
+        patience(Goal::Ready, &snapshot, &[])
+    };
+    assert_eq!(hangs("DEPLOY_FAILED"), Some(30));
+    // Replicas may come back.
+    assert_eq!(hangs("UNHEALTHY"), None);
+    assert_eq!(hangs("DEPLOYING"), None);
+}
+
+#[test]
+fn the_first_answer_after_a_change_may_be_about_what_was_before() {
+    let at = |observed: i64, application: &str| {
+        let status = json!({
+            "observedGeneration": observed,
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "activeServiceStatus": {"applicationStatuses": {"llm": {"status": application}}},
+        });
+        snapshot(WorkloadKind::RayService, json!({}), status, &[])
+    };
+    let on = |verdict: Verdict| matches!(verdict, Verdict::GoOn(_));
+    let mut vigil = vigil(Goal::Ready);
+    let mut judge = |snapshot: Snapshot, at: u64| vigil.judge(&snapshot, &[], seconds(at));
+    assert!(on(judge(at(1, "RUNNING"), 0)));
+    assert_eq!(judge(at(2, "RUNNING"), 1), Verdict::GoOn(Some(seconds(5))));
+    assert!(on(judge(at(2, "DEPLOYING"), 3)));
+    assert_eq!(judge(at(2, "RUNNING"), 4), Verdict::Reached);
+
+    // Where nothing changes, it is believed after a while.
+    let mut vigil = self::vigil(Goal::Ready);
+    let mut judge = |snapshot: Snapshot, at: u64| vigil.judge(&snapshot, &[], seconds(at));
+    assert!(on(judge(at(2, "RUNNING"), 1)));
+    assert_eq!(judge(at(2, "RUNNING"), 6), Verdict::Reached);
+    let mut first = at(1, "RUNNING");
+    first.workload.metadata.generation = 1;
+    assert_eq!(
+        self::vigil(Goal::Ready).judge(&first, &[], seconds(0)),
+        Verdict::Reached
+    );
+    assert_eq!(
+        self::vigil(Goal::Running).judge(&at(2, "RUNNING"), &[], seconds(0)),
+        Verdict::Reached
+    );
+}
+
+#[test]
 fn what_kueue_has_given_up_is_over_and_what_somebody_stopped_is_not() {
     for (reason, hopeless) in [
         ("DeactivatedDueToRequeuingLimitExceeded", true),

@@ -240,15 +240,18 @@ fn ray_job_failed(evidence: &Evidence, status: &RayJobStatus) -> Finding {
 /// Says which applications of Ray Serve are unwell (`ApplicationStatus` of Ray
 /// v2.50).
 fn applications(evidence: &Evidence, status: &RayServiceStatus) -> Vec<Finding> {
-    let all = status
-        .active_service_status
-        .application_statuses
+    let active = &status.active_service_status.application_statuses;
+    let upcoming = &status.pending_service_status.application_statuses;
+    let active = active.iter().map(|application| (application, None));
+    // The cluster that serves goes on meanwhile.
+    let upcoming = upcoming
         .iter()
-        .chain(&status.pending_service_status.application_statuses);
-    all.filter(|(_, application)| {
+        .map(|application| (application, status.upcoming()));
+    let all = active.chain(upcoming);
+    all.filter(|((_, application), _)| {
         matches!(application.status.as_str(), "DEPLOY_FAILED" | "UNHEALTHY")
     })
-    .map(|(name, application)| {
+    .map(|((name, application), upcoming)| {
         let finding = Finding::new(
             Cause::ApplicationFailed,
             match application.status.as_str() {
@@ -262,17 +265,25 @@ fn applications(evidence: &Evidence, status: &RayServiceStatus) -> Vec<Finding> 
             .filter(|line| !line.trim().is_empty())
             .collect();
         let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
-        last.iter()
-            .fold(finding, |finding, line| finding.shows(format!("| {line}")))
-            .remedy(
-                Who::You,
-                "read what it says",
-                Some(format!(
-                    "kaiwo logs {} -n {}",
-                    evidence.snapshot.workload.display_name(),
-                    evidence.namespace()
-                )),
-            )
+        let finding = last
+            .iter()
+            .fold(finding, |finding, line| finding.shows(format!("| {line}")));
+        let finding = match upcoming {
+            Some(upcoming) => finding.shows(format!(
+                "on cluster {}, which was to take over; {} serves on",
+                upcoming.ray_cluster_name, status.active_service_status.ray_cluster_name
+            )),
+            None => finding,
+        };
+        finding.remedy(
+            Who::You,
+            "read what it says",
+            Some(format!(
+                "kaiwo logs {} -n {}",
+                evidence.snapshot.workload.display_name(),
+                evidence.namespace()
+            )),
+        )
     })
     .collect()
 }
@@ -335,6 +346,12 @@ fn inference_set(evidence: &Evidence, conditions: &[Condition]) -> Option<Findin
 }
 
 fn rollout_stuck(evidence: &Evidence, stuck: &Condition) -> Finding {
+    let workload = &evidence.snapshot.workload;
+    // Of a Deployment that was not made by kaiwo.
+    let undo = || {
+        let (namespace, name) = (evidence.namespace(), &workload.metadata.name);
+        format!("kubectl -n {namespace} rollout undo deployment {name}")
+    };
     Finding::new(
         Cause::RolloutStuck,
         "the rollout has made no progress for longer than its progressDeadlineSeconds",
@@ -343,11 +360,7 @@ fn rollout_stuck(evidence: &Evidence, stuck: &Condition) -> Finding {
     .remedy(
         Who::You,
         "mend what keeps the new pods, or go back",
-        Some(format!(
-            "kubectl -n {} rollout undo deployment {}",
-            evidence.namespace(),
-            evidence.snapshot.workload.metadata.name
-        )),
+        Some(workload.way_back().unwrap_or_else(undo)),
     )
 }
 

@@ -292,11 +292,15 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
         contest = rivals;
         if in_queue.is_empty() {
             findings.extend(kinds::findings(evidence, &standing));
+            offer_way_back(evidence, &mut findings);
         }
         findings.extend(in_queue);
         if findings.is_empty() && matches!(standing.status, Status::Starting | Status::Admitted) {
             findings.push(kinds::on_its_way(evidence, &standing));
         }
+    }
+    for finding in &mut findings {
+        speak_of_service(evidence, &mut finding.remedies);
     }
     Diagnosis {
         since: since(evidence, standing.status),
@@ -304,6 +308,45 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
         findings,
         contest,
         unseen: evidence.unseen.iter().copied().collect(),
+    }
+}
+
+/// Offers the version before, where what is wrong with a service began with the
+/// present one, or may have.
+fn offer_way_back(evidence: &Evidence, findings: &mut [Finding]) {
+    let Some(command) = evidence.snapshot.workload.way_back() else {
+        return;
+    };
+    let command = Some(command);
+    let mut remedies = findings.iter().flat_map(|finding| &finding.remedies);
+    if remedies.any(|remedy| remedy.command == command) {
+        return;
+    }
+    if let Some(finding) = findings.first_mut() {
+        finding.remedies.push(Remedy {
+            who: Who::You,
+            text: "go back to the version before".to_owned(),
+            command,
+        });
+    }
+}
+
+/// Puts remedies into the words of services: they are served, and unless Kueue
+/// queues them they change in place, with what serves still there.
+fn speak_of_service(evidence: &Evidence, remedies: &mut [Remedy]) {
+    let workload = &evidence.snapshot.workload;
+    if !workload.kind.keeps_versions() {
+        return;
+    }
+    let in_place = workload.queue().is_none();
+    for Remedy { text, .. } in remedies {
+        *text = text.replace("submit it again", "serve it again");
+        if in_place {
+            *text = text
+                .replace(" with --replace and ", " with ")
+                .replace(" with --replace --", " with --")
+                .replace(" with --replace,", ",");
+        }
     }
 }
 

@@ -23,9 +23,12 @@ pub(super) fn findings(evidence: &Evidence) -> Vec<Finding> {
         let Some(trouble) = pod.trouble() else {
             continue;
         };
-        let alike = groups.iter_mut().find(|(known, _)| {
-            (known.kind, &known.container) == (trouble.kind, &trouble.container)
-                && known.exit_code == trouble.exit_code
+        let alike = groups.iter_mut().find(|(known, pods)| {
+            let same_place = known.container == trouble.container
+                // The head and the workers of Ray have one image.
+                || trouble.kind == TroubleKind::ImagePull
+                    && image_of(pods[0], known) == image_of(pod, &trouble);
+            known.kind == trouble.kind && same_place && known.exit_code == trouble.exit_code
         });
         match alike {
             Some((_, pods)) => pods.push(pod),
@@ -105,6 +108,12 @@ fn template<'a>(pod: &'a Pod, name: &str) -> Option<&'a TemplateContainer> {
     all.find(|container| container.name == name)
 }
 
+/// Returns the image of the container that has trouble, if the pod tells.
+fn image_of<'a>(pod: &'a Pod, trouble: &Trouble) -> &'a str {
+    let name = trouble.container.as_deref().unwrap_or_default();
+    template(pod, name).map_or("", |container| container.image.as_str())
+}
+
 fn finding(evidence: &Evidence, trouble: &Trouble, pod: &Pod) -> Finding {
     let status = trouble.container.as_deref();
     let status = status.and_then(|name| pod.container_status(name));
@@ -119,10 +128,7 @@ fn finding(evidence: &Evidence, trouble: &Trouble, pod: &Pod) -> Finding {
         .exit_code
         .map_or(String::new(), |code| code.to_string());
     match trouble.kind {
-        TroubleKind::ImagePull => {
-            let image = template(pod, name).map_or("", |container| container.image.as_str());
-            image::finding(evidence, trouble, image)
-        }
+        TroubleKind::ImagePull => image::finding(evidence, trouble, image_of(pod, trouble)),
         TroubleKind::Config => configuration(evidence, &trouble.message),
         TroubleKind::Start => Finding::new(
             Cause::ContainerStart,

@@ -654,6 +654,44 @@ fn what_kueue_does_not_know_says_why() {
 }
 
 #[test]
+fn a_service_is_served_again_and_what_serves_is_not_deleted_for_it() {
+    let told = |kind: WorkloadKind, queue: Option<&str>| {
+        let labels = json!({"kueue.x-k8s.io/queue-name": queue.unwrap_or_default()});
+        let mut evidence = evidence(
+            kind,
+            &json!({"metadata": {"name": "x", "namespace": "ml", "labels": labels}}),
+        );
+        // A head and a worker: one image, one cause.
+        let pods = ["ray-head", "ray-worker"].map(|container| {
+            json!({
+                "metadata": {"name": container},
+                "spec": {"containers": [{"name": container, "image": "r/x:1"}]},
+                "status": {"phase": "Pending", "containerStatuses": [{"name": container, "state": {
+                    "waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"r/x:1\": not found"},
+                }}]},
+            })
+        });
+        evidence.snapshot.pods = Readable::Known(serde_json::from_value(json!(pods)).unwrap());
+        let mut findings = diagnose(&evidence).findings;
+        assert_eq!(findings.len(), 1);
+        assert!(
+            findings[0]
+                .evidence
+                .contains(&"pods: 2 of 2, the first is ray-head".to_owned())
+        );
+        findings[0].remedies.remove(0).text
+    };
+    assert_eq!(
+        told(WorkloadKind::RayService, None),
+        "serve it again with the right -i IMAGE"
+    );
+    assert_eq!(
+        told(WorkloadKind::RayService, Some("q")),
+        "serve it again with --replace and the right -i IMAGE"
+    );
+}
+
+#[test]
 fn each_kind_speaks_for_itself() {
     let rayjob = evidence(
         WorkloadKind::RayJob,
@@ -673,6 +711,20 @@ fn each_kind_speaks_for_itself() {
     );
     assert_eq!(causes(&service), [Cause::ApplicationFailed]);
     assert!(text(&service).contains("ImportError"));
+    let upgrade = evidence(
+        WorkloadKind::RayService,
+        &json!({"metadata": {"name": "x", "namespace": "ml", "annotations": {"kaiwo-cli/previous": "x-1"}}, "status": {
+            "conditions": [{"type": "Ready", "status": "True"}, {"type": "UpgradeInProgress", "status": "True"}],
+            "activeServiceStatus": {"rayClusterName": "x-old"},
+            "pendingServiceStatus": {"rayClusterName": "x-new", "applicationStatuses": {
+                "llm": {"status": "DEPLOY_FAILED", "message": "no"},
+            }},
+        }}),
+    );
+    assert_eq!(causes(&upgrade), [Cause::ApplicationFailed]);
+    let told = text(&upgrade);
+    assert!(told.contains("on cluster x-new, which was to take over; x-old serves on"));
+    assert!(told.contains("kaiwo serve --rollback rayservice/x -n ml"));
     let workspace = evidence(
         WorkloadKind::Workspace,
         &json!({"metadata": {"name": "x"}, "status": {"conditions": [

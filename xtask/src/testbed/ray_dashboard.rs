@@ -2,7 +2,7 @@
 //!
 //! No Ray runs in KWOK's pods, and inside the testbed's namespace every pod address is this host, so one server on
 //! the dashboard's port answers for all of them. A job runs for a moment and then succeeds, or fails if its entrypoint
-//! or id says `fail`; a Serve application is up a moment after it was put.
+//! or id says `fail`; a Serve application is up a moment after it was put, unless its name or import path says `fail`.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -31,6 +31,8 @@ struct Dashboard {
     jobs: HashMap<(IpAddr, String), Job>,
     /// By the pod's address: the configuration that was put, and when.
     serve: HashMap<IpAddr, (Value, Duration)>,
+    /// Who has the address: later pods get those of earlier ones, and know nothing of their applications.
+    pods: HashMap<IpAddr, String>,
 }
 
 #[derive(Debug)]
@@ -106,7 +108,23 @@ async fn handle(
         let entrypoint = entrypoint(cluster, id).await.unwrap_or_default();
         lock(dashboard).submit(pod, id, entrypoint, now());
     }
+    if path.starts_with("/api/serve/")
+        && let Some(uid) = uid_at(cluster, pod).await
+    {
+        lock(dashboard).is_now(pod, uid);
+    }
     lock(dashboard).answer(&method, &path, pod, &body, now())
+}
+
+/// Returns the identity of the pod that has this address.
+async fn uid_at(cluster: &Cluster, pod: IpAddr) -> Option<String> {
+    let path = format!("/api/v1/pods?fieldSelector=status.podIP%3D{pod}%2Cstatus.phase%3DRunning");
+    let pods: Value = cluster.get(&path).await.ok()?;
+    let pods = pods["items"].as_array()?;
+    let newest = pods
+        .iter()
+        .max_by_key(|pod| pod["metadata"]["creationTimestamp"].as_str())?;
+    Some(newest["metadata"]["uid"].as_str()?.to_owned())
 }
 
 /// Returns the entrypoint of the RayJob whose submission has this id.
@@ -132,6 +150,14 @@ fn now() -> Duration {
 }
 
 impl Dashboard {
+    /// Forgets the applications of another pod that had this address.
+    fn is_now(&mut self, pod: IpAddr, uid: String) {
+        let before = self.pods.insert(pod, uid.clone());
+        if before.is_some_and(|before| before != uid) {
+            self.serve.remove(&pod);
+        }
+    }
+
     fn submit(&mut self, pod: IpAddr, id: &str, entrypoint: String, now: Duration) {
         self.jobs.entry((pod, id.to_owned())).or_insert(Job {
             entrypoint,
@@ -211,26 +237,48 @@ impl Dashboard {
     fn applications(&self, pod: IpAddr, now: Duration) -> Value {
         let mut applications = json!({});
         if let Some((config, since)) = self.serve.get(&pod) {
-            let running = now.saturating_sub(*since) >= TAKES;
-            let (application, deployment) = if running {
-                ("RUNNING", "HEALTHY")
-            } else {
-                ("DEPLOYING", "UPDATING")
-            };
+            let over = now.saturating_sub(*since) >= TAKES;
             for wanted in config["applications"].as_array().into_iter().flatten() {
                 let name = wanted["name"].as_str().unwrap_or("default");
+                let import_path = wanted["import_path"].as_str().unwrap_or_default();
+                let fails = name.contains("fail") || import_path.contains("fail");
+                let (application, deployment, message) = match (over, fails) {
+                    (false, _) => ("DEPLOYING", Some("UPDATING"), String::new()),
+                    (true, false) => ("RUNNING", Some("HEALTHY"), String::new()),
+                    // What cannot be imported has no deployments.
+                    (true, true) => ("DEPLOY_FAILED", None, failed_import(name, import_path)),
+                };
+                let deployments: Value = deployment
+                    .map(|status| {
+                        (
+                            "Deployment".to_owned(),
+                            json!({ "name": "Deployment", "status": status, "message": "" }),
+                        )
+                    })
+                    .into_iter()
+                    .collect::<serde_json::Map<_, _>>()
+                    .into();
                 applications[name] = json!({
                     "name": name,
                     "route_prefix": wanted["route_prefix"],
                     "status": application,
-                    "message": "",
+                    "message": message,
                     "last_deployed_time_s": since.as_secs_f64(),
-                    "deployments": { "Deployment": { "name": "Deployment", "status": deployment, "message": "" } },
+                    "deployments": deployments,
                 });
             }
         }
         json!({ "controller_info": {}, "proxies": {}, "applications": applications })
     }
+}
+
+/// Returns the words of Ray Serve (v2.50, `application_state.py`) for an application that cannot be imported.
+fn failed_import(name: &str, import_path: &str) -> String {
+    let module = import_path.split(':').next().unwrap_or_default();
+    format!(
+        "Deploying app '{name}' failed with exception:\nTraceback (most recent call last):\n  \
+         File \"/workload/app/__init__.py\", line 1, in <module>\nModuleNotFoundError: No module named '{module}'\n"
+    )
 }
 
 impl Job {
@@ -320,6 +368,8 @@ mod tests {
             get(&mut dashboard, path, POD, Duration::ZERO).1["applications"]["llm"]["status"],
             "DEPLOYING"
         );
+        dashboard.is_now(POD, "one".to_owned());
+        dashboard.is_now(POD, "one".to_owned());
         let (_, up) = get(&mut dashboard, path, POD, TAKES);
         assert_eq!(up["applications"]["llm"]["status"], "RUNNING");
         assert_eq!(
@@ -330,6 +380,26 @@ mod tests {
             get(&mut dashboard, path, OTHER, TAKES).1["applications"],
             json!({})
         );
+
+        dashboard.is_now(POD, "two".to_owned());
+        assert_eq!(
+            get(&mut dashboard, path, POD, TAKES).1["applications"],
+            json!({}),
+            "another pod at this address"
+        );
+
+        let config = json!({ "applications": [{ "name": "llm", "import_path": "fails:app" }] });
+        dashboard.answer(&Method::PUT, path, POD, &config, START);
+        let (_, down) = get(&mut dashboard, path, POD, TAKES);
+        let application = &down["applications"]["llm"];
+        assert_eq!(application["status"], "DEPLOY_FAILED");
+        assert!(
+            application["message"]
+                .as_str()
+                .unwrap()
+                .ends_with("No module named 'fails'\n")
+        );
+        assert_eq!(application["deployments"], json!({}));
     }
 
     #[test]
