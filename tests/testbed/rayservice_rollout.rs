@@ -191,7 +191,7 @@ fn a_version_whose_applications_fail_does_not_take_over() {
     testbed.sandbox.write("llm/fails.py", "deployment = 1\n");
     testbed
         .sandbox
-        .write("llm/serveconfig", &config("app.fails:deployment"));
+        .write("llm/serveconfig", config("app.fails:deployment"));
     let words = "rollout hangs: application llm: ModuleNotFoundError: No module named 'app.fails'";
     let _ = llm(&testbed, &["--wait"])
         .exits(1)
@@ -274,11 +274,11 @@ fn a_version_whose_applications_fail_does_not_take_over() {
     // by itself. KubeRay first says what was the case before.
     testbed
         .sandbox
-        .write("llm/serveconfig", &config("app:deployment"));
+        .write("llm/serveconfig", config("app:deployment"));
     let _ = llm(&testbed, &["--wait"]).exits(0);
     testbed
         .sandbox
-        .write("llm/serveconfig", &config("app.fails:deployment"));
+        .write("llm/serveconfig", config("app.fails:deployment"));
     let _ = llm(&testbed, &["--wait"])
         .exits(1)
         .says("  spec.serveConfigV2: changed\n")
