@@ -4,19 +4,22 @@ use clap::Args;
 
 use super::NamedArgs;
 use crate::chat::Dialect;
+use crate::observe::endpoint::Via;
+use crate::plan::pod::SecretKey;
 
 /// Flags of `kaiwo chat`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Asks a Deployment, RayService or Workspace through the API server; it needs no
-public address. Without PROMPT, on a terminal, it goes on until /quit or
+Asks a Deployment, RayService, Workspace or InferenceSet through the API server;
+it needs no public address. Without PROMPT, on a terminal, it goes on until /quit or
 Ctrl-D; in a pipe, the prompt is read from stdin.
 
 Examples:
   kaiwo chat phi-4 'What is Kueue?'      one question, the answer on stdout
   kaiwo chat phi-4                       a conversation
   git diff | kaiwo chat phi-4 --system 'Review this change.'
-  kaiwo chat phi-4 Hello --json          for programs")]
+  kaiwo chat phi-4 Hello --json          for programs
+  kaiwo chat llm --api-key-secret llm-key/token    a server that asks for a key")]
 pub struct ChatArgs {
     /// Which workload, and where.
     #[command(flatten)]
@@ -50,6 +53,19 @@ pub struct ChatArgs {
     /// Path in front of the API's, such as Ray Serve's route_prefix
     #[arg(long, value_name = "PATH", default_value = "", value_parser = base_path, hide_default_value = true)]
     pub base_path: String,
+
+    /// How it is reached: service (its proxy at the API server) or pod (a
+    /// forwarded port) [default: service, else pod; pod with an API key]
+    #[arg(long, value_name = "WAY", help_heading = "How it is reached")]
+    pub via: Option<Via>,
+
+    /// Variable here with the key that the server asks for
+    #[arg(long, value_name = "NAME", help_heading = "How it is reached")]
+    pub api_key_env: Option<String>,
+
+    /// Secret in the namespace with that key
+    #[arg(long, value_name = "SECRET/KEY", conflicts_with = "api_key_env", help_heading = "How it is reached")]
+    pub api_key_secret: Option<SecretKey>,
 
     /// Most seconds until an answer begins, and between two parts of it
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]

@@ -1,23 +1,18 @@
-//! Reaches what a workload serves, through the API server.
+//! Finds out where a workload is reached.
 
-use std::time::Duration;
-
-use futures_util::{AsyncBufRead, TryStreamExt};
-use http::Method;
-use http_body_util::BodyExt;
-use kube::Client;
-use kube::client::Body;
-use kube::core::Status;
-use serde_json::Value;
-
-use super::exchange::{Outgoing, Repeat};
+use super::pages::{Pages, Selection};
+use super::served::Served;
 use super::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::k8s::Resource;
 use crate::observe::Workload;
 use crate::observe::endpoint::{Endpoint, Ingress, Service, service_name};
 use crate::observe::object::Metadata;
+use crate::observe::status::{Status, standing};
 use crate::plan::name::WorkloadKind;
+
+/// Label of an InferenceSet's Workspaces with its name (KAITO v0.12).
+const CREATED_BY_LABEL: &str = "inferenceset.kaito.sh/created-by";
 
 /// Why there is nothing to reach.
 #[derive(Debug, thiserror::Error)]
@@ -28,13 +23,13 @@ pub enum EndpointError {
         /// `kind/name`.
         workload: String,
     },
-    /// Each of its parts serves by itself.
-    #[error("{workload} has no Service: each of its Workspaces has one")]
-    ServesApart {
+    /// None of an InferenceSet's Workspaces is ready.
+    #[error("none of the {count} Workspaces of {workload} is ready")]
+    NoPart {
         /// `kind/name`.
         workload: String,
-        /// What leads to the parts.
-        hint: String,
+        /// How many there are.
+        count: usize,
     },
     /// There is no Service.
     #[error("{workload} has no Service {service}")]
@@ -76,7 +71,8 @@ pub async fn service(
 impl Classified for EndpointError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::ServesNothing { .. } | Self::ServesApart { .. } => ErrorClass::Refused,
+            Self::ServesNothing { .. } => ErrorClass::Refused,
+            Self::NoPart { .. } => ErrorClass::NotReady,
             // Operators make theirs when the workload is about to be ready.
             Self::NoService { kind, .. } if *kind != WorkloadKind::Deployment => {
                 ErrorClass::NotReady
@@ -88,7 +84,11 @@ impl Classified for EndpointError {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::ServesApart { hint, .. } => vec![hint.clone()],
+            Self::NoPart { workload, .. } => {
+                vec![format!(
+                    "see how it fares with: kaiwo status {workload}"
+                )]
+            }
             Self::ServesNothing { .. } => {
                 vec!["kaiwo serve makes what can be reached".to_owned()]
             }
@@ -107,36 +107,74 @@ impl Classified for EndpointError {
     fn object(&self) -> Option<String> {
         match self {
             Self::ServesNothing { workload }
-            | Self::ServesApart { workload, .. }
+            | Self::NoPart { workload, .. }
             | Self::NoService { workload, .. } => Some(workload.clone()),
             Self::Cluster(source) => source.object(),
         }
     }
 }
 
-/// Finds out where a workload is reached.
+/// Finds out where a workload is asked: of an InferenceSet, which has no
+/// Service, at one of its Workspaces that is ready.
+///
+/// # Errors
+/// [`EndpointError`] if it is not.
+pub async fn to_ask(
+    cluster: &Cluster,
+    served: &Served,
+    workload: &Workload,
+) -> Result<Endpoint, EndpointError> {
+    if workload.kind != WorkloadKind::InferenceSet {
+        return of(cluster, workload).await;
+    }
+    let mut parts = workspaces(cluster, served, workload).await?;
+    let count = parts.len();
+    parts.retain(|part| standing(part, &[], &[]).status == Status::Ready);
+    parts.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+    let Some(part) = parts.first() else {
+        return Err(EndpointError::NoPart {
+            workload: workload.display_name(),
+            count,
+        });
+    };
+    Ok(Endpoint {
+        part: Some(part.display_name()),
+        ..of(cluster, part).await?
+    })
+}
+
+/// Lists the Workspaces that KAITO has made for an InferenceSet.
+async fn workspaces(
+    cluster: &Cluster,
+    served: &Served,
+    set: &Workload,
+) -> Result<Vec<Workload>, ClusterError> {
+    let kind = WorkloadKind::Workspace;
+    let Some(version) = served.version(kind) else {
+        return Ok(Vec::new());
+    };
+    let Metadata {
+        namespace, name, ..
+    } = &set.metadata;
+    let selection = Selection::labels(format!("{CREATED_BY_LABEL}={name}"));
+    let resource = Resource::known(version, kind.name());
+    let mut pages = Pages::new(cluster, &resource, namespace, &selection);
+    let mut parts = Vec::new();
+    while let Some(page) = pages.next_workloads(kind, version).await? {
+        parts.extend(page);
+    }
+    Ok(parts)
+}
+
+/// Finds out where a workload is reached by its own Service.
 ///
 /// # Errors
 /// [`EndpointError`] if it is not.
 pub async fn of(cluster: &Cluster, workload: &Workload) -> Result<Endpoint, EndpointError> {
     let metadata = &workload.metadata;
     let Some((service, port)) = service_name(workload.kind, &metadata.name) else {
-        let Metadata {
-            namespace, name, ..
-        } = metadata;
-        let workload_name = workload.display_name();
-        return Err(match workload.kind {
-            // KAITO's own label, under which it finds them (v0.12).
-            WorkloadKind::InferenceSet => EndpointError::ServesApart {
-                workload: workload_name,
-                hint: format!(
-                    "find them with: kubectl -n {namespace} get workspaces \
-                     -l inferenceset.kaito.sh/created-by={name}"
-                ),
-            },
-            _ => EndpointError::ServesNothing {
-                workload: workload_name,
-            },
+        return Err(EndpointError::ServesNothing {
+            workload: workload.display_name(),
         });
     };
     let namespace = &metadata.namespace;
@@ -155,77 +193,4 @@ pub async fn of(cluster: &Cluster, workload: &Workload) -> Result<Endpoint, Endp
             kind: workload.kind,
             service,
         })
-}
-
-/// Reads JSON that a workload serves under a path.
-///
-/// # Errors
-/// Any [`ClusterError`]; refusals may be the workload's own.
-pub async fn read(
-    cluster: &Cluster,
-    endpoint: &Endpoint,
-    path: &str,
-) -> Result<Value, ClusterError> {
-    let path = endpoint.proxy_path(path);
-    let take = async |client: Client, request| {
-        let answer = answered(&client, request).await?;
-        let bytes = answer.into_body().collect().await?.to_bytes();
-        serde_json::from_slice(&bytes).map_err(kube::Error::SerdeError)
-    };
-    let outgoing = Outgoing {
-        repeat: Repeat::Never,
-        ..Outgoing::get(&path)
-    };
-    cluster.exchange(&outgoing, take).await
-}
-
-/// Sends JSON to a workload, and opens the answer, which has to begin within
-/// `patience`.
-///
-/// # Errors
-/// Any [`ClusterError`]; refusals may be the workload's own.
-pub async fn ask(
-    cluster: &Cluster,
-    endpoint: &Endpoint,
-    path: &str,
-    body: &Value,
-    patience: Duration,
-) -> Result<impl AsyncBufRead + use<>, ClusterError> {
-    let path = endpoint.proxy_path(path);
-    let outgoing = Outgoing {
-        method: Method::POST,
-        body: Some(("application/json", body.to_string().into_bytes())),
-        patience: Some(patience),
-        repeat: Repeat::Never,
-        ..Outgoing::get(&path)
-    };
-    let open = async |client: Client, request| {
-        let answer = answered(&client, request).await?;
-        let bytes = answer.into_body().into_data_stream();
-        Ok(bytes.map_err(std::io::Error::other).into_async_read())
-    };
-    cluster.exchange(&outgoing, open).await
-}
-
-/// Sends a request that somebody behind the API server may answer. kube takes
-/// the body of every refusal for a `Status`, which theirs is not.
-async fn answered(
-    client: &Client,
-    request: http::Request<Vec<u8>>,
-) -> kube::Result<http::Response<Body>> {
-    let answer = client.send(request.map(Body::from)).await?;
-    let code = answer.status();
-    if code.is_success() {
-        return Ok(answer);
-    }
-    let bytes = answer.into_body().collect().await?.to_bytes();
-    let status = serde_json::from_slice::<Status>(&bytes)
-        .ok()
-        .filter(|status| status.code != 0)
-        .unwrap_or_else(|| {
-            let mut status = Status::failure(&String::from_utf8_lossy(&bytes), "");
-            status.code = code.as_u16();
-            status
-        });
-    Err(kube::Error::Api(status.boxed()))
 }

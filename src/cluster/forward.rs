@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
 use tokio::time::{Instant, interval_at, sleep_until};
 
 use super::socket::{self, Received};
@@ -46,12 +45,12 @@ impl Way {
     ///
     /// # Errors
     /// What the node says about the port, or how the way broke off.
-    pub async fn carry(self, local: TcpStream) -> Result<(), String> {
+    pub async fn carry(self, local: impl AsyncRead + AsyncWrite) -> Result<(), String> {
         let Self {
             mut sender,
             mut receiver,
         } = self;
-        let (mut from_local, mut to_local) = local.into_split();
+        let (mut from_local, mut to_local) = split(local);
         let has_sent_all = tokio::sync::Notify::new();
         let there = async {
             let mut bytes = vec![0; CHUNK];

@@ -36,6 +36,7 @@ pub mod queues;
 pub mod request;
 pub mod revision;
 pub mod rights;
+pub mod route;
 pub mod served;
 mod session;
 pub mod snapshot;
@@ -44,6 +45,7 @@ mod stale;
 pub mod submission;
 pub mod surroundings;
 mod tls;
+mod tunnel;
 pub mod update;
 pub mod why;
 

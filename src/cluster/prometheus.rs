@@ -10,12 +10,13 @@ use serde::Deserialize;
 
 use super::pages::Selection;
 use super::request::percent_encoded;
+use super::route::Route;
 use super::session::Endpoint as Server;
 use super::tls::Trust;
-use super::{Cluster, ClusterError, endpoint};
+use super::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::k8s::Resource;
-use crate::observe::endpoint::{Endpoint, Service};
+use crate::observe::endpoint::{Endpoint, Service, ServicePort, Via};
 use crate::observe::usage::{self, PodUsage, Sample};
 
 /// Most time for all of it: the rest of a status needs none.
@@ -171,10 +172,15 @@ async fn ask(cluster: &Cluster, choice: &Choice, path: String) -> Result<Vec<Sam
             let endpoint = Endpoint {
                 namespace: namespace.clone(),
                 service: service.clone(),
-                port: *port,
-                public: Vec::new(),
+                port: ServicePort {
+                    port: *port,
+                    ..ServicePort::default()
+                },
+                ..Endpoint::default()
             };
-            let answer = endpoint::read(cluster, &endpoint, &path).await;
+            let mut route = Route::new(cluster, endpoint, Some(Via::Service), None);
+            // The deadline of all questions comes before it.
+            let answer = route.get(&path, 2 * PATIENCE).await;
             let answer = answer.map_err(|error| error.to_string())?;
             serde_json::from_value(answer).map_err(|error| error.to_string())?
         }

@@ -19,13 +19,13 @@ const CLOSE: u8 = 255;
 
 /// The half that sends.
 pub(super) struct Sender {
-    sink: Pin<Box<dyn Sink<Message, Error = Error>>>,
+    sink: Pin<Box<dyn Sink<Message, Error = Error> + Send>>,
     closes: bool,
 }
 
 /// The half that receives.
 pub(super) struct Receiver {
-    stream: Pin<Box<dyn Stream<Item = Result<Message, Error>>>>,
+    stream: Pin<Box<dyn Stream<Item = Result<Message, Error>> + Send>>,
 }
 
 /// What comes.

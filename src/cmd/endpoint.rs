@@ -5,12 +5,13 @@ use serde::Serialize;
 use crate::cli::EndpointArgs;
 use crate::cluster::endpoint;
 use crate::error::CommandError;
+use crate::observe::forward::Forward;
 use crate::ui::Ui;
 use crate::ui::report::{self, API_VERSION};
 
 use super::block_on;
 use super::help::cannot_write;
-use super::target::{self, Target};
+use super::target::{self, Place, Target};
 
 /// Addresses for programs.
 #[derive(Debug, Serialize)]
@@ -19,6 +20,9 @@ struct EndpointReport {
     api_version: &'static str,
     kind: &'static str,
     workload: String,
+    /// The Workspace of an InferenceSet that is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<String>,
     namespace: String,
     service: String,
     port: i64,
@@ -35,31 +39,40 @@ pub fn run(args: &EndpointArgs, ui: Ui) -> Result<(), CommandError> {
     let result = block_on(async {
         let target = Target::find(&args.named, ui).await?;
         let workload = &target.found.workload;
-        let endpoint = endpoint::of(&target.place.cluster, workload).await?;
+        let Place {
+            cluster, served, ..
+        } = &target.place;
+        let endpoint = endpoint::to_ask(cluster, served, workload).await?;
         let proxy = endpoint.proxy_path("/");
         let report = EndpointReport {
             api_version: API_VERSION,
             kind: "Endpoint",
             workload: workload.display_name(),
+            part: endpoint.part.clone(),
             namespace: endpoint.namespace.clone(),
             service: endpoint.service.clone(),
-            port: endpoint.port,
+            port: endpoint.port.port,
             cluster: endpoint.cluster_url(),
             public: endpoint.public.clone(),
-            proxy: format!("{}{proxy}", target.place.cluster.server()),
+            proxy: format!("{}{proxy}", cluster.server()),
         };
+        if let Some(part) = &report.part {
+            ui.status(format!("→ {part} of {}", report.workload));
+        }
         let text = match args.output {
             Some(_) => report::json(&report),
-            None => lines(&report, &proxy),
+            None => lines(&report, &proxy, endpoint.port.of_pod(None)),
         };
         ui.data(&text).map_err(cannot_write)
     });
     target::connected(result, &args.named.connection)
 }
 
-fn lines(report: &EndpointReport, proxy: &str) -> String {
+/// `pod_port` is the one that `port-forward` brings here, where it is known.
+fn lines(report: &EndpointReport, proxy: &str, pod_port: Option<u16>) -> String {
     let EndpointReport {
         workload,
+        part,
         namespace,
         cluster,
         public,
@@ -74,6 +87,11 @@ fn lines(report: &EndpointReport, proxy: &str) -> String {
         "proxy    {}\n         kubectl get --raw {proxy}v1/models\n",
         report.proxy
     );
-    text += &format!("here     kaiwo port-forward {workload} -n {namespace}\n");
+    let asked = part.as_ref().unwrap_or(workload);
+    text += &format!("here     kaiwo port-forward {asked} -n {namespace}\n");
+    let local = pod_port.map(|port| Forward::same(port).local);
+    if let Some(local @ 1..) = local {
+        text += &format!("         curl http://127.0.0.1:{local}/v1/models\n");
+    }
     text
 }

@@ -231,6 +231,15 @@ impl Pod {
         &self.metadata.name
     }
 
+    /// Returns the port of this name.
+    pub fn port(&self, name: &str) -> Option<i64> {
+        let containers = self.spec.containers.iter();
+        let containers = containers.chain(&self.spec.init_containers);
+        let mut ports = containers.flat_map(|container| &container.ports);
+        let port = ports.find(|port| port.name == name)?;
+        Some(port.container_port)
+    }
+
     /// Returns whether it runs and stays.
     pub fn runs(&self) -> bool {
         self.status.phase == "Running" && !self.is_terminating()

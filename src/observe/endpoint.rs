@@ -1,9 +1,52 @@
 //! Where a workload that serves is reached.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
 use serde::Deserialize;
 
 use super::object::Metadata;
+use super::pod::Pod;
 use crate::plan::name::WorkloadKind;
+
+/// Ways to what a workload serves, both through the API server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// Its Service's proxy (`services/proxy` of v1), which leads to any of the
+    /// pods, and passes on no `Authorization`: the API server takes it for its
+    /// own (apiserver `WithAuthentication`).
+    Service,
+    /// A forwarded port of one of its pods (`pods/portforward`), over which
+    /// everything goes as it is.
+    Pod,
+}
+
+impl Via {
+    const ALL: [Self; 2] = [Self::Service, Self::Pod];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Pod => "pod",
+        }
+    }
+}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Via {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|via| via.name() == text);
+        known.ok_or_else(|| format!("{text:?} is neither service nor pod"))
+    }
+}
 
 /// `v1` Service.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -26,6 +69,8 @@ pub struct ServiceSpec {
     pub kind: String,
     /// Ports.
     pub ports: Vec<ServicePort>,
+    /// Labels of the pods behind it.
+    pub selector: BTreeMap<String, String>,
 }
 
 /// A port of a Service.
@@ -40,6 +85,19 @@ pub struct ServicePort {
     pub protocol: String,
     /// The pods' port; the same number unless it says otherwise.
     pub target_port: Option<TargetPort>,
+}
+
+impl ServicePort {
+    /// Returns the port of the pods that it leads to; `None` if that is known
+    /// only of a pod.
+    pub fn of_pod(&self, pod: Option<&Pod>) -> Option<u16> {
+        let target = match &self.target_port {
+            None => self.port,
+            Some(TargetPort::Number(number)) => *number,
+            Some(TargetPort::Name(name)) => pod?.port(name)?,
+        };
+        u16::try_from(target).ok().filter(|port| *port > 0)
+    }
 }
 
 /// A port of the pods behind a Service.
@@ -127,14 +185,18 @@ pub fn service_name(kind: WorkloadKind, name: &str) -> Option<(String, &'static 
 }
 
 /// Where a workload is reached: a port of a Service, and what leads there.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Endpoint {
+    /// The Workspace of an InferenceSet that is meant, as `kind/name`.
+    pub part: Option<String>,
     /// Namespace.
     pub namespace: String,
     /// Name of the Service.
     pub service: String,
     /// Port of the Service.
-    pub port: i64,
+    pub port: ServicePort,
+    /// Labels of the pods behind the Service.
+    pub selector: BTreeMap<String, String>,
     /// URLs from outside of the cluster.
     pub public: Vec<String>,
 }
@@ -147,15 +209,14 @@ impl Endpoint {
         let port = ports
             .iter()
             .find(|port| port.name == port_name)
-            .or_else(|| ports.first())?
-            .port;
+            .or_else(|| ports.first())?;
         let addresses = service.status.load_balancer.ingress.iter();
         let balanced = addresses.filter_map(|address| {
             let host = match address.hostname.as_str() {
                 "" => address.ip.as_str(),
                 hostname => hostname,
             };
-            (!host.is_empty()).then(|| url("http", host, port))
+            (!host.is_empty()).then(|| url("http", host, port.port))
         });
         let ruled = ingress.into_iter().flat_map(|ingress| {
             ingress
@@ -171,17 +232,48 @@ impl Endpoint {
                 })
         });
         Some(Self {
+            part: None,
             namespace: service.metadata.namespace.clone(),
             service: service.metadata.name.clone(),
-            port,
+            port: port.clone(),
+            selector: service.spec.selector.clone(),
             public: ruled.chain(balanced).collect(),
         })
     }
 
     /// Returns the URL that pods in the cluster reach it by.
     pub fn cluster_url(&self) -> String {
-        let host = format!("{}.{}.svc", self.service, self.namespace);
-        url("http", &host, self.port)
+        url("http", &self.host(), self.port.port)
+    }
+
+    /// Returns its name in the cluster's DNS.
+    pub fn host(&self) -> String {
+        format!("{}.{}.svc", self.service, self.namespace)
+    }
+
+    /// Returns the label selector of the pods behind it; `None` if somebody
+    /// else says which they are.
+    pub fn pod_selector(&self) -> Option<String> {
+        let labels = self.selector.iter();
+        let labels: Vec<String> = labels
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        (!labels.is_empty()).then(|| labels.join(","))
+    }
+
+    /// Returns the pod to ask, and its port: one that is ready, `before` as
+    /// long as it is, because it may remember what was said; never `but`.
+    pub fn pod<'a>(
+        &self,
+        pods: &'a [Pod],
+        before: Option<&str>,
+        but: Option<&str>,
+    ) -> Option<(&'a str, u16)> {
+        let ready = pods.iter().filter(|pod| pod.runs() && pod.is_ready());
+        ready
+            .filter(|pod| but != Some(pod.name()))
+            .filter_map(|pod| Some((pod.name(), self.port.of_pod(Some(pod))?)))
+            .min_by_key(|(name, _)| (before != Some(*name), *name))
     }
 
     /// Returns the path at the API server that leads to `path` of it
@@ -189,7 +281,7 @@ impl Endpoint {
     pub fn proxy_path(&self, path: &str) -> String {
         format!(
             "/api/v1/namespaces/{}/services/{}:{}/proxy{path}",
-            self.namespace, self.service, self.port
+            self.namespace, self.service, self.port.port
         )
     }
 }
@@ -240,5 +332,36 @@ mod tests {
             ]
         );
         assert_eq!(Endpoint::of(&Service::default(), "http", None), None);
+    }
+
+    #[test]
+    fn the_pod_that_answered_is_asked_again_while_it_is_ready() {
+        let service: Service = serde_json::from_value(json!({
+            "metadata": {"name": "llm", "namespace": "ml"},
+            "spec": {"selector": {"a": "b", "c": "d"}, "ports": [{"port": 80, "targetPort": "http"}]},
+        }))
+        .unwrap();
+        let pod = |name: &str, ready: &str| -> Pod {
+            serde_json::from_value(json!({
+                "metadata": {"name": name},
+                "spec": {"containers": [{"name": "c", "ports": [{"name": "http", "containerPort": 8000}]}]},
+                "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
+            }))
+            .unwrap()
+        };
+        let mut pods = [pod("c", "True"), pod("b", "True"), pod("a", "False")];
+        let endpoint = Endpoint::of(&service, "http", None).unwrap();
+        assert_eq!(endpoint.pod_selector().as_deref(), Some("a=b,c=d"));
+        assert_eq!(endpoint.pod(&pods, None, None), Some(("b", 8000)));
+        assert_eq!(endpoint.pod(&pods, Some("c"), None), Some(("c", 8000)));
+        assert_eq!(endpoint.pod(&pods, Some("a"), None), Some(("b", 8000)));
+        assert_eq!(endpoint.pod(&pods, Some("b"), Some("b")), Some(("c", 8000)));
+        pods[0].metadata.deletion_timestamp = Some(k8s_openapi::jiff::Timestamp::UNIX_EPOCH);
+        assert_eq!(endpoint.pod(&pods, None, Some("b")), None);
+        // A port that no container has leads nowhere.
+        let mut elsewhere = endpoint.clone();
+        elsewhere.port.target_port = Some(TargetPort::Name("grpc".to_owned()));
+        assert_eq!(elsewhere.pod(&pods, None, None), None);
+        assert_eq!(Endpoint::default().pod_selector(), None);
     }
 }

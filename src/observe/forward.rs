@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::endpoint::{Service, TargetPort};
+use super::endpoint::Service;
 use super::pod::Pod;
 use crate::plan::name::WorkloadKind;
 
@@ -65,31 +65,13 @@ pub fn served(kind: WorkloadKind, service: Option<&Service>, pod: Option<&Pod>) 
     let served: Vec<Forward> = ports
         .iter()
         .filter(|port| matches!(port.protocol.as_str(), "" | "TCP"))
-        .filter_map(|port| {
-            let target = match &port.target_port {
-                None => port.port,
-                Some(TargetPort::Number(number)) => *number,
-                Some(TargetPort::Name(name)) => named(pod?, name)?,
-            };
-            let remote = u16::try_from(target).ok().filter(|port| *port > 0)?;
-            Some(Forward::same(remote))
-        })
+        .filter_map(|port| port.of_pod(pod).map(Forward::same))
         .collect();
     match (served.is_empty(), kind) {
         (true, WorkloadKind::RayService) => vec![Forward::same(SERVE)],
         (true, WorkloadKind::RayJob) => vec![Forward::same(DASHBOARD)],
         _ => served,
     }
-}
-
-fn named(pod: &Pod, name: &str) -> Option<i64> {
-    let mut ports = pod
-        .spec
-        .containers
-        .iter()
-        .flat_map(|container| &container.ports);
-    let port = ports.find(|port| port.name == name)?;
-    Some(port.container_port)
 }
 
 #[cfg(test)]

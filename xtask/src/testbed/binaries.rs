@@ -190,6 +190,14 @@ impl Component {
                 }
             }
         }
+        for (place, file) in self.patches(&folder)? {
+            let content = std::fs::read(&file)
+                .with_context(|| format!("failed to read {}", file.display()))?;
+            hash.update([0]);
+            hash.update(place.as_os_str().as_encoded_bytes());
+            hash.update([0]);
+            hash.update(content);
+        }
         let digest = hash.finalize();
         Ok(format!(
             "{}-{}",
@@ -231,9 +239,14 @@ impl Component {
         let log = folder.with_extension("log");
         let output =
             File::create(&log).with_context(|| format!("failed to write {}", log.display()))?;
-        let status = go
-            .command(source)
-            .args(["build", "-ldflags", &self.linker_flags(source)?, "-o"])
+        let mut command = go.command(source);
+        command.args(["build", "-ldflags", &self.linker_flags(source)?]);
+        let patched = folder.with_extension("src");
+        if let Some(go_mod) = self.patch(go, source, &patched)? {
+            command.arg("-modfile").arg(go_mod);
+        }
+        let status = command
+            .arg("-o")
             .args([&temporary.join(self.name), Path::new(self.package)])
             .stdout(output.try_clone()?)
             .stderr(output)
@@ -246,6 +259,7 @@ impl Component {
                 files::tail(&log)
             );
         }
+        files::remove(&patched)?;
         let manifests = self.collect(go, source)?;
         files::write_json(&temporary.join("manifests.json"), &manifests)?;
         std::fs::rename(&temporary, folder)
@@ -253,11 +267,61 @@ impl Component {
         files::remove(&log)
     }
 
-    /// Reads the manifests out of the module's folder in Go's cache.
-    fn collect(&self, go: &Go, source: &Path) -> Result<Manifests> {
-        let mut manifests = Manifests::default();
-        if self.manifests.is_empty() {
-            return Ok(manifests);
+    /// Returns the files that stand in for the module's own: where they belong in it, and where they are.
+    fn patches(&self, source: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
+        let root = source.join("patched");
+        let mut found = Vec::new();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop().filter(|folder| folder.is_dir()) {
+            for entry in std::fs::read_dir(&folder)? {
+                let path = entry?.path();
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false => found.push((path.strip_prefix(&root)?.to_owned(), path)),
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Lays the module out in `copy` with the files that stand in for its own, and returns the `go.mod` that leads
+    /// there; nothing if there are no such files.
+    fn patch(&self, go: &Go, source: &Path, copy: &Path) -> Result<Option<PathBuf>> {
+        let patches = self.patches(source)?;
+        if patches.is_empty() {
+            return Ok(None);
+        }
+        files::remove(copy)?;
+        let module = copy.join("module");
+        files::copy_tree(&self.folder(go, source)?, &module)?;
+        for (place, file) in patches {
+            let replaced = module.join(&place);
+            if !replaced.exists() {
+                bail!("{} has no {} that ours could stand in for", self.module, place.display());
+            }
+            files::remove(&replaced)?;
+            files::copy(&file, &replaced)?;
+        }
+        let mut text = std::fs::read_to_string(source.join("go.mod"))?;
+        text += &format!("\nreplace {} => {}\n", self.module, module.display());
+        let go_mod = copy.join("go.mod");
+        files::write(&go_mod, text)?;
+        files::write(&copy.join("go.sum"), std::fs::read(source.join("go.sum"))?)?;
+        Ok(Some(go_mod))
+    }
+
+    /// Returns the module's folder in Go's cache, after having it fetched.
+    fn folder(&self, go: &Go, source: &Path) -> Result<PathBuf> {
+        let fetch = ["mod", "download", self.module];
+        let fetched = go.command(source).args(fetch).output();
+        let fetched = fetched.context("failed to run go")?;
+        if !fetched.status.success() {
+            bail!(
+                "failed to fetch {}: {}",
+                self.module,
+                String::from_utf8_lossy(&fetched.stderr).trim()
+            );
         }
         let output = go
             .command(source)
@@ -270,7 +334,16 @@ impl Component {
                 String::from_utf8_lossy(&output.stderr).trim()
             );
         }
-        let module = PathBuf::from(String::from_utf8(output.stdout)?.trim());
+        Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
+    }
+
+    /// Reads the manifests out of the module's folder in Go's cache.
+    fn collect(&self, go: &Go, source: &Path) -> Result<Manifests> {
+        let mut manifests = Manifests::default();
+        if self.manifests.is_empty() {
+            return Ok(manifests);
+        }
+        let module = self.folder(go, source)?;
         for (kind, place) in self.manifests {
             for path in yaml_files(&module.join(place))? {
                 let text = std::fs::read_to_string(&path)

@@ -59,6 +59,29 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
+/// Copies a directory and what is in it into a new one, in which files can be removed.
+pub fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    create_dir(to)?;
+    for entry in fs::read_dir(from).with_context(|| format!("failed to read {}", from.display()))? {
+        let path = entry?.path();
+        let Some(name) = path.file_name() else {
+            continue;
+        };
+        let target = to.join(name);
+        match path.is_dir() {
+            true => copy_tree(&path, &target)?,
+            false => copy(&path, &target)?,
+        }
+    }
+    Ok(())
+}
+
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to)
+        .map(drop)
+        .with_context(|| format!("failed to copy {} to {}", from.display(), to.display()))
+}
+
 /// Returns the last lines of a log, indented, for an error message.
 pub fn tail(path: &Path) -> String {
     const BYTES: u64 = 4096;

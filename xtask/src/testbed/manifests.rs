@@ -198,6 +198,17 @@ pub fn stages(upstream: &mut [Value], own: &[Value], job_seconds: f64) -> Vec<Va
     upstream.iter().chain(own).cloned().collect()
 }
 
+/// Returns what lets port-forward reach servers that answer for every pod.
+pub fn forwards(ports: &[u16]) -> Value {
+    let forward = |port: &u16| json!({ "ports": [port], "target": { "address": "127.0.0.1", "port": port } });
+    json!({
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "ClusterPortForward",
+        "metadata": { "name": "testbed" },
+        "spec": { "forwards": ports.iter().map(forward).collect::<Vec<_>>() },
+    })
+}
+
 /// Returns the nodes, with what their drivers and device plugins would say of them.
 pub fn nodes(options: &Options) -> Vec<Value> {
     let amd = |gpus: u32| {

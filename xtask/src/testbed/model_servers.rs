@@ -1,13 +1,13 @@
 //! Stands in for the language models that pods would serve: OpenAI's API on Ray Serve's port, Text Generation
-//! Inference's on 8080, and the one of KAITO's own server on 5000, each for every pod.
+//! Inference's on 8080, and the one of KAITO's own server on 5000, each for every pod. On 8001 OpenAI's API asks for
+//! the key `testbed`, as vLLM does under `--api-key`.
 //!
 //! The answer repeats the question word by word, and tells how much of a conversation came with it. A question with
 //! one of these words is answered so: `slowly` after a second and a half, `broken` with an answer that breaks off,
-//! `busy` with 429 for ever and `busier` with 429 the first time.
+//! `busy` with 429 for ever and `busier` with 429 the first time, `nothing` with the end of the connection.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, channel::Channel};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -30,6 +30,14 @@ type Body = UnsyncBoxBody<Bytes, Broken>;
 
 /// How long a slow model thinks.
 const THINKS: Duration = Duration::from_millis(1500);
+/// Where a key is asked for, and how it is shown.
+const LOCKED: u16 = 8001;
+const KEY: &str = "Bearer testbed";
+/// Status that stands for no answer at all, as in nginx.
+const NOTHING: u16 = 444;
+
+/// The ports on which models answer.
+pub const PORTS: [u16; 4] = [8000, 8080, 5000, LOCKED];
 
 /// An API, and the port it is served on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,24 +48,30 @@ enum Api {
 }
 
 impl Api {
-    const ALL: [(Self, u16); 3] = [(Self::OpenAi, 8000), (Self::Tgi, 8080), (Self::Kaito, 5000)];
+    fn on(port: u16) -> Self {
+        match port {
+            8080 => Self::Tgi,
+            5000 => Self::Kaito,
+            _ => Self::OpenAi,
+        }
+    }
 }
 
 /// Serves all APIs until the future is dropped.
 pub async fn serve() -> Result<()> {
     let mut listeners = Vec::new();
-    for (api, port) in Api::ALL {
+    for port in PORTS {
         let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
             .await
             .with_context(|| format!("failed to listen on port {port}"))?;
-        listeners.push((api, listener));
+        listeners.push((port, listener));
     }
     let asked = Rc::new(RefCell::new(HashSet::new()));
     LocalSet::new()
         .run_until(async {
             let servers = listeners
                 .into_iter()
-                .map(|(api, listener)| spawn_local(accept(api, listener, Rc::clone(&asked))));
+                .map(|(port, listener)| spawn_local(accept(port, listener, Rc::clone(&asked))));
             for server in servers.collect::<Vec<_>>() {
                 server.await?;
             }
@@ -66,7 +80,7 @@ pub async fn serve() -> Result<()> {
         .await
 }
 
-async fn accept(api: Api, listener: TcpListener, asked: Rc<RefCell<HashSet<String>>>) {
+async fn accept(port: u16, listener: TcpListener, asked: Rc<RefCell<HashSet<String>>>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
@@ -75,7 +89,18 @@ async fn accept(api: Api, listener: TcpListener, asked: Rc<RefCell<HashSet<Strin
         spawn_local(async move {
             let service = hyper::service::service_fn(|request| {
                 let asked = Rc::clone(&asked);
-                async move { Ok::<_, Infallible>(answer(api, &asked, request).await) }
+                async move {
+                    let key = request.headers().get(AUTHORIZATION);
+                    if port == LOCKED && key.is_none_or(|key| key != KEY) {
+                        let no = json!({ "error": "Unauthorized" });
+                        return Ok(plain(StatusCode::UNAUTHORIZED, &no));
+                    }
+                    let answer = answer(Api::on(port), &asked, request).await;
+                    match answer.status().as_u16() {
+                        NOTHING => Err::<_, Broken>("it ends the connection".into()),
+                        _ => Ok(answer),
+                    }
+                }
             });
             // A client that leaves is no concern of ours.
             let _ = hyper::server::conn::http1::Builder::new()
@@ -144,6 +169,11 @@ async fn answer(
             &json!({ "error": { "message": "the queue is full" } }),
         );
     }
+    if question.contains("nothing")
+        && let Ok(nothing) = StatusCode::from_u16(NOTHING)
+    {
+        return plain(nothing, &Value::Null);
+    }
     if question.contains("slowly") {
         sleep(THINKS).await;
     }
@@ -164,11 +194,19 @@ fn speak(api: Api, question: &str, limit: Option<u64>) -> Response<Body> {
     let is_cut = words.len() > most;
     let said: Vec<String> = words.into_iter().take(most).collect();
     let breaks = question.contains("broken");
-    if api == Api::Kaito {
-        return plain(StatusCode::OK, &json!({ "Result": said.concat() }));
+    let whole = json!({ "Result": said.concat() });
+    if api == Api::Kaito && !breaks {
+        return plain(StatusCode::OK, &whole);
     }
     let (mut sender, body) = Channel::<Bytes, Broken>::new(1);
     spawn_local(async move {
+        if api == Api::Kaito {
+            let half = whole.to_string().split_off(4);
+            let _ = sender.send_data(Bytes::from(half)).await;
+            sleep(THINKS / 10).await;
+            sender.abort("the model has broken down".into());
+            return;
+        }
         let finish = if is_cut { "length" } else { "stop" };
         let count = said.len();
         for (index, word) in said.iter().enumerate() {

@@ -318,6 +318,10 @@ impl Supervisor {
                 options.job_seconds,
             ))
             .await?;
+        if !self.plan.skips.contains(&Skip::PodAddresses) {
+            let forwards = manifests::forwards(&model_servers::PORTS);
+            cluster.apply(vec![forwards]).await?;
+        }
         let nodes = manifests::nodes(options);
         let count = nodes.len();
         cluster.apply(nodes).await?;

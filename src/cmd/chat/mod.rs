@@ -1,21 +1,26 @@
 //! `kaiwo chat`.
 
+mod about;
+mod key;
+
 use std::io::{BufRead, IsTerminal, Read};
 use std::time::Duration;
 
-use futures_util::{AsyncBufRead, AsyncBufReadExt, StreamExt};
 use serde::Serialize;
-use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use crate::chat::{Answer, Conversation, Dialect, Options, Piece, Role, answer};
+use crate::chat::{Answer, Conversation, Dialect, Options, Piece, Role};
 use crate::cli::ChatArgs;
-use crate::cluster::{Cluster, ClusterError, endpoint};
+use crate::cluster::endpoint;
+use crate::cluster::route::{Lines, Route, RouteError};
 use crate::error::{CommandError, ErrorClass};
-use crate::observe::endpoint::Endpoint;
+use crate::observe::endpoint::Via;
 use crate::ui::Ui;
 use crate::ui::report::{self, API_VERSION};
+
+use about::About;
+use key::{api_key, has_key};
 
 use super::block_on;
 use super::help::cannot_write;
@@ -32,7 +37,13 @@ struct ChatReport<'a> {
     api_version: &'static str,
     kind: &'static str,
     workload: &'a str,
+    /// The Workspace of an InferenceSet that answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<&'a str>,
     namespace: &'a str,
+    /// The pod that was asked through its port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pod: Option<&'a str>,
     api: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     model: &'a str,
@@ -48,6 +59,14 @@ struct ChatReport<'a> {
 
 /// Asks what a workload serves.
 pub fn run(args: &ChatArgs, ui: Ui) -> Result<(), CommandError> {
+    if has_key(args) && args.via == Some(Via::Service) {
+        return Err(CommandError::new(
+            ErrorClass::Usage,
+            "an API key does not get through a Service's proxy: the API server keeps \
+             Authorization for itself",
+        )
+        .hint("leave --via out, or take a port of a pod: --via pod"));
+    }
     let result = prompt(args).and_then(|prompt| {
         block_on(async {
             let target = Target::find(&args.named, ui).await?;
@@ -90,9 +109,10 @@ fn prompt(args: &ChatArgs) -> Result<Option<String>, CommandError> {
 struct Chat<'a> {
     args: &'a ChatArgs,
     ui: Ui,
-    cluster: &'a Cluster,
+    route: Route<'a>,
     workload: String,
-    endpoint: Endpoint,
+    /// The pod that was told of.
+    told: Option<String>,
     dialect: Dialect,
     model: String,
     conversation: Conversation,
@@ -120,13 +140,15 @@ impl<'a> Chat<'a> {
     async fn begin(args: &'a ChatArgs, ui: Ui, target: &'a Target) -> Result<Self, CommandError> {
         let cluster = &target.place.cluster;
         let workload = target.found.workload.display_name();
-        let endpoint = endpoint::of(cluster, &target.found.workload).await?;
+        let endpoint =
+            endpoint::to_ask(cluster, &target.place.served, &target.found.workload).await?;
+        let key = api_key(args, target, &endpoint.namespace).await?;
         let mut chat = Self {
             args,
             ui,
-            cluster,
+            route: Route::new(cluster, endpoint, args.via, key),
             workload,
-            endpoint,
+            told: None,
             dialect: args.api.unwrap_or(Dialect::OpenAi),
             model: args.model.clone().unwrap_or_default(),
             conversation: Conversation::new(args.system.as_deref()),
@@ -142,13 +164,20 @@ impl<'a> Chat<'a> {
             "" => String::new(),
             model => format!(", model {model}{others}"),
         };
+        let part = chat.route.endpoint.part.iter();
+        let part: String = part.map(|part| format!(" at its {part}")).collect();
+        let through = match chat.route.pod() {
+            Some(pod) => format!(", through a port of pod {pod}"),
+            None => String::new(),
+        };
         ui.status(format!(
-            "→ context {}, namespace {}, {}{model} ({})",
+            "→ context {}, namespace {}, {}{part}{model} ({}){through}",
             cluster.context(),
-            chat.endpoint.namespace,
+            chat.namespace(),
             chat.workload,
             chat.dialect
         ));
+        chat.told = chat.route.pod().map(str::to_owned);
         Ok(chat)
     }
 
@@ -161,11 +190,15 @@ impl<'a> Chat<'a> {
         };
         for dialect in spoken {
             let path = format!("{}{}", self.args.base_path, dialect.landmark());
-            let known = match endpoint::read(self.cluster, &self.endpoint, &path).await {
+            let known = match self.route.get(&path, self.patience()).await {
                 Ok(known) => known,
                 // It has no such path, or something else than JSON there.
-                Err(error) if matches!(error.code(), Some(404 | 405)) => continue,
-                Err(ClusterError::Answer { .. }) => continue,
+                Err(
+                    RouteError::Refused {
+                        code: 404 | 405, ..
+                    }
+                    | RouteError::NotJson,
+                ) => continue,
                 Err(error) => return Err(self.explain(error)),
             };
             if !dialect.is_known_by(&known) {
@@ -303,9 +336,10 @@ impl<'a> Chat<'a> {
     }
 
     /// Asks, and passes on the answer as it comes.
-    async fn listen(&self) -> Result<Said, CommandError> {
+    async fn listen(&mut self) -> Result<Said, CommandError> {
         let mut progress = Some(self.ui.progress("waiting for the answer"));
-        let mut lines = self.open().await?.lines();
+        let mut lines = self.open().await?;
+        self.tell_pod();
         let mut said = Said {
             answer: Answer::default(),
             text: String::new(),
@@ -314,10 +348,10 @@ impl<'a> Chat<'a> {
         };
         loop {
             let line = match timeout(self.patience(), lines.next()).await {
-                Err(_) => return Err(self.too_slow()),
+                Err(_) => return Err(self.explain(RouteError::Slow(self.args.timeout))),
                 Ok(None) => return Ok(said),
-                Ok(Some(Err(error))) => {
-                    said.broke = Some(root(&error).to_string());
+                Ok(Some(Err(why))) => {
+                    said.broke = Some(why);
                     return Ok(said);
                 }
                 Ok(Some(Ok(line))) => line,
@@ -343,11 +377,26 @@ impl<'a> Chat<'a> {
                     }
                 }
             }
+            // Not every server ends the connection, and not every way tells.
+            if said.answer.is_complete {
+                return Ok(said);
+            }
+        }
+    }
+
+    /// Says which pod answers from now on, if that has changed.
+    fn tell_pod(&mut self) {
+        let pod = self.route.pod();
+        if pod != self.told.as_deref() {
+            if let Some(pod) = pod {
+                self.ui.status(format!("→ through a port of pod {pod}"));
+            }
+            self.told = pod.map(str::to_owned);
         }
     }
 
     /// Sends the conversation, and waits a little for a server that is busy.
-    async fn open(&self) -> Result<impl AsyncBufRead + use<>, CommandError> {
+    async fn open(&mut self) -> Result<Lines, CommandError> {
         let options = Options {
             temperature: self.args.temperature,
             max_tokens: self.args.max_tokens,
@@ -356,9 +405,10 @@ impl<'a> Chat<'a> {
             .dialect
             .request(&self.model, &self.conversation, options);
         let path = format!("{}{path}", self.args.base_path);
+        let patience = self.patience();
         let mut pause = FIRST_PAUSE;
         for _ in 1..TRIES {
-            match self.send(&path, &body).await {
+            match self.route.post(&path, &body, patience).await {
                 // Its queue is full (vLLM, TGI); a moment later it may not be.
                 Err(error) if error.code() == Some(429) => {
                     self.ui
@@ -369,16 +419,8 @@ impl<'a> Chat<'a> {
                 answer => return answer.map_err(|error| self.explain(error)),
             }
         }
-        let answer = self.send(&path, &body).await;
+        let answer = self.route.post(&path, &body, patience).await;
         answer.map_err(|error| self.explain(error))
-    }
-
-    async fn send(
-        &self,
-        path: &str,
-        body: &Value,
-    ) -> Result<impl AsyncBufRead + use<>, ClusterError> {
-        endpoint::ask(self.cluster, &self.endpoint, path, body, self.patience()).await
     }
 
     fn patience(&self) -> Duration {
@@ -390,7 +432,9 @@ impl<'a> Chat<'a> {
             api_version: API_VERSION,
             kind: "ChatAnswer",
             workload: &self.workload,
-            namespace: &self.endpoint.namespace,
+            part: self.route.endpoint.part.as_deref(),
+            namespace: self.namespace(),
+            pod: self.route.pod(),
             api: self.dialect.name(),
             model: &self.model,
             prompt,
@@ -403,66 +447,23 @@ impl<'a> Chat<'a> {
 
     /// Returns the workload as arguments of a command.
     fn named(&self) -> String {
-        format!("{} -n {}", self.workload, self.endpoint.namespace)
+        format!("{} -n {}", self.workload, self.namespace())
     }
 
-    /// Tells the workload's refusals from those of the cluster.
-    fn explain(&self, error: ClusterError) -> CommandError {
-        let ClusterError::Api(status) = &error else {
-            return match error {
-                ClusterError::Slow { .. } => self.too_slow(),
-                error => error.into(),
-            };
+    fn namespace(&self) -> &str {
+        &self.route.endpoint.namespace
+    }
+
+    /// Says what went wrong in words about the workload.
+    fn explain(&self, error: RouteError) -> CommandError {
+        let about = About {
+            workload: &self.workload,
+            named: self.named(),
+            timeout: self.args.timeout,
+            has_key: has_key(self.args),
         };
-        if error.is_missing_right() {
-            return error.into();
-        }
-        let said = serde_json::from_str(&status.message).map_or_else(
-            |_| status.message.trim().to_owned(),
-            |body| answer::words(&body),
-        );
-        let workload = &self.workload;
-        match status.code {
-            429 => CommandError::new(ErrorClass::NotReady, format!("{workload} is busy: {said}"))
-                .hint("ask again later, or give it more replicas"),
-            502..=504 => CommandError::new(
-                ErrorClass::NotReady,
-                format!("{workload} does not answer: {said}"),
-            )
-            .hint(format!("find out with: kaiwo why {}", self.named())),
-            code if (400..500).contains(&code) => CommandError::new(
-                ErrorClass::Refused,
-                format!("{workload} refuses the question ({code}): {said}"),
-            ),
-            code => CommandError::new(
-                ErrorClass::Unclassified,
-                format!("{workload} failed ({code}): {said}"),
-            )
-            .hint(format!("see its output with: kaiwo logs {}", self.named())),
-        }
+        about.explain(error)
     }
-
-    fn too_slow(&self) -> CommandError {
-        CommandError::new(
-            ErrorClass::TimedOut,
-            format!("{} said nothing for {} s", self.workload, self.args.timeout),
-        )
-        .hint("give it longer: --timeout SECONDS")
-        .hint(format!(
-            "see how it fares with: kaiwo status {}",
-            self.named()
-        ))
-    }
-}
-
-/// Returns the first of the causes.
-fn root<'a>(
-    mut error: &'a (dyn std::error::Error + 'static),
-) -> &'a (dyn std::error::Error + 'static) {
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error
 }
 
 /// Returns what is typed, line by line, from a thread of its own: reading from
