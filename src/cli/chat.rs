@@ -11,8 +11,8 @@ use crate::plan::pod::SecretKey;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Asks a Deployment, RayService, Workspace or InferenceSet through the API server;
-it needs no public address. Without PROMPT, on a terminal, it goes on until /quit or
-Ctrl-D; in a pipe, the prompt is read from stdin.
+it needs no public address. Without PROMPT, on a terminal, it goes on until
+/quit or Ctrl-D; in a pipe, the prompt is read from stdin.
 
 Examples:
   kaiwo chat phi-4 'What is Kueue?'      one question, the answer on stdout
@@ -26,36 +26,36 @@ pub struct ChatArgs {
     pub named: NamedArgs,
 
     /// What to ask
-    #[arg(value_name = "PROMPT")]
+    #[arg(value_name = "PROMPT", help_heading = "What is asked")]
     pub prompt: Option<String>,
 
     /// Instructions for the model
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", help_heading = "What is asked")]
     pub system: Option<String>,
 
     /// 0 for the likeliest words, more for stranger ones [default: the
     /// server's]
-    #[arg(long, value_name = "T", value_parser = temperature)]
+    #[arg(long, value_name = "T", value_parser = temperature, help_heading = "What is asked")]
     pub temperature: Option<f64>,
 
     /// Most tokens of an answer [default: the server's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "What is asked")]
     pub max_tokens: Option<u32>,
 
     /// Model, where several are served [default: the first]
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "What is asked")]
     pub model: Option<String>,
 
     /// API it speaks: openai, tgi or kaito [default: asked of it]
-    #[arg(long, value_name = "API")]
+    #[arg(long, value_name = "API", help_heading = "How it is reached")]
     pub api: Option<Dialect>,
 
     /// Path in front of the API's, such as Ray Serve's route_prefix
-    #[arg(long, value_name = "PATH", default_value = "", value_parser = base_path, hide_default_value = true)]
+    #[arg(long, value_name = "PATH", default_value = "", value_parser = base_path, hide_default_value = true, help_heading = "How it is reached")]
     pub base_path: String,
 
-    /// How it is reached: service (its proxy at the API server) or pod (a
-    /// forwarded port) [default: service, else pod; pod with an API key]
+    /// service: its Service's proxy; pod: a forwarded port [default: service,
+    /// pod where that is not allowed, or with an API key]
     #[arg(long, value_name = "WAY", help_heading = "How it is reached")]
     pub via: Option<Via>,
 
@@ -64,15 +64,20 @@ pub struct ChatArgs {
     pub api_key_env: Option<String>,
 
     /// Secret in the namespace with that key
-    #[arg(long, value_name = "SECRET/KEY", conflicts_with = "api_key_env", help_heading = "How it is reached")]
+    #[arg(
+        long,
+        value_name = "SECRET/KEY",
+        conflicts_with = "api_key_env",
+        help_heading = "How it is reached"
+    )]
     pub api_key_secret: Option<SecretKey>,
 
     /// Most seconds until an answer begins, and between two parts of it
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..), help_heading = "How it is reached")]
     pub timeout: u64,
 
     /// Write each answer as JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub json: bool,
 }
 

@@ -85,9 +85,7 @@ impl Classified for EndpointError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::NoPart { workload, .. } => {
-                vec![format!(
-                    "see how it fares with: kaiwo status {workload}"
-                )]
+                vec![format!("see how it fares with: kaiwo status {workload}")]
             }
             Self::ServesNothing { .. } => {
                 vec!["kaiwo serve makes what can be reached".to_owned()]

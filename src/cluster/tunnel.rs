@@ -84,9 +84,9 @@ impl Tunnel {
             Err(error) => Err(match self.carried.why() {
                 // The node could not connect, and says why.
                 Some(why) => Silence::Undelivered(why.to_owned()),
-                None if error.is_incomplete_message() || error.is_canceled() => Silence::Broken(
-                    "the server closed the connection without an answer".to_owned(),
-                ),
+                None if error.is_incomplete_message() || error.is_canceled() => {
+                    Silence::Broken("the server closed the connection without an answer".to_owned())
+                }
                 None => Silence::Broken(format!("the answer is no HTTP: {error}")),
             }),
         }

@@ -6,6 +6,7 @@ use crate::cli::EndpointArgs;
 use crate::cluster::endpoint;
 use crate::error::CommandError;
 use crate::observe::forward::Forward;
+use crate::observe::object::Details;
 use crate::ui::Ui;
 use crate::ui::report::{self, API_VERSION};
 
@@ -61,7 +62,13 @@ pub fn run(args: &EndpointArgs, ui: Ui) -> Result<(), CommandError> {
         }
         let text = match args.output {
             Some(_) => report::json(&report),
-            None => lines(&report, &proxy, endpoint.port.of_pod(None)),
+            None => {
+                let containers = match &workload.details {
+                    Details::Deployment(spec, _) => &spec.template.spec.containers[..],
+                    _ => &[],
+                };
+                lines(&report, &proxy, endpoint.port.of_pod(containers))
+            }
         };
         ui.data(&text).map_err(cannot_write)
     });

@@ -231,15 +231,6 @@ impl Pod {
         &self.metadata.name
     }
 
-    /// Returns the port of this name.
-    pub fn port(&self, name: &str) -> Option<i64> {
-        let containers = self.spec.containers.iter();
-        let containers = containers.chain(&self.spec.init_containers);
-        let mut ports = containers.flat_map(|container| &container.ports);
-        let port = ports.find(|port| port.name == name)?;
-        Some(port.container_port)
-    }
-
     /// Returns whether it runs and stays.
     pub fn runs(&self) -> bool {
         self.status.phase == "Running" && !self.is_terminating()
@@ -265,9 +256,7 @@ impl Pod {
     /// # Errors
     /// [`ChoiceError::NoContainer`] if there is none of that name.
     pub fn container(&self, wanted: Option<&str>) -> Result<&str, ChoiceError> {
-        let spec = &self.spec;
-        let all = spec.containers.iter().chain(&spec.init_containers);
-        let mut names = all.map(|container| container.name.as_str());
+        let mut names = self.spec.all().map(|container| container.name.as_str());
         match wanted {
             None => names.next(),
             Some(wanted) => names.clone().find(|name| *name == wanted),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::object::Metadata;
+use super::object::{Metadata, TemplateContainer};
 use super::pod::Pod;
 use crate::plan::name::WorkloadKind;
 
@@ -88,13 +88,20 @@ pub struct ServicePort {
 }
 
 impl ServicePort {
-    /// Returns the port of the pods that it leads to; `None` if that is known
-    /// only of a pod.
-    pub fn of_pod(&self, pod: Option<&Pod>) -> Option<u16> {
+    /// Returns the port of pods with these containers that it leads to.
+    pub fn of_pod<'a>(
+        &self,
+        containers: impl IntoIterator<Item = &'a TemplateContainer>,
+    ) -> Option<u16> {
         let target = match &self.target_port {
             None => self.port,
             Some(TargetPort::Number(number)) => *number,
-            Some(TargetPort::Name(name)) => pod?.port(name)?,
+            Some(TargetPort::Name(name)) => {
+                let mut ports = containers
+                    .into_iter()
+                    .flat_map(|container| &container.ports);
+                ports.find(|port| port.name == *name)?.container_port
+            }
         };
         u16::try_from(target).ok().filter(|port| *port > 0)
     }
@@ -272,7 +279,7 @@ impl Endpoint {
         let ready = pods.iter().filter(|pod| pod.runs() && pod.is_ready());
         ready
             .filter(|pod| but != Some(pod.name()))
-            .filter_map(|pod| Some((pod.name(), self.port.of_pod(Some(pod))?)))
+            .filter_map(|pod| Some((pod.name(), self.port.of_pod(pod.spec.all())?)))
             .min_by_key(|(name, _)| (before != Some(*name), *name))
     }
 

@@ -65,7 +65,8 @@ pub fn served(kind: WorkloadKind, service: Option<&Service>, pod: Option<&Pod>) 
     let served: Vec<Forward> = ports
         .iter()
         .filter(|port| matches!(port.protocol.as_str(), "" | "TCP"))
-        .filter_map(|port| port.of_pod(pod).map(Forward::same))
+        .filter_map(|port| port.of_pod(pod.into_iter().flat_map(|pod| pod.spec.all())))
+        .map(Forward::same)
         .collect();
     match (served.is_empty(), kind) {
         (true, WorkloadKind::RayService) => vec![Forward::same(SERVE)],

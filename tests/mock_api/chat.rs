@@ -1,15 +1,29 @@
 //! `kaiwo chat` and `kaiwo endpoint`, in JSON.
 
-use serde_json::json;
+use std::net::TcpStream;
 
+use serde_json::json;
+use tokio_tungstenite::tungstenite::protocol::WebSocket;
+
+use super::exec::say;
 use super::json::is_golden;
-use super::server::{Answer, MockApi, Request};
+use super::server::{Answer, MockApi, Request, groups, list};
 use super::trouble::is;
 use crate::common::Outcome;
 
 /// A Deployment with a Service; what its model answers is `said`.
 fn model(said: fn(&Request) -> Answer) -> MockApi {
-    MockApi::new(move |request| {
+    MockApi::new(script(move |request| {
+        match request.path.ends_with("/v1/models") {
+            true => Answer::Json(200, json!({"data": [{"id": "phi-4"}]})),
+            false => said(request),
+        }
+    }))
+}
+
+/// The same; behind the Service's proxy is `proxied`.
+fn script(proxied: impl Fn(&Request) -> Answer) -> impl Fn(&Request) -> Option<Answer> {
+    move |request| {
         let metadata = json!({"name": "llm", "namespace": "kaiwo", "uid": "u"});
         if is(request, "GET", "/deployments/llm") {
             return Some(Answer::Json(
@@ -22,16 +36,16 @@ fn model(said: fn(&Request) -> Answer) -> MockApi {
                 200,
                 json!({
                     "metadata": metadata,
-                    "spec": {"ports": [{"name": "http", "port": 8000}]},
+                    "spec": {
+                        "selector": {"app": "llm"},
+                        "ports": [{"name": "http", "port": 8000, "targetPort": 80}],
+                    },
                     "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}},
                 }),
             ));
         }
         if request.path.contains("/services/llm:8000/proxy/") {
-            return Some(match request.path.ends_with("/v1/models") {
-                true => Answer::Json(200, json!({"data": [{"id": "phi-4"}]})),
-                false => said(request),
-            });
+            return Some(proxied(request));
         }
         let any = [
             "jobs",
@@ -44,7 +58,7 @@ fn model(said: fn(&Request) -> Answer) -> MockApi {
         any.iter()
             .any(|kind| request.path.ends_with(&format!("/{kind}/llm")))
             .then_some(Answer::Refuse(404, "not found"))
-    })
+    }
 }
 
 fn whole(_: &Request) -> Answer {
@@ -97,7 +111,7 @@ fn an_endpoint_has_its_golden() {
         "public   http://192.0.2.1:8000",
         "cluster  http://llm.kaiwo.svc:8000",
         "kubectl get --raw /api/v1/namespaces/kaiwo/services/llm:8000/proxy/v1/models",
-        "here     kaiwo port-forward deployment/llm -n kaiwo",
+        "here     kaiwo port-forward deployment/llm -n kaiwo\n",
     ] {
         assert!(told.stdout.contains(line), "{line}: {}", told.stdout);
     }
@@ -118,6 +132,12 @@ fn refusals_are_told_in_the_models_words() {
             3,
             "(422): no such field",
         ),
+        // It is not the cluster that wants to know who it is.
+        (
+            |_| Answer::Json(401, json!({"error": "Unauthorized"})),
+            4,
+            "does not let you in (401): Unauthorized",
+        ),
         (loading, 8, "does not answer: the model is loading"),
         (
             |_| Answer::Json(500, json!({"error": "CUDA out of memory"})),
@@ -127,4 +147,174 @@ fn refusals_are_told_in_the_models_words() {
     ] {
         _ = chat(&model(said), &[]).exits(exit).says(words);
     }
+}
+
+const DENIED: &str = "services \"llm:8000\" is forbidden: User \"me\" cannot get resource \"services/proxy\" in API group \"\"";
+
+/// A model whose Service's proxy says `proxy`, and which has two pods: nobody
+/// listens in the first.
+fn behind_ports(proxy: fn(&Request) -> Answer) -> MockApi {
+    let rest = script(proxy);
+    MockApi::new(move |request| {
+        let pod = |name: &str, ready: &str| {
+            json!({
+                "metadata": {"name": name, "namespace": "kaiwo", "uid": name},
+                "spec": {"containers": [{"name": "main"}]},
+                "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
+            })
+        };
+        let ports = "/api/v1/namespaces/kaiwo/pods";
+        match request.path.strip_prefix(ports) {
+            Some("") if request.query.contains("labelSelector=app%3Dllm") => {
+                let pods = [
+                    pod("llm-a", "True"),
+                    pod("llm-0", "False"),
+                    pod("llm-b", "True"),
+                ];
+                Some(Answer::Json(200, list(&pods)))
+            }
+            Some("/llm-a/portforward") => Some(Answer::Socket(nobody)),
+            Some("/llm-b/portforward") if request.query == "ports=80" => {
+                Some(Answer::Socket(server))
+            }
+            Some(_) => Some(Answer::Refuse(404, "not found")),
+            None => rest(request),
+        }
+    })
+}
+
+/// As the kubelet begins: each channel with the port.
+fn begin(socket: &mut WebSocket<TcpStream>) {
+    say(socket, 0, "P\0");
+    say(socket, 1, "P\0");
+}
+
+fn nobody(socket: &mut WebSocket<TcpStream>) {
+    begin(socket);
+    say(
+        socket,
+        1,
+        "dial tcp4 127.0.0.1:80: connect: connection refused",
+    );
+    while socket.read().is_ok() {}
+}
+
+/// Answers one request, and keeps the connection.
+fn server(socket: &mut WebSocket<TcpStream>) {
+    begin(socket);
+    let mut asked = String::new();
+    while let Ok(message) = socket.read() {
+        let bytes = message.into_data();
+        if let Some((0, bytes)) = bytes.split_first().map(|(channel, rest)| (*channel, rest)) {
+            asked += std::str::from_utf8(bytes).unwrap();
+        }
+        let is_whole = match asked.split_once("\r\n\r\n") {
+            Some((head, body)) => head.starts_with("GET ") || body.ends_with('}'),
+            None => false,
+        };
+        if !is_whole {
+            continue;
+        }
+        assert!(asked.contains("host: llm.kaiwo.svc\r\n"), "{asked}");
+        let body = match asked.starts_with("GET /v1/models ") {
+            true => json!({"data": [{"id": "phi-4"}]}),
+            false => {
+                json!({"choices": [{"message": {"content": "Hello."}, "finish_reason": "stop"}]})
+            }
+        };
+        let body = body.to_string();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+        // Not in one piece.
+        say(socket, 0, &head[..9]);
+        say(socket, 0, &head[9..]);
+        say(socket, 0, &body);
+        asked.clear();
+    }
+}
+
+#[test]
+fn where_the_proxy_is_denied_a_port_of_a_pod_is_taken() {
+    let api = behind_ports(|_| Answer::Refuse(403, DENIED));
+    let outcome = chat(&api, &["--json"]).exits(0);
+    let outcome = outcome.says("deployment/llm, model phi-4 (OpenAI), through a port of pod llm-b");
+    is_golden("chat_answer_pod", &outcome);
+
+    // Who may only look is told nothing until it matters.
+    let looks = |request: &Request| match request.method.as_str() {
+        "GET" => Answer::Json(200, json!({"data": [{"id": "phi-4"}]})),
+        _ => Answer::Refuse(403, DENIED),
+    };
+    let outcome = chat(&behind_ports(looks), &[]).exits(0);
+    let outcome = outcome.says("(OpenAI)\n→ through a port of pod llm-b\n");
+    assert_eq!(outcome.stdout, "Hello.\n");
+
+    // What is not a right is no reason to go another way.
+    let broken = |_: &Request| Answer::Refuse(403, "the proxy is closed today");
+    _ = chat(&behind_ports(broken), &[])
+        .exits(3)
+        .says("the proxy is closed today");
+}
+
+/// An InferenceSet `set` with a Workspace that is ready.
+fn inference_set() -> MockApi {
+    MockApi::new(|request| {
+        let metadata = |name: &str| json!({"name": name, "namespace": "kaiwo", "uid": name});
+        let conditions = ["ResourceReady", "InferenceReady", "WorkspaceSucceeded"]
+            .map(|kind| json!({"type": kind, "status": "True"}));
+        let json = match request.path.as_str() {
+            "/apis" => {
+                let mut groups = groups(&[], &[]);
+                let versions = json!([{"groupVersion": "kaito.sh/v1beta1", "version": "v1beta1"}]);
+                let served = groups["groups"].as_array_mut().unwrap();
+                served.push(json!({"name": "kaito.sh", "versions": versions}));
+                groups
+            }
+            "/apis/kaito.sh/v1beta1" => json!({"resources": [
+                {"name": "inferencesets", "kind": "InferenceSet", "namespaced": true}]}),
+            "/apis/kaito.sh/v1beta1/namespaces/kaiwo/inferencesets/set" => {
+                json!({"metadata": metadata("set")})
+            }
+            "/apis/kaito.sh/v1beta1/namespaces/kaiwo/workspaces"
+                if request.query.contains("created-by%3Dset") =>
+            {
+                list(&[
+                    json!({"metadata": metadata("set-a")}),
+                    json!({"metadata": metadata("set-b"), "status": {"conditions": conditions}}),
+                ])
+            }
+            "/api/v1/namespaces/kaiwo/services/set-b" => json!({
+                "metadata": metadata("set-b"),
+                "spec": {"ports": [{"port": 80, "targetPort": 5000}]},
+            }),
+            path if path.ends_with("/services/set-b:80/proxy/v1/models") => {
+                json!({"data": [{"id": "phi-4"}]})
+            }
+            path if path.contains("/services/set-b:80/proxy/") => return Some(whole(request)),
+            _ => return None,
+        };
+        Some(Answer::Json(200, json))
+    })
+}
+
+#[test]
+fn a_set_is_asked_at_one_of_its_workspaces() {
+    let api = inference_set();
+    let asked = api.sandbox.kaiwo(&["chat", "set", "hi", "--json"]).exits(0);
+    let asked = asked.says("inferenceset/set at its workspace/set-b, model phi-4");
+    is_golden("chat_answer_part", &asked);
+    let told = api
+        .sandbox
+        .kaiwo(&["endpoint", "set", "-o", "json"])
+        .exits(0);
+    is_golden(
+        "endpoint_part",
+        &told.says("→ workspace/set-b of inferenceset/set"),
+    );
+    // Nobody knows the pods of a Service without a selector.
+    _ = api
+        .sandbox
+        .kaiwo(&["chat", "set", "hi", "--via", "pod"])
+        .exits(3)
+        .says("Service set-b does not say which pods are behind it")
+        .says("--via service");
 }

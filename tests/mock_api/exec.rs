@@ -28,7 +28,7 @@ fn exec(talk: Talk, arguments: &[&str]) -> Outcome {
     api.sandbox.kaiwo(&[&["exec", "x"], arguments].concat())
 }
 
-fn say(socket: &mut WebSocket<TcpStream>, channel: u8, text: &str) {
+pub fn say(socket: &mut WebSocket<TcpStream>, channel: u8, text: &str) {
     let mut bytes = vec![channel];
     bytes.extend_from_slice(text.as_bytes());
     socket.send(Message::binary(bytes)).unwrap();

@@ -1,61 +1,85 @@
-//! `kaiwo chat` and `kaiwo endpoint` with servers of three APIs behind the
-//! API server's proxy.
+//! `kaiwo chat` and `kaiwo endpoint` with servers of three APIs, reached through
+//! the API server: by the proxy of their Service, and by ports of their pods.
 
-use std::io::Write as _;
-use std::process::Stdio;
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
 use super::cluster::{Testbed, has_condition};
+use super::lacks;
+use super::reach::{pretend, running};
 use super::rights::{bind, roles};
-use super::{kaito, lacks};
+use super::serve;
 use crate::common::Outcome;
 
 /// Serves something on the port of one of the testbed's models.
 fn serve(testbed: &Testbed, name: &str, port: &str) {
-    let served = testbed.sandbox.kaiwo(&[
-        "serve",
-        "-n",
-        &testbed.name,
-        "-i",
-        "testbed/forever",
-        "--name",
-        name,
-        "--port",
-        port,
-    ]);
-    _ = served.exits(0);
+    let arguments = ["-i", "testbed/forever", "--name", name, "--port", port];
+    _ = serve::serve(testbed, &arguments).exits(0);
     testbed.wait(&format!("deployment {name} to be available"), || {
         let deployment = testbed.find("Deployment", name)?;
         has_condition(&deployment, "Available").then_some(())
     });
 }
 
-fn chat(testbed: &Testbed, arguments: &[&str]) -> Outcome {
+pub fn chat(testbed: &Testbed, arguments: &[&str]) -> Outcome {
     testbed
         .sandbox
         .kaiwo(&[&["chat", "-n", &testbed.name], arguments].concat())
 }
 
-/// Asks until the endpoints have reached the API server's proxy.
-fn answered(testbed: &Testbed, arguments: &[&str]) -> Outcome {
+/// Asks until rights count and endpoints have reached the API server's proxy.
+pub fn answered(testbed: &Testbed, arguments: &[&str]) -> Outcome {
     testbed.wait("an answer", || {
         let outcome = chat(testbed, arguments);
-        (outcome.code != 8).then_some(outcome)
+        (outcome.code == 0).then_some(outcome)
     })
 }
 
-#[test]
-#[ignore = "needs the testbed: cargo xtask test"]
-fn three_apis_answer() {
+/// Who may find everything, and what else?
+fn user(testbed: &Testbed, name: &str, more: &[Value]) -> String {
+    let find = json!([
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]},
+        {"apiGroups": ["ray.io"], "resources": ["rayservices"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["services"], "verbs": ["get"]},
+    ]);
+    testbed.user(name, &[find.as_array().unwrap(), more].concat())
+}
+
+/// Who may use the Services' proxy only.
+fn proxy_user(testbed: &Testbed) -> String {
+    let verbs = ["get", "create"];
+    let proxy = json!({"apiGroups": [""], "resources": ["services/proxy"], "verbs": verbs});
+    user(testbed, "proxy", &[proxy])
+}
+
+/// Who may use ports of pods only.
+fn port_user(testbed: &Testbed) -> String {
+    let verbs = ["get", "create"];
+    let rules = [
+        json!({"apiGroups": [""], "resources": ["pods/portforward"], "verbs": verbs}),
+        json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}),
+    ];
+    user(testbed, "port", &rules)
+}
+
+/// Asks all three APIs as a user, and has them fail in every way there is.
+fn three_apis(test: &str, user: fn(&Testbed) -> String, through: &str) {
     if lacks("pod-addresses") {
         return;
     }
-    let testbed = Testbed::new("chat");
-    testbed.namespace();
-    serve(&testbed, "openai", "8000");
-    serve(&testbed, "tgi", "8080");
-    serve(&testbed, "kaito", "5000");
+    let testbed = Testbed::with_namespace(test);
+    let user = user(&testbed);
+    let ask = |name: &str, question: &str, more: &[&str]| {
+        chat(
+            &testbed,
+            &[&[name, question, "--as", &user][..], more].concat(),
+        )
+    };
+    for (name, port) in [("openai", "8000"), ("tgi", "8080"), ("kaito", "5000")] {
+        serve(&testbed, name, port);
+    }
     for (name, api, answer) in [
         (
             "openai",
@@ -65,30 +89,199 @@ fn three_apis_answer() {
         ("tgi", "model testbed/model (TGI)", "What is Kueue?\n"),
         ("kaito", "(KAITO /chat)", "What is Kueue?\n"),
     ] {
-        let outcome = answered(&testbed, &[name, "What is Kueue?"]);
-        let outcome = outcome.exits(0).says(api);
+        let outcome = answered(&testbed, &[name, "What is Kueue?", "--as", &user]);
         assert_eq!(outcome.stdout, answer, "{name}");
+        let outcome = outcome.says(&format!("{api}{through}"));
+        let is_told = outcome.stderr.contains("through a port of pod");
+        assert_eq!(is_told, !through.is_empty(), "{}", outcome.stderr);
     }
 
     // A full queue passes, or it does not.
-    _ = chat(&testbed, &["openai", "are you busier?"]).exits(0);
-    _ = chat(&testbed, &["openai", "are you busy?"])
+    _ = ask(
+        "openai",
+        &format!("are you busier, {}?", testbed.name),
+        &["-v"],
+    )
+    .exits(0)
+    .says("POST /v1/chat/completions 429");
+    _ = ask("openai", "are you busy?", &[])
         .exits(8)
         .says("deployment/openai is busy: the queue is full");
 
     // What came before it broke is not lost.
-    for name in ["openai", "tgi"] {
-        let broken = chat(&testbed, &[name, "a broken answer"]).exits(1);
-        let broken = broken.says("the answer broke off after 2 characters");
-        assert_eq!(broken.stdout.trim(), if name == "tgi" { "a" } else { "1" });
+    for (name, said) in [("openai", "1"), ("tgi", "a"), ("kaito", "")] {
+        let broken = ask(name, "a broken answer", &[]).exits(1);
+        let count = if said.is_empty() { 0 } else { 2 };
+        let broken = broken.says(&format!("the answer broke off after {count} characters"));
+        assert_eq!(broken.stdout.trim(), said);
+    }
+    for name in ["openai", "tgi", "kaito"] {
+        _ = ask(name, "say nothing", &[])
+            .exits(8)
+            .says(&format!("deployment/{name} does not answer: "))
+            .says(&format!(
+                "help: find out with: kaiwo why --as {user} deployment/{name}"
+            ));
+        _ = ask(name, "answer slowly", &[]).exits(0);
+        _ = ask(name, "answer slowly", &["--timeout", "1"])
+            .exits(124)
+            .says("said nothing for 1 s");
     }
 
-    _ = chat(&testbed, &["openai", "answer slowly"]).exits(0);
-    for name in ["openai", "kaito"] {
-        let late = chat(&testbed, &[name, "answer slowly", "--timeout", "1"]);
-        _ = late.exits(124).says("said nothing for 1 s");
-    }
+    // Nobody listens; no pod is ready.
+    let closed = json!({"ports": [9999], "target": {"address": "127.0.0.1", "port": 1}});
+    pretend(&testbed, "ClusterPortForward", "forwards", &closed);
+    serve(&testbed, "deaf", "9999");
+    testbed.wait("nobody to listen", || {
+        let outcome = ask("deaf", "hello", &[]).exits(8);
+        let outcome = outcome.says("deployment/deaf does not answer: ");
+        outcome.stderr.contains("connection refused").then_some(())
+    });
+    let pulls = [
+        "-i",
+        "testbed/pull-fails",
+        "--name",
+        "pulls",
+        "--port",
+        "8000",
+    ];
+    _ = serve::serve(&testbed, &pulls).exits(0);
+    _ = ask("pulls", "hello", &[])
+        .exits(8)
+        .says("deployment/pulls does not answer: no ")
+        .says("deployment/pulls -n");
+}
 
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn three_apis_answer_through_the_proxy_of_a_service() {
+    three_apis("chat-proxy", proxy_user, "");
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn three_apis_answer_through_a_port_of_a_pod() {
+    three_apis("chat-port", port_user, ", through a port of pod ");
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn who_may_do_neither_is_told_what_to_ask_for() {
+    if lacks("pod-addresses") {
+        return;
+    }
+    let testbed = Testbed::with_namespace("chat-neither");
+    serve(&testbed, "llm", "8000");
+    let nobody = user(&testbed, "nobody", &[]);
+    let ask = |more: &[&str]| {
+        let question = ["llm", "hello", "--as", &nobody];
+        testbed.wait("the role to count", || {
+            let outcome = chat(&testbed, &[&question, more].concat()).exits(4);
+            (!outcome.stderr.contains("\"deployments\"")).then_some(outcome)
+        })
+    };
+    _ = ask(&[])
+        .says("neither the proxy of Service llm, nor ports of its pods")
+        .says("cannot get resource \"services/proxy\"")
+        .says("cannot list resource \"pods\"")
+        .says("list of pods with get and create of pods/portforward");
+    _ = ask(&["--via", "service"]).says("\"services/proxy\"");
+    _ = ask(&["--via", "pod"]).says("cannot list resource \"pods\"");
+
+    // Who may do both is asked through the Service, unless told otherwise.
+    roles(&testbed);
+    bind(&testbed, &["kaiwo-submit"]);
+    let both = ["llm", "hello", "--as", &testbed.name];
+    let outcome = answered(&testbed, &both);
+    assert!(!outcome.stderr.contains("of pod"), "{}", outcome.stderr);
+    let outcome = answered(&testbed, &[&both[..], &["--via", "pod", "--json"]].concat());
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(
+        report["pod"],
+        testbed.list("Pod")[0]["metadata"]["name"],
+        "{report}"
+    );
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_key_goes_through_a_port_only() {
+    if lacks("pod-addresses") {
+        return;
+    }
+    let testbed = Testbed::with_namespace("chat-key");
+    serve(&testbed, "locked", "8001");
+    testbed.create(json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "llm"},
+        "stringData": {"key": "testbed\n", "wrong": "sesame", "empty": ""},
+    }));
+    let ask = |more: &[&str]| chat(&testbed, &[&["locked", "hello"], more].concat());
+    let outcome = testbed.wait("the server to say no", || {
+        let outcome = ask(&[]);
+        (outcome.code != 8).then_some(outcome)
+    });
+    _ = outcome
+        .exits(4)
+        .says("deployment/locked does not let you in (401): Unauthorized")
+        .says("--api-key-secret");
+    let outcome = ask(&["--api-key-secret", "llm/key"]).exits(0);
+    let outcome = outcome.says("through a port of pod locked-");
+    assert_eq!(outcome.stdout, "1 messages, last: hello\n");
+    _ = ask(&["--api-key-secret", "llm/wrong"])
+        .exits(4)
+        .says("is it the right API key?");
+    for (place, said) in [
+        ("llm/none", "Secret llm has no key none"),
+        ("llm/empty", "is empty"),
+        ("none/key", "has no Secret none"),
+    ] {
+        _ = ask(&["--api-key-secret", place]).exits(3).says(said);
+    }
+    _ = ask(&["--api-key-secret", "llm/key", "--via", "service"])
+        .exits(2)
+        .says("--via pod");
+    _ = ask(&["--api-key-env", "NO_SUCH_KEY"])
+        .exits(3)
+        .says("not set");
+    let line = format!(
+        "KEY=testbed {} chat -v -n {} locked hello --api-key-env KEY",
+        env!("CARGO_BIN_EXE_kaiwo"),
+        testbed.name
+    );
+    let outcome = Outcome::of(testbed.sandbox.shell(&line).output().unwrap()).exits(0);
+    assert!(!outcome.stderr.contains("Bearer"), "{}", outcome.stderr);
+    // Secrets are not everybody's to read.
+    let user = port_user(&testbed);
+    testbed.wait("the role to count", || {
+        let outcome = ask(&["--api-key-secret", "llm/key", "--as", &user]).exits(4);
+        outcome.stderr.contains("\"secrets\"").then_some(())
+    });
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_rayservice_is_asked_both_ways() {
+    if lacks("pod-addresses") {
+        return;
+    }
+    let testbed = serve::testbed("chat-ray");
+    _ = serve::llm(&testbed, &[]).exits(0);
+    let (proxy, port) = (proxy_user(&testbed), port_user(&testbed));
+    for user in [proxy, port] {
+        let outcome = answered(&testbed, &["alice-llm", "hello", "--as", &user]);
+        assert_eq!(outcome.stdout, "1 messages, last: hello\n");
+    }
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn what_is_asked_is_as_the_flags_say() {
+    if lacks("pod-addresses") {
+        return;
+    }
+    let testbed = Testbed::with_namespace("chat-flags");
+    serve(&testbed, "openai", "8000");
+    _ = answered(&testbed, &["openai", "hello"]);
     let cut = chat(
         &testbed,
         &[
@@ -139,14 +332,60 @@ fn three_apis_answer() {
     assert_eq!(models["data"][0]["id"], "testbed");
 }
 
+/// A conversation on a terminal.
+struct Terminal {
+    child: Child,
+    said: String,
+}
+
+impl Terminal {
+    fn new(testbed: &Testbed, arguments: &str) -> Self {
+        let line = format!(
+            "{} chat -n {} {arguments}",
+            env!("CARGO_BIN_EXE_kaiwo"),
+            testbed.name
+        );
+        let child = testbed
+            .sandbox
+            .shell(&format!("exec script -qec '{line}' /dev/null"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = String::new();
+        Self { child, said }
+    }
+
+    /// Types a line, and reads on until the answer has come.
+    #[track_caller]
+    fn ask(&mut self, question: &str, answer: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{question}").unwrap();
+        let stdout = self.child.stdout.as_mut().unwrap();
+        let before = self.said.len();
+        let mut bytes = [0; 4096];
+        while !self.said[before..].contains(answer) {
+            let read = stdout.read(&mut bytes).unwrap();
+            assert!(read > 0, "{answer}: {}", self.said);
+            self.said += &String::from_utf8_lossy(&bytes[..read]);
+        }
+    }
+
+    fn end(mut self) -> String {
+        writeln!(self.child.stdin.as_mut().unwrap(), "/quit").unwrap();
+        let rest = Outcome::of(self.child.wait_with_output().unwrap());
+        assert_eq!(rest.code, 0, "{}", self.said);
+        self.said + &rest.stdout
+    }
+}
+
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
 fn a_conversation_is_remembered_and_forgotten() {
     if lacks("pod-addresses") {
         return;
     }
-    let testbed = Testbed::new("converse");
-    testbed.namespace();
+    let testbed = Testbed::with_namespace("converse");
     serve(&testbed, "llm", "8000");
     _ = answered(&testbed, &["llm", "hello"]).exits(0);
 
@@ -167,68 +406,56 @@ fn a_conversation_is_remembered_and_forgotten() {
     assert_eq!(outcome.stdout, "1 messages, last: one\ntwo\n");
 
     // On a terminal it goes on.
-    let line = format!(
-        "{} chat -n {} llm",
-        env!("CARGO_BIN_EXE_kaiwo"),
-        testbed.name
-    );
-    let mut child = testbed
-        .sandbox
-        .shell(&format!("exec script -qec '{line}' /dev/null"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin
-        .write_all(b"first\nsecond\n/clear\nthird\n/quit\n")
-        .unwrap();
-    let outcome = Outcome::of(child.wait_with_output().unwrap());
-    for answer in [
-        "1 messages, last: first",
-        "3 messages, last: second",
-        "1 messages, last: third",
-    ] {
+    let mut terminal = Terminal::new(&testbed, "llm");
+    terminal.ask("first", "1 messages, last: first");
+    terminal.ask("second", "3 messages, last: second");
+    terminal.ask("/clear", "forgotten");
+    terminal.ask("third", "1 messages, last: third");
+    _ = terminal.end();
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_conversation_outlives_the_pod() {
+    if lacks("pod-addresses") {
+        return;
+    }
+    let testbed = Testbed::with_namespace("outlives");
+    serve(&testbed, "llm", "8000");
+    let first = running(&testbed, 1);
+    let mut terminal = Terminal::new(&testbed, "llm --via pod");
+    terminal.ask("first", "1 messages, last: first");
+    testbed.delete("Pod", &first[0]);
+    let second = testbed.wait("another pod", || {
+        let pods = running(&testbed, 1);
+        let deployment = testbed.find("Deployment", "llm")?;
+        (pods != first && has_condition(&deployment, "Available")).then_some(pods)
+    });
+    testbed.wait("it to be ready", || {
+        let pod = testbed.find("Pod", &second[0])?;
+        has_condition(&pod, "Ready").then_some(())
+    });
+    terminal.ask("second", "3 messages, last: second");
+    let said = terminal.end();
+    for pod in [&first[0], &second[0]] {
         assert!(
-            outcome.stdout.contains(answer),
-            "{answer}: {}",
-            outcome.stdout
+            said.contains(&format!("through a port of pod {pod}")),
+            "{pod}: {said}"
         );
     }
-    drop(stdin);
 }
 
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
 fn what_does_not_serve_says_so() {
-    let testbed = Testbed::new("chat-not");
-    testbed.namespace();
-    let serve = |arguments: &[&str]| {
-        testbed
-            .sandbox
-            .kaiwo(&[&["serve", "-n", &testbed.name], arguments].concat())
-            .exits(0)
-    };
-    _ = serve(&[
-        "-i",
-        "testbed/pull-fails",
-        "--name",
-        "pulls",
-        "--port",
-        "8000",
-    ]);
-    _ = serve(&["-i", "testbed/forever", "--name", "portless"]);
+    let testbed = Testbed::with_namespace("chat-not");
+    _ = serve::serve(&testbed, &["-i", "testbed/forever", "--name", "portless"]).exits(0);
     testbed.create(json!({
         "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "job"},
         "spec": {"suspend": true, "template": {"spec": {
             "restartPolicy": "Never", "containers": [{"name": "a", "image": "b"}],
         }}},
     }));
-    _ = chat(&testbed, &["pulls", "hello"])
-        .exits(8)
-        .says("no endpoints available")
-        .says("kaiwo why deployment/pulls");
     _ = chat(&testbed, &["portless", "hello"])
         .exits(3)
         .says("deployment/portless has no Service portless")
@@ -237,64 +464,5 @@ fn what_does_not_serve_says_so() {
         .exits(3)
         .says("job/job runs to an end and serves nothing");
     _ = chat(&testbed, &["nobody", "hello"]).exits(3);
-    _ = chat(&testbed, &["pulls", "  "]).exits(2);
-}
-
-#[test]
-#[ignore = "needs the testbed: cargo xtask test"]
-fn a_researcher_may_chat() {
-    if lacks("pod-addresses") {
-        return;
-    }
-    let testbed = Testbed::new("chat-rights");
-    testbed.namespace();
-    serve(&testbed, "llm", "8000");
-    roles(&testbed);
-    let ask = |user: &str| chat(&testbed, &["llm", "hello", "--as", user]);
-    _ = ask(&testbed.name).exits(4);
-    bind(&testbed, &["kaiwo-submit"]);
-    testbed.wait("the role to count", || {
-        (ask(&testbed.name).code != 4).then_some(())
-    });
-    testbed.wait("an answer", || (ask(&testbed.name).code == 0).then_some(()));
-}
-
-#[test]
-#[ignore = "needs the testbed: cargo xtask test"]
-fn a_workspace_is_asked_through_its_service() {
-    if lacks("pod-addresses") {
-        return;
-    }
-    let testbed = Testbed::new("chat-kaito");
-    testbed.namespace();
-    kaito::install(&testbed);
-    let served = testbed.sandbox.kaiwo(&[
-        "serve",
-        "-n",
-        &testbed.name,
-        "-i",
-        "testbed/forever",
-        "--kaito",
-        "--name",
-        "own",
-        "--node-selector",
-        "kubernetes.io/hostname=cpu-0",
-    ]);
-    _ = served.exits(0);
-    _ = chat(&testbed, &["own", "hello"])
-        .exits(8)
-        .says("workspace/own has no Service own")
-        .says("kaiwo status workspace/own");
-    // As KAITO makes them.
-    let labels = json!({"kaito.sh/workspace": "own"});
-    testbed.create(json!({
-        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "own"},
-        "spec": {"selector": labels, "ports": [{"name": "http", "port": 80, "targetPort": 5000}]},
-    }));
-    testbed.create(json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "own-0", "labels": labels},
-        "spec": {"containers": [{"name": "own", "image": "testbed/forever"}]},
-    }));
-    let outcome = answered(&testbed, &["own", "What sport should I play?"]).exits(0);
-    assert_eq!(outcome.stdout, "What sport should I play?\n");
+    _ = chat(&testbed, &["portless", "  "]).exits(2);
 }

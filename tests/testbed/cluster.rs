@@ -129,6 +129,31 @@ impl Testbed {
         }));
     }
 
+    /// Connects, and makes the test's namespace.
+    pub fn with_namespace(test: &str) -> Self {
+        let testbed = Self::new(test);
+        testbed.namespace();
+        testbed
+    }
+
+    /// Gives a user of the test's own rights in its namespace, and returns the
+    /// name; it begins with that of the test, so that no test lends rights to
+    /// another.
+    pub fn user(&self, name: &str, rules: &[Value]) -> String {
+        let user = format!("{}-{name}", self.name);
+        self.apply(json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+            "metadata": {"name": name}, "rules": rules,
+        }));
+        self.apply(json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+        }));
+        user
+    }
+
     /// Makes the test's namespace.
     pub fn namespace(&self) {
         self.apply(

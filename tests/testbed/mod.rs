@@ -8,6 +8,7 @@
 //! ```
 
 mod chat;
+mod chat_kaito;
 #[cfg(unix)]
 mod ci;
 mod cluster;

@@ -25,7 +25,7 @@ impl Drop for Running {
 }
 
 /// Makes an object of KWOK's for all pods of the test's namespace.
-fn pretend(testbed: &Testbed, kind: &str, key: &str, what: &Value) {
+pub fn pretend(testbed: &Testbed, kind: &str, key: &str, what: &Value) {
     let mut object = json!({
         "apiVersion": "kwok.x-k8s.io/v1alpha1", "kind": kind,
         "metadata": {"name": testbed.name},
@@ -75,7 +75,7 @@ fn job(testbed: &Testbed, pods: usize) {
 }
 
 /// Waits for so many running pods, and returns their names.
-fn running(testbed: &Testbed, pods: usize) -> Vec<String> {
+pub fn running(testbed: &Testbed, pods: usize) -> Vec<String> {
     testbed.wait(&format!("{pods} running pods"), || {
         let names: Vec<String> = testbed
             .list("Pod")
@@ -242,7 +242,7 @@ fn commands_run_where_the_workload_does() {
 }
 
 /// Asks for a page, and returns the first line of the answer; nothing if the
-/// connection was closed without one. KWOK does not pass on the end of it.
+/// connection was closed without one.
 fn page(address: &str) -> String {
     let mut connection = TcpStream::connect(address).unwrap();
     let deadline = std::time::Duration::from_secs(60);

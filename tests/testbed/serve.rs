@@ -37,7 +37,7 @@ pub fn chat(testbed: &Testbed, arguments: &[&str]) -> Outcome {
 }
 
 /// Serves `llm` by Ray, with one of AMD's GPUs.
-fn llm(testbed: &Testbed, arguments: &[&str]) -> Outcome {
+pub fn llm(testbed: &Testbed, arguments: &[&str]) -> Outcome {
     let gpu = ["--ray", "-g", "1", "--gpu-resource", "amd.com/gpu"];
     serve(testbed, &[&["-p", "llm"], &gpu[..], arguments].concat())
 }

@@ -174,10 +174,12 @@ impl<'a> Route<'a> {
             },
             Via::Pod => self.through_pod(question).await,
         }?;
+        let code = begun.status.as_u16();
+        // Of the server's own, beside what the API server says.
+        tracing::info!("{} {} {code}", question.method, question.path);
         if begun.status.is_success() {
             return Ok(begun);
         }
-        let code = begun.status.as_u16();
         let bytes = whole(begun).await?;
         Err(RouteError::Refused {
             code,
@@ -189,10 +191,7 @@ impl<'a> Route<'a> {
         let path = self.endpoint.proxy_path(question.path);
         let outgoing = Outgoing {
             method: question.method.clone(),
-            body: question
-                .body
-                .clone()
-                .map(|body| ("application/json", body)),
+            body: question.body.clone().map(|body| ("application/json", body)),
             patience: Some(question.patience),
             // The server behind it may be busy, and may have understood.
             repeat: Repeat::Never,
@@ -326,9 +325,7 @@ where
 fn own_refusal(bytes: &[u8]) -> Option<Status> {
     let value: Value = serde_json::from_slice(bytes).ok()?;
     let is_own = value["kind"] == "Status" && value["apiVersion"] == "v1";
-    is_own
-        .then(|| serde_json::from_value(value).ok())
-        .flatten()
+    is_own.then(|| serde_json::from_value(value).ok()).flatten()
 }
 
 /// Returns the first of the causes.

@@ -45,6 +45,13 @@ pub struct PodSpec {
     pub volumes: Vec<Volume>,
 }
 
+impl PodSpec {
+    /// Returns all containers, those that run before the others last.
+    pub fn all(&self) -> impl Iterator<Item = &TemplateContainer> + Clone {
+        self.containers.iter().chain(&self.init_containers)
+    }
+}
+
 /// Entry of `volumes`; most kinds of volume are always there.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -298,7 +298,11 @@ impl Component {
         for (place, file) in patches {
             let replaced = module.join(&place);
             if !replaced.exists() {
-                bail!("{} has no {} that ours could stand in for", self.module, place.display());
+                bail!(
+                    "{} has no {} that ours could stand in for",
+                    self.module,
+                    place.display()
+                );
             }
             files::remove(&replaced)?;
             files::copy(&file, &replaced)?;

@@ -200,7 +200,8 @@ pub fn stages(upstream: &mut [Value], own: &[Value], job_seconds: f64) -> Vec<Va
 
 /// Returns what lets port-forward reach servers that answer for every pod.
 pub fn forwards(ports: &[u16]) -> Value {
-    let forward = |port: &u16| json!({ "ports": [port], "target": { "address": "127.0.0.1", "port": port } });
+    let forward =
+        |port: &u16| json!({ "ports": [port], "target": { "address": "127.0.0.1", "port": port } });
     json!({
         "apiVersion": "kwok.x-k8s.io/v1alpha1",
         "kind": "ClusterPortForward",
