@@ -24,7 +24,7 @@ pub enum EndpointError {
         workload: String,
     },
     /// None of an InferenceSet's Workspaces is ready.
-    #[error("none of the {count} Workspaces of {workload} is ready")]
+    #[error("no Workspace of {workload} is ready; it has {count}")]
     NoPart {
         /// `kind/name`.
         workload: String,

@@ -13,8 +13,9 @@ use super::rights::{bind, roles};
 use super::serve;
 use crate::common::Outcome;
 
-/// Serves something on the port of one of the testbed's models.
-fn serve(testbed: &Testbed, name: &str, port: &str) {
+/// Serves something on a port, such as one of the testbed's models, and waits
+/// until it is available.
+pub fn serve(testbed: &Testbed, name: &str, port: &str) {
     let arguments = ["-i", "testbed/forever", "--name", name, "--port", port];
     _ = serve::serve(testbed, &arguments).exits(0);
     testbed.wait(&format!("deployment {name} to be available"), || {
@@ -181,7 +182,7 @@ fn who_may_do_neither_is_told_what_to_ask_for() {
         })
     };
     _ = ask(&[])
-        .says("neither the proxy of Service llm, nor ports of its pods")
+        .says("neither the proxy of Service llm nor a port of its pods")
         .says("cannot get resource \"services/proxy\"")
         .says("cannot list resource \"pods\"")
         .says("list of pods with get and create of pods/portforward");

@@ -73,7 +73,7 @@ fn an_inferenceset_is_asked_at_a_workspace_that_is_ready() {
     let ask = || chat(&testbed, &["set", "hello", "--json"]);
     _ = ask()
         .exits(8)
-        .says("none of the 0 Workspaces of inferenceset/set is ready");
+        .says("no Workspace of inferenceset/set is ready; it has 0");
     for name in ["set-a1b2c", "set-d3e4f"] {
         testbed.create(json!({
             "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace",
@@ -84,7 +84,7 @@ fn an_inferenceset_is_asked_at_a_workspace_that_is_ready() {
     }
     _ = ask()
         .exits(8)
-        .says("none of the 2 Workspaces")
+        .says("is ready; it has 2")
         .says("kaiwo status inferenceset/set");
     make_ready(&testbed, "set-d3e4f");
     let outcome = answered(&testbed, &["set", "hello", "--json"]);

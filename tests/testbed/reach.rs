@@ -8,7 +8,8 @@ use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
-use super::cluster::{Testbed, has_condition};
+use super::chat::serve;
+use super::cluster::Testbed;
 use super::fault_proxy::FaultProxy;
 use super::lacks;
 use super::rights::bind;
@@ -150,8 +151,7 @@ fn assert_whole(seen: &[&str], lines: usize, times: usize) {
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
 fn logs_come_whole_through_a_proxy_that_cuts_them() {
-    let testbed = Testbed::new("logs-cut");
-    testbed.namespace();
+    let testbed = Testbed::with_namespace("logs-cut");
     log(&testbed, 100_000);
     job(&testbed, 1);
     let proxy = FaultProxy::cutting_after(1000);
@@ -167,8 +167,7 @@ fn logs_come_whole_through_a_proxy_that_cuts_them() {
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
 fn logs_go_on_with_the_pod_that_replaces_another() {
-    let testbed = Testbed::new("logs-replaced");
-    testbed.namespace();
+    let testbed = Testbed::with_namespace("logs-replaced");
     log(&testbed, 3_000);
     job(&testbed, 1);
     let proxy = FaultProxy::cutting_after(1000);
@@ -192,8 +191,7 @@ fn logs_go_on_with_the_pod_that_replaces_another() {
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
 fn logs_of_sixteen_pods_at_once() {
-    let testbed = Testbed::new("logs-many");
-    testbed.namespace();
+    let testbed = Testbed::with_namespace("logs-many");
     log(&testbed, 5_000);
     job(&testbed, 16);
     let proxy = FaultProxy::cutting_after(1000);
@@ -213,8 +211,7 @@ fn logs_of_sixteen_pods_at_once() {
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
 fn commands_run_where_the_workload_does() {
-    let testbed = Testbed::new("exec");
-    testbed.namespace();
+    let testbed = Testbed::with_namespace("exec");
     pretend(&testbed, "ClusterExec", "execs", &json!({"local": {}}));
     job(&testbed, 2);
     bind(&testbed, &["edit"]);
@@ -261,27 +258,9 @@ fn a_forwarded_port_outlives_its_pod() {
     if lacks("pod-addresses") {
         return;
     }
-    let testbed = Testbed::new("forward");
-    testbed.namespace();
+    let testbed = Testbed::with_namespace("forward");
     // One of the testbed's own servers.
-    let target = json!({"target": {"address": "127.0.0.1", "port": 8000}});
-    pretend(&testbed, "ClusterPortForward", "forwards", &target);
-    let serve = [
-        "serve",
-        "-n",
-        &testbed.name,
-        "-i",
-        "testbed/forever",
-        "--name",
-        "web",
-        "--port",
-        "8000",
-    ];
-    _ = testbed.sandbox.kaiwo(&serve).exits(0);
-    testbed.wait("the deployment to be available", || {
-        let deployment = testbed.find("Deployment", "web")?;
-        has_condition(&deployment, "Available").then_some(())
-    });
+    serve(&testbed, "web", "8000");
     bind(&testbed, &["edit"]);
     let arguments = [
         "port-forward",

@@ -141,8 +141,7 @@ fn document(outcome: &Outcome) -> Value {
 }
 
 fn workspace(test: &str) -> Testbed {
-    let testbed = Testbed::new(test);
-    testbed.namespace();
+    let testbed = Testbed::with_namespace(test);
     kaito::install(&testbed);
     let served = testbed.sandbox.kaiwo(&[
         "serve",

@@ -30,7 +30,7 @@ pub enum RouteError {
         service: String,
     },
     /// Neither way is allowed.
-    #[error("not allowed: neither the proxy of Service {service}, nor ports of its pods")]
+    #[error("you may use neither the proxy of Service {service} nor a port of its pods")]
     Denied {
         /// The Service.
         service: String,
@@ -93,19 +93,10 @@ impl Classified for RouteError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::NoSelector { .. } => vec!["take the Service's proxy: --via service".to_owned()],
-            Self::Denied {
-                namespace, said, ..
-            } => {
-                let [service, pod] = said;
-                vec![
-                    format!("the API server says: {service}"),
-                    format!("and: {pod}"),
-                    format!(
-                        "ask an admin of namespace {namespace} for one of them: get and create of \
-                         services/proxy, or list of pods with get and create of pods/portforward"
-                    ),
-                ]
-            }
+            Self::Denied { namespace, .. } => vec![format!(
+                "ask an admin of namespace {namespace} for one of them: get and create of \
+                 services/proxy, or list of pods with get and create of pods/portforward"
+            )],
             Self::Cluster(source) => source.hints(),
             _ => Vec::new(),
         }

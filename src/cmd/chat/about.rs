@@ -38,6 +38,13 @@ impl About<'_> {
                     .hint("give it longer: --timeout SECONDS")
                     .hint(format!("see how it fares with: kaiwo status {named}"));
             }
+            RouteError::Denied { said, .. } => {
+                let notes = said.to_vec();
+                return CommandError {
+                    notes,
+                    ..error.into()
+                };
+            }
             _ => return error.into(),
         };
         match class {
