@@ -2,6 +2,8 @@
 //! the places where text is free, the documents are those of a harmless
 //! placeholder, except for the scalars that carry the value.
 
+mod coverage;
+mod request;
 mod spot;
 
 use std::collections::BTreeMap;
@@ -18,9 +20,8 @@ use serde_json::Value;
 
 use crate::common::Sandbox;
 use crate::pod_runner::expansion::expand;
-use spot::{
-    NASTY, NASTY_NAMES, PLACEHOLDER, SPOTS, Spot, WORKLOADS, Workload, nasty, request, yaml,
-};
+use request::{request, yaml};
+use spot::{NASTY, NASTY_NAMES, PLACEHOLDER, SPOTS, Spot, WORKLOADS, Workload, nasty};
 
 /// The scalars of all documents, by their paths.
 type Scalars = BTreeMap<String, Value>;
@@ -86,8 +87,15 @@ fn is_digest(path: &str, spot: Spot) -> bool {
             | Spot::ModelConfig
     );
     let config = spot == Spot::ModelConfig && path.ends_with("/config");
+    // What is loaded is marked by its URL, and has a directory by its path.
+    let loaded = match spot {
+        Spot::PreloadUrl => path.contains("/initContainers/") && path.ends_with("/command/6"),
+        Spot::PreloadPath => path.ends_with("/subPath"),
+        _ => false,
+    };
     path.ends_with("/kaiwo-cli/digest")
         || config
+        || loaded
         || upload && (path.ends_with("/configMap/name") || path == "/ConfigMap/metadata/name")
         || path.ends_with("/key") && path.contains("/items/") && path.contains("/projected/")
 }
@@ -132,7 +140,7 @@ fn carried(path: &str, value: &str, spot: Spot, placeholder: &str) -> String {
         Spot::MountPath if !path.ends_with("/mountPath") && !path.contains("/env/") => {
             value.rsplit('/').next().unwrap_or_default().to_owned()
         }
-        Spot::ClaimPath => placeholder
+        Spot::ClaimPath | Spot::PreloadPath => placeholder
             .replace(PLACEHOLDER, value)
             .trim_end_matches('/')
             .to_owned(),
