@@ -231,6 +231,10 @@ fn serving(
                 .into(),
         );
     }
+    let model = match &settings.model {
+        Some(model) => Some(plan::kaito::find(&model.value)?),
+        None => None,
+    };
     let instance_type = settings.instance_type.as_ref();
     match (kind, instance_type) {
         (kind, None) if kind.is_kaito() && settings.node_selector.is_empty() => {
@@ -258,10 +262,6 @@ fn serving(
         (_, Some(_)) => {}
     }
     check_kind(settings, kind)?;
-    let model = match &settings.model {
-        Some(model) => Some(plan::kaito::find(&model.value)?),
-        None => None,
-    };
     let choices = match &model {
         Some(model) => kaito::of_service(settings, model, ui)?,
         None => {

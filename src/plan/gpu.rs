@@ -80,7 +80,10 @@ impl GpuRequest {
         if let (Some(total), None) = (self.total, self.gpus_per_replica)
             && total > 0
         {
-            even(total, scale.max, &format!("--autoscale {scale}"))?;
+            let most = format!("the {} replicas of --autoscale {scale}", scale.max);
+            even(total, scale.max, &most).map_err(|refusal| {
+                refusal.hint("--gpus-per-replica in its place says what each replica has")
+            })?;
         }
         self.replicas = Some(scale.max);
         Ok(self)
@@ -181,12 +184,16 @@ impl GpuRequest {
 }
 
 /// Divides `total` by a stated count that must divide it.
-fn even(total: i64, by: i64, flag: &str) -> Result<i64, Refusal> {
+fn even(total: i64, by: i64, stated: &str) -> Result<i64, Refusal> {
     if total % by == 0 {
         return Ok(total / by);
     }
+    let gpus = match total {
+        1 => "1 GPU does".to_owned(),
+        total => format!("{total} GPUs do"),
+    };
     Err(
-        Refusal::new(format!("{total} GPUs do not divide evenly by {flag} {by}"))
+        Refusal::new(format!("{gpus} not divide evenly by {stated}"))
             .hint(nearest_multiples(total, by)),
     )
 }

@@ -172,9 +172,15 @@ fn what_cannot_be_served() {
                 "--autoscale=1-5",
                 "--target-cpu=70",
             ],
-            "1 GPUs do not divide evenly by --autoscale 1-5",
+            "1 GPU does not divide evenly by the 5 replicas of --autoscale 1-5\n",
             "try -g 5",
         ),
+        (
+            &["-p", "chat", "-g", "7", "--replicas=2"],
+            "7 GPUs do not divide evenly by --replicas 2\n",
+            "try -g 6 or -g 8",
+        ),
+        (&["-m", "phi5"], "phi5", "did you mean -m phi-4?"),
         (
             &["-p", "chat", "--min-available", "2"],
             "--min-available 2 is more than there ever are: 1 pod",

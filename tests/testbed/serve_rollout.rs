@@ -171,12 +171,21 @@ fn a_bad_image_leaves_what_serves_and_a_rollback_restores_it() {
     }
     assert_eq!(testbed.find("HorizontalPodAutoscaler", "alice-chat"), None);
     let words = ["-p", "chat", "-i", "testbed/pull-fails:1"];
-    let _ = serve(&testbed, &[&words[..], &bad].concat()).exits(0);
-    testbed.wait("the new pod to fail", || {
-        images(&testbed)
-            .contains(&"testbed/pull-fails:1".to_owned())
-            .then_some(())
-    });
+    let back = format!("kaiwo serve --rollback deployment/alice-chat -n {name}");
+    let _ = serve(&testbed, &[&words[..], &bad, &["--wait"]].concat())
+        .exits(1)
+        .says("error: deployment/alice-chat will not be ready unless somebody mends it: ")
+        .says("ImagePullBackOff in pod alice-chat-")
+        .says(&format!("help: go back to the version before: {back}\n"));
+    assert!(images(&testbed).contains(&"testbed/pull-fails:1".to_owned()));
+    let why = testbed.sandbox.kaiwo(&["why", "alice-chat", "-n", &name]);
+    for line in [
+        "serve it again with the right -i IMAGE\n",
+        "go back to the version before\n",
+        &back,
+    ] {
+        assert!(why.stdout.contains(line), "no {line} in\n{}", why.stdout);
+    }
     let deployment = testbed.find("Deployment", "alice-chat").unwrap();
     assert_eq!(
         deployment["status"]["availableReplicas"], 2,

@@ -102,7 +102,7 @@ fn local_queue_missing(evidence: &Evidence, name: &str) -> Finding {
         format!("there is no LocalQueue {name} in namespace {namespace}"),
     )
     .shows(others)
-    .you("submit it again with --replace and -q QUEUE")
+    .again("with -q QUEUE")
     .admin(format!(
         "makes LocalQueue {name}; then it is queued by itself"
     ))
@@ -116,7 +116,7 @@ fn cluster_queue_missing(local: &str, target: &str) -> Finding {
     .admin(format!(
         "makes ClusterQueue {target}, or lets LocalQueue {local} point at another"
     ))
-    .you("submit it again with --replace and another -q QUEUE")
+    .again("with another -q QUEUE")
 }
 
 fn stopped(queue: &str, command: String) -> Finding {
@@ -129,7 +129,7 @@ fn stopped(queue: &str, command: String) -> Finding {
         "opens it again; then it is admitted by itself",
         Some(command).filter(|command| !command.is_empty()),
     )
-    .you("submit it again with --replace and another -q QUEUE")
+    .again("with another -q QUEUE")
 }
 
 fn cluster_queue_inactive(name: &str, why: &str) -> Finding {
@@ -153,7 +153,7 @@ fn cluster_queue_inactive(name: &str, why: &str) -> Finding {
         "mends it; then it is admitted by itself",
         command,
     )
-    .you("submit it again with --replace and another -q QUEUE")
+    .again("with another -q QUEUE")
 }
 
 fn namespace_not_selected(evidence: &Evidence, own: &QueuedWorkload) -> Finding {

@@ -55,7 +55,7 @@ pub(super) fn deactivated(evidence: &Evidence, own: &QueuedWorkload) -> Finding 
     };
     finding
         .remedy(Who::Admin, "puts it back into the queue", again)
-        .you("submit it again with --replace")
+        .again("")
 }
 
 /// Says which admission checks are missing.

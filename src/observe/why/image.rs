@@ -69,14 +69,14 @@ pub(super) fn finding(evidence: &Evidence, trouble: &Trouble, image: &str) -> Fi
     let lower = words.replace(image, "").to_lowercase();
     let any = |known: &[&str]| known.iter().any(|known| lower.contains(known));
     let namespace = evidence.namespace();
-    let new_name = "submit it again with --replace and the right -i IMAGE";
+    let new_name = "with the right -i IMAGE";
     let (denied, missing) = (any(&DENIED), any(&NOT_FOUND));
     let finding = match trouble.reason.as_str() {
         "InvalidImageName" => Finding::new(
             Cause::ImageNotFound,
             format!("{image} cannot be the name of an image"),
         )
-        .you(new_name),
+        .again(new_name),
         "ErrImageNeverPull" => Finding::new(
             Cause::ImageNotFound,
             format!("image {image} is not on the node, and is never to be pulled"),
@@ -105,13 +105,13 @@ pub(super) fn finding(evidence: &Evidence, trouble: &Trouble, image: &str) -> Fi
                     registry(image)
                 )),
             )
-            .you("and submit it again with --replace --image-pull-secret registry")
+            .again("with --image-pull-secret registry")
         }
         _ if missing => Finding::new(
             Cause::ImageNotFound,
             format!("the registry has no image {image}"),
         )
-        .you(new_name),
+        .again(new_name),
         _ if any(&UNREACHABLE) => Finding::new(
             Cause::ImagePull,
             format!("the node cannot reach the registry of image {image}"),

@@ -171,7 +171,7 @@ fn job_failed(evidence: &Evidence, failed: &Condition) -> Vec<Finding> {
                 "it ran for longer than its deadline and was stopped",
             )
             .shows(&failed.message)
-            .you("submit it again with --replace and a longer --max-runtime"),
+            .again("with a longer --max-runtime"),
         ];
     }
     let found = pods::findings(evidence);
@@ -220,7 +220,7 @@ fn ray_job_failed(evidence: &Evidence, status: &RayJobStatus) -> Finding {
                 "it ran for longer than its deadline and was stopped",
             )
             .shows(first)
-            .you("submit it again with --replace and a longer --max-runtime");
+            .again("with a longer --max-runtime");
         }
         (Some(code), _) => Finding::new(
             Cause::DriverFailed,
@@ -412,5 +412,5 @@ fn refused_pods(evidence: &Evidence, message: &str) -> Finding {
     if message.contains("admission webhook") || message.contains("PodSecurity") {
         return finding.admin("knows the policy that refuses them");
     }
-    finding.you("submit it again with --replace, asking for what is allowed")
+    finding.again("asking for what is allowed")
 }

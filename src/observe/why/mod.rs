@@ -25,7 +25,7 @@ pub use evidence::{Evidence, KueueConfiguration, Log, Occupation, Questions};
 use k8s_openapi::jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::object::{Details, holds};
+use super::object::{Details, Workload, holds};
 use super::status::{Standing, Status};
 
 macro_rules! causes {
@@ -202,6 +202,37 @@ pub struct Remedy {
     /// How, as a command that can be run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// Whether `text` only says what is to be asked for instead, until it is
+    /// known how that is done.
+    #[serde(skip)]
+    is_anew: bool,
+}
+
+impl Remedy {
+    /// Says how something else is asked for: a Deployment or RayService changes
+    /// in place unless a queue is in the way, everything else is made anew.
+    fn worded(mut self, workload: &Workload) -> Self {
+        if !std::mem::take(&mut self.is_anew) {
+            return self;
+        }
+        let verb = match workload.kind.is_batch() {
+            true => "submit it again",
+            false => "serve it again",
+        };
+        let moves = workload.queue().is_some() || self.text.contains("-q QUEUE");
+        let changes = workload.kind.keeps_versions() && !moves;
+        self.text = match (self.text.as_str(), changes) {
+            ("", true) => verb.to_owned(),
+            ("", false) => format!("{verb} with --replace"),
+            (text, true) if text.starts_with("with ") => format!("{verb} {text}"),
+            (text, true) => format!("{verb}, {text}"),
+            (text, false) => match text.strip_prefix("with ") {
+                Some(what) => format!("{verb} with --replace and {what}"),
+                None => format!("{verb} with --replace, {text}"),
+            },
+        };
+        self
+    }
 }
 
 /// A cause, with what shows it and what mends it.
@@ -245,6 +276,19 @@ impl Finding {
             who,
             text: text.into(),
             command,
+            is_anew: false,
+        });
+        self
+    }
+
+    /// Something else is to be asked for: `with --this`, or `asking for that`.
+    #[must_use]
+    fn again(mut self, text: impl Into<String>) -> Self {
+        self.remedies.push(Remedy {
+            who: Who::You,
+            text: text.into(),
+            command: None,
+            is_anew: true,
         });
         self
     }
@@ -299,8 +343,10 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
             findings.push(kinds::on_its_way(evidence, &standing));
         }
     }
+    let workload = &evidence.snapshot.workload;
     for finding in &mut findings {
-        speak_of_service(evidence, &mut finding.remedies);
+        let remedies = std::mem::take(&mut finding.remedies).into_iter();
+        finding.remedies = remedies.map(|remedy| remedy.worded(workload)).collect();
     }
     Diagnosis {
         since: since(evidence, standing.status),
@@ -327,26 +373,8 @@ fn offer_way_back(evidence: &Evidence, findings: &mut [Finding]) {
             who: Who::You,
             text: "go back to the version before".to_owned(),
             command,
+            is_anew: false,
         });
-    }
-}
-
-/// Puts remedies into the words of services: they are served, and unless Kueue
-/// queues them they change in place, with what serves still there.
-fn speak_of_service(evidence: &Evidence, remedies: &mut [Remedy]) {
-    let workload = &evidence.snapshot.workload;
-    if !workload.kind.keeps_versions() {
-        return;
-    }
-    let in_place = workload.queue().is_none();
-    for Remedy { text, .. } in remedies {
-        *text = text.replace("submit it again", "serve it again");
-        if in_place {
-            *text = text
-                .replace(" with --replace and ", " with ")
-                .replace(" with --replace --", " with --")
-                .replace(" with --replace,", ",");
-        }
     }
 }
 

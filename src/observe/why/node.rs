@@ -68,7 +68,7 @@ fn claims(evidence: &Evidence, pod: &Pod, message: &str) -> Option<Finding> {
                 "make the claim; then the pods start by themselves",
                 Some(format!("kubectl -n {namespace} get persistentvolumeclaims")),
             )
-            .you("submit it again with --replace and another --volume"),
+            .again("with another --volume"),
         );
     }
     let unbound = mounts
@@ -163,12 +163,12 @@ fn by_nodes(evidence: &Evidence, pod: &Pod, nodes: &[Node]) -> Option<Finding> {
                         "a pod asks for {request} {resource}, and no node it may use has more than {largest}"
                     ),
                 )
-                .you(match is_gpu_resource(resource) && largest.whole() > 0 {
+                .again(match is_gpu_resource(resource) && largest.whole() > 0 {
                     true => format!(
-                        "submit it again with --replace and --gpus-per-node {}",
+                        "with --gpus-per-node {}",
                         largest.whole()
                     ),
-                    false => "submit it again with --replace, asking for less".to_owned(),
+                    false => "asking for less".to_owned(),
                 })
                 .admin("adds such nodes"),
             );
@@ -210,12 +210,9 @@ fn by_nodes(evidence: &Evidence, pod: &Pod, nodes: &[Node]) -> Option<Finding> {
                 )
                 .shows(format!("free: {}", where_.join(", ")))
                 .nobody("it starts when a node has enough free")
-                .you(match is_gpu_resource(resource) && most_free.whole() > 0 {
-                    true => format!(
-                        "submit it again with --replace and --gpus-per-node {}",
-                        most_free.whole()
-                    ),
-                    false => "submit it again with --replace, in smaller pods".to_owned(),
+                .again(match is_gpu_resource(resource) && most_free.whole() > 0 {
+                    true => format!("with --gpus-per-node {}", most_free.whole()),
+                    false => "in smaller pods".to_owned(),
                 }),
             );
         }
@@ -318,7 +315,7 @@ fn no_labels(evidence: &Evidence, pod: &Pod, nodes: Option<&[Node]>) -> Finding 
             "adds or labels the nodes, or takes the flavor's quota away",
             Some(format!("kubectl get nodes -l {labels}")),
         )
-        .you("submit it again with --replace and another -q QUEUE");
+        .again("with another -q QUEUE");
     }
     let finding = Finding::new(
         Cause::NodeSelector,
@@ -340,13 +337,11 @@ fn no_labels(evidence: &Evidence, pod: &Pod, nodes: Option<&[Node]>) -> Finding 
             ))
         }
     };
-    finding
-        .remedy(
-            Who::You,
-            "submit it again with --replace and another --node-selector",
-            Some("kubectl get nodes --show-labels".to_owned()),
-        )
-        .admin("labels the nodes")
+    finding.again("with another --node-selector").remedy(
+        Who::Admin,
+        "labels the nodes",
+        Some("kubectl get nodes --show-labels".to_owned()),
+    )
 }
 
 /// Returns the labels that no node has; all of them if each is somewhere, but
@@ -388,9 +383,7 @@ fn tainted(nodes: &[&Node], tolerations: &[FlavorToleration]) -> Finding {
     )
     .shows(taints.join(", "));
     match mine {
-        Some(taint) => finding.you(format!(
-            "submit it again with --replace --toleration {taint}"
-        )),
+        Some(taint) => finding.again(format!("with --toleration {taint}")),
         None if taints.iter().any(|taint| taint.starts_with(CORDONED)) => {
             finding.admin("has cordoned them, and uncordons them: kubectl uncordon NODE")
         }
@@ -415,7 +408,7 @@ fn by_words(evidence: &Evidence, pod: &Pod, verdict: &Verdict) -> Finding {
             format!("a pod needs {request} {resource} on one node, and none of the {nodes} nodes it may use has so many free"),
         )
         .nobody("it starts when a node has enough free")
-        .you("submit it again with --replace, in smaller pods: --gpus-per-node");
+        .again("in smaller pods: --gpus-per-node");
     }
     if tainted > 0 {
         let taint = verdict
@@ -431,7 +424,7 @@ fn by_words(evidence: &Evidence, pod: &Pod, verdict: &Verdict) -> Finding {
             format!("{tainted} nodes have taints that its pods do not tolerate"),
         )
         .shows(taint)
-        .you("submit it again with --replace and --toleration KEY=VALUE:EFFECT");
+        .again("with --toleration KEY=VALUE:EFFECT");
     }
     if cordoned > 0 {
         return Finding::new(Cause::Taints, format!("{cordoned} nodes are cordoned"))

@@ -235,9 +235,9 @@ fn out_of_memory(pod: &Pod, name: &str, status: Option<&ContainerStatus>) -> Fin
         Quantity::gib(each.max(1))
     });
     match (gpus, more) {
-        (1.., Some(more)) => finding.you(format!(
-            "submit it again with --replace and --memory-per-gpu {more}, or let it use less"
-        )),
+        (1.., Some(more)) => {
+            finding.again(format!("with --memory-per-gpu {more}, or let it use less"))
+        }
         (_, Some(more)) => finding.you(format!(
             "give it more, say {more}: `kaiwo template eject` makes a template with its own limits"
         )),
@@ -271,7 +271,7 @@ fn configuration(evidence: &Evidence, message: &str) -> Finding {
             "add the key; then the pods start by themselves",
             Some(format!("kubectl -n {namespace} edit {lower} {name}")),
         )
-        .you("submit it again with --replace and another key"),
+        .again("with another key"),
         None => Finding::new(
             Cause::ConfigurationMissing,
             format!("there is no {kind} {name} in namespace {namespace}"),

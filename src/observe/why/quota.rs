@@ -71,7 +71,7 @@ pub(super) fn exceeds(contest: &Contest, obstacles: &[Obstacle]) -> Finding {
             format!("{queue} has no quota for {resource}"),
         )
         .admin(format!("adds {resource} to its coveredResources"))
-        .you("submit it again with --replace and another -q QUEUE");
+        .again("with another -q QUEUE");
     }
     let rows = || {
         obstacles.iter().filter_map(|obstacle| match obstacle {
@@ -98,11 +98,8 @@ pub(super) fn exceeds(contest: &Contest, obstacles: &[Obstacle]) -> Finding {
         ),
     );
     let finding = match (is_gpu_resource(resource), most > Quantity::default()) {
-        (true, true) => finding.you(format!(
-            "submit it again with --replace and -g {} or less",
-            most.whole()
-        )),
-        _ => finding.you("submit it again with --replace, asking for less"),
+        (true, true) => finding.again(format!("with -g {} or less", most.whole())),
+        _ => finding.again("asking for less"),
     };
     finding.admin("raises the quota, or lets the queue borrow more")
 }
@@ -138,10 +135,10 @@ pub(super) fn no_flavor(obstacles: &[Obstacle]) -> Finding {
         finding = finding.shows(words);
     }
     if affinity {
-        finding = finding.you("submit it again with --replace and another --node-selector");
+        finding = finding.again("with another --node-selector");
     }
     if taint {
-        finding = finding.you("submit it again with --replace and --toleration KEY=VALUE:EFFECT");
+        finding = finding.again("with --toleration KEY=VALUE:EFFECT");
     }
     finding.admin("adds a flavor for such nodes to the queue")
 }

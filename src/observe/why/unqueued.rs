@@ -52,7 +52,7 @@ pub(super) fn no_workload(evidence: &Evidence, queue: &str) -> Finding {
         )
         .shows(known)
         .shows("without it Kueue makes no Workload, and the queue does not see it")
-        .you("submit it again with --replace and another --priority-class, or none")
+        .again("with another --priority-class, or none")
         .remedy(
             Who::Admin,
             "makes the class",
@@ -100,9 +100,7 @@ pub(super) fn no_workload(evidence: &Evidence, queue: &str) -> Finding {
         _ => finding.shows("Kueue is not told to manage its kind or namespace, or does not run"),
     };
     let finding = match named {
-        Some(_) => {
-            finding.you("submit it again with --replace and another --priority-class, or none")
-        }
+        Some(_) => finding.again("with another --priority-class, or none"),
         None => finding,
     };
     finding.remedy(
