@@ -36,6 +36,7 @@ pub mod queues;
 pub mod request;
 pub mod revision;
 pub mod rights;
+pub mod scaling;
 pub mod route;
 pub mod served;
 mod session;

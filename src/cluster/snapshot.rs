@@ -104,15 +104,18 @@ pub fn watch(pulse: &mut Pulse<'_>, served: &Served, workload: &Workload) {
     }
 }
 
-/// Reads what happened around a workload and what belongs to it, latest last.
+/// Reads what happened around a workload, what belongs to it, and what scales
+/// it, latest last.
 ///
 /// # Errors
 /// [`ClusterError`] if the cluster cannot be asked.
 pub async fn events(
     cluster: &Cluster,
     snapshot: &Snapshot,
+    autoscaler: Option<&String>,
 ) -> Result<Readable<Vec<Event>>, ClusterError> {
     let uids = std::iter::once(&snapshot.workload.metadata.uid)
+        .chain(autoscaler)
         .chain(snapshot.queued().iter().map(|queued| &queued.metadata.uid))
         .chain(snapshot.pods().iter().map(|pod| &pod.metadata.uid))
         .take(AT_ONCE);

@@ -10,12 +10,14 @@ use super::submission::{Submission, SubmissionError, failed};
 use crate::k8s::{self, Resource};
 use crate::render::manifest::Manifest;
 
+const AUTOSCALER: &str = "HorizontalPodAutoscaler";
+
 /// What kaiwo's own templates make beside a service, and what a later version
 /// may do without.
 pub(super) const COMPANIONS: [(&str, &str); 4] = [
     ("v1", "Service"),
     ("networking.k8s.io/v1", "Ingress"),
-    ("autoscaling/v2", "HorizontalPodAutoscaler"),
+    ("autoscaling/v2", AUTOSCALER),
     ("policy/v1", "PodDisruptionBudget"),
 ];
 
@@ -34,9 +36,29 @@ impl Submission<'_> {
     /// the like, the version before that one, and uploads unless a pod, or what
     /// makes pods, still refers to them. Who may not look does without.
     pub(super) async fn remove_stale(&self, old: &Existing) -> Result<(), SubmissionError> {
-        let workload = &self.manifests.workload;
         let mut stale = self.stale_companions(old).await?;
         stale.extend(self.stale_uploads(old).await?);
+        self.remove_all(stale).await
+    }
+
+    /// Removes the autoscaler that this version has no more: it must not choose
+    /// the number of pods once more, after this version has.
+    pub(super) async fn remove_stale_autoscaler(
+        &self,
+        old: &Existing,
+    ) -> Result<(), SubmissionError> {
+        let spec = &self.manifests.workload.value()["spec"];
+        if spec["replicas"].is_null() || self.manifests.workload.kind() != "Deployment" {
+            return Ok(());
+        }
+        let stale = self
+            .stale_of_kind(old, "autoscaling/v2", AUTOSCALER)
+            .await?;
+        self.remove_all(stale).await
+    }
+
+    async fn remove_all(&self, stale: Vec<Stale>) -> Result<(), SubmissionError> {
+        let workload = &self.manifests.workload;
         for Stale {
             resource,
             name,
@@ -64,13 +86,22 @@ impl Submission<'_> {
     ) -> Result<Vec<Stale>, SubmissionError> {
         let mut stale = Vec::new();
         for (api_version, kind) in COMPANIONS {
-            let resource = Resource::known(api_version, kind);
-            let found = self.list_if_allowed(&resource, &self.instance()).await?;
-            let own = found.unwrap_or_default();
-            let own = own.iter().filter(|object| self.is_stale(object, kind, old));
-            stale.extend(own.map(|object| stale_object(&resource, object)));
+            stale.extend(self.stale_of_kind(old, api_version, kind).await?);
         }
         Ok(stale)
+    }
+
+    async fn stale_of_kind(
+        &self,
+        old: &Existing,
+        api_version: &str,
+        kind: &str,
+    ) -> Result<Vec<Stale>, SubmissionError> {
+        let resource = Resource::known(api_version, kind);
+        let found = self.list_if_allowed(&resource, &self.instance()).await?;
+        let own = found.unwrap_or_default();
+        let own = own.iter().filter(|object| self.is_stale(object, kind, old));
+        Ok(own.map(|object| stale_object(&resource, object)).collect())
     }
 
     /// Returns the uploads that nothing refers to any more, and the version that

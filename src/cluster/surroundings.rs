@@ -6,11 +6,13 @@ use serde::Deserialize;
 
 use super::request::readable;
 use super::served::Served;
-use super::{Cluster, ClusterError, endpoint, snapshot};
+use super::{Cluster, ClusterError, endpoint, scaling, snapshot};
 use crate::k8s::{APP_COMPONENT_LABEL, APP_INSTANCE_LABEL, Resource};
 use crate::observe::Snapshot;
 use crate::observe::description::Surroundings;
+use crate::observe::event::Event;
 use crate::observe::object::Metadata;
+use crate::observe::scaling::Autoscaler;
 use crate::plan::facts::{LocalQueue, Readable};
 
 /// A ConfigMap that carries uploads.
@@ -50,23 +52,36 @@ pub async fn read(
     served: &Served,
     snapshot: &Snapshot,
 ) -> Result<Surroundings, ClusterError> {
-    let (cluster_queue, uploads, endpoint, events) = tokio::join!(
+    let (cluster_queue, uploads, endpoint, scaled) = tokio::join!(
         cluster_queue(cluster, served, snapshot),
         uploads(cluster, snapshot),
         endpoint::of(cluster, &snapshot.workload),
-        snapshot::events(cluster, snapshot),
+        scaled(cluster, snapshot),
     );
+    let (autoscaler, events) = scaled?;
     Ok(Surroundings {
         cluster_queue: cluster_queue?,
         uploads: uploads?,
         // What is not there yet, or may not be read, is not told.
         endpoint: endpoint.ok(),
-        events: match events? {
+        events: match events {
             Readable::Known(events) => events,
             Readable::Forbidden => Vec::new(),
         },
+        autoscaler,
         usage: Vec::new(),
     })
+}
+
+/// Returns what scales the workload, and what happened to either.
+async fn scaled(
+    cluster: &Cluster,
+    snapshot: &Snapshot,
+) -> Result<(Option<Autoscaler>, Readable<Vec<Event>>), ClusterError> {
+    let autoscaler = scaling::of(cluster, &snapshot.workload).await?;
+    let uid = autoscaler.as_ref().map(|it| &it.metadata.uid);
+    let events = snapshot::events(cluster, snapshot, uid).await?;
+    Ok((autoscaler, events))
 }
 
 /// Returns the ClusterQueue that has admitted the workload, else the one behind

@@ -33,6 +33,7 @@ impl<'a> Submission<'a> {
         for companion in &set.companions {
             self.apply_companion(companion, old).await?;
         }
+        self.remove_stale_autoscaler(old).await?;
         // From here on the workload may refer to what this run has made, even
         // if no answer says so.
         let attempts = self.attempts.take();

@@ -12,7 +12,7 @@ use super::lookup::Found;
 use super::pages::{Pages, Selection};
 use super::request::readable;
 use super::served::Served;
-use super::{Cluster, ClusterError, snapshot};
+use super::{Cluster, ClusterError, scaling, snapshot};
 use crate::k8s::Resource;
 use crate::observe::queued::{PendingWorkload, QueueState};
 use crate::observe::status::farthest;
@@ -80,6 +80,7 @@ pub async fn evidence(
         .map(str::to_owned)
         .collect();
     let mut evidence = Evidence {
+        autoscaler: scaling::of(cluster, &snapshot.workload).await?,
         finalizers,
         now: Timestamp::now(),
         has_kueue: served.kueue.is_some(),
@@ -132,7 +133,7 @@ pub async fn evidence(
         }
     }
     if questions.events {
-        match snapshot::events(cluster, &evidence.snapshot).await? {
+        match snapshot::events(cluster, &evidence.snapshot, None).await? {
             Readable::Known(events) => evidence.events = events,
             Readable::Forbidden => _ = unseen.insert("events"),
         }

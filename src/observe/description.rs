@@ -7,6 +7,7 @@ use super::endpoint::Endpoint;
 use super::event::Event;
 use super::object::{Condition, Details, PodTemplate, Workload};
 use super::queued::QueuedWorkload;
+use super::scaling::{Autoscaler, Scaling};
 use super::snapshot::{Position, Snapshot};
 use super::status::Status;
 use super::usage::{self, PodUsage};
@@ -28,6 +29,8 @@ pub struct Surroundings {
     pub endpoint: Option<Endpoint>,
     /// What happened around the objects that are there now.
     pub events: Vec<Event>,
+    /// What scales it.
+    pub autoscaler: Option<Autoscaler>,
     /// What GPUs do, by pod; nothing where nobody can tell.
     pub usage: Vec<PodUsage>,
 }
@@ -55,6 +58,9 @@ pub struct Description {
     pub images: Vec<String>,
     /// How its GPUs are split.
     pub gpus: Vec<GpuGroup>,
+    /// How it is scaled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Scaling>,
     /// Its place in Kueue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<Queue>,
@@ -65,7 +71,7 @@ pub struct Description {
     /// That its GPUs idle, in words, if they do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu_use: Option<String>,
-    /// Conditions of the workload, then of Kueue's Workload.
+    /// Conditions of the workload, of what scales it, then of Kueue's Workload.
     pub conditions: Vec<ConditionLine>,
     /// Applications of Ray Serve.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -252,6 +258,7 @@ impl Description {
             uploads,
             endpoint,
             events,
+            autoscaler,
             usage,
         } = surroundings;
         let mut nodes: Vec<String> = snapshot
@@ -276,6 +283,7 @@ impl Description {
             created_at: metadata.creation_timestamp,
             images: images(snapshot),
             gpus: gpus(workload),
+            scaling: autoscaler.as_ref().map(Autoscaler::scaling),
             queue: queue(snapshot, cluster_queue),
             nodes,
             pods: pods(snapshot, &usage),
@@ -292,7 +300,7 @@ impl Description {
                         .collect::<Vec<_>>(),
                 )
             },
-            conditions: conditions(snapshot),
+            conditions: conditions(snapshot, autoscaler.as_ref()),
             applications: applications(workload),
             uploads: (!uploads.is_empty()).then(|| Uploads {
                 count: uploads.len(),
@@ -402,7 +410,7 @@ fn pods(snapshot: &Snapshot, usage: &[PodUsage]) -> Vec<PodLine> {
     lines
 }
 
-fn conditions(snapshot: &Snapshot) -> Vec<ConditionLine> {
+fn conditions(snapshot: &Snapshot, autoscaler: Option<&Autoscaler>) -> Vec<ConditionLine> {
     let line = |of: &'static str, condition: &Condition| ConditionLine {
         of,
         kind: condition.kind.clone(),
@@ -414,12 +422,16 @@ fn conditions(snapshot: &Snapshot) -> Vec<ConditionLine> {
     let workload = &snapshot.workload;
     let own = workload.conditions().iter();
     let own = own.map(|condition| line(workload.kind.name(), condition));
+    let scaled = autoscaler
+        .iter()
+        .flat_map(|autoscaler| &autoscaler.status.conditions)
+        .map(|condition| line("HorizontalPodAutoscaler", condition));
     let queued = snapshot
         .queued()
         .iter()
         .flat_map(|queued| &queued.status.conditions)
         .map(|condition| line("Workload", condition));
-    own.chain(queued).collect()
+    own.chain(scaled).chain(queued).collect()
 }
 
 fn applications(workload: &Workload) -> Vec<Application> {

@@ -19,6 +19,7 @@ pub mod queued;
 pub mod quota;
 pub mod ray_service;
 pub mod reference;
+pub mod scaling;
 pub mod snapshot;
 pub mod status;
 pub mod usage;

@@ -6,6 +6,7 @@ use super::list::tone;
 use super::table::{Cell, Column, Table, Tone};
 use super::{Ui, span, top};
 use crate::observe::description::{Description, GpuGroup, Queue};
+use crate::observe::scaling::Scaling;
 
 /// Width of the words before the facts.
 const LABEL: usize = 12;
@@ -16,6 +17,7 @@ pub fn text(about: &Description, now: Timestamp, ui: Ui) -> String {
     let mut text = page.head(about);
     for (title, section) in [
         ("Pods", page.pods(about)),
+        ("Scaling", page.scaling(about)),
         ("Applications", page.applications(about)),
         ("Conditions", page.conditions(about)),
         ("Endpoints", page.endpoints(about)),
@@ -78,6 +80,10 @@ impl Page {
         fact("Version", about.version.clone().unwrap_or_default());
         fact("Image", about.images.join(", "));
         fact("GPUs", gpus(&about.gpus));
+        fact(
+            "Replicas",
+            about.scaling.as_ref().map_or_else(String::new, replicas),
+        );
         fact(
             "Queue",
             about.queue.as_ref().map_or_else(String::new, queue),
@@ -153,6 +159,25 @@ impl Page {
             columns.splice(5..5, ["UTIL", "10M", "MEMORY"].map(Column::numbers));
         }
         self.table(&columns, about.pods.iter().map(row).collect())
+    }
+
+    fn scaling(&self, about: &Description) -> String {
+        let measures = about.scaling.iter().flat_map(|scaling| &scaling.metrics);
+        let rows = measures.map(|measure| {
+            vec![
+                Cell::from(measure.name.as_str()),
+                measure.current.as_deref().unwrap_or("unknown").into(),
+                measure.target.as_str().into(),
+            ]
+        });
+        self.table(
+            &[
+                Column::words("METRIC"),
+                Column::numbers("CURRENT"),
+                Column::numbers("TARGET"),
+            ],
+            rows.collect(),
+        )
     }
 
     fn applications(&self, about: &Description) -> String {
@@ -273,6 +298,30 @@ fn gpus(groups: &[GpuGroup]) -> String {
         true => String::new(),
         false => format!("{total} = {}", parts.join(" + ")),
     }
+}
+
+/// `3 of 1 to 4, 4 wanted`
+fn replicas(scaling: &Scaling) -> String {
+    let Scaling {
+        min,
+        max,
+        current,
+        wanted,
+        ..
+    } = scaling;
+    let mut text = format!("{current} of {min} to {max}");
+    if let Some(wanted) = wanted
+        && wanted != current
+    {
+        text += &format!(", {wanted} wanted");
+    }
+    if scaling.beyond_max {
+        text += ", and the load asks for more";
+    }
+    if let Some(problem) = &scaling.problem {
+        text += &format!("; not scaled: {problem}");
+    }
+    text
 }
 
 /// `team of ClusterQueue gpus, 3rd of 7`

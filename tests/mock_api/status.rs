@@ -123,6 +123,51 @@ fn serving() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// A Deployment that is scaled by two metrics, of which one is not measured.
+fn scaled() -> Vec<(&'static str, Value)> {
+    let deployment = json!({
+        "metadata": metadata("chat"),
+        "spec": {"replicas": 3, "template": pod_template()},
+        "status": {"replicas": 3, "readyReplicas": 3, "availableReplicas": 3,
+                   "updatedReplicas": 3, "conditions": [condition("Available", "True", "")]},
+    });
+    let autoscaler = |name: &str, target: &str| {
+        json!({
+            "metadata": {"name": name, "uid": format!("uid-of-{name}")},
+            "spec": {
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": target},
+                "minReplicas": 2, "maxReplicas": 4,
+                "metrics": [
+                    {"type": "Resource", "resource": {
+                        "name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}},
+                    {"type": "Pods", "pods": {
+                        "metric": {"name": "queue_length"},
+                        "target": {"type": "AverageValue", "averageValue": "10"}}},
+                ],
+            },
+            "status": {
+                "currentReplicas": 3, "desiredReplicas": 3,
+                "currentMetrics": [
+                    {"type": "Resource", "resource": {
+                        "name": "cpu", "current": {"averageUtilization": 41, "averageValue": "410m"}}},
+                    {"type": ""},
+                ],
+                "conditions": [condition(
+                    "ScalingActive",
+                    "False",
+                    "the HPA was unable to compute the replica count: unable to get metric queue_length: \
+                     unable to fetch metrics from custom metrics API: no custom metrics API (custom.metrics.k8s.io) registered",
+                )],
+            },
+        })
+    };
+    let autoscalers = [autoscaler("other", "llm"), autoscaler("chat", "chat")];
+    vec![
+        ("/deployments/chat", deployment),
+        ("/horizontalpodautoscalers", list(&autoscalers)),
+    ]
+}
+
 fn status(objects_there: Vec<(&'static str, Value)>, arguments: &[&str]) -> Outcome {
     let api = MockApi::new(move |request| {
         objects(request, &objects_there).or_else(|| {
@@ -143,6 +188,8 @@ fn a_status_has_its_goldens() {
     assert_eq!(yaml.documents(), [report]);
     let outcome = status(serving(), &["llm", "-o", "json"]).exits(0);
     is_golden("status_serving", &outcome);
+    let outcome = status(scaled(), &["chat", "-o", "json"]).exits(0);
+    is_golden("status_scaled", &outcome);
     let bare = json!({"metadata": {"name": "bare", "namespace": "kaiwo", "uid": "u"}, "spec": {}});
     let outcome = status(vec![("/jobs/bare", bare)], &["bare", "-o", "json"]).exits(0);
     is_golden("status_bare", &outcome);
@@ -175,6 +222,31 @@ fn exit_status_tells_how_it_stands() {
         assert_eq!(told.stderr, asked.stderr);
     }
     let _ = status(Vec::new(), &["train", "--exit-status"]).exits(3);
+}
+
+#[test]
+fn how_a_service_is_scaled_and_why_not() {
+    let told = status(scaled(), &["chat"]).exits(0).stdout;
+    for words in [
+        "Replicas    3 of 2 to 4; not scaled: nothing in the cluster serves custom.metrics.k8s.io\n",
+        "Scaling\n  METRIC        CURRENT  TARGET\n  cpu               41%     70%\n  queue_length  unknown      10\n",
+        "  HorizontalPodAutoscaler  ScalingActive  False",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
+    // Without the right to see it, nothing is told of it.
+    let mut hidden = scaled();
+    hidden.truncate(1);
+    let api = MockApi::new(move |request| {
+        let may_not = || Answer::Refuse(403, "User \"alice\" cannot list");
+        objects(request, &hidden).or_else(|| Some(may_not()))
+    });
+    for command in ["status", "why"] {
+        let outcome = api.sandbox.kaiwo(&[command, "deployment/chat"]).exits(0);
+        assert_eq!(outcome.stderr, "");
+        assert!(!outcome.stdout.contains("scaled"), "{}", outcome.stdout);
+        assert!(!outcome.stdout.contains("Replicas"), "{}", outcome.stdout);
+    }
 }
 
 /// Who may read nothing but the workload itself.

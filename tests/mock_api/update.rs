@@ -378,6 +378,27 @@ fn updated_from(
 
 const ROLLBACK: [&str; 3] = ["serve", "--rollback", "alice-w"];
 
+/// Else it might choose another number after the update, and then be gone.
+#[test]
+fn an_autoscaler_goes_before_the_number_of_pods_is_set() {
+    let autoscaler = json!({
+        "metadata": {"name": "alice-w", "uid": "uid-of-autoscaler",
+                     "annotations": {"kaiwo-cli/digest": "d"},
+                     "ownerReferences": [{"kind": "Deployment", "uid": "uid-of-Deployment"}]},
+    });
+    let api = remembering(move |request| {
+        let listed = is(request, "GET", "/horizontalpodautoscalers");
+        listed
+            .then(|| Answer::Json(200, list(std::slice::from_ref(&autoscaler))))
+            .or_else(|| nothing_refers(request))
+    });
+    let _ = api.serve(&AGAIN).exits(0).says("updated");
+    let writes = api.writes();
+    let at = |words: &str| writes.iter().position(|line| line.starts_with(words));
+    let gone = at("DELETE /apis/autoscaling/v2/namespaces/kaiwo/horizontalpodautoscalers/alice-w");
+    assert!(gone.is_some() && gone < at("PUT "), "{writes:?}");
+}
+
 #[test]
 fn a_rollback_writes_the_version_that_was_kept() {
     let api = updated(|_| None);

@@ -401,12 +401,18 @@ impl Testbed {
             "apiVersion": "policy/v1", "kind": "Eviction",
             "metadata": {"name": pod, "namespace": self.name},
         });
+        // A client that tries again would do so for minutes: 429 is the answer.
+        let client = self.runtime.block_on(async {
+            let mut config = kube::Config::infer().await.unwrap();
+            config.default_retry = false;
+            Client::try_from(config).unwrap()
+        });
         let path = format!("/api/v1/namespaces/{}/pods/{pod}/eviction", self.name);
         let request = http::Request::post(path)
             .header(http::header::CONTENT_TYPE, "application/json")
             .body(serde_json::to_vec(&eviction).unwrap())
             .unwrap();
-        self.runtime.block_on(send(&self.client, request)).err()
+        self.runtime.block_on(send(&client, request)).err()
     }
 
     /// Returns an object, if there is one.

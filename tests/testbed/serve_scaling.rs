@@ -32,6 +32,17 @@ fn says(testbed: &Testbed, kind: &str, reason: &str) -> Value {
     })
 }
 
+/// Asks kaiwo.
+fn ask(testbed: &Testbed, words: &[&str]) -> Outcome {
+    let place = ["alice-chat", "-n", &testbed.name];
+    testbed.sandbox.kaiwo(&[words, &place].concat())
+}
+
+fn status(testbed: &Testbed) -> Value {
+    let told = ask(testbed, &["status", "-o", "json"]).exits(0);
+    serde_json::from_str(&told.stdout).unwrap()
+}
+
 /// Without metrics, the autoscaler still keeps to its bounds.
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
@@ -114,12 +125,116 @@ fn a_metric_of_the_pods_brings_more_of_them() {
     pods(&testbed, 1);
     load(&testbed, "queue_length", "25");
     pods(&testbed, 3);
+    testbed.wait("status to tell what is measured", || {
+        let scaling = &status(&testbed)["scaling"];
+        let measured = scaling["metrics"][0]["current"] == "8.333";
+        (measured && scaling["current"] == 3).then_some(())
+    });
     load(&testbed, "queue_length", "1000");
     pods(&testbed, 4);
     says(&testbed, "ScalingLimited", "TooManyReplicas");
     assert_eq!(replicas(&testbed), 4);
+    assert_eq!(status(&testbed)["scaling"]["beyondMax"], true);
     load(&testbed, "queue_length", "0");
     pods(&testbed, 1);
     testbed.delete("Deployment", "alice-chat");
     gone(&testbed);
+}
+
+/// Nothing says what these pods use, and kaiwo says so to who may know.
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_service_that_nobody_measures_says_why_it_is_not_scaled() {
+    let testbed = testbed("scale-blind");
+    let _ = serve(
+        &testbed,
+        &["--autoscale=1-2", "--target-metric=queue_length=10"],
+    )
+    .exits(0);
+    pods(&testbed, 1);
+    says(&testbed, "ScalingActive", "FailedGetPodsMetric");
+    let problem = "custom.metrics.k8s.io has no queue_length of its pods";
+    let told = status(&testbed);
+    assert_eq!(told["scaling"]["problem"], problem);
+    assert_eq!(told["scaling"]["metrics"][0]["target"], "10");
+    let why = ask(&testbed, &["why", "-o", "json"]).exits(0);
+    let why: Value = serde_json::from_str(&why.stdout).unwrap();
+    assert_eq!(why["status"], "Ready");
+    assert_eq!(why["findings"][0]["cause"], "notScaled");
+
+    super::rights::bind(&testbed, &["kueue-batch-user-role"]);
+    testbed.apply(json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+        "metadata": {"name": "deployments", "namespace": testbed.name},
+        "rules": [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list"]}],
+    }));
+    testbed.apply(json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": "deployments", "namespace": testbed.name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "deployments"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": testbed.name}],
+    }));
+    for words in ["status", "why"] {
+        let user = [words, "--as", &testbed.name];
+        let told = testbed.wait("the user to be let in", || {
+            let told = ask(&testbed, &user);
+            (told.code == 0).then_some(told)
+        });
+        assert_eq!(told.stderr, "");
+        assert!(!told.stdout.contains("scaled"), "{}", told.stdout);
+    }
+
+    load(&testbed, "queue_length", "5");
+    says(&testbed, "ScalingActive", "ValidMetricFound");
+    let why = ask(&testbed, &["why"]).exits(0);
+    assert!(!why.stdout.contains("scaled"), "{}", why.stdout);
+    testbed.delete("Deployment", "alice-chat");
+    gone(&testbed);
+}
+
+/// The autoscaler knows nothing of GPUs: it asks for pods that no node has room
+/// for, and takes them away again.
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn pods_that_find_no_gpu_wait_and_say_so() {
+    let testbed = testbed("scale-gpus");
+    let node = format!("{}-node", testbed.name);
+    testbed.fake_node(
+        &node,
+        &json!({"scaling-test": testbed.name}),
+        &json!({"amd.com/gpu": "2", "cpu": "64", "memory": "512Gi", "pods": "20"}),
+    );
+    let taint = json!({"key": "scaling-test", "effect": "NoSchedule"});
+    testbed.merge("Node", &node, &json!({"spec": {"taints": [taint]}}));
+    let selector = format!("--node-selector=scaling-test={}", testbed.name);
+    let _ = serve(
+        &testbed,
+        &[
+            "--gpus-per-replica=1",
+            "--gpu-resource=amd.com/gpu",
+            &selector,
+            "--toleration=scaling-test",
+            "--autoscale=1-4",
+            "--target-metric=queue_length=10",
+        ],
+    )
+    .exits(0);
+    pods(&testbed, 1);
+    load(&testbed, "queue_length", "500");
+    testbed.wait("two of four pods to run", || {
+        let about = status(&testbed);
+        let pods = about["pods"].as_array()?;
+        let running = pods.iter().filter(|pod| pod["ready"] == true).count();
+        let told = about["status"] == "Degraded" && about["scaling"]["beyondMax"] == true;
+        (told && pods.len() == 4 && running == 2).then_some(())
+    });
+    let why = ask(&testbed, &["why"]).exits(0);
+    for words in ["Degraded", "amd.com/gpu"] {
+        assert!(why.stdout.contains(words), "{}", why.stdout);
+    }
+    load(&testbed, "queue_length", "0");
+    pods(&testbed, 1);
+    testbed.delete("Deployment", "alice-chat");
+    gone(&testbed);
+    testbed.delete("Node", &node);
 }

@@ -9,6 +9,7 @@ use super::super::event::Event;
 use super::super::object::Details;
 use super::super::pod::{Pod, TroubleKind};
 use super::super::queued::{PendingWorkload, QueueState, QueuedWorkload};
+use super::super::scaling::Autoscaler;
 use super::super::snapshot::Snapshot;
 use super::super::status::{Status, farthest};
 use crate::plan::facts::{ClusterFacts, LabelSelector, Node, Readable};
@@ -19,6 +20,8 @@ use crate::quantity::Quantity;
 pub struct Evidence {
     /// The workload and what belongs to it.
     pub snapshot: Snapshot,
+    /// What scales it.
+    pub autoscaler: Option<Autoscaler>,
     /// Who keeps it from going, once it is deleted.
     pub finalizers: Vec<String>,
     /// The time of it all.

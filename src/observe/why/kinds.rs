@@ -2,7 +2,7 @@
 
 use super::super::object::{Condition, Details, RayJobStatus, RayServiceStatus, condition, holds};
 use super::super::status::{Standing, Status, WORKSPACE_STEPS};
-use super::{Cause, Evidence, Finding, Who, pods};
+use super::{Cause, Evidence, Finding, Who, pods, scaling};
 use crate::plan::facts::Readable;
 
 /// Lines of a driver's log that are shown.
@@ -79,6 +79,7 @@ pub(super) fn findings(evidence: &Evidence, standing: &Standing) -> Vec<Finding>
             findings.extend(refused.map(|refused| refused_pods(evidence, &refused.message)));
             findings.extend(pods::findings(evidence));
             findings.extend(stuck.map(|stuck| rollout_stuck(evidence, stuck)));
+            findings.extend(scaling::finding(evidence, standing));
             return findings;
         }
         Details::RayService(_, status) => {
@@ -89,6 +90,7 @@ pub(super) fn findings(evidence: &Evidence, standing: &Standing) -> Vec<Finding>
             if findings.is_empty() && standing.status != Status::Ready {
                 findings.extend(inference_set(evidence, &status.conditions));
             }
+            findings.extend(scaling::finding(evidence, standing));
             return findings;
         }
         Details::Workspace(_, status) => {

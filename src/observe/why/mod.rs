@@ -16,6 +16,7 @@ mod node;
 mod pods;
 mod queue;
 mod quota;
+mod scaling;
 mod scheduler;
 mod unqueued;
 
@@ -167,6 +168,8 @@ causes! {
     Workspace = "workspace",
     /// A rollout has made no progress for too long.
     RolloutStuck = "rolloutStuck",
+    /// Its autoscaler does not scale it.
+    NotScaled = "notScaled",
     /// It failed, and no more is known.
     Failed = "failed",
     /// It is on its way, and nothing is wrong.

@@ -19,6 +19,7 @@ fn evidence(kind: WorkloadKind, object: &Value) -> Evidence {
             pods: Readable::Known(Vec::new()),
             position: None,
         },
+        autoscaler: None,
         finalizers: Vec::new(),
         now: at(59).parse().unwrap(),
         has_kueue: true,
@@ -777,4 +778,54 @@ fn what_runs_has_no_cause() {
         })],
     );
     assert_eq!(causes(&evidence), []);
+}
+
+#[test]
+fn an_autoscaler_says_why_it_does_not_scale() {
+    let scaled = |available: i64, message: &str| {
+        let mut evidence = evidence(
+            WorkloadKind::Deployment,
+            &json!({
+                "metadata": {"name": "x", "namespace": "ml", "uid": "u"},
+                "spec": {"replicas": 2},
+                "status": {"replicas": 2, "updatedReplicas": 2, "readyReplicas": available, "availableReplicas": available},
+            }),
+        );
+        let failed = json!({"type": "ScalingActive", "status": "False",
+                            "reason": "FailedGetResourceMetric", "message": message});
+        evidence.autoscaler = Some(
+            serde_json::from_value(json!({
+                "metadata": {"name": "x"},
+                "spec": {"maxReplicas": 4, "metrics": [{"type": "Resource", "resource": {
+                    "name": "cpu", "target": {"averageUtilization": 70}}}]},
+                "status": {"currentReplicas": 2, "desiredReplicas": 2, "conditions": [failed]},
+            }))
+            .unwrap(),
+        );
+        evidence
+    };
+    let unserved = "unable to fetch metrics from resource metrics API: the server could not find the requested resource";
+    for (message, words) in [
+        (unserved, "an admin installs"),
+        (
+            "no metrics returned from resource metrics API",
+            "kubectl -n ml describe hpa x",
+        ),
+        (
+            "missing request for cpu in container c of Pod x-1",
+            "request cpu, or scale by --target-metric",
+        ),
+        ("something else", "it is not scaled: something else"),
+    ] {
+        let evidence = scaled(2, message);
+        assert_eq!(causes(&evidence), [Cause::NotScaled], "{message}");
+        let text = text(&evidence).replace(r#"{"who":"admin","text":""#, "an admin ");
+        assert!(text.contains(words), "{text}");
+        assert!(
+            text.contains("horizontalpodautoscaler/x: 2 of 1 to 4 pods"),
+            "{text}"
+        );
+    }
+    // Pods that are on their way cannot be measured, which is no news.
+    assert_eq!(causes(&scaled(0, unserved)), [Cause::Starting]);
 }
