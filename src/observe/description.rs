@@ -1,5 +1,9 @@
 //! Everything that is told about one workload, for people and programs alike.
 
+mod application;
+
+pub use application::{Application, ServeDeployment};
+
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
@@ -178,34 +182,6 @@ pub struct ConditionLine {
     pub since: Option<Timestamp>,
 }
 
-/// An application of Ray Serve.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Application {
-    /// Name.
-    pub name: String,
-    /// The Ray cluster it is on.
-    pub cluster: String,
-    /// Ray Serve's word.
-    pub status: String,
-    /// What is wrong; may be empty.
-    pub message: String,
-    /// Its deployments.
-    pub deployments: Vec<ServeDeployment>,
-}
-
-/// A deployment of Ray Serve.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServeDeployment {
-    /// Name.
-    pub name: String,
-    /// Ray Serve's word.
-    pub status: String,
-    /// What is wrong; may be empty.
-    pub message: String,
-}
-
 /// What was uploaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -301,7 +277,7 @@ impl Description {
                 )
             },
             conditions: conditions(snapshot, autoscaler.as_ref()),
-            applications: applications(workload),
+            applications: application::all(workload),
             uploads: (!uploads.is_empty()).then(|| Uploads {
                 count: uploads.len(),
                 bytes: uploads.iter().sum(),
@@ -432,35 +408,6 @@ fn conditions(snapshot: &Snapshot, autoscaler: Option<&Autoscaler>) -> Vec<Condi
         .flat_map(|queued| &queued.status.conditions)
         .map(|condition| line("Workload", condition));
     own.chain(scaled).chain(queued).collect()
-}
-
-fn applications(workload: &Workload) -> Vec<Application> {
-    let Details::RayService(_, status) = &workload.details else {
-        return Vec::new();
-    };
-    let clusters = [
-        &status.active_service_status,
-        &status.pending_service_status,
-    ];
-    let applications = clusters.into_iter().flat_map(|cluster| {
-        let applications = cluster.application_statuses.iter();
-        applications.map(|(name, application)| Application {
-            name: name.clone(),
-            cluster: cluster.ray_cluster_name.clone(),
-            status: application.status.clone(),
-            message: application.message.clone(),
-            deployments: application
-                .deployments
-                .iter()
-                .map(|(name, deployment)| ServeDeployment {
-                    name: name.clone(),
-                    status: deployment.status.clone(),
-                    message: deployment.message.clone(),
-                })
-                .collect(),
-        })
-    });
-    applications.collect()
 }
 
 fn addresses(workload: &Workload, endpoint: Option<Endpoint>) -> Vec<Address> {
