@@ -1,5 +1,7 @@
 //! The offline check of documents against a real API server.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use kaiwo::render::check::required::required_fields;
 use kaiwo::render::check::{CUSTOM_KINDS, Finding, Problem, built_in_kinds, check};
 use serde_json::{Value, json};
@@ -168,11 +170,112 @@ fn is_filled_by_kueue(kind: &str, finding: &Finding) -> bool {
     kind == "RayJob" && finding.problem == Problem::MissingField
 }
 
+/// Returns whether a change is in a place that KAITO's schemas (v0.12) leave
+/// open: the API server takes everything there, which KAITO then cannot read.
+fn is_left_open(kind: &str, change: &str) -> bool {
+    let place = match kind {
+        "Workspace" => "/inference/adapters/0/source/volumeSource",
+        "InferenceSet" => "/spec/template/metadata",
+        _ => return false,
+    };
+    change.starts_with(place)
+}
+
 /// Returns what kaiwo finds that the API server judges too.
 fn judged_by_both(document: &Value) -> Vec<Finding> {
     let mut findings = check(document);
     findings.retain(|finding| !matches!(finding.problem, Problem::NotExactlyOne { .. }));
     findings
+}
+
+/// What pods of every kind can have.
+const SETTINGS: [&str; 15] = [
+    "-p",
+    "w",
+    "--dry-run",
+    "--image=a/b:1",
+    "--gpu-resource=amd.com/gpu",
+    "--env=A=1",
+    "--secret=B=c/d",
+    "--volume=data:/data:ro",
+    "--storage=1Gi,fast",
+    "--node-selector=a=b",
+    "--toleration=gpu=yes:NoSchedule",
+    "--service-account=trainer",
+    "--image-pull-secret=e",
+    "--label=f=g",
+    "--annotation=h=i",
+];
+
+/// The check and the API server, asked about the same documents.
+#[derive(Default)]
+struct Comparison {
+    /// Kinds, with the fields of their specification: each is tried once.
+    seen: BTreeMap<String, BTreeSet<String>>,
+    sent: usize,
+    refused: usize,
+    disagreements: Vec<String>,
+}
+
+impl Comparison {
+    /// Asks both about every mutation of documents that are new.
+    fn compare(&mut self, testbed: &Testbed, documents: &[Value]) {
+        for document in documents {
+            let kind = document["kind"].as_str().unwrap();
+            let fields: Vec<&String> = document["spec"]
+                .as_object()
+                .into_iter()
+                .flat_map(|spec| spec.keys())
+                .collect();
+            let known = self.seen.entry(kind.to_owned()).or_default();
+            if !known.insert(format!("{fields:?}")) {
+                continue;
+            }
+            assert_eq!(judged_by_both(document), [], "{kind}");
+            let mutations = mutations(document);
+            let documents = mutations.iter().map(|mutation| mutation.document.clone());
+            let refusals = testbed.rehearse(document, documents);
+            for (mutation, refusal) in mutations.iter().zip(refusals) {
+                let found = judged_by_both(&mutation.document);
+                let what = format!("{kind} {}", mutation.what);
+                self.sent += 1;
+                self.refused += usize::from(refusal.is_some());
+                let disagreement = match (refusal, found.first()) {
+                    (None, Some(_)) if is_left_open(kind, &mutation.what) => continue,
+                    (None, Some(finding)) if !is_filled_by_kueue(kind, finding) => {
+                        format!("{what}: taken, but kaiwo finds {finding}")
+                    }
+                    (Some((code, message)), None) if is_about_the_form(&message) => {
+                        format!("{what}: nothing found, but {code} {message}")
+                    }
+                    _ => continue,
+                };
+                self.disagreements.push(disagreement);
+            }
+        }
+    }
+
+    /// Fails unless both agreed about all of these kinds.
+    #[track_caller]
+    fn finish(self, kinds: &[&str]) {
+        let Self {
+            seen,
+            sent,
+            refused,
+            disagreements,
+        } = self;
+        assert_eq!(seen.keys().collect::<Vec<_>>(), kinds);
+        assert!(
+            sent > 1_000 && refused > sent / 2,
+            "{sent} sent, {refused} refused"
+        );
+        assert!(
+            disagreements.is_empty(),
+            "{} of {sent}:\n{}",
+            disagreements.len(),
+            disagreements.join("\n")
+        );
+    }
 }
 
 #[test]
@@ -182,68 +285,89 @@ fn the_check_and_the_api_server_agree_on_every_mutation() {
     testbed.namespace();
     testbed.sandbox.write("w/entrypoint", "python train.py\n");
     testbed.sandbox.write("w/data.bin", b"\xff\xfe");
-    let settings = [
-        "-p",
-        "w",
-        "--dry-run",
-        "--image=a/b:1",
-        "--gpu-resource=amd.com/gpu",
-        "--env=A=1",
-        "--secret=B=c/d",
-        "--volume=data:/data:ro",
-        "--storage=1Gi,fast",
-        "--node-selector=a=b",
-        "--toleration=gpu=yes:NoSchedule",
-        "--service-account=trainer",
-        "--image-pull-secret=e",
-        "--label=f=g",
-        "--annotation=h=i",
-        "--retries=3",
-        "--max-runtime=12h",
-    ];
-    let mut seen = std::collections::BTreeSet::new();
-    let (mut sent, mut refused) = (0, 0);
-    let mut disagreements = Vec::new();
+    let mut comparison = Comparison::default();
     for arguments in [
         &["-g", "16"][..],
         &["-g", "16", "--ray"],
         &["-g", "8", "--schedule=0 3 * * *"],
     ] {
-        let rendered = testbed.submit(&[&settings, arguments].concat()).exits(0);
-        for document in rendered.documents() {
-            let kind = document["kind"].as_str().unwrap().to_owned();
-            if !seen.insert(kind.clone()) {
-                continue;
-            }
-            assert_eq!(judged_by_both(&document), [], "{kind}");
-            let mutations = mutations(&document);
-            let documents = mutations.iter().map(|mutation| mutation.document.clone());
-            let refusals = testbed.rehearse(&document, documents);
-            for (mutation, refusal) in mutations.iter().zip(refusals) {
-                let found = judged_by_both(&mutation.document);
-                let what = format!("{kind} {}", mutation.what);
-                sent += 1;
-                refused += usize::from(refusal.is_some());
-                match (refusal, found.first()) {
-                    (None, Some(finding)) if !is_filled_by_kueue(&kind, finding) => {
-                        disagreements.push(format!("{what}: taken, but kaiwo finds {finding}"));
-                    }
-                    (Some((code, message)), None) if is_about_the_form(&message) => {
-                        disagreements.push(format!("{what}: nothing found, but {code} {message}"));
-                    }
-                    _ => {}
-                }
-            }
-        }
+        let once = ["--retries=3", "--max-runtime=12h"];
+        let rendered = testbed
+            .submit(&[&SETTINGS, &once[..], arguments].concat())
+            .exits(0);
+        comparison.compare(&testbed, &rendered.documents());
     }
-    assert!(
-        seen.len() >= 5 && sent > 1_000 && refused > sent / 2,
-        "{seen:?}: {sent} sent, {refused} refused"
+    comparison.finish(&[
+        "ConfigMap",
+        "CronJob",
+        "Job",
+        "LocalQueue",
+        "RayJob",
+        "Service",
+    ]);
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn they_agree_on_every_mutation_of_what_serves() {
+    let testbed = Testbed::new("served");
+    testbed.namespace();
+    super::kaito::install(&testbed);
+    testbed.sandbox.write("w/__init__.py", "app = 1\n");
+    testbed.sandbox.write(
+        "w/serveconfig",
+        "applications:\n- name: llm\n  import_path: app:app\n",
     );
-    assert!(
-        disagreements.is_empty(),
-        "{} of {sent}:\n{}",
-        disagreements.len(),
-        disagreements.join("\n")
-    );
+    let mut comparison = Comparison::default();
+    let reached = [
+        "--port=8000",
+        "--health-path=/health",
+        "--ingress=chat.example.org,nginx",
+        "--public",
+        "--autoscale=2-4",
+        "--target-cpu=70",
+        "--target-metric=queue=5",
+        "--min-available=1",
+        "--preload=hf://org/model:/models",
+    ];
+    let pods = &SETTINGS[..];
+    let model = [
+        "--dry-run",
+        "-m",
+        "phi-4",
+        "--instance-type=Standard_NC24ads_A100_v4",
+    ];
+    let adapted = [
+        "--adapter=style=pvc:adapters",
+        "--model-access-secret=hf-token",
+    ];
+    let machine = [
+        "--kaito",
+        "--instance-type=Standard_NC24ads_A100_v4",
+        "-g",
+        "1",
+    ];
+    for arguments in [
+        [pods, &["-g", "4"], &reached].concat(),
+        [pods, &["-g", "1", "--keep-storage"]].concat(),
+        [pods, &["-g", "16", "--ray"]].concat(),
+        [&model[..], &adapted].concat(),
+        [&model[..], &["--replicas=2"]].concat(),
+        [&["-p", "w", "--dry-run", "-i", "a/b:1"][..], &machine].concat(),
+    ] {
+        let rendered = super::serve::serve(&testbed, &arguments).exits(0);
+        comparison.compare(&testbed, &rendered.documents());
+    }
+    comparison.finish(&[
+        "ConfigMap",
+        "Deployment",
+        "HorizontalPodAutoscaler",
+        "InferenceSet",
+        "Ingress",
+        "PersistentVolumeClaim",
+        "PodDisruptionBudget",
+        "RayService",
+        "Service",
+        "Workspace",
+    ]);
 }

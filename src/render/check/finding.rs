@@ -125,8 +125,12 @@ impl fmt::Display for Place<'_> {
 pub(super) enum ReadBy {
     /// Go's decoder, for built-in kinds and all metadata: `3.0` is none.
     Decoder,
-    /// The schema of a CustomResourceDefinition: `3.0` is one.
+    /// The schema of a CustomResourceDefinition: `3.0` is one, and `1.5` is no
+    /// quantity.
     Schema,
+    /// Kueue's webhook, which writes quantities anew, and then the schema
+    /// (Kueue v0.18, of a RayJob).
+    WebhookAndSchema,
 }
 
 /// Collects what is found.

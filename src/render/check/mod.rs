@@ -176,7 +176,10 @@ pub fn check(document: &Value) -> Vec<Finding> {
         .iter()
         .find(|custom| api_version == Some(custom.api_version) && kind == Some(custom.kind));
     if let Some(custom) = custom {
-        findings.read_by = ReadBy::Schema;
+        findings.read_by = match custom.kind {
+            "RayJob" => ReadBy::WebhookAndSchema,
+            _ => ReadBy::Schema,
+        };
         check_custom(custom, fields, &mut findings);
     }
     findings.found

@@ -50,7 +50,10 @@ impl Scalar {
                 whole(number, read_by).is_some_and(|n| i32::try_from(n).is_ok())
             }
             (Self::Int64, Value::Number(number)) => whole(number, read_by).is_some(),
-            (Self::Quantity, Value::Number(_)) => true,
+            // A schema has quantities as integers and texts.
+            (Self::Quantity, Value::Number(number)) => {
+                read_by != ReadBy::Schema || whole(number, read_by).is_some()
+            }
             (Self::Quantity, Value::String(text)) => is_quantity(text),
             (Self::Bytes, Value::String(text)) => is_base64(text),
             // Go takes a list of bytes too.
@@ -75,7 +78,7 @@ fn whole(number: &serde_json::Number, read_by: ReadBy) -> Option<i64> {
     match number.as_f64() {
         _ if !number.is_f64() => number.as_i64(),
         Some(float)
-            if read_by == ReadBy::Schema && float.fract() == 0.0 && float.abs() < LARGEST =>
+            if read_by != ReadBy::Decoder && float.fract() == 0.0 && float.abs() < LARGEST =>
         {
             format!("{float:.0}").parse().ok()
         }

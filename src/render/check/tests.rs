@@ -223,3 +223,23 @@ fn every_kind_takes_any_value_anywhere() {
         }
     }
 }
+
+#[test]
+fn a_schema_has_no_fractions_of_a_quantity() {
+    let of = |kind: &str, cluster: &str, cpu: Value| {
+        let container = json!({"name": "ray-head", "resources": {"limits": {"cpu": cpu}}});
+        let head = json!({"rayStartParams": {}, "template": {"spec": {"containers": [container]}}});
+        let document = json!({
+            "apiVersion": "ray.io/v1", "kind": kind, "metadata": {"name": "a"},
+            "spec": {cluster: {"headGroupSpec": head}},
+        });
+        let found = findings(&document);
+        found.iter().any(|found| found.contains("limits.cpu: 1.5"))
+            || found.iter().any(|found| found.contains("limits[cpu]: 1.5"))
+    };
+    assert!(of("RayService", "rayClusterConfig", json!(1.5)));
+    assert!(!of("RayService", "rayClusterConfig", json!("1.5")));
+    assert!(!of("RayService", "rayClusterConfig", json!(2)));
+    // Kueue's webhook reads it first, as Go reads a Job's.
+    assert!(!of("RayJob", "rayClusterSpec", json!(1.5)));
+}
