@@ -8,7 +8,7 @@ use crate::settings::{Entry, OutputFormat, Settings};
 use crate::ui::Ui;
 use crate::ui::report::{self, API_VERSION};
 use crate::workload::directory::DEFAULT_LIMIT;
-use crate::workload::env_file::names_a_secret;
+use crate::workload::environment::names_a_secret;
 
 use super::help::cannot_write;
 use super::request::{DEFAULT_NAMESPACE, DEFAULT_QUEUE};

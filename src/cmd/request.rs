@@ -20,7 +20,8 @@ use crate::ui::Ui;
 use crate::workload::custom::CustomConfig;
 use crate::workload::directory::{self, DEFAULT_LIMIT, WorkloadDirectory};
 use crate::workload::entrypoint::{Entrypoint, FILE_NAME};
-use crate::workload::env_file::{self, EnvSource, Environment};
+use crate::workload::env_file;
+use crate::workload::environment::{EnvSource, Environment};
 use crate::workload::upload::{Upload, UploadFile};
 
 use super::sources;

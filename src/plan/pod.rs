@@ -17,7 +17,7 @@ use crate::k8s;
 use crate::names::{is_config_key, is_dns_1123_subdomain, is_label_value, is_qualified_name};
 use crate::quantity::Quantity;
 use crate::schema::{self, Schema};
-use crate::workload::env_file::SecretMount;
+use crate::workload::environment::SecretMount;
 use crate::yaml::{deserialize_from_text, serialize_as_text};
 
 /// Settings of the pods.

@@ -10,7 +10,7 @@ use super::pod::{PodSettings, Seconds};
 use super::serving::Serving;
 use crate::workload::custom::{CustomConfig, CustomTemplate};
 use crate::workload::entrypoint::Script;
-use crate::workload::env_file::Environment;
+use crate::workload::environment::Environment;
 use crate::workload::upload::Upload;
 
 /// What the containers run.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::context::{SCRATCH_DIRECTORY, WORKLOAD_DIRECTORY};
 use crate::plan::Plan;
 use crate::plan::name::WorkloadKind;
-use crate::workload::env_file::EnvSource;
+use crate::workload::environment::EnvSource;
 
 /// Variable with the directories that Python imports from.
 const PYTHON_PATH: &str = "PYTHONPATH";

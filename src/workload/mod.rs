@@ -6,6 +6,7 @@ pub mod custom;
 pub mod directory;
 pub mod entrypoint;
 pub mod env_file;
+pub mod environment;
 pub mod serve_config;
 pub mod upload;
 

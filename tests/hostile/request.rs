@@ -15,7 +15,8 @@ use kaiwo::plan::scale::MetricTarget;
 use kaiwo::plan::serving::Serving;
 use kaiwo::workload::custom::{CustomConfig, CustomTemplate};
 use kaiwo::workload::entrypoint::{Entrypoint, FILE_NAME};
-use kaiwo::workload::env_file::{self, Environment};
+use kaiwo::workload::env_file;
+use kaiwo::workload::environment::Environment;
 use kaiwo::workload::upload::{Upload, UploadFile};
 use serde_json::json;
 
