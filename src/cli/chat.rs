@@ -21,13 +21,13 @@ Examples:
   kaiwo chat phi-4 Hello --json          for programs
   kaiwo chat llm --api-key-secret llm-key/token    a server that asks for a key")]
 pub struct ChatArgs {
+    /// What to ask
+    #[arg(value_name = "PROMPT", index = 2)]
+    pub prompt: Option<String>,
+
     /// Which workload, and where.
     #[command(flatten)]
     pub named: NamedArgs,
-
-    /// What to ask
-    #[arg(value_name = "PROMPT", help_heading = "What is asked")]
-    pub prompt: Option<String>,
 
     /// Instructions for the model
     #[arg(long, value_name = "TEXT", help_heading = "What is asked")]
