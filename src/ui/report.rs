@@ -32,13 +32,22 @@ pub fn forecast(plan: &Plan) -> String {
         }),
         (_, Some(resource)) => {
             let unit = if layout.total() == 1 { "GPU" } else { "GPUs" };
-            parts.push(format!("{} {unit} = {layout} {resource}", layout.total()));
+            let most = if request.serving.autoscale.is_some() {
+                "up to "
+            } else {
+                ""
+            };
+            parts.push(format!(
+                "{most}{} {unit} = {layout} {resource}",
+                layout.total()
+            ));
         }
         (_, None) => {
-            let pods = if layout.replicas == 1 {
-                String::new()
-            } else {
-                format!("{} pods of ", layout.replicas)
+            let pods = match (layout.replicas, request.serving.autoscale) {
+                // Their number comes after it.
+                (_, Some(_)) => "pods of ".to_owned(),
+                (1, None) => String::new(),
+                (count, None) => format!("{count} pods of "),
             };
             parts.push(format!(
                 "no GPUs, {pods}{} CPU and {}",

@@ -468,3 +468,30 @@ fn a_budget_that_lets_no_pod_go_is_pointed_out() {
     let _ = serve("2").says("warning: --min-available 2 of 2 lets no pod be evicted");
     assert!(!serve("1").stderr.contains("warning"));
 }
+
+#[test]
+fn what_scales_says_between_which_numbers() {
+    let sandbox = home();
+    for (arguments, says) in [
+        (
+            &["-g", "3"][..],
+            ": up to 3 GPUs = 3 × 1 amd.com/gpu · 2 to 3 pods\n",
+        ),
+        (&[], ": no GPUs, pods of 1 CPU and 4Gi · 2 to 3 pods\n"),
+    ] {
+        let common = [
+            "serve",
+            "-d",
+            "-p",
+            "chat",
+            "-i",
+            "x",
+            "--autoscale=2-3",
+            "--target-cpu=70",
+        ];
+        let _ = sandbox
+            .kaiwo(&[&common, arguments].concat())
+            .exits(0)
+            .says(says);
+    }
+}

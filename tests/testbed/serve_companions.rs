@@ -94,7 +94,7 @@ fn what_goes_along_goes_along_even_if_it_is_deleted() {
     let gpu = ["-p", "chat", "--gpu-resource", "amd.com/gpu"];
     let _ = super::serve::serve(&testbed, &[&gpu[..], &IMAGE, &all].concat())
         .exits(0)
-        .says("3 GPUs = 3 × 1 amd.com/gpu · 1 to 3 pods\n")
+        .says("up to 3 GPUs = 3 × 1 amd.com/gpu · 1 to 3 pods\n")
         .says("warning: --min-available 50% of 1 lets no pod be evicted");
     pods(&testbed, 1);
     for kind in ["Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget"] {
