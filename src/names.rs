@@ -95,6 +95,15 @@ pub fn is_variable_name(name: &str) -> bool {
         && !matches!(name, "." | "..")
 }
 
+/// Returns a kind, or an object by its kind, with its article: `a Job`, `an
+/// InferenceSet`.
+pub fn with_article(kind: &str) -> String {
+    match kind.starts_with(['A', 'E', 'I', 'O', 'a', 'e', 'i', 'o']) {
+        true => format!("an {kind}"),
+        false => format!("a {kind}"),
+    }
+}
+
 /// Paths that kaiwo mounts itself.
 const OWN_PATHS: [&str; 3] = ["/workload", "/scratch", "/dev/shm"];
 
@@ -156,5 +165,17 @@ mod tests {
         let known = || ["kaiwo", "research"].map(str::to_owned);
         assert_eq!(nearest("kaiwoo", known()).as_deref(), Some("kaiwo"));
         assert_eq!(nearest("zzz", known()), None);
+    }
+
+    #[test]
+    fn kinds_have_their_articles() {
+        for (kind, words) in [
+            ("Job", "a Job"),
+            ("InferenceSet", "an InferenceSet"),
+            ("ingress/x", "an ingress/x"),
+            ("UserThing", "a UserThing"),
+        ] {
+            assert_eq!(with_article(kind), words);
+        }
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::cli::{ContextCommand, EjectArgs, TemplateCommand};
 use crate::error::{CommandError, ErrorClass};
+use crate::names::with_article;
 use crate::plan::facts::Facts;
 use crate::plan::request::WorkloadRequest;
 use crate::render::context::TemplateContext;
@@ -92,9 +93,9 @@ fn eject(args: &EjectArgs, ui: Ui) -> Result<(), CommandError> {
         }
     }
     ui.status(format!(
-        "{} written: the built-in template of a {}, used by {}",
+        "{} written: the built-in template of {}, used by {}",
         file.display(),
-        kind.name(),
+        with_article(kind.name()),
         kind.command(),
     ));
     Ok(())

@@ -38,11 +38,14 @@ impl Needs {
     /// Returns what the object of a workload leaves open. What has ended, runs
     /// or is in no queue needs nothing. `nodes` asks where it runs.
     pub fn of(workload: &Workload, nodes: bool) -> Self {
-        let status = status::standing(workload, &[], &[]).status;
+        let Standing { status, reason } = status::standing(workload, &[], &[]);
+        // A rollout may hang, which the pods of the next version tell.
+        let rolls_out = workload.kind.keeps_versions() && !reason.is_empty();
         let pods = match status {
             Status::Starting | Status::Degraded => true,
             // Its rollout has failed; its pods tell why.
             Status::Failed => workload.kind == WorkloadKind::Deployment,
+            Status::Ready if rolls_out => true,
             Status::Running | Status::Ready => nodes && workload.kind != WorkloadKind::CronJob,
             _ => false,
         };
@@ -149,6 +152,13 @@ mod tests {
                 json!({}),
                 json!({"availableReplicas": 1, "updatedReplicas": 1, "replicas": 1}),
                 (false, false),
+            ),
+            (
+                Deployment,
+                "",
+                json!({}),
+                json!({"availableReplicas": 1, "updatedReplicas": 1, "replicas": 2}),
+                (false, true),
             ),
         ] {
             assert_eq!(needs(kind, queue, spec, status), expected, "{kind:?}");

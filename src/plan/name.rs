@@ -1,7 +1,7 @@
 //! Names of workloads and of what belongs to them.
 
 use super::Refusal;
-use crate::names::is_dns_1035_label;
+use crate::names::{is_dns_1035_label, with_article};
 
 /// Versions of KAITO's API that kaiwo writes, best first.
 pub const KAITO_VERSIONS: [&str; 2] = ["kaito.sh/v1beta1", "kaito.sh/v1alpha1"];
@@ -166,9 +166,9 @@ impl NameParts<'_> {
             if !is_dns_1035_label(chosen, longest) {
                 let hint = format!("try --name {}", label(chosen, longest));
                 return Err(Refusal::new(format!(
-                    "{chosen:?} cannot name a {}: up to {longest} of a-z, 0-9 and -, beginning with a letter, \
+                    "{chosen:?} cannot name {}: up to {longest} of a-z, 0-9 and -, beginning with a letter, \
                      not ending with -",
-                    kind.name()
+                    with_article(kind.name())
                 ))
                 .hint(hint));
             }
@@ -197,9 +197,9 @@ pub fn check_length(name: &str, kind: WorkloadKind, pods: i64) -> Result<(), Ref
         return Ok(());
     }
     Err(Refusal::new(format!(
-        "{name:?} has {} characters; a {} of {pods} pods may have {longest}, because host names end in the pod's index",
+        "{name:?} has {} characters; {} of {pods} pods may have {longest}, because host names end in the pod's index",
         name.len(),
-        kind.name()
+        with_article(kind.name())
     ))
     // Room for the suffix of --generate-name as well.
     .hint(format!("try --name {}", label(name, longest - 6))))

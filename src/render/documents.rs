@@ -13,6 +13,7 @@ use super::context::TemplateContext;
 use super::manifest::Manifest;
 use super::templates::Rendered;
 use crate::k8s;
+use crate::names::with_article;
 use crate::plan::name::WorkloadKind;
 use crate::quantity::ByteSize;
 use crate::yaml;
@@ -132,7 +133,11 @@ impl Adoption<'_> {
         };
         let known = kinds.iter().find_map(|kind| WorkloadKind::named(kind));
         let hint = match known {
-            Some(kind) => format!("a {} is made by: {}", kind.name(), kind.command()),
+            Some(kind) => format!(
+                "{} is made by: {}",
+                with_article(kind.name()),
+                kind.command()
+            ),
             None => format!("write a document of kind {wanted}"),
         };
         self.wrong(format!("{made}, and no {wanted}"), hint)
@@ -197,7 +202,11 @@ impl Adoption<'_> {
         let version = &self.context.workload.api_version;
         if manifest.api_version() != version {
             return Err(self.wrong(
-                format!("a {} of {}", manifest.kind(), manifest.api_version()),
+                format!(
+                    "{} of {}",
+                    with_article(manifest.kind()),
+                    manifest.api_version()
+                ),
                 format!("write apiVersion: {version}"),
             ));
         }

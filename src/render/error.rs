@@ -6,6 +6,7 @@ use super::check::Finding;
 use super::go_template::GoLine;
 use super::quoting::Glued;
 use crate::error::{Classified, ErrorClass};
+use crate::names::with_article;
 use crate::quantity::ByteSize;
 use crate::yaml::place;
 
@@ -74,7 +75,8 @@ pub enum RenderError {
     },
     /// What was rendered is no object that Kubernetes takes.
     #[error(
-        "{template} made a {object} that Kubernetes does not take:{}",
+        "{template} made {} that Kubernetes does not take:{}",
+        with_article(object),
         finding_lines(findings)
     )]
     Findings {

@@ -351,7 +351,7 @@ fn choices_that_kaito_does_not_take_are_refused() {
                 "--instance-type=Standard_NV36ads_A10_v5",
             ],
             &["--replicas=2", "--name=a.b"],
-            "cannot name a",
+            "cannot name an InferenceSet",
         ),
         (
             &tune,

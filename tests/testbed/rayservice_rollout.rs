@@ -253,6 +253,12 @@ fn a_version_whose_applications_fail_does_not_take_over() {
         "{}",
         status.stdout
     );
+    let list = run(&testbed, &["list"]).exits(0);
+    assert!(
+        list.stdout.contains("rollout hangs: ImagePullBackOff"),
+        "{}",
+        list.stdout
+    );
     let why = run(&testbed, &["why", "alice-llm"]).exits(0);
     let once = why
         .stdout

@@ -116,6 +116,10 @@ fn following_prints_the_log_and_ends_with_the_exit_code() {
         let name = format!("follow-{code}");
         let common = ["-i", image, "-g", "1", "--name", &name, "--follow"];
         let outcome = testbed.submit(&[&common[..], &user].concat()).exits(code);
+        // What it printed has just been seen.
+        let error = outcome.stderr.split("error: ").nth(1).unwrap_or_default();
+        assert!(!error.contains("kaiwo logs"), "{}", outcome.stderr);
+        assert_eq!(error.contains("help: see why: kaiwo why"), code != 0);
         assert_eq!(
             outcome.stdout, "line 1\nline 2\nline 3\n",
             "{}",

@@ -12,6 +12,7 @@ use crate::cli::WaitArgs;
 use crate::cluster::Cluster;
 use crate::cluster::served::Served;
 use crate::error::{CommandError, ErrorClass};
+use crate::names::with_article;
 use crate::observe::verdict::{Goal, Limits};
 use crate::plan::Refusal;
 use crate::plan::name::WorkloadKind;
@@ -141,8 +142,8 @@ pub fn check(goal: Goal, kind: WorkloadKind) -> Result<(), Refusal> {
     match goal.is_in_reach(kind) {
         true => Ok(()),
         false => Err(Refusal::new(format!(
-            "a {} is never {goal}: it goes on until it is deleted",
-            kind.name()
+            "{} is never {goal}: it goes on until it is deleted",
+            with_article(kind.name())
         ))
         .hint("wait for it with: --for ready")),
     }

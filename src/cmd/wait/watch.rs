@@ -200,8 +200,15 @@ impl Watch<'_> {
             Verdict::Failed {
                 container_exit_code,
                 reason,
-            } => CommandError::failed(format!("{name} failed: {reason}"), container_exit_code)
-                .hint(format!("see what it printed: kaiwo logs {arguments}")),
+            } => {
+                let failed = format!("{name} failed: {reason}");
+                // Who follows has just seen what it printed.
+                let next = match self.wait.follow {
+                    true => why,
+                    false => format!("see what it printed: kaiwo logs {arguments}"),
+                };
+                CommandError::failed(failed, container_exit_code).hint(next)
+            }
             Verdict::GoOn(_) | Verdict::Reached => unreachable!("waiting ends otherwise"),
         }
         .about(name)
