@@ -36,6 +36,9 @@ const LOOK_AGAIN: u32 = 6;
 /// Time between two looks: in a busy cluster something changes all the time.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Columns are as wide as so many rows need, those of several kinds.
+const MEASURED: usize = 500;
+
 /// What is listed.
 struct Query {
     kinds: Vec<WorkloadKind>,
@@ -107,7 +110,8 @@ fn query(args: &ListArgs, output: Option<OutputFormat>) -> Result<Query, Command
     })
 }
 
-/// Writes each page as it comes.
+/// Writes each page as it comes, those of a table from the time on that its
+/// columns are measured.
 async fn list(
     place: &Place,
     query: &Query,
@@ -119,8 +123,22 @@ async fn list(
     let mut written = Written::new(query.form, ui);
     let now = Timestamp::now();
     let mut begun = false;
+    let mut held = Vec::new();
+    let mut is_measured = !query.form.is_table();
     loop {
-        let page = rows.next().await?;
+        let mut page = rows.next().await?;
+        if !is_measured {
+            let is_all = page.is_none();
+            held.extend(page.into_iter().flatten());
+            if !is_all && held.len() < MEASURED {
+                continue;
+            }
+            if is_all {
+                written.is_all();
+            }
+            is_measured = true;
+            page = Some(std::mem::take(&mut held));
+        }
         let mut text = String::new();
         // An error before this is told in the same form.
         if !begun {
@@ -290,7 +308,11 @@ async fn watch(place: &Place, query: &Query, args: &ListArgs, ui: Ui) -> Result<
 fn drawn(place: &Place, query: &Query, args: &ListArgs, rows: &[Listed], ui: Ui) -> String {
     match rows.is_empty() {
         true => format!("{}\n", nothing(place, args)),
-        false => Written::new(query.form, ui).page(rows, Timestamp::now()),
+        false => {
+            let mut written = Written::new(query.form, ui);
+            written.is_all();
+            written.page(rows, Timestamp::now())
+        }
     }
 }
 

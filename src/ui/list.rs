@@ -37,6 +37,11 @@ impl Form {
         !matches!(self, Self::Table { wide: false, .. } | Self::Name)
     }
 
+    /// Returns whether its rows stand in columns.
+    pub fn is_table(self) -> bool {
+        matches!(self, Self::Table { .. })
+    }
+
     /// Returns whether programs read it.
     pub fn is_document(self) -> bool {
         matches!(self, Self::Json | Self::Yaml)
@@ -134,6 +139,11 @@ impl Listing {
     /// Returns how many rows it has.
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Says that no rows follow the next ones.
+    pub fn is_all(&mut self) {
+        self.table.is_all();
     }
 
     /// Returns the text of the next rows.

@@ -138,6 +138,13 @@ impl Table {
         }
     }
 
+    /// Says that no rows follow the next ones, so that room for others is wasted.
+    pub fn is_all(&mut self) {
+        for column in &mut self.columns {
+            column.least = 0;
+        }
+    }
+
     /// Returns the next lines, the first time with the titles above them.
     pub fn lines(&mut self, rows: &[Vec<Cell>]) -> String {
         let mut text = String::new();
@@ -272,6 +279,9 @@ mod tests {
             "A      B\nx      y\n"
         );
         assert_eq!(table.lines(&[vec!["three".into(), "".into()]]), "three\n");
+        let mut table = Table::new(&columns, None, false);
+        table.is_all();
+        assert_eq!(table.lines(&[vec!["x".into(), "y".into()]]), "A  B\nx  y\n");
     }
 
     #[test]

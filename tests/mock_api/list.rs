@@ -154,6 +154,23 @@ fn visible(request: &Request, all: usize) -> Option<Answer> {
     })
 }
 
+/// A longer name of a kind that comes later has its room from the first line.
+#[test]
+fn columns_of_several_kinds_are_aligned() {
+    let api = MockApi::new(|request| {
+        let deployments = is(request, "GET", "/namespaces/kaiwo/deployments").then(|| {
+            let mut deployment = job(7, json!({"replicas": 1}), json!({}));
+            deployment["metadata"]["name"] = json!("a-name-longer-than-those-above");
+            Answer::Json(200, list(&[deployment]))
+        });
+        deployments.or_else(|| page(request, 2, complete))
+    });
+    let outcome = api.sandbox.kaiwo(&["list"]).exits(0);
+    let at = outcome.stdout.find("KIND").unwrap();
+    let kinds = outcome.stdout.lines().map(|line| &line[at..at + 3]);
+    assert_eq!(kinds.collect::<Vec<_>>(), ["KIN", "Job", "Job", "Dep"]);
+}
+
 /// Who may not read Kueue's Workloads still learns the position.
 #[test]
 fn what_may_not_be_read_is_blank() {
@@ -168,7 +185,7 @@ fn what_may_not_be_read_is_blank() {
     assert_eq!(outcome.stderr, "");
     let last = outcome.stdout.lines().last().unwrap();
     assert!(
-        last.starts_with("job-00001  Job           Pending    team     2     0  alice"),
+        last.starts_with("job-00001  Job   Pending  team     2     0  alice"),
         "{last}"
     );
     // Who asks for a kind is told.
