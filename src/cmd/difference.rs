@@ -35,8 +35,10 @@ pub fn tell(changes: &[Change], ui: Ui) {
     for change in changes.iter().take(MOST) {
         ui.status(format!("  {change}"));
     }
-    if changes.len() > MOST {
-        ui.status(format!("  and {} more changes", changes.len() - MOST));
+    match changes.len().saturating_sub(MOST) {
+        0 => {}
+        1 => ui.status("  and 1 more change"),
+        more => ui.status(format!("  and {more} more changes")),
     }
 }
 

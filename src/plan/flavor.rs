@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::Refusal;
 use super::capacity::{Room, flavors_with};
 use super::cohort::FlavorResource;
-use super::facts::{ClusterFacts, Readable};
+use super::facts::{ClusterFacts, Readable, ResourceFlavor};
 use super::gpu::{GpuLayout, GpuRequest};
 use super::placement::PodSet;
 use super::queue::QueueChoice;
@@ -27,13 +27,7 @@ pub fn detect_resource(
         .cluster_queue
         .as_ref()
         .map(|queue| Room::new(queue, facts));
-    let covered = room.iter().flat_map(|room| {
-        let groups = room.queue.spec.resource_groups.iter();
-        let resources = groups.flat_map(|group| &group.covered_resources);
-        resources.filter(|resource| {
-            flavors_with(room.queue, resource).any(|flavor| gives(room, &flavor.name, resource))
-        })
-    });
+    let covered = room.iter().flat_map(handed_out);
     // Who cannot see the quotas goes by what the LocalQueue counts.
     let counted = choice.resources.iter().filter(|_| room.is_none());
     let mut found: Vec<&String> = covered
@@ -58,6 +52,15 @@ pub fn detect_resource(
             .hint(format!("choose one: {}", names.join(" or "))))
         }
     }
+}
+
+/// Returns what the queue covers and could ever give.
+pub fn handed_out<'a>(room: &'a Room<'a>) -> impl Iterator<Item = &'a String> {
+    let groups = room.queue.spec.resource_groups.iter();
+    let resources = groups.flat_map(|group| &group.covered_resources);
+    resources.filter(|resource| {
+        flavors_with(room.queue, resource).any(|flavor| gives(room, &flavor.name, resource))
+    })
 }
 
 /// Returns whether the queue could ever get any of `resource` in a flavor.
@@ -157,6 +160,27 @@ pub fn on_nodes(
         })
         .filter_map(|node| node.status.allocatable.get(resource))
         .map(|count| count.whole())
+        .filter(|count| *count > 0)
+        .max()
+}
+
+/// Returns the GPUs of the largest node that flavors with these labels tell of.
+pub fn on_flavors(
+    facts: &ClusterFacts,
+    resource: &str,
+    label_key: Option<&str>,
+    labels: &BTreeMap<String, String>,
+) -> Option<i64> {
+    let contradicts = |flavor: &&ResourceFlavor| {
+        labels.iter().any(|(key, value)| {
+            let of_nodes = flavor.spec.node_labels.get(key);
+            of_nodes.is_some_and(|of_nodes| of_nodes != value)
+        })
+    };
+    let flavors = facts.flavors.known()?.iter();
+    flavors
+        .filter(|flavor| !contradicts(flavor))
+        .filter_map(|flavor| offer(&flavor.metadata.name, facts, resource, label_key).per_node)
         .filter(|count| *count > 0)
         .max()
 }

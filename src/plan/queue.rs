@@ -195,7 +195,8 @@ fn selects_namespace(
     )))
 }
 
-fn reserved_resources(queue: &LocalQueue) -> Vec<String> {
+/// Returns the resources that the LocalQueue counts.
+pub fn reserved_resources(queue: &LocalQueue) -> Vec<String> {
     let mut names: Vec<String> = queue
         .status
         .flavors_reservation

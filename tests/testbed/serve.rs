@@ -429,7 +429,7 @@ fn gpus_that_cannot_be_told_are_asked_for() {
     let name = testbed.name.clone();
     let _ = serve(&testbed, &[&path[..], &["--as", &name]].concat())
         .exits(3)
-        .says("you may not read its nodes\n")
+        .says("you may not read its nodes, and no queue tells\n")
         .says("--gpu-resource amd.com/gpu or --gpu-resource nvidia.com/gpu");
     let _ = serve(
         &testbed,
