@@ -7,6 +7,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::cli::{StatusArgs, StatusFormat};
+use crate::cluster::prometheus::PrometheusError;
 use crate::cluster::pulse::Pulse;
 use crate::cluster::{prometheus, snapshot, surroundings};
 use crate::error::{CommandError, ErrorClass};
@@ -100,6 +101,11 @@ async fn describe(
             Ok(usage) => surroundings.usage = usage,
             // Once is enough.
             Err(_) if args.watch => {}
+            // Most users may not look, and many clusters have none: that is not
+            // worth a line below every status.
+            Err(error @ (PrometheusError::NotAllowed | PrometheusError::NotFound)) => {
+                ui.detail(format!("what its GPUs do is not known: {error}"));
+            }
             Err(error) => ui.status(format!("what its GPUs do is not known: {error}")),
         }
     }

@@ -90,5 +90,5 @@ fn what_idles_says_so() {
         let told = testbed.sandbox.kaiwo(&ask).exits(0);
         told.stdout.contains("Status      Running").then_some(told)
     });
-    let _ = told.says("what its GPUs do is not known");
+    assert!(!told.stderr.contains("Prometheus"), "{}", told.stderr);
 }
