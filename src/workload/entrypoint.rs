@@ -43,8 +43,8 @@ impl Entrypoint {
     /// are left as they are.
     ///
     /// # Errors
-    /// [`WorkloadError::Value`] for a script without a command, and for a
-    /// shebang with a carriage return, which no kernel finds.
+    /// [`WorkloadError::Value`] for a script without a command, for one as
+    /// editors on Windows write it, with carriage returns or a byte order mark.
     pub fn parse(file: &Path, content: Vec<u8>) -> Result<Self, WorkloadError> {
         let wrong = |line, message: &str, hint: String| WorkloadError::Value {
             file: file.to_path_buf(),
@@ -59,20 +59,27 @@ impl Entrypoint {
                 "write the commands to run into it".to_owned(),
             ));
         }
+        let quoted = shell_quoted(&file.to_string_lossy());
+        if let Some((mark, mended)) = byte_order_mark(&content) {
+            return Err(wrong(
+                1,
+                &format!(
+                    "the entrypoint begins with the byte order mark of {mark}, which no shell understands"
+                ),
+                format!("take it away: {}", mended.replace("FILE", &quoted)),
+            ));
+        }
+        let to_unix = format!("convert its line endings: sed -i 's/\\r$//' {quoted}");
         if content.starts_with(b"#!") {
             let first = content
                 .split(|byte| *byte == b'\n')
                 .next()
                 .unwrap_or_default();
             if first.ends_with(b"\r") {
-                let hint = format!(
-                    "convert its line endings: sed -i 's/\\r$//' {}",
-                    file.display()
-                );
                 return Err(wrong(
                     1,
                     "the shebang ends in a carriage return, so its interpreter is never found",
-                    hint,
+                    to_unix,
                 ));
             }
             return Ok(Self {
@@ -84,6 +91,16 @@ impl Entrypoint {
         }
         match std::str::from_utf8(&content) {
             Ok(text) if !text.contains('\0') => {
+                if text
+                    .split_inclusive('\n')
+                    .all(|line| line.ends_with("\r\n"))
+                {
+                    return Err(wrong(
+                        1,
+                        "every line ends in a carriage return, which sh takes for a part of the command",
+                        to_unix,
+                    ));
+                }
                 let (text, joined_lines, stray_lines) = join_continued_lines(text);
                 Ok(Self {
                     content: text.into_bytes(),
@@ -113,6 +130,17 @@ impl Entrypoint {
             joined_lines: Vec::new(),
             stray_lines: Vec::new(),
         }
+    }
+}
+
+/// Returns what the byte order mark says, and the command that takes it away
+/// from `FILE`.
+fn byte_order_mark(content: &[u8]) -> Option<(&'static str, &'static str)> {
+    const WIDE: &str = "iconv -f UTF-16 -t UTF-8 FILE > new && cat new > FILE && rm new";
+    match content {
+        [0xef, 0xbb, 0xbf, ..] => Some(("UTF-8", r"sed -i '1s/^\xEF\xBB\xBF//' FILE")),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(("UTF-16", WIDE)),
+        _ => None,
     }
 }
 
@@ -265,7 +293,7 @@ mod tests {
             "x=$(( 1 << 2 ))\necho $x\n",
             "case $1 in\n--one)\n  echo 1;;\n-a|-b)\n  echo 2;;\nesac\n",
             "python - <<EOF\nprint(1)\nEOF\n--lost\n",
-            "\u{feff}echo ünïcode\r\necho windows\r\n",
+            "echo ünïcode\necho windows\r\n",
         ] {
             let entrypoint = parse(text);
             assert_eq!(String::from_utf8(entrypoint.content).unwrap(), text);
@@ -308,6 +336,19 @@ mod tests {
             windows.hints(),
             ["convert its line endings: sed -i 's/\\r$//' d/entrypoint"]
         );
+        let refused = |content: &[u8]| {
+            Entrypoint::parse(Path::new("my d/e"), content.to_vec()).map_err(|error| error.hints())
+        };
+        assert_eq!(
+            refused(b"echo\r\nls\r\n").unwrap_err(),
+            ["convert its line endings: sed -i 's/\\r$//' 'my d/e'"]
+        );
+        assert!(refused(b"printf 'x\r\n'\n").is_ok(), "a text may have some");
+        assert_eq!(
+            refused(b"\xef\xbb\xbf#!/bin/sh\n").unwrap_err(),
+            [r"take it away: sed -i '1s/^\xEF\xBB\xBF//' 'my d/e'"]
+        );
+        assert!(refused(b"\xff\xfel\0s\0").is_err());
     }
 
     #[test]

@@ -97,7 +97,17 @@ pub fn schema() -> Value {
 /// [`WorkloadError`] with the line: unknown keys, an item that is not exactly
 /// one of the three forms, names that Kubernetes refuses, duplicates.
 pub fn parse(file: &Path, text: &str) -> Result<Environment, WorkloadError> {
-    let parsed: EnvFile = yaml::parse(file, text)?;
+    let parsed: EnvFile = yaml::parse(file, text).map_err(|error| match plain_pair(text) {
+        Some(line) => WorkloadError::Value {
+            file: error.file,
+            line,
+            message: "the variables are a YAML list, not lines of NAME=VALUE".to_owned(),
+            hint:
+                "write it as: envVars: [{name: NAME, value: \"VALUE\"}]; or take --env NAME=VALUE"
+                    .to_owned(),
+        },
+        None => error.into(),
+    })?;
     let mut reader = Reader {
         file,
         environment: Environment::default(),
@@ -107,6 +117,16 @@ pub fn parse(file: &Path, text: &str) -> Result<Environment, WorkloadError> {
         reader.read(item)?;
     }
     Ok(reader.environment)
+}
+
+/// Returns the first line of `text` with something in it, if it is the
+/// `NAME=VALUE` of other programs' files.
+fn plain_pair(text: &str) -> Option<u64> {
+    let mut lines = (1..).zip(text.lines().map(str::trim));
+    let (number, line) = lines.find(|(_, line)| !line.is_empty() && !line.starts_with('#'))?;
+    let line = line.strip_prefix("export ").unwrap_or(line);
+    let (name, _) = line.split_once('=')?;
+    is_variable_name(name).then_some(number)
 }
 
 /// Returns what to do about YAML that is not an `env` file.
@@ -311,6 +331,17 @@ mod tests {
 
     fn read(text: &str) -> Result<Environment, WorkloadError> {
         parse(Path::new("env"), text)
+    }
+
+    #[test]
+    fn lines_of_pairs_are_known_for_what_they_are() {
+        for text in ["K1=V\nK2=W\n", "# mine\n\nexport K1=V\n"] {
+            let refused = read(text).unwrap_err();
+            assert!(refused.to_string().contains("not lines of NAME=VALUE"));
+            assert!(refused.hints()[0].contains("envVars: [{name: NAME"));
+        }
+        let junk = read("junk\n").unwrap_err();
+        assert_eq!(junk.to_string(), "env:1: a mapping is expected");
     }
 
     #[test]
