@@ -221,6 +221,8 @@ fn plain_words(error: &serde_saphyr::Error, message: &str) -> String {
         "expected string scalar" => "a text is expected",
         "expected mapping start" => "a mapping is expected",
         "expected sequence start" => "a list is expected",
+        "invalid boolean" => "true or false is expected",
+        "invalid i64" | "invalid u64" | "invalid u32" => "a whole number is expected",
         // Anchors that multiply, mostly.
         other
             if ["budget ", "alias replay", "alias expansion"]
@@ -266,6 +268,14 @@ mod tests {
                 "{text}"
             );
         }
+        let wrong = |text| parse::<i64>(Path::new("t"), text).unwrap_err().message;
+        assert_eq!(wrong("1.5\n"), "a whole number is expected");
+        assert_eq!(
+            wrong("99999999999999999999\n"),
+            "a whole number is expected"
+        );
+        let wrong = |text| parse::<bool>(Path::new("t"), text).unwrap_err().message;
+        assert_eq!(wrong("maybe\n"), "true or false is expected");
         let error = parse_documents(Path::new("t"), &bomb).unwrap_err();
         assert_eq!(error.message, "this is more YAML than such a file can need");
     }

@@ -12,7 +12,7 @@ use crate::plan::kaito::{Adapter, Runtime};
 use crate::plan::network::IngressHost;
 use crate::plan::preload::Preload;
 use crate::plan::scale::{MetricTarget, Scale};
-use crate::settings::{Settings, SettingsError, Switch};
+use crate::settings::{Settings, SettingsError, Switch, whole};
 
 /// Flags of `kaiwo serve`.
 #[derive(Debug, Args)]
@@ -80,7 +80,7 @@ pub struct ServeArgs {
     pub runtime: Option<Runtime>,
 
     /// Port the container listens on; makes a Service of the workload's name
-    #[arg(long, value_name = "PORT", help_heading = "Network")]
+    #[arg(long, value_name = "PORT", value_parser = whole, help_heading = "Network")]
     pub port: Option<i64>,
 
     /// Path that answers once the model is loaded, for the probes: /health
@@ -110,6 +110,7 @@ pub struct ServeArgs {
     #[arg(
         long,
         value_name = "PERCENT",
+        value_parser = whole,
         allow_negative_numbers = true,
         help_heading = "Scaling"
     )]

@@ -8,7 +8,7 @@ use super::WorkloadArgs;
 use super::workload::list;
 use crate::plan::kaito::{Input, Method, Place};
 use crate::plan::pod::Seconds;
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{Settings, SettingsError, whole};
 
 /// Flags of `kaiwo submit`.
 #[derive(Debug, Args)]
@@ -45,6 +45,7 @@ pub struct SubmitArgs {
         long,
         value_name = "N",
         allow_negative_numbers = true,
+        value_parser = whole,
         help_heading = "End"
     )]
     pub retries: Option<i64>,

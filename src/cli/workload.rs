@@ -9,7 +9,9 @@ use crate::plan::claim::{ClaimMount, Storage};
 use crate::plan::pod::{Seconds, SecretName};
 use crate::plan::taint::Toleration;
 use crate::quantity::{ByteSize, Quantity};
-use crate::settings::{DryRun, List, OutputFormat, Pairs, Settings, SettingsError, Switch, pair};
+use crate::settings::{
+    DryRun, List, OutputFormat, Pairs, Settings, SettingsError, Switch, pair, whole,
+};
 
 /// Flags that every kind of workload has.
 #[derive(Debug, Args)]
@@ -77,6 +79,7 @@ pub struct WorkloadArgs {
         long,
         value_name = "N",
         allow_negative_numbers = true,
+        value_parser = whole,
         help_heading = "GPUs"
     )]
     pub gpus: Option<i64>,
@@ -86,6 +89,7 @@ pub struct WorkloadArgs {
         long,
         value_name = "N",
         allow_negative_numbers = true,
+        value_parser = whole,
         help_heading = "GPUs"
     )]
     pub replicas: Option<i64>,
@@ -95,6 +99,7 @@ pub struct WorkloadArgs {
         long,
         value_name = "N",
         allow_negative_numbers = true,
+        value_parser = whole,
         help_heading = "GPUs"
     )]
     pub gpus_per_replica: Option<i64>,
@@ -104,6 +109,7 @@ pub struct WorkloadArgs {
         long,
         value_name = "N",
         allow_negative_numbers = true,
+        value_parser = whole,
         help_heading = "GPUs"
     )]
     pub gpus_per_node: Option<i64>,

@@ -30,8 +30,17 @@ pub enum SettingsError {
     #[error("--env {0}: the variable {0} is not set here")]
     LocalVariable(String),
     /// A file is not YAML, has an unknown key or a value of the wrong type.
-    #[error("{0}")]
+    #[error("{}", without_list(.0))]
     File(YamlError),
+}
+
+/// Leaves out the list of all keys, which a hint gives where it helps.
+fn without_list(error: &YamlError) -> String {
+    let text = error.to_string();
+    match text.split_once(", expected one of ") {
+        Some((message, _)) => message.to_owned(),
+        None => text,
+    }
 }
 
 impl Classified for SettingsError {

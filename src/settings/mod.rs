@@ -14,10 +14,12 @@ mod values;
 pub use error::SettingsError;
 pub use origin::{Origin, Sourced};
 pub use schema::{SETTINGS_FILES, Setting};
-pub use values::{DryRun, List, OutputFormat, Pairs, Switch, pair};
+pub use values::{DryRun, List, OutputFormat, Pairs, Switch, pair, whole};
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::ParseIntError;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -165,17 +167,21 @@ macro_rules! settings {
     };
 }
 
-fn from_variable<T: FromStr<Err: fmt::Display>>(
+fn from_variable<T: FromStr<Err: fmt::Display + 'static>>(
     name: &'static str,
     value: String,
 ) -> Result<T, SettingsError> {
-    value
-        .parse()
-        .map_err(|reason: T::Err| SettingsError::Variable {
+    value.parse().map_err(|reason: T::Err| {
+        let reason = match (&reason as &dyn Any).downcast_ref::<ParseIntError>() {
+            Some(error) => values::not_whole(error),
+            None => reason.to_string(),
+        };
+        SettingsError::Variable {
             name,
-            reason: reason.to_string(),
+            reason,
             value,
-        })
+        }
+    })
 }
 
 settings! {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::{IntErrorKind, ParseIntError};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -185,6 +186,23 @@ impl Schema for Pairs {
     fn schema() -> Value {
         json!({"type": "object", "additionalProperties": String::schema()})
     }
+}
+
+/// Reads a whole number.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn whole(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|error| not_whole(&error))
+}
+
+/// Says why a text is no number, in words for people.
+pub fn not_whole(error: &ParseIntError) -> String {
+    match error.kind() {
+        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "that is beyond all numbers here",
+        _ => "expected a whole number",
+    }
+    .to_owned()
 }
 
 /// Reads `KEY=VALUE`.
