@@ -14,9 +14,10 @@ use crate::settings::OutputFormat;
 use crate::ui::Ui;
 use crate::ui::deletion::{Item, Outcome, lines, report};
 
+use super::block_on;
+use super::command_line::{self, CommandLine};
 use super::help::cannot_write;
 use super::target::{self, Place};
-use super::{block_on, command_line};
 
 /// Longest wait for what was deleted to be gone, unless another is given.
 const GONE: Duration = Duration::from_secs(120);
@@ -29,12 +30,16 @@ const AT_ONCE: usize = 8;
 pub fn run(args: &DeleteArgs, ui: Ui, output: Option<OutputFormat>) -> Result<u8, CommandError> {
     let asks = !args.yes && !args.dry_run;
     if asks && !ui.can_ask() {
+        let typed = CommandLine::typed();
         return Err(CommandError::new(
             ErrorClass::Usage,
             "deleting asks first, and nobody is there to answer",
         )
-        .hint("say yes beforehand: -y")
-        .hint("see what would be deleted: --dry-run"));
+        .hint(format!("{}  # says yes beforehand", typed.with(&["-y"])))
+        .hint(format!(
+            "{}  # shows what would be deleted",
+            typed.with(&["--dry-run"])
+        )));
     }
     let namespace = target::namespace(args.namespace.as_deref())?;
     let result = block_on(async {

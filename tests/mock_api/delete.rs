@@ -75,7 +75,8 @@ fn nobody_is_there_to_say_yes() {
     let _ = delete(&api, &["alice-w"])
         .exits(2)
         .says("nobody is there to answer")
-        .says("say yes beforehand: -y");
+        .says("help: kaiwo delete alice-w -y  # ")
+        .says("help: kaiwo delete alice-w --dry-run  # ");
     assert_eq!(api.requests(), []);
     for wrong in [
         &["-y"][..],
