@@ -45,7 +45,10 @@ pub(super) fn findings(evidence: &Evidence) -> Vec<Finding> {
         .filter_map(|(trouble, ill)| {
             let finding = finding(evidence, trouble, ill.first()?);
             let finding = match trouble.kind {
-                TroubleKind::Unschedulable => partly_placed(finding, &pods, ill),
+                TroubleKind::Unschedulable => {
+                    let is_queued = evidence.snapshot.workload.queue().is_some();
+                    partly_placed(finding, &pods, ill, is_queued)
+                }
                 _ => finding,
             };
             Some(shows_where(finding, trouble, pods.len(), ill.len()))
@@ -72,7 +75,7 @@ fn shows_where(finding: Finding, trouble: &Trouble, all: usize, ill: usize) -> F
 }
 
 /// Says that a gang is incomplete, which is why all of it waits.
-fn partly_placed(finding: Finding, pods: &[&Pod], unplaced: &[&Pod]) -> Finding {
+fn partly_placed(finding: Finding, pods: &[&Pod], unplaced: &[&Pod], is_queued: bool) -> Finding {
     let placed = pods.iter().filter(|pod| pod.node().is_some()).count();
     if placed == 0 || unplaced.is_empty() {
         return finding;
@@ -94,12 +97,14 @@ fn partly_placed(finding: Finding, pods: &[&Pod], unplaced: &[&Pod]) -> Finding 
         remedies,
     };
     let whole = whole.shows(summary).shows(format!("cause: {}", why.name()));
-    let mut whole = Finding {
+    let whole = Finding {
         evidence: whole.evidence.into_iter().chain(evidence).collect(),
         ..whole
     };
-    whole = whole.nobody("unless all start in time, Kueue takes it off and queues it again");
-    whole
+    match is_queued {
+        true => whole.nobody("unless all start in time, Kueue takes it off and queues it again"),
+        false => whole,
+    }
 }
 
 /// Returns what a container is to be, by its name.

@@ -248,12 +248,17 @@ fn a_gang_that_is_incomplete_says_so_and_why() {
     let message = "0/2 nodes are available: 2 Insufficient amd.com/gpu.";
     pods(&mut evidence, vec![placed, unscheduled("b", message, 8)]);
     assert_eq!(causes(&evidence), [Cause::GangPartlyPlaced]);
-    let text = text(&evidence);
+    let told = text(&evidence);
     assert!(
-        text.contains("1 of 2 pods have a node, and 1 find none"),
-        "{text}"
+        told.contains("1 of 2 pods have a node, and 1 find none"),
+        "{told}"
     );
-    assert!(text.contains("cause: nodesFull"), "{text}");
+    assert!(told.contains("cause: nodesFull"), "{told}");
+    let by_kueue = "Kueue takes it off and queues it again";
+    assert!(!told.contains(by_kueue), "it is in no queue: {told}");
+    let labels = &mut evidence.snapshot.workload.metadata.labels;
+    labels.insert("kueue.x-k8s.io/queue-name".to_owned(), "q".to_owned());
+    assert!(text(&evidence).contains(by_kueue));
 }
 
 fn event(about: &str, reason: &str, message: &str, second: u8) -> Event {
