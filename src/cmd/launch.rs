@@ -294,10 +294,10 @@ impl<'a> Mode<'a> {
         manifests: &ManifestSet,
         existing: Option<&Existing>,
     ) -> Result<Vec<Manifest>, CommandError> {
-        let renamed = existing
-            .map(|_| manifests.renamed(&format!("kaiwo-preflight-{}", request::random_word(6))));
-        let manifests = renamed.as_ref().unwrap_or(manifests);
-        let rehearsal = preflight::rehearse(cluster, manifests).await?;
+        let temporary = format!("kaiwo-preflight-{}", request::random_word(6));
+        let renamed = existing.map(|_| manifests.renamed(&temporary));
+        let rehearsed = renamed.as_ref().unwrap_or(manifests);
+        let rehearsal = preflight::rehearse(cluster, rehearsed).await?;
         if rehearsal.is_sent_away() {
             plan::travel::check(plan)?;
         }
@@ -313,7 +313,10 @@ impl<'a> Mode<'a> {
                 (None, None) => {}
             }
         }
-        Ok(rehearsal.answers)
+        let answers = rehearsal.answers.into_iter();
+        Ok(answers
+            .map(|answer| manifests.named_back(answer, &temporary))
+            .collect())
     }
 
     /// Returns whether a workload that differs is changed in place.

@@ -313,6 +313,22 @@ impl ManifestSet {
             ..self.clone()
         }
     }
+
+    /// Gives what was rehearsed under `temporary`, a name found nowhere else,
+    /// the name that it will have.
+    #[must_use]
+    pub fn named_back(&self, mut named: Manifest, temporary: &str) -> Manifest {
+        let text = named.object.to_string();
+        let text = text.replace(temporary, self.workload.name());
+        // What was JSON is JSON: names need no quoting.
+        named.object = serde_json::from_str(&text).unwrap_or_default();
+        if named.kind() == "Ingress"
+            && let Some(own) = self.iter().find(|own| own.kind() == "Ingress")
+        {
+            named.object["spec"]["rules"] = own.object["spec"]["rules"].clone();
+        }
+        named
+    }
 }
 
 /// Returns objects as a stream of YAML documents.

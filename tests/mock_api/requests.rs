@@ -229,6 +229,14 @@ fn a_replacement_is_rehearsed_under_another_name_and_deletes_by_uid() {
         .submit(&["-g", "8", "--replace"])
         .exits(0)
         .says("job/alice-w replaced");
+    let told = api
+        .submit(&["-g", "8", "--replace", "--dry-run=server", "-o", "name"])
+        .exits(0);
+    assert!(
+        told.stdout.ends_with("job.batch/alice-w\n"),
+        "{}",
+        told.stdout
+    );
     let requests = api.requests();
     let rehearsed = requests
         .iter()
