@@ -9,6 +9,9 @@ use super::kubeconfig::KubeconfigError;
 use super::session::Owner;
 use crate::error::{Classified, ErrorClass};
 
+/// The hint of commands that make manifests.
+pub const WITHOUT_CLUSTER: &str = "without a cluster: --dry-run prints the manifests";
+
 /// A failed exchange with the API server, or an answer that ends a
 /// submission.
 #[derive(Debug, thiserror::Error)]
@@ -184,7 +187,7 @@ impl Classified for ClusterError {
         match self {
             Self::Kubeconfig(error) => {
                 let mut hints = error.hints.clone();
-                hints.push("without a cluster: --dry-run prints the manifests".to_owned());
+                hints.push(WITHOUT_CLUSTER.to_owned());
                 hints
             }
             Self::Client { .. } | Self::Unreachable { .. } => {
@@ -192,8 +195,7 @@ impl Classified for ClusterError {
                     Self::Unreachable { source, .. } => distrust(source),
                     _ => None,
                 };
-                let mut hints =
-                    vec!["without a cluster: --dry-run prints the manifests".to_owned()];
+                let mut hints = vec![WITHOUT_CLUSTER.to_owned()];
                 hints.insert(
                     0,
                     distrusted.unwrap_or("try: kubectl cluster-info").to_owned(),

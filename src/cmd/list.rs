@@ -208,13 +208,12 @@ impl<'a> Rows<'a> {
     async fn next(&mut self) -> Result<Option<Vec<Listed>>, CommandError> {
         let Some(page) = self.listing.next().await? else {
             // Who may list no kind at all is told so.
-            return match (self.listing.is_allowed, self.listing.denied.pop()) {
-                (false, Some((_, error))) => Err(self.denied(error.into())),
-                (_, denied) => {
-                    self.listing.denied.extend(denied);
-                    Ok(None)
-                }
-            };
+            let listing = &mut self.listing;
+            if listing.is_allowed || listing.denied.is_empty() {
+                return Ok(None);
+            }
+            let (_, error) = listing.denied.swap_remove(0);
+            return Err(self.denied(error.into()));
         };
         let mut rows = self.company.rows(page).await?;
         if !self.args.status.is_empty() {

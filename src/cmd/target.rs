@@ -1,6 +1,7 @@
 //! The cluster, namespace and workload that a command is about.
 
 use crate::cli::{ConnectionArgs, NamedArgs};
+use crate::cluster::error::WITHOUT_CLUSTER;
 use crate::cluster::lookup::{self, Found};
 use crate::cluster::served::Served;
 use crate::cluster::{Cluster, snapshot};
@@ -88,12 +89,13 @@ pub fn namespace(typed: Option<&str>) -> Result<String, CommandError> {
 }
 
 /// Makes the commands that an error suggests talk to the cluster that was
-/// typed.
+/// typed. What is suggested to those who submit is left out.
 pub fn connected<T>(
     result: Result<T, CommandError>,
     connection: &ConnectionArgs,
 ) -> Result<T, CommandError> {
     result.map_err(|mut error| {
+        error.hints.retain(|hint| hint != WITHOUT_CLUSTER);
         for hint in &mut error.hints {
             *hint = command_line::with_connection(hint, connection);
         }
