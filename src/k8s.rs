@@ -15,8 +15,12 @@ pub const MANAGED_LABEL: &str = "kueue.x-k8s.io/managed";
 pub const USERNAME_LABEL: &str = "kaiwo-cli/username";
 /// Recommended label: the application, here the directory or image.
 pub const APP_NAME_LABEL: &str = "app.kubernetes.io/name";
-/// Recommended label: this instance. The only label that selectors use.
+/// Recommended label: this instance. Selectors use it, those of a Deployment with
+/// [`KIND_LABEL`] beside it.
 pub const APP_INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
+/// Label of a Deployment's pods, by which a Service in front of them passes by
+/// those of a Job that has the same name.
+pub const KIND_LABEL: &str = "kaiwo-cli/kind";
 /// Recommended label: the tool that made the object.
 pub const APP_MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// Recommended label: the version the user gave.

@@ -47,13 +47,14 @@ pub struct PodSettings {
 }
 
 /// Labels that say what kaiwo needs them to say.
-const OWN_LABELS: [(&str, &str); 7] = [
+const OWN_LABELS: [(&str, &str); 8] = [
     (k8s::QUEUE_NAME_LABEL, "-q"),
     (k8s::PRIORITY_CLASS_LABEL, "--priority-class"),
     (k8s::USERNAME_LABEL, "KAIWO_USER"),
     (k8s::APP_NAME_LABEL, "--name"),
     (k8s::APP_INSTANCE_LABEL, "--name"),
     (k8s::APP_MANAGED_BY_LABEL, ""),
+    (k8s::KIND_LABEL, ""),
     (k8s::APP_VERSION_LABEL, "--version"),
 ];
 

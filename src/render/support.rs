@@ -42,6 +42,10 @@ pub fn pod_labels(plan: &Plan) -> BTreeMap<String, String> {
     if plan.request.kind == WorkloadKind::RayService {
         labels.remove(k8s::APP_NAME_LABEL);
     }
+    if plan.request.kind == WorkloadKind::Deployment {
+        let kind = plan.request.kind.name().to_owned();
+        labels.insert(k8s::KIND_LABEL.to_owned(), kind);
+    }
     labels
 }
 

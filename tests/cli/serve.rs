@@ -1,6 +1,6 @@
 //! `kaiwo serve` without a cluster: what it refuses, and how it says so.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::common::{Outcome, Sandbox};
 
@@ -493,5 +493,40 @@ fn what_scales_says_between_which_numbers() {
             .kaiwo(&[&common, arguments].concat())
             .exits(0)
             .says(says);
+    }
+}
+
+/// Whoever trains and serves from one directory has a Job and a Deployment of
+/// one name. What is asked of the Deployment must not reach the Job's pods.
+#[test]
+fn selectors_of_a_deployment_pass_by_a_job_of_its_name() {
+    let sandbox = home();
+    let objects = |command: &str, flags: &[&str]| {
+        let common = [command, "-p", "chat", "--name", "both", "-d", "-o", "json"];
+        let outcome = sandbox.kaiwo(&[&common, flags].concat()).exits(0);
+        let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        report["objects"].as_array().unwrap().clone()
+    };
+    let found = |objects: &[Value], kind: &str, place: &str| {
+        let object = objects.iter().find(|object| object["kind"] == kind);
+        let labels = object.and_then(|object| object.pointer(place));
+        labels.unwrap().as_object().unwrap().clone()
+    };
+    let pods = "/spec/template/metadata/labels";
+    let of_job = found(&objects("submit", &[]), "Job", pods);
+    let served = objects("serve", &["--port", "8000", "--min-available", "50%"]);
+    let of_deployment = found(&served, "Deployment", pods);
+    for (kind, place) in [
+        ("Service", "/spec/selector"),
+        ("PodDisruptionBudget", "/spec/selector/matchLabels"),
+        ("Deployment", "/spec/selector/matchLabels"),
+    ] {
+        let selector = found(&served, kind, place);
+        let selects = |labels: &Map<String, Value>| {
+            let mut all = selector.iter();
+            all.all(|(key, value)| labels.get(key) == Some(value))
+        };
+        assert!(selects(&of_deployment), "{kind}");
+        assert!(!selects(&of_job), "{kind}");
     }
 }
