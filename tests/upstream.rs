@@ -160,6 +160,11 @@ pub fn specimen(schema: &Value, components: &Value) -> Value {
     }
 }
 
+/// Returns whether the operators' own definitions can be read.
+pub fn is_at_hand() -> bool {
+    std::env::var_os("KAIWO_UPSTREAM_CRDS").is_some()
+}
+
 /// Reads KAITO's definition of a kind, where `KAIWO_UPSTREAM_CRDS` says where
 /// they are.
 pub fn kaito(kind: &str) -> Option<Value> {

@@ -172,13 +172,18 @@ fn is_filled_by_kueue(kind: &str, finding: &Finding) -> bool {
 
 /// Returns whether a change is in a place that KAITO's schemas (v0.12) leave
 /// open: the API server takes everything there, which KAITO then cannot read.
+/// The definition that stands in for KAITO's own says nothing of selectors.
 fn is_left_open(kind: &str, change: &str) -> bool {
-    let place = match kind {
-        "Workspace" => "/inference/adapters/0/source/volumeSource",
-        "InferenceSet" => "/spec/template/metadata",
+    let (place, selector) = match kind {
+        "Workspace" => (
+            "/inference/adapters/0/source/volumeSource",
+            "/resource/labelSelector",
+        ),
+        "InferenceSet" => ("/spec/template/metadata", "/spec/labelSelector"),
         _ => return false,
     };
-    change.starts_with(place)
+    let stands_in = !upstream::is_at_hand();
+    change.starts_with(place) || (stands_in && change.starts_with(selector))
 }
 
 /// Returns what kaiwo finds that the API server judges too.
