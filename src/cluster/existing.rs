@@ -77,6 +77,8 @@ pub enum Relation {
     /// A service in another queue, or in none: Kueue's webhooks let none that
     /// is ready change it.
     OtherwiseQueued,
+    /// A Deployment with another selector, which Kubernetes lets nobody change.
+    OtherwiseSelected,
     /// A queued RayService with other pods. Kueue would take its quota away to
     /// queue it anew, and wait for the pods that serve to end, which they do not
     /// before the new ones are ready (Kueue v0.18 with KubeRay v1.6).
@@ -96,6 +98,9 @@ impl Relation {
             Self::Foreign => "was not made by kaiwo",
             Self::Terminating => "is being deleted",
             Self::OtherwiseQueued => "is not in this queue, which Kueue lets no service change",
+            Self::OtherwiseSelected => {
+                "selects its pods by other labels, which Kubernetes lets nobody change"
+            }
             Self::KeptByKaito => {
                 "differs, and KAITO would leave its replicas as they are but for their number"
             }

@@ -136,6 +136,14 @@ pub fn obstacle(manifest: &Manifest, live: &Value) -> Option<Relation> {
     if wanted != there && !(wanted.is_empty() && there == k8s::DEFAULT_LOCAL_QUEUE) {
         return Some(Relation::OtherwiseQueued);
     }
+    // A rehearsal, which has a name of its own, does not trip over it, and what
+    // goes with the workload would be changed before it.
+    let selector = "/spec/selector";
+    if manifest.kind() == WorkloadKind::Deployment.name()
+        && manifest.value().pointer(selector) != live.pointer(selector)
+    {
+        return Some(Relation::OtherwiseSelected);
+    }
     (is_queued_ray(live) && !cluster_changes(manifest.value(), live).is_empty())
         .then_some(Relation::HeldByQueue)
 }
@@ -335,6 +343,21 @@ mod tests {
         let (other, _) = admitted("a:2");
         let new = Manifest::new(queued(other, "one")).unwrap();
         assert_eq!(obstacle(&new, &live), Some(Relation::HeldByQueue));
+    }
+
+    #[test]
+    fn a_deployment_keeps_its_selector() {
+        let selecting = |labels: Value| {
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"},
+                   "spec": {"selector": {"matchLabels": labels}}})
+        };
+        let live = selecting(json!({"a": "1"}));
+        let new = |labels| Manifest::new(selecting(labels)).unwrap();
+        assert_eq!(obstacle(&new(json!({"a": "1"})), &live), None);
+        assert_eq!(
+            obstacle(&new(json!({"a": "1", "b": "2"})), &live),
+            Some(Relation::OtherwiseSelected)
+        );
     }
 
     #[test]

@@ -337,6 +337,7 @@ impl<'a> Mode<'a> {
             | Relation::Finished
             | Relation::OtherwiseQueued
             | Relation::KeptByKaito
+            | Relation::OtherwiseSelected
             | Relation::HeldByQueue => self.replace,
             // Deleting what somebody made by other means takes two words.
             Relation::Foreign => self.replace && request.force,
