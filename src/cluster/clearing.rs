@@ -60,6 +60,14 @@ impl Submission<'_> {
                 .notes
                 .push("nothing of this submission is left".to_owned());
         }
+        let removed = self.removed.borrow();
+        if !removed.is_empty() {
+            let verb = if removed.len() == 1 { "is" } else { "are" };
+            error.notes.push(format!(
+                "{} {verb} removed; the same command goes on from there",
+                removed.join(" ")
+            ));
+        }
         if let Some(made) = self
             .manifests
             .namespace

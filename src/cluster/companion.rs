@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::existing::Existing;
-use super::request::{Write, resource_of};
+use super::request::resource_of;
 use super::submission::{Submission, SubmissionError, failed, still_there};
 use crate::k8s;
 use crate::render::manifest::Manifest;
@@ -22,14 +22,14 @@ impl<'a> Submission<'a> {
         if let Some(claim) = &self.manifests.kept_claim
             && self.find(claim).await?.is_none()
         {
-            let created = self.cluster.create(claim, Write::Real).await;
+            let (created, _) = self.create_surely(claim).await;
             created.map_err(|source| failed("create", claim, source))?;
         }
         for owned in self.manifests.owned() {
             let orphan = match self.find(owned).await? {
                 Some(found) => same_content(owned, &found) && owners(&found).next().is_none(),
                 None => {
-                    let created = self.cluster.create(owned, Write::Real).await;
+                    let (created, _) = self.create_surely(owned).await;
                     created.map_err(|source| failed("create", owned, source))?;
                     true
                 }

@@ -108,10 +108,30 @@ impl ClusterError {
         };
         match source {
             kube::Error::HyperError(_) => true,
-            kube::Error::Service(error) => error
-                .downcast_ref::<hyper_util::client::legacy::Error>()
-                .is_some_and(|error| !error.is_connect()),
+            // Of the answer's head, and of its body.
+            kube::Error::Service(error) => {
+                let lost = error.downcast_ref::<hyper_util::client::legacy::Error>();
+                lost.is_some_and(|error| !error.is_connect()) || error.is::<hyper::Error>()
+            }
             _ => false,
+        }
+    }
+
+    /// Returns whether the request may have been carried out, or still be, all
+    /// the same.
+    pub(super) fn is_open(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Slow { .. } | Self::Answer { .. } => true,
+            Self::Api(status) if status.code == 500 => {
+                // What etcd says when it does not know, in the API server's 500.
+                const UNKNOWN: [&str; 3] = ["timed out", "deadline exceeded", "leader changed"];
+                UNKNOWN.iter().any(|words| status.message.contains(words))
+            }
+            Self::Api(status) => status.code > 500,
+            Self::Kubeconfig(_)
+            | Self::Client { .. }
+            | Self::Credentials { .. }
+            | Self::Unauthenticated { .. } => false,
         }
     }
 
@@ -309,5 +329,25 @@ mod tests {
             "users \"bob\" is forbidden: User \"alice\" cannot impersonate resource \"users\"";
         assert_eq!(denied(other).denied_user(), None);
         assert_eq!(denied("exceeded quota: limits").denied_user(), None);
+    }
+
+    #[test]
+    fn a_refusal_leaves_nothing_open_unless_nobody_knows() {
+        for (code, message, open) in [
+            (403, "exceeded quota", false),
+            (500, "etcdserver: mvcc: database space exceeded", false),
+            (500, "failed calling webhook: connection refused", false),
+            (500, "etcdserver: request timed out", true),
+            (502, "", true),
+            (503, "", true),
+            (504, "", true),
+        ] {
+            let error = ClusterError::Api(Box::new(Status {
+                code,
+                message: message.to_owned(),
+                ..Status::default()
+            }));
+            assert_eq!(error.is_open(), open, "{code} {message}");
+        }
     }
 }

@@ -3,9 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method};
+use http_body_util::BodyExt as _;
+use hyper::body::Bytes;
 use kube::Client;
+use kube::client::Body;
+use kube::core::Status;
+use kube::core::response::StatusDetails;
 use tokio::time::sleep;
 
 use super::patience::Pauses;
@@ -17,8 +22,9 @@ const TRIES: u32 = 4;
 /// Pauses in between, where the API server asks for no other.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// Longest pause that the API server may ask for. Its own are 1 s, and 5 s
-/// when it is about to stop (apiserver `WithRetryAfter`).
+/// Longest pause that the API server may ask for. Its own are 1 s when it has
+/// too much to do, and 5 s when it is about to stop (apiserver `tooManyRequests`
+/// and `WithRetryAfter`, v1.36).
 const MOST_ASKED: Duration = Duration::from_secs(5);
 
 /// A request before it has credentials.
@@ -181,4 +187,47 @@ impl Cluster {
     fn patience(&self, outgoing: &Outgoing<'_>) -> Duration {
         outgoing.patience.unwrap_or(self.request_timeout)
     }
+}
+
+/// Sends a request, and waits until the answer begins. kube leaves out of a
+/// refusal how long to wait, which the API server says in a header where its
+/// words are no `Status`.
+pub(super) async fn answered(
+    client: &Client,
+    request: http::Request<Vec<u8>>,
+) -> kube::Result<http::Response<Body>> {
+    let answer = client.send(request.map(Body::from)).await?;
+    let code = answer.status();
+    if code.is_success() {
+        return Ok(answer);
+    }
+    let asked = answer.headers().get(RETRY_AFTER);
+    let asked = asked.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
+    let bytes = answer.into_body().collect().await?.to_bytes();
+    let mut status = serde_json::from_slice::<Status>(&bytes)
+        .ok()
+        .filter(|status| status.code != 0)
+        .unwrap_or_else(|| {
+            let mut status = Status::failure(String::from_utf8_lossy(&bytes).trim(), "");
+            status.code = code.as_u16();
+            status
+        });
+    if let Some(seconds) = asked {
+        let details = status.details.get_or_insert_with(|| StatusDetails {
+            name: String::new(),
+            group: String::new(),
+            kind: String::new(),
+            uid: String::new(),
+            causes: Vec::new(),
+            retry_after_seconds: 0,
+        });
+        details.retry_after_seconds = details.retry_after_seconds.max(seconds);
+    }
+    Err(kube::Error::Api(status.boxed()))
+}
+
+/// Sends a request, and reads the answer to its end.
+pub(super) async fn read(client: &Client, request: http::Request<Vec<u8>>) -> kube::Result<Bytes> {
+    let answer = answered(client, request).await?;
+    Ok(answer.into_body().collect().await?.to_bytes())
 }

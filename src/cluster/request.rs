@@ -3,14 +3,15 @@
 //! They are built by hand because kube's `PostParams` cannot ask for strict
 //! field validation.
 
-use futures_util::AsyncBufRead;
+use futures_util::{AsyncBufRead, TryStreamExt as _};
 use http::Method;
+use http_body_util::BodyExt as _;
 use kube::Client;
 use kube::client::Connection;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::exchange::{Outgoing, Repeat};
+use super::exchange::{self, Outgoing, Repeat};
 use super::{Cluster, ClusterError};
 use crate::k8s::{self, Resource};
 use crate::plan::facts::Readable;
@@ -206,7 +207,10 @@ impl Cluster {
     /// # Errors
     /// Any [`ClusterError`].
     pub(super) async fn get_text(&self, path: &str) -> Result<String, ClusterError> {
-        let ask = async |client: Client, request| client.request_text(request).await;
+        let ask = async |client: Client, request| {
+            let bytes = exchange::read(&client, request).await?;
+            String::from_utf8(bytes.into()).map_err(kube::Error::FromUtf8)
+        };
         self.exchange(&Outgoing::get(path), ask).await
     }
 
@@ -217,7 +221,11 @@ impl Cluster {
     /// # Errors
     /// Any [`ClusterError`].
     pub async fn open(&self, path: &str) -> Result<impl AsyncBufRead + use<>, ClusterError> {
-        let ask = async |client: Client, request| client.request_stream(request).await;
+        let ask = async |client: Client, request| {
+            let answer = exchange::answered(&client, request).await?;
+            let bytes = answer.into_body().into_data_stream();
+            Ok(bytes.map_err(std::io::Error::other).into_async_read())
+        };
         let outgoing = Outgoing {
             repeat: Repeat::Never,
             ..Outgoing::get(path)
@@ -243,7 +251,10 @@ impl Cluster {
         &self,
         outgoing: &Outgoing<'_>,
     ) -> Result<T, ClusterError> {
-        let ask = async |client: Client, request| client.request::<T>(request).await;
+        let ask = async |client: Client, request| {
+            let bytes = exchange::read(&client, request).await?;
+            serde_json::from_slice(&bytes).map_err(kube::Error::SerdeError)
+        };
         self.exchange(outgoing, ask).await
     }
 }

@@ -38,7 +38,7 @@ impl Submission<'_> {
     pub(super) async fn remove_stale(&self, old: &Existing) -> Result<(), SubmissionError> {
         let mut stale = self.stale_companions(old).await?;
         stale.extend(self.stale_uploads(old).await?);
-        self.remove_all(stale).await
+        self.remove_all(stale).await.map(|_| ())
     }
 
     /// Removes the autoscaler that this version has no more: it must not choose
@@ -54,29 +54,34 @@ impl Submission<'_> {
         let stale = self
             .stale_of_kind(old, "autoscaling/v2", AUTOSCALER)
             .await?;
-        self.remove_all(stale).await
-    }
-
-    async fn remove_all(&self, stale: Vec<Stale>) -> Result<(), SubmissionError> {
-        let workload = &self.manifests.workload;
-        for Stale {
-            resource,
-            name,
-            uid,
-        } in stale
-        {
-            let deleted = self
-                .cluster
-                .delete(&resource, workload.namespace(), &name, &uid)
-                .await;
-            match deleted {
-                Err(source) if !source.is_forbidden() => {
-                    return Err(failed("remove what is left of", workload, source));
-                }
-                _ => {}
-            }
+        for Stale { name, .. } in self.remove_all(stale).await? {
+            let kind = AUTOSCALER.to_lowercase();
+            self.removed.borrow_mut().push(format!("{kind}/{name}"));
         }
         Ok(())
+    }
+
+    /// Returns what was removed: all that may be.
+    async fn remove_all(&self, stale: Vec<Stale>) -> Result<Vec<Stale>, SubmissionError> {
+        let workload = &self.manifests.workload;
+        let mut removed = Vec::new();
+        for object in stale {
+            let Stale {
+                resource,
+                name,
+                uid,
+            } = &object;
+            let deleted = self
+                .cluster
+                .delete(resource, workload.namespace(), name, uid)
+                .await;
+            match deleted {
+                Ok(()) => removed.push(object),
+                Err(source) if source.is_forbidden() => {}
+                Err(source) => return Err(failed("remove what is left of", workload, source)),
+            }
+        }
+        Ok(removed)
     }
 
     /// Returns the Services and the like that this version has no more.

@@ -71,6 +71,16 @@ pub enum SubmissionError {
         /// Its namespace.
         namespace: String,
     },
+    /// Nobody knows what became of a change.
+    #[error("cannot tell whether {object} was changed")]
+    Unsure {
+        /// `kind/name` of the object.
+        object: String,
+        /// Its namespace.
+        namespace: String,
+        /// What came instead of an answer.
+        source: ClusterError,
+    },
     /// Somebody deleted it in between.
     #[error("{object} was deleted while it was to be changed")]
     Vanished {
@@ -82,24 +92,13 @@ pub enum SubmissionError {
     Interrupted,
 }
 
-impl SubmissionError {
-    /// Returns whether the API server has said what became of the request, so
-    /// that nothing of it can still happen.
-    pub(super) fn was_answered(&self) -> bool {
-        match self {
-            Self::Failed { source, .. } => source.code().is_some(),
-            _ => true,
-        }
-    }
-}
-
 impl Classified for SubmissionError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::Exists { .. } | Self::Occupied { .. } | Self::Vanished { .. } => {
                 ErrorClass::Conflict
             }
-            Self::Failed { source, .. } => source.class(),
+            Self::Failed { source, .. } | Self::Unsure { source, .. } => source.class(),
             Self::StillThere { .. } => ErrorClass::TimedOut,
             Self::Interrupted => ErrorClass::Interrupted,
         }
@@ -112,6 +111,17 @@ impl Classified for SubmissionError {
                 vec!["run the same command again: it makes it anew".to_owned()]
             }
             Self::Failed { source, .. } => source.hints(),
+            Self::Unsure {
+                object,
+                namespace,
+                source,
+            } => {
+                let mut hints = vec![format!(
+                    "see what it is now with: kaiwo status {object} -n {namespace}"
+                )];
+                hints.extend(source.hints());
+                hints
+            }
             Self::Occupied { object, namespace } => {
                 vec![format!(
                     "see it with: kubectl -n {namespace} get {object} -o yaml"
@@ -128,6 +138,7 @@ impl Classified for SubmissionError {
             Self::Exists { object, .. }
             | Self::Failed { object, .. }
             | Self::Occupied { object, .. }
+            | Self::Unsure { object, .. }
             | Self::Vanished { object }
             | Self::StillThere { object, .. } => Some(object.clone()),
             Self::Interrupted => None,
@@ -156,6 +167,8 @@ pub struct Submission<'a> {
     pub(super) attempts: RefCell<Vec<Attempt<'a>>>,
     /// `kind/name` of what was deleted to make room.
     pub(super) deleted: RefCell<Option<String>>,
+    /// `kind/name` of what was removed because the new version is without it.
+    pub(super) removed: RefCell<Vec<String>>,
 }
 
 impl<'a> Submission<'a> {
@@ -173,6 +186,7 @@ impl<'a> Submission<'a> {
             digest,
             attempts: RefCell::default(),
             deleted: RefCell::default(),
+            removed: RefCell::default(),
         }
     }
 
@@ -205,7 +219,7 @@ impl<'a> Submission<'a> {
         let Some(namespace) = &self.manifests.namespace else {
             return Ok(());
         };
-        match self.cluster.create(namespace, Write::Real).await {
+        match self.create_surely(namespace).await.0 {
             Ok(_) => Ok(()),
             Err(error) if error.is_already_exists() => Ok(()),
             Err(source) => Err(failed("create", namespace, source)),
@@ -332,24 +346,39 @@ impl<'a> Submission<'a> {
             manifest,
             answered: false,
         });
-        let mut result = self.cluster.create(manifest, Write::Real).await;
-        if let Err(error) = &result
-            && error.is_unanswered()
-        {
-            sleep(POLL).await;
-            result = match self.cluster.create(manifest, Write::Real).await {
-                // The first request was carried out, only its answer is lost.
-                Err(error) if error.is_already_exists() => {
-                    self.find_own(manifest).await?.ok_or(error)
-                }
-                result => result,
-            };
-        }
-        let answered = result
-            .as_ref()
-            .map_or_else(|error| error.code().is_some(), |_| true);
+        let (result, answered) = self.create_surely(manifest).await;
         self.attempts.borrow_mut()[index].answered = answered;
         result
+    }
+
+    /// Creates one object; where no answer comes, finds out whether it is there.
+    /// Returns also whether nothing of the request can still happen.
+    pub(super) async fn create_surely(
+        &self,
+        manifest: &Manifest,
+    ) -> (Result<Value, ClusterError>, bool) {
+        let create = || self.cluster.create(manifest, Write::Real);
+        let own = async || self.find_own(manifest).await.ok().flatten();
+        let first = match create().await {
+            Err(error) if error.is_unanswered() => error,
+            result => {
+                let answered = !result.as_ref().is_err_and(ClusterError::is_open);
+                return (result, answered);
+            }
+        };
+        tracing::info!("{}: {first}; is it there?", manifest.display_name());
+        sleep(POLL).await;
+        if let Some(found) = own().await {
+            return (Ok(found), true);
+        }
+        match create().await {
+            Ok(created) => (Ok(created), true),
+            // It came in between: it exists, or takes what a quota has left.
+            Err(error) => match own().await {
+                Some(found) => (Ok(found), true),
+                None => (Err(error), false),
+            },
+        }
     }
 
     /// Reads an object, if this run made it.

@@ -4,10 +4,11 @@
 use futures_util::future::join_all;
 use serde_json::{Map, Value};
 
+use super::ClusterError;
 use super::change::{self, Change};
 use super::companion::{occupied, owners, uid_of};
 use super::existing::{Existing, Relation};
-use super::request::Write;
+use super::request::{Write, resource_of};
 use super::submission::{Submission, SubmissionError, failed};
 use crate::k8s;
 use crate::plan::name::WorkloadKind;
@@ -38,7 +39,7 @@ impl<'a> Submission<'a> {
         // if no answer says so.
         let attempts = self.attempts.take();
         if let Err(error) = self.replace(old).await {
-            if error.was_answered() {
+            if !matches!(error, SubmissionError::Unsure { .. }) {
                 *self.attempts.borrow_mut() = attempts;
             }
             return Err(error);
@@ -80,16 +81,35 @@ impl<'a> Submission<'a> {
     async fn replace(&self, old: &Existing) -> Result<(), SubmissionError> {
         let workload = &self.manifests.workload;
         let mut live = old.object().clone();
+        // Whether one of the requests may have been carried out.
+        let mut open = false;
+        let unsure = |open: bool, action: &'static str, source: ClusterError| match open {
+            true => SubmissionError::Unsure {
+                object: workload.display_name(),
+                namespace: workload.namespace().to_owned(),
+                source,
+            },
+            false => failed(action, workload, source),
+        };
         for attempt in 1.. {
             let body = merged(workload, live);
             match self.cluster.replace(workload, &body, Write::Real).await {
                 Ok(_) => break,
-                // If it was made all the same, another makes no difference.
-                Err(error)
-                    if attempt < ATTEMPTS && (error.is_conflict() || error.is_unanswered()) => {}
-                Err(source) => return Err(failed("change", workload, source)),
+                Err(error) => {
+                    open |= error.is_open();
+                    // If it was made all the same, another makes no difference.
+                    let again = error.is_conflict() || error.is_unanswered();
+                    if !again || attempt == ATTEMPTS {
+                        return Err(unsure(open, "change", error));
+                    }
+                }
             }
-            live = match self.find(workload).await? {
+            let (namespace, name) = (workload.namespace(), workload.name());
+            let found: Result<Option<Value>, _> = self
+                .cluster
+                .find(resource_of(workload), namespace, name)
+                .await;
+            live = match found.map_err(|error| unsure(open, "read", error))? {
                 Some(found) if uid_of(&found) == Some(old.uid()) => found,
                 // It went while it was looked at; the next run makes it anew.
                 _ => {

@@ -52,6 +52,25 @@ fn reads_survive_a_server_that_is_replaced() {
     let api = at_first(|request| (request.method == "GET").then_some(Answer::Close));
     let outcome = api.submit(&["-g", "8", "-v"]).exits(0);
     let _ = outcome.says("GET /apis, again in 250 ms");
+    // An answer of which the half came is none.
+    const TORN: &str = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"kind\":";
+    let api = at_first(|request| {
+        let read = request.method == "GET";
+        read.then(|| Answer::Raw(TORN.as_bytes().to_vec()))
+    });
+    let _ = api.submit(&["-g", "8"]).exits(0);
+}
+
+#[test]
+fn a_server_that_has_too_much_to_do_says_how_long() {
+    // Its words are no Status then (apiserver `tooManyRequests`).
+    let api = at_first(|request| {
+        let answer = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-type: text/plain\r\n\
+                      content-length: 5\r\n\r\nbusy\n";
+        (request.path == "/apis").then(|| Answer::Raw(answer.as_bytes().to_vec()))
+    });
+    let outcome = api.submit(&["-g", "8", "-v"]).exits(0);
+    let _ = outcome.says("GET /apis, again in 1000 ms");
 }
 
 #[test]
@@ -68,51 +87,68 @@ fn a_server_that_stays_busy_is_left_in_the_end() {
     assert_eq!(times(&api, "GET", "/apis"), 1);
 }
 
-/// A server that stores the first Job that it is sent, or only says so, and
-/// hangs up.
-fn hangs_up(stores: bool, submission: Option<&'static str>) -> MockApi {
-    let mut sent = 0;
+/// A server that hangs up on the first Job that it is sent. `looks` says what
+/// it shows then, each time it is asked for the Job: `None` before the Job is
+/// there, and in the end its submission. Another Job it refuses so.
+fn hangs_up(looks: &'static [Option<&'static str>], refusal: Option<Answer>) -> MockApi {
     let mut stored: Option<Value> = None;
+    let mut looked = 0;
     MockApi::new(move |request| {
         if is(request, "POST", "/jobs") && !request.is_dry_run() {
-            sent += 1;
-            if sent == 1 {
-                let mut job = request.body.clone();
-                job["metadata"]["uid"] = json!("uid-of-Job");
-                if let Some(submission) = submission {
-                    job["metadata"]["annotations"]["kaiwo-cli/submission"] = json!(submission);
-                }
-                stored = stores.then_some(job);
-                return Some(Answer::Close);
+            if stored.is_some() {
+                return refusal.clone();
             }
-            let exists = json!({
-                "kind": "Status", "code": 409, "reason": "AlreadyExists",
-                "message": "jobs.batch \"alice-w\" already exists",
-            });
-            return stored.is_some().then_some(Answer::Json(409, exists));
+            let mut job = request.body.clone();
+            job["metadata"]["uid"] = json!("uid-of-Job");
+            stored = Some(job);
+            return Some(Answer::Close);
         }
-        match (is(request, "GET", "/jobs/alice-w"), &stored) {
-            (true, Some(job)) => Some(Answer::Json(200, job.clone())),
-            _ => None,
+        let asked = is(request, "GET", "/jobs/alice-w");
+        let mut job = stored.clone().filter(|_| asked)?;
+        let look = looks[looked.min(looks.len() - 1)];
+        looked += 1;
+        match look {
+            None => return None,
+            Some("own") => {}
+            Some(other) => job["metadata"]["annotations"]["kaiwo-cli/submission"] = json!(other),
         }
+        Some(Answer::Json(200, job))
     })
 }
 
 #[test]
 fn a_creation_whose_answer_is_lost_is_found() {
-    for stores in [true, false] {
-        let api = hangs_up(stores, None);
+    let exists = || Answer::Refuse(409, "jobs.batch \"alice-w\" already exists");
+    // What is there takes what a quota has left.
+    let quota = || Answer::Refuse(403, "exceeded quota: one, used: count/jobs.batch=1");
+    for (looks, refusal, sent) in [
+        (&[Some("own")][..], None, 1),
+        (&[None, Some("own")], Some(exists()), 2),
+        (&[None, Some("own")], Some(quota()), 2),
+        // It never got there.
+        (&[None], None, 2),
+    ] {
+        let api = hangs_up(looks, refusal);
         let _ = api
             .submit(&["-g", "8"])
             .exits(0)
             .says("job/alice-w created");
-        assert_eq!(times(&api, "POST", "/jobs"), 2, "stored: {stores}");
+        assert_eq!(times(&api, "POST", "/jobs"), sent, "{looks:?}");
     }
+    // What somebody else created meanwhile is not taken for one's own.
+    let api = hangs_up(&[Some("another")], Some(exists()));
+    let outcome = api.submit(&["-g", "8"]).exits(0);
+    let _ = outcome.says("job/alice-w unchanged");
 }
 
 #[test]
-fn what_somebody_else_created_meanwhile_is_not_taken_for_ones_own() {
-    let api = hangs_up(true, Some("another"));
-    let outcome = api.submit(&["-g", "8"]).exits(0);
-    let _ = outcome.says("job/alice-w unchanged");
+fn what_may_still_appear_is_said() {
+    let api = MockApi::new(|request| {
+        let creates = is(request, "POST", "/jobs") && !request.is_dry_run();
+        creates.then_some(Answer::Refuse(503, "no backend"))
+    });
+    let _ = api
+        .submit(&["-g", "8"])
+        .exits(7)
+        .says("job/alice-w may still appear: the request was sent and not answered");
 }

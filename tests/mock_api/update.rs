@@ -1,5 +1,7 @@
 //! A service that is served again: what is sent to change it in place.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
 use super::json::is_golden;
@@ -209,16 +211,34 @@ fn somebody_who_was_faster_is_read_again() {
 
 #[test]
 fn a_lost_reply_leaves_the_uploads_that_may_be_in_use() {
-    let api = remembering(|request| match request.method.as_str() {
-        "PUT" => Some(Answer::Close),
-        _ => nothing_refers(request),
-    });
-    let _ = api.serve(&AGAIN).exits(7);
-    assert!(
-        !api.writes().iter().any(|line| line.starts_with("DELETE")),
-        "{:?}",
-        api.writes()
-    );
+    type Script = fn(&Request) -> Option<Answer>;
+    // The last is carried out, and the server is replaced meanwhile.
+    let scripts: [Script; 3] = [
+        |request| (request.method == "PUT").then_some(Answer::Close),
+        |request| (request.method == "PUT").then_some(Answer::Refuse(503, "no backend")),
+        |request| {
+            static PUT: AtomicBool = AtomicBool::new(false);
+            if request.method == "PUT" {
+                PUT.store(true, Ordering::Relaxed);
+                return Some(Answer::Close);
+            }
+            let later = PUT.load(Ordering::Relaxed) && is(request, "GET", DEPLOYMENT);
+            later.then_some(Answer::Refuse(503, "no backend"))
+        },
+    ];
+    for script in scripts {
+        let api = remembering(move |request| script(request).or_else(|| nothing_refers(request)));
+        let _ = api
+            .serve(&AGAIN)
+            .exits(7)
+            .says("error: cannot tell whether deployment/alice-w was changed\n")
+            .says("help: see what it is now with: kaiwo status deployment/alice-w -n kaiwo\n");
+        assert!(
+            !api.writes().iter().any(|line| line.starts_with("DELETE")),
+            "{:?}",
+            api.writes()
+        );
+    }
     // A refusal is an answer: what was made for it goes again.
     let mut uploaded: Option<Value> = None;
     let api = remembering(move |request| {
@@ -386,12 +406,21 @@ fn an_autoscaler_goes_before_the_number_of_pods_is_set() {
                      "annotations": {"kaiwo-cli/digest": "d"},
                      "ownerReferences": [{"kind": "Deployment", "uid": "uid-of-Deployment"}]},
     });
-    let api = remembering(move |request| {
-        let listed = is(request, "GET", "/horizontalpodautoscalers");
-        listed
-            .then(|| Answer::Json(200, list(std::slice::from_ref(&autoscaler))))
-            .or_else(|| nothing_refers(request))
-    });
+    let scaled = move |refuses: bool| {
+        let autoscaler = autoscaler.clone();
+        remembering(move |request| {
+            let listed = is(request, "GET", "/horizontalpodautoscalers");
+            let refused = refuses && request.method == "PUT";
+            listed
+                .then(|| Answer::Json(200, list(std::slice::from_ref(&autoscaler))))
+                .or_else(|| refused.then_some(Answer::Refuse(422, "no")))
+                .or_else(|| nothing_refers(request))
+        })
+    };
+    let _ = scaled(true).serve(&AGAIN).exits(3).says(
+        "note: horizontalpodautoscaler/alice-w is removed; the same command goes on from there\n",
+    );
+    let api = scaled(false);
     let _ = api.serve(&AGAIN).exits(0).says("updated");
     let writes = api.writes();
     let at = |words: &str| writes.iter().position(|line| line.starts_with(words));
