@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 use crate::chat::{Answer, Conversation, Dialect, Options, Piece, Role};
 use crate::cli::ChatArgs;
 use crate::cluster::endpoint;
+use crate::cluster::patience::Pauses;
 use crate::cluster::route::{Lines, Route, RouteError};
 use crate::error::{CommandError, ErrorClass};
 use crate::observe::endpoint::Via;
@@ -26,9 +27,10 @@ use super::block_on;
 use super::help::cannot_write;
 use super::target::{self, Target};
 
-/// How often a server that is busy is asked again, and the first pause.
+/// How often a server that is busy is asked, and the pauses in between.
 const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// An answer for programs.
 #[derive(Debug, Serialize)]
@@ -406,15 +408,15 @@ impl<'a> Chat<'a> {
             .request(&self.model, &self.conversation, options);
         let path = format!("{}{path}", self.args.base_path);
         let patience = self.patience();
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
         for _ in 1..TRIES {
             match self.route.post(&path, &body, patience).await {
                 // Its queue is full (vLLM, TGI); a moment later it may not be.
                 Err(error) if error.code() == Some(429) => {
+                    let pause = pauses.advance();
                     self.ui
                         .detail(format!("  busy, again in {} s", pause.as_secs()));
                     sleep(pause).await;
-                    pause *= 2;
                 }
                 answer => return answer.map_err(|error| self.explain(error)),
             }
