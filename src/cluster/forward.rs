@@ -19,6 +19,41 @@ const CHUNK: usize = 32 << 10;
 /// the answer as long as it keeps coming.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// Words of a node that could not connect: containerd's, CRI-O's and KWOK's
+/// (`failed to connect`, `dial tcp`), and those of `socat`, which older runtimes
+/// use (`E connect(…): Connection refused`). Words about a connection that was
+/// made name its `read`, `write` or `writeto` instead.
+const NOT_MADE: [&str; 5] = [
+    "failed to connect",
+    "dial ",
+    " connect: ",
+    " connect(",
+    "connection refused",
+];
+
+/// Why a connection ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum Severed {
+    /// The node's word about the port.
+    #[error("{0}")]
+    Told(String),
+    /// The way broke off, and nobody says what became of the other end.
+    #[error("{0}")]
+    Lost(String),
+}
+
+impl Severed {
+    /// Returns whether nothing of what was sent can have arrived: the node did
+    /// not reach the port.
+    pub fn is_undelivered(&self) -> bool {
+        let Self::Told(word) = self else {
+            return false;
+        };
+        let word = word.to_lowercase();
+        NOT_MADE.iter().any(|known| word.contains(known))
+    }
+}
+
 /// A way to a port of a pod.
 pub struct Way {
     sender: socket::Sender,
@@ -45,7 +80,7 @@ impl Way {
     ///
     /// # Errors
     /// What the node says about the port, or how the way broke off.
-    pub async fn carry(self, local: impl AsyncRead + AsyncWrite) -> Result<(), String> {
+    pub async fn carry(self, local: impl AsyncRead + AsyncWrite) -> Result<(), Severed> {
         let Self {
             mut sender,
             mut receiver,
@@ -102,7 +137,8 @@ impl Way {
                             false => bytes.get(PREAMBLE..).unwrap_or_default(),
                         };
                         if channel == ERROR && !bytes.is_empty() {
-                            return Err(String::from_utf8_lossy(bytes).trim().to_owned());
+                            let word = String::from_utf8_lossy(bytes);
+                            return Err(Severed::Told(word.trim().to_owned()));
                         }
                         if to_local.write_all(bytes).await.is_err() {
                             return Ok(());
@@ -113,7 +149,7 @@ impl Way {
                     }
                     Received::Bytes(..) | Received::Alive => {}
                     Received::Closed => return Ok(()),
-                    Received::Lost(why) => return Err(why),
+                    Received::Lost(why) => return Err(Severed::Lost(why)),
                 }
             }
         };
@@ -125,5 +161,41 @@ impl Way {
             let _ = sender.close().await;
         }
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As they write it (containerd 1.7 and 2, CRI-O 1.32, KWOK 0.8, `socat`).
+    #[test]
+    fn what_did_not_connect_did_not_arrive() {
+        let said = |word: &str| {
+            let begun = "error forwarding port 80 to pod 9f1c, uid : ";
+            Severed::Told(format!("{begun}{word}")).is_undelivered()
+        };
+        for word in [
+            "failed to execute portforward in network namespace \"/var/run/netns/cni-1\": failed \
+             to connect to localhost:80 inside namespace \"9f1c\", IPv4: dial tcp4 127.0.0.1:80: \
+             connect: connection refused IPv6 dial tcp6 [::1]:80: connect: connection refused ",
+            "port forward into network namespace \"/var/run/netns/1\": failed to connect to \
+             localhost:80 inside namespace 9f1c: dial tcp [::1]:80: connect: connection refused",
+            "failed to dial 10.0.0.1:80: dial tcp 10.0.0.1:80: i/o timeout",
+            "exit status 1: socat[29346] E connect(5, AF=2 127.0.0.1:80, 16): Connection refused",
+        ] {
+            assert!(said(word), "{word}");
+        }
+        for word in [
+            "failed to execute portforward in network namespace \"/var/run/netns/cni-1\": read \
+             tcp4 127.0.0.1:40->127.0.0.1:80: read: connection reset by peer",
+            "failed to execute portforward in network namespace \"/var/run/netns/cni-1\": writeto \
+             tcp4 127.0.0.1:40->127.0.0.1:80: write: broken pipe",
+            "the client did disconnect: going away",
+        ] {
+            assert!(!said(word), "{word}");
+        }
+        let lost = Severed::Lost("dial tcp: connect: connection refused".to_owned());
+        assert!(!lost.is_undelivered());
     }
 }

@@ -9,7 +9,8 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinSet;
 
-use super::{Cluster, ClusterError, forward};
+use super::forward::{self, Severed};
+use super::{Cluster, ClusterError};
 
 /// Bytes that wait in each direction.
 const BUFFER: usize = 64 << 10;
@@ -23,7 +24,7 @@ pub(super) struct Tunnel {
 /// What carries a connection, for as long as this is there.
 pub(super) struct Carried {
     _tasks: JoinSet<()>,
-    broken: Arc<OnceLock<String>>,
+    severed: Arc<OnceLock<Severed>>,
 }
 
 /// Why there is no answer.
@@ -47,8 +48,8 @@ pub(super) async fn open(
     let way = forward::open(cluster, namespace, pod, port).await?;
     let (near, far) = tokio::io::duplex(BUFFER);
     let mut tasks = JoinSet::new();
-    let broken = Arc::new(OnceLock::new());
-    let told = Arc::clone(&broken);
+    let severed = Arc::new(OnceLock::new());
+    let told = Arc::clone(&severed);
     tasks.spawn(async move {
         if let Err(why) = way.carry(far).await {
             // Nobody else tells.
@@ -68,7 +69,7 @@ pub(super) async fn open(
         sender,
         carried: Carried {
             _tasks: tasks,
-            broken,
+            severed,
         },
     })
 }
@@ -81,9 +82,10 @@ impl Tunnel {
     ) -> Result<(Response<Incoming>, Carried), Silence> {
         match self.sender.send_request(request).await {
             Ok(answer) => Ok((answer, self.carried)),
-            Err(error) => Err(match self.carried.why() {
+            Err(error) => Err(match self.carried.severed.get() {
                 // The node could not connect, and says why.
-                Some(why) => Silence::Undelivered(why.to_owned()),
+                Some(why) if why.is_undelivered() => Silence::Undelivered(why.to_string()),
+                Some(why) => Silence::Broken(why.to_string()),
                 None if error.is_incomplete_message() || error.is_canceled() => {
                     Silence::Broken("the server closed the connection without an answer".to_owned())
                 }
@@ -95,7 +97,7 @@ impl Tunnel {
 
 impl Carried {
     /// Returns what the node said about the port, or how the way broke off.
-    pub(super) fn why(&self) -> Option<&str> {
-        self.broken.get().map(String::as_str)
+    pub(super) fn why(&self) -> Option<String> {
+        self.severed.get().map(ToString::to_string)
     }
 }

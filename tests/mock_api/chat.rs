@@ -154,7 +154,13 @@ const DENIED: &str = "services \"llm:8000\" is forbidden: User \"me\" cannot get
 /// A model whose Service's proxy says `proxy`, and which has two pods: nobody
 /// listens in the first.
 fn behind_ports(proxy: fn(&Request) -> Answer) -> MockApi {
+    behind(proxy, &Answer::Socket(nobody))
+}
+
+/// The same, with a first pod whose port says `first`.
+fn behind(proxy: fn(&Request) -> Answer, first: &Answer) -> MockApi {
     let rest = script(proxy);
+    let first = first.clone();
     MockApi::new(move |request| {
         let pod = |name: &str, ready: &str| {
             json!({
@@ -173,7 +179,7 @@ fn behind_ports(proxy: fn(&Request) -> Answer) -> MockApi {
                 ];
                 Some(Answer::Json(200, list(&pods)))
             }
-            Some("/llm-a/portforward") => Some(Answer::Socket(nobody)),
+            Some("/llm-a/portforward") => Some(first.clone()),
             Some("/llm-b/portforward") if request.query == "ports=80" => {
                 Some(Answer::Socket(server))
             }
@@ -199,12 +205,11 @@ fn nobody(socket: &mut WebSocket<TcpStream>) {
     while socket.read().is_ok() {}
 }
 
-/// Answers one request, and keeps the connection.
-fn server(socket: &mut WebSocket<TcpStream>) {
-    begin(socket);
+/// Reads a request to its end.
+fn asked(socket: &mut WebSocket<TcpStream>) -> Option<String> {
     let mut asked = String::new();
-    while let Ok(message) = socket.read() {
-        let bytes = message.into_data();
+    loop {
+        let bytes = socket.read().ok()?.into_data();
         if let Some((0, bytes)) = bytes.split_first().map(|(channel, rest)| (*channel, rest)) {
             asked += std::str::from_utf8(bytes).unwrap();
         }
@@ -212,10 +217,21 @@ fn server(socket: &mut WebSocket<TcpStream>) {
             Some((head, body)) => head.starts_with("GET ") || body.ends_with('}'),
             None => false,
         };
-        if !is_whole {
-            continue;
+        if is_whole {
+            assert!(asked.contains("host: llm.kaiwo.svc\r\n"), "{asked}");
+            return Some(asked);
         }
-        assert!(asked.contains("host: llm.kaiwo.svc\r\n"), "{asked}");
+    }
+}
+
+/// Answers requests until one is not `known`, and keeps the connection.
+fn answers(socket: &mut WebSocket<TcpStream>, known: &str) -> Option<()> {
+    begin(socket);
+    loop {
+        let asked = asked(socket)?;
+        if !asked.starts_with(known) {
+            return Some(());
+        }
         let body = match asked.starts_with("GET /v1/models ") {
             true => json!({"data": [{"id": "phi-4"}]}),
             false => {
@@ -228,13 +244,38 @@ fn server(socket: &mut WebSocket<TcpStream>) {
         say(socket, 0, &head[..9]);
         say(socket, 0, &head[9..]);
         say(socket, 0, &body);
-        asked.clear();
     }
+}
+
+fn server(socket: &mut WebSocket<TcpStream>) {
+    _ = answers(socket, "");
+}
+
+/// Takes the question, and is gone.
+fn hangs_up(socket: &mut WebSocket<TcpStream>) {
+    _ = answers(socket, "GET ");
+}
+
+/// Takes the question, and dies; the container runtime says so.
+fn dies(socket: &mut WebSocket<TcpStream>) {
+    if answers(socket, "GET ").is_some() {
+        say(
+            socket,
+            1,
+            "read tcp4 127.0.0.1:40->127.0.0.1:80: read: connection reset by peer",
+        );
+        while socket.read().is_ok() {}
+    }
+}
+
+/// Is gone whatever it is asked.
+fn gone(socket: &mut WebSocket<TcpStream>) {
+    _ = answers(socket, "nothing");
 }
 
 #[test]
 fn where_the_proxy_is_denied_a_port_of_a_pod_is_taken() {
-    let api = behind_ports(|_| Answer::Refuse(403, DENIED));
+    let api = behind_ports(denied);
     let outcome = chat(&api, &["--json"]).exits(0);
     let outcome = outcome.says("deployment/llm, model phi-4 (OpenAI), through a port of pod llm-b");
     is_golden("chat_answer_pod", &outcome);
@@ -255,9 +296,63 @@ fn where_the_proxy_is_denied_a_port_of_a_pod_is_taken() {
         .says("the proxy is closed today");
 }
 
+fn denied(_: &Request) -> Answer {
+    Answer::Refuse(403, DENIED)
+}
+
+/// Returns the pods whose port was opened.
+fn opened(api: &MockApi) -> Vec<String> {
+    let requests = api.requests();
+    let paths = requests.iter().filter_map(|request| {
+        let pod = request.path.strip_suffix("/portforward")?;
+        Some(pod.rsplit('/').next()?.to_owned())
+    });
+    paths.collect()
+}
+
+#[test]
+fn a_question_that_may_have_arrived_is_asked_of_no_other_pod() {
+    for (first, why) in [
+        (
+            hangs_up as fn(&mut WebSocket<TcpStream>),
+            "does not answer: ",
+        ),
+        (dies, "does not answer: read tcp4"),
+    ] {
+        let api = behind(denied, &Answer::Socket(first));
+        _ = chat(&api, &[])
+            .exits(8)
+            .says("through a port of pod llm-a")
+            .says(why);
+        assert_eq!(opened(&api), ["llm-a"; 2], "{why}");
+    }
+    // Which models there are may be asked of all of them.
+    let api = behind(denied, &Answer::Socket(gone));
+    _ = chat(&api, &[]).exits(0).says("of pod llm-b");
+    assert_eq!(opened(&api), ["llm-a", "llm-b", "llm-b"]);
+}
+
+/// The API server waits for the node longer than kaiwo for the API server.
+#[test]
+fn a_pod_whose_node_is_dead_holds_nobody_up() {
+    let api = behind(denied, &Answer::Hang);
+    let outcome = chat(&api, &["--request-timeout", "1"]).exits(0);
+    let outcome = outcome.says("through a port of pod llm-b");
+    assert_eq!(outcome.stdout, "Hello.\n");
+    assert_eq!(opened(&api), ["llm-a", "llm-b", "llm-b"]);
+}
+
 /// An InferenceSet `set` with a Workspace that is ready.
 fn inference_set() -> MockApi {
-    MockApi::new(|request| {
+    set_behind(|request| match request.path.ends_with("/v1/models") {
+        true => Answer::Json(200, json!({"data": [{"id": "phi-4"}]})),
+        false => whole(request),
+    })
+}
+
+/// The same; behind the proxy of its Service is `proxied`.
+fn set_behind(proxied: fn(&Request) -> Answer) -> MockApi {
+    MockApi::new(move |request| {
         let metadata = |name: &str| json!({"name": name, "namespace": "kaiwo", "uid": name});
         let conditions = ["ResourceReady", "InferenceReady", "WorkspaceSucceeded"]
             .map(|kind| json!({"type": kind, "status": "True"}));
@@ -286,10 +381,7 @@ fn inference_set() -> MockApi {
                 "metadata": metadata("set-b"),
                 "spec": {"ports": [{"port": 80, "targetPort": 5000}]},
             }),
-            path if path.ends_with("/services/set-b:80/proxy/v1/models") => {
-                json!({"data": [{"id": "phi-4"}]})
-            }
-            path if path.contains("/services/set-b:80/proxy/") => return Some(whole(request)),
+            path if path.contains("/services/set-b:80/proxy/") => return Some(proxied(request)),
             _ => return None,
         };
         Some(Answer::Json(200, json))
@@ -317,4 +409,25 @@ fn a_set_is_asked_at_one_of_its_workspaces() {
         .exits(3)
         .says("Service set-b does not say which pods are behind it")
         .says("--via service");
+}
+
+/// The way that a hint names is one that can be gone.
+#[test]
+fn who_has_no_way_left_is_sent_nowhere() {
+    let api = set_behind(denied);
+    let neither = api.sandbox.kaiwo(&["chat", "set", "hi"]).exits(4);
+    let neither = neither
+        .says("neither the proxy of Service set-b nor a port of its pods can be used")
+        .says("cannot get resource \"services/proxy\"")
+        .says("Service set-b does not say which pods are behind it")
+        .says("ask an admin of namespace kaiwo for get and create of services/proxy\n");
+    assert!(!neither.stderr.contains("--via"), "{}", neither.stderr);
+
+    let MockApi { sandbox, .. } = inference_set();
+    let keyed = sandbox
+        .set("KEY", "sesame")
+        .kaiwo(&["chat", "set", "hi", "--api-key-env", "KEY"])
+        .exits(3)
+        .says("Service set-b does not say which pods are behind it");
+    assert!(!keyed.stderr.contains("--via"), "{}", keyed.stderr);
 }

@@ -28,14 +28,19 @@ pub enum RouteError {
     NoSelector {
         /// The Service.
         service: String,
+        /// Whether a key is shown, which does not get through the proxy.
+        has_key: bool,
     },
-    /// Neither way is allowed.
-    #[error("you may use neither the proxy of Service {service} nor a port of its pods")]
+    /// The proxy is not allowed, and a port of a pod not either, or not to be
+    /// found.
+    #[error("neither the proxy of Service {service} nor a port of its pods can be used")]
     Denied {
         /// The Service.
         service: String,
         /// Its namespace.
         namespace: String,
+        /// Whether ports of its pods would do, for who may use them.
+        has_ports: bool,
         /// What was said about each of them.
         said: [String; 2],
     },
@@ -56,6 +61,12 @@ impl RouteError {
 
     pub(super) fn is_missing_right(&self) -> bool {
         matches!(self, Self::Cluster(error) if error.is_missing_right())
+    }
+
+    /// Returns whether no port of a pod can be used, so that there is only the
+    /// proxy.
+    pub(super) fn leaves_the_proxy(&self) -> bool {
+        self.is_missing_right() || matches!(self, Self::NoSelector { .. })
     }
 
     /// Sorts what the API server says instead of the server behind it.
@@ -92,11 +103,22 @@ impl Classified for RouteError {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::NoSelector { .. } => vec!["take the Service's proxy: --via service".to_owned()],
-            Self::Denied { namespace, .. } => vec![format!(
-                "ask an admin of namespace {namespace} for one of them: get and create of \
-                 services/proxy, or list of pods with get and create of pods/portforward"
-            )],
+            Self::NoSelector { has_key: false, .. } => {
+                vec!["take the Service's proxy: --via service".to_owned()]
+            }
+            Self::Denied {
+                namespace,
+                has_ports,
+                ..
+            } => vec![match has_ports {
+                true => format!(
+                    "ask an admin of namespace {namespace} for one of them: get and create of \
+                     services/proxy, or list of pods with get and create of pods/portforward"
+                ),
+                false => format!(
+                    "ask an admin of namespace {namespace} for get and create of services/proxy"
+                ),
+            }],
             Self::Cluster(source) => source.hints(),
             _ => Vec::new(),
         }
@@ -104,7 +126,7 @@ impl Classified for RouteError {
 
     fn object(&self) -> Option<String> {
         match self {
-            Self::Denied { service, .. } | Self::NoSelector { service } => {
+            Self::Denied { service, .. } | Self::NoSelector { service, .. } => {
                 Some(format!("service/{service}"))
             }
             Self::Cluster(source) => source.object(),

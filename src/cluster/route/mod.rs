@@ -63,7 +63,7 @@ impl Lines {
         let line = self.lines.next().await?;
         Some(line.map_err(|error| {
             let why = self.carried.as_ref().and_then(Carried::why);
-            why.map_or_else(|| root(&error).to_string(), str::to_owned)
+            why.unwrap_or_else(|| root(&error).to_string())
         }))
     }
 }
@@ -157,10 +157,11 @@ impl<'a> Route<'a> {
             Via::Service => match self.through_service(question).await {
                 Err(denied) if denied.is_missing_right() && self.gives_way => {
                     match self.through_pod(question).await {
-                        Err(pod) if pod.is_missing_right() => {
+                        Err(pod) if pod.leaves_the_proxy() => {
                             return Err(RouteError::Denied {
                                 service: self.endpoint.service.clone(),
                                 namespace: self.endpoint.namespace.clone(),
+                                has_ports: pod.is_missing_right(),
                                 said: [denied, pod].map(|said| said.to_string()),
                             });
                         }
@@ -222,7 +223,8 @@ impl<'a> Route<'a> {
         begun.map_err(RouteError::of_proxy)
     }
 
-    /// Asks a pod; another one if the first cannot be reached.
+    /// Asks a pod; another one if the first cannot be reached. What may have
+    /// arrived is not asked again, unless it only reads.
     async fn through_pod(&mut self, question: &Question<'_>) -> Result<Begun, RouteError> {
         let Endpoint {
             namespace, service, ..
@@ -230,6 +232,7 @@ impl<'a> Route<'a> {
         let selector = self.endpoint.pod_selector();
         let selector = selector.ok_or_else(|| RouteError::NoSelector {
             service: service.clone(),
+            has_key: self.key.is_some(),
         })?;
         let resource = Resource::known("v1", "Pod");
         let mut failed: Option<(String, String)> = None;
@@ -252,11 +255,19 @@ impl<'a> Route<'a> {
                             carried: Some(carried),
                         });
                     }
-                    Err(Silence::Broken(why)) => return Err(RouteError::Silent(why)),
-                    Err(Silence::Undelivered(why)) => why,
+                    Err(Silence::Broken(why)) if !question.method.is_safe() => {
+                        return Err(RouteError::Silent(why));
+                    }
+                    Err(Silence::Broken(why) | Silence::Undelivered(why)) => why,
                 },
-                // It is gone, or its node does not answer.
-                Err(error) if matches!(error.code(), Some(404 | 500..=504)) => error.to_string(),
+                // It is gone, or its node does not answer: the API server says
+                // so, or still waits for the node.
+                Err(error)
+                    if matches!(error.code(), Some(404 | 500..=504))
+                        || matches!(error, ClusterError::Slow { .. }) =>
+                {
+                    error.to_string()
+                }
                 Err(error) => return Err(error.into()),
             };
             if failed.is_some() {
@@ -305,7 +316,7 @@ async fn whole(begun: Begun) -> Result<Vec<u8>, RouteError> {
     while let Some(bit) = body.next().await {
         let bit = bit.map_err(|error| {
             let why = carried.as_ref().and_then(Carried::why);
-            RouteError::Silent(why.map_or_else(|| root(&error).to_string(), str::to_owned))
+            RouteError::Silent(why.unwrap_or_else(|| root(&error).to_string()))
         })?;
         bytes.extend_from_slice(&bit);
     }
