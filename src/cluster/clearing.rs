@@ -55,18 +55,21 @@ impl Submission<'_> {
             error.notes.push(format!(
                 "the {deleted} that had the name is deleted, its replacement was not made"
             ));
-        } else if !attempts.is_empty() && left.is_empty() && may_appear.is_empty() {
+        } else if !attempts.is_empty()
+            && left.is_empty()
+            && may_appear.is_empty()
+            && self.done.borrow().is_empty()
+        {
             error
                 .notes
                 .push("nothing of this submission is left".to_owned());
         }
-        let removed = self.removed.borrow();
-        if !removed.is_empty() {
-            let verb = if removed.len() == 1 { "is" } else { "are" };
-            error.notes.push(format!(
-                "{} {verb} removed; the same command goes on from there",
-                removed.join(" ")
-            ));
+        let done = self.done.borrow();
+        if !done.is_empty() {
+            let done = done.join(", ");
+            error
+                .notes
+                .push(format!("{done}; the same command goes on from there"));
         }
         if let Some(made) = self
             .manifests

@@ -56,7 +56,8 @@ impl Submission<'_> {
             .await?;
         for Stale { name, .. } in self.remove_all(stale).await? {
             let kind = AUTOSCALER.to_lowercase();
-            self.removed.borrow_mut().push(format!("{kind}/{name}"));
+            let words = format!("{kind}/{name} is removed");
+            self.done.borrow_mut().push(words);
         }
         Ok(())
     }

@@ -167,8 +167,8 @@ pub struct Submission<'a> {
     pub(super) attempts: RefCell<Vec<Attempt<'a>>>,
     /// `kind/name` of what was deleted to make room.
     pub(super) deleted: RefCell<Option<String>>,
-    /// `kind/name` of what was removed because the new version is without it.
-    pub(super) removed: RefCell<Vec<String>>,
+    /// What an update has done to other objects before the workload, in words.
+    pub(super) done: RefCell<Vec<String>>,
 }
 
 impl<'a> Submission<'a> {
@@ -186,7 +186,7 @@ impl<'a> Submission<'a> {
             digest,
             attempts: RefCell::default(),
             deleted: RefCell::default(),
-            removed: RefCell::default(),
+            done: RefCell::default(),
         }
     }
 

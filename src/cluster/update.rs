@@ -67,14 +67,15 @@ impl<'a> Submission<'a> {
         if !own {
             return Err(occupied(companion));
         }
-        match self
-            .cluster
-            .patch(companion, &patch(companion, &found))
-            .await
-        {
-            Ok(_) => Ok(()),
-            Err(source) => Err(failed("change", companion, source)),
+        let patch = patch(companion, &found);
+        let patched = self.cluster.patch(companion, &patch).await;
+        let patched = patched.map_err(|source| failed("change", companion, source))?;
+        let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
+        if version(&patched) != version(&found) {
+            let words = format!("{} is changed", companion.display_name());
+            self.done.borrow_mut().push(words);
         }
+        Ok(())
     }
 
     /// Puts the new specification into the object there is.

@@ -532,3 +532,40 @@ fn what_cannot_be_rolled_back() {
         .exits(2)
         .says("a rollback has no dry run");
 }
+
+#[test]
+fn what_was_changed_before_the_workload_was_refused_is_said() {
+    let service = |version: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {
+                "name": "alice-w", "uid": "uid-of-Service", "resourceVersion": version,
+                "ownerReferences": [{"kind": "Deployment", "uid": "uid-of-Deployment"}],
+            },
+        })
+    };
+    for (after, changed) in [("2", true), ("1", false)] {
+        let api = remembering(move |request| match request.method.as_str() {
+            "GET" if request.path.ends_with("/services/alice-w") => {
+                Some(Answer::Json(200, service("1")))
+            }
+            "PATCH" if request.path.ends_with("/services/alice-w") => {
+                Some(Answer::Json(200, service(after)))
+            }
+            "PUT" => Some(Answer::Refuse(422, "no")),
+            _ => nothing_refers(request),
+        });
+        let outcome = api
+            .serve(&[&AGAIN[..], &["--port", "8000"]].concat())
+            .exits(3);
+        let note = "note: service/alice-w is changed; the same command goes on from there\n";
+        assert_eq!(outcome.stderr.contains(note), changed, "{}", outcome.stderr);
+        let nothing = "note: nothing of this submission is left\n";
+        assert_eq!(
+            outcome.stderr.contains(nothing),
+            !changed,
+            "{}",
+            outcome.stderr
+        );
+    }
+}
