@@ -240,7 +240,14 @@ impl Autoscaler {
         let named = apis.into_iter().find(|(words, _)| message.contains(words));
         let api = match named {
             Some((_, api)) => api,
-            None if reason == "FailedGetResourceMetric" => "metrics.k8s.io",
+            None if [
+                "FailedGetResourceMetric",
+                "FailedGetContainerResourceMetric",
+            ]
+            .contains(&reason) =>
+            {
+                "metrics.k8s.io"
+            }
             None => "custom.metrics.k8s.io",
         };
         if says(&[
@@ -428,6 +435,11 @@ mod tests {
                 "FailedGetPodsMetric",
                 format!("{pods}the server could not find the metric queue_length for pods"),
                 unmeasured("custom.metrics.k8s.io", "queue_length"),
+            ),
+            (
+                "FailedGetContainerResourceMetric",
+                "the HPA was unable to compute the replica count: failed to get cpu utilization: did not receive metrics for targeted pods (pods might be unready)".to_owned(),
+                unmeasured("metrics.k8s.io", "cpu"),
             ),
             (
                 "AmbiguousSelector",
