@@ -308,7 +308,8 @@ impl Component {
             files::copy(&file, &replaced)?;
         }
         let mut text = std::fs::read_to_string(source.join("go.mod"))?;
-        text += &format!("\nreplace {} => {}\n", self.module, module.display());
+        let module = module.to_str().context("the path of a module is no text")?;
+        text += &format!("\nreplace {} => {}\n", self.module, go_string(module));
         let go_mod = copy.join("go.mod");
         files::write(&go_mod, text)?;
         files::write(&copy.join("go.sum"), std::fs::read(source.join("go.sum"))?)?;
@@ -426,6 +427,20 @@ fn required_version(go_mod: &Path, module: &str) -> Result<String> {
         .with_context(|| format!("{} does not require {module}", go_mod.display()))
 }
 
+/// Writes a text as Go does, which `go.mod` takes where a path has spaces or
+/// other signs of its own (`golang.org/x/mod/modfile`).
+fn go_string(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted += &format!("\\u{:04x}", u32::from(c)),
+            c => quoted.push(c),
+        }
+    }
+    quoted + "\""
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -458,6 +473,12 @@ mod tests {
         std::fs::write(&main, edited).unwrap();
         assert_ne!(before, kube.key(&copy).unwrap());
         files::remove(&copy).unwrap();
+    }
+
+    #[test]
+    fn a_path_is_quoted_as_go_quotes() {
+        assert_eq!(go_string("/home/a b/ü"), r#""/home/a b/ü""#);
+        assert_eq!(go_string("C:\\a\"b\n"), r#""C:\\a\"b\u000a""#);
     }
 
     #[test]
