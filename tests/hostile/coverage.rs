@@ -27,14 +27,14 @@ const UNSET: [(&str, &str); 9] = [
         "gpu_node_label_key",
         "names what is read, and is not written",
     ),
-    ("replicas", "is a number"),
-    ("gpus_per_replica", "is a number"),
-    ("parallelism", "is a number"),
-    ("cpus_per_gpu", "is a number"),
-    ("memory_per_gpu", "is a number"),
-    ("ttl", "is a number"),
-    ("max_runtime", "is a number"),
-    ("context", "is a number"),
+    ("gpus/replicas", "is a number"),
+    ("gpus/gpus_per_replica", "is a number"),
+    ("gpus/parallelism", "is a number"),
+    ("pods/cpus_per_gpu", "is a number"),
+    ("pods/memory_per_gpu", "is a number"),
+    ("lifetime/ttl", "is a number"),
+    ("lifetime/max_runtime", "is a number"),
+    ("serving/kaito/context", "is a number"),
 ];
 
 /// What a request says in one place.
@@ -78,11 +78,12 @@ impl Seen {
                 (None, Some((field, rest))) => (field.to_owned(), rest),
                 _ => (String::new(), content),
             };
+            let place = joined(&path, &label);
             if rest == "None" || rest == "[]" || rest == "{}" {
-                self.unset.insert(label);
+                self.unset.insert(place);
                 continue;
             }
-            self.set.insert(label.clone());
+            self.set.insert(place);
             match quoted(rest) {
                 Some((text, _)) => self.text(&path, &label, text),
                 None => path.push(match rest.chars().last() {
@@ -95,11 +96,16 @@ impl Seen {
     }
 
     fn text(&mut self, path: &[String], label: &str, text: &str) {
-        let parts = path.iter().map(String::as_str).chain([label]);
-        let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
-        let texts = self.texts.entry(parts.join("/")).or_default();
+        let texts = self.texts.entry(joined(path, label)).or_default();
         texts.insert(text.to_owned());
     }
+}
+
+/// Returns the whole path of a field, without what has no name.
+fn joined(path: &[String], label: &str) -> String {
+    let parts = path.iter().map(String::as_str).chain([label]);
+    let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+    parts.join("/")
 }
 
 #[test]
