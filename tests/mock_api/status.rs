@@ -28,7 +28,9 @@ fn objects(request: &Request, objects: &[(&str, Value)]) -> Option<Answer> {
 
 fn pod_template() -> Value {
     json!({"spec": {"containers": [{
-        "name": "workload", "image": "an/image", "resources": {"limits": {"amd.com/gpu": "8"}},
+        "name": "workload", "image": "an/image", "resources": {
+            "limits": {"amd.com/gpu": "8"}, "requests": {"amd.com/gpu": "8"},
+        },
     }]}})
 }
 

@@ -15,7 +15,9 @@ fn pods() -> Value {
                 "labels": {"app.kubernetes.io/instance": "train"},
             },
             "spec": {"nodeName": "gpu-1", "containers": [{
-                "name": "workload", "image": "an/image", "resources": {"limits": {"amd.com/gpu": "1"}},
+                "name": "workload", "image": "an/image", "resources": {
+                    "limits": {"amd.com/gpu": "1"}, "requests": {"amd.com/gpu": "1"},
+                },
             }]},
             "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
         })

@@ -14,7 +14,9 @@ fn snapshot(kind: WorkloadKind, object: Value, queued: Value, pods: Value) -> Sn
 
 fn template(gpus: i64) -> Value {
     json!({"spec": {"containers": [{
-        "name": "c", "image": "an/image", "resources": {"limits": {"amd.com/gpu": gpus, "cpu": 4}},
+        "name": "c", "image": "an/image", "resources": {
+            "limits": {"amd.com/gpu": gpus, "cpu": 4}, "requests": {"amd.com/gpu": gpus},
+        },
     }]}})
 }
 

@@ -11,6 +11,7 @@ pub use trouble::{Trouble, TroubleKind};
 
 use super::object::{Condition, Metadata, TemplateContainer, holds};
 use crate::plan::facts::{FlavorToleration, set_aside};
+use crate::plan::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
 
 /// `v1` Pod.
@@ -181,10 +182,11 @@ impl Pod {
         Some(self.spec.node_name.as_str()).filter(|node| !node.is_empty())
     }
 
-    /// Returns its GPUs.
+    /// Returns the GPUs that are set aside for it on its node.
     pub fn gpus(&self) -> i64 {
-        let containers = self.spec.containers.iter();
-        containers.map(|container| container.resources.gpus()).sum()
+        let requests = self.requests();
+        let gpus = requests.iter().filter(|(name, _)| is_gpu_resource(name));
+        gpus.map(|(_, amount)| amount.whole()).sum()
     }
 
     /// Returns what is set aside for it on its node, by resource.
@@ -266,5 +268,33 @@ impl Pod {
             .or_else(|| (!self.status.reason.is_empty()).then(|| self.status.reason.clone()))
             .or_else(|| container.cloned())
             .unwrap_or_else(|| self.status.phase.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn its_gpus_are_those_that_its_node_sets_aside() {
+        let container = |gpus: &str| {
+            let gpus = json!({"amd.com/gpu": gpus, "cpu": "4"});
+            json!({"resources": {"limits": gpus, "requests": gpus}})
+        };
+        let mut sidecar = container("1");
+        sidecar["restartPolicy"] = json!("Always");
+        for (init, expected) in [
+            (json!([]), 2),
+            (json!([container("1")]), 2),
+            (json!([container("8")]), 8),
+            (json!([sidecar]), 3),
+            (json!([sidecar, container("8")]), 9),
+        ] {
+            let spec = json!({"containers": [container("2"), {}], "initContainers": init});
+            let pod: Pod = serde_json::from_value(json!({"spec": spec})).unwrap();
+            assert_eq!(pod.gpus(), expected, "{init}");
+        }
     }
 }
