@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{BOTH, Scene, Who, job};
+use crate::common::checkout;
 use crate::testbed::cluster::{Flavor, Testbed};
 
 #[test]
@@ -178,11 +179,7 @@ fn what_kueue_does_not_see_says_why() {
         "kube-system",
         json!({"kueue.x-k8s.io/queue-name": "any"}),
     ));
-    testbed.apply(json!({
-        "apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": {"name": "kueue-manager-config", "namespace": "kueue-system"},
-        "data": {"controller_manager_config.yaml": "integrations:\n  frameworks: [batch/job]\nmanagedJobsNamespaceSelector:\n  matchExpressions:\n  - {key: kubernetes.io/metadata.name, operator: NotIn, values: [kube-system, kueue-system]}\n"},
-    }));
+    let published = PublishedConfiguration::of(testbed);
     let outcome = testbed.wait("the namespace to be named", || {
         let outcome = testbed
             .sandbox
@@ -197,6 +194,38 @@ fn what_kueue_does_not_see_says_why() {
         outcome.stdout.contains("managedJobsNamespaceSelector"),
         "{outcome:?}"
     );
+    drop(published);
     testbed.delete_in("kube-system", "Job", &name);
-    testbed.delete_in("kueue-system", "ConfigMap", "kueue-manager-config");
+}
+
+/// The ConfigMap with Kueue's configuration, which others beside the test see,
+/// too: it says what the testbed's Kueue has been started with, and goes however
+/// the test ends.
+struct PublishedConfiguration<'a>(&'a Testbed);
+
+impl<'a> PublishedConfiguration<'a> {
+    fn of(testbed: &'a Testbed) -> Self {
+        let values = std::fs::read_to_string(checkout("cluster-admins/kueue/values.yaml")).unwrap();
+        let values = kaiwo::yaml::parse_first(&values).unwrap();
+        let text = values["managerConfig"]["controllerManagerConfigYaml"].as_str();
+        let mut configuration = kaiwo::yaml::parse_first(text.unwrap()).unwrap();
+        // Kueue's default, which its manifests write out.
+        let except = ["kube-system", "kueue-system"];
+        configuration["managedJobsNamespaceSelector"] = json!({"matchExpressions": [
+            {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": except},
+        ]});
+        testbed.apply(json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "kueue-manager-config", "namespace": "kueue-system"},
+            "data": {"controller_manager_config.yaml": configuration.to_string()},
+        }));
+        Self(testbed)
+    }
+}
+
+impl Drop for PublishedConfiguration<'_> {
+    fn drop(&mut self) {
+        self.0
+            .delete_in("kueue-system", "ConfigMap", "kueue-manager-config");
+    }
 }
