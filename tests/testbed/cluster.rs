@@ -15,6 +15,9 @@ use kaiwo::k8s::Resource;
 /// Longest wait for anything; the machine may be slow and shared.
 const DEADLINE: Duration = Duration::from_secs(120);
 
+/// Key of the taint that keeps the pods of other tests off a test's nodes.
+pub const OWN_TAINT: &str = "kaiwo.dev/test";
+
 /// A namespace, a ClusterQueue and a sandbox that belong to one test.
 pub struct Testbed {
     /// Name of the namespace, and of the ClusterQueue.
@@ -145,13 +148,76 @@ impl Testbed {
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
             "metadata": {"name": name}, "rules": rules,
         }));
-        self.apply(json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
-        }));
+        self.grant(&user, "Role", name);
         user
+    }
+
+    /// Binds a Role or ClusterRole to a user in the test's namespace, and waits
+    /// until it counts.
+    #[track_caller]
+    pub fn grant(&self, user: &str, kind: &str, role: &str) {
+        self.bind("RoleBinding", &format!("{user}-{role}"), user, kind, role);
+        self.wait_for_rights(user, kind, role, &self.name);
+    }
+
+    /// Binds a ClusterRole to a user in all namespaces, and waits until it
+    /// counts. It goes with the test.
+    #[track_caller]
+    pub fn grant_everywhere(&self, user: &str, role: &str) {
+        self.bind("ClusterRoleBinding", &self.name, user, "ClusterRole", role);
+        self.wait_for_rights(user, "ClusterRole", role, "");
+    }
+
+    fn bind(&self, binding: &str, name: &str, user: &str, kind: &str, role: &str) {
+        let group = "rbac.authorization.k8s.io";
+        self.apply(json!({
+            "apiVersion": format!("{group}/v1"), "kind": binding, "metadata": {"name": name},
+            "roleRef": {"apiGroup": group, "kind": kind, "name": role},
+            "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
+        }));
+    }
+
+    /// Waits until a user may do something of each rule of a role: the API
+    /// server learns of roles and bindings when it gets to it, and of one
+    /// before the other. No namespace means all of them.
+    #[track_caller]
+    fn wait_for_rights(&self, user: &str, kind: &str, role: &str, namespace: &str) {
+        let rules = self.wait(&format!("{kind} {role} to have rules"), || {
+            let rules = self.find(kind, role)?["rules"].as_array()?.clone();
+            (!rules.is_empty()).then_some(rules)
+        });
+        for rule in rules {
+            // Some are about paths.
+            let (Some(resource), Some(verb)) =
+                (rule["resources"][0].as_str(), rule["verbs"][0].as_str())
+            else {
+                continue;
+            };
+            let group = rule["apiGroups"][0].as_str().unwrap_or_default();
+            let name = rule["resourceNames"][0].as_str().unwrap_or_default();
+            let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+            let attributes = json!({
+                "namespace": namespace, "verb": verb, "group": group, "resource": resource,
+                "subresource": subresource, "name": name,
+            });
+            self.wait(&format!("{user} to be allowed {attributes}"), || {
+                self.may(user, &attributes).then_some(())
+            });
+        }
+    }
+
+    /// Asks the API server whether a user has a right.
+    fn may(&self, user: &str, attributes: &Value) -> bool {
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": {"user": user, "resourceAttributes": attributes},
+        });
+        let request = http::Request::post("/apis/authorization.k8s.io/v1/subjectaccessreviews")
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(serde_json::to_vec(&review).unwrap())
+            .unwrap();
+        let answer = self.runtime.block_on(send(&self.client, request));
+        answer.unwrap()["status"]["allowed"] == true
     }
 
     /// Makes the test's namespace.
@@ -161,15 +227,21 @@ impl Testbed {
         );
     }
 
-    /// Makes a node that pretends to offer `resources`, and waits until it
-    /// takes pods.
-    pub fn fake_node(&self, name: &str, labels: &Value, resources: &Value) {
+    /// Returns the taint of nodes that only the test's own pods may use.
+    pub fn own_taint(&self) -> Value {
+        json!({"key": OWN_TAINT, "value": self.name, "effect": "NoSchedule"})
+    }
+
+    /// Makes a node that pretends to offer `resources`, with these taints from
+    /// the beginning, and waits until it takes pods.
+    #[track_caller]
+    pub fn fake_node(&self, name: &str, labels: &Value, resources: &Value, taints: &Value) {
         self.apply(json!({
             "apiVersion": "v1", "kind": "Node",
             "metadata": {
                 "name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"},
             },
-            "spec": {"taints": []},
+            "spec": {"taints": taints},
         }));
         let status = json!({
             "apiVersion": "v1", "kind": "Node", "metadata": {"name": name},
@@ -183,6 +255,12 @@ impl Testbed {
             ))
             .unwrap();
         self.wait_for_condition("Node", name, "Ready");
+        // Until it is ready, it has one more.
+        self.wait(&format!("node {name} to have its own taints only"), || {
+            let node = self.find("Node", name)?;
+            let has = node["spec"]["taints"].as_array().map_or(0, Vec::len);
+            (has == taints.as_array().unwrap().len()).then_some(())
+        });
     }
 
     /// Ends the first container of a running pod with this code.

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::cluster::{Flavor, Testbed};
 use super::objects::example;
+use super::rights::bind;
 
 /// Returns the words offered after a line, without their descriptions.
 fn offer(testbed: &Testbed, line: &[&str]) -> Vec<String> {
@@ -52,17 +53,10 @@ fn completion_offers_what_there_is_and_may_be_seen() {
     ));
 
     // An ordinary user of Kueue sees the LocalQueues, but no ClusterQueue.
-    testbed.apply(json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-        "metadata": {"name": "batch-user", "namespace": name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "kueue-batch-user-role"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}],
-    }));
+    bind(&testbed, &["kueue-batch-user-role"]);
     let user = ["submit", "--as", name, "-n", name];
     let asked = |flags: &[&str]| offer(&testbed, &[&user, flags].concat());
-    testbed.wait("the role to count", || {
-        (asked(&["-q", ""]) == ["team"]).then_some(())
-    });
+    assert_eq!(asked(&["-q", ""]), ["team"]);
     assert_eq!(asked(&["--image-pull-secret", ""]), [] as [&str; 0]);
     // Kueue's role shows the kinds that Kueue queues.
     assert_eq!(asked(&["--name", ""]), ["once", "ray"]);

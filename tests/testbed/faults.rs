@@ -13,12 +13,7 @@ const USER: &str = "alice";
 /// Lets the proxy's user submit and serve.
 fn permit(testbed: &Testbed) {
     for role in ["kueue-batch-user-role", "edit"] {
-        testbed.apply(json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-            "metadata": {"name": role, "namespace": testbed.name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}],
-        }));
+        testbed.grant(USER, "ClusterRole", role);
     }
 }
 

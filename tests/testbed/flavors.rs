@@ -150,7 +150,7 @@ fn slices_of_a_gpu_are_not_gpus() {
     labels["nvidia.com/gpu.count"] = "2".into();
     labels["kubernetes.io/hostname"] = node.clone().into();
     let offers = json!({"cpu": "128", "memory": "2048Gi", "pods": "500", slice: "14"});
-    testbed.fake_node(&node, &labels, &offers);
+    testbed.fake_node(&node, &labels, &offers, &json!([]));
     testbed.apply(json!({
         "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ResourceFlavor",
         "metadata": {"name": testbed.name}, "spec": {"nodeLabels": mine},

@@ -18,7 +18,8 @@ const KINDS: [(&str, &str, &[&str]); 2] = [
 
 /// Makes the API server take Workspaces and InferenceSets: by KAITO's own
 /// definitions where `KAIWO_UPSTREAM_CRDS` says where those are, else by our
-/// tables. They stay, for the tests besides and after.
+/// tables. They stay, for the tests besides and after. What the API server
+/// says that it serves follows some time after it has taken them.
 pub fn install(testbed: &Testbed) {
     for (kind, plural, _) in KINDS {
         let definition = upstream::kaito(kind).unwrap_or_else(|| definition(kind));
@@ -26,6 +27,26 @@ pub fn install(testbed: &Testbed) {
         assert_eq!(definition["metadata"]["name"], name);
         testbed.apply(definition);
         testbed.wait_for_condition("CustomResourceDefinition", &name, "Established");
+    }
+    let has = |list: &Value, key: &str, name: &str| {
+        let list = list.as_array();
+        list.is_some_and(|list| list.iter().any(|entry| entry[key] == name))
+    };
+    for version in ["v1beta1", "v1alpha1"] {
+        testbed.wait(&format!("kaito.sh/{version} to be served"), || {
+            let groups = testbed.get("/apis")["groups"].take();
+            let group = groups.as_array()?;
+            let group = group.iter().find(|group| group["name"] == "kaito.sh")?;
+            if !has(&group["versions"], "version", version) {
+                return None;
+            }
+            let served = testbed.get(&format!("/apis/kaito.sh/{version}"));
+            let served = &served["resources"];
+            KINDS
+                .iter()
+                .all(|(_, plural, _)| has(served, "name", plural))
+                .then_some(())
+        });
     }
 }
 
@@ -248,11 +269,7 @@ fn an_ordinary_user_serves_scales_and_tunes() {
              "verbs": ["get", "create", "patch", "delete"]},
         ],
     }));
-    testbed.apply(json!({
-        "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": "serve"},
-        "roleRef": {"apiGroup": group, "kind": "Role", "name": "serve"},
-        "subjects": [{"apiGroup": group, "kind": "User", "name": name}],
-    }));
+    testbed.grant(name, "Role", "serve");
     sandbox.write("vllm.yaml", "vllm: {max-model-len: 4096}\n");
     let machine = "--instance-type=Standard_NC24ads_A100_v4";
     let run = |command: &str, arguments: &[&str]| {

@@ -57,7 +57,7 @@ pub fn crowded(test: &str) -> Crowd {
         let node = format!("{}-{index}", testbed.name);
         let mut own = labels.clone();
         own["kubernetes.io/hostname"] = node.clone().into();
-        testbed.fake_node(&node, &own, &offers);
+        testbed.fake_node(&node, &own, &offers, &json!([]));
     }
     testbed.apply(json!({
         "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ResourceFlavor",

@@ -16,7 +16,7 @@ use super::rights::bind;
 use crate::common::Outcome;
 
 /// A process that does not outlive its test.
-struct Running(Child);
+pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -91,12 +91,7 @@ pub fn running(testbed: &Testbed, pods: usize) -> Vec<String> {
 
 /// Lets the proxy's user look, and returns a kubeconfig that leads there.
 fn through(testbed: &Testbed, proxy: &FaultProxy) -> String {
-    testbed.apply(json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-        "metadata": {"name": "alice", "namespace": testbed.name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "alice"}],
-    }));
+    testbed.grant("alice", "ClusterRole", "edit");
     proxy.kubeconfig(testbed)
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::cluster::{Flavor, Testbed, has_condition};
 use super::objects::{example, nothing_was_made, uploads};
+use super::rights::bind;
 
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
@@ -347,14 +348,7 @@ fn what_does_not_travel_is_refused_where_work_is_sent_away() {
     );
 
     // Who may not read AdmissionChecks learns it from Kueue's own answer.
-    for role in ["kueue-batch-user-role", "edit"] {
-        testbed.apply(json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-            "metadata": {"name": role, "namespace": testbed.name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": testbed.name}],
-        }));
-    }
+    bind(&testbed, &["kueue-batch-user-role", "edit"]);
     let _ = submit(&[
         "-p",
         &path,

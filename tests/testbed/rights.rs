@@ -17,24 +17,16 @@ pub fn roles(testbed: &Testbed) {
 
 /// Binds ClusterRoles to the test's user, in the test's namespace only. The user
 /// has the name of the test, so that no test lends rights to another.
+#[track_caller]
 pub fn bind(testbed: &Testbed, roles: &[&str]) {
     for role in roles {
-        testbed.apply(json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-            "metadata": {"name": role, "namespace": testbed.name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": testbed.name}],
-        }));
+        testbed.grant(&testbed.name, "ClusterRole", role);
     }
 }
 
+#[track_caller]
 pub fn bind_everywhere(testbed: &Testbed, role: &str) {
-    testbed.apply(json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-        "metadata": {"name": testbed.name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": testbed.name}],
-    }));
+    testbed.grant_everywhere(&testbed.name, role);
 }
 
 /// Who submits, in the order of the columns of `MATRIX`.
@@ -476,12 +468,7 @@ fn a_right_that_is_missing_midway_leaves_nothing() {
             {"apiGroups": ["kueue.x-k8s.io"], "resources": ["localqueues"], "verbs": ["get", "list"]},
         ],
     }));
-    testbed.apply(json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-        "metadata": {"name": "no-patch", "namespace": testbed.name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "no-patch"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": testbed.name}],
-    }));
+    testbed.grant(&testbed.name, "Role", "no-patch");
     let path = example("hello");
     let _ = testbed
         .submit(&["-p", &path, "-g", "1", "--as", &testbed.name])
@@ -513,12 +500,7 @@ fn what_may_not_be_deleted_is_listed_with_the_command_that_removes_it() {
             {"apiGroups": ["kueue.x-k8s.io"], "resources": ["localqueues"], "verbs": ["get", "list"]},
         ],
     }));
-    testbed.apply(json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-        "metadata": {"name": "no-delete", "namespace": testbed.name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "no-delete"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": testbed.name}],
-    }));
+    testbed.grant(&testbed.name, "Role", "no-delete");
     let path = example("hello");
     let _ = testbed
         .submit(&["-p", &path, "-g", "1", "--as", &testbed.name])

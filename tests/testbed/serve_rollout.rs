@@ -2,27 +2,28 @@
 
 use serde_json::{Value, json};
 
-use super::cluster::{Testbed, has_condition};
+use super::cluster::{OWN_TAINT, Testbed, has_condition};
 use super::objects::uploads;
 use super::serve::{gone, serve, testbed};
 
 /// Serves `chat` with GPUs on the node of the test's own.
 fn on_own_node(testbed: &Testbed, arguments: &[&str]) -> crate::common::Outcome {
     let selector = format!("--node-selector=test={}", testbed.name);
-    let words = ["-p", "chat", "--gpu-resource=amd.com/gpu", &selector];
-    serve(testbed, &[&words, arguments].concat())
+    let toleration = format!("--toleration={OWN_TAINT}={}", testbed.name);
+    let words = ["-p", "chat", "--gpu-resource=amd.com/gpu"];
+    serve(
+        testbed,
+        &[&words[..], &[&selector, &toleration], arguments].concat(),
+    )
 }
 
-/// Makes a node for the test alone, tainted as nodes with GPUs are.
+/// Makes a node for the test alone, tainted as nodes with GPUs are, too.
 fn own_node(testbed: &Testbed, gpus: &str) {
     let labels = json!({"test": testbed.name});
     let resources = json!({"cpu": "64", "memory": "512Gi", "pods": "110", "amd.com/gpu": gpus});
-    testbed.fake_node(&testbed.name, &labels, &resources);
-    testbed.merge(
-        "Node",
-        &testbed.name,
-        &json!({"spec": {"taints": [{"key": "amd.com/gpu", "effect": "NoSchedule"}]}}),
-    );
+    let of_gpus = json!({"key": "amd.com/gpu", "effect": "NoSchedule"});
+    let taints = json!([testbed.own_taint(), of_gpus]);
+    testbed.fake_node(&testbed.name, &labels, &resources, &taints);
 }
 
 fn images(testbed: &Testbed) -> Vec<String> {

@@ -43,12 +43,7 @@ impl Scene {
             (Who::Viewer, "view"),
         ] {
             let user = scene.user(who).unwrap();
-            scene.testbed.apply(json!({
-                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-                "metadata": {"name": format!("{user}-{role}"), "namespace": scene.testbed.name},
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-                "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
-            }));
+            scene.testbed.grant(&user, "ClusterRole", role);
         }
         scene
     }
@@ -66,7 +61,8 @@ impl Scene {
             .local_queue(&self.testbed.name, &self.testbed.name, json!({}));
     }
 
-    /// A namespace with a queue over nodes of the test's own.
+    /// A namespace with a queue over nodes of the test's own, which take the
+    /// pods of that queue only.
     fn with_nodes(name: &str, gpus: i64, nodes: &[(&str, i64)]) -> Self {
         let scene = Self::bare(name);
         let testbed = &scene.testbed;
@@ -75,11 +71,16 @@ impl Scene {
                 &scene.node(node),
                 &json!({"kaiwo.dev/why": testbed.name}),
                 &json!({"cpu": "64", "memory": "512Gi", "pods": "100", "amd.com/gpu": gpus.to_string()}),
+                &json!([testbed.own_taint()]),
             );
         }
         testbed.apply(json!({
             "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ResourceFlavor",
-            "metadata": {"name": testbed.name}, "spec": {"nodeLabels": {"kaiwo.dev/why": testbed.name}},
+            "metadata": {"name": testbed.name},
+            "spec": {
+                "nodeLabels": {"kaiwo.dev/why": testbed.name},
+                "tolerations": [testbed.own_taint()],
+            },
         }));
         testbed.cluster_queue(
             &[],

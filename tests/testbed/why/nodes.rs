@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Scene, WITH_PODS, Who};
+use crate::testbed::cluster::OWN_TAINT;
 
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
@@ -90,10 +91,10 @@ fn nodes_that_do_not_fit_say_why() {
     );
     testbed.delete("Job", "gang");
 
-    scene.submit(
-        "selects",
-        &[&forever[..], &["-g", "1", "--node-selector", "no=where"]].concat(),
-    );
+    // Who sees no nodes would be told of the taints of other tests' nodes.
+    let tolerates = ["--toleration", OWN_TAINT];
+    let nowhere = ["-g", "1", "--node-selector", "no=where"];
+    scene.submit("selects", &[&forever[..], &nowhere, &tolerates].concat());
     scene.told(
         "selects",
         "nodeSelector",
@@ -146,7 +147,7 @@ fn nodes_that_do_not_fit_say_why() {
     for node in ["a", "b"] {
         testbed.delete("Node", &scene.node(node));
     }
-    scene.submit("gone", &[&forever[..], &["-g", "1"]].concat());
+    scene.submit("gone", &[&forever[..], &["-g", "1"], &tolerates].concat());
     scene.told(
         "gone",
         "flavorNodesAbsent",

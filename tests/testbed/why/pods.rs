@@ -126,9 +126,10 @@ fn pods_that_fail_say_why() {
     let mut with_init = job("init", &testbed.name, json!({}));
     with_init["spec"]["suspend"] = json!(false);
     with_init["spec"]["backoffLimit"] = json!(0);
-    with_init["spec"]["template"]["spec"]["nodeSelector"] = json!({"kaiwo.dev/why": testbed.name});
-    with_init["spec"]["template"]["spec"]["initContainers"] =
-        json!([{"name": "fetch", "image": "testbed/init-fails"}]);
+    let pod = &mut with_init["spec"]["template"]["spec"];
+    pod["nodeSelector"] = json!({"kaiwo.dev/why": testbed.name});
+    pod["tolerations"] = json!([testbed.own_taint()]);
+    pod["initContainers"] = json!([{"name": "fetch", "image": "testbed/init-fails"}]);
     testbed.apply(with_init);
     scene.told(
         "init",
