@@ -2,13 +2,15 @@
 //! the API server: by the proxy of their Service, and by ports of their pods.
 
 use std::io::{Read as _, Write as _};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::cluster::{Testbed, has_condition};
 use super::lacks;
-use super::reach::{pretend, running};
+use super::reach::{Running, pretend, running};
 use super::rights::{bind, roles};
 use super::serve;
 use crate::common::Outcome;
@@ -335,7 +337,9 @@ fn what_is_asked_is_as_the_flags_say() {
 
 /// A conversation on a terminal.
 struct Terminal {
-    child: Child,
+    child: Running,
+    /// What it prints, as it comes; closed at its end.
+    output: Receiver<Vec<u8>>,
     said: String,
 }
 
@@ -351,32 +355,61 @@ impl Terminal {
             .shell(&format!("exec script -qec '{line}' /dev/null"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let mut child = Running(child);
+        let mut stdout = child.0.stdout.take().unwrap();
+        let (sender, output) = channel();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(read @ 1..) = stdout.read(&mut bytes) {
+                if sender.send(bytes[..read].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
         let said = String::new();
-        Self { child, said }
+        Self {
+            child,
+            output,
+            said,
+        }
+    }
+
+    fn tell(&mut self, line: &str) {
+        writeln!(self.child.0.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Reads on; returns whether there was more, or it has ended.
+    #[track_caller]
+    fn read(&mut self) -> bool {
+        match self.output.recv_timeout(Duration::from_secs(120)) {
+            Ok(bytes) => {
+                self.said += &String::from_utf8_lossy(&bytes);
+                true
+            }
+            Err(RecvTimeoutError::Disconnected) => false,
+            Err(RecvTimeoutError::Timeout) => panic!("no more came: {}", self.said),
+        }
     }
 
     /// Types a line, and reads on until the answer has come.
     #[track_caller]
     fn ask(&mut self, question: &str, answer: &str) {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{question}").unwrap();
-        let stdout = self.child.stdout.as_mut().unwrap();
+        self.tell(question);
         let before = self.said.len();
-        let mut bytes = [0; 4096];
         while !self.said[before..].contains(answer) {
-            let read = stdout.read(&mut bytes).unwrap();
-            assert!(read > 0, "{answer}: {}", self.said);
-            self.said += &String::from_utf8_lossy(&bytes[..read]);
+            assert!(self.read(), "{answer}: {}", self.said);
         }
     }
 
+    #[track_caller]
     fn end(mut self) -> String {
-        writeln!(self.child.stdin.as_mut().unwrap(), "/quit").unwrap();
-        let rest = Outcome::of(self.child.wait_with_output().unwrap());
-        assert_eq!(rest.code, 0, "{}", self.said);
-        self.said + &rest.stdout
+        self.tell("/quit");
+        while self.read() {}
+        let code = self.child.0.wait().unwrap().code();
+        assert_eq!(code, Some(0), "{}", self.said);
+        self.said
     }
 }
 
@@ -423,6 +456,7 @@ fn a_conversation_outlives_the_pod() {
     }
     let testbed = Testbed::with_namespace("outlives");
     serve(&testbed, "llm", "8000");
+    _ = answered(&testbed, &["llm", "hello", "--via", "pod"]);
     let first = running(&testbed, 1);
     let mut terminal = Terminal::new(&testbed, "llm --via pod");
     terminal.ask("first", "1 messages, last: first");
