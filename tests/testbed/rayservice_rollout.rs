@@ -59,18 +59,17 @@ fn revisions(testbed: &Testbed) -> Vec<String> {
         .collect()
 }
 
-/// Checks that the cluster that serves has pods, all running, with these files,
-/// and that the Services lead to it.
+/// Checks that the cluster that serves has pods, which come to run, with these
+/// files, and that the Services lead to it.
 #[track_caller]
 fn serves_with(testbed: &Testbed, cluster: &str, upload: &str) {
-    let pods: Vec<Value> = testbed
-        .list("Pod")
-        .into_iter()
-        .filter(|pod| pod["metadata"]["labels"]["ray.io/cluster"] == cluster)
-        .collect();
-    assert_eq!(pods.len(), 2, "a head and a worker");
+    let pods = testbed.wait(&format!("a head and a worker of {cluster} to run"), || {
+        let mut pods = testbed.list("Pod");
+        pods.retain(|pod| pod["metadata"]["labels"]["ray.io/cluster"] == cluster);
+        let run = pods.iter().all(|pod| pod["status"]["phase"] == "Running");
+        (pods.len() == 2 && run).then_some(pods)
+    });
     for pod in pods {
-        assert_eq!(pod["status"]["phase"], "Running");
         let volumes = pod["spec"]["volumes"].as_array().unwrap();
         let files = volumes.iter().find(|volume| volume["name"] == "workload");
         let sources = &files.unwrap()["projected"]["sources"];
@@ -277,7 +276,7 @@ fn a_version_whose_applications_fail_does_not_take_over() {
     running(&testbed, "alice-llm", "llm");
 
     // With the files there, the cluster that serves takes up the configuration
-    // by itself. KubeRay first says what was the case before.
+    // by itself.
     testbed
         .sandbox
         .write("llm/serveconfig", config("app:deployment"));
@@ -285,9 +284,13 @@ fn a_version_whose_applications_fail_does_not_take_over() {
     testbed
         .sandbox
         .write("llm/serveconfig", config("app.fails:deployment"));
-    let _ = llm(&testbed, &["--wait"])
+    let _ = llm(&testbed, &[])
+        .exits(0)
+        .says("  spec.serveConfigV2: changed\n");
+    let status = "/status/activeServiceStatus/applicationStatuses/llm/status";
+    testbed.wait_for("RayService", "alice-llm", status, "DEPLOY_FAILED");
+    let _ = run(&testbed, &["wait", "alice-llm"])
         .exits(1)
-        .says("  spec.serveConfigV2: changed\n")
         .says("unless somebody mends it: application llm: ModuleNotFoundError: No module named 'app.fails'\n");
     let _ = rollback(&testbed, &["--wait"])
         .exits(0)
