@@ -13,14 +13,23 @@ pub fn replicas(testbed: &Testbed) -> i64 {
     deployment["spec"]["replicas"].as_i64().unwrap()
 }
 
-/// Waits until so many pods are available, and returns their names.
+/// Waits until so many pods are wanted, up to date and available, and no others
+/// are there; returns their names.
 #[track_caller]
 pub fn pods(testbed: &Testbed, count: usize) -> Vec<String> {
     testbed.wait(&format!("{count} pods to be available"), || {
         let deployment = testbed.find("Deployment", "alice-chat")?;
-        let ready = deployment["status"]["availableReplicas"].as_u64()?;
+        let (spec, status) = (&deployment["spec"], &deployment["status"]);
+        let seen = status["observedGeneration"].as_i64()?;
+        let current = seen >= deployment["metadata"]["generation"].as_i64()?;
+        let numbers = [
+            &spec["replicas"],
+            &status["updatedReplicas"],
+            &status["availableReplicas"],
+        ];
+        let settled = current && numbers.iter().all(|number| **number == count);
         let pods = testbed.list("Pod");
-        (ready == count as u64 && pods.len() == count).then(|| {
+        (settled && pods.len() == count).then(|| {
             pods.iter()
                 .map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned())
                 .collect()

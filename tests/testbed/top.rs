@@ -87,8 +87,9 @@ fn what_idles_says_so() {
     super::rights::bind(&testbed, &["kueue-batch-user-role", "view"]);
     let ask = ["status", "idle", "-n", &testbed.name, "--as", &testbed.name];
     let told = testbed.wait("the Job to be known to run", || {
-        let told = testbed.sandbox.kaiwo(&ask).exits(0);
-        told.stdout.contains("Status      Running").then_some(told)
+        let told = testbed.sandbox.kaiwo(&ask);
+        let runs = told.code == 0 && told.stdout.contains("Status      Running");
+        runs.then_some(told)
     });
     assert!(!told.stderr.contains("Prometheus"), "{}", told.stderr);
 }
