@@ -4,7 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -335,6 +335,9 @@ fn what_is_asked_is_as_the_flags_say() {
     assert_eq!(models["data"][0]["id"], "testbed");
 }
 
+/// Longest wait for an answer on a terminal; the machine may be slow and shared.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A conversation on a terminal.
 struct Terminal {
     child: Running,
@@ -382,14 +385,15 @@ impl Terminal {
 
     /// Reads on; returns whether there was more, or it has ended.
     #[track_caller]
-    fn read(&mut self) -> bool {
-        match self.output.recv_timeout(Duration::from_secs(120)) {
+    fn read(&mut self, until: Instant) -> bool {
+        let left = until.saturating_duration_since(Instant::now());
+        match self.output.recv_timeout(left) {
             Ok(bytes) => {
                 self.said += &String::from_utf8_lossy(&bytes);
                 true
             }
             Err(RecvTimeoutError::Disconnected) => false,
-            Err(RecvTimeoutError::Timeout) => panic!("no more came: {}", self.said),
+            Err(RecvTimeoutError::Timeout) => panic!("it takes too long: {}", self.said),
         }
     }
 
@@ -398,15 +402,17 @@ impl Terminal {
     fn ask(&mut self, question: &str, answer: &str) {
         self.tell(question);
         let before = self.said.len();
+        let until = Instant::now() + PATIENCE;
         while !self.said[before..].contains(answer) {
-            assert!(self.read(), "{answer}: {}", self.said);
+            assert!(self.read(until), "{answer}: {}", self.said);
         }
     }
 
     #[track_caller]
     fn end(mut self) -> String {
         self.tell("/quit");
-        while self.read() {}
+        let until = Instant::now() + PATIENCE;
+        while self.read(until) {}
         let code = self.child.0.wait().unwrap().code();
         assert_eq!(code, Some(0), "{}", self.said);
         self.said

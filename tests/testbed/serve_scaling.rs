@@ -153,7 +153,7 @@ fn a_service_that_nobody_measures_says_why_it_is_not_scaled() {
     .exits(0);
     pods(&testbed, 1);
     says(&testbed, "ScalingActive", "FailedGetPodsMetric");
-    // The reason stays and the words change, as the pods come to be listed.
+    // For the same reason, its words may be others at first.
     let problem = "custom.metrics.k8s.io has no queue_length of its pods";
     let told = testbed.wait("the metric to be missing", || {
         let told = status(&testbed);
