@@ -159,13 +159,15 @@ impl CommandError {
 
     /// Returns the messages below the first: why it happened, outermost
     /// first. A cause whose text the message above it already ends with is
-    /// left out, because many libraries print their source in their own text.
+    /// left out, because many libraries print their source in their own text;
+    /// and so is what only says which step of the HTTP client failed.
     pub fn causes(&self) -> Vec<String> {
         let mut above = self.error.to_string();
         let mut causes = Vec::new();
         for cause in self.error.chain().skip(1) {
             let text = cause.to_string();
-            if !above.contains(&text) {
+            let step = text.trim_start_matches("ServiceError: ");
+            if !above.contains(&text) && !step.starts_with("client error (") {
                 causes.push(text.clone());
                 above = text;
             }
