@@ -57,11 +57,12 @@ pub fn crowded(test: &str) -> Crowd {
         let node = format!("{}-{index}", testbed.name);
         let mut own = labels.clone();
         own["kubernetes.io/hostname"] = node.clone().into();
-        testbed.fake_node(&node, &own, &offers, &json!([]));
+        testbed.fake_node(&node, &own, &offers, &json!([testbed.own_taint()]));
     }
     testbed.apply(json!({
         "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ResourceFlavor",
-        "metadata": {"name": testbed.name}, "spec": {"nodeLabels": labels},
+        "metadata": {"name": testbed.name},
+        "spec": {"nodeLabels": labels, "tolerations": [testbed.own_taint()]},
     }));
     let quota = |name: &str, nominal: Value| json!({"name": name, "nominalQuota": nominal});
     testbed.cluster_queue(
