@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Cluster, ClusterError};
 use crate::k8s::{self, Resource};
+use crate::plan::facts::{Condition, holds};
 use crate::plan::name::WorkloadKind;
 use crate::plan::rollout::Running;
 use crate::render::manifest::Manifest;
@@ -52,13 +53,6 @@ struct ExistingStatus {
     conditions: Vec<Condition>,
     job_deployment_status: String,
     state: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-struct Condition {
-    #[serde(rename = "type")]
-    kind: String,
-    status: String,
 }
 
 /// How an existing workload relates to the one that is submitted.
@@ -171,19 +165,16 @@ impl Existing {
     /// (batch/v1), a RayJob's jobDeploymentStatus (KubeRay v1.6), the state of a
     /// Workspace that tunes (KAITO v0.9; before, only success is told for certain).
     fn finished(&self) -> bool {
+        let status = &self.view.status;
+        let is = |kind: &str| holds(&status.conditions, kind).is_some();
         if !self.object["tuning"].is_null() {
-            let succeeded = |condition: &Condition| {
-                condition.status == "True" && condition.kind == "WorkspaceSucceeded"
-            };
-            return matches!(self.view.status.state.as_str(), "Succeeded" | "Failed")
-                || self.view.status.conditions.iter().any(succeeded);
+            return matches!(status.state.as_str(), "Succeeded" | "Failed")
+                || is("WorkspaceSucceeded");
         }
-        let ended = |condition: &Condition| {
-            condition.status == "True" && matches!(condition.kind.as_str(), "Complete" | "Failed")
-        };
-        self.view.status.conditions.iter().any(ended)
+        is("Complete")
+            || is("Failed")
             || matches!(
-                self.view.status.job_deployment_status.as_str(),
+                status.job_deployment_status.as_str(),
                 "Complete" | "Failed" | "ValidationFailed"
             )
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::metadata::Condition;
+use super::Condition;
 use super::template::PodTemplate;
 
 /// `spec` of a Deployment.

@@ -3,8 +3,8 @@
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
-use super::metadata::{Condition, ObjectName};
 use super::template::PodTemplate;
+use super::{Condition, ObjectName};
 
 /// `spec` of a Job.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::metadata::Condition;
+use super::Condition;
 
 /// `resource` of a Workspace.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

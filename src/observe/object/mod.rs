@@ -13,9 +13,7 @@ use serde_json::Value;
 pub use deployment::{DeploymentSpec, DeploymentStatus, Selector};
 pub use job::{CronJobSpec, CronJobStatus, JobSpec, JobStatus, JobTemplate};
 pub use kaito::{InferenceSetSpec, InferenceSetStatus, WorkspaceResource, WorkspaceStatus};
-pub use metadata::{
-    Annotations, Condition, Metadata, ObjectName, OwnerReference, condition, holds,
-};
+pub use metadata::{Annotations, Metadata, ObjectName, OwnerReference};
 pub use ray::{
     RayClusterSpec, RayGroup, RayJobSpec, RayJobStatus, RayServiceCluster, RayServiceSpec,
     RayServiceStatus, ServeApplication, ServeDeployment,
@@ -24,6 +22,8 @@ pub use template::{
     ConfigMapSource, ContainerPort, PodTemplate, PodTemplateSpec, ProjectedSource,
     ProjectedSources, Resources, TemplateContainer, TemplateVolume,
 };
+
+pub use crate::plan::facts::{Condition, condition, holds};
 
 use crate::k8s::{self, Resource};
 use crate::plan::name::WorkloadKind;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
-use super::metadata::Condition;
+use super::Condition;
 use super::template::PodTemplate;
 
 /// `spec` of a RayJob.

@@ -3,6 +3,7 @@
 //!
 //! The views hold the few fields that decide something.
 
+mod condition;
 mod node;
 mod queue;
 mod selector;
@@ -11,13 +12,14 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+pub use condition::{Condition, condition, holds};
 pub use node::{
     Container, ContainerResources, FlavorToleration, Node, NodeFacts, NodeSpec, NodeStatus, Pod,
     PodSpec, Taint, set_aside,
 };
 pub use queue::{
     AdmissionCheck, AdmissionCheckRule, AdmissionCheckSpec, AdmissionChecksStrategy, ClusterQueue,
-    ClusterQueueSpec, ClusterQueueStatus, Cohort, CohortSpec, Condition, FlavorQuotas, FlavorUsage,
+    ClusterQueueSpec, ClusterQueueStatus, Cohort, CohortSpec, FlavorQuotas, FlavorUsage,
     LocalQueue, LocalQueueSpec, LocalQueueStatus, Preemption, PreemptionPolicy, QueueingStrategy,
     ResourceFlavor, ResourceFlavorSpec, ResourceGroup, ResourceQuota, ResourceUsage, StopPolicy,
 };

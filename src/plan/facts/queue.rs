@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{FlavorToleration, LabelSelector, Metadata, Taint};
+use super::{Condition, FlavorToleration, LabelSelector, Metadata, Taint};
 use crate::quantity::Quantity;
 
 /// `kueue.x-k8s.io` LocalQueue.
@@ -243,21 +243,6 @@ pub struct ClusterQueueStatus {
     pub pending_workloads: i64,
     /// What Kueue says about the queue itself.
     pub conditions: Vec<Condition>,
-}
-
-/// A condition in a `status`.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct Condition {
-    /// `Active`
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// `True`, `False` or `Unknown`
-    pub status: String,
-    /// Why, for programs.
-    pub reason: String,
-    /// Why, in words.
-    pub message: String,
 }
 
 /// Reserved or used quota of one flavor.
