@@ -51,6 +51,7 @@ impl Submission<'_> {
                 }
             }
         }
+        let done = self.done.borrow();
         if let Some(deleted) = self.deleted.borrow().as_ref() {
             error.notes.push(format!(
                 "the {deleted} that had the name is deleted, its replacement was not made"
@@ -58,13 +59,12 @@ impl Submission<'_> {
         } else if !attempts.is_empty()
             && left.is_empty()
             && may_appear.is_empty()
-            && self.done.borrow().is_empty()
+            && done.is_empty()
         {
             error
                 .notes
                 .push("nothing of this submission is left".to_owned());
         }
-        let done = self.done.borrow();
         if !done.is_empty() {
             let done = done.join(", ");
             error

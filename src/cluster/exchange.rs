@@ -65,6 +65,14 @@ impl<'a> Outgoing<'a> {
         }
     }
 
+    /// Reads what is at `path`, or finds out at once that it is not to be had.
+    pub(super) fn get_once(path: &'a str) -> Self {
+        Self {
+            repeat: Repeat::Never,
+            ..Self::get(path)
+        }
+    }
+
     /// Returns method and path, without parameters.
     fn name(&self) -> String {
         let path = self.path.split('?').next().unwrap_or(self.path);

@@ -61,11 +61,7 @@ impl Cluster {
         &self,
         path: &str,
     ) -> Result<T, ClusterError> {
-        let outgoing = Outgoing {
-            repeat: Repeat::Never,
-            ..Outgoing::get(path)
-        };
-        self.deliver(&outgoing).await
+        self.deliver(&Outgoing::get_once(path)).await
     }
 
     /// Reads one object; `None` if there is none.
@@ -226,11 +222,7 @@ impl Cluster {
             let bytes = answer.into_body().into_data_stream();
             Ok(bytes.map_err(std::io::Error::other).into_async_read())
         };
-        let outgoing = Outgoing {
-            repeat: Repeat::Never,
-            ..Outgoing::get(path)
-        };
-        self.exchange(&outgoing, ask).await
+        self.exchange(&Outgoing::get_once(path), ask).await
     }
 
     /// Opens a connection over which channels run in both directions: a command
@@ -240,11 +232,7 @@ impl Cluster {
     /// Any [`ClusterError`].
     pub(super) async fn upgrade(&self, path: &str) -> Result<Connection, ClusterError> {
         let ask = async |client: Client, request| client.connect(request).await;
-        let outgoing = Outgoing {
-            repeat: Repeat::Never,
-            ..Outgoing::get(path)
-        };
-        self.exchange(&outgoing, ask).await
+        self.exchange(&Outgoing::get_once(path), ask).await
     }
 
     async fn deliver<T: DeserializeOwned>(

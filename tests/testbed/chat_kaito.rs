@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::chat::{answered, chat};
 use super::cluster::Testbed;
+use super::workspaces::workspace;
 use super::{kaito, lacks, serve};
 
 /// Makes what KAITO makes for a Workspace that is ready.
@@ -35,18 +36,7 @@ fn a_workspace_is_asked_both_ways() {
     if lacks("pod-addresses") {
         return;
     }
-    let testbed = Testbed::with_namespace("chat-kaito");
-    kaito::install(&testbed);
-    let arguments = [
-        "-i",
-        "testbed/forever",
-        "--kaito",
-        "--name",
-        "own",
-        "--node-selector",
-        "kubernetes.io/hostname=cpu-0",
-    ];
-    _ = serve::serve(&testbed, &arguments).exits(0);
+    let testbed = workspace("chat-kaito");
     _ = chat(&testbed, &["own", "hello"])
         .exits(8)
         .says("workspace/own has no Service own")

@@ -21,45 +21,14 @@ fn what_was_made_for_it_goes_and_nothing_else() {
     testbed.local_queue(&testbed.name, &testbed.name, json!({}));
     bind(&testbed, &["kueue-batch-user-role", "edit"]);
     let path = example("hello");
-    let _ = testbed
-        .submit(&[
-            "-p",
-            &path,
-            "-i",
-            "testbed/forever",
-            "-g",
-            "16",
-            "--name",
-            "wide",
-            "--label",
-            "team=a",
-        ])
-        .exits(0);
-    let _ = testbed
-        .submit(&[
-            "-p",
-            &path,
-            "-i",
-            "testbed/forever",
-            "-g",
-            "1",
-            "--name",
-            "ray",
-            "--ray",
-        ])
-        .exits(0);
-    let _ = testbed
-        .submit(&[
-            "-p",
-            &path,
-            "-g",
-            "1",
-            "--name",
-            "nightly",
-            "--schedule",
-            "0 3 * * *",
-        ])
-        .exits(0);
+    let submit = |arguments: &[&str]| {
+        let _ = testbed
+            .submit(&[&["-p", &path, "-i", "testbed/forever"], arguments].concat())
+            .exits(0);
+    };
+    submit(&["-g", "16", "--name", "wide", "--label", "team=a"]);
+    submit(&["-g", "1", "--name", "ray", "--ray"]);
+    submit(&["-g", "1", "--name", "nightly", "--schedule", "0 3 * * *"]);
     let serve = [
         "serve",
         "-n",

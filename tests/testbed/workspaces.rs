@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::cluster::Testbed;
-use super::kaito;
+use super::{kaito, serve};
 use crate::common::Outcome;
 
 fn is(kind: &str, status: &str, reason: &str, message: &str) -> Value {
@@ -140,22 +140,13 @@ fn document(outcome: &Outcome) -> Value {
     serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {outcome:?}"))
 }
 
-fn workspace(test: &str) -> Testbed {
+/// Serves a Workspace called `own`, of a container of its own.
+pub fn workspace(test: &str) -> Testbed {
     let testbed = Testbed::with_namespace(test);
     kaito::install(&testbed);
-    let served = testbed.sandbox.kaiwo(&[
-        "serve",
-        "-n",
-        &testbed.name,
-        "-i",
-        "testbed/forever",
-        "--kaito",
-        "--name",
-        "own",
-        "--node-selector",
-        "kubernetes.io/hostname=cpu-0",
-    ]);
-    _ = served.exits(0);
+    let own = ["-i", "testbed/forever", "--kaito", "--name", "own"];
+    let node = ["--node-selector", "kubernetes.io/hostname=cpu-0"];
+    _ = serve::serve(&testbed, &[&own[..], &node].concat()).exits(0);
     testbed
 }
 
