@@ -6,16 +6,12 @@
 //! annotation tells there are no metrics.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
+use hyper::{Method, Request, StatusCode};
 use k8s_openapi::jiff::Timestamp;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
@@ -29,6 +25,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::certificates::{Certificates, METRICS};
 use super::cluster::Cluster;
+use super::http::{self, Answer};
 
 /// What the names of annotations begin with; the name of the metric follows.
 const ANNOTATION: &str = "testbed.kaiwo/";
@@ -66,13 +63,7 @@ impl Server {
                 let Ok(stream) = acceptor.accept(stream).await else {
                     return;
                 };
-                let service = hyper::service::service_fn(|request| {
-                    let cluster = cluster.clone();
-                    async move { Ok::<_, Infallible>(answer(&cluster, &request).await) }
-                });
-                let _ = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
+                http::converse(stream, async |request| answer(&cluster, &request).await).await;
             });
         }
     }
@@ -97,12 +88,12 @@ fn tls(certificates: &Certificates) -> Result<ServerConfig> {
         )?)
 }
 
-async fn answer(cluster: &Cluster, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(cluster: &Cluster, request: &Request<Incoming>) -> Answer {
     let question = match request.method() {
         &Method::GET => Question::parse(request.uri().path()),
         _ => None,
     };
-    let (code, body) = match question {
+    match question {
         Some(question) => match question.answer(cluster, request.uri().query()).await {
             Ok(Some(answer)) => (StatusCode::OK, answer),
             Ok(None) => failure(StatusCode::NOT_FOUND, "there are no metrics of it"),
@@ -112,15 +103,10 @@ async fn answer(cluster: &Cluster, request: &Request<Incoming>) -> Response<Full
             StatusCode::NOT_FOUND,
             "the stand-in knows metrics of pods only",
         ),
-    };
-    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
-    *response.status_mut() = code;
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    response
+    }
 }
 
-fn failure(code: StatusCode, message: &str) -> (StatusCode, Value) {
+fn failure(code: StatusCode, message: &str) -> Answer {
     let reason = match code {
         StatusCode::NOT_FOUND => "NotFound",
         _ => "InternalError",

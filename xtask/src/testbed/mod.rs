@@ -13,6 +13,7 @@ mod cluster;
 mod command;
 mod daemons;
 mod files;
+mod http;
 mod instance;
 mod kubeconfig;
 mod loopback;

@@ -3,20 +3,17 @@
 //! A pod whose name has `idle` in it does next to nothing, all others work. What names `young` has not been there for
 //! ten minutes. Questions are known by their words; nothing is computed.
 
-use std::convert::Infallible;
 use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
+use hyper::{Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::{LocalSet, spawn_local};
 
 use super::cluster::Cluster;
+use super::http::{self, Answer};
 
 pub const PORT: u16 = 9090;
 
@@ -33,26 +30,19 @@ pub async fn serve(cluster: Cluster) -> Result<()> {
                 };
                 let cluster = cluster.clone();
                 spawn_local(async move {
-                    let service = hyper::service::service_fn(|request| {
-                        let cluster = cluster.clone();
-                        async move { Ok::<_, Infallible>(answer(&cluster, &request).await) }
-                    });
-                    // A client that leaves is no concern of ours.
-                    let _ = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
+                    http::converse(stream, async |request| answer(&cluster, &request).await).await;
                 });
             }
         })
         .await
 }
 
-async fn answer(cluster: &Cluster, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(cluster: &Cluster, request: &Request<Incoming>) -> Answer {
     let query = request
         .uri()
         .query()
         .and_then(|text| text.strip_prefix("query="));
-    let (status, body) = match (request.uri().path(), query.map(decoded)) {
+    match (request.uri().path(), query.map(decoded)) {
         ("/api/v1/query", Some(query)) => {
             let pods = pods(cluster, &query).await;
             let result = vector(&query, &pods);
@@ -63,12 +53,7 @@ async fn answer(cluster: &Cluster, request: &Request<Incoming>) -> Response<Full
             StatusCode::NOT_FOUND,
             json!({ "status": "error", "errorType": "not_found", "error": "the stand-in answers queries only" }),
         ),
-    };
-    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
-    *response.status_mut() = status;
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    response
+    }
 }
 
 fn decoded(text: &str) -> String {

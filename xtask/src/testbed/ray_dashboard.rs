@@ -5,21 +5,20 @@
 //! or id says `fail`; a Serve application is up a moment after it was put, unless its name or import path says `fail`.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::cluster::Cluster;
+use super::http::{self, Answer};
 
 pub const DASHBOARD_PORT: u16 = 8265;
 /// How long a job runs and an application deploys: long enough to be seen on the way.
@@ -41,9 +40,6 @@ struct Job {
     since: Duration,
 }
 
-/// An answer: its status and JSON.
-type Answer = (StatusCode, Value);
-
 /// Serves dashboards until the future is dropped.
 pub async fn serve(cluster: Cluster) -> Result<()> {
     let dashboards = TcpListener::bind((Ipv4Addr::UNSPECIFIED, DASHBOARD_PORT))
@@ -63,24 +59,10 @@ pub async fn serve(cluster: Cluster) -> Result<()> {
                 };
                 let (dashboard, cluster) = (Rc::clone(&dashboard), cluster.clone());
                 tokio::task::spawn_local(async move {
-                    let service = hyper::service::service_fn(|request: Request<Incoming>| {
-                        let (dashboard, cluster) = (Rc::clone(&dashboard), cluster.clone());
-                        async move {
-                            let (status, body) =
-                                handle(&dashboard, &cluster, pod.ip(), request).await;
-                            let body = Full::new(Bytes::from(body.to_string()));
-                            let mut response = Response::new(body);
-                            *response.status_mut() = status;
-                            let json = hyper::header::HeaderValue::from_static("application/json");
-                            response
-                                .headers_mut()
-                                .insert(hyper::header::CONTENT_TYPE, json);
-                            Ok::<_, Infallible>(response)
-                        }
-                    });
-                    let _ = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
+                    http::converse(stream, async |request| {
+                        handle(&dashboard, &cluster, pod.ip(), request).await
+                    })
+                    .await;
                 });
             }
         })
