@@ -156,12 +156,12 @@ pub struct ServeArgs {
 
     /// Print what would change, one line each, and change nothing; exits with
     /// 0 whether anything would
-    #[arg(long, conflicts_with = "dry_run", help_heading = "Submitting")]
+    #[arg(long, conflicts_with_all = ["dry_run", "show_manifests"], help_heading = "Submitting")]
     pub diff: bool,
 
     /// Return a Deployment or RayService to its previous version, files and
     /// all; a second time, back again
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["path", "image", "model", "dry_run", "replace", "generate_name", "command"],
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["path", "image", "model", "dry_run", "show_manifests", "replace", "generate_name", "command"],
           help_heading = "Submitting")]
     pub rollback: Option<WorkloadRef>,
 

@@ -248,6 +248,11 @@ pub struct WorkloadArgs {
     )]
     pub output: Option<OutputFormat>,
 
+    /// With -o json: the manifests too, with the values of variables and the
+    /// content of files
+    #[arg(long, help_heading = "Submitting")]
+    pub show_manifests: bool,
+
     /// Which cluster, and as whom.
     #[command(flatten)]
     pub connection: ConnectionArgs,

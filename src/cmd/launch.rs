@@ -9,7 +9,7 @@ use crate::cluster::facts::{self, Gathered};
 use crate::cluster::rights::Needed;
 use crate::cluster::submission::{Submission, SubmissionError, Submitted};
 use crate::cluster::{Cluster, discovery, preflight, revision, update};
-use crate::error::CommandError;
+use crate::error::{CommandError, ErrorClass};
 use crate::plan::facts::{Facts, Readable};
 use crate::plan::name::WorkloadKind;
 use crate::plan::request::WorkloadRequest;
@@ -43,6 +43,13 @@ pub fn run(
         };
         if diff {
             difference::check_form(mode.dry_run, mode.output)?;
+        }
+        if args.show_manifests && mode.output != Some(OutputFormat::Json) {
+            return Err(CommandError::new(
+                ErrorClass::Usage,
+                "--show-manifests is for -o json, and another form is asked for",
+            )
+            .hint("-o yaml prints the manifests alone"));
         }
         let request = request(&settings)?;
         if mode.dry_run == DryRun::None && !diff {
@@ -440,6 +447,7 @@ impl<'a> Mode<'a> {
             request,
             planned,
             objects,
+            show_manifests: self.args.show_manifests,
         };
         if outcome != Outcome::DryRun {
             for line in submission.lines() {

@@ -177,6 +177,8 @@ pub struct Submission<'a> {
     pub planned: Option<(&'a Plan, &'a ManifestSet)>,
     /// What is printed as data, in order of creation.
     pub objects: &'a [&'a Manifest],
+    /// Whether programs are shown more of them than their names.
+    pub show_manifests: bool,
 }
 
 impl Submission<'_> {
@@ -237,7 +239,12 @@ impl Submission<'_> {
                 per_replica: plan.layout.gpus_per_replica,
                 resource: plan.gpu_resource.as_deref(),
             }),
-            objects: self.objects,
+            objects: self
+                .objects
+                .iter()
+                .map(|object| Identity::of(object))
+                .collect(),
+            manifests: self.show_manifests.then_some(self.objects),
         }
     }
 }
@@ -298,7 +305,33 @@ struct SubmitReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     gpus: Option<Gpus<'a>>,
     /// Everything that belongs to the submission, in order of creation.
-    objects: &'a [&'a Manifest],
+    objects: Vec<Identity<'a>>,
+    /// The same in full. They hold the values of variables and whole files,
+    /// which do not belong into every log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manifests: Option<&'a [&'a Manifest]>,
+}
+
+/// What an object is known by.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Identity<'a> {
+    api_version: &'a str,
+    kind: &'a str,
+    name: &'a str,
+    /// Empty if it belongs to the whole cluster.
+    namespace: &'a str,
+}
+
+impl<'a> Identity<'a> {
+    fn of(object: &'a Manifest) -> Self {
+        Self {
+            api_version: object.api_version(),
+            kind: object.kind(),
+            name: object.name(),
+            namespace: object.namespace(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]

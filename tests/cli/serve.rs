@@ -502,10 +502,20 @@ fn what_scales_says_between_which_numbers() {
 fn selectors_of_a_deployment_pass_by_a_job_of_its_name() {
     let sandbox = home();
     let objects = |command: &str, flags: &[&str]| {
-        let common = [command, "-p", "chat", "--name", "both", "-d", "-o", "json"];
+        let common = [
+            command,
+            "-p",
+            "chat",
+            "--name",
+            "both",
+            "-d",
+            "-o",
+            "json",
+            "--show-manifests",
+        ];
         let outcome = sandbox.kaiwo(&[&common, flags].concat()).exits(0);
         let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
-        report["objects"].as_array().unwrap().clone()
+        report["manifests"].as_array().unwrap().clone()
     };
     let found = |objects: &[Value], kind: &str, place: &str| {
         let object = objects.iter().find(|object| object["kind"] == kind);

@@ -95,12 +95,12 @@ fn interrupted() -> Option<(MockApi, Outcome)> {
 }
 
 /// Returns the report without what differs from run to run, and with its
-/// objects cut down to what tells them apart.
+/// manifests cut down to what tells them apart.
 fn settled(outcome: &Outcome) -> String {
     let mut report: Value = serde_json::from_str(&outcome.stdout)
         .unwrap_or_else(|error| panic!("{error}: {outcome:?}"));
     for object in report
-        .get_mut("objects")
+        .get_mut("manifests")
         .and_then(Value::as_array_mut)
         .into_iter()
         .flatten()
@@ -146,7 +146,7 @@ fn every_outcome_of_a_submission_has_its_golden() {
         ("created", &["-g", "16"][..]),
         ("replaced", &["-g", "16", "--replace"]),
         ("unchanged", &["-g", "16"]),
-        ("dryRun_server", &["--dry-run=server"]),
+        ("dryRun_server", &["--dry-run=server", "--show-manifests"]),
         ("dryRun_client", &["-g", "16", "--dry-run=client"]),
     ] {
         let api = MockApi::new({
@@ -364,10 +364,10 @@ fn fields(value: &Value, place: &str, found: &mut BTreeMap<String, BTreeSet<Stri
             .or_default()
             .insert(kind.to_owned());
         match place.as_str() {
-            "objects" | "settings[].value" | "context" | "workloads[].error" => {}
+            "manifests" | "settings[].value" | "context" | "workloads[].error" => {}
             _ => fields(value, &format!("{place}."), found),
         }
-        if place != "objects" {
+        if place != "manifests" {
             for item in value.as_array().into_iter().flatten() {
                 fields(item, &format!("{place}[]."), found);
             }
