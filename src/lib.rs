@@ -39,6 +39,7 @@ pub mod plan;
 pub mod quantity;
 pub mod render;
 pub mod schema;
+pub mod secrecy;
 pub mod settings;
 pub mod ui;
 pub mod workload;

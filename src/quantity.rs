@@ -106,7 +106,7 @@ impl FromStr for Quantity {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not a quantity such as 4, 500m or 32Gi");
+        let wrong = || "not a quantity such as 4, 500m or 32Gi".to_owned();
         let digits_end = text
             .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-')))
             .unwrap_or(text.len());
@@ -223,10 +223,10 @@ impl FromStr for ByteSize {
     fn from_str(text: &str) -> Result<Self, String> {
         let quantity: Quantity = text
             .parse()
-            .map_err(|_| format!("{text:?} is not a size such as 8Mi"))?;
+            .map_err(|_| "not a size such as 8Mi".to_owned())?;
         u64::try_from(quantity.whole())
             .map(Self)
-            .map_err(|_| format!("{text:?} is below zero"))
+            .map_err(|_| "a size cannot be below zero".to_owned())
     }
 }
 

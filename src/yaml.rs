@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::secrecy::{is_name, named};
+
 pub use serde_saphyr::Spanned;
 
 /// Reads a type from a YAML scalar by its `FromStr`.
@@ -206,15 +208,30 @@ fn describe(file: &Path, error: &serde_saphyr::Error) -> YamlError {
     }
 }
 
-/// Says what is wrong without what the library says to programmers.
+/// Says what is wrong without what the library says to programmers, and without
+/// what the file says: all but the names of keys may be secret.
 fn plain_words(error: &serde_saphyr::Error, message: &str) -> String {
     use serde_saphyr::Error;
     match error {
         Error::NullIntoString { .. } => return MISSING.to_owned(),
-        Error::DuplicateMappingKey { key: Some(key), .. } => {
+        Error::DuplicateMappingKey { key: Some(key), .. } if is_name(key) => {
             return format!("the key `{key}` stands twice");
         }
         Error::DuplicateMappingKey { .. } => return "a key stands twice".to_owned(),
+        Error::SerdeUnknownField { field, .. } if !is_name(field) => {
+            return format!("unknown field {}", named(field));
+        }
+        Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
+            return format!("{expected} is expected");
+        }
+        Error::SerdeUnknownVariant { expected, .. } => {
+            return format!("one of {} is expected", expected.join(", "));
+        }
+        Error::QuotingRequired { .. } => return "this text has to be quoted".to_owned(),
+        Error::NonFiniteFloat { .. } => return "a finite number is expected".to_owned(),
+        Error::TaggedEnumMismatch { .. } | Error::HookError { .. } => {
+            return "this is not what is expected".to_owned();
+        }
         _ => {}
     }
     match message {

@@ -15,7 +15,7 @@ const RULES: [(&str, &[&str], &[&str]); 10] = [
     (
         "workload",
         &[
-            "workload", "names", "quantity", "schema", "yaml", "error", "digest",
+            "workload", "names", "quantity", "schema", "yaml", "error", "digest", "secrecy",
         ],
         &["std::net", "std::env", "kube", "tera", "tokio", "clap"],
     ),
@@ -23,6 +23,7 @@ const RULES: [(&str, &[&str], &[&str]); 10] = [
         "plan",
         &[
             "plan", "workload", "names", "quantity", "k8s", "schema", "yaml", "error", "digest",
+            "secrecy",
         ],
         &[
             "std::fs",
@@ -42,6 +43,7 @@ const RULES: [(&str, &[&str], &[&str]); 10] = [
         "render",
         &[
             "render", "plan", "workload", "names", "quantity", "k8s", "yaml", "error", "digest",
+            "secrecy",
         ],
         &[
             "std::fs",
@@ -71,7 +73,7 @@ const RULES: [(&str, &[&str], &[&str]); 10] = [
     ),
     (
         "observe",
-        &["observe", "plan", "names", "quantity", "k8s"],
+        &["observe", "plan", "names", "quantity", "k8s", "secrecy"],
         &[
             "std::fs",
             "std::net",
@@ -90,7 +92,7 @@ const RULES: [(&str, &[&str], &[&str]); 10] = [
     (
         "cluster",
         &[
-            "cluster", "observe", "plan", "render", "k8s", "yaml", "digest", "error",
+            "cluster", "observe", "plan", "render", "k8s", "yaml", "digest", "error", "secrecy",
         ],
         &["tera", "println", "clap", "std::env::var"],
     ),
@@ -135,6 +137,7 @@ const RULES: [(&str, &[&str], &[&str]); 10] = [
             "k8s",
             "yaml",
             "digest",
+            "secrecy",
         ],
         &["kube", "tera"],
     ),

@@ -4,6 +4,7 @@
 
 mod admins_guide;
 mod architecture;
+mod canaries;
 mod cli;
 mod common;
 #[cfg(unix)]

@@ -150,7 +150,7 @@ Examples:
   kaiwo config show -p train/    those of a directory as well
   kaiwo config show -o json      for programs
 
-Values of variables, and of --set, that look like secrets are hidden.")]
+Values of variables and of --set are hidden, and what looks like a secret.")]
 pub struct ConfigShowArgs {
     /// Directory whose kaiwoconfig counts
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]

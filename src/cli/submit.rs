@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 use super::WorkloadArgs;
 use super::workload::list;
 use crate::plan::kaito::{Input, Method, Place};
-use crate::plan::pod::Seconds;
+use crate::plan::pod::{Seconds, SecretName};
 use crate::settings::{Settings, SettingsError, whole};
 
 /// Flags of `kaiwo submit`.
@@ -81,7 +81,7 @@ pub struct SubmitArgs {
 
     /// Secret with which an image is pushed
     #[arg(long, value_name = "SECRET", help_heading = "Tuning by KAITO")]
-    pub tune_push_secret: Option<String>,
+    pub tune_push_secret: Option<SecretName>,
 
     /// File with KAITO's training_config, to upload
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Tuning by KAITO")]

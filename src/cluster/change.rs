@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::secrecy::{self, secret_in};
+
 /// Fields that the API server never fills in by itself: where kaiwo no longer
 /// writes one of these, it goes.
 const WRITTEN_BY_USERS: [&str; 13] = [
@@ -92,8 +94,19 @@ fn compare(new: &Value, old: &Value, path: &str, found: &mut Vec<Change>) {
             }
         }
         (Value::Array(new), Value::Array(old)) if new.len() == old.len() => {
+            let mut before = String::new();
             for (index, (new, old)) in new.iter().zip(old).enumerate() {
-                compare(new, old, &format!("{path}[{index}]"), found);
+                let path = format!("{path}[{index}]");
+                // Words of a command may be secret, too.
+                let is_secret = |value: &Value| secret_in(&before, &text(value)).is_some();
+                match new != old && (is_secret(new) || is_secret(old)) {
+                    true => found.push(Change {
+                        path,
+                        what: "changed".to_owned(),
+                    }),
+                    false => compare(new, old, &path, found),
+                }
+                before = text(new);
             }
         }
         (new, old) if text(new) == text(old) => {}
@@ -101,7 +114,10 @@ fn compare(new: &Value, old: &Value, path: &str, found: &mut Vec<Change>) {
         _ if path.contains(".env[") || path.ends_with("serveConfigV2") => {
             say(path.trim_end_matches(".value"), "changed".to_owned());
         }
-        (new, old) => say(path, format!("{} → {}", text(old), text(new))),
+        (new, old) => {
+            let what = format!("{} → {}", text(old), text(new));
+            say(path, secrecy::message(&what));
+        }
     }
 }
 
@@ -137,6 +153,20 @@ mod tests {
             json!({"name": "main", "image": image, "env": [{"name": "T", "value": token}],
                    "resources": {"limits": {"amd.com/gpu": gpus}}})
         };
+        let command = |token: &str, rate: &str| {
+            between(
+                &json!(["run", "--token", token, "--lr", rate]),
+                &json!(["run", "--token", "a", "--lr", "1"]),
+                "args",
+            )
+        };
+        assert_eq!(
+            command("b", "2")
+                .iter()
+                .map(Change::to_string)
+                .collect::<Vec<_>>(),
+            ["args[2]: changed", "args[4]: 1 → 2"]
+        );
         let live = json!({"spec": {"replicas": 1, "revisionHistoryLimit": 10, "template": {"spec": {
             "containers": [container("a:1", json!("1"), "x"), {"name": "old"}], "dnsPolicy": "ClusterFirst",
             "serviceAccountName": "robot",

@@ -16,6 +16,7 @@ use super::kubeconfig::{self, Choice, ClusterEntry, Kubeconfig, KubeconfigError,
 use super::proxy::{Proxy, ProxyVariables};
 use super::session::{Endpoint, Owner, Session, shown};
 use super::tls::Trust;
+use crate::secrecy;
 
 /// Which cluster, and as whom.
 #[derive(Debug, Clone)]
@@ -93,7 +94,7 @@ impl Cluster {
     /// [`ClusterError::Credentials`] if those it means cannot be had,
     /// [`ClusterError::Client`] if there can be no client.
     pub async fn connect(target: &Target) -> Result<Self, ClusterError> {
-        let files = files(target);
+        let files = files(target)?;
         if let Some(file) = target.kubeconfig.as_ref().filter(|file| !file.exists()) {
             return Err(no_kubeconfig(std::slice::from_ref(file)).into());
         }
@@ -151,22 +152,22 @@ impl Cluster {
 /// # Errors
 /// [`KubeconfigError`] for the first file that cannot be understood.
 pub(super) fn kubeconfig(target: &Target) -> Result<Kubeconfig, KubeconfigError> {
-    Kubeconfig::read(&files(target))
+    Kubeconfig::read(&files(target)?)
 }
 
-fn files(target: &Target) -> Vec<PathBuf> {
-    kubeconfig::files(
-        target.kubeconfig.as_deref(),
-        target.kubeconfig_variable.as_deref(),
-    )
+fn files(target: &Target) -> Result<Vec<PathBuf>, KubeconfigError> {
+    let explicit = target.kubeconfig.as_deref();
+    let variable = target.kubeconfig_variable.as_deref();
+    kubeconfig::content::refuse(explicit, variable)?;
+    Ok(kubeconfig::files(explicit, variable))
 }
 
 fn no_kubeconfig(files: &[PathBuf]) -> KubeconfigError {
     let named: Vec<String> = files
         .iter()
         .map(|file| match file.exists() {
-            true => format!("{} is empty", file.display()),
-            false => format!("{} does not exist", file.display()),
+            true => format!("{} is empty", secrecy::path(file)),
+            false => format!("{} does not exist", secrecy::path(file)),
         })
         .collect();
     let message = match named[..] {

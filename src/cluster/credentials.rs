@@ -11,6 +11,7 @@ use super::exec_plugin::{Plugin, PluginError, Terminal};
 use super::kubeconfig::{ClusterEntry, KubeconfigError, UserEntry};
 use super::proxy::basic;
 use super::tls::{self, Identity};
+use crate::secrecy::named;
 
 /// How long the token of a file is believed before the file is read again, as
 /// client-go does.
@@ -222,7 +223,7 @@ pub(super) fn impersonation(user: &UserEntry) -> Result<HeaderMap, KubeconfigErr
         let value = HeaderValue::try_from(value).map_err(|_| {
             KubeconfigError::new(
                 None,
-                format!("{value:?} cannot be impersonated: no header can hold it"),
+                "the user or group to impersonate is no text that a header can hold",
             )
         })?;
         headers.append(name, value);
@@ -246,7 +247,7 @@ pub(super) fn impersonation(user: &UserEntry) -> Result<HeaderMap, KubeconfigErr
         let name = HeaderName::try_from(name).map_err(|_| {
             KubeconfigError::new(
                 None,
-                format!("the attribute {key:?} cannot be impersonated"),
+                format!("the attribute {} cannot be impersonated", named(key)),
             )
         })?;
         for value in values {

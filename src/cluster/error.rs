@@ -8,6 +8,7 @@ use super::credentials::CredentialError;
 use super::kubeconfig::KubeconfigError;
 use super::session::Owner;
 use crate::error::{Classified, ErrorClass};
+use crate::secrecy;
 
 /// The hint of commands that make manifests.
 pub const WITHOUT_CLUSTER: &str = "without a cluster: --dry-run prints the manifests";
@@ -252,7 +253,7 @@ impl Classified for ClusterError {
             _ => None,
         };
         if let Some(file) = file {
-            return Some(file.display().to_string());
+            return Some(secrecy::path(file));
         }
         let Self::Api(status) = self else { return None };
         let details = status.details.as_ref()?;

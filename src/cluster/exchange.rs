@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use super::patience::Pauses;
 use super::session::Pass;
-use super::{Cluster, ClusterError};
+use super::{Cluster, ClusterError, echo};
 
 /// How often a request is sent at most.
 const TRIES: u32 = 4;
@@ -176,7 +176,12 @@ impl Cluster {
             }
         }
         let body = outgoing.body.as_ref().map(|(_, body)| body.clone());
-        let wrong = |error| ClusterError::from_client(error, &self.server, what);
+        let wrong = |mut error| {
+            if let (kube::Error::Api(status), Some((_, body))) = (&mut error, &outgoing.body) {
+                echo::silence(status, body);
+            }
+            ClusterError::from_client(error, &self.server, what)
+        };
         let request = builder
             .body(body.unwrap_or_default())
             .map_err(|error| wrong(kube::Error::HttpError(error)))?;

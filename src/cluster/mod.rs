@@ -12,6 +12,7 @@ pub mod deletion;
 pub mod destination;
 pub mod difference;
 pub mod discovery;
+mod echo;
 pub mod endpoint;
 pub mod error;
 mod exchange;

@@ -46,8 +46,7 @@ impl FromStr for Choice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("{text:?} is neither http(s)://HOST:PORT nor NAMESPACE/SERVICE[:PORT]");
+        let wrong = || "neither http(s)://HOST:PORT nor NAMESPACE/SERVICE[:PORT]".to_owned();
         if text.contains("://") {
             let url: Uri = text.trim_end_matches('/').parse().map_err(|_| wrong())?;
             let is_http = matches!(url.scheme_str(), Some("http" | "https"));

@@ -9,9 +9,12 @@ use crate::cluster::Target;
 use crate::cluster::connection::Pod;
 use crate::cluster::exec_plugin::Terminal;
 use crate::cluster::proxy::ProxyVariables;
+use crate::secrecy::may_be_secret;
 use crate::settings::OutputFormat;
 use crate::ui::Ui;
 use crate::workload::entrypoint::shell_quoted;
+
+use super::withheld::{self, Word};
 
 /// Flags that answer the question what to do about a name that is taken; a
 /// suggestion has at most one of them, so the others have to go. With whether
@@ -70,33 +73,60 @@ impl CommandLine {
     }
 
     /// Returns it as a line for a shell, with `flags` instead of those that
-    /// say what happens to the name, and before the command after `--`.
+    /// say what happens to the name, and before the command after `--`. Values
+    /// that may be secret are left to the shell; [`CommandLine::asking`] says
+    /// which.
     pub fn with(&self, flags: &[&str]) -> String {
-        let end = self
-            .words
-            .iter()
-            .position(|word| word == "--")
-            .unwrap_or(self.words.len());
-        let (options, command) = self.words.split_at(end);
         let mut line = vec!["kaiwo".to_owned()];
-        let mut options = options.iter();
-        while let Some(word) = options.next() {
-            let flag = word.split('=').next().unwrap_or(word);
+        let (options, command) = self.parts();
+        let options = withheld::options(options, local);
+        let command = withheld::command(command, &options);
+        let mut options = options.into_iter();
+        while let Some(Word { text, typed, .. }) = options.next() {
+            let flag = typed.split('=').next().unwrap_or(typed);
             match NAME_FLAGS.iter().find(|(name, _)| *name == flag) {
                 // A chosen name stays, unless another one is suggested.
-                Some(("--name", _)) if !flags.contains(&"--name") => line.push(shell_quoted(word)),
+                Some(("--name", _)) if !flags.contains(&"--name") => line.push(text),
                 Some((_, takes_value)) => {
-                    if *takes_value && !word.contains('=') {
+                    if *takes_value && !typed.contains('=') {
                         options.next();
                     }
                 }
-                None => line.push(shell_quoted(word)),
+                None => line.push(text),
             }
         }
         line.extend(flags.iter().map(|flag| shell_quoted(flag)));
-        line.extend(command.iter().map(|word| shell_quoted(word)));
+        line.extend(command.into_iter().map(|word| word.text));
         line.join(" ")
     }
+
+    /// Returns the command that asks for the values which [`CommandLine::with`]
+    /// leaves to the shell, unless the shell has them all.
+    pub fn asking(&self) -> Option<String> {
+        let (options, command) = self.parts();
+        let options = withheld::options(options, local);
+        let command = withheld::command(command, &options);
+        let words = options.into_iter().chain(command);
+        let mut names: Vec<String> = Vec::new();
+        for (name, value) in words.filter_map(|word| word.withheld) {
+            if local(&name).as_deref() != Some(value) && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let reads = names.iter().map(|name| format!("read -r {name} && "));
+        let export = format!("export {}", names.join(" "));
+        (!names.is_empty()).then(|| reads.chain([export]).collect())
+    }
+
+    fn parts(&self) -> (&[String], &[String]) {
+        let end = self.words.iter().position(|word| word == "--");
+        self.words.split_at(end.unwrap_or(self.words.len()))
+    }
+}
+
+/// Returns the value that a variable has here.
+fn local(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Returns what a credential plugin may use of the terminal where `ui` speaks.
@@ -169,11 +199,12 @@ pub fn with_connection(text: &str, args: &ConnectionArgs) -> String {
         ("--context", args.context.clone()),
         ("--as", args.as_user.clone()),
     ] {
-        if let Some(value) = value {
+        // What is no name cannot be of use there, and may be secret.
+        if let Some(value) = value.filter(|value| !may_be_secret(value)) {
             flags += &format!(" {flag} {}", shell_quoted(&value));
         }
     }
-    for group in &args.as_group {
+    for group in args.as_group.iter().filter(|group| !may_be_secret(group)) {
         flags += &format!(" --as-group {}", shell_quoted(group));
     }
     let mut text = text.replace("kubectl ", &format!("kubectl{flags} "));

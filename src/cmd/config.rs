@@ -1,14 +1,17 @@
 //! `kaiwo config show`.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::cli::ConfigShowArgs;
 use crate::error::CommandError;
+use crate::plan::pod::SecretKey;
+use crate::secrecy;
 use crate::settings::{Entry, OutputFormat, Settings};
 use crate::ui::Ui;
 use crate::ui::report::{self, API_VERSION};
 use crate::workload::directory::DEFAULT_LIMIT;
-use crate::workload::environment::names_a_secret;
 
 use super::help::cannot_write;
 use super::request::{DEFAULT_NAMESPACE, DEFAULT_QUEUE};
@@ -64,19 +67,37 @@ pub fn show(
 }
 
 fn row(entry: Entry<'_>) -> Row {
-    let hidden = ["env.", "set."]
-        .iter()
-        .find_map(|names| entry.key.strip_prefix(names))
-        .and_then(|name| name.rsplit('.').next())
-        .is_some_and(names_a_secret);
+    let hidden = serde_json::json!("(hidden)");
     Row {
-        key: entry.key,
-        value: if hidden {
-            serde_json::json!("(hidden)")
-        } else {
-            entry.value
+        value: match may_be_secret(&entry) {
+            true => hidden,
+            false => entry.value,
+        },
+        key: match entry.key.split_once('.') {
+            Some((setting, name)) if !secrecy::is_name(name) => format!("{setting}.(hidden)"),
+            _ => entry.key,
         },
         from: entry.origin.to_string(),
+    }
+}
+
+/// Returns whether a value may be secret: those of variables and of templates,
+/// and what stands where something else belongs.
+fn may_be_secret(entry: &Entry<'_>) -> bool {
+    // Items of lists are read, and can hold no text of any kind.
+    let looks_so = |item: &serde_json::Value| item.as_str().is_some_and(secrecy::may_be_secret);
+    let (key, text) = (entry.key.as_str(), entry.value.as_str());
+    let (setting, name) = key.split_once('.').unwrap_or((key, "-"));
+    if !secrecy::is_name(name) {
+        return true;
+    }
+    match setting {
+        "env" | "set" => true,
+        "secret" => text.is_none_or(|text| text.parse::<SecretKey>().is_err()),
+        _ => match &entry.value {
+            serde_json::Value::Array(items) => items.iter().any(looks_so),
+            _ => text.is_some_and(|text| secrecy::path(Path::new(text)) != text),
+        },
     }
 }
 

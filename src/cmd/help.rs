@@ -4,6 +4,7 @@ use clap::CommandFactory;
 
 use crate::cli::Cli;
 use crate::error::{CommandError, ErrorClass};
+use crate::secrecy::named;
 use crate::ui::Ui;
 
 /// What the exit codes mean, as text for people.
@@ -53,7 +54,7 @@ pub fn run(topic: &[String], ui: Ui) -> Result<(), CommandError> {
         command = command.find_subcommand_mut(word).ok_or_else(|| {
             CommandError::new(
                 ErrorClass::Usage,
-                format!("no command or topic {:?}", topic.join(" ")),
+                format!("no command or topic {}", named(&topic.join(" "))),
             )
             .hint("see: kaiwo --help")
         })?;

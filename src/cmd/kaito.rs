@@ -11,9 +11,12 @@ use crate::plan::kaito::{
     check_inference_config, check_runtime, check_training_config,
 };
 use crate::plan::serving::Serving;
+use crate::secrecy;
 use crate::settings::{Merged, Origin, Sourced};
 use crate::ui::Ui;
 use crate::workload::directory;
+
+use super::request::DEFAULT_NAMESPACE;
 
 /// Returns what is chosen of a model that is served.
 pub fn of_service(settings: &Merged, model: &ModelName, ui: Ui) -> Result<Choices, CommandError> {
@@ -30,7 +33,16 @@ pub fn of_service(settings: &Merged, model: &ModelName, ui: Ui) -> Result<Choice
     };
     check_adapters(&adapters, used)?;
     let model_access_secret = match &settings.model_access_secret {
-        Some(secret) => Some(access_secret(&secret.value)?.to_owned()),
+        Some(secret) => {
+            let name = access_secret(&secret.value).map_err(|refusal| {
+                let namespace = settings.namespace.as_ref().map(|it| it.value.as_str());
+                refusal.hint(format!(
+                    "{}  # makes a Secret of a token that you type",
+                    secrecy::making_a_secret("HF_TOKEN", namespace.unwrap_or(DEFAULT_NAMESPACE))
+                ))
+            })?;
+            Some(name.to_owned())
+        }
         None => None,
     };
     let (mut config, mut context) = (None, None);
@@ -114,7 +126,7 @@ pub fn of_tuning(settings: &Merged) -> Result<Option<Serving>, CommandError> {
         push_secret: settings
             .tune_push_secret
             .as_ref()
-            .map(|it| it.value.clone()),
+            .map(|it| it.value.0.clone()),
     };
     let instance_type = settings.instance_type.as_ref().map(|it| it.value.clone());
     tuning.check(&model, instance_type.as_deref())?;
@@ -233,9 +245,9 @@ fn read(file: &Path) -> Result<String, CommandError> {
         None => {
             let mut error = CommandError::new(
                 ErrorClass::Refused,
-                format!("{} does not exist", file.display()),
+                format!("{} does not exist", secrecy::path(file)),
             );
-            error.object = Some(file.display().to_string());
+            error.object = Some(secrecy::path(file));
             Err(error)
         }
     }

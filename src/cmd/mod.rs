@@ -30,8 +30,10 @@ mod target;
 mod template;
 mod top;
 mod usage;
+mod variables;
 mod wait;
 mod why;
+mod withheld;
 
 use std::process::ExitCode;
 
@@ -52,7 +54,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
     let mut output = line.output(std::env::var("KAIWO_OUTPUT").ok().as_deref());
     let cli = match typed {
         Ok(cli) => cli,
-        Err(error) => return usage::tell(&error, &line, output),
+        Err(error) => return usage::tell(error, &line, output),
     };
     let ui = Ui::new(cli.talk.quiet, cli.talk.verbose > 0, color(&cli.talk));
     start_log(cli.talk.verbose);

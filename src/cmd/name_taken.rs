@@ -33,6 +33,11 @@ pub fn ways_out(error: SubmissionError, request: &WorkloadRequest) -> CommandErr
         ),
     ];
     let mut error = CommandError::from(error);
+    if let Some(asking) = typed.asking() {
+        error = error.hint(format!(
+            "{asking}  # first, for the commands below: values are not repeated here"
+        ));
+    }
     for (command, what) in ways {
         error = error.hint(format!("{command}  # {what}"));
     }

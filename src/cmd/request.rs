@@ -7,24 +7,23 @@ use std::path::Path;
 
 use crate::cli::WorkloadArgs;
 use crate::error::{CommandError, ErrorClass};
-use crate::names::is_variable_name;
 use crate::plan::Refusal;
 use crate::plan::gpu::GpuRequest;
 use crate::plan::name::{NameParts, WorkloadKind};
-use crate::plan::pod::{PodSettings, SecretKey};
+use crate::plan::pod::PodSettings;
 use crate::plan::request::{Lifetime, Run, Schedule, WorkloadRequest};
 use crate::plan::serving::Serving;
 use crate::quantity::ByteSize;
-use crate::settings::{Merged, Origin, Sourced, Switch};
+use crate::secrecy;
+use crate::settings::{Merged, Sourced, Switch};
 use crate::ui::Ui;
 use crate::workload::custom::CustomConfig;
 use crate::workload::directory::{self, DEFAULT_LIMIT, WorkloadDirectory};
 use crate::workload::entrypoint::{Entrypoint, FILE_NAME};
-use crate::workload::env_file;
-use crate::workload::environment::{EnvSource, Environment};
+use crate::workload::environment::Environment;
 use crate::workload::upload::{Upload, UploadFile};
 
-use super::sources;
+use super::{sources, variables};
 
 /// Namespace unless another is given, as in the original kaiwo.
 pub const DEFAULT_NAMESPACE: &str = "kaiwo";
@@ -58,7 +57,7 @@ pub fn request(
         return Err(nothing_to_run(kind));
     }
     sources::check_words(settings)?;
-    let environment = environment(args.path.as_deref(), settings, ui)?;
+    let environment = variables::read(args.path.as_deref(), settings, ui)?;
     let directory = match &args.path {
         Some(path) => Some(read_directory(path, settings, ui)?),
         None => None,
@@ -167,73 +166,9 @@ pub fn is_on(setting: &Option<Sourced<Switch>>) -> bool {
     setting.as_ref().is_some_and(|sourced| sourced.value.0)
 }
 
-fn value<T: Clone>(setting: &Option<Sourced<T>>) -> Option<T> {
+/// Returns the value of a setting, wherever it was given.
+pub fn value<T: Clone>(setting: &Option<Sourced<T>>) -> Option<T> {
     setting.as_ref().map(|sourced| sourced.value.clone())
-}
-
-/// Reads the file with variables, and lays what the settings say over it.
-/// Only the user's own file ranks below the directory's.
-fn environment(
-    path: Option<&Path>,
-    settings: &Merged,
-    ui: Ui,
-) -> Result<Environment, CommandError> {
-    let chosen = settings.env_file.as_ref().map(|file| file.value.as_path());
-    let mut environment = match directory::read_env(path, chosen)? {
-        Some((file, text)) => env_file::parse(&file, &text)?,
-        None => Environment::default(),
-    };
-    let from_secret = |sourced: &Sourced<String>| {
-        let SecretKey { secret, key } = sourced.value.parse()?;
-        Ok::<_, String>(EnvSource::Secret { secret, key })
-    };
-    for (flag, name, sourced, source) in settings
-        .env
-        .iter()
-        .map(|(name, sourced)| {
-            (
-                "env",
-                name,
-                sourced,
-                Ok(EnvSource::Value(sourced.value.clone())),
-            )
-        })
-        .chain(
-            settings
-                .secret
-                .iter()
-                .map(|(name, sourced)| ("secret", name, sourced, from_secret(sourced))),
-        )
-    {
-        let wrong =
-            |why: &str| Refusal::new(format!("{flag} {name} (from {}): {why}", sourced.origin));
-        if !is_variable_name(name) {
-            return Err(wrong("this cannot name a variable")
-                .hint("use letters, digits and _, beginning with a letter or _")
-                .into());
-        }
-        if flag == "secret" && settings.env.contains_key(name) {
-            return Err(wrong("the same variable is given as env, too")
-                .hint("keep one of them")
-                .into());
-        }
-        if sourced.value.contains('\0') {
-            return Err(wrong("its value holds a NUL, which no variable can")
-                .hint("put the value into a file")
-                .into());
-        }
-        let source = source.map_err(|why| wrong(&why).hint(format!("write {name}=SECRET/KEY")))?;
-        if !(matches!(sourced.origin, Origin::User(_)) && environment.sets(name)) {
-            environment.set(name, source);
-        }
-    }
-    for name in environment.exposed_secrets() {
-        ui.warn(format!(
-            "{name} looks like a secret, and its value can be read by everybody who may read the workload; \
-             put it into a Secret and give --secret {name}=SECRET/KEY"
-        ));
-    }
-    Ok(environment)
 }
 
 /// Reads the values for the template, which only a template of the user's own
@@ -270,8 +205,11 @@ fn custom(
     };
     for (path, Sourced { value, origin }) in &settings.set {
         custom.set(path, value).map_err(|why| {
-            Refusal::new(format!("set {path} (from {origin}): {why}"))
-                .hint("name a value with dots between its keys: --set model.name=phi-4")
+            Refusal::new(format!(
+                "set {} (from {origin}): {why}",
+                secrecy::named(path)
+            ))
+            .hint("name a value with dots between its keys: --set model.name=phi-4")
         })?;
     }
     Ok(custom)

@@ -7,6 +7,7 @@ use crate::plan::name::WorkloadKind;
 use crate::plan::request::WorkloadRequest;
 use crate::plan::serving::Serving;
 use crate::plan::{self, Refusal};
+use crate::secrecy::{is_name, named};
 use crate::settings::{Merged, Origin, OutputFormat, Sourced};
 use crate::ui::Ui;
 use crate::workload::{directory, serve_config};
@@ -89,7 +90,8 @@ fn check_unqueued(settings: &Merged) -> Result<(), Refusal> {
             value,
             origin: Origin::Flag,
         }) => Err(Refusal::new(format!(
-            "priority class {value:?} has no meaning without a queue"
+            "priority class {} has no meaning without a queue",
+            named(value)
         ))
         .hint("queue it with -q, or leave --priority-class away")),
         // Said in a file, of what is submitted.
@@ -194,10 +196,14 @@ fn serving(
         && !path.value.starts_with('/')
     {
         return Err(Refusal::new(format!(
-            "health path {:?} (from {}) does not begin with /",
-            path.value, path.origin
+            "health path {} (from {}) does not begin with /",
+            named(&path.value),
+            path.origin
         ))
-        .hint(format!("write --health-path /{}", path.value))
+        .hint(match is_name(&path.value) {
+            true => format!("write --health-path /{}", path.value),
+            false => "write a path such as /health".to_owned(),
+        })
         .into());
     }
     let elsewhere = match kind {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::error::CommandError;
 use crate::names::{is_dns_1123_label, is_dns_1123_subdomain, is_label_value, is_qualified_name};
 use crate::plan::Refusal;
+use crate::secrecy::named;
 use crate::settings::{Merged, Origin, Settings, Sourced};
 use crate::workload::directory;
 
@@ -65,7 +66,8 @@ pub fn check_words(settings: &Merged) -> Result<(), CommandError> {
                  right: fn(&str) -> bool,
                  form: &str| match word {
         Some(Sourced { value, origin }) if !right(value) => Err(Refusal::new(format!(
-            "{what} {value:?} (from {origin}) cannot be"
+            "{what} {} (from {origin}) cannot be",
+            named(value)
         ))
         .hint(format!("write {form}"))),
         _ => Ok(()),

@@ -1,12 +1,14 @@
 //! A command line that cannot be understood, told like every other error.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::cli::Cli;
 use crate::error::{CommandError, ErrorClass};
+use crate::secrecy::HIDDEN;
 use crate::settings::OutputFormat;
 use crate::ui::Ui;
 
@@ -16,10 +18,11 @@ use super::tell_programs;
 /// Tells what is wrong with the command line, or gives the help that was asked
 /// for. People read clap's own words, with the usage; programs an error like
 /// all others.
-pub fn tell(error: &clap::Error, typed: &CommandLine, output: Option<OutputFormat>) -> ExitCode {
+pub fn tell(error: clap::Error, typed: &CommandLine, output: Option<OutputFormat>) -> ExitCode {
+    let error = discreet(error);
     if error.exit_code() != 0 {
         tell_programs(
-            &usage_error(error, typed.words()),
+            &usage_error(&error, typed.words()),
             Ui::new(false, false, None),
             output,
         );
@@ -27,6 +30,42 @@ pub fn tell(error: &clap::Error, typed: &CommandLine, output: Option<OutputForma
     // Nobody is left to be told that this could not be told.
     let _ = error.print();
     u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// Takes out of an error the words that were typed, which may be secret: values,
+/// and those that have no place. Flags stay, and the words that clap knows
+/// something like.
+fn discreet(mut error: clap::Error) -> clap::Error {
+    let typed = match error.kind() {
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        _ => ContextKind::InvalidValue,
+    };
+    let known = error.get(ContextKind::SuggestedSubcommand).is_some();
+    let word = match error.get(typed) {
+        Some(ContextValue::String(word)) if !word.is_empty() => word.clone(),
+        _ => return error,
+    };
+    let shown = match typed {
+        // `kaiwo submit train/`, where -p is missing.
+        ContextKind::InvalidArg => is_flag(&word) || Path::new(&word).exists(),
+        ContextKind::InvalidSubcommand => known,
+        _ => false,
+    };
+    if !shown {
+        error.insert(typed, ContextValue::String(HIDDEN.to_owned()));
+        // How the word would be passed on.
+        error.remove(ContextKind::Suggested);
+    }
+    error
+}
+
+/// Returns whether a word has the form of kaiwo's flags.
+fn is_flag(word: &str) -> bool {
+    match word.strip_prefix("--") {
+        Some(name) => name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
+        None => word.starts_with('-') && word.chars().count() <= 2,
+    }
 }
 
 /// Takes message and hints from the text that clap has for people: its first
@@ -76,7 +115,7 @@ mod tests {
     fn told(line: &str) -> (String, Vec<String>) {
         let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
         let error = Cli::try_parse_from(&words).unwrap_err();
-        let error = usage_error(&error, &words[1..]);
+        let error = usage_error(&discreet(error), &words[1..]);
         assert_eq!(error.class, ErrorClass::Usage);
         (error.error.to_string(), error.hints)
     }
@@ -109,7 +148,7 @@ mod tests {
         assert_eq!(hints, ["see: kaiwo submit --help"]);
         assert_eq!(
             message,
-            "invalid value 'jsno' for '--output <FORMAT>': expected yaml, json or name"
+            "invalid value '…' for '--output <FORMAT>': expected yaml, json or name"
         );
     }
 }

@@ -44,7 +44,7 @@ impl FromStr for Via {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = Self::ALL.into_iter().find(|via| via.name() == text);
-        known.ok_or_else(|| format!("{text:?} is neither service nor pod"))
+        known.ok_or_else(|| "expected service or pod".to_owned())
     }
 }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::names::is_dns_1123_subdomain;
 use crate::plan::name::WorkloadKind;
+use crate::secrecy::named;
 
 /// `name`, or `kind/name` where several kinds share the name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +50,11 @@ pub fn kind(word: &str) -> Result<WorkloadKind, String> {
                 .iter()
                 .map(|kind| kind.name().to_lowercase())
                 .collect();
-            format!("{word:?} is no kind of workload: {}", known.join(", "))
+            format!(
+                "{} is no kind of workload: {}",
+                named(word),
+                known.join(", ")
+            )
         })
 }
 
@@ -63,7 +68,8 @@ impl FromStr for WorkloadRef {
         };
         if !is_dns_1123_subdomain(name) {
             return Err(format!(
-                "{name:?} cannot name a workload: a-z, 0-9, - and ., beginning and ending with a letter or digit"
+                "{} cannot name a workload: a-z, 0-9, - and ., beginning and ending with a letter or digit",
+                named(name)
             ));
         }
         Ok(Self {

@@ -86,7 +86,7 @@ impl FromStr for Status {
             .find(|status| status.name().eq_ignore_ascii_case(text))
             .ok_or_else(|| {
                 let names: Vec<String> = known.map(|status| status.name().to_lowercase()).collect();
-                format!("{text:?} is no status: {}", names.join(", "))
+                format!("expected one of {}", names.join(", "))
             })
     }
 }

@@ -29,7 +29,7 @@ impl FromStr for ClaimMount {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("{text:?} is not PVC:/path or PVC:/path:ro: {why}");
+        let wrong = |why: &str| format!("not PVC:/path or PVC:/path:ro: {why}");
         let (claim, rest) = text
             .split_once(':')
             .ok_or_else(|| wrong("it has no colon"))?;
@@ -86,13 +86,13 @@ impl FromStr for Storage {
         };
         let size: Quantity = size
             .parse()
-            .map_err(|_| format!("{text:?} is not a size such as 100Gi, or 100Gi,CLASS"))?;
+            .map_err(|_| "not a size such as 100Gi, or 100Gi,CLASS".to_owned())?;
         if size <= Quantity::default() {
-            return Err(format!("{text:?} is no size to store anything in"));
+            return Err("that is no size to store anything in".to_owned());
         }
         match class {
             Some(class) if !is_dns_1123_subdomain(class) => {
-                Err(format!("{class:?} cannot name a StorageClass"))
+                Err("what follows the comma cannot name a StorageClass".to_owned())
             }
             class => Ok(Self {
                 size,

@@ -43,7 +43,7 @@ impl FromStr for MinAvailable {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no number of pods such as 1, and no part such as 50%");
+        let wrong = || "neither a number of pods such as 1 nor a part such as 50%".to_owned();
         let (digits, percent) = match text.strip_suffix('%') {
             Some(digits) => (digits, true),
             None => (text, false),
@@ -97,15 +97,15 @@ mod tests {
             ("101%", "\"101%\" is more than all pods; try 50%"),
             (
                 "half",
-                "\"half\" is no number of pods such as 1, and no part such as 50%",
+                "neither a number of pods such as 1 nor a part such as 50%",
             ),
             (
                 "",
-                "\"\" is no number of pods such as 1, and no part such as 50%",
+                "neither a number of pods such as 1 nor a part such as 50%",
             ),
             (
                 "-1",
-                "\"-1\" is no number of pods such as 1, and no part such as 50%",
+                "neither a number of pods such as 1 nor a part such as 50%",
             ),
         ] {
             assert_eq!(text.parse::<MinAvailable>().unwrap_err(), said);

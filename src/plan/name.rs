@@ -2,6 +2,7 @@
 
 use super::Refusal;
 use crate::names::{is_dns_1035_label, with_article};
+use crate::secrecy::{is_name, named};
 
 /// Versions of KAITO's API that kaiwo writes, best first.
 pub const KAITO_VERSIONS: [&str; 2] = ["kaito.sh/v1beta1", "kaito.sh/v1alpha1"];
@@ -164,10 +165,14 @@ impl NameParts<'_> {
         if let Some(chosen) = self.chosen {
             let longest = kind.longest_name(1) - suffix.len();
             if !is_dns_1035_label(chosen, longest) {
-                let hint = format!("try --name {}", label(chosen, longest));
+                let hint = match is_name(chosen) {
+                    true => format!("try --name {}", label(chosen, longest)),
+                    false => "choose a word: --name WORD".to_owned(),
+                };
                 return Err(Refusal::new(format!(
-                    "{chosen:?} cannot name {}: up to {longest} of a-z, 0-9 and -, beginning with a letter, \
+                    "{} cannot name {}: up to {longest} of a-z, 0-9 and -, beginning with a letter, \
                      not ending with -",
+                    named(chosen),
                     with_article(kind.name())
                 ))
                 .hint(hint));

@@ -17,6 +17,7 @@ use crate::k8s;
 use crate::names::{is_config_key, is_dns_1123_subdomain, is_label_value, is_qualified_name};
 use crate::quantity::Quantity;
 use crate::schema::{self, Schema};
+use crate::secrecy::named;
 use crate::workload::environment::SecretMount;
 use crate::yaml::{deserialize_from_text, serialize_as_text};
 
@@ -71,7 +72,7 @@ impl PodSettings {
         ] {
             for (key, value) in labels {
                 if !is_qualified_name(key) || !is_label_value(value) {
-                    return Err(Refusal::new(format!("{flag} {key}={value}: not a label of Kubernetes"))
+                    return Err(Refusal::new(format!("{flag} {}: not a label of Kubernetes", named(key)))
                         .hint("use up to 63 letters, digits, -, _ and . for key and value, with a letter or digit at both ends"));
                 }
             }
@@ -91,10 +92,11 @@ impl PodSettings {
             .keys()
             .find(|key| !is_qualified_name(key) || key.starts_with("kaiwo-cli/"))
         {
-            return Err(
-                Refusal::new(format!("--annotation {key}: not a key you can use"))
-                    .hint("use [prefix/]name of letters, digits, -, _ and ."),
-            );
+            return Err(Refusal::new(format!(
+                "--annotation {}: not a key you can use",
+                named(key)
+            ))
+            .hint("use [prefix/]name of letters, digits, -, _ and ."));
         }
         if let Some(account) = self
             .service_account
@@ -102,7 +104,8 @@ impl PodSettings {
             .filter(|name| !is_dns_1123_subdomain(name))
         {
             return Err(Refusal::new(format!(
-                "--service-account {account:?} cannot name a ServiceAccount"
+                "--service-account {} cannot name a ServiceAccount",
+                named(account)
             ))
             .hint("see the names with: kubectl get serviceaccounts"));
         }
@@ -179,7 +182,7 @@ impl FromStr for SecretName {
     fn from_str(text: &str) -> Result<Self, String> {
         match is_dns_1123_subdomain(text) {
             true => Ok(Self(text.to_owned())),
-            false => Err(format!("{text:?} cannot name a Secret")),
+            false => Err("not a name of a Secret, as in: kubectl get secrets".to_owned()),
         }
     }
 }
@@ -189,6 +192,7 @@ impl fmt::Display for SecretName {
         f.write_str(&self.0)
     }
 }
+deserialize_from_text!(SecretName);
 serialize_as_text!(SecretName);
 
 impl Schema for SecretName {
@@ -218,7 +222,7 @@ impl FromStr for SecretKey {
                     key: key.to_owned(),
                 })
             }
-            _ => Err(format!("{text:?} is not SECRET/KEY")),
+            _ => Err("not SECRET/KEY, the name of a Secret and a key in it".to_owned()),
         }
     }
 }
@@ -231,7 +235,7 @@ impl FromStr for Seconds {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not a time such as 90s, 30m or 1h30m");
+        let wrong = || "not a time such as 90s, 30m or 1h30m".to_owned();
         if let Ok(seconds) = text.parse::<i64>() {
             return if seconds >= 0 {
                 Ok(Self(seconds))

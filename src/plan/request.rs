@@ -128,10 +128,12 @@ impl Schedule {
         if NAMED.contains(&text) || (fields.len() == 5 && fields.iter().all(|f| field(f))) {
             return Ok(Self(fields.join(" ")));
         }
-        Err(Refusal::new(format!(
-            "--schedule {text:?} is not a schedule: minute, hour, day, month, weekday"
-        ))
-        .hint("try --schedule \"0 3 * * *\" for every day at 3, or @hourly, @daily, @weekly"))
+        Err(
+            Refusal::new("--schedule: this is not a schedule: minute, hour, day, month, weekday")
+                .hint(
+                    "try --schedule \"0 3 * * *\" for every day at 3, or @hourly, @daily, @weekly",
+                ),
+        )
     }
 
     /// Returns the schedule as a CronJob takes it.

@@ -36,14 +36,10 @@ impl FromStr for Toleration {
         if let Some(effect) = effect
             && !matches!(effect, "NoSchedule" | "PreferNoSchedule" | "NoExecute")
         {
-            return Err(format!(
-                "{text:?}: the effect is NoSchedule, PreferNoSchedule or NoExecute"
-            ));
+            return Err("the effect is NoSchedule, PreferNoSchedule or NoExecute".to_owned());
         }
         if !is_qualified_name(key) || value.is_some_and(|value| !is_label_value(value)) {
-            return Err(format!(
-                "{text:?} is not KEY, KEY=VALUE or KEY=VALUE:EFFECT"
-            ));
+            return Err("not KEY, KEY=VALUE or KEY=VALUE:EFFECT".to_owned());
         }
         Ok(Self {
             key: key.to_owned(),

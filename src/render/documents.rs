@@ -16,6 +16,7 @@ use crate::k8s;
 use crate::names::with_article;
 use crate::plan::name::WorkloadKind;
 use crate::quantity::ByteSize;
+use crate::secrecy;
 use crate::yaml;
 
 /// Most bytes of a rendered workload: etcd takes 1.5 MiB in one request, and
@@ -97,7 +98,10 @@ fn parse(rendered: &Rendered) -> Result<Vec<Value>, RenderError> {
             .filter(|(number, _)| line > 0 && (line.saturating_sub(2)..=line).contains(number))
             .map(|(number, text)| {
                 let mark = if number == line { '>' } else { ' ' };
-                let text: String = text.chars().take(WIDEST_SNIPPET).collect();
+                let text: String = secrecy::made_line(text)
+                    .chars()
+                    .take(WIDEST_SNIPPET)
+                    .collect();
                 format!("{mark} {number:>4} | {text}")
             })
             .collect();

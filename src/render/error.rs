@@ -8,6 +8,7 @@ use super::quoting::Glued;
 use crate::error::{Classified, ErrorClass};
 use crate::names::with_article;
 use crate::quantity::ByteSize;
+use crate::secrecy::message;
 use crate::yaml::place;
 
 /// A template that does not make manifests.
@@ -176,8 +177,11 @@ fn in_columns<'a>(rows: impl Iterator<Item = (usize, &'a str, &'a str)> + Clone)
         .filter(|width| *width <= WIDEST)
         .max()
         .unwrap_or(0);
-    rows.map(|(line, written, instead)| format!("\n  line {line}: {written:<width$}  →  {instead}"))
-        .collect()
+    rows.map(|(line, written, instead)| {
+        let (written, instead) = (message(written), message(instead));
+        format!("\n  line {line}: {written:<width$}  →  {instead}")
+    })
+    .collect()
 }
 
 #[cfg(test)]

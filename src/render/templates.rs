@@ -12,6 +12,7 @@ use super::context::TemplateContext;
 use super::quoting::{self, Glued};
 use super::{RenderError, go_template, joined};
 use crate::plan::name::WorkloadKind;
+use crate::secrecy;
 use crate::workload::custom::CustomTemplate;
 use crate::yaml;
 
@@ -276,7 +277,7 @@ fn missing_operand(file: &str, template: &str, context: &Context) -> Option<Rend
         file: file.to_owned(),
         line: operand.line as u64,
         message: format!("`{name}` is not defined, and is joined to a text"),
-        snippet: format!("{} | {text}", operand.line),
+        snippet: format!("{} | {}", operand.line, secrecy::line(text)),
     })
 }
 
@@ -326,12 +327,13 @@ fn template_error(error: &tera::Error) -> RenderError {
                 .lines()
                 .skip_while(|line| !line.trim_start().starts_with("-->"))
                 .skip(1)
+                .map(secrecy::line)
                 .collect::<Vec<_>>()
                 .join("\n");
             RenderError::Template {
                 file: report.filename().to_owned(),
                 line: report.span().start_line as u64,
-                message: report.message().to_owned(),
+                message: secrecy::message(report.message()),
                 snippet,
             }
         }
@@ -349,8 +351,9 @@ fn several_mistakes(text: &str) -> RenderError {
         // FILE:LINE:COLUMN
         let mut place = place.trim().strip_prefix("--> ")?.rsplitn(3, ':').skip(1);
         let line: u64 = place.next()?.parse().ok()?;
-        let message = message.strip_prefix("error: ").unwrap_or(message);
-        Some((place.next()?, line, message, snippet.trim_end()))
+        let message = secrecy::message(message.strip_prefix("error: ").unwrap_or(message));
+        let snippet: Vec<String> = snippet.trim_end().lines().map(secrecy::line).collect();
+        Some((place.next()?, line, message, snippet.join("\n")))
     });
     let Some((file, line, message, snippet)) = reports.next() else {
         return RenderError::Tera {
@@ -364,8 +367,8 @@ fn several_mistakes(text: &str) -> RenderError {
     RenderError::Template {
         file: file.to_owned(),
         line,
-        message: message.to_owned(),
-        snippet: std::iter::once(snippet.to_owned()).chain(others).collect(),
+        message,
+        snippet: std::iter::once(snippet).chain(others).collect(),
     }
 }
 

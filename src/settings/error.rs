@@ -2,18 +2,18 @@
 
 use super::Settings;
 use crate::error::{Classified, ErrorClass};
+use crate::secrecy::variable;
 use crate::yaml::{self, YamlError};
 
 /// A source of settings that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// A variable holds what its setting cannot be.
-    #[error("{name}={value:?}: {reason}")]
+    /// A variable holds what its setting cannot be, which may be anything and
+    /// is not repeated.
+    #[error("{name}: {reason}")]
     Variable {
         /// Name of the variable.
         name: &'static str,
-        /// What it holds.
-        value: String,
         /// Why that cannot be.
         reason: String,
     },
@@ -27,7 +27,7 @@ pub enum SettingsError {
         reason: String,
     },
     /// A variable of this machine was to be passed on, and is not set.
-    #[error("--env {0}: the variable {0} is not set here")]
+    #[error("--env {}: no such variable is set here", variable(.0))]
     LocalVariable(String),
     /// A file is not YAML, has an unknown key or a value of the wrong type.
     #[error("{}", without_list(.0))]
@@ -53,7 +53,9 @@ impl Classified for SettingsError {
             Self::Variable { name, .. } | Self::Pairs { name, .. } => {
                 vec![format!("unset it with: unset {name}")]
             }
-            Self::LocalVariable(name) => vec![format!("give the value: --env {name}=VALUE")],
+            Self::LocalVariable(_) => {
+                vec!["export it first, or give the value as well: --env NAME=VALUE".to_owned()]
+            }
             Self::File(error) => {
                 let Some(key) = error.message.split('`').nth(1) else {
                     return Vec::new();

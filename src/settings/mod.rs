@@ -176,11 +176,7 @@ fn from_variable<T: FromStr<Err: fmt::Display + 'static>>(
             Some(error) => values::not_whole(error),
             None => reason.to_string(),
         };
-        SettingsError::Variable {
-            name,
-            reason,
-            value,
-        }
+        SettingsError::Variable { name, reason }
     })
 }
 
@@ -271,7 +267,7 @@ settings! {
         /// Where the tuned adapter goes: an image, or `pvc:CLAIM`.
         tune_output: Place = "KAIWO_TUNE_OUTPUT";
         /// Secret with which the tuned adapter's image is pushed.
-        tune_push_secret: String = "KAIWO_TUNE_PUSH_SECRET";
+        tune_push_secret: SecretName = "KAIWO_TUNE_PUSH_SECRET";
         /// File that configures how a model is tuned.
         tune_config: PathBuf = "KAIWO_TUNE_CONFIG";
         /// Port that a service listens on.

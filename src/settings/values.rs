@@ -212,6 +212,6 @@ pub fn not_whole(error: &ParseIntError) -> String {
 pub fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text
         .split_once('=')
-        .ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
+        .ok_or_else(|| "not KEY=VALUE".to_owned())?;
     Ok((key.trim().to_owned(), value.to_owned()))
 }

@@ -394,7 +394,11 @@ fn ignored(path: &Path) -> Result<Gitignore, WorkloadError> {
             .map_err(|error| WorkloadError::Value {
                 file: file.clone(),
                 line: number,
-                message: format!("{line:?} is no pattern: {error}"),
+                message: match error {
+                    // Without the pattern itself.
+                    ignore::Error::Glob { err, .. } => format!("this is no pattern: {err}"),
+                    _ => "this is no pattern".to_owned(),
+                },
                 hint: "write patterns as in .gitignore".to_owned(),
             })?;
     }

@@ -25,6 +25,7 @@ use super::environment::{EnvSource, EnvVar, Environment, SecretMount};
 use crate::names::is_dns_1123_subdomain;
 use crate::names::{check_mount_path, is_config_key, is_variable_name};
 use crate::schema::{Schema, document, or_null, record};
+use crate::secrecy::{named, variable};
 use crate::yaml::{self, Located, YamlError, not_null};
 
 record! {
@@ -174,8 +175,8 @@ impl Reader<'_> {
                 from_secret: Some(from),
                 mount_secret: None,
             } => {
-                let secret = self.secret_name(from.secret)?;
-                let key = self.secret_key(from.key)?;
+                let secret = self.secret_name(from.secret, &from.name.value)?;
+                let key = self.secret_key(from.key, &from.name.value)?;
                 self.variable(from.name, EnvSource::Secret { secret, key })
             }
             Item {
@@ -184,8 +185,8 @@ impl Reader<'_> {
                 from_secret: None,
                 mount_secret: Some(mount),
             } => {
-                let secret = self.secret_name(mount.secret)?;
-                let key = self.secret_key(mount.key)?;
+                let secret = self.secret_name(mount.secret, &mount.name.value)?;
+                let key = self.secret_key(mount.key, &mount.name.value)?;
                 let path = self.mount_path(mount.path)?;
                 self.environment.mounts.push(SecretMount {
                     secret,
@@ -198,7 +199,7 @@ impl Reader<'_> {
                 name: Some(name), ..
             } => Err(self.wrong(
                 name.line,
-                format!("{} has no value", name.value),
+                format!("{} has no value", variable(&name.value)),
                 "write value: \"\" for an empty value",
             )),
             _ => Err(self.wrong(
@@ -216,14 +217,17 @@ impl Reader<'_> {
         {
             return Err(self.wrong(
                 line,
-                format!("the value of {name} holds a NUL, which no variable can"),
+                format!(
+                    "the value of {} holds a NUL, which no variable can",
+                    variable(&name)
+                ),
                 "take it out, or put the value into a file",
             ));
         }
         if !is_variable_name(&name) {
             return Err(self.wrong(
                 line,
-                format!("{name:?} cannot name a variable"),
+                format!("{} cannot name a variable", variable(&name)),
                 "use letters, digits and _, beginning with a letter or _",
             ));
         }
@@ -236,7 +240,7 @@ impl Reader<'_> {
             let first = self.lines[first];
             return Err(self.wrong(
                 line,
-                format!("{name} is set a second time"),
+                format!("{} is set a second time", variable(&name)),
                 format!("it is set in line {first}"),
             ));
         }
@@ -245,40 +249,40 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn secret_name(&self, name: Located<String>) -> Result<String, WorkloadError> {
+    fn secret_name(&self, name: Located<String>, of: &str) -> Result<String, WorkloadError> {
         if is_dns_1123_subdomain(&name.value) {
             return Ok(name.value);
         }
         Err(self.wrong(
             name.line,
-            format!("{:?} cannot name a Secret", name.value),
+            format!("{}: this cannot name a Secret", variable(of)),
             "see the names with: kubectl get secrets",
         ))
     }
 
-    fn secret_key(&self, key: Located<String>) -> Result<String, WorkloadError> {
+    fn secret_key(&self, key: Located<String>, of: &str) -> Result<String, WorkloadError> {
         if is_config_key(&key.value) {
             return Ok(key.value);
         }
         Err(self.wrong(
             key.line,
-            format!("{:?} cannot be a key of a Secret", key.value),
+            format!("{}: this cannot be a key of a Secret", variable(of)),
             "see the keys with: kubectl describe secret NAME",
         ))
     }
 
     fn mount_path(&self, path: Located<String>) -> Result<String, WorkloadError> {
-        let named = !path.value.ends_with('/');
+        let names_a_file = !path.value.ends_with('/');
         if let Err(why) = check_mount_path(&path.value).and(
-            named
+            names_a_file
                 .then_some(())
                 .ok_or_else(|| "it names no file".to_owned()),
         ) {
             return Err(self.wrong(
                 path.line,
                 format!(
-                    "{:?} cannot be the path of a mounted file: {why}",
-                    path.value
+                    "{} cannot be the path of a mounted file: {why}",
+                    named(&path.value)
                 ),
                 "write an absolute path such as /etc/gcp/credentials.json",
             ));
@@ -293,8 +297,8 @@ impl Reader<'_> {
             return Err(self.wrong(
                 path.line,
                 format!(
-                    "{:?} cannot be the path of a mounted file: its name begins with two dots",
-                    path.value
+                    "{} cannot be the path of a mounted file: its name begins with two dots",
+                    named(&path.value)
                 ),
                 "choose another name",
             ));

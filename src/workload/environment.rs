@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::secrecy::names_a_secret;
+
 /// Variables and secrets of a workload.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -95,23 +97,4 @@ impl Environment {
     pub fn sets(&self, name: &str) -> bool {
         self.variables.iter().any(|variable| variable.name == name)
     }
-}
-
-/// Returns whether people call something secret by such a name.
-pub fn names_a_secret(name: &str) -> bool {
-    const ENDINGS: [&str; 8] = [
-        "TOKEN",
-        "PASSWORD",
-        "PASSWD",
-        "SECRET",
-        "API_KEY",
-        "ACCESS_KEY",
-        "SECRET_KEY",
-        "PRIVATE_KEY",
-    ];
-    let name = name.to_ascii_uppercase();
-    ENDINGS.iter().any(|ending| {
-        name.strip_suffix(ending)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('_'))
-    })
 }

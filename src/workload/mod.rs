@@ -10,17 +10,18 @@ pub mod environment;
 pub mod serve_config;
 pub mod upload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Classified, ErrorClass};
 use crate::quantity::ByteSize;
+use crate::secrecy;
 use crate::yaml::{YamlError, place};
 
 /// Something in the workload directory that cannot be used as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkloadError {
     /// A file or directory cannot be read.
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}", named(path, source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -56,7 +57,10 @@ pub enum WorkloadError {
         hint: String,
     },
     /// All files together are too large.
-    #[error("{} holds {total} in {files} files, more than can be uploaded ({limit})", directory.display())]
+    #[error(
+        "{} holds {total} in {files} files, more than can be uploaded ({limit})",
+        directory.display()
+    )]
     TooLarge {
         /// The directory.
         directory: PathBuf,
@@ -71,6 +75,16 @@ pub enum WorkloadError {
     },
 }
 
+/// Returns a path that could not be read. What is there is shown as it is called;
+/// what is not may be the content of a file instead of its path.
+fn named(path: &Path, source: &std::io::Error) -> String {
+    use std::io::ErrorKind::{InvalidData, IsADirectory, PermissionDenied};
+    match source.kind() {
+        InvalidData | IsADirectory | PermissionDenied => path.display().to_string(),
+        _ => secrecy::path(path),
+    }
+}
+
 impl Classified for WorkloadError {
     fn class(&self) -> ErrorClass {
         ErrorClass::Refused
@@ -79,6 +93,11 @@ impl Classified for WorkloadError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Read { path, source } => vec![match source.kind() {
+                _ if named(path, source) != path.to_string_lossy() => {
+                    "a path belongs there, and not what a file holds; kaiwo config show lists \
+                     the settings, and where each comes from"
+                        .to_owned()
+                }
                 std::io::ErrorKind::NotFound => {
                     "check the path; it is taken from the working directory".to_owned()
                 }
@@ -108,9 +127,10 @@ impl Classified for WorkloadError {
 
     fn object(&self) -> Option<String> {
         match self {
-            Self::Read { path, .. }
-            | Self::NotADirectory(path)
-            | Self::NotUploadable { path, .. } => Some(path.display().to_string()),
+            Self::Read { path, source } => Some(named(path, source)),
+            Self::NotADirectory(path) | Self::NotUploadable { path, .. } => {
+                Some(path.display().to_string())
+            }
             Self::Yaml(error) => Some(place(&error.file, error.line)),
             Self::Value { file, line, .. } => Some(place(file, *line)),
             Self::TooLarge { directory, .. } => Some(directory.display().to_string()),

@@ -141,7 +141,7 @@ fn mistakes_in_kaiwoconfig() {
     let _ = sandbox
         .kaiwo(&["submit", "-i", "image", "-d"])
         .exits(3)
-        .says("KAIWO_GPUS=\"many\"")
+        .says("KAIWO_GPUS: expected a whole number")
         .says("unset KAIWO_GPUS");
 }
 
@@ -309,7 +309,7 @@ fn errors_as_json() {
 fn pod_settings_that_cannot_be() {
     let sandbox = workload();
     for (flags, says) in [
-        (&["--label", "a b=c"][..], "--label a b=c: not a label"),
+        (&["--label", "a b=c"][..], "--label \"a b\": not a label"),
         (&["--label", "kueue.x-k8s.io/queue-name=x"], "help: use -q"),
         (
             &["--annotation", "kaiwo-cli/digest=x"],
@@ -330,16 +330,16 @@ fn pod_settings_that_cannot_be() {
             &["--ray", "--schedule", "@daily"],
             "only Jobs are started by a schedule",
         ),
-        (&["--schedule", "3 o'clock"], "is not a schedule"),
+        (&["--schedule", "3 o'clock"], "this is not a schedule"),
         (
             &["--env", "NOT_SET_HERE"],
-            "the variable NOT_SET_HERE is not set here",
+            "--env NOT_SET_HERE: no such variable is set here",
         ),
         (
             &["--env", "1A=x"],
             "env 1A (from the command line): this cannot name a variable",
         ),
-        (&["--secret", "A=b"], "\"b\" is not SECRET/KEY"),
+        (&["--secret", "A=b"], "not SECRET/KEY, the name of a Secret"),
         (
             &["--secret", "A=b/c", "--env", "A=x"],
             "the same variable is given as env, too",

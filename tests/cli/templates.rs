@@ -335,7 +335,7 @@ fn values_for_the_template_are_checked() {
         let _ = refused(&["-c", "list.yaml"]).says(said);
     }
     let _ = refused(&["-c", "custom.yaml", "--set=greeting.of=x"]).says(
-        "set greeting.of (from the command line): greeting is no mapping, so nothing can be set below it",
+        "set \"greeting.of\" (from the command line): greeting is no mapping, so nothing can be set below it",
     );
     let _ = dry_run(&sandbox, &["--set=novalue"]).exits(2);
     std::fs::remove_file(sandbox.path("w/template")).unwrap();

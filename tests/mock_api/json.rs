@@ -271,7 +271,7 @@ fn early_errors_are_json_too() {
             &["-o", "json"],
             3,
             "refused",
-            "KAIWO_OUTPUT=\"xml\"",
+            "KAIWO_OUTPUT: expected",
         ),
         (&asked_and_broken, submit, &[], 3, "refused", "KAIWO_GPUS"),
         (

@@ -16,7 +16,7 @@ mod retries;
 pub(crate) mod server;
 mod status;
 mod top;
-mod trouble;
+pub(crate) mod trouble;
 mod update;
 mod wait;
 mod why;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::KubeconfigError;
 use super::entry::{ClusterEntry, Context, Fields, UserEntry};
+use crate::secrecy;
 use crate::yaml;
 
 /// What one file says.
@@ -27,7 +28,7 @@ pub(super) fn read(path: &Path) -> Result<Option<File>, KubeconfigError> {
         Err(error) => {
             return Err(wrong(error.to_string()).hint(format!(
                 "make it readable for you: ls -l {}",
-                path.display()
+                secrecy::path(path)
             )));
         }
     };
@@ -35,7 +36,7 @@ pub(super) fn read(path: &Path) -> Result<Option<File>, KubeconfigError> {
     let mended = || {
         format!(
             "see what is in it: kubectl config view --kubeconfig {}",
-            path.display()
+            secrecy::path(path)
         )
     };
     let document = match serde_json::from_str(&text) {

@@ -3,11 +3,14 @@
 //! that what kubectl takes, kaiwo takes. No message repeats a value of a file:
 //! it may be a secret.
 
+pub mod content;
 mod entry;
 mod file;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+use crate::secrecy::{named, path};
 
 pub use entry::{ClusterEntry, Context, ExecConfig, InteractiveMode, UserEntry};
 
@@ -25,7 +28,7 @@ pub struct KubeconfigError {
 
 fn place(file: Option<&Path>) -> String {
     match file {
-        Some(file) => format!("cannot use kubeconfig {}: ", file.display()),
+        Some(file) => format!("cannot use kubeconfig {}: ", path(file)),
         None => "no usable kubeconfig: ".to_owned(),
     }
 }
@@ -166,7 +169,7 @@ impl Kubeconfig {
             };
             return Err(KubeconfigError::new(
                 file.as_deref(),
-                format!("it has no context {name:?}; {known}"),
+                format!("it has no context {}; {known}", named(&name)),
             )
             .hint(self.contexts_to_choose()));
         };

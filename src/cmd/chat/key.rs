@@ -5,6 +5,7 @@ use std::env::VarError;
 use crate::cli::ChatArgs;
 use crate::cluster::route::{self, ApiKey};
 use crate::error::{CommandError, ErrorClass};
+use crate::secrecy::variable;
 
 use super::super::target::Target;
 
@@ -29,8 +30,9 @@ pub async fn api_key(
     let refused = |what: &str| {
         CommandError::new(
             ErrorClass::Refused,
-            format!("--api-key-env {name}: the variable {name} {what}"),
+            format!("--api-key-env {}: that variable {what}", variable(name)),
         )
+        .hint("read -r API_KEY && export API_KEY  # then give --api-key-env API_KEY")
     };
     let value = std::env::var(name).map_err(|error| match error {
         VarError::NotPresent => refused("is not set here"),

@@ -29,9 +29,8 @@ impl FromStr for Adapter {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |why: &str| {
-            format!("{text:?} is not NAME=IMAGE, NAME=pvc:CLAIM or either with @STRENGTH: {why}")
-        };
+        let wrong =
+            |why: &str| format!("not NAME=IMAGE, NAME=pvc:CLAIM or either with @STRENGTH: {why}");
         let (name, rest) = text.split_once('=').ok_or_else(|| wrong("it has no ="))?;
         // The name becomes a directory and a container.
         if !is_dns_1123_subdomain(name) {

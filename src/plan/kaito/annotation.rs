@@ -44,9 +44,7 @@ impl FromStr for Runtime {
         match text.to_lowercase().as_str() {
             "vllm" => Ok(Self::Vllm),
             "transformers" => Ok(Self::Transformers),
-            _ => Err(format!(
-                "KAITO knows no runtime {text:?}: vllm or transformers"
-            )),
+            _ => Err("KAITO knows no such runtime: vllm or transformers".to_owned()),
         }
     }
 }
@@ -235,7 +233,7 @@ impl Rule {
                     return Ok(());
                 }
                 Err(self
-                    .refusal(value, &format!("KAITO heeds {} alone", either(effective)))
+                    .refusal(&format!("KAITO heeds {} alone", either(effective)))
                     .hint(self.write(meant(value, effective, default))))
             }
             Reads::AnyCase(words) => {
@@ -244,28 +242,24 @@ impl Rule {
                     return Ok(());
                 }
                 Err(self
-                    .refusal(value, &format!("KAITO knows {} alone", either(words)))
+                    .refusal(&format!("KAITO knows {} alone", either(words)))
                     .hint(self.write(nearest_of(&word, words).unwrap_or(words[0]))))
             }
             Reads::Presence if is_no(value) => Err(self
-                .refusal(
-                    value,
-                    "KAITO heeds its presence, whatever its value: this turns it on",
-                )
+                .refusal("KAITO heeds its presence, whatever its value: this turns it on")
                 .hint(format!("leave {PREFIX}{} away", self.name))),
             Reads::Presence | Reads::Name => Ok(()),
             Reads::Gone { instead } => Err(self
                 .refusal(
-                    value,
                     "KAITO does not read it any more, and runs the benchmark unless told not to",
                 )
                 .hint(format!("{instead} turns it off"))),
         }
     }
 
-    fn refusal(&self, value: &str, why: &str) -> Refusal {
+    fn refusal(&self, why: &str) -> Refusal {
         Refusal::new(format!(
-            "annotation {PREFIX}{}: {value:?}: {why} ({})",
+            "annotation {PREFIX}{}: {why} ({})",
             self.name, self.since
         ))
     }
@@ -454,7 +448,7 @@ mod tests {
             assert!(
                 refusal
                     .message
-                    .starts_with(&format!("annotation kaito.sh/{key}: {value:?}: ")),
+                    .starts_with(&format!("annotation kaito.sh/{key}: ")),
                 "{refusal}"
             );
             assert!(refusal.message.contains(reason), "{refusal}");

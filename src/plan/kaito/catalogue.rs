@@ -7,6 +7,7 @@
 
 use crate::names::nearest;
 use crate::plan::Refusal;
+use crate::secrecy::named;
 
 /// First release that takes the id of any model of the hub, `org/name`.
 const FIRST_WITH_IDS: &str = "v0.9";
@@ -283,16 +284,17 @@ impl Retired {
 
 fn unknown(name: &str) -> Refusal {
     if let Some(id) = id_within(name) {
-        return Refusal::new(format!("{name:?} is not the id of a model"))
+        return Refusal::new(format!("{} is not the id of a model", named(name)))
             .hint(format!("did you mean -m {id}?"));
     }
     if name.contains('/') {
         return Refusal::new(format!(
-            "{name:?} is not the id of a model: two words of letters, digits, -, _ and . around one /"
+            "{} is not the id of a model: two words of letters, digits, -, _ and . around one /",
+            named(name)
         ))
         .hint("an id looks like Qwen/Qwen3.6-27B");
     }
-    let refusal = Refusal::new(format!("KAITO has no preset {name:?}"));
+    let refusal = Refusal::new(format!("KAITO has no preset {}", named(name)));
     let refusal = match meant(name) {
         Some(preset) => refusal.hint(format!("did you mean -m {preset}?")),
         None => refusal.hint(format!("presets: {}", aliases().join(", "))),

@@ -40,6 +40,7 @@ pub use tuning::{Method, Tuning};
 use super::Refusal;
 use super::name::label;
 use crate::names::is_dns_1035_label;
+use crate::secrecy::named;
 
 /// The most characters that a Workspace's name may have.
 ///
@@ -60,8 +61,9 @@ pub fn check_name(name: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::new(format!(
-        "{name:?} cannot name a Workspace: up to {LONGEST_NAME} of a-z, 0-9 and -, beginning with \
-         a letter, not ending with -, because KAITO makes a Service and a StatefulSet of the same name"
+        "{} cannot name a Workspace: up to {LONGEST_NAME} of a-z, 0-9 and -, beginning with \
+         a letter, not ending with -, because KAITO makes a Service and a StatefulSet of the same name",
+        named(name)
     ))
     .hint(format!("try the name {}", label(name, LONGEST_NAME))))
 }
@@ -80,8 +82,9 @@ pub fn check_set_name(name: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::new(format!(
-        "{name:?} cannot name an InferenceSet: up to {LONGEST_SET_NAME} of a-z, 0-9 and -, beginning \
-         with a letter, not ending with -, because its Workspaces are called like it with six more"
+        "{} cannot name an InferenceSet: up to {LONGEST_SET_NAME} of a-z, 0-9 and -, beginning \
+         with a letter, not ending with -, because its Workspaces are called like it with six more",
+        named(name)
     ))
     .hint(format!("try the name {}", label(name, LONGEST_SET_NAME))))
 }

@@ -10,6 +10,7 @@ use super::catalogue::{PRESETS, Preset, find, is_retired};
 use super::instance_type::{DEFAULT_CONTEXT, INSTANCE_TYPES, InstanceType, check_instance_type};
 use crate::names::nearest;
 use crate::plan::Refusal;
+use crate::secrecy::named;
 use crate::yaml;
 
 /// ConfigMap in which a release of KAITO publishes its presets, in its own
@@ -174,9 +175,12 @@ fn none_called(word: &str) -> Refusal {
                 .iter()
                 .any(|hint| hint.starts_with("presets: ")) =>
         {
-            Refusal::new(format!("no model of the catalogue is called {word:?}"))
-                .hint("kaiwo models  # lists them all")
-                .hint("-m ORG/NAME serves any model of the Hugging Face hub by its id")
+            Refusal::new(format!(
+                "no model of the catalogue is called {}",
+                named(word)
+            ))
+            .hint("kaiwo models  # lists them all")
+            .hint("-m ORG/NAME serves any model of the Hugging Face hub by its id")
         }
         Err(refusal) => refusal,
         Ok(_) => Refusal::new(format!(
@@ -203,7 +207,8 @@ fn machine(name: &str) -> Result<&'static InstanceType, Refusal> {
         .map(|known| known.name.to_owned())
         .collect();
     let refusal = Refusal::new(format!(
-        "{name:?} is no instance type whose GPUs are known here: those of Azure are"
+        "{} is no instance type whose GPUs are known here: those of Azure are",
+        named(name)
     ));
     Err(match nearest(name, names.clone()) {
         Some(near) => refusal.hint(format!("did you mean --instance-type {near}?")),

@@ -46,15 +46,15 @@ impl FromStr for Place {
         if let Some(claim) = text.strip_prefix(CLAIM) {
             return match is_dns_1123_subdomain(claim) {
                 true => Ok(Self::Claim(claim.to_owned())),
-                false => Err(format!("{claim:?} cannot name a claim")),
+                false => Err("what follows pvc: cannot name a claim".to_owned()),
             };
         }
         if text.contains("://") {
-            return Err(format!("{text:?} is neither an image nor pvc:CLAIM"));
+            return Err("neither an image nor pvc:CLAIM".to_owned());
         }
         match is_image(text) {
             true => Ok(Self::Image(text.to_owned())),
-            false => Err(format!("{text:?} cannot be an image; a claim is pvc:CLAIM")),
+            false => Err("this cannot be an image; a claim is pvc:CLAIM".to_owned()),
         }
     }
 }
@@ -126,9 +126,7 @@ impl Schema for Input {
 /// Why the webhook would reject it.
 pub fn check_url(url: &str, scheme: &str, rest: &str) -> Result<(), String> {
     if !["http", "https"].contains(&scheme.to_lowercase().as_str()) {
-        return Err(format!(
-            "{url:?}: KAITO fetches data by http or https alone"
-        ));
+        return Err("KAITO fetches data by http or https alone".to_owned());
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
@@ -138,12 +136,12 @@ pub fn check_url(url: &str, scheme: &str, rest: &str) -> Result<(), String> {
     };
     let host = host.to_lowercase();
     if host.is_empty() || url.contains(char::is_whitespace) {
-        return Err(format!("{url:?} is no URL of data"));
+        return Err("not a URL of data".to_owned());
     }
     match is_local(&host) {
-        true => Err(format!(
-            "{url:?}: KAITO rejects hosts that are local, private or an endpoint of metadata"
-        )),
+        true => {
+            Err("KAITO rejects hosts that are local, private or an endpoint of metadata".to_owned())
+        }
         false => Ok(()),
     }
 }

@@ -30,7 +30,7 @@ impl FromStr for Method {
         match text.to_lowercase().as_str() {
             "lora" => Ok(Self::Lora),
             "qlora" => Ok(Self::Qlora),
-            _ => Err(format!("KAITO knows no method {text:?}: lora or qlora")),
+            _ => Err("KAITO knows no such method: lora or qlora".to_owned()),
         }
     }
 }

@@ -181,23 +181,21 @@ impl Findings {
             Value::Array(_) => "a list",
             Value::Object(_) => "an object",
         };
+        // The value of a variable may be secret, too.
+        let is_secret = self.secret || matches!(place, Place::Field(_, "value"));
         let found = match value {
-            Value::Bool(_) | Value::Number(_) | Value::String(_) if !self.secret => {
-                format!("{} is {kind}", shortened(&value.to_string()))
-            }
+            Value::Bool(_) | Value::Number(_) if !is_secret => format!("{value} is {kind}"),
+            // Numbers and amounts in quotes; other texts may be secret.
+            Value::String(text) if !is_secret && is_amount(text) => format!("{value} is {kind}"),
             _ => format!("this is {kind}"),
         };
         self.add(place, Problem::WrongType { expected, found });
     }
 }
 
-/// Returns `text`, or its beginning if it is long.
-fn shortened(text: &str) -> String {
-    const LONGEST: usize = 40;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+/// Returns whether a text begins as a number does, and is as short.
+fn is_amount(text: &str) -> bool {
+    text.len() <= 10 && text.starts_with(|c: char| c.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -46,13 +46,11 @@ fn everything_that_is_wrong_is_found_at_once() {
             "metadata.labels[example.com/a]: true is a boolean, a string is expected".to_owned(),
             "spec.backoffLimit: \"3\" is a string, an integer is expected".to_owned(),
             format!("{container}.imagee: unknown field; did you mean image?"),
-            format!("{container}.command: \"run\" is a string, a list is expected"),
-            format!("{container}.env[0].value: 8 is a number, a string is expected"),
+            format!("{container}.command: this is a string, a list is expected"),
+            format!("{container}.env[0].value: this is a number, a string is expected"),
             format!("{container}.env[1].valeu: unknown field; did you mean value?"),
             format!("{container}.env[1].name: required, and not there"),
-            format!(
-                "{container}.ports[0].containerPort: \"http\" is a string, an integer is expected"
-            ),
+            format!("{container}.ports[0].containerPort: this is a string, an integer is expected"),
             format!("{container}.ports[1].containerPort: 1.5 is a number, an integer is expected"),
             format!(
                 "{container}.resources.limits.memory: \"32 GB\" is a string, a quantity such as 4, 500m or 32Gi is expected"
@@ -188,7 +186,7 @@ fn documents_without_a_kind_or_a_form_are_no_reason_to_panic() {
         [
             "apiVersion: required, and not there",
             "kind: 3 is a number, a string is expected",
-            "metadata: \"a\" is a string, an object is expected",
+            "metadata: this is a string, an object is expected",
         ]
     );
 }

@@ -156,7 +156,7 @@ fn a_tuning_is_held_to_the_rules_of_the_webhook_and_of_the_controller() {
         ),
         ("/tuning/preset", Value::Null, "tunes presets alone"),
         ("/tuning/method", json!("dora"), "lora or qlora"),
-        ("/tuning/method", Value::Null, "no method \"\""),
+        ("/tuning/method", Value::Null, "no such method"),
         (
             "/tuning/input",
             json!({}),
