@@ -1,7 +1,11 @@
 //! The manifests of every example, for AMD and NVIDIA, as snapshots.
 //! `INSTA_UPDATE=always cargo test golden` accepts new ones; read the diff.
 
-use crate::common::Sandbox;
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::common::{Outcome, Sandbox};
 use crate::examples::{examples, words};
 
 #[test]
@@ -9,6 +13,7 @@ fn manifests_of_every_example() {
     for example in examples() {
         for (name, arguments) in example.dry_runs() {
             let outcome = Sandbox::new().kaiwo(&words(&arguments)).exits(0);
+            check_pods(&outcome, &unbuffered());
             insta::assert_snapshot!(name, outcome.stdout);
         }
     }
@@ -66,6 +71,7 @@ fn submitted_with_every_setting() {
         ),
     ] {
         let outcome = sandbox().kaiwo(&[&settings, arguments].concat()).exits(0);
+        check_pods(&outcome, &unbuffered());
         insta::assert_snapshot!(name, outcome.stdout);
     }
 }
@@ -124,6 +130,7 @@ fn served_with_every_setting() {
     ] {
         let arguments = [&["serve", "-p", "w"][..], &POD_SETTINGS, &more].concat();
         let outcome = sandbox().kaiwo(&arguments).exits(0);
+        check_pods(&outcome, &unbuffered());
         insta::assert_snapshot!(name, outcome.stdout);
     }
     let preset = [
@@ -137,4 +144,109 @@ fn served_with_every_setting() {
         "--dry-run",
     ];
     insta::assert_snapshot!("all-preset", sandbox().kaiwo(&preset).exits(0).stdout);
+}
+
+/// The variable that containers have where the user says nothing of it.
+fn unbuffered() -> Value {
+    json!({"name": "PYTHONUNBUFFERED", "value": "1"})
+}
+
+/// Checks what every pod and every container of a manifest has, and returns the
+/// kinds that hold pods, each with the containers they run.
+fn check_pods(outcome: &Outcome, variable: &Value) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    for document in outcome.documents() {
+        for pod in pods(&document) {
+            assert_eq!(pod["enableServiceLinks"], false, "{document:#}");
+            for list in ["initContainers", "containers"] {
+                for container in pod[list].as_array().into_iter().flatten() {
+                    let variables = container["env"].as_array();
+                    let found: Vec<&Value> = variables
+                        .into_iter()
+                        .flatten()
+                        .filter(|found| found["name"] == "PYTHONUNBUFFERED")
+                        .collect();
+                    assert_eq!(found, [variable], "{container:#}");
+                    let (kind, name) = (&document["kind"], &container["name"]);
+                    seen.insert(format!("{kind} {name}").replace('"', ""));
+                }
+            }
+        }
+    }
+    seen
+}
+
+/// Returns the pod specs within a document.
+fn pods(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Object(fields) if fields.contains_key("containers") => vec![value],
+        Value::Object(fields) => fields.values().flat_map(pods).collect(),
+        Value::Array(items) => items.iter().flat_map(pods).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// In every kind, whatever the user says of it, and wherever.
+#[test]
+fn every_pod_has_what_all_pods_have() {
+    let submit = ["submit", "-p", "w", "-i", "image", "-d"];
+    let serve = ["serve", "-p", "w", "-i", "image", "-d"];
+    let preload = "--preload=hf://org/model:/models";
+    let kinds: [Vec<&str>; 7] = [
+        [&submit[..], &["-g", "1"]].concat(),
+        [&submit[..], &["-g", "16"]].concat(),
+        [&submit[..], &["-g", "16", "--schedule=@daily"]].concat(),
+        [&submit[..], &["-g", "16", "--ray"]].concat(),
+        [&serve[..], &["-g", "1", preload]].concat(),
+        [&serve[..], &["-g", "16", "--ray", preload]].concat(),
+        [&serve[..], &["--kaito", "--node-selector=a=b"]].concat(),
+    ];
+    for (extra, file, variable) in [
+        (None, None, unbuffered()),
+        (
+            Some("--env=PYTHONUNBUFFERED="),
+            None,
+            json!({"name": "PYTHONUNBUFFERED", "value": ""}),
+        ),
+        (
+            Some("--secret=PYTHONUNBUFFERED=settings/python"),
+            None,
+            json!({
+                "name": "PYTHONUNBUFFERED",
+                "valueFrom": {"secretKeyRef": {"name": "settings", "key": "python"}},
+            }),
+        ),
+        (
+            None,
+            Some("envVars: [{name: PYTHONUNBUFFERED, value: x}]\n"),
+            json!({"name": "PYTHONUNBUFFERED", "value": "x"}),
+        ),
+    ] {
+        let sandbox = sandbox();
+        if let Some(file) = file {
+            sandbox.write("w/env", file);
+        }
+        let mut seen = BTreeSet::new();
+        for arguments in &kinds {
+            let arguments = [arguments, extra.as_slice()].concat();
+            let outcome = sandbox.kaiwo(&arguments).exits(0);
+            seen.extend(check_pods(&outcome, &variable));
+        }
+        assert_eq!(
+            seen.iter().map(String::as_str).collect::<Vec<_>>(),
+            [
+                "CronJob workload",
+                "Deployment preload-0",
+                "Deployment workload",
+                "Job workload",
+                "RayJob ray-head",
+                "RayJob ray-job-submitter",
+                "RayJob ray-worker",
+                "RayService preload-0",
+                "RayService ray-head",
+                "RayService ray-worker",
+                "Workspace workload",
+            ]
+        );
+    }
 }

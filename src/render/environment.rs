@@ -8,6 +8,9 @@ use crate::plan::Plan;
 use crate::plan::name::WorkloadKind;
 use crate::workload::environment::EnvSource;
 
+/// Has Python print at once instead of in blocks, which would come late and be
+/// lost when the process is killed.
+const UNBUFFERED: &str = "PYTHONUNBUFFERED";
 /// Variable with the directories that Python imports from.
 const PYTHON_PATH: &str = "PYTHONPATH";
 
@@ -83,6 +86,7 @@ pub fn env_vars(plan: &Plan) -> Vec<EnvVarContext> {
         value_of("NUM_GPUS_PER_REPLICA", layout.gpus_per_replica.to_string()),
         value_of("KAIWO_SCRATCH", SCRATCH_DIRECTORY.to_owned()),
         value_of("HF_HOME", format!("{SCRATCH_DIRECTORY}/huggingface")),
+        value_of(UNBUFFERED, "1".to_owned()),
     ];
     if plan.indexed() {
         injected.extend(rendezvous(plan));
@@ -94,6 +98,12 @@ pub fn env_vars(plan: &Plan) -> Vec<EnvVarContext> {
     injected.retain(|variable| !environment.sets(&variable.name));
     variables.extend(injected);
     variables
+}
+
+/// Returns whether a variable of the workload goes into every container, those
+/// too that do not run what the user wrote.
+pub fn is_common(variable: &EnvVarContext) -> bool {
+    variable.name == UNBUFFERED
 }
 
 /// Returns what `torchrun` reads in place of its options (`PET_` and the

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::context::SCRATCH_DIRECTORY;
-use super::environment::{EnvVarContext, literal};
+use super::environment::{EnvVarContext, is_common, literal};
 use crate::digest;
 use crate::plan::Plan;
 use crate::plan::preload::{self, IMAGE, Place};
@@ -93,7 +93,7 @@ impl PreloadContext {
         }
         let env_vars: Vec<EnvVarContext> = variables
             .iter()
-            .filter(|variable| preload::needs_variable(&variable.name))
+            .filter(|variable| is_common(variable) || preload::needs_variable(&variable.name))
             .cloned()
             .collect();
         for (index, secret) in request.environment.mounts.iter().enumerate() {

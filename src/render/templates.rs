@@ -18,7 +18,7 @@ use crate::yaml;
 
 /// Templates that are included in others come first, because Tera checks
 /// that what is included exists.
-const TEMPLATES: [(&str, &str); 23] = [
+const TEMPLATES: [(&str, &str); 24] = [
     (
         "queue_labels.yaml.tera",
         include_str!("../../templates/queue_labels.yaml.tera"),
@@ -42,6 +42,10 @@ const TEMPLATES: [(&str, &str); 23] = [
     (
         "pod_identity.yaml.tera",
         include_str!("../../templates/pod_identity.yaml.tera"),
+    ),
+    (
+        "every_pod.yaml.tera",
+        include_str!("../../templates/every_pod.yaml.tera"),
     ),
     (
         "pod.yaml.tera",

@@ -240,7 +240,10 @@ fn tokens_come_along_by_reference_and_nothing_else_does() {
         .iter()
         .filter_map(|v| v["name"].as_str())
         .collect();
-    assert_eq!(names, ["HTTPS_PROXY", "HF_TOKEN", "HF_HOME"]);
+    assert_eq!(
+        names,
+        ["HTTPS_PROXY", "HF_TOKEN", "HF_HOME", "PYTHONUNBUFFERED"]
+    );
     assert_eq!(variables[1]["valueFrom"]["secretKeyRef"]["name"], "hf");
     let mounts = container["volumeMounts"].as_array().unwrap();
     assert_eq!(

@@ -165,6 +165,26 @@ spec:
     assert_eq!(own["spec"], built_in["spec"]);
 }
 
+/// Parts that came later than a template do not get in its way.
+#[test]
+fn a_template_may_say_itself_what_all_pods_have() {
+    let sandbox = sandbox(
+        "apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ Meta.Name }}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      enableServiceLinks: true
+      {% filter indent(width=6) %}{% include \"workload_pod.yaml.tera\" %}{% endfilter %}
+",
+    );
+    let job = dry_run(&sandbox, &["-g", "4"]).exits(0).document("Job");
+    assert_eq!(job["spec"]["template"]["spec"]["enableServiceLinks"], true);
+}
+
 /// Every mistake: the template, the arguments besides, and what is said.
 #[test]
 fn mistakes_are_named_with_their_line() {

@@ -248,6 +248,7 @@ pub fn variables_arrive_exactly(place: &dyn Place, kind: Kind) {
         ("NUM_REPLICAS", "1"),
         ("NUM_GPUS_PER_REPLICA", "8"),
         ("KAIWO_SCRATCH", "/scratch"),
+        ("PYTHONUNBUFFERED", "1"),
     ]) {
         let seen: Vec<_> = variables
             .iter()

@@ -17,7 +17,7 @@ use crate::plan::request::{Run, WorkloadRequest};
 use crate::plan::resources::{RAY_HEAD, RAY_SUBMITTER};
 use crate::plan::taint::Toleration;
 use crate::plan::vendor;
-use crate::render::environment::{env_vars, literal};
+use crate::render::environment::{env_vars, is_common, literal};
 use crate::render::preload::PreloadContext;
 use crate::render::support;
 use crate::workload::entrypoint::{FILE_NAME, Script};
@@ -56,6 +56,11 @@ impl<'a> TemplateContext<'a> {
                     .map(|name| name.0.clone())
                     .collect(),
                 service_account: pods.service_account.clone(),
+                common_env_vars: variables
+                    .iter()
+                    .filter(|variable| is_common(variable))
+                    .cloned()
+                    .collect(),
                 env_vars: variables,
                 secret_volumes: secret_volumes(plan),
                 volumes: volumes(pods),

@@ -82,6 +82,9 @@ pub struct Meta {
     pub service_account: Option<String>,
     /// Variables: the user's, then kaiwo's.
     pub env_vars: Vec<EnvVarContext>,
+    /// Those of them that every container has, also one that does not run what
+    /// the user wrote.
+    pub common_env_vars: Vec<EnvVarContext>,
     /// Secrets mounted as files.
     pub secret_volumes: Vec<SecretVolume>,
     /// Claims to mount.
