@@ -32,6 +32,7 @@ pub mod cmd;
 pub mod completion;
 pub mod digest;
 pub mod error;
+pub mod file;
 pub mod k8s;
 pub mod names;
 pub mod observe;

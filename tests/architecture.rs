@@ -15,7 +15,7 @@ const RULES: [(&str, &[&str], &[&str]); 10] = [
     (
         "workload",
         &[
-            "workload", "names", "quantity", "schema", "yaml", "error", "digest", "secrecy",
+            "workload", "file", "names", "quantity", "schema", "yaml", "error", "digest", "secrecy",
         ],
         &["std::net", "std::env", "kube", "tera", "tokio", "clap"],
     ),
@@ -92,7 +92,8 @@ const RULES: [(&str, &[&str], &[&str]); 10] = [
     (
         "cluster",
         &[
-            "cluster", "observe", "plan", "render", "k8s", "yaml", "digest", "error", "secrecy",
+            "cluster", "file", "observe", "plan", "render", "k8s", "yaml", "digest", "error",
+            "secrecy",
         ],
         &["tera", "println", "clap", "std::env::var"],
     ),
@@ -131,6 +132,7 @@ const RULES: [(&str, &[&str], &[&str]); 10] = [
             "workload",
             "ui",
             "settings",
+            "file",
             "names",
             "quantity",
             "error",
@@ -219,6 +221,27 @@ fn one_file_names_the_yaml_library() {
             "{} names serde_saphyr",
             file.display()
         );
+    }
+}
+
+/// Elsewhere a file may be without end, or another than it was.
+#[test]
+fn files_are_read_in_one_place() {
+    for file in sources(&checkout("src")) {
+        let code = code(&file);
+        let allowed = file.starts_with(checkout("src/file")) || file.ends_with("src/file.rs");
+        for way in [
+            "fs::read(",
+            "fs::read_to_string",
+            "File::open",
+            "OpenOptions",
+        ] {
+            assert!(
+                allowed || !code.contains(way),
+                "{} reads a file with {way}; crate::file is for that",
+                file.display()
+            );
+        }
     }
 }
 

@@ -10,12 +10,13 @@ use http::Uri;
 use rustls::pki_types::ServerName;
 
 use super::ClusterError;
-use super::credentials::{self, Issued, NoSource, Source};
+use super::credentials::{self, Issued, NoSource, Source, lacking};
 use super::exec_plugin::Terminal;
 use super::kubeconfig::{self, Choice, ClusterEntry, Kubeconfig, KubeconfigError, UserEntry};
 use super::proxy::{Proxy, ProxyVariables};
 use super::session::{Endpoint, Owner, Session, shown};
 use super::tls::Trust;
+use crate::file::{self, FileError};
 use crate::secrecy;
 
 /// Which cluster, and as whom.
@@ -330,16 +331,16 @@ fn authorities(cluster: &ClusterEntry, name: &str) -> Result<Vec<u8>, Kubeconfig
     }
 }
 
-fn read_authority(file: &Path, name: &str) -> Result<Vec<u8>, KubeconfigError> {
-    std::fs::read(file).map_err(|error| {
+fn read_authority(path: &Path, name: &str) -> Result<Vec<u8>, KubeconfigError> {
+    file::named(path, file::CREDENTIAL).map_err(|FileError { reason, .. }| {
         KubeconfigError::new(
             None,
             format!(
-                "cannot read the certificate authority {} of cluster {name:?}: {error}",
-                file.display()
+                "cannot read the certificate authority {} of cluster {name:?}: {reason}",
+                path.display()
             ),
         )
-        .hint(format!("see whether it is there: ls -l {}", file.display()))
+        .hint(lacking(path, &reason))
     })
 }
 

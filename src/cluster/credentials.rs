@@ -11,6 +11,7 @@ use super::exec_plugin::{Plugin, PluginError, Terminal};
 use super::kubeconfig::{ClusterEntry, KubeconfigError, UserEntry};
 use super::proxy::basic;
 use super::tls::{self, Identity};
+use crate::file::{self, Reason};
 use crate::secrecy::named;
 
 /// How long the token of a file is believed before the file is read again, as
@@ -31,7 +32,7 @@ pub enum CredentialError {
         /// The file.
         path: PathBuf,
         /// Why not.
-        source: std::io::Error,
+        source: Reason,
     },
     /// They are there and cannot be used.
     #[error("{0}")]
@@ -43,9 +44,7 @@ impl CredentialError {
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::Plugin(error) => error.hints(),
-            Self::File { path, .. } => {
-                vec![format!("see whether it is there: ls -l {}", path.display())]
-            }
+            Self::File { path, source, .. } => vec![lacking(path, source)],
             Self::Unusable(_) => vec!["see how kubectl fares: kubectl auth whoami".to_owned()],
         }
     }
@@ -285,11 +284,19 @@ fn bearer(token: &str) -> Result<HeaderValue, CredentialError> {
 }
 
 fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, CredentialError> {
-    std::fs::read(path).map_err(|source| CredentialError::File {
+    file::named(path, file::CREDENTIAL).map_err(|error| CredentialError::File {
         what,
-        path: path.to_path_buf(),
-        source,
+        path: error.path,
+        source: error.reason,
     })
+}
+
+/// Returns what to do about a file that a kubeconfig names.
+pub(super) fn lacking(path: &Path, why: &Reason) -> String {
+    match why {
+        Reason::System(_) => format!("see whether it is there: ls -l {}", path.display()),
+        other => other.hint(path),
+    }
 }
 
 fn token_of(file: &Path) -> Result<String, CredentialError> {

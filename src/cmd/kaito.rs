@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use crate::error::{CommandError, ErrorClass};
+use crate::error::CommandError;
+use crate::file::{self, FileError};
 use crate::plan::Refusal;
 use crate::plan::kaito::annotation::RUNTIME_ANNOTATION;
 use crate::plan::kaito::{
@@ -14,7 +15,6 @@ use crate::plan::serving::Serving;
 use crate::secrecy;
 use crate::settings::{Merged, Origin, Sourced};
 use crate::ui::Ui;
-use crate::workload::directory;
 
 use super::request::DEFAULT_NAMESPACE;
 
@@ -239,16 +239,6 @@ fn check_annotation(settings: &Merged, runtime: Option<Runtime>) -> Result<(), R
     .hint("leave the annotation away"))
 }
 
-fn read(file: &Path) -> Result<String, CommandError> {
-    match directory::read_text(file)? {
-        Some(text) => Ok(text),
-        None => {
-            let mut error = CommandError::new(
-                ErrorClass::Refused,
-                format!("{} does not exist", secrecy::path(file)),
-            );
-            error.object = Some(secrecy::path(file));
-            Err(error)
-        }
-    }
+fn read(path: &Path) -> Result<String, FileError> {
+    file::text(path, file::named(path, file::WRITTEN)?)
 }

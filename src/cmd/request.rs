@@ -21,6 +21,7 @@ use crate::workload::custom::CustomConfig;
 use crate::workload::directory::{self, DEFAULT_LIMIT, WorkloadDirectory};
 use crate::workload::entrypoint::{Entrypoint, FILE_NAME};
 use crate::workload::environment::Environment;
+use crate::workload::special;
 use crate::workload::upload::{Upload, UploadFile};
 
 use super::{sources, variables};
@@ -353,6 +354,13 @@ fn run(
     };
     let run = match script {
         Some(entrypoint) => {
+            if let Some(path) = &args.path
+                && files
+                    .iter()
+                    .any(|file| file.path.starts_with(BELOW_ENTRYPOINT))
+            {
+                return Err(no_room(path));
+            }
             let run = Run::Script(entrypoint.script);
             files.push(UploadFile {
                 path: FILE_NAME.to_owned(),
@@ -368,6 +376,28 @@ fn run(
     Ok((run, Upload::new(files)))
 }
 
+/// What lies in a directory of the entrypoint's name.
+const BELOW_ENTRYPOINT: &str = "entrypoint/";
+
+/// Says that a directory stands where the command of a RayJob would.
+fn no_room(path: &Path) -> CommandError {
+    let folder = path.join(FILE_NAME);
+    let mut error = CommandError::new(
+        ErrorClass::Refused,
+        format!(
+            "{} is a directory, and a RayJob gets its command as a file of that name",
+            folder.display()
+        ),
+    )
+    .hint(format!(
+        "leave it out: {}",
+        directory::leaving_out(path, BELOW_ENTRYPOINT)
+    ))
+    .hint("or give it another name");
+    error.object = Some(folder.display().to_string());
+    error
+}
+
 fn no_entrypoint(args: &WorkloadArgs, kind: WorkloadKind) -> CommandError {
     let why = match kind {
         WorkloadKind::RayJob => "a RayJob needs one",
@@ -379,9 +409,16 @@ fn no_entrypoint(args: &WorkloadArgs, kind: WorkloadKind) -> CommandError {
             let file = path.join(FILE_NAME);
             let mut error = CommandError::new(
                 ErrorClass::Refused,
-                format!("{} does not exist, and {why}", file.display()),
+                format!("{} {}, and {why}", file.display(), special::instead(&file)),
             )
-            .hint(format!("write the commands to run into {}", file.display()))
+            .hint(format!(
+                "{}write the commands to run into {}",
+                match file.is_dir() {
+                    true => "give the directory another name, and ",
+                    false => "",
+                },
+                file.display()
+            ))
             .hint(format!(
                 "or give the command after --: kaiwo {command} … -- python main.py"
             ));

@@ -10,7 +10,7 @@ use crate::plan::{self, Refusal};
 use crate::secrecy::{is_name, named};
 use crate::settings::{Merged, Origin, OutputFormat, Sourced};
 use crate::ui::Ui;
-use crate::workload::{directory, serve_config};
+use crate::workload::{directory, serve_config, special};
 
 use super::request::{Intent, is_on};
 use super::{kaito, launch, request, rollback, sources};
@@ -388,8 +388,9 @@ fn no_serve_config(args: &ServeArgs) -> CommandError {
             let mut error = CommandError::new(
                 ErrorClass::Refused,
                 format!(
-                    "{} does not exist, and a RayService needs one",
-                    file.display()
+                    "{} {}, and a RayService needs one",
+                    file.display(),
+                    special::instead(&file)
                 ),
             )
             .hint(hint)

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::CommandError;
+use crate::file::{self, FileError};
 use crate::names::{is_dns_1123_label, is_dns_1123_subdomain, is_label_value, is_qualified_name};
 use crate::plan::Refusal;
 use crate::secrecy::named;
@@ -38,12 +39,21 @@ fn all(typed: Settings, path: Option<&Path>) -> Result<Vec<(Origin, Settings)>, 
         sources.push((Origin::Project(file), settings));
     }
     if let Some(file) = user_settings_file()
-        && let Some(text) = directory::read_text(&file)?
+        && let Some(text) = user_settings(&file)?
     {
         let settings = Settings::parse_file(&file, &text)?;
         sources.push((Origin::User(file), settings));
     }
     Ok(sources)
+}
+
+/// Reads the user's own settings, if there are some.
+fn user_settings(file: &Path) -> Result<Option<String>, FileError> {
+    match file::found(file, file::WRITTEN) {
+        Ok(bytes) => file::text(file, bytes).map(Some),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Returns where the user's own settings are, on every platform the place

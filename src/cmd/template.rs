@@ -65,11 +65,17 @@ fn eject(args: &EjectArgs, ui: Ui) -> Result<(), CommandError> {
                 ErrorClass::Refused,
                 format!("{} exists already, and is left alone", file.display()),
             )
-            .hint(format!(
-                "compare with: kaiwo template show {} | diff {} -",
-                kind.name().to_lowercase(),
-                shell_quoted(&file.display().to_string())
-            ));
+            .hint(match file.is_file() {
+                true => format!(
+                    "compare with: kaiwo template show {} | diff {} -",
+                    kind.name().to_lowercase(),
+                    shell_quoted(&file.display().to_string())
+                ),
+                false => format!(
+                    "it is no file; write one elsewhere: kaiwo template show {} > FILE",
+                    kind.name().to_lowercase()
+                ),
+            });
             error.object = Some(file.display().to_string());
             return Err(error);
         }

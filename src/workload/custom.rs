@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::WorkloadError;
+use crate::file;
 use crate::yaml;
 
 /// A template of the user's own. Serialises as its text: where it lies is of
@@ -35,14 +36,11 @@ impl CustomConfig {
     ///
     /// # Errors
     /// [`WorkloadError`] if it cannot be read, or is anything else.
-    pub fn read(file: &Path) -> Result<Self, WorkloadError> {
-        let text = std::fs::read_to_string(file).map_err(|source| WorkloadError::Read {
-            path: file.to_path_buf(),
-            source,
-        })?;
-        let mut documents = yaml::parse_documents(file, &text)?.into_iter();
+    pub fn read(path: &Path) -> Result<Self, WorkloadError> {
+        let text = file::text(path, file::named(path, file::WRITTEN)?)?;
+        let mut documents = yaml::parse_documents(path, &text)?.into_iter();
         let wrong = |message: &str| WorkloadError::Value {
-            file: file.to_path_buf(),
+            file: path.to_path_buf(),
             line: 0,
             message: message.to_owned(),
             hint: "write a mapping, whose keys templates see as Custom.KEY".to_owned(),

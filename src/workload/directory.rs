@@ -1,5 +1,6 @@
 //! The workload directory: its special files, and everything else, which is
-//! uploaded.
+//! uploaded. What is special are files; a directory of such a name is one like
+//! others.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,8 +9,10 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::WorkloadError;
 use super::custom::CustomTemplate;
-use super::entrypoint::{self, Entrypoint};
+use super::entrypoint::{self, Entrypoint, shell_quoted};
+use super::special::{self, DANGLING, RESTORE, removal};
 use super::upload::{PART_LIMIT, UploadFile};
+use crate::file::{self, FileError, Reason, Tree};
 use crate::quantity::ByteSize;
 use crate::yaml;
 
@@ -39,6 +42,8 @@ const LEFT_OUT: [&str; 3] = [".git", "__pycache__", ".venv"];
 
 /// Most bytes of all files together, unless `--upload-limit` says other.
 pub const DEFAULT_LIMIT: ByteSize = ByteSize(8 << 20);
+/// Most bytes of one file: it shares a ConfigMap with its own path.
+const MOST_OF_A_FILE: ByteSize = ByteSize(PART_LIMIT as u64 - 200);
 /// Most files: each is named in every pod, and the workload that lists them
 /// has to stay below what etcd takes.
 pub const MOST_FILES: usize = 1_000;
@@ -62,7 +67,7 @@ pub struct WorkloadDirectory {
 pub fn read_settings(path: &Path) -> Result<Option<(PathBuf, String)>, WorkloadError> {
     check(path)?;
     let file = path.join(PROJECT_SETTINGS);
-    Ok(read_text(&file)?.map(|text| (file, text)))
+    Ok(special::read(&file)?.map(|text| (file, text)))
 }
 
 /// Returns the text of the file with variables: `chosen`, which must exist,
@@ -97,7 +102,7 @@ pub fn read_template(
 /// [`WorkloadError`] if it is there and no mapping.
 pub fn read_serve_config(path: &Path) -> Result<Option<String>, WorkloadError> {
     let file = path.join(SERVE_CONFIG);
-    let Some(text) = read_text(&file)? else {
+    let Some(text) = special::read(&file)? else {
         return Ok(None);
     };
     let wrong = |file, line, message| {
@@ -128,13 +133,13 @@ fn chosen_or_beside(
     chosen: Option<&Path>,
 ) -> Result<Option<(PathBuf, String)>, WorkloadError> {
     match (chosen, path) {
-        (Some(file), _) => {
-            let text = fs::read_to_string(file).map_err(|source| unreadable(file, source))?;
-            Ok(Some((file.to_path_buf(), text)))
+        (Some(path), _) => {
+            let text = file::text(path, file::named(path, file::WRITTEN)?)?;
+            Ok(Some((path.to_path_buf(), text)))
         }
         (None, Some(path)) => {
             let file = path.join(name);
-            Ok(read_text(&file)?.map(|text| (file, text)))
+            Ok(special::read(&file)?.map(|text| (file, text)))
         }
         (None, None) => Ok(None),
     }
@@ -151,11 +156,22 @@ pub fn read(
     env_file: Option<&Path>,
     limit: ByteSize,
 ) -> Result<WorkloadDirectory, WorkloadError> {
+    let (mut walk, has_entrypoint) = find(path, env_file, limit)?;
+    load(&mut walk, has_entrypoint)
+}
+
+/// Finds what there is to read. Tells whether the first of it is the entrypoint.
+fn find<'a>(
+    path: &'a Path,
+    env_file: Option<&Path>,
+    limit: ByteSize,
+) -> Result<(Walk<'a>, bool), WorkloadError> {
     check(path)?;
     let root = path
         .canonicalize()
         .map_err(|source| unreadable(path, source))?;
     let mut walk = Walk {
+        tree: Tree::open(&root).map_err(|source| unreadable(path, source))?,
         top: path,
         env_file: env_file.and_then(|file| file.canonicalize().ok()),
         found: Vec::new(),
@@ -167,67 +183,74 @@ pub fn read(
     };
     // The entrypoint is a file like the others, read in a form of its own.
     let file = path.join(entrypoint::FILE_NAME);
-    if file.symlink_metadata().is_ok() {
+    if file.symlink_metadata().is_ok() && !file.is_dir() {
         walk.entry(&file, entrypoint::FILE_NAME.to_owned())?;
         if walk.found.is_empty() {
             return Err(refused(
                 &file,
-                "it is no file",
-                "write the commands to run into a file of that name",
+                "it is the file with variables, too",
+                "keep the variables in a file of their own",
             ));
         }
     }
     let has_entrypoint = !walk.found.is_empty();
     walk.directory(path, "")?;
     walk.check_limits()?;
-    let Walk {
-        found,
-        mut left_out,
-        ..
-    } = walk;
-    left_out.sort();
-    let mut files = Vec::with_capacity(found.len());
+    Ok((walk, has_entrypoint))
+}
+
+/// Reads what was found. What it became since then counts, within the limits.
+fn load(walk: &mut Walk<'_>, has_entrypoint: bool) -> Result<WorkloadDirectory, WorkloadError> {
+    let mut files = Vec::with_capacity(walk.found.len());
     let mut entrypoint = None;
-    for (
-        index,
-        Found {
-            file,
-            path,
-            executable,
-            ..
-        },
-    ) in found.into_iter().enumerate()
-    {
-        let content = fs::read(&file).map_err(|source| unreadable(&file, source))?;
+    let mut total = 0;
+    for index in 0..walk.found.len() {
+        let Found {
+            file, real, path, ..
+        } = &walk.found[index];
+        let (content, metadata) = match walk.tree.read(real, MOST_OF_A_FILE) {
+            Ok(read) => read,
+            Err(Reason::TooLong(most)) => return Err(too_large(file, most)),
+            Err(reason) => return Err(FileError::new(file, reason).into()),
+        };
+        let size = content.len() as u64;
+        total += size;
         if has_entrypoint && index == 0 {
-            entrypoint = Some(Entrypoint::parse(&file, content)?);
+            entrypoint = Some(Entrypoint::parse(file, content)?);
         } else {
             files.push(UploadFile {
-                path,
+                path: path.clone(),
                 content,
-                executable,
+                executable: is_executable(&metadata),
             });
         }
+        walk.found[index].size = size;
+        if ByteSize(total) > walk.limit {
+            walk.check_limits()?;
+        }
     }
+    walk.left_out.sort();
     Ok(WorkloadDirectory {
         entrypoint,
         files,
-        left_out,
+        left_out: std::mem::take(&mut walk.left_out),
     })
 }
 
 /// A file to upload, before it is read.
 struct Found {
     file: PathBuf,
+    /// Where it lies, from the root, with no symlink on the way.
+    real: PathBuf,
     path: String,
     size: u64,
-    executable: bool,
 }
 
 /// A walk through the directory that follows symlinks, but not out of it.
 struct Walk<'a> {
     top: &'a Path,
     root: PathBuf,
+    tree: Tree,
     env_file: Option<PathBuf>,
     found: Vec<Found>,
     left_out: Vec<String>,
@@ -250,11 +273,11 @@ impl Walk<'_> {
             let Ok(name) = entry.file_name().into_string() else {
                 return Err(refused(&entry.path(), "its name is not UTF-8", "rename it"));
             };
-            if prefix.is_empty() && SPECIAL.contains(&name.as_str()) {
-                continue;
-            }
             let path = format!("{prefix}{name}");
             let is_directory = entry.path().is_dir();
+            if SPECIAL.contains(&path.as_str()) && !is_directory {
+                continue;
+            }
             if self.ignored.matched(&path, is_directory).is_ignore() {
                 self.left_out.push(path);
                 continue;
@@ -265,24 +288,16 @@ impl Walk<'_> {
     }
 
     fn entry(&mut self, file: &Path, path: String) -> Result<(), WorkloadError> {
-        let real = file.canonicalize().map_err(|_| {
-            refused(
-                file,
-                "it is a symlink to nothing",
-                "remove it, or restore what it points to",
-            )
-        })?;
-        if !real.starts_with(&self.root) {
+        let real = file
+            .canonicalize()
+            .map_err(|_| refused(file, DANGLING, RESTORE))?;
+        let Ok(below) = real.strip_prefix(&self.root) else {
             let reason = format!(
                 "it is a symlink out of the directory, to {}",
                 real.display()
             );
-            return Err(refused(
-                file,
-                &reason,
-                "copy what it points to into the directory",
-            ));
-        }
+            return Err(refused(file, &reason, &self.without(&path)));
+        };
         if self.env_file.as_deref() == Some(&real) {
             return Ok(());
         }
@@ -301,27 +316,16 @@ impl Walk<'_> {
             return Ok(());
         }
         if !metadata.is_file() {
-            return Err(refused(
-                file,
-                "it is neither file nor directory",
-                "remove it",
-            ));
+            let reason = "it is neither file nor directory";
+            return Err(refused(file, reason, &removal(file)));
         }
         // Projected volumes refuse such names (validateLocalNonReservedPath).
         if path.starts_with("..") {
             return Err(refused(file, "its name begins with two dots", "rename it"));
         }
         let size = metadata.len();
-        if size > PART_LIMIT as u64 - 200 {
-            let reason = format!(
-                "{} is more than one ConfigMap holds (976 KiB)",
-                ByteSize(size)
-            );
-            return Err(refused(
-                file,
-                &reason,
-                "put it into the image, or fetch it when the workload starts",
-            ));
+        if ByteSize(size) > MOST_OF_A_FILE {
+            return Err(too_large(file, ByteSize(size)));
         }
         // What is far beyond the limits is not walked to its end: it may be a
         // home directory, or a maze of symlinks.
@@ -330,11 +334,28 @@ impl Walk<'_> {
         }
         self.found.push(Found {
             file: file.to_path_buf(),
+            real: below.to_path_buf(),
             path,
             size,
-            executable: is_executable(&metadata),
         });
         Ok(())
+    }
+
+    /// Says what to do about a symlink out of the directory.
+    fn without(&self, path: &str) -> String {
+        let copy = "copy what it points to into the directory";
+        // A virtual environment links to the Python it was made of (PEP 405).
+        let environment = Path::new(path).ancestors().skip(1).find(|above| {
+            !above.as_os_str().is_empty() && self.top.join(above).join("pyvenv.cfg").is_file()
+        });
+        match environment {
+            Some(above) => format!(
+                "leave the virtual environment out: {}",
+                leaving_out(self.top, &above.to_string_lossy())
+            ),
+            None if path == entrypoint::FILE_NAME => copy.to_owned(),
+            None => format!("{copy}, or leave it out: {}", leaving_out(self.top, path)),
+        }
     }
 
     fn check_limits(&self) -> Result<(), WorkloadError> {
@@ -370,6 +391,14 @@ fn refused(file: &Path, reason: &str, hint: &str) -> WorkloadError {
     }
 }
 
+fn too_large(file: &Path, size: ByteSize) -> WorkloadError {
+    refused(
+        file,
+        &format!("{size} is more than one ConfigMap holds (976 KiB)"),
+        "put it into the image, or fetch it when the workload starts",
+    )
+}
+
 #[cfg(unix)]
 fn is_executable(metadata: &fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt;
@@ -386,7 +415,7 @@ fn ignored(path: &Path) -> Result<Gitignore, WorkloadError> {
     let file = path.join(IGNORE);
     // Paths are matched relative to the top, so the root is of no matter.
     let mut builder = GitignoreBuilder::new("");
-    let text = read_text(&file)?.unwrap_or_default();
+    let text = special::read(&file)?.unwrap_or_default();
     let own = LEFT_OUT.into_iter().map(|line| (0, line));
     for (number, line) in own.chain((1..).zip(text.lines())) {
         builder
@@ -428,21 +457,18 @@ pub fn write_new(file: &Path, text: &str) -> std::io::Result<()> {
     fs::File::create_new(file)?.write_all(text.as_bytes())
 }
 
-/// Returns the text of a file that may be missing.
-///
-/// # Errors
-/// [`WorkloadError::Read`] if it is there and cannot be read.
-pub fn read_text(file: &Path) -> Result<Option<String>, WorkloadError> {
-    match fs::read_to_string(file) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(unreadable(file, source)),
-    }
+/// Returns the command by which a file or directory is not uploaded.
+pub fn leaving_out(directory: &Path, path: &str) -> String {
+    format!(
+        "echo {} >> {}",
+        shell_quoted(&format!("/{path}")),
+        shell_quoted(&directory.join(IGNORE).display().to_string())
+    )
 }
 
 fn unreadable(path: &Path, source: std::io::Error) -> WorkloadError {
-    WorkloadError::Read {
-        path: path.to_path_buf(),
-        source,
-    }
+    FileError::new(path, source).into()
 }
+
+#[cfg(all(test, unix))]
+mod tests;

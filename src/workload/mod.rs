@@ -8,26 +8,22 @@ pub mod entrypoint;
 pub mod env_file;
 pub mod environment;
 pub mod serve_config;
+pub mod special;
 pub mod upload;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::error::{Classified, ErrorClass};
+use crate::file::FileError;
 use crate::quantity::ByteSize;
-use crate::secrecy;
 use crate::yaml::{YamlError, place};
 
 /// Something in the workload directory that cannot be used as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkloadError {
     /// A file or directory cannot be read.
-    #[error("cannot read {}", named(path, source))]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Read(#[from] FileError),
     /// The path is no directory.
     #[error("{} is not a directory", .0.display())]
     NotADirectory(PathBuf),
@@ -75,16 +71,6 @@ pub enum WorkloadError {
     },
 }
 
-/// Returns a path that could not be read. What is there is shown as it is called;
-/// what is not may be the content of a file instead of its path.
-fn named(path: &Path, source: &std::io::Error) -> String {
-    use std::io::ErrorKind::{InvalidData, IsADirectory, PermissionDenied};
-    match source.kind() {
-        InvalidData | IsADirectory | PermissionDenied => path.display().to_string(),
-        _ => secrecy::path(path),
-    }
-}
-
 impl Classified for WorkloadError {
     fn class(&self) -> ErrorClass {
         ErrorClass::Refused
@@ -92,20 +78,7 @@ impl Classified for WorkloadError {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::Read { path, source } => vec![match source.kind() {
-                _ if named(path, source) != path.to_string_lossy() => {
-                    "a path belongs there, and not what a file holds; kaiwo config show lists \
-                     the settings, and where each comes from"
-                        .to_owned()
-                }
-                std::io::ErrorKind::NotFound => {
-                    "check the path; it is taken from the working directory".to_owned()
-                }
-                std::io::ErrorKind::InvalidData => {
-                    format!("{} is no UTF-8 text; save it as UTF-8", path.display())
-                }
-                _ => format!("see its rights with: ls -ld {}", path.display()),
-            }],
+            Self::Read(error) => error.hints(),
             Self::NotADirectory(_) => {
                 vec!["-p takes the directory that holds entrypoint".to_owned()]
             }
@@ -127,7 +100,7 @@ impl Classified for WorkloadError {
 
     fn object(&self) -> Option<String> {
         match self {
-            Self::Read { path, source } => Some(named(path, source)),
+            Self::Read(error) => error.object(),
             Self::NotADirectory(path) | Self::NotUploadable { path, .. } => {
                 Some(path.display().to_string())
             }

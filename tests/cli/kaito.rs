@@ -323,7 +323,7 @@ fn choices_that_kaito_does_not_take_are_refused() {
         (
             &serve,
             &["--inference-config=none.yaml"],
-            "none.yaml does not exist",
+            "cannot read none.yaml",
         ),
         (
             &serve,

@@ -4,6 +4,8 @@ mod built_in_templates;
 mod completion;
 mod config;
 mod dry_run;
+#[cfg(unix)]
+mod files;
 mod go_templates;
 mod help;
 mod kaito;

@@ -1,12 +1,12 @@
 //! One kubeconfig as it lies on the disk.
 
-use std::io::ErrorKind;
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::KubeconfigError;
 use super::entry::{ClusterEntry, Context, Fields, UserEntry};
+use crate::file;
 use crate::secrecy;
 use crate::yaml;
 
@@ -22,15 +22,10 @@ pub(super) struct File {
 /// Reads a file; `None` if there is none.
 pub(super) fn read(path: &Path) -> Result<Option<File>, KubeconfigError> {
     let wrong = |message: String| KubeconfigError::new(Some(path), message);
-    let bytes = match std::fs::read(path) {
+    let bytes = match file::named(path, file::KUBECONFIG) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            return Err(wrong(error.to_string()).hint(format!(
-                "make it readable for you: ls -l {}",
-                secrecy::path(path)
-            )));
-        }
+        Err(error) if error.is_missing() => return Ok(None),
+        Err(error) => return Err(wrong(error.reason.to_string()).hint(error.reason.hint(path))),
     };
     let text = decode(&bytes).ok_or_else(|| wrong("it is not a text".to_owned()))?;
     let mended = || {

@@ -3,7 +3,7 @@
 mod about;
 mod key;
 
-use std::io::{BufRead, IsTerminal, Read};
+use std::io::{BufRead, IsTerminal};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -16,6 +16,7 @@ use crate::cluster::endpoint;
 use crate::cluster::patience::Pauses;
 use crate::cluster::route::{Lines, Route, RouteError};
 use crate::error::{CommandError, ErrorClass};
+use crate::file::{self, Reason};
 use crate::observe::endpoint::Via;
 use crate::ui::Ui;
 use crate::ui::report::{self, API_VERSION};
@@ -89,15 +90,14 @@ fn prompt(args: &ChatArgs) -> Result<Option<String>, CommandError> {
         Some(text) if text != "-" => text.to_owned(),
         None if std::io::stdin().is_terminal() => return Ok(None),
         _ => {
-            let mut text = String::new();
-            let read = std::io::stdin().lock().read_to_string(&mut text);
-            read.map_err(|error| {
+            let unreadable = |why: Reason| {
                 CommandError::new(
                     ErrorClass::Refused,
-                    format!("cannot read the prompt from stdin: {error}"),
+                    format!("cannot read the prompt from stdin: {why}"),
                 )
-            })?;
-            text
+            };
+            let bytes = file::bounded(std::io::stdin().lock(), file::PROMPT).map_err(unreadable)?;
+            String::from_utf8(bytes).map_err(|_| unreadable(Reason::NoText))?
         }
     };
     match text.trim() {

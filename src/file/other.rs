@@ -1,0 +1,52 @@
+//! Opening files where there are neither pipes nor devices in directories.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{Kind, Reason, bounded, check};
+use crate::quantity::ByteSize;
+
+pub(super) fn kind(path: &Path) -> io::Result<Kind> {
+    fs::metadata(path).map(|metadata| kind_of(&metadata))
+}
+
+pub(super) fn kind_of(metadata: &Metadata) -> Kind {
+    if metadata.is_dir() {
+        Kind::Directory
+    } else if metadata.is_file() {
+        Kind::File
+    } else {
+        Kind::Stream
+    }
+}
+
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// A directory from which files are read that lie below it.
+#[derive(Debug)]
+pub struct Tree(PathBuf);
+
+impl Tree {
+    /// Takes a directory.
+    ///
+    /// # Errors
+    /// None here.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self(path.to_path_buf()))
+    }
+
+    /// Reads a file by its path from the directory, and returns what it holds
+    /// and is.
+    ///
+    /// # Errors
+    /// [`Reason`] if it is no file, or longer than `limit`.
+    pub fn read(&self, path: &Path, limit: ByteSize) -> Result<(Vec<u8>, Metadata), Reason> {
+        let file = open(&self.0.join(path))?;
+        let metadata = file.metadata()?;
+        check(kind_of(&metadata)).map_err(|_| Reason::Changed)?;
+        Ok((bounded(file, limit)?, metadata))
+    }
+}
