@@ -24,7 +24,7 @@ pub struct ConnectionArgs {
     #[arg(long, value_name = "GROUP")]
     pub as_group: Vec<String>,
 
-    /// Most seconds that one request may take
+    /// Most seconds for one request, and for trying to connect
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     pub request_timeout: u64,
 

@@ -13,6 +13,7 @@ use super::ClusterError;
 use super::credentials::{self, Issued, NoSource, Source, lacking};
 use super::exec_plugin::Terminal;
 use super::kubeconfig::{self, Choice, ClusterEntry, Kubeconfig, KubeconfigError, UserEntry};
+use super::patience::Absence;
 use super::proxy::{Proxy, ProxyVariables};
 use super::session::{Endpoint, Owner, Session, shown};
 use super::tls::Trust;
@@ -42,6 +43,9 @@ pub struct Target {
     pub pod: Pod,
     /// What a credential plugin may use of the terminal.
     pub terminal: Terminal,
+    /// Told when the API server cannot be reached and is tried again. `None`:
+    /// whoever asks goes on without an answer, at once.
+    pub absence: Option<fn(&str)>,
 }
 
 /// What a pod knows about its cluster.
@@ -71,6 +75,7 @@ pub struct Cluster {
     pub(super) session: Arc<Session>,
     pub(super) server: String,
     pub(super) request_timeout: Duration,
+    pub(super) absence: Arc<Absence>,
     context: String,
 }
 
@@ -125,6 +130,7 @@ impl Cluster {
             server: shown(&endpoint.server),
             context: owner.context.clone(),
             request_timeout: target.request_timeout,
+            absence: Arc::new(Absence::new(target.absence)),
             session: Arc::new(Session::new(
                 endpoint,
                 source,
@@ -357,6 +363,7 @@ impl Default for Target {
             proxies: ProxyVariables::default(),
             pod: Pod::default(),
             terminal: Terminal::default(),
+            absence: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kube::core::Status;
 
+use super::causes;
 use super::credentials::CredentialError;
 use super::kubeconfig::KubeconfigError;
 use super::session::Owner;
@@ -37,12 +38,16 @@ pub enum ClusterError {
         source: CredentialError,
     },
     /// No answer came.
-    #[error("cannot reach the cluster at {server}")]
+    #[error("cannot reach the cluster at {server}{}", tried(*.seconds))]
     Unreachable {
         /// The API server.
         server: String,
+        /// How long it was tried again; 0 if it was not.
+        seconds: u64,
+        /// Whether the request may have left.
+        sent: bool,
         /// Why not.
-        source: kube::Error,
+        source: Box<kube::Error>,
     },
     /// The answer took too long.
     #[error("{server} did not answer within {seconds} s ({request})")]
@@ -84,11 +89,28 @@ impl ClusterError {
                 request: request.to_owned(),
                 source,
             },
-            source => Self::Unreachable {
-                server: server.to_owned(),
-                source,
-            },
+            source => Self::broken(source, server),
         }
+    }
+
+    /// Makes an error of a connection that was not made, or broke.
+    pub(super) fn broken(source: kube::Error, server: &str) -> Self {
+        Self::Unreachable {
+            server: server.to_owned(),
+            seconds: 0,
+            sent: !causes::is_unsent(&source),
+            source: Box::new(source),
+        }
+    }
+
+    /// Says for how long the connection was tried, and whether the request may
+    /// have left in one of the attempts.
+    pub(super) fn given_up(mut self, after: Duration, was_sent: bool) -> Self {
+        if let Self::Unreachable { seconds, sent, .. } = &mut self {
+            *seconds = after.as_secs();
+            *sent |= was_sent;
+        }
+        self
     }
 
     /// Returns the HTTP code of the API server's refusal.
@@ -107,14 +129,25 @@ impl ClusterError {
         let Self::Unreachable { source, .. } = self else {
             return self.code() == Some(503);
         };
-        match source {
+        match &**source {
             kube::Error::HyperError(_) => true,
             // Of the answer's head, and of its body.
             kube::Error::Service(error) => {
-                let lost = error.downcast_ref::<hyper_util::client::legacy::Error>();
-                lost.is_some_and(|error| !error.is_connect()) || error.is::<hyper::Error>()
+                let lost = error.is::<hyper_util::client::legacy::Error>();
+                lost && !causes::is_unsent(source) || error.is::<hyper::Error>()
             }
             _ => false,
+        }
+    }
+
+    /// Returns why there was no connection over which the request could have
+    /// left, if there may be one a moment later.
+    pub(super) fn unconnected(&self) -> Option<String> {
+        match self {
+            Self::Unreachable { source, .. } if causes::is_unconnected(source) => {
+                Some(causes::first(source))
+            }
+            _ => None,
         }
     }
 
@@ -122,7 +155,8 @@ impl ClusterError {
     /// the same.
     pub(super) fn is_open(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Slow { .. } | Self::Answer { .. } => true,
+            Self::Unreachable { sent, .. } => *sent,
+            Self::Slow { .. } | Self::Answer { .. } => true,
             Self::Api(status) if status.code == 500 => {
                 // What etcd says when it does not know, in the API server's 500.
                 const UNKNOWN: [&str; 3] = ["timed out", "deadline exceeded", "leader changed"];
@@ -213,7 +247,7 @@ impl Classified for ClusterError {
             }
             Self::Client { .. } | Self::Unreachable { .. } => {
                 let distrusted = match self {
-                    Self::Unreachable { source, .. } => distrust(source),
+                    Self::Unreachable { source, .. } => causes::distrust(source),
                     _ => None,
                 };
                 let mut hints = vec![WITHOUT_CLUSTER.to_owned()];
@@ -262,46 +296,19 @@ impl Classified for ClusterError {
     }
 }
 
+fn tried(seconds: u64) -> String {
+    match seconds {
+        0 => String::new(),
+        seconds => format!(", tried for {seconds} s"),
+    }
+}
+
 /// Returns the API server's own words, or its reason where it has none.
 fn refusal(status: &Status) -> String {
     match (status.message.trim(), status.code) {
         ("", code) => format!("the API server answered {code} {}", status.reason),
         (message, 403) if message.contains("\" cannot ") => format!("not allowed: {message}"),
         (message, _) => message.to_owned(),
-    }
-}
-
-/// Returns what mends it that a server's certificate is not trusted.
-fn distrust(error: &kube::Error) -> Option<&'static str> {
-    let mut error: &(dyn std::error::Error + 'static) = error;
-    loop {
-        let inner = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        let known = inner
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-            .or_else(|| error.downcast_ref());
-        if let Some(rustls::Error::InvalidCertificate(reason)) = known {
-            use rustls::CertificateError::{
-                BadSignature, NotValidForName, NotValidForNameContext, UnknownIssuer,
-            };
-            return Some(match reason {
-                // Many authorities are called "kubernetes": one of the same
-                // name with another key looks like a forgery.
-                UnknownIssuer | BadSignature => {
-                    "set the cluster's certificate-authority-data to the authority of this server; \
-                     who intercepts TLS here, such as a company's proxy, has one of its own"
-                }
-                NotValidForName | NotValidForNameContext { .. } => {
-                    "set the cluster's tls-server-name to a name in the certificate"
-                }
-                _ => "ask an admin of the cluster to renew its certificate",
-            });
-        }
-        error = match inner {
-            Some(inner) => inner,
-            None => error.source()?,
-        };
     }
 }
 

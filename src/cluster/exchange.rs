@@ -17,8 +17,10 @@ use super::patience::Pauses;
 use super::session::Pass;
 use super::{Cluster, ClusterError, echo};
 
-/// How often a request is sent at most.
+/// How often a request is sent at most. One that did not leave was not sent.
 const TRIES: u32 = 4;
+/// After how many connections that were not made it is said.
+const TELLING: u32 = 2;
 /// Pauses in between, where the API server asks for no other.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -93,29 +95,57 @@ impl Repeat {
 
 impl Cluster {
     /// Sends a request and has `ask` take the answer.
+    ///
+    /// While there is no connection it is tried again for as long as the answer
+    /// may take: whatever the request would do, it has not done.
     pub(super) async fn exchange<A>(
         &self,
         outgoing: &Outgoing<'_>,
         ask: impl AsyncFn(Client, http::Request<Vec<u8>>) -> kube::Result<A>,
     ) -> Result<A, ClusterError> {
-        let start = Instant::now();
+        let (start, patience) = (Instant::now(), self.patience(outgoing));
         let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
-        for _ in 1..TRIES {
+        let (mut tries, mut missed, mut sent) = (0, 0, false);
+        loop {
             let error = match self.authenticated(outgoing, &ask).await {
-                Err(error) if outgoing.repeat.is_due(&error) => error,
-                result => return result,
+                Ok(answer) => {
+                    self.absence.ends();
+                    return Ok(answer);
+                }
+                Err(error) => error,
             };
-            let pause = match error.asked_pause() {
-                Some(asked) => asked.min(MOST_ASKED),
-                None => pauses.advance(),
+            let left = patience.saturating_sub(start.elapsed());
+            let pause = if let Some(why) = error.unconnected() {
+                if !self.absence.is_waited_out() {
+                    return Err(error);
+                }
+                if left.is_zero() {
+                    return Err(error.given_up(patience, sent));
+                }
+                missed += 1;
+                if missed == TELLING {
+                    self.absence.tell(&format!(
+                        "cannot reach {}: {why}; trying again for up to {} s",
+                        self.server,
+                        patience.as_secs()
+                    ));
+                }
+                pauses.advance().min(left)
+            } else {
+                tries += 1;
+                sent |= error.is_open();
+                let pause = match error.asked_pause() {
+                    Some(asked) => pauses.at_least(asked.min(MOST_ASKED)),
+                    None => pauses.advance(),
+                };
+                if tries == TRIES || !outgoing.repeat.is_due(&error) || pause >= left {
+                    return Err(error);
+                }
+                pause
             };
-            if start.elapsed() + pause >= self.patience(outgoing) {
-                return Err(error);
-            }
             tracing::info!("{}, again in {} ms", outgoing.name(), pause.as_millis());
             sleep(pause).await;
         }
-        self.authenticated(outgoing, &ask).await
     }
 
     /// Sends a request once, or twice if the credentials are used up.

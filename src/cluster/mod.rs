@@ -2,6 +2,7 @@
 //! and knows no template.
 
 pub mod catalogue;
+mod causes;
 pub mod change;
 mod clearing;
 mod companion;

@@ -129,18 +129,25 @@ fn local(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Returns what a credential plugin may use of the terminal where `ui` speaks.
-pub fn terminal(ui: Ui) -> Terminal {
-    Terminal {
+/// Returns which cluster is meant, and as whom. While it cannot be reached, it
+/// is tried again, which `ui` says.
+pub fn target(args: &ConnectionArgs, ui: Ui) -> Target {
+    let terminal = Terminal {
         can_ask: std::io::stdin().is_terminal(),
         is_watched: ui.is_watched(),
         pass_on: ui.passes_on(),
         lend: crate::ui::lend,
+    };
+    Target {
+        terminal,
+        absence: Some(ui.tells()),
+        ..optional_target(args)
     }
 }
 
-/// Returns which cluster is meant, and as whom.
-pub fn target(args: &ConnectionArgs, terminal: Terminal) -> Target {
+/// Returns the same for who does without an answer: a credential plugin has
+/// nobody to ask, and a cluster that cannot be reached is not waited for.
+pub fn optional_target(args: &ConnectionArgs) -> Target {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let either = |upper: &str| {
         let lower = || variable(&upper.to_ascii_lowercase());
@@ -164,7 +171,7 @@ pub fn target(args: &ConnectionArgs, terminal: Terminal) -> Target {
             service_port: variable("KUBERNETES_SERVICE_PORT").unwrap_or_default(),
             ..Pod::default()
         },
-        terminal,
+        ..Target::default()
     }
 }
 

@@ -141,11 +141,8 @@ impl<'a> Mode<'a> {
     /// Submits, and waits if that was asked for.
     async fn carry_out(&self, request: WorkloadRequest) -> Result<(), CommandError> {
         // Credential plugins may ask for input, so the spinner starts afterwards.
-        let cluster = Cluster::connect(&command_line::target(
-            &self.args.connection,
-            command_line::terminal(self.ui),
-        ))
-        .await?;
+        let target = command_line::target(&self.args.connection, self.ui);
+        let cluster = Cluster::connect(&target).await?;
         let subject = Subject {
             kind: request.kind,
             namespace: request.namespace.clone(),

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::cli::{ModelsArgs, ModelsFormat};
-use crate::cluster::exec_plugin::Terminal;
 use crate::cluster::models::{self, Listed};
 use crate::error::CommandError;
 use crate::plan::kaito::offer::offers;
@@ -55,7 +54,7 @@ pub fn run(args: &ModelsArgs, ui: Ui, output: Option<OutputFormat>) -> Result<()
 /// Asks the cluster what its KAITO lists; the catalogue is as good without.
 fn ask(args: &ModelsArgs, ui: Ui) -> Result<Option<Listed>, CommandError> {
     // A credential plugin that asked questions would outlast the deadline.
-    let target = command_line::target(&args.connection, Terminal::default());
+    let target = command_line::optional_target(&args.connection);
     let progress = ui.progress("asking the cluster");
     let answer = block_on(async { Ok(models::listed(&target, PATIENCE).await) })?;
     drop(progress);

@@ -66,7 +66,7 @@ async fn roll_back(
         .as_ref()
         .map_or(DEFAULT_NAMESPACE, |namespace| &namespace.value);
     let connection = &args.workload.connection;
-    let target = command_line::target(connection, command_line::terminal(ui));
+    let target = command_line::target(connection, ui);
     let cluster = Cluster::connect(&target).await?;
     let served = Served::read(&cluster).await?;
     let found = lookup::find(&cluster, &served, namespace, wanted).await?;

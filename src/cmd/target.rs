@@ -38,7 +38,7 @@ impl Place {
         namespace: String,
         ui: Ui,
     ) -> Result<Self, CommandError> {
-        let target = command_line::target(connection, command_line::terminal(ui));
+        let target = command_line::target(connection, ui);
         let cluster = Cluster::connect(&target).await?;
         let served = Served::read(&cluster).await?;
         let served = served.with_inference_sets(&cluster).await;

@@ -207,6 +207,18 @@ impl Ui {
         }
     }
 
+    /// Returns what says something beside whatever is drawn, unless all is to be
+    /// quiet.
+    pub fn tells(&self) -> fn(&str) {
+        match self.quiet {
+            true => |_| {},
+            false => |words| {
+                let _lent = lend();
+                write_stderr(&format!("{words}\n"));
+            },
+        }
+    }
+
     fn paint(&self, code: &str, text: &str) -> String {
         if self.color {
             format!("\x1b[{code}m{text}\x1b[0m")

@@ -1,5 +1,7 @@
 //! Runs the real binary in an environment of its own.
 
+pub mod relay;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -116,6 +118,17 @@ impl Outcome {
         assert!(
             self.stderr.contains(text),
             "stderr lacks {text:?}:\n{}",
+            self.stderr
+        );
+        self
+    }
+
+    /// Checks that stderr does not hold a text.
+    #[track_caller]
+    pub fn never_says(self, text: &str) -> Self {
+        assert!(
+            !self.stderr.contains(text),
+            "stderr has {text:?}:\n{}",
             self.stderr
         );
         self

@@ -1,11 +1,12 @@
 //! Proxies between kaiwo and the server.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use super::kubectl;
 use super::server::{TlsApi, kubeconfig};
+use crate::common::relay::Relay;
 
 /// A proxy that leads to one server, whatever it is asked for, and notes what
 /// that was.
@@ -208,5 +209,24 @@ fn kaiwo_goes_where_kubectl_goes() {
             assert_eq!(proxy.asked(), expected, "kubectl with {what}");
             assert_eq!(!api.visits().is_empty(), *reached, "kubectl with {what}");
         }
+    }
+}
+
+#[test]
+fn a_proxy_that_hangs_up_is_asked_again() {
+    let api = TlsApi::new();
+    let proxy = Proxy::to(api.port);
+    for scheme in ["http", "socks5"] {
+        let relay = Relay::to(SocketAddr::from(([127, 0, 0, 1], proxy.port)));
+        relay.cut(2);
+        let cluster = format!(
+            "server: 'https://api.example.test:6443', proxy-url: '{scheme}://{}'",
+            relay.address()
+        );
+        api.sandbox
+            .write("config", api.fill(&kubeconfig(&cluster, "token: s3cr3t")));
+        let outcome = api.submit(&["--kubeconfig", "config"]).exits(4);
+        let _ = outcome.says(", again in ");
+        assert_eq!(proxy.asked().len(), 1, "{scheme}");
     }
 }

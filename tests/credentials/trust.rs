@@ -1,6 +1,9 @@
 //! Servers whose certificate is or is not to be trusted.
 
+use std::net::SocketAddr;
+
 use super::server::{TlsApi, kubeconfig};
+use crate::common::relay::Relay;
 
 fn submit(api: &TlsApi, cluster: &str) -> crate::common::Outcome {
     api.sandbox
@@ -18,8 +21,21 @@ fn an_unknown_authority() {
             "cannot reach the cluster at https://127.0.0.1:{}",
             api.port
         ))
-        .says("set the cluster's certificate-authority-data");
+        .says("set the cluster's certificate-authority-data")
+        .never_says("again in");
     assert_eq!(api.visits(), []);
+}
+
+#[test]
+fn a_handshake_that_is_cut_is_begun_again() {
+    let api = TlsApi::new();
+    let relay = Relay::to(SocketAddr::from(([127, 0, 0, 1], api.port)));
+    relay.cut(3);
+    let server = format!("server: 'https://{}'", relay.address());
+    let _ = submit(&api, &server)
+        .exits(4)
+        .says(", again in ")
+        .says("not allowed");
 }
 
 #[test]

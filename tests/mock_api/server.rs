@@ -2,7 +2,7 @@
 //! a test tells it otherwise.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket};
 
+use crate::common::relay::Relay;
 use crate::common::{Outcome, Sandbox};
 
 /// A request as it arrived.
@@ -72,6 +73,7 @@ type Script = Box<dyn FnMut(&Request) -> Option<Answer> + Send>;
 pub struct MockApi {
     /// Where the binary runs.
     pub sandbox: Sandbox,
+    address: SocketAddr,
     log: Arc<Mutex<Vec<Request>>>,
 }
 
@@ -80,7 +82,7 @@ impl MockApi {
     /// gets the answer of a healthy cluster with one queue of 32 GPUs.
     pub fn new(script: impl FnMut(&Request) -> Option<Answer> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let address = listener.local_addr().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(Box::new(script)));
         let shared = log.clone();
@@ -93,18 +95,20 @@ impl MockApi {
         let sandbox = Sandbox::new();
         sandbox.write("w/entrypoint", "#!/bin/sh\necho\n");
         sandbox.write("w/train.py", "pass\n");
-        let kubeconfig = sandbox.write(
-            "kubeconfig",
-            format!(
-                "{{apiVersion: v1, kind: Config, current-context: mock, \
-                 clusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:{port}'}}}}], \
-                 contexts: [{{name: mock, context: {{cluster: c, user: u}}}}], users: [{{name: u, user: {{token: t}}}}]}}"
-            ),
-        );
+        let kubeconfig = sandbox.write("kubeconfig", kubeconfig(address));
         Self {
             sandbox: sandbox.set("KUBECONFIG", kubeconfig.to_str().unwrap()),
+            address,
             log,
         }
+    }
+
+    /// Has the kubeconfig lead here by another port.
+    pub fn relayed(&self) -> Relay {
+        let relay = Relay::to(self.address);
+        self.sandbox
+            .write("kubeconfig", kubeconfig(relay.address()));
+        relay
     }
 
     /// Runs `kaiwo submit -p w`.
@@ -132,6 +136,15 @@ impl MockApi {
             .map(Request::line)
             .collect()
     }
+}
+
+fn kubeconfig(address: SocketAddr) -> String {
+    format!(
+        "{{apiVersion: v1, kind: Config, current-context: mock, \
+         clusters: [{{name: c, cluster: {{server: 'http://{address}'}}}}], \
+         contexts: [{{name: mock, context: {{cluster: c, user: u}}}}], \
+         users: [{{name: u, user: {{token: t}}}}]}}"
+    )
 }
 
 fn serve(stream: TcpStream, log: &Mutex<Vec<Request>>, script: &Mutex<Script>) {
@@ -267,7 +280,8 @@ pub fn cluster_queue() -> Value {
     })
 }
 
-fn healthy(request: &Request) -> Answer {
+/// Returns the answer of a healthy cluster with one queue of 32 GPUs.
+pub fn healthy(request: &Request) -> Answer {
     let not_found = || Answer::Refuse(404, "not found");
     match (request.method.as_str(), request.path.as_str()) {
         ("GET", "/apis") => Answer::Json(200, groups(&["v1beta2", "v1beta1"], &["v1"])),

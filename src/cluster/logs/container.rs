@@ -116,9 +116,6 @@ impl Of {
 
     /// Returns the error of a stream that broke off.
     pub(super) fn broken(&self, cluster: &Cluster, error: std::io::Error) -> ClusterError {
-        ClusterError::Unreachable {
-            server: cluster.server.clone(),
-            source: kube::Error::Service(Box::new(error)),
-        }
+        ClusterError::broken(kube::Error::Service(Box::new(error)), &cluster.server)
     }
 }

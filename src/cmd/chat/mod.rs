@@ -415,7 +415,7 @@ impl<'a> Chat<'a> {
                 Err(error) if error.code() == Some(429) => {
                     let pause = pauses.advance();
                     self.ui
-                        .detail(format!("  busy, again in {} s", pause.as_secs()));
+                        .detail(format!("  busy, again in {:.1} s", pause.as_secs_f64()));
                     sleep(pause).await;
                 }
                 answer => return answer.map_err(|error| self.explain(error)),

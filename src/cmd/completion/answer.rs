@@ -10,7 +10,6 @@ use clap::CommandFactory;
 
 use crate::cli::{Cli, CompleteArgs, ConnectionArgs};
 use crate::cluster::catalogue::{self, Choice, Entry};
-use crate::cluster::exec_plugin::Terminal;
 use crate::cmd::request::DEFAULT_NAMESPACE;
 use crate::cmd::{block_on, command_line, sources};
 use crate::completion::{Candidate, Line, Live, Source};
@@ -87,8 +86,7 @@ fn look_up(line: &Line, live: Live, deadline: Instant) -> Vec<Entry> {
         request_timeout: 30,
         insecure_skip_tls_verify: line.is_given("insecure_skip_tls_verify"),
     };
-    // A credential plugin has nobody to ask.
-    let target = command_line::target(&connection, Terminal::default());
+    let target = command_line::optional_target(&connection);
     let namespace = match live {
         Live::Contexts | Live::Namespaces | Live::PriorityClasses => String::new(),
         Live::Queues | Live::Workloads | Live::Secrets | Live::ServiceAccounts => {
