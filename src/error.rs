@@ -60,9 +60,13 @@ classes! {
     TimedOut = 124, "timedOut";
     /// What became of a workload that was waited for cannot be told.
     LostTrack = 125, "lostTrack";
-    /// The user interrupted the command.
+    /// A signal ended the command; which, the exit code says, see
+    /// [`CommandError::exit_code`].
     Interrupted = 130, "interrupted";
 }
+
+/// Exit code after SIGINT.
+pub const INTERRUPTED: u8 = 130;
 
 /// An error type of a room, which knows how its errors concern the user.
 pub trait Classified: std::error::Error + Send + Sync + 'static {
@@ -105,6 +109,20 @@ struct WorkloadFailure {
     container_exit_code: Option<u8>,
 }
 
+/// A signal that ended a command.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted{}", by(*.0))]
+struct Interruption(u8);
+
+/// Returns which signal it was, unless it was the usual.
+fn by(code: u8) -> &'static str {
+    match code {
+        129 => " by SIGHUP",
+        143 => " by SIGTERM",
+        _ => "",
+    }
+}
+
 impl CommandError {
     /// Creates an error of `class` that says `message`.
     pub fn new(class: ErrorClass, message: impl fmt::Display) -> Self {
@@ -130,11 +148,39 @@ impl CommandError {
         }
     }
 
+    /// Creates the error that a signal ended a command, with the exit code that
+    /// shells have for it: 128 and the signal's number.
+    pub fn interrupted(code: u8) -> Self {
+        Self {
+            error: anyhow::Error::new(Interruption(code)),
+            ..Self::new(ErrorClass::Interrupted, "")
+        }
+    }
+
+    /// Adds what an interruption means that says nothing yet: it came before
+    /// anything was done.
+    pub fn if_bare_interruption(&mut self, note: &str) {
+        if self.is_bare_interruption() {
+            self.notes.push(note.to_owned());
+        }
+    }
+
+    /// Returns whether a signal ended the command, and nothing else is to be said.
+    pub fn is_bare_interruption(&self) -> bool {
+        self.class == ErrorClass::Interrupted && self.notes.is_empty() && self.hints.is_empty()
+    }
+
     /// Returns the process exit code: of a workload that failed its
-    /// container's, as `docker run` does, else that of the class.
+    /// container's, as `docker run` does, of a signal its own, else that of the
+    /// class.
     pub fn exit_code(&self) -> u8 {
-        self.container_exit_code()
-            .unwrap_or_else(|| self.class.exit_code())
+        let interruption = self.error.downcast_ref::<Interruption>();
+        match (self.class, interruption) {
+            (ErrorClass::Interrupted, Some(Interruption(code))) => *code,
+            _ => self
+                .container_exit_code()
+                .unwrap_or_else(|| self.class.exit_code()),
+        }
     }
 
     /// Returns the exit code of the container that failed, if one did.

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::ClusterError;
 use super::companion::uid_of;
 use super::request::resource_of;
-use super::submission::{Attempt, POLL, Submission};
+use super::submission::{POLL, Submission};
 use crate::error::{CommandError, ErrorClass};
 use crate::render::manifest::Manifest;
 
@@ -17,11 +18,29 @@ use crate::render::manifest::Manifest;
 /// request may still be on its way.
 const SETTLING: Duration = Duration::from_secs(5);
 
+/// An object that this run has begun to create.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt<'a> {
+    pub(super) manifest: &'a Manifest,
+    pub(super) fate: Fate,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Nobody knows: it may be there, or still appear.
+    Open,
+    /// It was made.
+    Made,
+    /// It was not: the API server said no, or was not reached.
+    Unmade,
+}
+
 /// What became of an object that was to be removed.
 enum Cleared {
     /// It is not there, or not this run's.
     Gone,
-    /// It was not there, but its creation was never answered.
+    /// It was not seen, but its creation was never answered.
     MayAppear,
     /// It could not be removed.
     Left(ClusterError),
@@ -30,11 +49,9 @@ enum Cleared {
 impl Submission<'_> {
     /// Removes what this run has made, recognised by the submission's
     /// identity, and adds to `error` what is to be known about that.
-    pub(super) async fn clear_up(&self, mut error: CommandError) -> CommandError {
+    pub(super) async fn clear_up(&self, error: &mut CommandError) {
         let namespace = self.manifests.workload.namespace();
-        let mut attempts: Vec<Attempt> = self.attempts.borrow().clone();
-        attempts.reverse();
-        attempts.dedup_by_key(|attempt| attempt.manifest.display_name());
+        let attempts = self.last_attempts();
         let cleared = join_all(attempts.iter().map(|attempt| self.clear(attempt))).await;
 
         let (mut may_appear, mut left) = (Vec::new(), Vec::new());
@@ -51,6 +68,11 @@ impl Submission<'_> {
                 }
             }
         }
+        let removed = self.removed.borrow();
+        if !removed.is_empty() {
+            let names = removed.join(", ");
+            error.notes.push(format!("removed again: {names}"));
+        }
         let done = self.done.borrow();
         if let Some(deleted) = self.deleted.borrow().as_ref() {
             error.notes.push(format!(
@@ -64,6 +86,13 @@ impl Submission<'_> {
             error
                 .notes
                 .push("nothing of this submission is left".to_owned());
+        }
+        if let Some(changed) = self.changed.get() {
+            let workload = self.manifests.workload.display_name();
+            error.notes.push(format!("{workload} {changed}"));
+            error.hints.push(format!(
+                "see what it is now with: kaiwo status {workload} -n {namespace}"
+            ));
         }
         if !done.is_empty() {
             let done = done.join(", ");
@@ -100,45 +129,75 @@ impl Submission<'_> {
                 ),
             );
         }
-        error
+    }
+
+    /// Adds to `error` what may be left, because clearing up was ended.
+    pub(super) fn leave_behind(&self, error: &mut CommandError) {
+        let removed = self.removed.borrow();
+        let attempts = self.last_attempts();
+        let names = attempts
+            .iter()
+            .filter(|attempt| attempt.fate != Fate::Unmade)
+            .map(|attempt| attempt.manifest.display_name())
+            .filter(|name| !removed.contains(name));
+        let names: Vec<String> = names.collect();
+        if names.is_empty() {
+            return;
+        }
+        let names = names.join(" ");
+        error.notes.push(format!(
+            "clearing up was ended as well, so this may be left: {names}"
+        ));
+        error.hints.push(format!(
+            "remove it with: kubectl -n {} delete --ignore-not-found {names}",
+            self.manifests.workload.namespace()
+        ));
+    }
+
+    /// Returns the last attempt at each object, the last object first.
+    fn last_attempts(&self) -> Vec<Attempt<'_>> {
+        let mut attempts: Vec<Attempt> = self.attempts.borrow().clone();
+        attempts.reverse();
+        attempts.dedup_by_key(|attempt| attempt.manifest.display_name());
+        attempts
     }
 
     async fn clear(&self, attempt: &Attempt<'_>) -> Cleared {
-        let until = Instant::now()
-            + if attempt.answered {
-                Duration::ZERO
-            } else {
-                SETTLING
-            };
+        let Attempt { manifest, fate } = *attempt;
+        let until = match fate {
+            Fate::Unmade => return Cleared::Gone,
+            Fate::Made => Instant::now(),
+            Fate::Open => Instant::now() + SETTLING,
+        };
         loop {
-            match self.remove_own(attempt.manifest).await {
-                Err(cause) => return Cleared::Left(cause),
-                Ok(true) => return Cleared::Gone,
-                Ok(false) if Instant::now() < until => tokio::time::sleep(POLL).await,
-                Ok(false) if attempt.answered => return Cleared::Gone,
-                Ok(false) => return Cleared::MayAppear,
+            match self.find_own(manifest).await {
+                Ok(Some(found)) => match self.remove_found(manifest, &found).await {
+                    Ok(()) => {
+                        self.removed.borrow_mut().push(manifest.display_name());
+                        return Cleared::Gone;
+                    }
+                    Err(cause) => return Cleared::Left(cause),
+                },
+                Err(cause) if fate == Fate::Made => return Cleared::Left(cause),
+                Err(_) => return Cleared::MayAppear,
+                Ok(None) if Instant::now() < until => tokio::time::sleep(POLL).await,
+                Ok(None) if fate == Fate::Made => return Cleared::Gone,
+                Ok(None) => return Cleared::MayAppear,
             }
         }
     }
 
-    /// Removes an object if this run made it; returns whether it was there.
-    async fn remove_own(&self, manifest: &Manifest) -> Result<bool, ClusterError> {
-        let Some(found) = self.find_own(manifest).await? else {
-            return Ok(false);
-        };
-        let uid = uid_of(&found).unwrap_or_default();
-        match self
+    /// Removes an object that this run made.
+    async fn remove_found(&self, manifest: &Manifest, found: &Value) -> Result<(), ClusterError> {
+        let uid = uid_of(found).unwrap_or_default();
+        let (resource, namespace) = (resource_of(manifest), manifest.namespace());
+        let deleted = self
             .cluster
-            .delete(
-                resource_of(manifest),
-                manifest.namespace(),
-                manifest.name(),
-                uid,
-            )
-            .await
-        {
+            .delete(resource, namespace, manifest.name(), uid)
+            .await;
+        match deleted {
             Err(error) if !error.is_conflict() => Err(error),
-            _ => Ok(true),
+            _ => Ok(()),
         }
     }
 }

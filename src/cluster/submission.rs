@@ -2,13 +2,14 @@
 //! ownership. Either all of it is there afterwards, or none of
 //! what this run made, or the error says what is left (see `clearing`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use super::clearing::{Attempt, Fate};
 use super::companion::{annotation_of, owners, uid_of};
 use super::existing::{Existing, Relation};
 use super::request::{Write, resource_of};
@@ -20,6 +21,8 @@ use crate::render::manifest::{Manifest, ManifestSet};
 
 /// Longest wait for an object to go.
 const GONE_DEADLINE: Duration = Duration::from_secs(120);
+/// How often an object is sent of which nobody knows whether it is there.
+const TRIES: u32 = 4;
 /// Pause between two looks at an object that is going.
 pub(super) const POLL: Duration = Duration::from_millis(250);
 
@@ -87,9 +90,6 @@ pub enum SubmissionError {
         /// `kind/name` of the workload.
         object: String,
     },
-    /// The user interrupted.
-    #[error("interrupted")]
-    Interrupted,
 }
 
 impl Classified for SubmissionError {
@@ -100,13 +100,12 @@ impl Classified for SubmissionError {
             }
             Self::Failed { source, .. } | Self::Unsure { source, .. } => source.class(),
             Self::StillThere { .. } => ErrorClass::TimedOut,
-            Self::Interrupted => ErrorClass::Interrupted,
         }
     }
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::Exists { .. } | Self::Interrupted => Vec::new(),
+            Self::Exists { .. } => Vec::new(),
             Self::Vanished { .. } => {
                 vec!["run the same command again: it makes it anew".to_owned()]
             }
@@ -141,18 +140,8 @@ impl Classified for SubmissionError {
             | Self::Unsure { object, .. }
             | Self::Vanished { object }
             | Self::StillThere { object, .. } => Some(object.clone()),
-            Self::Interrupted => None,
         }
     }
-}
-
-/// An object that this run has begun to create.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Attempt<'a> {
-    pub(super) manifest: &'a Manifest,
-    /// Whether the API server has said what became of it. Without an answer
-    /// it may still appear.
-    pub(super) answered: bool,
 }
 
 /// One run of a submission.
@@ -165,8 +154,12 @@ pub struct Submission<'a> {
     /// An entry is made before its request leaves, so that a lost reply loses
     /// nothing.
     pub(super) attempts: RefCell<Vec<Attempt<'a>>>,
+    /// `kind/name` of what was made and is removed again.
+    pub(super) removed: RefCell<Vec<String>>,
     /// `kind/name` of what was deleted to make room.
     pub(super) deleted: RefCell<Option<String>>,
+    /// What an update has done to the workload, in words.
+    pub(super) changed: Cell<Option<&'static str>>,
     /// What an update has done to other objects before the workload, in words.
     pub(super) done: RefCell<Vec<String>>,
 }
@@ -185,29 +178,40 @@ impl<'a> Submission<'a> {
             kind,
             digest,
             attempts: RefCell::default(),
+            removed: RefCell::default(),
             deleted: RefCell::default(),
+            changed: Cell::default(),
             done: RefCell::default(),
         }
     }
 
     /// Carries out `steps`, unless `interrupt` comes first. If they fail, what
-    /// they made is cleared up, and the error says how that went.
+    /// they made is cleared up, unless `haste` ends that, and the error says how
+    /// that went.
     ///
     /// # Errors
-    /// The steps' own, or [`SubmissionError::Interrupted`].
+    /// The steps' own, or that of `interrupt`.
     pub async fn carry_out<T>(
         &self,
         steps: impl Future<Output = Result<T, CommandError>>,
-        interrupt: impl Future<Output = ()>,
+        interrupt: impl Future<Output = CommandError>,
+        haste: impl Future<Output = ()>,
     ) -> Result<T, CommandError> {
         let result = tokio::select! {
             result = steps => result,
-            () = interrupt => Err(SubmissionError::Interrupted.into()),
+            error = interrupt => Err(error),
         };
-        match result {
-            Ok(done) => Ok(done),
-            Err(error) => Err(self.clear_up(error).await),
+        let mut error = match result {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        tokio::select! {
+            biased;
+            () = self.clear_up(&mut error) => return Err(error),
+            () = haste => {}
         }
+        self.leave_behind(&mut error);
+        Err(error)
     }
 
     /// Makes the namespace, which stays whatever happens afterwards: kaiwo
@@ -344,41 +348,48 @@ impl<'a> Submission<'a> {
         let index = self.attempts.borrow().len();
         self.attempts.borrow_mut().push(Attempt {
             manifest,
-            answered: false,
+            fate: Fate::Open,
         });
-        let (result, answered) = self.create_surely(manifest).await;
-        self.attempts.borrow_mut()[index].answered = answered;
+        let (result, fate) = self.create_surely(manifest).await;
+        self.attempts.borrow_mut()[index].fate = fate;
         result
     }
 
     /// Creates one object; where no answer comes, finds out whether it is there.
-    /// Returns also whether nothing of the request can still happen.
     pub(super) async fn create_surely(
         &self,
         manifest: &Manifest,
-    ) -> (Result<Value, ClusterError>, bool) {
+    ) -> (Result<Value, ClusterError>, Fate) {
         let create = || self.cluster.create(manifest, Write::Real);
         let own = async || self.find_own(manifest).await.ok().flatten();
-        let first = match create().await {
-            Err(error) if error.is_unanswered() => error,
-            result => {
-                let answered = !result.as_ref().is_err_and(ClusterError::is_open);
-                return (result, answered);
+        let mut fate = Fate::Unmade;
+        for attempt in 1.. {
+            let error = match create().await {
+                Ok(created) => return (Ok(created), Fate::Made),
+                Err(error) => error,
+            };
+            if error.is_open() {
+                fate = Fate::Open;
             }
-        };
-        tracing::info!("{}: {first}; is it there?", manifest.display_name());
-        sleep(POLL).await;
-        if let Some(found) = own().await {
-            return (Ok(found), true);
+            let again = error.is_unanswered() && attempt < TRIES;
+            if again {
+                tracing::info!("{}: {error}; is it there?", manifest.display_name());
+                sleep(POLL).await;
+            }
+            // It may have come in between: it exists, or takes what a quota has
+            // left.
+            let asks = error.is_unanswered() || fate == Fate::Open && !error.is_open();
+            if asks
+                && error.unconnected().is_none()
+                && let Some(found) = own().await
+            {
+                return (Ok(found), Fate::Made);
+            }
+            if !again {
+                return (Err(error), fate);
+            }
         }
-        match create().await {
-            Ok(created) => (Ok(created), true),
-            // It came in between: it exists, or takes what a quota has left.
-            Err(error) => match own().await {
-                Some(found) => (Ok(found), true),
-                None => (Err(error), false),
-            },
-        }
+        unreachable!("the last attempt returns")
     }
 
     /// Reads an object, if this run made it.

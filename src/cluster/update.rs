@@ -38,12 +38,15 @@ impl<'a> Submission<'a> {
         // From here on the workload may refer to what this run has made, even
         // if no answer says so.
         let attempts = self.attempts.take();
+        self.changed.set(Some("may be changed"));
         if let Err(error) = self.replace(old).await {
+            self.changed.set(None);
             if !matches!(error, SubmissionError::Unsure { .. }) {
                 *self.attempts.borrow_mut() = attempts;
             }
             return Err(error);
         }
+        self.changed.set(Some("is changed"));
         for owned in join_all(set.owned().map(|owned| self.give_owner(owned, old.uid()))).await {
             owned?;
         }

@@ -1,5 +1,6 @@
 //! `kaiwo delete`.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -42,6 +43,7 @@ pub fn run(args: &DeleteArgs, ui: Ui, output: Option<OutputFormat>) -> Result<u8
         )));
     }
     let namespace = target::namespace(args.namespace.as_deref())?;
+    let has_begun = Cell::new(false);
     let result = block_on(async {
         let place = Place::reach(&args.connection, namespace, ui).await?;
         let mut run = Run {
@@ -57,9 +59,17 @@ pub fn run(args: &DeleteArgs, ui: Ui, output: Option<OutputFormat>) -> Result<u8
             ui.status("nothing was deleted");
             return Ok(ErrorClass::Refused.exit_code());
         }
+        has_begun.set(!doomed.is_empty() && !args.dry_run);
         run.delete(doomed).await?;
         run.print()?;
         Ok(run.code)
+    });
+    let result = result.map_err(|mut error| {
+        error.if_bare_interruption(match has_begun.get() {
+            true => "what was asked to go goes on going; the same command deletes the rest",
+            false => "nothing was deleted",
+        });
+        error
     });
     target::connected(result, &args.connection)
 }

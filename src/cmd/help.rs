@@ -26,7 +26,14 @@ Exit codes of kaiwo
        there, or a model said nothing
   125  lost track of a workload: it was deleted while it was waited for, or the
        cluster has not answered for ten minutes
-  130  interrupted
+  129  ended by SIGHUP: the terminal was closed
+  130  interrupted: Ctrl-C, or SIGINT
+  143  ended by SIGTERM, as CI, systemd and timeout send it
+
+After a signal, submit and serve remove again what they have made, and say so.
+Another signal, a second or more after the first, ends that too, and what may be
+left is listed. What waits or follows only stops: the workload goes on. A signal
+that is ignored when kaiwo is started, as by nohup, stays ignored.
 
 Under kaiwo wait and --wait, once the workload exists, a failure has the exit
 code of the container, as with docker run: of several, of the first that failed.

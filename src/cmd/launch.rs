@@ -1,8 +1,6 @@
 //! What `kaiwo submit` and `kaiwo serve` have in common: everything from the
 //! request on.
 
-use std::pin::pin;
-
 use crate::cli::WorkloadArgs;
 use crate::cluster::existing::{self, Existing, Relation};
 use crate::cluster::facts::{self, Gathered};
@@ -23,7 +21,7 @@ use crate::ui::report::{self, Outcome};
 use super::command_line;
 use super::help::cannot_write;
 use super::wait::{self, Subject, Wait};
-use super::{block_on, difference, name_taken, request};
+use super::{block_on, difference, name_taken, request, signals};
 
 /// Carries out what `request` makes of the settings. `output` becomes what the
 /// settings say about the form of data, as soon as they are known.
@@ -61,6 +59,7 @@ pub fn run(
         }
     });
     result.map_err(|mut error| {
+        error.if_bare_interruption("nothing was submitted");
         for hint in &mut error.hints {
             *hint = command_line::with_connection(hint, &args.connection);
         }
@@ -149,11 +148,9 @@ impl<'a> Mode<'a> {
             name: request.name.clone(),
             uid: None,
         };
-        // One for both, so that none is missed in between.
-        let mut interrupt = pin!(async { _ = tokio::signal::ctrl_c().await });
-        self.submit(&cluster, request, interrupt.as_mut()).await?;
+        self.submit(&cluster, request).await?;
         match &self.wait {
-            Some(wait) => wait.attend(cluster, subject, self.ui, interrupt).await,
+            Some(wait) => wait.attend(cluster, subject, self.ui).await,
             None => Ok(()),
         }
     }
@@ -164,7 +161,6 @@ impl<'a> Mode<'a> {
         &self,
         cluster: &Cluster,
         request: WorkloadRequest,
-        interrupt: impl Future<Output = ()>,
     ) -> Result<(), CommandError> {
         let digest = request.digest();
         let progress = self.ui.progress("asking the cluster");
@@ -265,8 +261,7 @@ impl<'a> Mode<'a> {
                 .await
                 .map_err(|error| name_taken::ways_out(error, &plan.request))
         };
-        let submitted = submission
-            .carry_out(steps, interrupt)
+        let submitted = signals::carry_out(&submission, steps, self.ui)
             .await
             .map_err(|error| needed.explain(error))?;
         drop(progress);

@@ -40,7 +40,7 @@ use std::process::ExitCode;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::{Cli, ColorChoice, Command, ConfigCommand, TalkArgs};
-use crate::error::CommandError;
+use crate::error::{CommandError, INTERRUPTED};
 use crate::settings::OutputFormat;
 use crate::ui::Ui;
 use crate::ui::report::{self, ErrorReport};
@@ -58,6 +58,12 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
     };
     let ui = Ui::new(cli.talk.quiet, cli.talk.verbose > 0, color(&cli.talk));
     start_log(cli.talk.verbose);
+    // What completes a line has nothing to give back, and little time.
+    if !matches!(cli.command, Command::Complete(_)) {
+        signals::watch(ui, move |error, to_programs| {
+            tell(error, ui, output.filter(|_| to_programs));
+        });
+    }
     let done = |()| 0;
     let result = match cli.command {
         Command::Submit(args) => submit::run(&args, ui, &mut output).map(done),
@@ -84,10 +90,21 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            tell_programs(&error, ui, output);
-            ui.error(&error);
+            if signals::may_tell() {
+                tell(&error, ui, output);
+            }
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+/// Tells an error to programs and to people. Who presses Ctrl-C sees it on the
+/// terminal, and needs no word where there is nothing else to say.
+fn tell(error: &CommandError, ui: Ui, output: Option<OutputFormat>) {
+    tell_programs(error, ui, output);
+    let is_seen = ui.is_watched() && error.exit_code() == INTERRUPTED;
+    if !(is_seen && error.is_bare_interruption()) {
+        ui.error(error);
     }
 }
 
@@ -125,10 +142,12 @@ fn start_log(verbose: u8) {
         .with_target(false)
         .with_ansi(false)
         .without_time()
+        // A line that cannot be written is nobody's.
+        .log_internal_errors(false)
         .init();
 }
 
-/// Runs a future to its end on this thread.
+/// Runs a future on this thread to its end, or until a signal comes.
 fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -140,5 +159,8 @@ fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<
             hints: Vec::new(),
             object: None,
         })?;
-    runtime.block_on(future)
+    let result = runtime.block_on(signals::until_ended(future));
+    // A name that is being resolved cannot be given up.
+    runtime.shutdown_background();
+    result
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::cli::PortForwardArgs;
 use crate::cluster::destination::{self, Destination};
 use crate::cluster::{endpoint, forward, logs};
-use crate::error::{CommandError, ErrorClass};
+use crate::error::{CommandError, ErrorClass, INTERRUPTED};
 use crate::observe::Snapshot;
 use crate::observe::choice::Single;
 use crate::observe::forward::{DASHBOARD, Forward, served};
@@ -30,8 +30,6 @@ use super::{block_on, signals};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Time between two attempts to reach a pod.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Exit code of a process that SIGINT ended, by the custom of shells.
-const INTERRUPTED: u8 = 130;
 
 /// Brings ports of a workload here.
 pub fn run(args: &PortForwardArgs, ui: Ui) -> Result<u8, CommandError> {
@@ -93,11 +91,11 @@ async fn port_forward(args: &PortForwardArgs, ui: Ui) -> Result<u8, CommandError
         }
         () = forwarding.serve(&listeners, &destination) => Ok(0),
         () = forwarding.announce(destination.clone()) => Ok(0),
-        code = signals::ended() => Ok(match code {
+        code = signals::ended() => match code {
             // The one way to end it, so it is no failure.
-            INTERRUPTED => 0,
-            code => code,
-        }),
+            INTERRUPTED => Ok(0),
+            code => Err(CommandError::interrupted(code)),
+        },
     }
 }
 

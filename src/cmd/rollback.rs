@@ -1,7 +1,6 @@
 //! `kaiwo serve --rollback`.
 
 use std::collections::BTreeMap;
-use std::pin::pin;
 
 use crate::cli::ServeArgs;
 use crate::cluster::existing::{self, Existing};
@@ -24,7 +23,7 @@ use crate::ui::report::{self, API_VERSION, ChangeReport};
 use super::help::cannot_write;
 use super::request::{DEFAULT_NAMESPACE, is_on, random_word};
 use super::wait::{self, Subject};
-use super::{block_on, command_line, difference, serve};
+use super::{block_on, command_line, difference, serve, signals};
 
 /// Returns a service to its previous version.
 pub fn run(
@@ -47,6 +46,7 @@ pub fn run(
         block_on(roll_back(args, &settings, wanted, ui, *output))
     });
     result.map_err(|mut error| {
+        error.if_bare_interruption("nothing was changed");
         for hint in &mut error.hints {
             *hint = command_line::with_connection(hint, &args.workload.connection);
         }
@@ -143,8 +143,7 @@ async fn roll_back(
     let progress = ui.progress("rolling back");
     let submission = Submission::new(&cluster, kind, &manifests, &digest);
     let steps = async { Ok(submission.update(&old).await?) };
-    let mut interrupt = pin!(async { _ = tokio::signal::ctrl_c().await });
-    let done = submission.carry_out(steps, interrupt.as_mut()).await;
+    let done = signals::carry_out(&submission, steps, ui).await;
     done.map_err(|error| needed.explain(error))?;
     drop(progress);
     for change in &changes {
@@ -175,7 +174,7 @@ async fn roll_back(
         uid: None,
     };
     match wait {
-        Some(wait) => wait.attend(cluster, subject, ui, interrupt).await,
+        Some(wait) => wait.attend(cluster, subject, ui).await,
         None => Ok(()),
     }
 }

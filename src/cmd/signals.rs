@@ -1,34 +1,159 @@
-//! Signals that end a command that has something to give back first.
+//! Signals that ask the process to end: one idea of an end for every command.
+//!
+//! A thread of its own waits for them, because a command may be anywhere: in a
+//! request, in a computation, in a read of a file that blocks. What runs under
+//! [`until_ended`] is dropped, which gives back the terminal and ends what was
+//! started. What has more to give back runs under [`carry_out`]. Who does not
+//! react is ended by the thread.
 
-/// Returns when a signal asks the process to end, with the exit code that says
-/// so.
-#[cfg(unix)]
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+
+use tokio::sync::watch;
+
+use crate::cluster::submission::Submission;
+use crate::error::CommandError;
+use crate::ui::Ui;
+
+/// What has come, and who deals with it.
+#[derive(Debug, Default)]
+struct State {
+    /// Exit code that the first signal asks for.
+    code: Option<u8>,
+    /// Whether there was another.
+    again: bool,
+    /// How often Ctrl-C was pressed where that is no end.
+    stops: u32,
+    /// Whether something is dropped when the end comes.
+    runs: bool,
+    /// Whether something is given back first.
+    held: bool,
+    /// Whether Ctrl-C is no end.
+    talks: bool,
+}
+
+static STATE: LazyLock<watch::Sender<State>> =
+    LazyLock::new(|| watch::Sender::new(State::default()));
+/// Whether the end of the process is told, which is done once.
+static TOLD: AtomicBool = AtomicBool::new(false);
+
+/// Begins to wait for signals. Where nothing deals with one, `tell` tells of the
+/// end, which is the process's; also to programs, if nothing else can be under
+/// way to them.
+///
+/// A signal that was ignored when kaiwo was started stays so: `nohup` means it.
+pub fn watch(ui: Ui, tell: impl Fn(&CommandError, bool) + Send + Sync + 'static) {
+    #[cfg(unix)]
+    unix::watch(ui, std::sync::Arc::new(tell));
+    // A Ctrl-C ends the process as it is.
+    #[cfg(not(unix))]
+    let _ = (ui, tell);
+}
+
+/// Returns whether whoever asks is the one to tell of the end.
+pub fn may_tell() -> bool {
+    !TOLD.swap(true, Ordering::SeqCst)
+}
+
+/// Returns when a signal has asked the process to end, with the exit code that
+/// says so.
 pub async fn ended() -> u8 {
-    use tokio::signal::unix::{SignalKind, signal};
+    let mut state = STATE.subscribe();
+    let code = state.wait_for(|state| state.code.is_some()).await;
+    code.ok().and_then(|state| state.code).unwrap_or(1)
+}
 
-    async fn one(kind: SignalKind) -> u8 {
-        match signal(kind) {
-            Ok(mut signals) => {
-                signals.recv().await;
-                u8::try_from(128 + kind.as_raw_value()).unwrap_or(1)
-            }
-            Err(_) => std::future::pending().await,
+/// Returns when a second one has.
+async fn ended_again() {
+    let mut state = STATE.subscribe();
+    // The sender is there for ever.
+    _ = state.wait_for(|state| state.again).await;
+}
+
+/// Runs a future until it ends, or a signal has asked for that and nothing is
+/// held.
+pub async fn until_ended<T>(
+    future: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
+    STATE.send_modify(|state| state.runs = true);
+    let mut future = pin!(future);
+    let result = loop {
+        let mut state = STATE.subscribe();
+        let end = state.wait_for(|state| state.code.is_some() && !state.held);
+        let code = tokio::select! {
+            biased;
+            result = &mut future => break result,
+            state = end => state.ok().and_then(|state| state.code).unwrap_or(1),
+        };
+        // It may have come after the future was asked, which has more to say.
+        let asked = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
+        if let Poll::Ready(result) = asked {
+            break result;
         }
-    }
-    tokio::select! {
-        code = one(SignalKind::interrupt()) => code,
-        code = one(SignalKind::terminate()) => code,
-        code = one(SignalKind::hangup()) => code,
+        if !STATE.borrow().held {
+            break Err(CommandError::interrupted(code));
+        }
+    };
+    STATE.send_modify(|state| state.runs = false);
+    result
+}
+
+/// Something is given back before the process ends, for as long as it lives.
+struct Held(());
+
+impl Held {
+    fn new() -> Self {
+        STATE.send_modify(|state| state.held = true);
+        Self(())
     }
 }
 
-/// Returns when the user asks the process to end, with the exit code that says
-/// so.
-#[cfg(not(unix))]
-pub async fn ended() -> u8 {
-    match tokio::signal::ctrl_c().await {
-        Ok(()) => 130,
-        Err(_) => std::future::pending().await,
+impl Drop for Held {
+    fn drop(&mut self) {
+        STATE.send_modify(|state| state.held = false);
+    }
+}
+
+/// Carries out a submission. A signal has it cleared up, another ends that, too.
+pub async fn carry_out<T>(
+    submission: &Submission<'_>,
+    steps: impl Future<Output = Result<T, CommandError>>,
+    ui: Ui,
+) -> Result<T, CommandError> {
+    let _held = Held::new();
+    let interrupt = async { CommandError::interrupted(ended().await) };
+    let haste = async {
+        ended().await;
+        ui.tells()("interrupted: clearing up; a second time ends that, too");
+        ended_again().await;
+    };
+    submission.carry_out(steps, interrupt, haste).await
+}
+
+/// A conversation, which Ctrl-C does not end for as long as it lives.
+#[derive(Debug)]
+pub struct Conversation(watch::Receiver<State>);
+
+impl Conversation {
+    /// Begins.
+    pub fn new() -> Self {
+        STATE.send_modify(|state| state.talks = true);
+        Self(STATE.subscribe())
+    }
+
+    /// Returns when Ctrl-C is pressed.
+    pub async fn stopped(&mut self) {
+        let before = self.0.borrow().stops;
+        _ = self.0.wait_for(|state| state.stops > before).await;
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        STATE.send_modify(|state| state.talks = false);
     }
 }
 
@@ -56,5 +181,137 @@ impl Resized {
             return;
         }
         std::future::pending().await
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::fs;
+    use std::process::exit;
+    use std::sync::{Arc, mpsc};
+    use std::task::Poll;
+    use std::thread;
+    use std::time::Duration;
+
+    use tokio::runtime::Builder;
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+    use tokio::time::{Instant, sleep_until};
+
+    use super::{CommandError, STATE, Ui, may_tell};
+    use crate::error::INTERRUPTED;
+    use crate::ui::terminal;
+
+    /// How long a command may take to notice a signal, or to tell of its end.
+    const REACTION: Duration = Duration::from_secs(1);
+    /// Time in which signals count as one: `timeout` signals a process and then
+    /// its group, and a terminal that is closed both kernel and shell tell of.
+    const SAME: Duration = Duration::from_secs(1);
+
+    type Tell = Arc<dyn Fn(&CommandError, bool) + Send + Sync>;
+
+    pub(super) fn watch(ui: Ui, tell: Tell) {
+        let ignored = ignored(ui);
+        let Ok(runtime) = Builder::new_current_thread().enable_all().build() else {
+            return;
+        };
+        let mut signals = Vec::new();
+        {
+            let _entered = runtime.enter();
+            for kind in [
+                SignalKind::interrupt(),
+                SignalKind::terminate(),
+                SignalKind::hangup(),
+            ] {
+                let number = kind.as_raw_value();
+                if ignored & (1 << (number - 1)) == 0
+                    && let (Ok(code), Ok(signals_of)) = (u8::try_from(128 + number), signal(kind))
+                {
+                    signals.push((code, signals_of));
+                }
+            }
+        }
+        thread::spawn(move || runtime.block_on(attend(signals, tell)));
+    }
+
+    /// Returns the mask of the signals that are ignored. Only Linux tells it in
+    /// a file; elsewhere `nohup` is known by stderr, which it redirects.
+    fn ignored(ui: Ui) -> u64 {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| {
+            let mask = line.strip_prefix("SigIgn:")?;
+            u64::from_str_radix(mask.trim(), 16).ok()
+        });
+        mask.unwrap_or_else(|| match ui.is_watched() {
+            true => 0,
+            false => 1 << (SignalKind::hangup().as_raw_value() - 1),
+        })
+    }
+
+    async fn attend(mut signals: Vec<(u8, Signal)>, tell: Tell) -> ! {
+        let (mut first, mut deadline) = (None, None);
+        loop {
+            let code = tokio::select! {
+                code = next(&mut signals) => code,
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    let (is_given_back, code) = {
+                        let state = STATE.borrow();
+                        (state.held && !state.again, state.code)
+                    };
+                    if !is_given_back {
+                        end(code.unwrap_or(1), &tell, false);
+                    }
+                    deadline = None;
+                    continue;
+                }
+            };
+            let now = Instant::now();
+            match first {
+                _ if code == INTERRUPTED && STATE.borrow().talks => {
+                    STATE.send_modify(|state| state.stops += 1);
+                }
+                None => {
+                    first = Some(now);
+                    STATE.send_modify(|state| state.code = Some(code));
+                    if !STATE.borrow().runs {
+                        end(code, &tell, true);
+                    }
+                    deadline = Some(now + REACTION);
+                }
+                Some(first) if now < first + SAME => {}
+                Some(_) => {
+                    STATE.send_modify(|state| state.again = true);
+                    deadline = Some(now + REACTION);
+                }
+            }
+        }
+    }
+
+    /// Returns the exit code that the next signal asks for.
+    async fn next(signals: &mut [(u8, Signal)]) -> u8 {
+        std::future::poll_fn(|context| {
+            for (code, signal) in &mut *signals {
+                if signal.poll_recv(context).is_ready() {
+                    return Poll::Ready(*code);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Ends the process, whatever it is stuck in.
+    fn end(code: u8, tell: &Tell, to_programs: bool) -> ! {
+        terminal::restore();
+        let (sender, told) = mpsc::channel();
+        let tell = Arc::clone(tell);
+        // Somebody may be writing to who does not read.
+        thread::spawn(move || {
+            if may_tell() {
+                tell(&CommandError::interrupted(code), to_programs);
+            }
+            sender.send(())
+        });
+        _ = told.recv_timeout(REACTION);
+        exit(code.into())
     }
 }

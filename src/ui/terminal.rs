@@ -1,7 +1,7 @@
 //! The terminal, lent to a command elsewhere.
 
 #[cfg(unix)]
-pub use unix::Raw;
+pub use unix::{Raw, restore};
 
 /// Returns the size of the terminal, in columns and rows.
 pub fn size() -> Option<(u16, u16)> {
@@ -53,7 +53,8 @@ mod unix {
         }
     }
 
-    fn restore() {
+    /// Gives the terminal back as it was.
+    pub fn restore() {
         let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(before) = before {
             // What it has printed stays in order, what was typed ahead stays.

@@ -15,6 +15,8 @@ mod queues;
 mod requests;
 mod retries;
 pub(crate) mod server;
+#[cfg(unix)]
+mod signals;
 mod status;
 mod store;
 mod top;

@@ -5,8 +5,9 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use super::server::{Answer, MockApi};
+use super::server::{Answer, MockApi, healthy};
 use super::store::Store;
+use super::trouble::is;
 use crate::common::Outcome;
 use crate::common::relay::Relay;
 
@@ -248,4 +249,78 @@ fn a_rollback_survives_an_outage_at_each_request() {
 #[test]
 fn a_deletion_survives_an_outage_at_each_request() {
     at_each_request(&[&SERVE], &["delete", "alice-w", "-y"], &[]);
+}
+
+#[test]
+fn clearing_up_survives_an_outage() {
+    let store = Store::default();
+    let relay: Arc<OnceLock<Relay>> = Arc::default();
+    let (stored, away) = (store.clone(), relay.clone());
+    let mut answers = true;
+    let api = MockApi::new(move |request| {
+        if is(request, "POST", "/jobs") && !request.is_dry_run() {
+            return Some(Answer::Refuse(500, "etcd is full"));
+        }
+        let answer = stored.answer(request);
+        if request.method == "GET"
+            && request.path.contains("/configmaps/")
+            && std::mem::take(&mut answers)
+        {
+            let relay = away.wait().clone();
+            relay.close();
+            std::thread::spawn(move || {
+                std::thread::sleep(AWAY);
+                relay.open();
+            });
+        }
+        answer
+    });
+    relay.set(api.relayed()).ok().unwrap();
+    let outcome = api.submit(&["-g", "8"]).exits(1);
+    let _ = outcome
+        .says("note: removed again: configmap/alice-w-")
+        .says("note: nothing of this submission is left");
+    assert_eq!(store.names(), [] as [&str; 0]);
+}
+
+/// Serves in a cluster that answers over a new connection each time, and takes
+/// no more of them once it has this many requests to write (`dry` says which).
+fn refusing_after(dry: bool, writes: usize) -> Outcome {
+    let store = Store::default();
+    let relay: Arc<OnceLock<Relay>> = Arc::default();
+    let away = relay.clone();
+    let mut left = writes;
+    let api = MockApi::new(move |request| {
+        let answer = store.answer(request).unwrap_or_else(|| healthy(request));
+        if request.method == "POST" && request.is_dry_run() == dry {
+            left -= 1;
+            if left == 0 {
+                away.wait().refuse();
+            }
+        }
+        Some(answer.closing())
+    });
+    relay.set(api.relayed()).ok().unwrap();
+    let serve = ["serve", "-i", "x", "-g", "0", "--name", "a", "--port", "80"];
+    let outcome = api
+        .sandbox
+        .kaiwo(&[&serve[..], &["--request-timeout", "2"]].concat());
+    let lines = api.writes();
+    assert!(
+        lines.iter().all(|line| !line.ends_with("/deployments")),
+        "{lines:?}"
+    );
+    outcome
+}
+
+#[test]
+fn what_was_never_sent_is_not_said_to_be_left() {
+    // Service and Deployment, whose rehearsal is the last that is answered.
+    let outcome = refusing_after(true, 2).exits(7);
+    let _ = outcome.says("note: nothing of this submission is left\n");
+    // The Service is made, and neither the Deployment nor its removal arrives.
+    let outcome = refusing_after(false, 1).exits(6);
+    let _ = outcome
+        .says("note: service/a could not be removed: cannot reach the cluster")
+        .says("help: remove what is left: kubectl -n kaiwo delete service/a\n");
 }

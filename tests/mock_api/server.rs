@@ -67,6 +67,24 @@ pub enum Answer {
     Socket(fn(&mut WebSocket<TcpStream>)),
 }
 
+impl Answer {
+    /// Returns a document as an answer after which the connection is closed.
+    pub fn closing(self) -> Self {
+        let (code, body) = match self {
+            Self::Json(code, body) => (code, body),
+            Self::Refuse(code, message) => (code, status(code, message)),
+            other => return other,
+        };
+        let body = body.to_string();
+        let head = format!(
+            "HTTP/1.1 {code} X\r\ncontent-type: application/json\r\nconnection: close\r\n\
+             content-length: {}\r\n\r\n",
+            body.len()
+        );
+        Self::Raw((head + &body).into_bytes())
+    }
+}
+
 type Script = Box<dyn FnMut(&Request) -> Option<Answer> + Send>;
 
 /// A scripted API server and a sandbox whose kubeconfig points at it.

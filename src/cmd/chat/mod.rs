@@ -24,9 +24,9 @@ use crate::ui::report::{self, API_VERSION};
 use about::About;
 use key::{api_key, has_key};
 
-use super::block_on;
 use super::help::cannot_write;
 use super::target::{self, Target};
+use super::{block_on, signals};
 
 /// How often a server that is busy is asked, and the pauses in between.
 const TRIES: u32 = 4;
@@ -236,12 +236,7 @@ impl<'a> Chat<'a> {
 
     /// Asks one question, and prints the answer as it comes.
     async fn ask(&mut self, prompt: &str) -> Result<(), CommandError> {
-        tokio::select! {
-            asked = self.answer(prompt) => asked.map(|_| ()),
-            _ = tokio::signal::ctrl_c() => {
-                Err(CommandError::new(ErrorClass::Interrupted, "interrupted"))
-            }
-        }
+        self.answer(prompt).await.map(|_| ())
     }
 
     /// Goes on until the user has enough. What goes wrong with one question
@@ -250,11 +245,12 @@ impl<'a> Chat<'a> {
         self.ui
             .status("  /clear forgets what was said, /quit or Ctrl-D ends");
         let mut lines = typed();
+        let mut conversation = signals::Conversation::new();
         loop {
             self.ui.prompt("> ");
             let line = tokio::select! {
                 line = lines.recv() => line,
-                _ = tokio::signal::ctrl_c() => None,
+                () = conversation.stopped() => None,
             };
             match line.as_deref().map(str::trim) {
                 None | Some("/quit" | "/exit") => {
@@ -273,7 +269,7 @@ impl<'a> Chat<'a> {
                     let asked = tokio::select! {
                         asked = self.answer(prompt) => asked,
                         // It stops the answer, not the conversation.
-                        _ = tokio::signal::ctrl_c() => {
+                        () = conversation.stopped() => {
                             self.ui.prompt("\n");
                             self.conversation.take_back();
                             Ok(Asked::Answered)

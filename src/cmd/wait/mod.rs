@@ -22,7 +22,7 @@ use crate::ui::Ui;
 
 use super::logs::{self, Shown};
 use super::target::{self, Place, Target};
-use super::{block_on, request, sources};
+use super::{block_on, request, signals, sources};
 
 use voice::Voice;
 use watch::Watch;
@@ -39,7 +39,6 @@ const REST: Duration = Duration::from_secs(10);
 pub fn run(args: &WaitArgs, ui: Ui, output: Option<OutputFormat>) -> Result<(), CommandError> {
     let result = limits(args).and_then(|limits| {
         block_on(async {
-            let interrupt = pin!(tokio::signal::ctrl_c());
             let Target { place, found } = Target::find(&args.named, ui).await?;
             let workload = found.workload;
             let goal = args.goal.unwrap_or_else(|| Goal::of(workload.kind));
@@ -56,8 +55,7 @@ pub fn run(args: &WaitArgs, ui: Ui, output: Option<OutputFormat>) -> Result<(), 
                 name: workload.metadata.name,
                 uid: Some(workload.metadata.uid),
             };
-            wait.attend(place.cluster, subject, ui, async { _ = interrupt.await })
-                .await
+            wait.attend(place.cluster, subject, ui).await
         })
     });
     target::connected(result, &args.named.connection)
@@ -187,7 +185,7 @@ impl Subject {
 }
 
 impl Wait {
-    /// Waits, unless `interrupt` comes first.
+    /// Waits, unless a signal comes first.
     ///
     /// # Errors
     /// [`CommandError`] if the workload does not get there, or that cannot be
@@ -197,17 +195,17 @@ impl Wait {
         cluster: Cluster,
         subject: Subject,
         ui: Ui,
-        interrupt: impl Future<Output = ()>,
     ) -> Result<(), CommandError> {
         let name = subject.display_name();
         let back = format!("come back with: kaiwo wait {}", subject.arguments());
         tokio::select! {
             result = self.stay(cluster, subject, ui) => result,
-            () = interrupt => Err(CommandError::new(
-                ErrorClass::Interrupted,
-                format!("interrupted; {name} goes on"),
-            )
-            .hint(back)),
+            code = signals::ended() => {
+                let mut error = CommandError::interrupted(code).hint(back);
+                let words = format!("{}; {name} goes on", error.error);
+                error.error = error.error.context(words);
+                Err(error)
+            }
         }
     }
 }
