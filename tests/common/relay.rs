@@ -74,6 +74,13 @@ impl Relay {
         }
     }
 
+    /// Closes the port for so long.
+    pub fn pause(&self, time: Duration) {
+        self.close();
+        std::thread::sleep(time);
+        self.open();
+    }
+
     fn listen(&self, listener: TcpListener) {
         self.is_open.store(true, Ordering::SeqCst);
         let relay = self.clone();

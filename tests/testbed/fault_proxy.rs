@@ -35,6 +35,12 @@ impl FaultProxy {
         Self::with(Fault::LoseAnswers(Mutex::default()))
     }
 
+    /// Opens a port. The creation of an object of this kind is never answered;
+    /// `sent` says whether it is carried out.
+    pub fn holding(plural: &'static str, sent: bool) -> Self {
+        Self::with(Fault::Hold(plural, sent))
+    }
+
     fn with(fault: Fault) -> Self {
         let users = std::env::var("KAIWO_TESTBED_USERS").unwrap();
         let alice = std::fs::read(format!("{users}/alice.kubeconfig")).unwrap();
@@ -101,7 +107,7 @@ impl FaultProxy {
         file.to_str().unwrap().to_owned()
     }
 
-    /// Returns how often a connection was broken.
+    /// Returns how often a connection was broken, or held.
     pub fn cuts(&self) -> usize {
         self.cuts.load(Ordering::Relaxed)
     }
@@ -113,6 +119,21 @@ enum Fault {
     CutLogs(usize),
     /// The first answer to each request is lost, after it was carried out.
     LoseAnswers(Mutex<HashSet<String>>),
+    /// The creation of such an object is not answered, whether it is carried
+    /// out or not.
+    Hold(&'static str, bool),
+}
+
+impl Fault {
+    /// Returns whether a request is held, given its first line.
+    fn holds(&self, line: &str) -> bool {
+        let Self::Hold(plural, _) = self else {
+            return false;
+        };
+        let target = line.strip_prefix("POST ").unwrap_or_default();
+        let path = target.split('?').next().unwrap_or_default();
+        path.ends_with(&format!("/{plural}")) && !target.contains("dryRun=All")
+    }
 }
 
 /// The requests of a connection, taken apart as far as it takes to give each
@@ -179,6 +200,12 @@ fn carry(
             Ok(read) => {
                 lines = 0;
                 let on = requests.take(&bytes[..read], header);
+                if let Fault::Hold(_, false) = fault
+                    && fault.holds(&requests.line)
+                {
+                    cuts.fetch_add(1, Ordering::Relaxed);
+                    return wait_until_closed(near);
+                }
                 if far.write_all(&on).is_err() {
                     return;
                 }
@@ -188,6 +215,10 @@ fn carry(
         }
         match far.read(&mut bytes) {
             Ok(0) => return,
+            Ok(_) if fault.holds(&requests.line) => {
+                cuts.fetch_add(1, Ordering::Relaxed);
+                return wait_until_closed(near);
+            }
             Ok(read) => {
                 let end = match fault {
                     Fault::CutLogs(most) if requests.line.contains("/log?") => {
@@ -210,6 +241,18 @@ fn carry(
             }
             Err(error) if is_pause(&error) => {}
             Err(_) => return,
+        }
+    }
+}
+
+/// Waits until the other side gives up.
+fn wait_until_closed(mut near: &TcpStream) {
+    let mut bytes = [0; 1 << 10];
+    loop {
+        match near.read(&mut bytes) {
+            Ok(1..) => {}
+            Err(error) if is_pause(&error) => {}
+            _ => return,
         }
     }
 }
