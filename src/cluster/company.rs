@@ -8,14 +8,16 @@ use futures_util::future::join_all;
 use super::pages::{Pages, Selection};
 use super::request::readable;
 use super::served::Served;
-use super::{Cluster, ClusterError, snapshot};
+use super::{Cluster, ClusterError, parts, snapshot};
 use crate::k8s::Resource;
 use crate::observe::belonging::{AT_ONCE, PodLabels, is_own, pod_labels};
 use crate::observe::listed::Needs;
+use crate::observe::object::Metadata;
 use crate::observe::queued::{JOB_UID_LABEL, PendingWorkload};
 use crate::observe::snapshot::Position;
 use crate::observe::{Listed, Pod, QueuedWorkload, Workload};
 use crate::plan::facts::{LocalQueue, Readable};
+use crate::plan::name::WorkloadKind;
 
 /// Workloads of one page whose pods are asked for one by one; of more, those
 /// of the whole place are read, once.
@@ -109,7 +111,13 @@ impl<'a> Company<'a> {
         }
         if self.pods.is_none() && wanted.len() <= FEW {
             let each = join_all(wanted.iter().map(async |index| {
-                let pods = snapshot::pods(self.cluster, &page[*index], &[]).await;
+                let workload = &page[*index];
+                // What a CronJob's Jobs do is theirs to tell.
+                let parts = match workload.kind {
+                    WorkloadKind::CronJob => Vec::new(),
+                    _ => parts::of(self.cluster, self.served, workload).await?,
+                };
+                let pods = snapshot::pods(self.cluster, workload, &parts).await;
                 Ok::<_, ClusterError>((*index, known(pods)?))
             }));
             return each.await.into_iter().collect();
@@ -117,8 +125,10 @@ impl<'a> Company<'a> {
         if self.pods.is_none() {
             self.pods = Some(self.all_pods().await?);
         }
+        let workloads: Vec<&Workload> = wanted.iter().map(|index| &page[*index]).collect();
+        let parts = parts::of_all(self.cluster, self.served, self.namespace, &workloads).await?;
         let pods = self.pods.as_deref().unwrap_or_default();
-        Ok(sorted_out(page, &wanted, pods))
+        Ok(sorted_out(page, &wanted, &parts, pods))
     }
 
     async fn all_pods(&self) -> Result<Vec<Pod>, ClusterError> {
@@ -254,10 +264,20 @@ fn by_uid(queued: Vec<QueuedWorkload>) -> HashMap<String, Vec<QueuedWorkload>> {
 }
 
 /// Gives each of the wanted workloads its pods.
-fn sorted_out(page: &[Workload], wanted: &[usize], pods: &[Pod]) -> HashMap<usize, Vec<Pod>> {
+fn sorted_out(
+    page: &[Workload],
+    wanted: &[usize],
+    parts: &HashMap<String, Vec<Metadata>>,
+    pods: &[Pod],
+) -> HashMap<usize, Vec<Pod>> {
     let labels: Vec<(usize, Vec<PodLabels>)> = wanted
         .iter()
-        .map(|index| (*index, pod_labels(&page[*index], &[])))
+        .map(|index| {
+            let workload = &page[*index];
+            let parts = parts.get(&workload.metadata.uid);
+            let parts = parts.map_or(&[][..], Vec::as_slice);
+            (*index, pod_labels(workload, parts))
+        })
         .collect();
     // Any one of its labels leads from a pod to those that may own it.
     let mut owners: HashMap<(&str, &str), Vec<(usize, &PodLabels)>> = HashMap::new();

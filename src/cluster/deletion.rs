@@ -12,7 +12,7 @@ use super::pages::{Pages, Selection};
 use super::request::readable;
 use super::served::Served;
 use super::stale::COMPANIONS;
-use super::{Cluster, ClusterError, snapshot};
+use super::{Cluster, ClusterError, parts};
 use crate::k8s::{self, Resource};
 use crate::observe::belonging::{is_own, pod_labels};
 use crate::observe::{Pod, Workload};
@@ -247,8 +247,12 @@ pub async fn left(
     if now.await?.as_ref().is_some_and(is_it) {
         return Ok(Some(workload.display_name()));
     }
-    if let Some(job) = snapshot::jobs(cluster, workload).await?.first() {
-        return Ok(Some(format!("job/{}", job.name)));
+    if let Some(part) = parts::of(cluster, served, workload).await?.first() {
+        let kind = match workload.kind {
+            WorkloadKind::InferenceSet => "workspace",
+            _ => "job",
+        };
+        return Ok(Some(format!("{kind}/{}", part.name)));
     }
     let resource = Resource::known("v1", "Pod");
     for labels in pod_labels(workload, &[]) {

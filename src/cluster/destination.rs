@@ -68,7 +68,7 @@ pub async fn keep(
     let mut present = first;
     loop {
         logs::readable(cluster, &present).await?;
-        snapshot::watch(&mut pulse, served, &present.workload);
+        snapshot::watch(&mut pulse, served, &present);
         destination.send_if_modified(|destination| {
             let now = Destination::of(&present, single, destination);
             let is_new = *destination != now;

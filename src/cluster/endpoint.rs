@@ -1,6 +1,7 @@
 //! Finds out where a workload is reached.
 
 use super::pages::{Pages, Selection};
+use super::parts::CREATED_BY_LABEL;
 use super::served::Served;
 use super::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
@@ -10,9 +11,6 @@ use crate::observe::endpoint::{Endpoint, Ingress, Service, service_name};
 use crate::observe::object::Metadata;
 use crate::observe::status::{Status, standing};
 use crate::plan::name::WorkloadKind;
-
-/// Label of an InferenceSet's Workspaces with its name (KAITO v0.12).
-const CREATED_BY_LABEL: &str = "inferenceset.kaito.sh/created-by";
 
 /// Why there is nothing to reach.
 #[derive(Debug, thiserror::Error)]

@@ -70,6 +70,13 @@ pub enum ClusterError {
     /// The API server said no.
     #[error("{}", refusal(.0))]
     Api(Box<Status>),
+    /// The API server has no such resource: whether an object of the kind is
+    /// there, nobody can tell.
+    #[error("the cluster serves no {kind}")]
+    NotServed {
+        /// The kind.
+        kind: String,
+    },
     /// The answer is not what the API promises.
     #[error("the answer to {request} cannot be understood")]
     Answer {
@@ -166,6 +173,7 @@ impl ClusterError {
             Self::Kubeconfig(_)
             | Self::Client { .. }
             | Self::Credentials { .. }
+            | Self::NotServed { .. }
             | Self::Unauthenticated { .. } => false,
         }
     }
@@ -178,9 +186,18 @@ impl ClusterError {
         (seconds > 0).then(|| Duration::from_secs(seconds.into()))
     }
 
-    /// Returns whether the object is not there.
+    /// Returns whether the object is not there, or its kind.
     pub fn is_not_found(&self) -> bool {
         self.code() == Some(404)
+    }
+
+    /// Returns whether the API server has nothing at that path, which says
+    /// nothing about any object: then its answer is plain text, or speaks of the
+    /// resource (apiserver `NotFoundHandler`, apimachinery
+    /// `NewGenericServerResponse`).
+    pub(super) fn is_no_resource(&self) -> bool {
+        matches!(self, Self::Api(status) if status.code == 404
+            && (status.reason.is_empty() || status.message.contains("find the requested resource")))
     }
 
     /// Returns whether the user may not do this.
@@ -234,6 +251,7 @@ impl Classified for ClusterError {
                 429 | 502 | 503 | 504 => ErrorClass::Unreachable,
                 _ => ErrorClass::Unclassified,
             },
+            Self::NotServed { .. } => ErrorClass::Refused,
             Self::Answer { .. } => ErrorClass::Unclassified,
         }
     }
@@ -274,6 +292,9 @@ impl Classified for ClusterError {
                 }
                 _ => Vec::new(),
             },
+            Self::NotServed { .. } => {
+                vec!["see what is served with: kubectl api-resources".to_owned()]
+            }
             Self::Answer { .. } => vec!["is the server an API server of Kubernetes?".to_owned()],
         }
     }

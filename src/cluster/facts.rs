@@ -7,7 +7,7 @@ use super::existing::{self, Existing};
 use super::kaito;
 use super::pages::Selection;
 use super::request::readable;
-use super::served::{KUEUE_VERSIONS, Served};
+use super::served::{Groups, KUEUE_VERSIONS, Served};
 use super::{Cluster, ClusterError};
 use crate::k8s::{KUEUE_GROUP, Resource};
 use crate::plan::Needs;
@@ -55,23 +55,24 @@ pub async fn gather(
             false => Ok(KaitoFacts::default()),
         }
     };
-    let (served, found, existing, queues, claims, kaito_facts) = tokio::join!(
-        Served::read(cluster),
+    let (groups, found, existing, queues, claims, kaito_facts) = tokio::join!(
+        Groups::read(cluster),
         find_namespace(cluster, namespace),
         Existing::find(cluster, &usual, namespace, name),
         Queues::read(cluster, &newest, namespace, with_classes),
         claims(cluster, request),
         of_kaito,
     );
-    let (served, kaito_facts) = (served?, kaito_facts?);
-    let queues = match &served.kueue {
+    let (groups, kaito_facts) = (groups?, kaito_facts?);
+    let (kueue, kaito) = (groups.kueue(), groups.kaito());
+    let queues = match &kueue {
         None => Queues::none(),
         Some(version) if *version == newest => queues?,
         Some(version) => Queues::read(cluster, version, namespace, with_classes).await?,
     };
     let written = kaito_facts
         .version(*kind, &request.serving.kaito)
-        .or(served.kaito)
+        .or(kaito)
         .filter(|version| kind.is_kaito() && *version != kind.api_version());
     let existing = match written {
         // As with Kueue: an older KAITO costs one more request.
@@ -81,7 +82,12 @@ pub async fn gather(
         }
         None => existing,
     };
-    let existing = match readable(existing)? {
+    let existing = match existing {
+        // A kind that is not served has none; the plan refuses it.
+        Err(ClusterError::NotServed { .. }) => Readable::Known(None),
+        existing => readable(existing)?,
+    };
+    let existing = match existing {
         Readable::Known(existing) => existing,
         // A user who may not read workloads may still create them; the
         // API server then tells of one that exists.
@@ -89,10 +95,10 @@ pub async fn gather(
     };
     Ok(Gathered {
         facts: ClusterFacts {
-            ray: served.ray,
-            kaito: served.kaito.map(str::to_owned),
+            ray: groups.ray(),
+            kaito: kaito.map(str::to_owned),
             kaito_facts,
-            kueue: served.kueue,
+            kueue,
             namespace: found?,
             local_queues: queues.local,
             cluster_queues: queues.cluster,

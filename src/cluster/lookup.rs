@@ -147,7 +147,8 @@ pub async fn find(
     }
     let kinds = WorkloadKind::ALL
         .into_iter()
-        .filter(|kind| wanted.kind.is_none_or(|wanted| wanted == *kind));
+        .filter(|kind| wanted.kind.is_none_or(|wanted| wanted == *kind))
+        .filter(|kind| served.version(*kind).is_some());
     let answers = join_all(kinds.map(|kind| read(cluster, served, namespace, kind, &wanted.name)));
     let mut found = Vec::new();
     let mut denied = None;
@@ -155,6 +156,7 @@ pub async fn find(
         match answer {
             Ok(workload) => found.extend(workload),
             // Of the other kinds it may still be one.
+            Err(ClusterError::NotServed { .. }) if wanted.kind.is_none() => {}
             Err(error) if error.is_forbidden() => denied = denied.or(Some(error)),
             Err(error) => return Err(error.into()),
         }
@@ -184,7 +186,8 @@ pub async fn find(
 /// Reads the workload of this kind and name again, whichever it is now.
 ///
 /// # Errors
-/// Any [`ClusterError`] but "not found".
+/// Any [`ClusterError`] but "not found"; [`ClusterError::NotServed`] where the
+/// cluster does not know the kind, which says nothing about the workload.
 pub async fn read(
     cluster: &Cluster,
     served: &Served,
@@ -192,9 +195,11 @@ pub async fn read(
     kind: WorkloadKind,
     name: &str,
 ) -> Result<Option<Found>, ClusterError> {
-    let Some(version) = served.version(kind) else {
-        return Ok(None);
-    };
+    let version = served
+        .version(kind)
+        .ok_or_else(|| ClusterError::NotServed {
+            kind: kind.name().to_owned(),
+        })?;
     let resource = resource(kind, version);
     let Some(object) = cluster.find::<Value>(&resource, namespace, name).await? else {
         return Ok(None);

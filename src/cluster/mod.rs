@@ -29,6 +29,7 @@ pub mod logs;
 pub mod lookup;
 pub mod models;
 pub mod pages;
+mod parts;
 pub mod patience;
 pub mod preflight;
 pub mod prometheus;

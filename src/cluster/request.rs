@@ -67,7 +67,8 @@ impl Cluster {
     /// Reads one object; `None` if there is none.
     ///
     /// # Errors
-    /// Any [`ClusterError`] but "not found".
+    /// Any [`ClusterError`] but "not found"; [`ClusterError::NotServed`] where
+    /// nothing can be found, because the API server does not know the kind.
     pub async fn find<T: DeserializeOwned>(
         &self,
         resource: &Resource,
@@ -76,6 +77,9 @@ impl Cluster {
     ) -> Result<Option<T>, ClusterError> {
         match self.get(&resource.object_path(namespace, name)).await {
             Ok(object) => Ok(Some(object)),
+            Err(error) if error.is_no_resource() => Err(ClusterError::NotServed {
+                kind: resource.kind.clone(),
+            }),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }

@@ -15,7 +15,8 @@ const RAY_VERSION: &str = "v1";
 /// Group of Kueue's visibility API, which tells positions.
 const VISIBILITY_GROUP: &str = "visibility.kueue.x-k8s.io";
 
-/// Groups and versions that are served.
+/// Groups and versions that are served, and in which of KAITO's versions
+/// InferenceSets are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
     /// `kueue.x-k8s.io/<version>`, the best that kaiwo knows; `None` where
@@ -27,13 +28,13 @@ pub struct Served {
     pub ray: bool,
     /// `kaito.sh/<version>`, likewise.
     pub kaito: Option<&'static str>,
-    /// The version that has InferenceSets, which not every KAITO has; `None`
-    /// before [`Served::with_inference_sets`] has looked.
-    pub inference_set: Option<&'static str>,
+    /// The version that has InferenceSets, which not every KAITO has.
+    inference_set: Option<&'static str>,
 }
 
+/// The groups that are served, which one request tells.
 #[derive(Deserialize)]
-struct Groups {
+pub(super) struct Groups {
     groups: Vec<Group>,
 }
 
@@ -49,6 +50,30 @@ struct GroupVersion {
 }
 
 impl Groups {
+    /// Asks the API server, which every user may.
+    pub(super) async fn read(cluster: &Cluster) -> Result<Self, ClusterError> {
+        cluster.get("/apis").await
+    }
+
+    /// See [`Served::kueue`].
+    pub(super) fn kueue(&self) -> Option<String> {
+        self.best(KUEUE_GROUP, &KUEUE_VERSIONS)
+    }
+
+    /// See [`Served::ray`].
+    pub(super) fn ray(&self) -> bool {
+        self.serves(RAY_GROUP, RAY_VERSION)
+    }
+
+    /// See [`Served::kaito`].
+    pub(super) fn kaito(&self) -> Option<&'static str> {
+        KAITO_VERSIONS.into_iter().find(|version| {
+            version
+                .split_once('/')
+                .is_some_and(|(group, version)| self.serves(group, version))
+        })
+    }
+
     fn serves(&self, group: &str, version: &str) -> bool {
         self.groups
             .iter()
@@ -70,42 +95,24 @@ impl Groups {
 }
 
 impl Served {
-    /// Asks the API server, which every user may.
+    /// Asks the API server, which every user may: once, and where KAITO is
+    /// served once more, for InferenceSets.
     ///
     /// # Errors
     /// Any [`ClusterError`].
     pub async fn read(cluster: &Cluster) -> Result<Self, ClusterError> {
-        let groups: Groups = cluster.get("/apis").await?;
+        let groups = Groups::read(cluster).await?;
+        let kaito = groups.kaito();
         Ok(Self {
-            kueue: groups.best(KUEUE_GROUP, &KUEUE_VERSIONS),
+            kueue: groups.kueue(),
             visibility: groups.best(VISIBILITY_GROUP, &KUEUE_VERSIONS),
-            ray: groups.serves(RAY_GROUP, RAY_VERSION),
-            inference_set: None,
-            kaito: KAITO_VERSIONS.into_iter().find(|version| {
-                version
-                    .split_once('/')
-                    .is_some_and(|(group, version)| groups.serves(group, version))
-            }),
+            ray: groups.ray(),
+            kaito,
+            inference_set: match kaito {
+                Some(_) => inference_set(cluster).await?,
+                None => None,
+            },
         })
-    }
-
-    /// Looks for InferenceSets where KAITO is served.
-    pub async fn with_inference_sets(self, cluster: &Cluster) -> Self {
-        if self.kaito.is_none() {
-            return self;
-        }
-        let listed = join_all(KAITO_VERSIONS.map(async |version| {
-            let served: ApiResources = cluster.get(&format!("/apis/{version}")).await.ok()?;
-            let kind = WorkloadKind::InferenceSet.name();
-            served
-                .kinds()
-                .any(|served| served == kind)
-                .then_some(version)
-        }));
-        Self {
-            inference_set: listed.await.into_iter().flatten().next(),
-            ..self
-        }
     }
 
     /// Returns the version in which workloads of a kind are read; `None` if
@@ -118,4 +125,25 @@ impl Served {
             kind => Some(kind.api_version()),
         }
     }
+}
+
+/// Returns the best version that serves InferenceSets.
+async fn inference_set(cluster: &Cluster) -> Result<Option<&'static str>, ClusterError> {
+    let kind = WorkloadKind::InferenceSet.name();
+    let asked = KAITO_VERSIONS.map(async |version| {
+        match cluster
+            .get::<ApiResources>(&format!("/apis/{version}"))
+            .await
+        {
+            Ok(served) => Ok(served.kinds().any(|served| served == kind)),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    });
+    for (version, served) in KAITO_VERSIONS.into_iter().zip(join_all(asked).await) {
+        if served? {
+            return Ok(Some(version));
+        }
+    }
+    Ok(None)
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::lookup::{self, Found};
 use super::pages::Selection;
+use super::parts;
 use super::pulse::Pulse;
 use super::request::readable;
 use super::served::Served;
@@ -12,18 +13,12 @@ use super::{Cluster, ClusterError};
 use crate::k8s::Resource;
 use crate::observe::belonging::{AT_ONCE, PodLabels, is_own, pod_labels};
 use crate::observe::event::Event;
-use crate::observe::object::{Details, Metadata};
+use crate::observe::object::Metadata;
 use crate::observe::queued::{JOB_UID_LABEL, PendingWorkload, QueueState};
 use crate::observe::snapshot::Position;
 use crate::observe::{Pod, QueuedWorkload, Snapshot, Workload};
 use crate::plan::facts::Readable;
 use crate::plan::name::WorkloadKind;
-
-/// Any object, of which only the metadata matter.
-#[derive(Deserialize)]
-struct Bare {
-    metadata: Metadata,
-}
 
 #[derive(Deserialize)]
 struct PendingSummary {
@@ -41,10 +36,10 @@ pub async fn of(
     served: &Served,
     workload: Workload,
 ) -> Result<Snapshot, ClusterError> {
-    let jobs = jobs(cluster, &workload).await?;
-    let pods = readable(pods(cluster, &workload, &jobs).await)?;
+    let parts = parts::of(cluster, served, &workload).await?;
+    let pods = readable(pods(cluster, &workload, &parts).await)?;
     let known = pods.known().map_or(&[][..], Vec::as_slice);
-    let queued = readable(queued(cluster, served, &workload, known, &jobs).await)?;
+    let queued = readable(queued(cluster, served, &workload, known, &parts).await)?;
     let position = match queued.known().and_then(|queued| {
         queued.iter().find(|queued| {
             queued.state() != QueueState::Admitted && !queued.spec.queue_name.is_empty()
@@ -55,6 +50,7 @@ pub async fn of(
     };
     Ok(Snapshot {
         workload,
+        parts,
         queued,
         pods,
         position,
@@ -85,15 +81,21 @@ pub async fn again(
     }
 }
 
-/// Watches what a snapshot of this workload is made of.
-pub fn watch(pulse: &mut Pulse<'_>, served: &Served, workload: &Workload) {
+/// Watches what this snapshot is made of.
+pub fn watch(pulse: &mut Pulse<'_>, served: &Served, snapshot: &Snapshot) {
+    let workload = &snapshot.workload;
     let Metadata {
         namespace, name, ..
     } = &workload.metadata;
     let own = Resource::known(&workload.api_version, workload.kind.name());
     let named = Selection::fields(format!("metadata.name={name}"));
     pulse.watch(&own, namespace, &named);
-    for selection in pod_selections(workload, &[]) {
+    // A CronJob has other Jobs each time, which would be watched for ever.
+    let parts = match workload.kind {
+        WorkloadKind::CronJob => &[][..],
+        _ => &snapshot.parts,
+    };
+    for selection in pod_selections(workload, parts) {
         pulse.watch(&Resource::known("v1", "Pod"), namespace, &selection);
     }
     if let (Some(kueue), WorkloadKind::Job | WorkloadKind::RayJob | WorkloadKind::RayService) =
@@ -167,34 +169,9 @@ async fn events_about(
     Ok(Readable::Known(events))
 }
 
-/// Reads the Jobs of a CronJob.
-pub(super) async fn jobs(
-    cluster: &Cluster,
-    workload: &Workload,
-) -> Result<Vec<Metadata>, ClusterError> {
-    let Details::CronJob(..) = &workload.details else {
-        return Ok(Vec::new());
-    };
-    let metadata = &workload.metadata;
-    let jobs = Resource::known("batch/v1", "Job");
-    let listed = readable(cluster.list::<Bare>(&jobs, &metadata.namespace, "").await)?;
-    let owned = |job: &Metadata| {
-        let mut owners = job.owner_references.iter();
-        owners.any(|owner| owner.uid == metadata.uid)
-    };
-    Ok(match listed {
-        Readable::Known(listed) => listed
-            .into_iter()
-            .map(|job| job.metadata)
-            .filter(owned)
-            .collect(),
-        Readable::Forbidden => Vec::new(),
-    })
-}
-
 /// Returns which pods are a workload's.
-fn pod_selections(workload: &Workload, jobs: &[Metadata]) -> Vec<Selection> {
-    let labels = pod_labels(workload, jobs);
+fn pod_selections(workload: &Workload, parts: &[Metadata]) -> Vec<Selection> {
+    let labels = pod_labels(workload, parts);
     let selectors = labels.iter().map(PodLabels::selector);
     selectors.map(Selection::labels).collect()
 }
@@ -202,11 +179,11 @@ fn pod_selections(workload: &Workload, jobs: &[Metadata]) -> Vec<Selection> {
 pub(super) async fn pods(
     cluster: &Cluster,
     workload: &Workload,
-    jobs: &[Metadata],
+    parts: &[Metadata],
 ) -> Result<Vec<Pod>, ClusterError> {
     let resource = Resource::known("v1", "Pod");
     let mut pods: Vec<Pod> = Vec::new();
-    for selection in pod_selections(workload, jobs) {
+    for selection in pod_selections(workload, parts) {
         let namespace = &workload.metadata.namespace;
         pods.extend(
             cluster
@@ -223,7 +200,7 @@ async fn queued(
     served: &Served,
     workload: &Workload,
     pods: &[Pod],
-    jobs: &[Metadata],
+    parts: &[Metadata],
 ) -> Result<Vec<QueuedWorkload>, ClusterError> {
     let Some(kueue) = &served.kueue else {
         return Ok(Vec::new());
@@ -231,7 +208,7 @@ async fn queued(
     let resource = Resource::known(kueue, "Workload");
     // Kueue queues a Deployment's pods each by itself.
     let uids: Vec<&str> = std::iter::once(&workload.metadata.uid)
-        .chain(jobs.iter().map(|job| &job.uid))
+        .chain(parts.iter().map(|part| &part.uid))
         .chain(pods.iter().map(|pod| &pod.metadata.uid))
         .map(String::as_str)
         .collect();

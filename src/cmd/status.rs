@@ -125,7 +125,7 @@ async fn watch(
 ) -> Result<(), CommandError> {
     let changed = Notify::new();
     let mut pulse = Pulse::new(&place.cluster, &changed);
-    snapshot::watch(&mut pulse, &place.served, &last.workload);
+    snapshot::watch(&mut pulse, &place.served, &last);
     let is_drawn = ui.data_height().is_some();
     let mut live = Live::default();
     let mut told = None;

@@ -41,7 +41,6 @@ impl Place {
         let target = command_line::target(connection, ui);
         let cluster = Cluster::connect(&target).await?;
         let served = Served::read(&cluster).await?;
-        let served = served.with_inference_sets(&cluster).await;
         Ok(Self {
             cluster,
             served,

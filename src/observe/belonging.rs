@@ -8,8 +8,6 @@ use crate::plan::name::WorkloadKind;
 
 /// Label of a Job's pods with its UID (batch/v1).
 const CONTROLLER_UID_LABEL: &str = "batch.kubernetes.io/controller-uid";
-/// Label of a Job's pods with its name (batch/v1).
-const JOB_NAME_LABEL: &str = "batch.kubernetes.io/job-name";
 /// Label of a Ray cluster's pods (KubeRay `utils.RayClusterLabelKey`).
 pub const RAY_CLUSTER_LABEL: &str = "ray.io/cluster";
 /// Label of a Workspace's pods (KAITO `LabelWorkspaceName`).
@@ -57,24 +55,25 @@ impl PodLabels {
     }
 }
 
-/// Returns by which labels the pods of a workload are found; `jobs` are those
-/// of a CronJob. None, if it has no pods yet.
-pub fn pod_labels(workload: &Workload, jobs: &[Metadata]) -> Vec<PodLabels> {
+/// Returns by which labels the pods of a workload are found; `parts` are the
+/// Jobs of a CronJob or RayJob, or the Workspaces of an InferenceSet. None, if
+/// it has no pods yet.
+pub fn pod_labels(workload: &Workload, parts: &[Metadata]) -> Vec<PodLabels> {
     let metadata = &workload.metadata;
+    // Some at a time; a URL has its limits.
+    let of_parts = |label: &'static str, of: fn(&Metadata) -> &String| {
+        parts
+            .chunks(AT_ONCE)
+            .map(move |parts| PodLabels::any(label, parts.iter().map(of).cloned().collect()))
+    };
     match &workload.details {
         Details::Job(..) => vec![PodLabels::one(CONTROLLER_UID_LABEL, &metadata.uid)],
-        Details::CronJob(..) => jobs
-            .chunks(AT_ONCE)
-            .map(|jobs| {
-                let uids = jobs.iter().map(|job| job.uid.clone());
-                PodLabels::any(CONTROLLER_UID_LABEL, uids.collect())
-            })
-            .collect(),
-        // The driver's output is in the pod of a Job of the RayJob's name.
+        Details::CronJob(..) => of_parts(CONTROLLER_UID_LABEL, |job| &job.uid).collect(),
+        // The driver's output is in the pod of the Job that submits it, which
+        // has its name, as another Job may.
         Details::RayJob(_, status) => {
-            let submitter = PodLabels::one(JOB_NAME_LABEL, &metadata.name);
             let cluster = &status.ray_cluster_name;
-            std::iter::once(submitter)
+            of_parts(CONTROLLER_UID_LABEL, |job| &job.uid)
                 .chain((!cluster.is_empty()).then(|| PodLabels::one(RAY_CLUSTER_LABEL, cluster)))
                 .collect()
         }
@@ -106,8 +105,7 @@ pub fn pod_labels(workload: &Workload, jobs: &[Metadata]) -> Vec<PodLabels> {
             }
         }
         Details::Workspace(..) => vec![PodLabels::one(WORKSPACE_LABEL, &metadata.name)],
-        // They are those of its Workspaces, whose names only KAITO knows.
-        Details::InferenceSet(..) => Vec::new(),
+        Details::InferenceSet(..) => of_parts(WORKSPACE_LABEL, |part| &part.name).collect(),
     }
 }
 

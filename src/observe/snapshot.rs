@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::object::Workload;
+use super::object::{Metadata, Workload};
 use super::pod::Pod;
 use super::queued::{PendingWorkload, QueuedWorkload};
 use super::status::{self, Standing};
@@ -13,6 +13,10 @@ use crate::plan::facts::Readable;
 pub struct Snapshot {
     /// The workload.
     pub workload: Workload,
+    /// What its operator has put between it and its pods: the Jobs of a
+    /// CronJob, the Job that submits a RayJob, the Workspaces of an
+    /// InferenceSet.
+    pub parts: Vec<Metadata>,
     /// Kueue's Workloads of it: one, or one for each pod of a Deployment and
     /// each Job of a CronJob, or none outside of queues.
     pub queued: Readable<Vec<QueuedWorkload>>,

@@ -5,6 +5,7 @@ mod chat;
 mod completion;
 mod delete;
 mod exec;
+mod inference_sets;
 pub mod json;
 mod kaito;
 mod list;

@@ -129,7 +129,7 @@ pub async fn follow(
         let is_over = present.as_ref().is_none_or(is_over);
         if let Some(snapshot) = &present {
             super::readable(cluster, snapshot).await?;
-            snapshot::watch(&mut pulse, served, &snapshot.workload);
+            snapshot::watch(&mut pulse, served, snapshot);
             let pods = snapshot.pods().iter();
             let pods = pods.map(|pod| (pod.metadata.uid.clone(), pod.clone()));
             let pods = pods.collect();

@@ -23,6 +23,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// Time after which an object that is not found is believed to be gone: an API
 /// server that has just started may not know its custom resources yet.
 const GONE: Duration = Duration::from_secs(2);
+/// Time after which a kind that the API server does not serve is believed to be
+/// gone: another one beside it may know it.
+const UNSERVED: Duration = Duration::from_secs(60);
 /// Time after which a look is due though no watch has told of a change:
 /// positions in the queue cannot be watched.
 const LOOK: Duration = Duration::from_secs(10);
@@ -57,6 +60,7 @@ impl Watch<'_> {
         let mut pulse = Pulse::new(cluster, &changed);
         let mut watched = None;
         let (mut answered, mut gone_since) = (Instant::now(), None);
+        let mut unserved_since = None;
         let mut pauses = Pauses::new(PAUSE, LONGEST_PAUSE);
         loop {
             let look = self.look();
@@ -71,7 +75,7 @@ impl Watch<'_> {
             let (verdict, longest) = match look {
                 None => (vigil.overdue(self.start.elapsed()), Duration::ZERO),
                 Some(Ok(Some((snapshot, events)))) => {
-                    (answered, gone_since) = (Instant::now(), None);
+                    (answered, gone_since, unserved_since) = (Instant::now(), None, None);
                     pauses.restart();
                     self.subject.uid = Some(snapshot.workload.metadata.uid.clone());
                     self.way_back = snapshot.workload.way_back();
@@ -79,10 +83,10 @@ impl Watch<'_> {
                     let verdict = vigil.judge(&snapshot, &events, self.start.elapsed());
                     self.voice.tell(&snapshot, &standing, &events, &verdict)?;
                     // What a RayJob's pods are selected by is known late.
-                    let selected = belonging::pod_labels(&snapshot.workload, &[]);
+                    let selected = belonging::pod_labels(&snapshot.workload, &snapshot.parts);
                     if watched.as_ref() != Some(&selected) {
                         pulse = Pulse::new(cluster, &changed);
-                        snapshot::watch(&mut pulse, served, &snapshot.workload);
+                        snapshot::watch(&mut pulse, served, &snapshot);
                         watched = Some(selected);
                     }
                     if let Some(first) = self.first.take() {
@@ -97,6 +101,15 @@ impl Watch<'_> {
                         return Err(self.lost("it was deleted while it was waited for"));
                     }
                     (vigil.overdue(self.start.elapsed()), GONE)
+                }
+                // Nobody has said that it is gone.
+                Some(Err(error @ ClusterError::NotServed { .. })) => {
+                    answered = Instant::now();
+                    if unserved_since.get_or_insert(answered).elapsed() >= UNSERVED {
+                        return Err(self.lost(&error.to_string()));
+                    }
+                    self.voice.say(&format!("asking again: {error}"));
+                    (vigil.overdue(self.start.elapsed()), pauses.advance())
                 }
                 Some(Err(error)) => {
                     if answered.elapsed() >= UNREACHABLE {

@@ -20,6 +20,7 @@ fn snapshot(kind: WorkloadKind, object: Value, pods: &[Value]) -> Snapshot {
     object["metadata"] = json!({"name": "x", "uid": "u"});
     Snapshot {
         workload: Workload::read(kind, kind.api_version(), &object).unwrap(),
+        parts: Vec::new(),
         queued: Readable::Known(Vec::new()),
         pods: Readable::Known(
             pods.iter()

@@ -6,6 +6,7 @@ use crate::plan::facts::Readable;
 fn snapshot(kind: WorkloadKind, object: Value, queued: Value, pods: Value) -> Snapshot {
     Snapshot {
         workload: Workload::read(kind, kind.api_version(), &object).unwrap(),
+        parts: Vec::new(),
         queued: Readable::Known(serde_json::from_value(queued).unwrap()),
         pods: Readable::Known(serde_json::from_value(pods).unwrap()),
         position: None,

@@ -18,6 +18,7 @@ fn snapshot(kind: WorkloadKind, spec: Value, status: Value, pods: &[Value]) -> S
         .map(|pod| serde_json::from_value(pod.clone()).unwrap());
     Snapshot {
         workload: workload(kind, spec, status),
+        parts: Vec::new(),
         queued: Readable::Known(Vec::new()),
         pods: Readable::Known(pods.collect()),
         position: None,

@@ -15,6 +15,7 @@ fn evidence(kind: WorkloadKind, object: &Value) -> Evidence {
     Evidence {
         snapshot: Snapshot {
             workload: Workload::read(kind, kind.api_version(), object).unwrap(),
+            parts: Vec::new(),
             queued: Readable::Known(Vec::new()),
             pods: Readable::Known(Vec::new()),
             position: None,
