@@ -9,6 +9,7 @@ use super::{Cluster, ClusterError};
 use crate::k8s::{self, Resource};
 use crate::plan::facts::{Condition, holds};
 use crate::plan::name::WorkloadKind;
+use crate::plan::namesake::Owner;
 use crate::plan::rollout::Running;
 use crate::render::manifest::Manifest;
 
@@ -45,6 +46,8 @@ struct ExistingMetadata {
     annotations: BTreeMap<String, String>,
     #[serde(default)]
     deletion_timestamp: Option<String>,
+    #[serde(default)]
+    owner_references: Vec<Owner>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -125,6 +128,12 @@ impl Existing {
     /// Returns the object as it was read.
     pub fn object(&self) -> &Value {
         &self.object
+    }
+
+    /// Returns what made it, and would make it again.
+    pub fn controller(&self) -> Option<&Owner> {
+        let mut owners = self.view.metadata.owner_references.iter();
+        owners.find(|owner| owner.controller)
     }
 
     /// Returns the object as one of `kind`.

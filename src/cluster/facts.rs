@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::existing::{self, Existing};
 use super::kaito;
+use super::namesake;
 use super::pages::Selection;
 use super::request::readable;
 use super::served::{Groups, KUEUE_VERSIONS, Served};
@@ -16,6 +17,8 @@ use crate::plan::facts::{
     ResourceFlavor,
 };
 use crate::plan::kaito::KaitoFacts;
+use crate::plan::name::KAITO_VERSIONS;
+use crate::plan::namesake::{Claimant, Namesake};
 use crate::plan::request::WorkloadRequest;
 
 /// Facts for a submission, and the workload of that name if there is one.
@@ -25,6 +28,8 @@ pub struct Gathered {
     pub facts: ClusterFacts,
     /// The workload that has the name already.
     pub existing: Option<Existing>,
+    /// Objects of other kinds that may be in its way.
+    pub namesakes: Vec<Namesake>,
 }
 
 /// Reads the facts for submitting `request`.
@@ -55,13 +60,15 @@ pub async fn gather(
             false => Ok(KaitoFacts::default()),
         }
     };
-    let (groups, found, existing, queues, claims, kaito_facts) = tokio::join!(
+    let claimant = Claimant::of(request);
+    let (groups, found, existing, queues, claims, kaito_facts, namesakes) = tokio::join!(
         Groups::read(cluster),
         find_namespace(cluster, namespace),
         Existing::find(cluster, &usual, namespace, name),
         Queues::read(cluster, &newest, namespace, with_classes),
         claims(cluster, request),
         of_kaito,
+        namesake::read(cluster, namespace, &claimant),
     );
     let (groups, kaito_facts) = (groups?, kaito_facts?);
     let (kueue, kaito) = (groups.kueue(), groups.kaito());
@@ -82,6 +89,10 @@ pub async fn gather(
         }
         None => existing,
     };
+    let mut namesakes = namesakes?;
+    if let Some(version) = kaito.filter(|version| *version != KAITO_VERSIONS[0]) {
+        namesakes.extend(namesake::older_workspace(cluster, namespace, &claimant, version).await?);
+    }
     let existing = match existing {
         // A kind that is not served has none; the plan refuses it.
         Err(ClusterError::NotServed { .. }) => Readable::Known(None),
@@ -112,6 +123,7 @@ pub async fn gather(
             running: None,
         },
         existing,
+        namesakes,
     })
 }
 

@@ -162,8 +162,17 @@ pub async fn find(
         }
     }
     // The Job that a RayJob's operator makes to submit it has its name.
-    if found.len() > 1 {
-        found.retain(|found| found.workload.metadata.owner_references.is_empty());
+    let uids: Vec<String> = found
+        .iter()
+        .map(|found| found.workload.metadata.uid.clone())
+        .collect();
+    found.retain(|found| {
+        let mut owners = found.workload.metadata.owner_references.iter();
+        !owners.any(|owner| uids.contains(&owner.uid))
+    });
+    let is_alone = |found: &Found| found.workload.metadata.owner_references.is_empty();
+    if found.iter().any(is_alone) {
+        found.retain(is_alone);
     }
     match (found.len(), denied) {
         (1, _) => Ok(found.swap_remove(0)),

@@ -28,6 +28,7 @@ pub mod listing;
 pub mod logs;
 pub mod lookup;
 pub mod models;
+mod namesake;
 pub mod pages;
 mod parts;
 pub mod patience;

@@ -20,7 +20,7 @@ use crate::plan::name::WorkloadKind;
 use crate::render::manifest::{Manifest, ManifestSet};
 
 /// Longest wait for an object to go.
-const GONE_DEADLINE: Duration = Duration::from_secs(120);
+pub(super) const GONE_DEADLINE: Duration = Duration::from_secs(120);
 /// How often an object is sent of which nobody knows whether it is there.
 const TRIES: u32 = 4;
 /// Pause between two looks at an object that is going.
@@ -66,6 +66,14 @@ pub enum SubmissionError {
         /// Its namespace.
         namespace: String,
     },
+    /// What has the name is part of something else.
+    #[error("{object} exists already and belongs to {owner}")]
+    Owned {
+        /// `kind/name` of the workload.
+        object: String,
+        /// `kind/name` of what made it.
+        owner: String,
+    },
     /// What was to go is still there.
     #[error("{object} is still being deleted after {} s", GONE_DEADLINE.as_secs())]
     StillThere {
@@ -95,9 +103,10 @@ pub enum SubmissionError {
 impl Classified for SubmissionError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Exists { .. } | Self::Occupied { .. } | Self::Vanished { .. } => {
-                ErrorClass::Conflict
-            }
+            Self::Exists { .. }
+            | Self::Occupied { .. }
+            | Self::Owned { .. }
+            | Self::Vanished { .. } => ErrorClass::Conflict,
             Self::Failed { source, .. } | Self::Unsure { source, .. } => source.class(),
             Self::StillThere { .. } => ErrorClass::TimedOut,
         }
@@ -105,7 +114,7 @@ impl Classified for SubmissionError {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::Exists { .. } => Vec::new(),
+            Self::Exists { .. } | Self::Owned { .. } => Vec::new(),
             Self::Vanished { .. } => {
                 vec!["run the same command again: it makes it anew".to_owned()]
             }
@@ -137,6 +146,7 @@ impl Classified for SubmissionError {
             Self::Exists { object, .. }
             | Self::Failed { object, .. }
             | Self::Occupied { object, .. }
+            | Self::Owned { object, .. }
             | Self::Unsure { object, .. }
             | Self::Vanished { object }
             | Self::StillThere { object, .. } => Some(object.clone()),
@@ -264,6 +274,7 @@ impl<'a> Submission<'a> {
             self.wait(owned, |object| owners(object).any(|uid| uid == old.uid()))
                 .await?;
         }
+        self.wait_until_made_gone().await?;
         self.wait_until_pods_gone(old).await
     }
 

@@ -11,6 +11,8 @@ use crate::cluster::ClusterError;
 use crate::cluster::deletion::{self, Doomed};
 use crate::cluster::lookup::{self, Found, LookupError};
 use crate::error::{CommandError, ErrorClass};
+use crate::observe::Workload;
+use crate::plan::name::WorkloadKind;
 use crate::settings::OutputFormat;
 use crate::ui::Ui;
 use crate::ui::deletion::{Item, Outcome, lines, report};
@@ -126,10 +128,7 @@ impl Run<'_> {
                 }
                 Ok(one) => {
                     let name = one.workload.display_name();
-                    let message = format!("{name} was not made by kaiwo");
-                    let error = CommandError::new(ErrorClass::Refused, message)
-                        .hint("delete it all the same: --force")
-                        .about(&name);
+                    let error = not_made_by_kaiwo(&one.workload, namespace);
                     failures.push(Item::failed(name, &error));
                     self.code = self.code.max(self.complain(error));
                 }
@@ -324,6 +323,26 @@ impl Run<'_> {
         let report = report(cluster.context(), namespace, &self.items);
         self.ui.data(&report).map_err(cannot_write)
     }
+}
+
+/// Returns the error that a workload is not kaiwo's to delete. What is part of a
+/// workload is not offered: that goes as a whole.
+fn not_made_by_kaiwo(workload: &Workload, namespace: &str) -> CommandError {
+    let name = workload.display_name();
+    let mut owners = workload.metadata.owner_references.iter();
+    let whole = owners.find(|owner| WorkloadKind::named(&owner.kind).is_some());
+    let error = match whole {
+        Some(owner) => {
+            let whole = format!("{}/{}", owner.kind.to_lowercase(), owner.name);
+            let message = format!("{name} belongs to {whole}");
+            CommandError::new(ErrorClass::Refused, message).hint(format!(
+                "kaiwo delete {whole} -n {namespace}  # deletes it with all that belongs to it"
+            ))
+        }
+        None => CommandError::new(ErrorClass::Refused, format!("{name} was not made by kaiwo"))
+            .hint("delete it all the same: --force"),
+    };
+    error.about(name)
 }
 
 fn item(doomed: &Doomed, outcome: Outcome) -> Item {

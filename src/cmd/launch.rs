@@ -10,6 +10,7 @@ use crate::cluster::{Cluster, discovery, preflight, revision, update};
 use crate::error::{CommandError, ErrorClass};
 use crate::plan::facts::{Facts, Readable};
 use crate::plan::name::WorkloadKind;
+use crate::plan::namesake::Claimant;
 use crate::plan::request::WorkloadRequest;
 use crate::plan::{self, Plan};
 use crate::render;
@@ -167,8 +168,19 @@ impl<'a> Mode<'a> {
         let Gathered {
             mut facts,
             existing,
+            namesakes,
         } = facts::gather(cluster, &request).await?;
         let relation = existing.as_ref().map(|existing| existing.relation(&digest));
+        let claimant = Claimant::of(&request);
+        // Of an earlier workload of the name, and about to go.
+        let left_over = namesakes.iter().any(|namesake| claimant.owns(namesake));
+        let makes_nothing = match relation {
+            Some(Relation::Different) => self.updates(&request),
+            relation => relation == Some(Relation::Same),
+        };
+        if !makes_nothing {
+            name_taken::check(&request, existing.as_ref(), &namesakes)?;
+        }
         if relation == Some(Relation::Different) && self.updates(&request) {
             facts.running = existing.as_ref().and_then(Existing::running);
         }
@@ -254,6 +266,7 @@ impl<'a> Mode<'a> {
                 }
                 (Some(old), Some(Relation::Terminating)) => submission.wait_until_gone(old).await?,
                 (Some(old), Some(_)) => submission.remove(old).await?,
+                _ if left_over => submission.wait_until_made_gone().await?,
                 _ => {}
             }
             submission
@@ -349,7 +362,7 @@ impl<'a> Mode<'a> {
 
     /// Returns the error that the name is taken.
     fn taken(&self, relation: Relation, request: &WorkloadRequest) -> CommandError {
-        let object = format!("{}/{}", request.kind.name().to_lowercase(), request.name);
+        let object = request.display_name();
         let exists = SubmissionError::Exists { object, relation };
         let mut error = name_taken::ways_out(exists, request);
         if (request.kind, relation) == (WorkloadKind::Workspace, Relation::Different) {

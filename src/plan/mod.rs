@@ -13,6 +13,7 @@ pub mod gpu;
 pub mod image;
 pub mod kaito;
 pub mod name;
+pub mod namesake;
 pub mod network;
 pub mod placement;
 pub mod pod;

@@ -195,4 +195,9 @@ impl WorkloadRequest {
         // A serialisation of plain data cannot fail.
         crate::digest::sha256(&serde_json::to_vec(self).unwrap_or_default())
     }
+
+    /// Returns `kind/name` of the workload.
+    pub fn display_name(&self) -> String {
+        format!("{}/{}", self.kind.name().to_lowercase(), self.name)
+    }
 }

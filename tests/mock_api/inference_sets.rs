@@ -64,7 +64,12 @@ fn controller(looks: &'static [Look], mut is_there: bool, version: &'static str)
                 list(&[workspace("set-a"), workspace("set-b")])
             }
             path if path.ends_with("/pods") => pods(request),
-            path if ["/events", "/configmaps"].iter().any(|it| path.ends_with(it)) => list(&[]),
+            path if ["/events", "/configmaps"]
+                .iter()
+                .any(|it| path.ends_with(it)) =>
+            {
+                list(&[])
+            }
             _ => return None,
         };
         Some(Answer::Json(200, json))

@@ -11,6 +11,7 @@ mod kaito;
 mod list;
 mod logs;
 mod models;
+mod namesakes;
 mod outages;
 mod queues;
 mod requests;

@@ -25,6 +25,9 @@ fn a_submission_reads_rehearses_creates_and_owns() {
         [
             "GET /api/v1/namespaces/kaiwo",
             "GET /apis",
+            // What a RayJob would meet: KubeRay makes a Job of its name.
+            "GET /apis/batch/v1/namespaces/kaiwo/jobs/alice-w",
+            "GET /apis/kaito.sh/v1beta1/namespaces/kaiwo/workspaces/alice-w",
             "GET /apis/kueue.x-k8s.io/v1beta2/clusterqueues",
             "GET /apis/kueue.x-k8s.io/v1beta2/namespaces/kaiwo/localqueues",
             "GET /apis/kueue.x-k8s.io/v1beta2/resourceflavors",

@@ -1,0 +1,355 @@
+//! Names that two kinds of workload cannot share: an operator makes objects that
+//! are called like the workload, and takes one that is there for its own.
+
+use serde::Deserialize;
+
+use super::name::WorkloadKind;
+use super::request::WorkloadRequest;
+use crate::error::{Classified, ErrorClass};
+
+/// An object that an operator makes for a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Made {
+    /// Group and version.
+    pub api_version: &'static str,
+    /// Kind.
+    pub kind: &'static str,
+    /// What follows the workload's name.
+    pub suffix: &'static str,
+}
+
+const fn made(api_version: &'static str, kind: &'static str, suffix: &'static str) -> Made {
+    Made {
+        api_version,
+        kind,
+        suffix,
+    }
+}
+
+/// KubeRay `createNewK8sJob`, v1.6, in the mode that kaiwo uses; a Job of the
+/// name is taken for the one it has made (`createK8sJobIfNeed`).
+const RAY_JOB: [Made; 1] = [made("batch/v1", "Job", "")];
+/// KubeRay `GenerateHeadServiceName` and `GenerateServeServiceName`, v1.6.
+const RAY_SERVICE: [Made; 2] = [
+    made("v1", "Service", "-head-svc"),
+    made("v1", "Service", "-serve-svc"),
+];
+/// KAITO v0.12; before v0.8, a Deployment stood in the StatefulSet's place. What
+/// exists is not made, and counts as the Workspace's.
+const WORKSPACE: [Made; 4] = [
+    made("apps/v1", "StatefulSet", ""),
+    made("apps/v1", "Deployment", ""),
+    made("v1", "Service", ""),
+    made("v1", "Service", "-headless"),
+];
+/// KAITO v0.12.
+const TUNING: [Made; 1] = [made("batch/v1", "Job", "")];
+
+/// A workload as far as its name is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claimant<'a> {
+    /// Its kind.
+    pub kind: WorkloadKind,
+    /// Its name.
+    pub name: &'a str,
+    /// Whether it is a Workspace that tunes.
+    pub tunes: bool,
+}
+
+impl<'a> Claimant<'a> {
+    /// Returns the workload that is asked for.
+    pub fn of(request: &'a WorkloadRequest) -> Self {
+        Self {
+            kind: request.kind,
+            name: &request.name,
+            tunes: request.serving.kaito.tuning.is_some(),
+        }
+    }
+
+    /// Returns what an operator makes for it, by names that follow from its
+    /// own. Names that end in random letters or in a time meet nobody's: those
+    /// of ReplicaSets and of Ray's clusters, of a CronJob's Jobs, of an
+    /// InferenceSet's Workspaces.
+    pub fn made(&self) -> &'static [Made] {
+        match self.kind {
+            WorkloadKind::RayJob => &RAY_JOB,
+            WorkloadKind::RayService => &RAY_SERVICE,
+            WorkloadKind::Workspace if self.tunes => &TUNING,
+            WorkloadKind::Workspace => &WORKSPACE,
+            WorkloadKind::Job
+            | WorkloadKind::CronJob
+            | WorkloadKind::Deployment
+            | WorkloadKind::InferenceSet => &[],
+        }
+    }
+
+    /// Returns the kinds with which it may not share its name.
+    pub fn rivals(&self) -> impl Iterator<Item = WorkloadKind> {
+        let of_kind = |kind: WorkloadKind| {
+            [false, true].iter().any(|tunes| {
+                self.meets(&Claimant {
+                    kind,
+                    tunes: *tunes,
+                    ..*self
+                })
+            })
+        };
+        let all = WorkloadKind::ALL.into_iter();
+        let others: Vec<_> = all
+            .filter(|kind| *kind != self.kind && of_kind(*kind))
+            .collect();
+        others.into_iter()
+    }
+
+    /// Returns whether one and the same object is to be of both, which have one
+    /// name.
+    fn meets(&self, other: &Claimant<'_>) -> bool {
+        let own = |one: &Claimant<'_>| (one.kind.name(), "");
+        let all = |one: &Claimant<'_>| -> Vec<(&'static str, &'static str)> {
+            let made = one.made().iter().map(|made| (made.kind, made.suffix));
+            std::iter::once(own(one)).chain(made).collect()
+        };
+        let others = all(other);
+        all(self).iter().any(|object| others.contains(object))
+    }
+
+    /// Returns whether an object belongs to it, or to one that had its name.
+    pub fn owns(&self, namesake: &Namesake) -> bool {
+        let mut owners = namesake.metadata.owner_references.iter();
+        owners.any(|owner| {
+            let cluster = owner.name.strip_prefix(self.name);
+            (owner.kind == self.kind.name() && owner.name == self.name)
+                // KubeRay's Services, in between.
+                || (self.kind.is_ray() && owner.kind == "RayCluster"
+                    && cluster.is_some_and(|rest| rest.starts_with('-')))
+        })
+    }
+
+    fn words(&self) -> &'static str {
+        match self.kind {
+            WorkloadKind::RayJob => "KubeRay submits a RayJob by a Job of its name",
+            WorkloadKind::RayService => {
+                "KubeRay reaches a RayService by Services of its name with -head-svc and -serve-svc"
+            }
+            WorkloadKind::Workspace if self.tunes => "KAITO tunes by a Job of the Workspace's name",
+            _ => {
+                "KAITO runs a Workspace by a StatefulSet (before v0.8, a Deployment) and a Service of its name"
+            }
+        }
+    }
+
+    fn display_name(&self) -> String {
+        format!("{}/{}", self.kind.name().to_lowercase(), self.name)
+    }
+}
+
+/// An object that is there.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Namesake {
+    /// Its kind, which a single object says itself.
+    pub kind: String,
+    /// Its metadata.
+    pub metadata: NamesakeMetadata,
+    /// What a Workspace tunes.
+    pub tuning: Option<serde::de::IgnoredAny>,
+}
+
+impl Namesake {
+    /// Returns `kind/name`.
+    pub fn display_name(&self) -> String {
+        format!("{}/{}", self.kind.to_lowercase(), self.metadata.name)
+    }
+}
+
+/// `metadata` of such an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NamesakeMetadata {
+    /// Name.
+    pub name: String,
+    /// Identity.
+    pub uid: String,
+    /// What it belongs to.
+    pub owner_references: Vec<Owner>,
+}
+
+/// Entry of `ownerReferences`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Owner {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its identity.
+    pub uid: String,
+    /// Whether it manages the object.
+    pub controller: bool,
+}
+
+impl Owner {
+    /// Returns `kind/name`.
+    pub fn display_name(&self) -> String {
+        format!("{}/{}", self.kind.to_lowercase(), self.name)
+    }
+}
+
+/// Why a workload cannot have its name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{other} exists already and is in the way of {workload}: {words}")]
+pub struct Clash {
+    /// `kind/name` of what would be made.
+    pub workload: String,
+    /// `kind/name` of what is there: a workload, or another object that belongs
+    /// to none.
+    pub other: String,
+    /// What both need the name for.
+    words: &'static str,
+}
+
+impl Classified for Clash {
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Conflict
+    }
+
+    fn object(&self) -> Option<String> {
+        Some(self.other.clone())
+    }
+}
+
+/// Returns what keeps a workload from having its name, among objects that are
+/// there. What belongs, or belonged, to a workload of its own kind and name is
+/// not in its way.
+pub fn clash(workload: &Claimant<'_>, found: &[Namesake]) -> Option<Clash> {
+    found.iter().find_map(|namesake| {
+        let Namesake { kind, metadata, .. } = namesake;
+        if workload.owns(namesake) {
+            return None;
+        }
+        let is_found = |made: &&Made| {
+            made.kind == *kind && format!("{}{}", workload.name, made.suffix) == metadata.name
+        };
+        let words = match workload.made().iter().find(is_found) {
+            Some(_) => workload.words(),
+            None => {
+                let other = Claimant {
+                    kind: WorkloadKind::named(kind)?,
+                    name: workload.name,
+                    tunes: namesake.tuning.is_some(),
+                };
+                let meets = other.kind != workload.kind && workload.meets(&other);
+                match meets {
+                    true if !other.made().is_empty() => other.words(),
+                    true => workload.words(),
+                    false => return None,
+                }
+            }
+        };
+        let controller = metadata
+            .owner_references
+            .iter()
+            .find(|owner| owner.controller);
+        Some(Clash {
+            workload: workload.display_name(),
+            other: controller.map_or_else(|| namesake.display_name(), Owner::display_name),
+            words,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(kind: WorkloadKind) -> Claimant<'static> {
+        Claimant {
+            kind,
+            name: "x",
+            tunes: false,
+        }
+    }
+
+    fn found(kind: &str, name: &str, owner: Option<(&str, &str)>) -> Namesake {
+        let owners: Vec<_> = owner
+            .into_iter()
+            .map(|(kind, name)| json!({"kind": kind, "name": name, "controller": true}))
+            .collect();
+        let metadata = json!({"name": name, "ownerReferences": owners});
+        serde_json::from_value(json!({"kind": kind, "metadata": metadata})).unwrap()
+    }
+
+    #[test]
+    fn kinds_that_meet_do_so_both_ways() {
+        use WorkloadKind::{CronJob, Deployment, InferenceSet, Job, RayJob, RayService, Workspace};
+        let rivals = |kind| of(kind).rivals().collect::<Vec<_>>();
+        assert_eq!(rivals(Job), [RayJob, Workspace]);
+        assert_eq!(rivals(RayJob), [Job, Workspace]);
+        assert_eq!(rivals(Deployment), [Workspace]);
+        assert_eq!(rivals(Workspace), [Deployment]);
+        for kind in [CronJob, RayService, InferenceSet] {
+            assert_eq!(rivals(kind), [], "{kind:?}");
+        }
+        let tuning = Claimant {
+            tunes: true,
+            ..of(Workspace)
+        };
+        assert_eq!(tuning.rivals().collect::<Vec<_>>(), [Job, RayJob]);
+    }
+
+    #[test]
+    fn whatever_has_the_name_is_in_the_way_but_for_what_is_its_own() {
+        use WorkloadKind::{Deployment, Job, RayJob, RayService, Workspace};
+        for (workload, there, other) in [
+            (RayJob, found("Job", "x", None), Some("job/x")),
+            (Job, found("RayJob", "x", None), Some("rayjob/x")),
+            // The RayJob that it submits is not to be read.
+            (
+                RayJob,
+                found("Job", "x", Some(("CronJob", "n"))),
+                Some("cronjob/n"),
+            ),
+            (RayJob, found("Job", "x", Some(("RayJob", "x"))), None),
+            (
+                Deployment,
+                found("Workspace", "x", None),
+                Some("workspace/x"),
+            ),
+            (
+                Workspace,
+                found("Deployment", "x", None),
+                Some("deployment/x"),
+            ),
+            (
+                Workspace,
+                found("Service", "x", Some(("Job", "x"))),
+                Some("job/x"),
+            ),
+            (
+                Workspace,
+                found("Service", "x", Some(("Workspace", "x"))),
+                None,
+            ),
+            (
+                RayService,
+                found("Service", "x-serve-svc", None),
+                Some("service/x-serve-svc"),
+            ),
+            // It serves, and makes no Job.
+            (Job, found("Workspace", "x", None), None),
+        ] {
+            let clash = clash(&of(workload), std::slice::from_ref(&there));
+            let named = clash.as_ref().map(|clash| clash.other.as_str());
+            assert_eq!(named, other, "{workload:?} {there:?}");
+        }
+        let tuning = json!({"kind": "Workspace", "metadata": {"name": "x"}, "tuning": {}});
+        let tuning: Namesake = serde_json::from_value(tuning).unwrap();
+        let clash = clash(&of(Job), &[tuning]).unwrap();
+        assert_eq!(
+            clash.to_string(),
+            "workspace/x exists already and is in the way of job/x: KAITO tunes by a Job of the Workspace's name"
+        );
+    }
+}
