@@ -34,6 +34,10 @@ pub const DIGEST_ANNOTATION: &str = "kaiwo-cli/digest";
 /// Annotation with the identity of one run of `submit`.
 pub const SUBMISSION_ANNOTATION: &str = "kaiwo-cli/submission";
 
+/// Annotation of what a run of `submit` or `serve` makes with the kind of its
+/// workload.
+pub const KIND_ANNOTATION: &str = "kaiwo-cli/kind";
+
 /// Annotation of a service with the name of the ConfigMap that holds its
 /// previous version; empty where none is kept.
 pub const PREVIOUS_ANNOTATION: &str = "kaiwo-cli/previous";

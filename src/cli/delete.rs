@@ -13,8 +13,9 @@ use crate::plan::pod::Seconds;
     after_help = "\
 Asks first, unless -y is given. With a workload go its pods and what kaiwo made
 for it: uploads, Services and the like, and the claims of --storage with what is
-in them. LocalQueues, namespaces, claims of --keep-storage and everything that
-somebody else made stay. Returns when all is gone.
+in them. What a run left that was killed before it made its workload goes by the
+workload's name. LocalQueues, namespaces, claims of --keep-storage and everything
+that somebody else made stay. Returns when all is gone.
 
 Examples:
   kaiwo delete alice-train                 asks, then deletes

@@ -6,19 +6,40 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::existing::Existing;
+use super::leftover::Leftover;
+use super::preflight::PreflightError;
 use super::request::resource_of;
 use super::submission::{Submission, SubmissionError, failed, still_there};
+use crate::error::CommandError;
 use crate::k8s;
 use crate::render::manifest::Manifest;
 
 impl<'a> Submission<'a> {
+    /// Makes the LocalQueue that the workload is in, if that is missing. Returns
+    /// whether it was.
+    async fn complete_queue(&self) -> Result<bool, CommandError> {
+        let Some(queue) = &self.manifests.local_queue else {
+            return Ok(false);
+        };
+        match self.create_companion(queue).await {
+            Ok(()) => Ok(true),
+            Err(SubmissionError::Failed { source, .. }) if source.is_missing_right() => {
+                let manifest = Box::new(queue.clone());
+                Err(PreflightError::QueueForbidden { manifest, source }.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Completes a workload that is there already, if the run that made it
-    /// died before it was done: uploads that are missing are made, and those
-    /// without an owner get it.
+    /// died before it was done: uploads that are missing are made, those without
+    /// an owner get it, and so is its LocalQueue, if that has gone. Returns
+    /// whether it had.
     ///
     /// # Errors
-    /// [`SubmissionError`] for the first object that could not be mended.
-    pub async fn complete(&self, workload: &Existing) -> Result<(), SubmissionError> {
+    /// [`SubmissionError`] for the first object that could not be mended;
+    /// [`PreflightError::QueueForbidden`] to who may not make the LocalQueue.
+    pub async fn complete(&self, workload: &Existing) -> Result<bool, CommandError> {
         if let Some(claim) = &self.manifests.kept_claim
             && self.find(claim).await?.is_none()
         {
@@ -38,7 +59,7 @@ impl<'a> Submission<'a> {
                 self.give_owner(owned, workload.uid()).await?;
             }
         }
-        Ok(())
+        self.complete_queue().await
     }
 
     /// Creates what the workload needs before it starts. What exists already
@@ -58,7 +79,8 @@ impl<'a> Submission<'a> {
                 continue;
             };
             if !self.is_usable(manifest, &found) {
-                return Err(occupied(manifest));
+                self.make_room(manifest, &found).await?;
+                continue;
             }
             if !self.is_leftover(&found).await? {
                 return Ok(());
@@ -93,6 +115,7 @@ impl<'a> Submission<'a> {
             if let Some(found) = found?
                 && !owners(&found).any(|uid| uid == old.uid())
                 && !self.is_usable(manifest, &found)
+                && Leftover::new(resource_of(manifest), &found).is_none()
             {
                 return Err(occupied(manifest));
             }
@@ -129,6 +152,18 @@ impl<'a> Submission<'a> {
             .into_iter()
             .flatten()
             .any(|owner| owner["kind"] != self.kind.name())
+    }
+
+    /// Makes the workload own what it needs. Somebody may have taken that for
+    /// left over, since nothing owned it: then it is made again.
+    pub(super) async fn own(&self, owned: &'a Manifest, uid: &str) -> Result<(), SubmissionError> {
+        match self.give_owner(owned, uid).await {
+            Err(SubmissionError::Failed { source, .. }) if source.is_not_found() => {
+                self.create_companion(owned).await?;
+                self.give_owner(owned, uid).await
+            }
+            result => result,
+        }
     }
 
     /// Makes the workload own an object. Without `blockOwnerDeletion`, which

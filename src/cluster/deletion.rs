@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::companion::{annotation_of, owners, uid_of};
 use super::existing::resource;
+use super::leftover::{self, Leftover};
 use super::lookup::{self, Found};
 use super::pages::{Pages, Selection};
 use super::request::readable;
@@ -114,7 +115,8 @@ pub async fn selected(
     Ok((found, hidden))
 }
 
-/// Finds out what goes with workloads of one namespace.
+/// Finds out what goes with workloads of one namespace; of what other runs have
+/// left under their names, what `takes` says.
 ///
 /// # Errors
 /// [`ClusterError`] if the cluster cannot be asked. What may not be listed is
@@ -122,6 +124,7 @@ pub async fn selected(
 pub async fn with_companions(
     cluster: &Cluster,
     found: Vec<Found>,
+    takes: impl Fn(&Leftover) -> bool,
 ) -> Result<Vec<Doomed>, ClusterError> {
     let Some(first) = found.first() else {
         return Ok(Vec::new());
@@ -152,27 +155,45 @@ pub async fn with_companions(
             all.push((resource.clone(), object));
         }
     }
+    let mut left = Vec::new();
+    for one in &found {
+        let objects = by_instance.get(&one.workload.metadata.name);
+        let of_others = |leftover: &Leftover| Some(leftover.run()) != run(&one.object);
+        let objects = objects.into_iter().flatten();
+        let all = objects.filter_map(|(resource, object)| Leftover::new(resource, object));
+        left.extend(all.filter(|leftover| of_others(leftover) && takes(leftover)));
+    }
+    if !left.is_empty() {
+        left = leftover::without_living(cluster, &namespace, left).await?;
+    }
     let doom = |found: Found| {
         let all = by_instance.get(&found.workload.metadata.name);
-        doomed(found, all.map_or(&[], Vec::as_slice))
+        doomed(found, all.map_or(&[], Vec::as_slice), &left)
     };
     Ok(found.into_iter().map(doom).collect())
 }
 
+/// Returns the run that made an object.
+fn run(object: &Value) -> Option<&str> {
+    annotation_of(object, k8s::SUBMISSION_ANNOTATION)
+}
+
 /// Sorts what has a workload's name by what becomes of it.
-fn doomed(found: Found, objects: &[(Resource, Value)]) -> Doomed {
+fn doomed(found: Found, objects: &[(Resource, Value)], left: &[Leftover]) -> Doomed {
     let Found { workload, object } = found;
-    let submission = annotation_of(&object, k8s::SUBMISSION_ANNOTATION);
+    let submission = run(&object);
     let (mut with, mut kept) = (Vec::new(), Vec::new());
     for (resource, object) in objects {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         let is_owned = owners(object).any(|uid| uid == workload.metadata.uid);
-        let is_of_its_run = submission.is_some()
-            && annotation_of(object, k8s::SUBMISSION_ANNOTATION) == submission
-            && owners(object).next().is_none();
+        let is_of_its_run =
+            submission.is_some() && run(object) == submission && owners(object).next().is_none();
+        let is_left = left
+            .iter()
+            .any(|leftover| Some(leftover.uid()) == uid_of(object));
         if resource.kind == "PersistentVolumeClaim" && !is_owned {
             kept.push(format!("persistentvolumeclaim/{name}"));
-        } else if is_owned || is_of_its_run {
+        } else if is_owned || is_of_its_run || is_left {
             with.push(Companion {
                 resource: resource.clone(),
                 name: name.to_owned(),
@@ -306,7 +327,7 @@ mod tests {
                 json!({"name": "x-scratch", "annotations": run("run")}),
             ),
         ];
-        let doomed = doomed(Found { workload, object }, &objects);
+        let doomed = doomed(Found { workload, object }, &objects, &[]);
         let with: Vec<(&str, bool)> = doomed
             .with
             .iter()

@@ -130,6 +130,11 @@ impl Existing {
         &self.object
     }
 
+    /// Returns the LocalQueue that it is in.
+    pub fn queue(&self) -> Option<&str> {
+        self.object["metadata"]["labels"][k8s::QUEUE_NAME_LABEL].as_str()
+    }
+
     /// Returns what made it, and would make it again.
     pub fn controller(&self) -> Option<&Owner> {
         let mut owners = self.view.metadata.owner_references.iter();

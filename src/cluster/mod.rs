@@ -24,6 +24,7 @@ pub mod facts;
 pub mod forward;
 pub mod kaito;
 pub mod kubeconfig;
+pub mod leftover;
 pub mod listing;
 pub mod logs;
 pub mod lookup;

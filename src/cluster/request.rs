@@ -152,11 +152,30 @@ impl Cluster {
         name: &str,
         uid: &str,
     ) -> Result<(), ClusterError> {
+        self.delete_as_read(resource, namespace, name, (uid, None))
+            .await
+    }
+
+    /// Deletes the object with this UID, if it has still this version, too.
+    ///
+    /// # Errors
+    /// As [`Cluster::delete`]; a conflict also if it was changed.
+    pub(super) async fn delete_as_read(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+        (uid, version): (&str, Option<&str>),
+    ) -> Result<(), ClusterError> {
+        let mut preconditions = json!({"uid": uid});
+        if let Some(version) = version {
+            preconditions["resourceVersion"] = Value::from(version);
+        }
         let options = json!({
             "kind": "DeleteOptions",
             "apiVersion": "v1",
             "propagationPolicy": "Background",
-            "preconditions": {"uid": uid},
+            "preconditions": preconditions,
         });
         let path = resource.object_path(namespace, name);
         let body = ("application/json", options.to_string().into_bytes());

@@ -135,6 +135,7 @@ pub async fn keep(
             "annotations": {
                 k8s::DIGEST_ANNOTATION: annotation_of(old.object(), k8s::DIGEST_ANNOTATION),
                 k8s::SUBMISSION_ANNOTATION: submission,
+                k8s::KIND_ANNOTATION: manifests.workload.kind(),
             },
         },
         "immutable": true,

@@ -106,7 +106,9 @@ impl Submission<'_> {
         let resource = Resource::known(api_version, kind);
         let found = self.list_if_allowed(&resource, &self.instance()).await?;
         let own = found.unwrap_or_default();
-        let own = own.iter().filter(|object| self.is_stale(object, kind, old));
+        let own = own
+            .iter()
+            .filter(|object| self.is_stale(object, &resource, old));
         Ok(own.map(|object| stale_object(&resource, object)).collect())
     }
 
@@ -122,7 +124,7 @@ impl Submission<'_> {
         let mut referring: Option<Option<Vec<String>>> = None;
         let mut stale = Vec::new();
         for object in found {
-            if !self.is_stale(&object, "ConfigMap", old) {
+            if !self.is_stale(&object, &resource, old) {
                 continue;
             }
             if object["metadata"]["labels"][component] == "upload" {
@@ -150,16 +152,17 @@ impl Submission<'_> {
         format!("{}={name}", k8s::APP_INSTANCE_LABEL)
     }
 
-    /// Returns whether an object belonged to an earlier version only.
-    fn is_stale(&self, object: &Value, kind: &str, old: &Existing) -> bool {
+    /// Returns whether an object belonged to an earlier version only, or to a run
+    /// that has died.
+    fn is_stale(&self, object: &Value, resource: &Resource, old: &Existing) -> bool {
         let current: BTreeSet<(&str, &str)> = self
             .manifests
             .owned()
             .map(|manifest| (manifest.kind(), manifest.name()))
             .collect();
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        !current.contains(&(kind, name))
-            && owners(object).any(|uid| uid == old.uid())
+        !current.contains(&(resource.kind.as_str(), name))
+            && (owners(object).any(|uid| uid == old.uid()) || self.is_abandoned(resource, object))
             && annotation_of(object, k8s::DIGEST_ANNOTATION).is_some()
     }
 

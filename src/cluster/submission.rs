@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -172,6 +173,8 @@ pub struct Submission<'a> {
     pub(super) changed: Cell<Option<&'static str>>,
     /// What an update has done to other objects before the workload, in words.
     pub(super) done: RefCell<Vec<String>>,
+    /// The API server's time, by what this run has made last.
+    pub(super) now: Cell<Option<Timestamp>>,
 }
 
 impl<'a> Submission<'a> {
@@ -192,6 +195,7 @@ impl<'a> Submission<'a> {
             deleted: RefCell::default(),
             changed: Cell::default(),
             done: RefCell::default(),
+            now: Cell::default(),
         }
     }
 
@@ -342,13 +346,7 @@ impl<'a> Submission<'a> {
             Err(source) => return Err(failed("create", workload, source)),
         };
         needed.into_iter().collect::<Result<(), _>>()?;
-        for result in join_all(
-            self.manifests
-                .owned()
-                .map(|owned| self.give_owner(owned, &uid)),
-        )
-        .await
-        {
+        for result in join_all(self.manifests.owned().map(|owned| self.own(owned, &uid))).await {
             result?;
         }
         Ok(submitted)
@@ -362,6 +360,11 @@ impl<'a> Submission<'a> {
             fate: Fate::Open,
         });
         let (result, fate) = self.create_surely(manifest).await;
+        let made = result.as_ref().ok().and_then(|created| {
+            let made = created.pointer("/metadata/creationTimestamp")?;
+            made.as_str()?.parse().ok()
+        });
+        self.now.set(made.or(self.now.get()));
         self.attempts.borrow_mut()[index].fate = fate;
         result
     }

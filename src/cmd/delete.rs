@@ -1,6 +1,7 @@
 //! `kaiwo delete`.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -9,13 +10,14 @@ use futures_util::stream::{self, StreamExt};
 use crate::cli::DeleteArgs;
 use crate::cluster::ClusterError;
 use crate::cluster::deletion::{self, Doomed};
+use crate::cluster::leftover::{self, Leftover};
 use crate::cluster::lookup::{self, Found, LookupError};
 use crate::error::{CommandError, ErrorClass};
 use crate::observe::Workload;
 use crate::plan::name::WorkloadKind;
 use crate::settings::OutputFormat;
 use crate::ui::Ui;
-use crate::ui::deletion::{Item, Outcome, lines, report};
+use crate::ui::deletion::{Item, Outcome, lines, lines_of_leftovers, report};
 
 use super::block_on;
 use super::command_line::{self, CommandLine};
@@ -54,15 +56,18 @@ pub fn run(args: &DeleteArgs, ui: Ui, output: Option<OutputFormat>) -> Result<u8
             place,
             output,
             items: Vec::new(),
+            left: Vec::new(),
             code: 0,
         };
         let doomed = run.doomed().await?;
-        if asks && !doomed.is_empty() && !run.agreed(&doomed) {
+        let is_nothing = doomed.is_empty() && run.left.is_empty();
+        if asks && !is_nothing && !run.agreed(&doomed) {
             ui.status("nothing was deleted");
             return Ok(ErrorClass::Refused.exit_code());
         }
-        has_begun.set(!doomed.is_empty() && !args.dry_run);
+        has_begun.set(!is_nothing && !args.dry_run);
         run.delete(doomed).await?;
+        run.delete_leftovers().await?;
         run.print()?;
         Ok(run.code)
     });
@@ -82,6 +87,9 @@ struct Run<'a> {
     place: Place,
     output: Option<OutputFormat>,
     items: Vec<Item>,
+    /// What runs have left under names that no workload has, by what was asked
+    /// for.
+    left: Vec<(String, Vec<Leftover>)>,
     code: u8,
 }
 
@@ -104,7 +112,17 @@ impl Run<'_> {
                 self.ui
                     .warn(format!("you may not list any {kind}, so none is deleted"));
             }
-            if selected.is_empty() {
+            let left = leftover::selected(cluster, namespace, selector).await?;
+            let mut by_name: BTreeMap<String, Vec<Leftover>> = BTreeMap::new();
+            for one in self.unused(left).await? {
+                let instance = one.instance();
+                let mut names = selected.iter().map(|found| &found.workload.metadata.name);
+                if !names.any(|name| name == instance) {
+                    by_name.entry(instance.to_owned()).or_default().push(one);
+                }
+            }
+            self.left = by_name.into_iter().collect();
+            if selected.is_empty() && self.left.is_empty() {
                 let words = format!("kaiwo has nothing to delete in namespace {namespace}");
                 self.ui.status(words);
             }
@@ -116,6 +134,14 @@ impl Run<'_> {
             (wanted, found)
         });
         for (wanted, answer) in join_all(lookups).await {
+            if let Err(LookupError::NotFound { .. } | LookupError::NotServed { .. }) = &answer {
+                let left = leftover::of(cluster, namespace, &wanted.name).await?;
+                let left = self.unused(left).await?;
+                if !left.is_empty() {
+                    self.left.push((wanted.to_string(), left));
+                    continue;
+                }
+            }
             match answer {
                 Ok(one) if self.args.force || deletion::is_kaiwos(&one) => {
                     let uid = &one.workload.metadata.uid;
@@ -160,7 +186,32 @@ impl Run<'_> {
             }
         }
         self.items = failures;
-        Ok(deletion::with_companions(cluster, found).await?)
+        let takes = |leftover: &Leftover| self.takes(leftover);
+        Ok(deletion::with_companions(cluster, found, takes).await?)
+    }
+
+    /// Returns whether what a run has left is meant: if a kind was typed, not what
+    /// was for a workload of another.
+    fn takes(&self, leftover: &Leftover) -> bool {
+        let mut wanted = self.args.workload.iter();
+        let other = wanted.find(|wanted| wanted.name == leftover.instance());
+        let kind = other.and_then(|wanted| wanted.kind);
+        let (Some(wanted), Some(own)) = (kind, leftover.kind()) else {
+            return true;
+        };
+        wanted == own
+    }
+
+    /// Returns what is meant, and belongs to no workload.
+    async fn unused(&self, mut left: Vec<Leftover>) -> Result<Vec<Leftover>, CommandError> {
+        let Place {
+            cluster, namespace, ..
+        } = &self.place;
+        left.retain(|leftover| self.takes(leftover));
+        match left.is_empty() {
+            true => Ok(left),
+            false => Ok(leftover::without_living(cluster, namespace, left).await?),
+        }
     }
 
     /// Tells what went wrong with one of several, and returns its exit code.
@@ -175,9 +226,11 @@ impl Run<'_> {
     /// Shows what is to go, and asks.
     fn agreed(&self, doomed: &[Doomed]) -> bool {
         self.show(doomed);
-        let what = match doomed.len() {
-            1 => "it".to_owned(),
-            count => format!("these {count} workloads"),
+        let what = match (doomed.len(), self.left.len()) {
+            (1, 0) => "it".to_owned(),
+            (0, _) => "what is left".to_owned(),
+            (count, 0) => format!("these {count} workloads"),
+            _ => "all of this".to_owned(),
         };
         self.ui.ask(format!("delete {what}?"))
     }
@@ -194,12 +247,59 @@ impl Run<'_> {
                 self.ui.status(line);
             }
         }
+        for (name, left) in &self.left {
+            for line in lines_of_leftovers(name, &names_of(left)) {
+                self.ui.status(line);
+            }
+        }
+    }
+
+    /// Deletes what runs have left under names that no workload has.
+    async fn delete_leftovers(&mut self) -> Result<(), CommandError> {
+        let cluster = &self.place.cluster;
+        let mut gone = String::new();
+        for (name, left) in std::mem::take(&mut self.left) {
+            let deletions = left.iter().map(async |one| match self.args.dry_run {
+                true => (one, Ok(())),
+                false => (one, one.delete(cluster).await),
+            });
+            let mut item = Item {
+                outcome: match self.args.dry_run {
+                    true => Outcome::DryRun,
+                    false => Outcome::Deleted,
+                },
+                object: name.clone(),
+                with: names_of(&left),
+                kept: Vec::new(),
+                error: None,
+            };
+            for (one, deleted) in join_all(deletions).await {
+                match deleted {
+                    Ok(()) => gone += &(one.resource.qualified_name(one.name()) + "\n"),
+                    Err(error) => {
+                        let name = one.display_name();
+                        let error = cannot_delete(error, &name);
+                        item.outcome = Outcome::Failed;
+                        item.error = Item::failed(name, &error).error;
+                        self.code = self.code.max(self.complain(error));
+                    }
+                }
+            }
+            if item.outcome == Outcome::Deleted {
+                self.ui.status(format!("what was left of {name} deleted"));
+            }
+            self.items.push(item);
+        }
+        match self.output {
+            Some(OutputFormat::Name) => self.ui.data(&gone).map_err(cannot_write),
+            _ => Ok(()),
+        }
     }
 
     /// Deletes, and waits until all is gone.
     async fn delete(&mut self, doomed: Vec<Doomed>) -> Result<(), CommandError> {
         if self.args.dry_run {
-            if !doomed.is_empty() {
+            if !(doomed.is_empty() && self.left.is_empty()) {
                 self.show(&doomed);
                 self.ui.status("  nothing is deleted (dry run)");
             }
@@ -222,12 +322,7 @@ impl Run<'_> {
                 Ok(()) => going.push(one),
                 Err(error) => {
                     let name = one.workload.display_name();
-                    let class = CommandError::from(error);
-                    let mut error = CommandError {
-                        error: class.error.context(format!("cannot delete {name}")),
-                        ..class
-                    };
-                    error.object = Some(name.clone());
+                    let error = cannot_delete(error, &name);
                     self.items.push(Item::failed(name, &error));
                     self.code = self.code.max(self.complain(error));
                 }
@@ -343,6 +438,19 @@ fn not_made_by_kaiwo(workload: &Workload, namespace: &str) -> CommandError {
             .hint("delete it all the same: --force"),
     };
     error.about(name)
+}
+
+fn cannot_delete(error: ClusterError, name: &str) -> CommandError {
+    let error = CommandError::from(error);
+    CommandError {
+        error: error.error.context(format!("cannot delete {name}")),
+        object: Some(name.to_owned()),
+        ..error
+    }
+}
+
+fn names_of(left: &[Leftover]) -> Vec<String> {
+    left.iter().map(Leftover::display_name).collect()
 }
 
 fn item(doomed: &Doomed, outcome: Outcome) -> Item {

@@ -1,6 +1,8 @@
 //! What `kaiwo submit` and `kaiwo serve` have in common: everything from the
 //! request on.
 
+mod unchanged;
+
 use crate::cli::WorkloadArgs;
 use crate::cluster::existing::{self, Existing, Relation};
 use crate::cluster::facts::{self, Gathered};
@@ -174,11 +176,8 @@ impl<'a> Mode<'a> {
         let claimant = Claimant::of(&request);
         // Of an earlier workload of the name, and about to go.
         let left_over = namesakes.iter().any(|namesake| claimant.owns(namesake));
-        let makes_nothing = match relation {
-            Some(Relation::Different) => self.updates(&request),
-            relation => relation == Some(Relation::Same),
-        };
-        if !makes_nothing {
+        let in_place = relation == Some(Relation::Different) && self.updates(&request);
+        if !in_place && relation != Some(Relation::Same) {
             name_taken::check(&request, existing.as_ref(), &namesakes)?;
         }
         if relation == Some(Relation::Different) && self.updates(&request) {
@@ -196,7 +195,7 @@ impl<'a> Mode<'a> {
                 self.ui.status(status);
                 return difference::print(cluster, &request.namespace, &[], self.output, self.ui);
             }
-            return self.unchanged(cluster, request, &facts, workload).await;
+            return self.unchanged(cluster, request, facts, workload).await;
         }
         if let Some(relation) = relation {
             self.check_replaceable(&request, relation)?;
@@ -257,10 +256,17 @@ impl<'a> Mode<'a> {
         let submission = Submission::new(cluster, plan.request.kind, &manifests, &digest);
         let steps = async {
             submission.create_namespace().await?;
-            self.preflight(cluster, &plan, &manifests, existing.as_ref())
-                .await?;
+            let rehearsed = self.preflight(cluster, &plan, &manifests, existing.as_ref());
+            let left = async {
+                match in_place {
+                    true => Vec::new(),
+                    false => submission.leftovers().await,
+                }
+            };
+            let (rehearsed, left) = tokio::join!(rehearsed, left);
+            rehearsed?;
             match (&existing, relation) {
-                (Some(old), Some(Relation::Different)) if self.updates(&plan.request) => {
+                (Some(old), Some(Relation::Different)) if in_place => {
                     submission.update(old).await?;
                     return Ok(Submitted::Updated);
                 }
@@ -269,10 +275,12 @@ impl<'a> Mode<'a> {
                 _ if left_over => submission.wait_until_made_gone().await?,
                 _ => {}
             }
-            submission
-                .create()
-                .await
-                .map_err(|error| name_taken::ways_out(error, &plan.request))
+            let created = submission.create().await;
+            let created = created.map_err(|error| name_taken::ways_out(error, &plan.request))?;
+            if created == Submitted::Created {
+                submission.remove_leftovers(left).await;
+            }
+            Ok(created)
         };
         let submitted = signals::carry_out(&submission, steps, self.ui)
             .await
@@ -408,31 +416,6 @@ impl<'a> Mode<'a> {
             planned,
             &objects,
         )
-    }
-
-    /// Reports a workload that is there already, whether it could be submitted
-    /// now or not. What an earlier run left undone is done.
-    async fn unchanged(
-        &self,
-        cluster: &Cluster,
-        request: WorkloadRequest,
-        facts: &Facts,
-        workload: &Existing,
-    ) -> Result<(), CommandError> {
-        self.ui
-            .status(target_line(cluster, &request, request.queue.as_deref()));
-        if self.dry_run == DryRun::None
-            && let Ok(plan) = plan::plan(request.clone(), facts)
-        {
-            let mut manifests = self.render(&plan, None)?;
-            discovery::resolve(cluster, &mut manifests).await?;
-            Submission::new(cluster, request.kind, &manifests, "")
-                .complete(workload)
-                .await?;
-        }
-        let object = Manifest::new(workload.object().clone()).ok();
-        let objects: Vec<&Manifest> = object.iter().collect();
-        self.print(Outcome::Unchanged, Some(cluster), &request, None, &objects)
     }
 
     /// Tells how a submission ended: to people on stderr, as data on stdout

@@ -100,6 +100,20 @@ pub fn choose(
     }
 }
 
+/// Leaves of the LocalQueues in `facts` only the one that a workload is in, which
+/// is then found, or has to be made: another that leads to the same ClusterQueue
+/// is no help to it. Returns whether it is there; `None` where that may not be
+/// seen.
+pub fn leave_only(facts: &mut ClusterFacts, name: &str) -> Option<bool> {
+    match &mut facts.local_queues {
+        Readable::Known(queues) => {
+            queues.retain(|queue| queue.metadata.name == name);
+            Some(!queues.is_empty())
+        }
+        Readable::Forbidden => None,
+    }
+}
+
 /// Returns what keeps the queue from admitting anything of this namespace.
 fn obstacle(
     existing: Option<&LocalQueue>,

@@ -53,6 +53,10 @@ pub fn pod_labels(plan: &Plan) -> BTreeMap<String, String> {
 pub fn own_annotations(plan: &Plan, submission: Option<&str>) -> BTreeMap<String, String> {
     let mut annotations = submission_annotation(submission);
     annotations.insert(k8s::DIGEST_ANNOTATION.to_owned(), plan.request.digest());
+    if submission.is_some() {
+        let kind = plan.request.kind.name().to_owned();
+        annotations.insert(k8s::KIND_ANNOTATION.to_owned(), kind);
+    }
     annotations
 }
 

@@ -94,17 +94,7 @@ pub fn lines(
         workload.display_name(),
         about.join(", ")
     )];
-    let uploads = with
-        .iter()
-        .filter(|name| name.starts_with("configmap/"))
-        .count();
-    let others = with.iter().filter(|name| !name.starts_with("configmap/"));
-    let mut parts: Vec<String> = others.cloned().collect();
-    parts.extend(match uploads {
-        0 => None,
-        1 => Some("1 upload".to_owned()),
-        count => Some(format!("{count} uploads")),
-    });
+    let mut parts = parts(with);
     if has_scratch_claims {
         parts.push("the claims of its /scratch and what is in them".to_owned());
     }
@@ -115,4 +105,29 @@ pub fn lines(
         lines.push(format!("    without {}", kept.join(", ")));
     }
     lines
+}
+
+/// Returns the lines about what runs have left under a name that no workload
+/// has.
+pub fn lines_of_leftovers(name: &str, left: &[String]) -> Vec<String> {
+    vec![
+        format!("  {name}: no workload; what a run has left that did not get to its end"),
+        format!("    {}", parts(left).join(", ")),
+    ]
+}
+
+/// Names objects, uploads by their number.
+fn parts(names: &[String]) -> Vec<String> {
+    let uploads = names
+        .iter()
+        .filter(|name| name.starts_with("configmap/"))
+        .count();
+    let others = names.iter().filter(|name| !name.starts_with("configmap/"));
+    let mut parts: Vec<String> = others.cloned().collect();
+    parts.extend(match uploads {
+        0 => None,
+        1 => Some("1 upload".to_owned()),
+        count => Some(format!("{count} uploads")),
+    });
+    parts
 }

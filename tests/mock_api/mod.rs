@@ -8,6 +8,7 @@ mod exec;
 mod inference_sets;
 pub mod json;
 mod kaito;
+mod leftovers;
 mod list;
 mod logs;
 mod models;

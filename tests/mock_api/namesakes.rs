@@ -156,7 +156,7 @@ fn what_is_left_of_an_earlier_workload_of_the_name_is_waited_for() {
         }
         looks += 1;
         let left = object("alice-w", Some(("RayJob", "alice-w")));
-        (looks < 4).then(|| Answer::Json(200, left))
+        (looks < 4).then_some(Answer::Json(200, left))
     });
     let _ = api.submit(&["-g", "8", "--ray"]).exits(0).says("created");
     let requests = api.requests();

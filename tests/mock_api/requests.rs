@@ -24,13 +24,19 @@ fn a_submission_reads_rehearses_creates_and_owns() {
         facts,
         [
             "GET /api/v1/namespaces/kaiwo",
+            // What earlier runs may have left is listed beside the rehearsal.
+            "GET /api/v1/namespaces/kaiwo/configmaps",
+            "GET /api/v1/namespaces/kaiwo/services",
             "GET /apis",
+            "GET /apis/autoscaling/v2/namespaces/kaiwo/horizontalpodautoscalers",
             // What a RayJob would meet: KubeRay makes a Job of its name.
             "GET /apis/batch/v1/namespaces/kaiwo/jobs/alice-w",
             "GET /apis/kaito.sh/v1beta1/namespaces/kaiwo/workspaces/alice-w",
             "GET /apis/kueue.x-k8s.io/v1beta2/clusterqueues",
             "GET /apis/kueue.x-k8s.io/v1beta2/namespaces/kaiwo/localqueues",
             "GET /apis/kueue.x-k8s.io/v1beta2/resourceflavors",
+            "GET /apis/networking.k8s.io/v1/namespaces/kaiwo/ingresses",
+            "GET /apis/policy/v1/namespaces/kaiwo/poddisruptionbudgets",
             "GET /apis/ray.io/v1/namespaces/kaiwo/rayjobs/alice-w",
         ]
     );

@@ -9,7 +9,7 @@ use super::workspaces::workspace;
 use super::{kaito, lacks, serve};
 
 /// Makes what KAITO makes for a Workspace that is ready.
-fn make_ready(testbed: &Testbed, name: &str) {
+pub fn make_ready(testbed: &Testbed, name: &str) {
     let labels = json!({"kaito.sh/workspace": name});
     testbed.create(json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},

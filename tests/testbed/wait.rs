@@ -1,13 +1,14 @@
 //! `kaiwo wait` and `--wait`: the exit code is the container's, what cannot
 //! heal ends the wait, and nothing is deleted by waiting.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::cluster::{Flavor, OWN_TAINT, Testbed, has_condition};
-use super::rights::bind;
+use super::{kaito, rights::bind};
 use crate::common::Outcome;
 
 /// Longest that a wait may take of which the end is sure: what does not heal is
@@ -446,4 +447,55 @@ fn what_is_deleted_while_it_is_waited_for_is_lost() {
     let outcome = Outcome::of(child.wait_with_output().unwrap());
     // It may not have been found any more.
     assert!([125, 3].contains(&outcome.code), "{outcome:?}");
+}
+
+/// As KAITO's controller moves one, of which this testbed has the definitions.
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn an_inferenceset_is_waited_for_until_it_is_ready_or_gone() {
+    let testbed = Testbed::with_namespace("wait-set");
+    kaito::install(&testbed);
+    let node = ["--node-selector", "kubernetes.io/hostname=cpu-0"];
+    let replicas = ["-m", "phi-4", "--replicas", "2", "--name", "set"];
+    let common = ["serve", "-n", &testbed.name];
+    let arguments = [&common[..], &replicas, &node, &["--wait"]].concat();
+    let served = start(&testbed, &arguments);
+    testbed.wait("the set", || testbed.find("InferenceSet", "set"));
+    let again = ["wait", "inferenceset/set", "-n", &testbed.name];
+    let waited = start(&testbed, &again);
+    for name in ["set-a1b2c", "set-d3e4f"] {
+        testbed.create(json!({
+            "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace",
+            "metadata": {"name": name, "labels": {"inferenceset.kaito.sh/created-by": "set"}},
+            "resource": {"labelSelector": {"matchLabels": {"a": "b"}}},
+            "inference": {"preset": {"name": "phi-4"}},
+        }));
+    }
+    for ready in [0, 1, 2] {
+        let status = json!({"replicas": 2, "readyReplicas": ready});
+        testbed.merge_status("InferenceSet", "set", &status);
+        if ready == 1 {
+            super::chat_kaito::make_ready(&testbed, "set-a1b2c");
+        }
+    }
+    for waiting in [served, waited] {
+        let output = waiting.wait_with_output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{told}");
+        assert!(told.ends_with("inferenceset/set ready\n"), "{told}");
+    }
+    let status = ["status", "set", "-n", &testbed.name];
+    let status = testbed.sandbox.kaiwo(&status).exits(0);
+    assert!(status.stdout.contains("set-a1b2c-0"), "{}", status.stdout);
+
+    testbed.merge_status("InferenceSet", "set", &json!({"readyReplicas": 0}));
+    let mut waited = start(&testbed, &again);
+    let mut told = BufReader::new(waited.stderr.take().unwrap()).lines();
+    let seen = told.next().unwrap().unwrap();
+    assert!(seen.contains("0 of 2 replicas ready"), "{seen}");
+    testbed.delete("InferenceSet", "set");
+    assert_eq!(waited.wait().unwrap().code(), Some(125));
+    let told: Vec<String> = told.map_while(Result::ok).collect();
+    let words = "it was deleted while it was waited for";
+    assert!(told.iter().any(|line| line.contains(words)), "{told:?}");
 }

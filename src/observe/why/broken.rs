@@ -97,13 +97,28 @@ fn local_queue_missing(evidence: &Evidence, name: &str) -> Finding {
         true => "the namespace has no LocalQueue at all".to_owned(),
         false => format!("the namespace has: {}", others.join(", ")),
     };
-    Finding::new(
+    let finding = Finding::new(
         Cause::LocalQueueMissing,
         format!("there is no LocalQueue {name} in namespace {namespace}"),
     )
-    .shows(others)
-    .again("with -q QUEUE")
-    .admin(format!(
+    .shows(others);
+    let workload = &evidence.snapshot.workload;
+    let queues = evidence.fact(|facts| Some(&facts.cluster_queues));
+    let can_be_made =
+        queues.is_none_or(|queues| queues.iter().any(|queue| queue.metadata.name == name));
+    let finding = match can_be_made && workload.metadata.is_kaiwos() {
+        true => {
+            let command = match workload.kind.is_batch() {
+                true => "kaiwo submit",
+                false => "kaiwo serve",
+            };
+            finding.you(format!(
+                "run the same {command} again: it makes LocalQueue {name}, and changes nothing else"
+            ))
+        }
+        false => finding,
+    };
+    finding.again("with -q QUEUE").admin(format!(
         "makes LocalQueue {name}; then it is queued by itself"
     ))
 }
