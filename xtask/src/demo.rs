@@ -3,13 +3,15 @@
 
 use std::collections::HashSet;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use crate::bench::Scratch;
+use crate::cargo::{self, cargo};
 use crate::checkout;
 use crate::testbed::{Cluster, Options, Testbed};
 
@@ -22,12 +24,18 @@ const LIMIT: Duration = Duration::from_secs(180);
 /// happens.
 pub fn run() -> Result<()> {
     let start = Instant::now();
+    let options = Options::default();
+    let _claim = Testbed::claim(&options.name, "demo")?;
     heading("Building kaiwo");
-    let binary = build()?;
+    let scratch = Scratch::new("demo")?;
+    let binary = scratch.0.join("kaiwo");
+    let mut cargo = cargo();
+    cargo.arg("build");
+    cargo::build(cargo, &binary)?;
     heading(
         "Starting a control plane: API server, Kueue, KubeRay, and nodes that pretend to have GPUs",
     );
-    let testbed = Testbed::up(&Options::default())?;
+    let testbed = Testbed::up(&options)?;
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -83,31 +91,6 @@ pub fn run() -> Result<()> {
         say(&line);
     }
     Ok(())
-}
-
-fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args([
-            "build",
-            "--package",
-            "kaiwo",
-            "--message-format=json-render-diagnostics",
-        ])
-        .current_dir(checkout())
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .context("cargo")?;
-    if !output.status.success() {
-        bail!("kaiwo does not build");
-    }
-    // cargo tells where it put the binary, wherever the target directory is.
-    String::from_utf8(output.stdout)?
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "kaiwo")
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .context("cargo did not say where the binary is")
 }
 
 /// Makes the queue, and removes what an earlier demo left.

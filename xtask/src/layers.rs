@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Error, Result, anyhow, bail};
 use clap::Args;
 
-use crate::checkout;
 use crate::testbed::{NoToolchain, Options, Testbed};
 
 /// Name of the testbed that the tests have for themselves.
@@ -62,6 +61,14 @@ enum End {
 
 /// Runs the layers, and fails if one has failed.
 pub fn run(args: &TestArgs) -> Result<()> {
+    // Before anything else: who comes second must not learn of it after minutes,
+    // or end the testbed of the first.
+    let _claim = match args.no_testbed {
+        true => None,
+        false => Some(Testbed::claim(TESTBED, "test").map_err(|error| {
+            anyhow!("{error:#}\nhelp: leave the testbed out: cargo xtask test --no-testbed")
+        })?),
+    };
     let mut report = Report::default();
     let compiled = report.layer("compiling", |_| {
         // The whole workspace at once everywhere, so that all layers share
@@ -271,10 +278,9 @@ impl Report {
     }
 }
 
-/// Returns a command of the cargo that runs us, in the checkout.
 fn cargo(arguments: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(arguments).current_dir(checkout());
+    let mut command = crate::cargo::cargo();
+    command.args(arguments);
     command
 }
 

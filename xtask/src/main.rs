@@ -1,6 +1,7 @@
 //! Project automation: `cargo xtask <task>`.
 
 mod bench;
+mod cargo;
 mod demo;
 mod dist;
 mod layers;

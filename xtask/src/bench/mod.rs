@@ -15,11 +15,10 @@ mod submit;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use anyhow::{Context, Result, ensure};
 
+use crate::cargo::{self, cargo};
 use crate::checkout;
 use crate::testbed::{self, Testbed};
 use cluster::Cluster;
@@ -58,10 +57,15 @@ pub struct Bench {
 impl Bench {
     pub fn run(self) -> Result<()> {
         let root = &Path::new(checkout()).canonicalize()?;
-        let scratch = Scratch::new()?;
+        let _claim = Testbed::claim(&self.testbed, "bench")?;
+        let scratch = Scratch::new("bench")?;
         let binary = match &self.kaiwo {
             Some(binary) => std::path::absolute(binary)?,
-            None => build(root)?,
+            None => {
+                let place = scratch.0.join("kaiwo");
+                build(&place)?;
+                place
+            }
         };
         let kaiwo = Program::new(&binary, &scratch.0);
         let kubectl = Kubectl::find(self.kubectl.clone(), &scratch.0)?;
@@ -112,29 +116,12 @@ impl Bench {
     }
 }
 
-/// Builds what users get and returns its file.
-fn build(root: &Path) -> Result<PathBuf> {
+/// Builds what users get.
+fn build(place: &Path) -> Result<()> {
     say("building the release binary, which takes some minutes the first time");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .current_dir(root)
-        .args(["build", "--release", "--package", "kaiwo", "--bin", "kaiwo"])
-        .arg("--message-format=json-render-diagnostics")
-        .stderr(Stdio::inherit())
-        .output()
-        .context("failed to run cargo")?;
-    if !output.status.success() {
-        bail!("the release build failed");
-    }
-    let executable = |line: &str| -> Option<PathBuf> {
-        let message: Value = serde_json::from_str(line).ok()?;
-        (message["target"]["name"] == "kaiwo").then_some(())?;
-        Some(message["executable"].as_str()?.into())
-    };
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .find_map(executable)
-        .context("cargo does not tell where it put kaiwo")
+    let mut cargo = cargo();
+    cargo.args(["build", "--release"]);
+    cargo::build(cargo, place)
 }
 
 fn size(binary: &Path, kubectl: Option<&Kubectl>) -> Result<Row> {
@@ -242,12 +229,12 @@ impl Drop for Started {
     }
 }
 
-/// A directory that goes when the bench ends.
-struct Scratch(PathBuf);
+/// A directory that goes when its task ends.
+pub struct Scratch(pub PathBuf);
 
 impl Scratch {
-    fn new() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("kaiwo-bench-{}", std::process::id()));
+    pub fn new(task: &str) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("kaiwo-{task}-{}", std::process::id()));
         std::fs::create_dir_all(&path)
             .with_context(|| format!("failed to make {}", path.display()))?;
         Ok(Self(path))

@@ -16,9 +16,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use crate::cargo::{self, cargo};
 use crate::checkout;
 use elf::Executable;
 
@@ -97,11 +98,9 @@ impl Dist {
                 "building for {} with {compiler}",
                 architecture.name
             ));
-            let built = architecture.build(&compiler)?;
             let file = architecture.file_name();
             let place = folder.join(&file);
-            std::fs::copy(&built, &place)
-                .with_context(|| format!("cannot copy {}", built.display()))?;
+            architecture.build(&compiler, &place)?;
             std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755))?;
             let tried = architecture.verify(&place).with_context(|| file.clone())?;
             let content = std::fs::read(&place)?;
@@ -154,38 +153,17 @@ impl Architecture {
         })
     }
 
-    /// Builds kaiwo and returns where cargo has put it.
-    fn build(&self, compiler: &str) -> Result<PathBuf> {
-        let mut cargo = Command::new(env!("CARGO"));
+    /// Builds kaiwo.
+    fn build(&self, compiler: &str, place: &Path) -> Result<()> {
+        let mut cargo = cargo();
         cargo
-            .args([
-                "build",
-                "--release",
-                "--locked",
-                "--package",
-                "kaiwo",
-                "--bin",
-                "kaiwo",
-            ])
-            .args(["--target", self.target])
-            .args(["--message-format", "json-render-diagnostics"])
-            .env(format!("CC_{}", self.target.replace('-', "_")), compiler)
-            .current_dir(checkout())
-            .stderr(Stdio::inherit());
+            .args(["build", "--release", "--locked", "--target", self.target])
+            .env(format!("CC_{}", self.target.replace('-', "_")), compiler);
         if !self.is_native() {
             let target = self.target.replace('-', "_").to_uppercase();
             cargo.env(format!("CARGO_TARGET_{target}_LINKER"), compiler);
         }
-        let output = cargo.output().context("cannot run cargo")?;
-        if !output.status.success() {
-            bail!("kaiwo does not build for {}", self.target);
-        }
-        String::from_utf8(output.stdout)?
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter(|message| message["target"]["name"] == "kaiwo")
-            .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-            .context("cargo did not say where the executable is")
+        cargo::build(cargo, place).context(self.target)
     }
 
     /// Checks an executable, and tells what was checked.

@@ -1,6 +1,7 @@
 //! One testbed's directory: what is in it, what it was asked to be, and what runs.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
@@ -60,6 +61,34 @@ impl Instance {
         )
     }
 
+    /// Takes this testbed for one task; another is refused at once. Ends with the returned file, and so with this
+    /// process, however that ends.
+    pub fn claim(&self, task: &str) -> Result<File> {
+        files::create_dir(self.dir.parent().unwrap_or(&self.dir))?;
+        let path = self.dir.with_extension("claim");
+        let open = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path);
+        let mut file = open.with_context(|| format!("failed to write {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder)?;
+                bail!("testbed `{}` is in use until {holder} ends", self.name);
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("failed to lock {}", path.display()));
+            }
+        }
+        file.set_len(0)?;
+        write!(file, "{task} (pid {})", std::process::id())?;
+        Ok(file)
+    }
+
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -93,6 +122,16 @@ impl Instance {
     /// Returns the root directory Kueue runs in.
     pub fn kueue_root(&self) -> PathBuf {
         self.dir.join("kueue")
+    }
+
+    /// Copies this very xtask, which lives as long as the testbed and not only until the next build puts another into
+    /// its place.
+    pub fn own_executable(&self) -> Result<PathBuf> {
+        let copy = self.dir.join("xtask");
+        // Leads to what runs, even if nothing has its name any more.
+        std::fs::copy("/proc/self/exe", &copy)
+            .with_context(|| format!("failed to copy xtask to {}", copy.display()))?;
+        Ok(copy)
     }
 
     pub fn log(&self, process: &str) -> PathBuf {
@@ -332,6 +371,25 @@ mod tests {
         for name in ["", "../default", "a/b", "-x", "UP", &"a".repeat(41)] {
             assert!(Instance::named(name, cache).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_claimed_testbed_is_refused_until_its_holder_ends() {
+        let cache = std::env::temp_dir().join(format!("xtask-claim-{}", std::process::id()));
+        let instance = Instance::named("claimed", &cache).unwrap();
+        let held = instance.claim("`cargo xtask test`").unwrap();
+        let error = instance.claim("`cargo xtask bench`").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "testbed `claimed` is in use until `cargo xtask test` (pid {}) ends",
+                std::process::id()
+            )
+        );
+        assert!(Instance::named("other", &cache).unwrap().claim("x").is_ok());
+        drop(held);
+        instance.claim("`cargo xtask bench`").unwrap();
+        files::remove(&cache).unwrap();
     }
 
     #[test]

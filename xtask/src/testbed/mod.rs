@@ -29,6 +29,7 @@ mod relay;
 mod supervisor;
 mod toolchain;
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -133,6 +134,11 @@ impl Testbed {
         started
     }
 
+    /// Keeps a testbed for one task as long as the returned file is open. Fails at once if another task has it.
+    pub fn claim(name: &str, task: &str) -> Result<File> {
+        Instance::named(name, &cache()?)?.claim(&format!("`cargo xtask {task}`"))
+    }
+
     /// Returns the testbed of this name if it is up.
     pub fn find(name: &str) -> Result<Option<Self>> {
         Ok(Self::running(&Instance::named(name, &cache()?)?))
@@ -207,7 +213,7 @@ impl Testbed {
                 .build()?;
             runtime.block_on(async {
                 let cluster = cluster::Cluster::connect(&self.kubeconfig()).await?;
-                Ok(tokio::time::timeout(Duration::from_secs(10), cluster.is_ready()).await?)
+                Ok(tokio::time::timeout(Duration::from_secs(60), cluster.is_ready()).await?)
             })
         };
         self.state
@@ -254,7 +260,7 @@ fn start(
     binaries: Binaries,
     progress: &Progress,
 ) -> Result<Testbed> {
-    let executable = std::env::current_exe().context("failed to find xtask itself")?;
+    let executable = instance.own_executable()?;
     let (mode, skips, kueue_in_root) = choose_mode(options, &executable, progress);
     let listener = instance.listen(options.port)?;
     let port = listener.local_addr()?.port();
@@ -390,12 +396,49 @@ fn stop(instance: &Instance) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_setting;
+    use std::process::Command;
+
+    use super::*;
 
     #[test]
     fn variables_about_testbeds_are_no_settings() {
         assert!(is_setting("KAIWO_DRY_RUN"));
         assert!(!is_setting("KAIWO_TESTBED_CACHE"));
         assert!(!is_setting("KUBECONFIG"));
+    }
+
+    /// Runs itself as a program whose file another build has just replaced.
+    #[test]
+    fn a_testbed_starts_though_xtask_was_built_anew() {
+        const AS_REBUILT: &str = "XTASK_TEST_AS_REBUILT";
+        if let Some(place) = std::env::var_os(AS_REBUILT) {
+            std::fs::remove_file(std::env::current_exe().unwrap()).unwrap();
+            let copy = Instance::at(place.into())
+                .unwrap()
+                .own_executable()
+                .unwrap();
+            namespaces::xtask(Mode::Loopback, &copy)
+                .arg("--list")
+                .status()
+                .unwrap();
+            return;
+        }
+        let place = std::env::temp_dir().join(format!("xtask-rebuilt-{}", std::process::id()));
+        std::fs::create_dir_all(&place).unwrap();
+        let program = place.join("program");
+        std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        let output = Command::new(&program)
+            .args(["--exact", "--nocapture"])
+            .arg("testbed::tests::a_testbed_starts_though_xtask_was_built_anew")
+            .env(AS_REBUILT, &place)
+            .output()
+            .unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{printed}");
+        assert!(
+            printed.contains("variables_about_testbeds_are_no_settings: test"),
+            "{printed}"
+        );
+        files::remove(&place).unwrap();
     }
 }
