@@ -24,9 +24,9 @@ pub struct ConnectionArgs {
     #[arg(long, value_name = "GROUP")]
     pub as_group: Vec<String>,
 
-    /// Most seconds for one request, and for trying to connect
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
-    pub request_timeout: u64,
+    /// Most seconds for one request, and for trying to connect [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub request_timeout: Option<u64>,
 
     /// Do not check the certificate of the API server
     #[arg(long)]

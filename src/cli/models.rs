@@ -8,8 +8,9 @@ use super::ConnectionArgs;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Without --instance-type, GPUS is the smallest machine that would do. A cluster
-that answers within two seconds says which of these names its KAITO lists;
-KAITO v0.9 and later serves every model of the Hugging Face hub by its id.
+that answers within two seconds, or within --request-timeout, says which of
+these names its KAITO lists; KAITO v0.9 and later serves every model of the
+Hugging Face hub by its id.
 
 Examples:
   kaiwo models                  all of them

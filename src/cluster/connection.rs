@@ -20,8 +20,11 @@ use super::tls::Trust;
 use crate::file::{self, FileError};
 use crate::secrecy;
 
+/// Most time that one request may take unless the user says something else.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Which cluster, and as whom.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Target {
     /// Kubeconfig file, instead of `KUBECONFIG` and `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,
@@ -33,8 +36,8 @@ pub struct Target {
     pub as_user: Option<String>,
     /// Groups to impersonate.
     pub as_groups: Vec<String>,
-    /// Most time that one request may take.
-    pub request_timeout: Duration,
+    /// Most time that one request may take, if the user has said so.
+    pub request_timeout: Option<Duration>,
     /// Whether the certificate of the API server goes unchecked.
     pub insecure_skip_tls_verify: bool,
     /// Variables that name proxies.
@@ -76,6 +79,9 @@ pub struct Cluster {
     pub(super) server: String,
     pub(super) request_timeout: Duration,
     pub(super) absence: Arc<Absence>,
+    /// The same, only if the user has said so: it replaces what kaiwo allows
+    /// for answers that it can do without, too.
+    pub(super) asked_timeout: Option<Duration>,
     context: String,
 }
 
@@ -126,17 +132,19 @@ impl Cluster {
                 source,
             },
         })?;
+        let request_timeout = target.request_timeout.unwrap_or(REQUEST_TIMEOUT);
         let cluster = Self {
             server: shown(&endpoint.server),
             context: owner.context.clone(),
-            request_timeout: target.request_timeout,
+            request_timeout,
+            asked_timeout: target.request_timeout,
             absence: Arc::new(Absence::new(target.absence)),
             session: Arc::new(Session::new(
                 endpoint,
                 source,
                 owner,
                 target.terminal,
-                target.request_timeout,
+                request_timeout,
             )),
         };
         cluster.session.pass().await?;
@@ -348,24 +356,6 @@ fn read_authority(path: &Path, name: &str) -> Result<Vec<u8>, KubeconfigError> {
         )
         .hint(lacking(path, &reason))
     })
-}
-
-impl Default for Target {
-    fn default() -> Self {
-        Self {
-            kubeconfig: None,
-            kubeconfig_variable: None,
-            context: None,
-            as_user: None,
-            as_groups: Vec::new(),
-            request_timeout: Duration::from_secs(30),
-            insecure_skip_tls_verify: false,
-            proxies: ProxyVariables::default(),
-            pod: Pod::default(),
-            terminal: Terminal::default(),
-            absence: None,
-        }
-    }
 }
 
 #[cfg(test)]

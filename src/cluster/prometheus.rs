@@ -19,7 +19,7 @@ use crate::k8s::Resource;
 use crate::observe::endpoint::{Endpoint, Service, ServicePort, Via};
 use crate::observe::usage::{self, PodUsage, Sample};
 
-/// Most time for all of it: the rest of a status needs none.
+/// Most time for all of it unless the user says: the rest of a status needs none.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The port of a Prometheus unless it says otherwise.
 const PORT: i64 = 9090;
@@ -109,6 +109,7 @@ impl Classified for PrometheusError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Cluster(source) => source.hints(),
+            Self::Slow(_) => vec!["give it more time: --request-timeout 120".to_owned()],
             _ => vec![
                 "say where it is: --prometheus NAMESPACE/SERVICE:PORT, or --prometheus URL"
                     .to_owned(),
@@ -155,7 +156,7 @@ pub async fn usage(
         let path = format!("/api/v1/query?query={}", percent_encoded(question));
         ask(cluster, choice, path)
     }));
-    let answers = match tokio::time::timeout(PATIENCE, answers).await {
+    let answers = match tokio::time::timeout(patience(cluster), answers).await {
         Ok(answers) => answers.map_err(|why| PrometheusError::Broken { place, why })?,
         Err(_) => return Err(PrometheusError::Slow(place)),
     };
@@ -163,6 +164,10 @@ pub async fn usage(
         Ok(answers) => Ok(usage::by_pod(&answers)),
         Err(_) => unreachable!("every question has its answer"),
     }
+}
+
+fn patience(cluster: &Cluster) -> Duration {
+    cluster.asked_timeout.unwrap_or(PATIENCE)
 }
 
 async fn ask(cluster: &Cluster, choice: &Choice, path: String) -> Result<Vec<Sample>, String> {
@@ -179,7 +184,7 @@ async fn ask(cluster: &Cluster, choice: &Choice, path: String) -> Result<Vec<Sam
             };
             let mut route = Route::new(cluster, endpoint, Some(Via::Service), None);
             // The deadline of all questions comes before it.
-            let answer = route.get(&path, 2 * PATIENCE).await;
+            let answer = route.get(&path, 2 * patience(cluster)).await;
             let answer = answer.map_err(|error| error.to_string())?;
             serde_json::from_value(answer).map_err(|error| error.to_string())?
         }

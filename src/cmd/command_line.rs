@@ -159,7 +159,7 @@ pub fn optional_target(args: &ConnectionArgs) -> Target {
         context: args.context.clone(),
         as_user: args.as_user.clone(),
         as_groups: args.as_group.clone(),
-        request_timeout: Duration::from_secs(args.request_timeout),
+        request_timeout: args.request_timeout.map(Duration::from_secs),
         insecure_skip_tls_verify: args.insecure_skip_tls_verify,
         proxies: ProxyVariables {
             https: either("HTTPS_PROXY"),

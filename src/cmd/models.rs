@@ -14,7 +14,8 @@ use crate::yaml;
 use super::help::cannot_write;
 use super::{block_on, command_line};
 
-/// Most time for a cluster to say what it knows: the catalogue needs none.
+/// Most time for a cluster to say what it knows, unless `--request-timeout` is
+/// given: the catalogue needs none.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Lists the models that can be served. `output` is what the variable asks
@@ -56,7 +57,8 @@ fn ask(args: &ModelsArgs, ui: Ui) -> Result<Option<Listed>, CommandError> {
     // A credential plugin that asked questions would outlast the deadline.
     let target = command_line::optional_target(&args.connection);
     let progress = ui.progress("asking the cluster");
-    let answer = block_on(async { Ok(models::listed(&target, PATIENCE).await) })?;
+    let within = target.request_timeout.unwrap_or(PATIENCE);
+    let answer = block_on(async { Ok(models::listed(&target, within).await) })?;
     drop(progress);
     Ok(match answer {
         Ok(listed) => {

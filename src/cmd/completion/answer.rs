@@ -83,7 +83,7 @@ fn look_up(line: &Line, live: Live, deadline: Instant) -> Vec<Entry> {
         as_user: line.value("as_user").map(str::to_owned),
         as_group: line.values("as_group").to_vec(),
         // The deadline comes first.
-        request_timeout: 30,
+        request_timeout: None,
         insecure_skip_tls_verify: line.is_given("insecure_skip_tls_verify"),
     };
     let target = command_line::optional_target(&connection);
