@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::common::{Outcome, Sandbox, checkout};
+use crate::common::{Outcome, Sandbox, binary, checkout};
 
 /// Shells and the names of their scripts.
 const SCRIPTS: [(&str, &str); 5] = [
@@ -45,19 +45,14 @@ fn home() -> Sandbox {
     sandbox.write("train/entrypoint", "");
     sandbox.write("two words/entrypoint", "");
     sandbox.write("trace.env", "");
-    let program = sandbox.write(
+    let program = sandbox.program(
         "bin/kaiwo",
         format!(
-            "#!/bin/sh\nif [ \"$1\" = __complete ]; then shift; set -- __complete --within 60000 \"$@\"; fi\n\
+            "#!/bin/sh\nif [ \"$1\" = __complete ]; then shift; set -- __complete --within 600000 \"$@\"; fi\n\
              exec '{}' \"$@\"\n",
-            env!("CARGO_BIN_EXE_kaiwo")
+            binary()
         ),
     );
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    }
     let path = std::env::var("PATH").unwrap();
     let bin = program.parent().unwrap().display();
     let path = format!("{bin}:{path}");

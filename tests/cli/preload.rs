@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -53,8 +52,7 @@ fn tool(sandbox: &Sandbox, name: &str, body: &str) {
         "#!/bin/sh\nprintf '%s\\n' \"$@\" >>{}\n{body}\n",
         sandbox.path("asked").display()
     );
-    let path = sandbox.write(&format!("bin/{name}"), script);
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox.program(&format!("bin/{name}"), script);
 }
 
 /// A sandbox with what every image has.

@@ -6,6 +6,12 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{LazyLock, mpsc};
+use std::time::{Duration, Instant};
+
+/// How long something takes that hangs: much longer than anything here, however
+/// busy the machine is. A test that reaches it has failed.
+pub const HANG: Duration = Duration::from_secs(600);
 
 /// A temporary directory that is its test's home and working directory.
 #[derive(Debug)]
@@ -55,9 +61,23 @@ impl Sandbox {
         path
     }
 
+    /// Writes a program. It is copied by another process: a descriptor of ours, open
+    /// for writing, could be inherited by what a test beside this one starts, and
+    /// would have the kernel refuse to run the program.
+    #[cfg(unix)]
+    pub fn program(&self, relative: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let written = self.write(&format!("{relative}.text"), content);
+        let path = self.path(relative);
+        let mut install = Command::new("install");
+        let installed = install.args(["-m", "755"]).args([&written, &path]).status();
+        assert!(installed.unwrap().success());
+        fs::remove_file(written).unwrap();
+        path
+    }
+
     /// Returns a command of the binary that inherits nothing.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kaiwo"));
+        let mut command = Command::new(binary());
         command
             .args(arguments)
             .env_clear()
@@ -87,7 +107,61 @@ impl Sandbox {
 
     /// Runs `kaiwo` with these arguments.
     pub fn kaiwo(&self, arguments: &[&str]) -> Outcome {
-        Outcome::of(self.command(arguments).output().unwrap())
+        Outcome::of(finish(&mut self.command(arguments)))
+    }
+}
+
+/// Runs a command to its end. One that hangs is killed, and the test fails.
+#[track_caller]
+pub fn finish(command: &mut Command) -> Output {
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let id = child.id().to_string();
+    let (ended, wait) = mpsc::channel::<()>();
+    let watchdog = std::thread::spawn(move || {
+        let hangs = wait.recv_timeout(HANG) == Err(mpsc::RecvTimeoutError::Timeout);
+        if hangs {
+            let _ = Command::new("kill").args(["-KILL", &id]).status();
+        }
+        hangs
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(ended);
+    assert!(!watchdog.join().unwrap(), "{command:?} hangs: {output:?}");
+    output
+}
+
+/// Waits until something is so, and fails if that hangs.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < HANG, "waited {HANG:?} for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Tries with a limit of one second, then with longer ones, until what has to
+/// happen before the limit has happened. Returns the seconds and the outcome.
+///
+/// For what shows itself only when a limit has passed: a busy machine needs longer
+/// to get that far, and an idle one is not to wait for it.
+pub fn before_a_limit(
+    mut run: impl FnMut(u64) -> Outcome,
+    has_happened: impl Fn(&Outcome) -> bool,
+) -> (u64, Outcome) {
+    const LAST: u64 = 100;
+    let mut seconds = 1;
+    loop {
+        let outcome = run(seconds);
+        // The last one may show what is wrong.
+        if seconds == LAST || has_happened(&outcome) {
+            return (seconds, outcome);
+        }
+        seconds *= 10;
     }
 }
 
@@ -149,6 +223,30 @@ impl Outcome {
             .find(|document| document["kind"] == kind)
             .unwrap_or_else(|| panic!("no {kind} in:\n{}", self.stdout))
     }
+}
+
+/// Returns the binary under test, by a name that only this process uses: a build
+/// that ends meanwhile, in another terminal, replaces the file that cargo names.
+pub fn binary() -> &'static str {
+    static OWN: LazyLock<String> = LazyLock::new(|| {
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        for entry in fs::read_dir(place).unwrap().flatten() {
+            let name = entry.file_name();
+            let of = name.to_str().and_then(|name| name.strip_prefix("of-"));
+            // What has ended cannot remove its own.
+            let ended = |of| cfg!(target_os = "linux") && !Path::new("/proc").join(of).exists();
+            if of.is_some_and(ended) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+        let directory = place.join(format!("of-{}", std::process::id()));
+        let own = directory.join("kaiwo");
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir(&directory).unwrap();
+        fs::hard_link(env!("CARGO_BIN_EXE_kaiwo"), &own).unwrap();
+        own.into_os_string().into_string().unwrap()
+    });
+    &OWN
 }
 
 /// Returns a path in the checkout.

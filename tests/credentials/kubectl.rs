@@ -34,7 +34,7 @@ pub fn visit(
     let like = sandbox.command(&[]);
     let mut command = Command::new(kubectl);
     command
-        .args(["get", "--raw", "/version", "--request-timeout=20s"])
+        .args(["get", "--raw", "/version", "--request-timeout=600s"])
         .args(arguments)
         .env_clear()
         .envs(

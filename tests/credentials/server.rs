@@ -160,9 +160,7 @@ impl TlsApi {
 
     /// Writes a program.
     pub fn program(&self, name: &str, script: &str) {
-        use std::os::unix::fs::PermissionsExt;
-        let path = self.sandbox.write(name, script);
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        self.sandbox.program(name, script);
     }
 }
 

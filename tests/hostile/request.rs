@@ -198,11 +198,12 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
     };
     let key = at(Spot::Key, "key");
     let schedule = format!("{} 3 * * *", at(Spot::ScheduleField, "0"));
-    let schedule = Schedule::new(&schedule).ok();
-    // A list of names has one of its own, a field of five is one.
-    let is_one = |schedule: &Schedule| schedule.as_str().split(' ').count() == 5;
+    let typed = Schedule::new(&schedule).ok();
+    // A list of names has one of its own, a field of five is one, and spaces
+    // around it are left out.
+    let is_one = |kept: &Schedule| kept.as_str() == schedule && schedule.split(' ').count() == 5;
     if spot == Spot::ScheduleField
-        && (kind != WorkloadKind::CronJob || !schedule.as_ref().is_some_and(is_one))
+        && (kind != WorkloadKind::CronJob || !typed.as_ref().is_some_and(is_one))
     {
         return None;
     }
@@ -228,7 +229,7 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         gpu_resource: Some(format!("amd.com/{key}")),
         gpu_node_label_key: None,
         ray_version: Some(at(Spot::RayVersion, "2.46.0")),
-        schedule: schedule.filter(|_| kind == WorkloadKind::CronJob),
+        schedule: typed.filter(|_| kind == WorkloadKind::CronJob),
         pods,
         priority_class: Some(at(Spot::PriorityClass, "high")),
         lifetime: Lifetime::default(),

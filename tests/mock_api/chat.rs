@@ -9,7 +9,7 @@ use super::exec::say;
 use super::json::is_golden;
 use super::server::{Answer, MockApi, Request, groups, list};
 use super::trouble::is;
-use crate::common::Outcome;
+use crate::common::{Outcome, before_a_limit};
 
 /// A Deployment with a Service; what its model answers is `said`.
 fn model(said: fn(&Request) -> Answer) -> MockApi {
@@ -335,11 +335,17 @@ fn a_question_that_may_have_arrived_is_asked_of_no_other_pod() {
 /// The API server waits for the node longer than kaiwo for the API server.
 #[test]
 fn a_pod_whose_node_is_dead_holds_nobody_up() {
-    let api = behind(denied, &Answer::Hang);
-    let outcome = chat(&api, &["--request-timeout", "1"]).exits(0);
-    let outcome = outcome.says("through a port of pod llm-b");
+    let mut api = None;
+    let (_, outcome) = before_a_limit(
+        |seconds| {
+            let api = api.insert(behind(denied, &Answer::Hang));
+            chat(api, &["--request-timeout", &seconds.to_string()])
+        },
+        |outcome| outcome.code == 0,
+    );
+    let outcome = outcome.exits(0).says("through a port of pod llm-b");
     assert_eq!(outcome.stdout, "Hello.\n");
-    assert_eq!(opened(&api), ["llm-a", "llm-b", "llm-b"]);
+    assert_eq!(opened(&api.unwrap()), ["llm-a", "llm-b", "llm-b"]);
 }
 
 /// An InferenceSet `set` with a Workspace that is ready.

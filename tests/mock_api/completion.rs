@@ -5,19 +5,21 @@ use std::sync::mpsc;
 use serde_json::{Value, json};
 
 use super::server::{Answer, MockApi, Request};
-use crate::common::{Outcome, Sandbox};
+use crate::common::{HANG, Outcome, Sandbox, before_a_limit, wait_until};
 
 /// Asks what may follow a line, with all the time this machine may need.
 fn offer(sandbox: &Sandbox, line: &str) -> String {
-    let outcome = ask(sandbox, line, &["--within", "60000"]);
+    let outcome = ask(sandbox, line, Some(HANG.as_secs()));
     assert_eq!(outcome.stderr, "", "{line}");
     outcome.exits(0).stdout
 }
 
-fn ask(sandbox: &Sandbox, line: &str, flags: &[&str]) -> Outcome {
+fn ask(sandbox: &Sandbox, line: &str, seconds: Option<u64>) -> Outcome {
+    let within = seconds.map(|seconds| format!("--within={seconds}000"));
+    let flags: Vec<&str> = within.iter().map(String::as_str).collect();
     let words: Vec<&str> = line.split(' ').collect();
     let index = (words.len() - 1).to_string();
-    let command = [&["__complete", &index], flags, &["--"], &words].concat();
+    let command = [&["__complete", &index], &flags[..], &["--"], &words].concat();
     sandbox.kaiwo(&command)
 }
 
@@ -198,14 +200,14 @@ fn whatever_is_wrong_with_the_cluster_nothing_is_said() {
 fn a_server_that_is_silent_is_left() {
     let api = MockApi::new(|_| Some(Answer::Hang));
     for flag in ["-n", "-q", "--priority-class", "--name"] {
-        let outcome = ask(&api.sandbox, &format!("submit {flag} "), &[]).exits(0);
+        let outcome = ask(&api.sandbox, &format!("submit {flag} "), None).exits(0);
         assert_eq!((outcome.stdout, outcome.stderr), Default::default());
     }
 }
 
 #[test]
 fn what_came_in_time_is_offered() {
-    let (seen, all) = mpsc::channel();
+    let (seen, asked) = mpsc::channel();
     let api = MockApi::new(move |request| {
         if request.path.ends_with("/clusterqueues") {
             let _ = seen.send(());
@@ -213,8 +215,11 @@ fn what_came_in_time_is_offered() {
         }
         small(request)
     });
-    let outcome = ask(&api.sandbox, "submit -n team -q ", &["--within", "5000"]);
-    assert_eq!(all.try_recv(), Ok(()));
+    let (_, outcome) = before_a_limit(
+        |seconds| ask(&api.sandbox, "submit -n team -q ", Some(seconds)),
+        |outcome| !outcome.stdout.is_empty(),
+    );
+    assert_eq!(asked.try_recv(), Ok(()));
     assert_eq!(outcome.stderr, "");
     assert_eq!(outcome.stdout, "mine\tLocalQueue\nshared\tLocalQueue\n");
 }
@@ -223,15 +228,12 @@ fn what_came_in_time_is_offered() {
 #[cfg(unix)]
 #[test]
 fn a_plugin_can_neither_ask_nor_talk_nor_stay() {
-    use std::os::unix::fs::PermissionsExt;
-
     let sandbox = Sandbox::new();
-    let plugin = sandbox.write(
+    let plugin = sandbox.program(
         "plugin",
         "#!/bin/sh\necho started > started\necho 'open a browser' >&2\nread answer\n\
          echo \"asked: $answer\" > asked\nexec 3<> fifo; echo $$ > pid; read never <&3\n",
     );
-    std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).unwrap();
     let fifo = sandbox.path("fifo");
     let made = std::process::Command::new("mkfifo").arg(&fifo).status();
     assert!(made.unwrap().success());
@@ -247,7 +249,11 @@ fn a_plugin_can_neither_ask_nor_talk_nor_stay() {
         ),
     );
     let line = format!("submit --kubeconfig {} -n ", kubeconfig.display());
-    let outcome = ask(&sandbox, &line, &["--within", "8000"]).exits(0);
+    let (_, outcome) = before_a_limit(
+        |seconds| ask(&sandbox, &line, Some(seconds)),
+        |_| std::fs::read_to_string(sandbox.path("pid")).is_ok_and(|pid| pid.ends_with('\n')),
+    );
+    let outcome = outcome.exits(0);
     assert_eq!((outcome.stdout, outcome.stderr), Default::default());
     let read = |file: &str| std::fs::read_to_string(sandbox.path(file)).unwrap();
     assert_eq!(read("asked"), "asked: \n");
@@ -255,12 +261,6 @@ fn a_plugin_can_neither_ask_nor_talk_nor_stay() {
     let process = format!("/proc/{}/stat", read("pid").trim());
     let runs = || std::fs::read_to_string(&process).is_ok_and(|stat| !stat.contains(") Z "));
     if cfg!(target_os = "linux") {
-        for _ in 0..600 {
-            if !runs() {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        panic!("{process} is still there");
+        wait_until("the plugin to end", || !runs());
     }
 }

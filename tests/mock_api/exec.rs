@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocket;
 
 use super::logs::{job, pod};
 use super::server::{Answer, MockApi, list};
-use crate::common::Outcome;
+use crate::common::{Outcome, binary};
 
 type Talk = fn(&mut WebSocket<TcpStream>);
 
@@ -116,7 +116,7 @@ fn input_is_passed_on_to_its_end() {
     });
     let line = format!(
         "yes 0123456789 | head -c 1000000 | {} exec -i x -- wc",
-        env!("CARGO_BIN_EXE_kaiwo")
+        binary()
     );
     let outcome = Outcome::of(api.sandbox.shell(&line).output().unwrap()).exits(0);
     assert_eq!(outcome.stdout, "1000000 bytes, 90909 lines\n");
@@ -146,7 +146,7 @@ fn a_terminal_is_lent_and_given_back() {
     let line = format!(
         "stty rows 33 cols 111; before=$(stty -g); {} exec x; echo code $?; \
          test \"$(stty -g)\" = \"$before\" && echo given back",
-        env!("CARGO_BIN_EXE_kaiwo")
+        binary()
     );
     let mut command = api
         .sandbox

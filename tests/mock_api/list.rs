@@ -2,14 +2,14 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
-use std::time::Duration;
+use std::sync::mpsc;
 
 use serde_json::{Value, json};
 
 use super::json::is_golden;
 use super::server::{Answer, MockApi, Request, groups, list};
 use super::trouble::is;
-use crate::common::Outcome;
+use crate::common::{Outcome, binary};
 
 /// Jobs of one page.
 const PAGE: usize = 500;
@@ -210,7 +210,7 @@ fn rows_are_written_while_the_next_page_is_awaited() {
     });
     let mut child = api
         .sandbox
-        .command(&["list"])
+        .command(&["list", "--request-timeout", "36000"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -224,25 +224,36 @@ fn rows_are_written_while_the_next_page_is_awaited() {
 
 #[test]
 fn a_reader_that_goes_ends_the_listing() {
-    let api = MockApi::new(|request| {
-        if request.path.ends_with("/jobs") {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        page(request, 100 * PAGE, complete)
-    });
-    let kaiwo = env!("CARGO_BIN_EXE_kaiwo");
     for (reader, form) in [
         ("head -1", ""),
         ("grep -q job", ""),
         ("head -1", "-o json"),
         ("true", ""),
     ] {
-        let before = asked(&api, "/jobs");
-        let line = format!("{kaiwo} list {form} | {reader}; echo ${{PIPESTATUS[*]}} >&2");
-        let outcome = Outcome::of(api.sandbox.shell(&line).output().unwrap()).exits(0);
-        assert_eq!(outcome.stderr, "0 0\n", "{line}");
-        let pages = asked(&api, "/jobs") - before;
-        assert!(pages < 50, "{line}: {pages} pages were asked for");
+        // There is no second page before the reader has gone.
+        let (gone, wait) = mpsc::channel::<()>();
+        let api = MockApi::new(move |request| {
+            if request.path.ends_with("/jobs") && begin(request) == PAGE {
+                let _ = wait.recv();
+            }
+            page(request, 100 * PAGE, complete)
+        });
+        let line = format!(
+            "{} list {form} --request-timeout 36000 | {{ {reader}; exec <&-; echo gone; }}; \
+             echo ${{PIPESTATUS[0]}}",
+            binary()
+        );
+        let mut bash = api.sandbox.shell(&line);
+        bash.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut bash = bash.spawn().unwrap();
+        let mut lines = BufReader::new(bash.stdout.take().unwrap()).lines();
+        let mut lines = lines.by_ref().map(Result::unwrap);
+        assert!(lines.any(|line| line == "gone"), "{line}");
+        drop(gone);
+        assert_eq!(lines.last().as_deref(), Some("0"), "{line}");
+        assert_eq!(Outcome::of(bash.wait_with_output().unwrap()).stderr, "");
+        let pages = asked(&api, "/jobs");
+        assert!(pages < 10, "{line}: {pages} pages were asked for");
     }
 }
 

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::json::is_golden;
 use super::server::{Answer, MockApi, Request, list};
 
+/// Gives Prometheus all the time it may need.
+const PATIENT: &str = "--request-timeout=600";
+
 /// Two pods of the Job `train`: one has idled for ten minutes, the other has
 /// just begun.
 fn pods() -> Value {
@@ -91,7 +94,7 @@ fn job(request: &Request) -> Option<Answer> {
 #[test]
 fn gpu_use_has_its_golden() {
     let api = MockApi::new(|request| prometheus(request).or_else(|| job(request)));
-    let outcome = api.sandbox.kaiwo(&["top", "-o", "json"]).exits(0);
+    let outcome = api.sandbox.kaiwo(&["top", "-o", "json", PATIENT]).exits(0);
     is_golden("top", &outcome);
     // Of one pod only, which idles.
     let idle = MockApi::new(|request| {
@@ -103,14 +106,17 @@ fn gpu_use_has_its_golden() {
     });
     let outcome = idle
         .sandbox
-        .kaiwo(&["status", "train", "-o", "json"])
+        .kaiwo(&["status", "train", "-o", "json", PATIENT])
         .exits(0);
     is_golden("status_measured", &outcome);
     let nothing = MockApi::new(|_| None);
-    let outcome = nothing.sandbox.kaiwo(&["top", "-o", "json"]).exits(0);
+    let outcome = nothing
+        .sandbox
+        .kaiwo(&["top", "-o", "json", PATIENT])
+        .exits(0);
     is_golden("top_empty", &outcome);
     let _ = outcome.says("no pods with GPUs in namespace kaiwo");
-    let told = api.sandbox.kaiwo(&["top", "train"]).exits(0);
+    let told = api.sandbox.kaiwo(&["top", "train", PATIENT]).exits(0);
     insta::assert_snapshot!("top", told.stdout);
 }
 
@@ -162,7 +168,10 @@ fn a_url_gets_no_credentials() {
     let kubeconfig = std::fs::read_to_string(metrics.sandbox.path("kubeconfig")).unwrap();
     let url = kubeconfig.split('\'').nth(1).unwrap();
     let api = MockApi::new(job);
-    let told = api.sandbox.kaiwo(&["top", "--prometheus", url]).exits(0);
+    let told = api
+        .sandbox
+        .kaiwo(&["top", "--prometheus", url, PATIENT])
+        .exits(0);
     assert!(told.stdout.contains("50%"), "{}", told.stdout);
     let asked = metrics.requests();
     assert_eq!(asked.len(), 3);

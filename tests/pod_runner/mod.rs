@@ -29,7 +29,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -39,8 +38,6 @@ use volumes::Volume;
 /// Looks up a ConfigMap or Secret by kind and name.
 pub type Objects<'a> = &'a dyn Fn(&str, &str) -> Option<Value>;
 
-/// Longest run of a container.
-const DEADLINE: Duration = Duration::from_secs(60);
 /// Search path of most images.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -202,7 +199,7 @@ impl<'a> PodRunner<'a> {
             command,
             user: self.user,
         };
-        let ended = sandboxed.run(DEADLINE)?;
+        let ended = sandboxed.run()?;
         Ok(PodRun {
             code: ended.code,
             stdout: ended.stdout,

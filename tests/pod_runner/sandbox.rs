@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::PodError;
+use crate::common::HANG;
 
 /// Where programs lie that the image has and the host has not.
 pub const PROGRAMS: &str = "/opt/image/bin";
@@ -183,7 +184,7 @@ pub fn probe(user: Option<u32>) -> Option<String> {
         user,
         ..Sandboxed::default()
     };
-    match probe.run(Duration::from_secs(20)) {
+    match probe.run() {
         Ok(Ended { code: 7, .. }) => None,
         Ok(ended) => Some(format!("a command of exit code 7 ended as {ended:?}")),
         Err(error) => Some(error.to_string()),
@@ -192,7 +193,7 @@ pub fn probe(user: Option<u32>) -> Option<String> {
 
 impl Sandboxed {
     /// Runs the process to its end, with everything it started.
-    pub fn run(&self, deadline: Duration) -> Result<Ended, PodError> {
+    pub fn run(&self) -> Result<Ended, PodError> {
         let workspace = tempfile::tempdir()?;
         let (root, started) = (
             workspace.path().join("root"),
@@ -245,7 +246,7 @@ impl Sandboxed {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| PodError(format!("unshare (util-linux) does not run: {error}")))?;
-        let ended = wait(child, deadline)?;
+        let ended = wait(child)?;
         if started.exists() {
             return Ok(ended);
         }
@@ -257,7 +258,7 @@ impl Sandboxed {
     }
 }
 
-fn wait(mut child: Child, deadline: Duration) -> Result<Ended, PodError> {
+fn wait(mut child: Child) -> Result<Ended, PodError> {
     use std::os::unix::process::ExitStatusExt;
     let read = |stream: Option<Box<dyn Read + Send>>| {
         std::thread::spawn(move || {
@@ -273,13 +274,13 @@ fn wait(mut child: Child, deadline: Duration) -> Result<Ended, PodError> {
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        if start.elapsed() > deadline {
+        if start.elapsed() > HANG {
             // The kernel ends everything in the pid namespace with it.
             child.kill()?;
             child.wait()?;
             let stderr = stderr.join().unwrap_or_default();
             return Err(PodError(format!(
-                "the pod ran longer than {deadline:?}; its stderr: {}",
+                "the pod ran longer than {HANG:?}; its stderr: {}",
                 String::from_utf8_lossy(&stderr)
             )));
         }

@@ -4,7 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use super::lacks;
 use super::reach::{Running, pretend, running};
 use super::rights::{bind, roles};
 use super::serve;
-use crate::common::Outcome;
+use crate::common::{HANG, Outcome, binary};
 
 /// Serves something on a port, such as one of the testbed's models, and waits
 /// until it is available.
@@ -248,7 +248,7 @@ fn a_key_goes_through_a_port_only() {
         .says("not set");
     let line = format!(
         "KEY=testbed {} chat -v -n {} locked hello --api-key-env KEY",
-        env!("CARGO_BIN_EXE_kaiwo"),
+        binary(),
         testbed.name
     );
     let outcome = Outcome::of(testbed.sandbox.shell(&line).output().unwrap()).exits(0);
@@ -335,9 +335,6 @@ fn what_is_asked_is_as_the_flags_say() {
     assert_eq!(models["data"][0]["id"], "testbed");
 }
 
-/// Longest wait for an answer on a terminal; the machine may be slow and shared.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 /// A conversation on a terminal.
 struct Terminal {
     child: Running,
@@ -348,11 +345,7 @@ struct Terminal {
 
 impl Terminal {
     fn new(testbed: &Testbed, arguments: &str) -> Self {
-        let line = format!(
-            "{} chat -n {} {arguments}",
-            env!("CARGO_BIN_EXE_kaiwo"),
-            testbed.name
-        );
+        let line = format!("{} chat -n {} {arguments}", binary(), testbed.name);
         let child = testbed
             .sandbox
             .shell(&format!("exec script -qec '{line}' /dev/null"))
@@ -402,7 +395,7 @@ impl Terminal {
     fn ask(&mut self, question: &str, answer: &str) {
         self.tell(question);
         let before = self.said.len();
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + HANG;
         while !self.said[before..].contains(answer) {
             assert!(self.read(until), "{answer}: {}", self.said);
         }
@@ -411,7 +404,7 @@ impl Terminal {
     #[track_caller]
     fn end(mut self) -> String {
         self.tell("/quit");
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + HANG;
         while self.read(until) {}
         let code = self.child.0.wait().unwrap().code();
         assert_eq!(code, Some(0), "{}", self.said);

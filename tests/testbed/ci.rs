@@ -1,7 +1,6 @@
 //! `docs/ci.md`: its jobs, run as CI would run them.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 use super::cluster::{Flavor, Testbed};
 use super::rights::roles;
 use crate::admins_guide::shell_blocks;
-use crate::common::{Outcome, checkout, skip};
+use crate::common::{Outcome, binary, checkout, skip};
 
 /// Returns the blocks of docs/ci.md that are YAML.
 fn jobs() -> Vec<Value> {
@@ -41,12 +40,8 @@ impl Runner {
         let sandbox = &testbed.sandbox;
         sandbox.write("train/entrypoint", "echo\n");
         sandbox.write("train/kaiwoconfig", format!("image: {image}\n"));
-        let stub = format!(
-            "#!/bin/sh\n# -fsSL -o FILE URL\ncp '{}' \"$3\"\n",
-            env!("CARGO_BIN_EXE_kaiwo")
-        );
-        let curl = sandbox.write("stubs/curl", stub);
-        std::fs::set_permissions(curl, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let stub = format!("#!/bin/sh\n# -fsSL -o FILE URL\ncp '{}' \"$3\"\n", binary());
+        sandbox.program("stubs/curl", stub);
         Self {
             testbed,
             variables: BTreeMap::new(),

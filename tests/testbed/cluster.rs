@@ -8,12 +8,9 @@ use kube::core::{ApiResource, GroupVersionKind, TypeMeta};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
-use crate::common::{Outcome, Sandbox};
+use crate::common::{HANG, Outcome, Sandbox};
 use futures_util::StreamExt as _;
 use kaiwo::k8s::Resource;
-
-/// Longest wait for anything; the machine may be slow and shared.
-const DEADLINE: Duration = Duration::from_secs(120);
 
 /// Key of the taint that keeps the pods of other tests off a test's nodes.
 pub const OWN_TAINT: &str = "kaiwo.dev/test";
@@ -534,26 +531,15 @@ impl Testbed {
 
     /// Waits until `look` sees something, and returns that.
     #[track_caller]
-    pub fn wait<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
-        self.wait_up_to(DEADLINE, what, look)
-    }
-
-    /// Waits longer than usual, for what comes by the clock.
-    #[track_caller]
-    pub fn wait_up_to<T>(
-        &self,
-        deadline: Duration,
-        what: &str,
-        mut look: impl FnMut() -> Option<T>,
-    ) -> T {
+    pub fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         let start = Instant::now();
         loop {
             if let Some(seen) = look() {
                 return seen;
             }
             assert!(
-                start.elapsed() < deadline,
-                "waited {deadline:?} for {what}; {}",
+                start.elapsed() < HANG,
+                "waited {HANG:?} for {what}; {}",
                 self.tell()
             );
             std::thread::sleep(Duration::from_millis(100));

@@ -9,7 +9,7 @@ use super::rights::bind;
 /// Returns the words offered after a line, without their descriptions.
 fn offer(testbed: &Testbed, line: &[&str]) -> Vec<String> {
     let index = (line.len() - 1).to_string();
-    let command = ["__complete", &index, "--within", "60000", "--"];
+    let command = ["__complete", &index, "--within", "600000", "--"];
     let outcome = testbed.sandbox.kaiwo(&[&command, line].concat()).exits(0);
     assert_eq!(outcome.stderr, "");
     let word = |line: &str| line.split('\t').next().unwrap().to_owned();

@@ -384,7 +384,7 @@ fn the_models_that_a_cluster_lists_are_merged() {
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kaito-supported-models"},
         "data": {"SupportedModels": "models:\n- {name: phi-4, tag: 0.2.0}\n"},
     }));
-    let models = ["models", "phi-4", "-o", "json"];
+    let models = ["models", "phi-4", "-o", "json", "--request-timeout", "600"];
     let outcome = testbed.sandbox.kaiwo(&models).exits(0);
     let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
     let place = report["cluster"]["configMap"].as_str().unwrap();

@@ -13,7 +13,7 @@ use super::cluster::{Flavor, Testbed, condition, has_condition};
 use super::objects::example;
 use super::skip;
 use crate::admins_guide::shell_blocks;
-use crate::common::{Outcome, checkout};
+use crate::common::{Outcome, binary, checkout};
 
 /// Every manifest, in the order in which the guide applies them.
 const MANIFESTS: [&str; 9] = [
@@ -349,11 +349,7 @@ fn the_commands_of_the_guide_run() {
                     &format!("create namespace {}-2", testbed.name),
                 );
             let command = match command.strip_prefix("kaiwo submit ") {
-                Some(rest) => format!(
-                    "{} submit -q {} {rest}",
-                    env!("CARGO_BIN_EXE_kaiwo"),
-                    testbed.name
-                ),
+                Some(rest) => format!("{} submit -q {} {rest}", binary(), testbed.name),
                 None => command,
             };
             let mut shell = testbed.sandbox.shell(&command);

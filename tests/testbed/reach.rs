@@ -13,7 +13,7 @@ use super::cluster::Testbed;
 use super::fault_proxy::FaultProxy;
 use super::lacks;
 use super::rights::bind;
-use crate::common::Outcome;
+use crate::common::{HANG, Outcome, binary};
 
 /// A process that does not outlive its test.
 pub struct Running(pub Child);
@@ -225,7 +225,7 @@ fn commands_run_where_the_workload_does() {
     _ = exec(&["--worker", "2", "--", "true"]).exits(3);
     let line = format!(
         "seq 100000 | {} exec x -i -n {} -- head -n 100000",
-        env!("CARGO_BIN_EXE_kaiwo"),
+        binary(),
         testbed.name
     );
     let outcome = Outcome::of(testbed.sandbox.shell(&line).output().unwrap()).exits(0);
@@ -237,8 +237,7 @@ fn commands_run_where_the_workload_does() {
 /// connection was closed without one.
 fn page(address: &str) -> String {
     let mut connection = TcpStream::connect(address).unwrap();
-    let deadline = std::time::Duration::from_secs(60);
-    connection.set_read_timeout(Some(deadline)).unwrap();
+    connection.set_read_timeout(Some(HANG)).unwrap();
     connection
         .write_all(b"GET /health HTTP/1.0\r\nhost: x\r\n\r\n")
         .unwrap();
@@ -281,8 +280,7 @@ fn a_forwarded_port_outlives_its_pod() {
     let first = running(&testbed, 1);
     testbed.delete("Pod", &first[0]);
     assert_eq!(page(address), "HTTP/1.0 200 OK");
-    let deadline = std::time::Duration::from_secs(60);
-    open.set_read_timeout(Some(deadline)).unwrap();
+    open.set_read_timeout(Some(HANG)).unwrap();
     let mut rest = Vec::new();
     let closed = open.read_to_end(&mut rest);
     let is_open = closed.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);

@@ -1,7 +1,5 @@
 //! `kaiwo submit` on a real control plane: what it makes.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::cluster::{Flavor, Testbed, has_condition};
@@ -485,7 +483,7 @@ fn a_cronjob_starts_jobs_that_kueue_admits_and_takes_them_along() {
         .exits(0)
         .says("cronjob/alice-hello unchanged");
 
-    let job = testbed.wait_up_to(Duration::from_secs(300), "the first Job to end", || {
+    let job = testbed.wait("the first Job to end", || {
         owned("Job")
             .into_iter()
             .find(|job| has_condition(job, "Complete"))

@@ -60,7 +60,12 @@ fn what_idles_says_so() {
     assert_eq!(pod("busy")["usage"]["idle"], false);
     let status = |name: &str| {
         let ask = ["status", name, "-n", &testbed.name, "--prometheus", &place];
-        testbed.sandbox.kaiwo(&ask).exits(0).stdout
+        let patient = ["--request-timeout", "600"];
+        testbed
+            .sandbox
+            .kaiwo(&[&ask[..], &patient].concat())
+            .exits(0)
+            .stdout
     };
     let idle = status("idle");
     assert!(idle.contains("its GPUs idle: 1 %"), "{idle}");

@@ -3,17 +3,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::cluster::{Flavor, OWN_TAINT, Testbed, has_condition};
 use super::{kaito, rights::bind};
 use crate::common::Outcome;
-
-/// Longest that a wait may take of which the end is sure: what does not heal is
-/// given a minute, and the machine may be slow.
-const BOUND: Duration = Duration::from_secs(180);
 
 fn testbed(test: &str, gpus: i64) -> Testbed {
     let testbed = Testbed::new(test);
@@ -64,13 +59,7 @@ fn the_exit_code_is_the_containers() {
             let common = [
                 "-i", image, "-g", "1", "--name", &name, "--wait", "-o", "json",
             ];
-            let start = Instant::now();
             let outcome = testbed.submit(&[&common, arguments].concat()).exits(code);
-            assert!(
-                start.elapsed() < BOUND,
-                "{image} took {:?}",
-                start.elapsed()
-            );
             let lines = lines(&outcome);
             assert_eq!(lines[0]["kind"], "SubmitReport");
             let last = lines.last().unwrap();
@@ -178,12 +167,10 @@ fn what_does_not_heal_ends_the_wait_and_names_the_pod() {
             "Unschedulable in pod nowhere-",
         ),
     ] {
-        let start = Instant::now();
         let common = ["-g", "1", "--name", name, "--wait", "--force"];
         let outcome = testbed
             .submit(&[&common, arguments, &user].concat())
             .exits(1);
-        assert!(start.elapsed() < BOUND, "{name} took {:?}", start.elapsed());
         let words = format!("error: job/{name} will not be done unless somebody mends it: {says}");
         let _ = outcome
             .says(&words)
@@ -206,7 +193,6 @@ fn what_is_never_admitted_is_left_in_the_queue() {
         .exits(0)
         .says("job/first running, 1 of 1 pods");
     let user = few_rights(&testbed);
-    let begun = Instant::now();
     let common = ["-i", "image", "-g", "8", "--name", "late", "--wait"];
     let outcome = testbed
         .submit(&[&common[..], &["--queue-timeout", "2s"], &user].concat())
@@ -214,7 +200,6 @@ fn what_is_never_admitted_is_left_in_the_queue() {
         .says("job/late queued")
         .says("error: job/late was not admitted within 2s: queued");
     drop(outcome);
-    assert!(begun.elapsed() < BOUND);
     let left = testbed.find("Job", "late").unwrap();
     assert_eq!(left["spec"]["suspend"], true);
 
@@ -419,11 +404,9 @@ fn a_rollout_is_waited_for_to_its_end() {
     );
 
     // A bad image is told with its pod; the old pods serve on.
-    let start = Instant::now();
     let _ = serve("testbed/pull-fails")
         .exits(1)
         .says("error: deployment/web will not be ready unless somebody mends it: ImagePullBackOff in pod web-");
-    assert!(start.elapsed() < BOUND, "{:?}", start.elapsed());
     let status = testbed.find("Deployment", "web").unwrap()["status"].clone();
     assert!(status["availableReplicas"].as_i64() >= Some(1), "{status}");
 }

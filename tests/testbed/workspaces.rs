@@ -197,7 +197,7 @@ fn every_step_of_a_workspace_is_shown_rightly() {
         let told = ask(&testbed, "status", &["own", "--exit-status"]);
         assert_eq!(told.code, exit, "{told:?}");
         if status == "Ready" {
-            _ = ask(&testbed, "wait", &["own", "--timeout", "60s"]).exits(0);
+            _ = ask(&testbed, "wait", &["own", "--timeout", "10m"]).exits(0);
         }
         if status == "Starting" {
             let waited = ask(&testbed, "wait", &["own", "--timeout", "1s"]);

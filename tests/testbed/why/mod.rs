@@ -9,7 +9,7 @@ mod queues;
 use serde_json::{Value, json};
 
 use super::cluster::{Flavor, Testbed};
-use crate::common::Outcome;
+use crate::common::{HANG, Outcome};
 
 /// Keeps pods off every node, so that what only has to be admitted takes
 /// nobody's GPUs.
@@ -151,10 +151,7 @@ impl Scene {
             if last["findings"][0]["cause"] == cause {
                 break last;
             }
-            assert!(
-                start.elapsed().as_secs() < 120,
-                "{name} is not {cause}: {last:#}"
-            );
+            assert!(start.elapsed() < HANG, "{name} is not {cause}: {last:#}");
             std::thread::sleep(std::time::Duration::from_millis(200));
         };
         let screen = self.ask(who, name, false);
@@ -178,7 +175,7 @@ impl Scene {
                     break;
                 };
                 // Kueue writes what it says one after the other.
-                assert!(start.elapsed().as_secs() < 60, "no {words:?} in:\n{screen}");
+                assert!(start.elapsed() < HANG, "no {words:?} in:\n{screen}");
             }
         }
     }
