@@ -186,7 +186,7 @@ impl Resized {
 
 #[cfg(unix)]
 mod unix {
-    use std::fs;
+    use std::path::Path;
     use std::process::exit;
     use std::sync::{Arc, mpsc};
     use std::task::Poll;
@@ -199,6 +199,7 @@ mod unix {
 
     use super::{CommandError, STATE, Ui, may_tell};
     use crate::error::INTERRUPTED;
+    use crate::file;
     use crate::ui::terminal;
 
     /// How long a command may take to notice a signal, or to tell of its end.
@@ -236,8 +237,9 @@ mod unix {
     /// Returns the mask of the signals that are ignored. Only Linux tells it in
     /// a file; elsewhere `nohup` is known by stderr, which it redirects.
     fn ignored(ui: Ui) -> u64 {
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let mask = status.lines().find_map(|line| {
+        let status = file::found(Path::new("/proc/self/status"), file::WRITTEN);
+        let status = status.unwrap_or_default();
+        let mask = String::from_utf8_lossy(&status).lines().find_map(|line| {
             let mask = line.strip_prefix("SigIgn:")?;
             u64::from_str_radix(mask.trim(), 16).ok()
         });
