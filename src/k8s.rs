@@ -162,7 +162,7 @@ const KINDS: [(&str, &str, &str, bool); 38] = [
 impl Resource {
     /// Returns the resource of `kind` in `api_version`, for the kinds that
     /// kaiwo reads or writes itself and those that templates often bring. Of
-    /// others the API server tells, see `cluster::discovery`.
+    /// others the API server tells, see `cluster::client::discovery`.
     pub fn of(api_version: &str, kind: &str) -> Option<Self> {
         let group = match api_version.split_once('/') {
             Some((group, _)) => group,

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! argv → cli → cmd ─┬─ workload (reads the directory) ─┐
-//!                   ├─ cluster::facts (reads the API) ─┴→ plan (decides, pure)
+//!                   ├─ cluster::read::facts (reads the API) ─┴→ plan (decides, pure)
 //!                   │                                       ↓
 //!                   │                                  render (Tera, pure)
 //!                   │                                       ↓

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::cli::ConnectionArgs;
 use crate::cluster::Target;
-use crate::cluster::connection::Pod;
-use crate::cluster::exec_plugin::Terminal;
-use crate::cluster::proxy::ProxyVariables;
+use crate::cluster::client::connection::Pod;
+use crate::cluster::client::exec_plugin::Terminal;
+use crate::cluster::client::proxy::ProxyVariables;
 use crate::secrecy::may_be_secret;
 use crate::settings::OutputFormat;
 use crate::ui::Ui;

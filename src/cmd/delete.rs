@@ -9,9 +9,9 @@ use futures_util::stream::{self, StreamExt};
 
 use crate::cli::DeleteArgs;
 use crate::cluster::ClusterError;
-use crate::cluster::deletion::{self, Doomed};
-use crate::cluster::leftover::{self, Leftover};
-use crate::cluster::lookup::{self, Found, LookupError};
+use crate::cluster::read::lookup::{self, Found, LookupError};
+use crate::cluster::submission::deletion::{self, Doomed};
+use crate::cluster::submission::leftover::{self, Leftover};
 use crate::error::{CommandError, ErrorClass};
 use crate::observe::Workload;
 use crate::plan::name::WorkloadKind;

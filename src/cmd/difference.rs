@@ -1,8 +1,8 @@
 //! Prints what `kaiwo serve` would change.
 
 use crate::cluster::Cluster;
-use crate::cluster::change::Change;
-use crate::cluster::difference::Difference;
+use crate::cluster::submission::change::Change;
+use crate::cluster::submission::diff::Difference;
 use crate::error::{CommandError, ErrorClass};
 use crate::settings::{DryRun, OutputFormat};
 use crate::ui::Ui;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::EndpointArgs;
-use crate::cluster::endpoint;
+use crate::cluster::read::endpoint;
 use crate::error::CommandError;
 use crate::observe::forward::Forward;
 use crate::observe::object::Details;

@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, interval_at};
 
 use crate::cli::ExecArgs;
-use crate::cluster::exec::{self, Closed, Ending, Execution, Input, Output, Said};
-use crate::cluster::logs;
+use crate::cluster::client::exec::{self, Closed, Ending, Execution, Input, Output, Said};
+use crate::cluster::reach::logs;
 use crate::error::{CommandError, ErrorClass};
 use crate::observe::choice::Single;
 use crate::ui::Ui;

@@ -4,11 +4,13 @@
 mod unchanged;
 
 use crate::cli::WorkloadArgs;
-use crate::cluster::existing::{self, Existing, Relation};
-use crate::cluster::facts::{self, Gathered};
-use crate::cluster::rights::Needed;
+use crate::cluster::Cluster;
+use crate::cluster::client::discovery;
+use crate::cluster::read::facts::{self, Gathered};
+use crate::cluster::submission::existing::{self, Existing, Relation};
+use crate::cluster::submission::rbac::Needed;
 use crate::cluster::submission::{Submission, SubmissionError, Submitted};
-use crate::cluster::{Cluster, discovery, preflight, revision, update};
+use crate::cluster::submission::{preflight, revision, update};
 use crate::error::{CommandError, ErrorClass};
 use crate::plan::facts::{Facts, Readable};
 use crate::plan::name::WorkloadKind;

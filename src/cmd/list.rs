@@ -7,11 +7,11 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::cli::{ListArgs, ListFormat};
-use crate::cluster::company::Company;
-use crate::cluster::existing;
-use crate::cluster::listing::Listing;
-use crate::cluster::pages::Selection;
-use crate::cluster::pulse::Pulse;
+use crate::cluster::client::pages::Selection;
+use crate::cluster::read::list_rows::Company;
+use crate::cluster::read::listing::Listing;
+use crate::cluster::read::watch::Pulse;
+use crate::cluster::submission::existing;
 use crate::error::{CommandError, ErrorClass};
 use crate::k8s::{APP_MANAGED_BY_LABEL, MANAGER, Resource, USERNAME_LABEL};
 use crate::names::label_value;

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::cli::LogsArgs;
 use crate::cluster::ClusterError;
-use crate::cluster::logs::{self, ContainerLog, LogEvent, LogOptions};
+use crate::cluster::reach::logs::{self, ContainerLog, LogEvent, LogOptions};
 use crate::error::CommandError;
 use crate::observe::choice::Choice;
 use crate::observe::log::Line;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::{ModelsArgs, ModelsFormat};
-use crate::cluster::models::{self, Listed};
+use crate::cluster::read::models::{self, Listed};
 use crate::error::CommandError;
 use crate::plan::kaito::offer::offers;
 use crate::settings::OutputFormat;

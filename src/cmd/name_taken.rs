@@ -1,7 +1,7 @@
 //! Names that are taken, and the ways out.
 
-use crate::cluster::existing::{Existing, Relation};
 use crate::cluster::submission::SubmissionError;
+use crate::cluster::submission::existing::{Existing, Relation};
 use crate::error::CommandError;
 use crate::plan;
 use crate::plan::namesake::{self, Claimant, Namesake};

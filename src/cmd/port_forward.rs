@@ -13,8 +13,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cli::PortForwardArgs;
-use crate::cluster::destination::{self, Destination};
-use crate::cluster::{endpoint, forward, logs};
+use crate::cluster::client::port_forward;
+use crate::cluster::reach::forward_target::{self, Destination};
+use crate::cluster::reach::logs;
+use crate::cluster::read::endpoint;
 use crate::error::{CommandError, ErrorClass, INTERRUPTED};
 use crate::observe::Snapshot;
 use crate::observe::choice::Single;
@@ -82,7 +84,7 @@ async fn port_forward(args: &PortForwardArgs, ui: Ui) -> Result<u8, CommandError
         cluster, served, ..
     } = &target.place;
     tokio::select! {
-        last = destination::keep(cluster, served, snapshot, &single, &sender) => {
+        last = forward_target::keep(cluster, served, snapshot, &single, &sender) => {
             match last? {
                 Some(snapshot) => ui.status(format!("→ {}", waiting(&snapshot))),
                 None => ui.status(format!("→ {} was deleted", forwarding.workload)),
@@ -227,7 +229,7 @@ impl Forwarding<'_> {
                 }
                 continue;
             };
-            match forward::open(&self.place.cluster, &self.namespace, &name, remote).await {
+            match port_forward::open(&self.place.cluster, &self.namespace, &name, remote).await {
                 Ok(way) => break (way, uid),
                 Err(error) if error.is_forbidden() || Instant::now() >= deadline => {
                     return self.tell(&format!("pod {name} cannot be reached: {error}"));

@@ -1,7 +1,7 @@
 //! `kaiwo queues`.
 
 use crate::cli::{QueuesArgs, StatusFormat};
-use crate::cluster::queues;
+use crate::cluster::read::queues;
 use crate::error::CommandError;
 use crate::settings::OutputFormat;
 use crate::ui::queues::{QueueReport, text};

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::cli::ServeArgs;
-use crate::cluster::existing::{self, Existing};
-use crate::cluster::facts;
-use crate::cluster::lookup;
-use crate::cluster::rights::Needed;
-use crate::cluster::served::Served;
+use crate::cluster::Cluster;
+use crate::cluster::read::api_versions::Served;
+use crate::cluster::read::facts;
+use crate::cluster::read::lookup;
 use crate::cluster::submission::Submission;
-use crate::cluster::{Cluster, revision, update};
+use crate::cluster::submission::existing::{self, Existing};
+use crate::cluster::submission::rbac::Needed;
+use crate::cluster::submission::{revision, update};
 use crate::error::{CommandError, ErrorClass};
 use crate::k8s;
 use crate::observe::WorkloadRef;

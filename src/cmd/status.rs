@@ -7,9 +7,9 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::cli::{StatusArgs, StatusFormat};
-use crate::cluster::prometheus::PrometheusError;
-use crate::cluster::pulse::Pulse;
-use crate::cluster::{prometheus, snapshot, surroundings};
+use crate::cluster::read::prometheus::PrometheusError;
+use crate::cluster::read::watch::Pulse;
+use crate::cluster::read::{prometheus, snapshot, workload_details};
 use crate::error::{CommandError, ErrorClass};
 use crate::observe::description::Description;
 use crate::observe::{Pod, Snapshot, Status};
@@ -92,7 +92,7 @@ async fn describe(
     let Place {
         cluster, served, ..
     } = place;
-    let mut surroundings = surroundings::read(cluster, served, snapshot).await?;
+    let mut surroundings = workload_details::read(cluster, served, snapshot).await?;
     let holds_gpus = |pod: &Pod| pod.gpus() > 0 && pod.node().is_some() && !pod.has_ended();
     if snapshot.pods().iter().any(holds_gpus) {
         let choice = top::choice(args.prometheus.as_deref())?;

@@ -1,10 +1,11 @@
 //! The cluster, namespace and workload that a command is about.
 
 use crate::cli::{ConnectionArgs, NamedArgs};
-use crate::cluster::error::WITHOUT_CLUSTER;
-use crate::cluster::lookup::{self, Found};
-use crate::cluster::served::Served;
-use crate::cluster::{Cluster, snapshot};
+use crate::cluster::Cluster;
+use crate::cluster::client::error::WITHOUT_CLUSTER;
+use crate::cluster::read::api_versions::Served;
+use crate::cluster::read::lookup::{self, Found};
+use crate::cluster::read::snapshot;
 use crate::error::CommandError;
 use crate::observe::Snapshot;
 use crate::settings::Settings;

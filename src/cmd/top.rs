@@ -1,8 +1,8 @@
 //! `kaiwo top`.
 
 use crate::cli::{NamedArgs, StatusFormat, TopArgs};
-use crate::cluster::pages::Selection;
-use crate::cluster::prometheus::{self, Choice};
+use crate::cluster::client::pages::Selection;
+use crate::cluster::read::prometheus::{self, Choice};
 use crate::error::{CommandError, ErrorClass};
 use crate::k8s::{APP_INSTANCE_LABEL, APP_MANAGED_BY_LABEL, MANAGER, Resource};
 use crate::observe::Pod;

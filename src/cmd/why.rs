@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 
 use crate::cli::WhyArgs;
-use crate::cluster::why;
+use crate::cluster::read::evidence;
 use crate::error::CommandError;
 use crate::observe::why::diagnose;
 use crate::settings::OutputFormat;
@@ -25,7 +25,7 @@ pub fn run(args: &WhyArgs, ui: Ui, output: Option<OutputFormat>) -> Result<u8, C
         let Place {
             cluster, served, ..
         } = &target.place;
-        let evidence = why::evidence(cluster, served, &target.found, snapshot).await?;
+        let evidence = evidence::evidence(cluster, served, &target.found, snapshot).await?;
         drop(progress);
         let mut diagnosis = diagnose(&evidence);
         for finding in &mut diagnosis.findings {

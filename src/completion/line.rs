@@ -259,9 +259,9 @@ fn first_line(text: Option<&clap::builder::StyledStr>) -> String {
 mod tests {
     use clap::CommandFactory;
 
-    use super::super::Live;
     use super::*;
     use crate::cli::Cli;
+    use crate::completion::Live;
 
     /// Reads a line in which `|` is the cursor.
     fn read(text: &str) -> Line {

@@ -38,17 +38,17 @@ pub use refusal::Refusal;
 
 use crate::k8s;
 use crate::names::nearest;
-use crate::plan::capacity::Room;
-use crate::plan::facts::{ClusterFacts, Facts, Readable};
-use crate::plan::flavor::{Offer, Shape};
-use crate::plan::forecast::Forecast;
-use crate::plan::gpu::GpuLayout;
-use crate::plan::name::WorkloadKind;
-use crate::plan::queue::QueueChoice;
-use crate::plan::request::WorkloadRequest;
-use crate::plan::resources::PodResources;
-use crate::plan::rollout::Rollout;
-use crate::plan::vendor::Vendor;
+use capacity::Room;
+use facts::{ClusterFacts, Facts, Readable};
+use flavor::{Offer, Shape};
+use forecast::Forecast;
+use gpu::GpuLayout;
+use name::WorkloadKind;
+use queue::QueueChoice;
+use request::WorkloadRequest;
+use resources::PodResources;
+use rollout::Rollout;
+use vendor::Vendor;
 
 /// Kueue's API version where no cluster was asked: the one Kueue stores.
 const ASSUMED_KUEUE: &str = "kueue.x-k8s.io/v1beta2";

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use kaiwo::cluster::connection::Pod;
+use kaiwo::cluster::client::connection::Pod;
 use kaiwo::cluster::{Cluster, Target};
 
 use super::server::{SECRET, TlsApi, Visit, credential};

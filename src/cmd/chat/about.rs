@@ -1,7 +1,7 @@
 //! What goes wrong while a workload is asked, in words about it.
 
 use crate::chat::answer;
-use crate::cluster::route::RouteError;
+use crate::cluster::reach::route::RouteError;
 use crate::error::{Classified as _, CommandError, ErrorClass};
 
 /// The workload that is asked.

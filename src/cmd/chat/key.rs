@@ -3,11 +3,11 @@
 use std::env::VarError;
 
 use crate::cli::ChatArgs;
-use crate::cluster::route::{self, ApiKey};
+use crate::cluster::reach::route::{self, ApiKey};
 use crate::error::{CommandError, ErrorClass};
 use crate::secrecy::variable;
 
-use super::super::target::Target;
+use crate::cmd::target::Target;
 
 /// Returns whether a key is named.
 pub fn has_key(args: &ChatArgs) -> bool {

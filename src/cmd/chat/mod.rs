@@ -12,9 +12,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::chat::{Answer, Conversation, Dialect, Options, Piece, Role};
 use crate::cli::ChatArgs;
-use crate::cluster::endpoint;
-use crate::cluster::patience::Pauses;
-use crate::cluster::route::{Lines, Route, RouteError};
+use crate::cluster::client::backoff::Pauses;
+use crate::cluster::reach::route::{Lines, Route, RouteError};
+use crate::cluster::read::endpoint;
 use crate::error::{CommandError, ErrorClass};
 use crate::file::{self, Reason};
 use crate::observe::endpoint::Via;

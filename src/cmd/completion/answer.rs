@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use clap::CommandFactory;
 
 use crate::cli::{Cli, CompleteArgs, ConnectionArgs};
-use crate::cluster::catalogue::{self, Choice, Entry};
+use crate::cluster::read::candidates::{self, Choice, Entry};
 use crate::cmd::request::DEFAULT_NAMESPACE;
 use crate::cmd::{block_on, command_line, sources};
 use crate::completion::{Candidate, Line, Live, Source};
@@ -105,7 +105,7 @@ fn look_up(line: &Line, live: Live, deadline: Instant) -> Vec<Entry> {
         Live::Secrets => Choice::Secrets(&namespace),
         Live::ServiceAccounts => Choice::ServiceAccounts(&namespace),
     };
-    let entries = async { Ok(catalogue::entries(&target, choice, deadline).await) };
+    let entries = async { Ok(candidates::entries(&target, choice, deadline).await) };
     block_on(entries).unwrap_or_default()
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::cli::WaitArgs;
 use crate::cluster::Cluster;
-use crate::cluster::served::Served;
+use crate::cluster::read::api_versions::Served;
 use crate::error::{CommandError, ErrorClass};
 use crate::names::with_article;
 use crate::observe::verdict::{Goal, Limits};

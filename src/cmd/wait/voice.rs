@@ -9,8 +9,8 @@ use crate::observe::{Snapshot, Standing};
 use crate::ui::wait::{WaitEvent, line};
 use crate::ui::{Progress, Ui, report};
 
-use super::super::help::cannot_write;
 use super::Wait;
+use crate::cmd::help::cannot_write;
 
 /// Tells how a wait goes.
 pub struct Voice {

@@ -4,19 +4,20 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 
-use crate::cluster::lookup::{self, Found};
-use crate::cluster::patience::Pauses;
-use crate::cluster::pulse::Pulse;
-use crate::cluster::{ClusterError, snapshot};
+use crate::cluster::ClusterError;
+use crate::cluster::client::backoff::Pauses;
+use crate::cluster::read::lookup::{self, Found};
+use crate::cluster::read::snapshot;
+use crate::cluster::read::watch::Pulse;
 use crate::error::{CommandError, ErrorClass};
 use crate::observe::event::Event;
 use crate::observe::verdict::{Limit, Verdict, Vigil};
 use crate::observe::{Snapshot, Workload, belonging};
 use crate::ui::span;
 
-use super::super::target::Place;
 use super::voice::Voice;
 use super::{PAUSE, Subject, UNREACHABLE, Wait};
+use crate::cmd::target::Place;
 
 /// Longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);

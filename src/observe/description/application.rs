@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::super::object::{Details, Workload};
+use crate::observe::object::{Details, Workload};
 
 /// An application of Ray Serve.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use super::super::object::{Details, Workload};
 use super::is_observed;
+use crate::observe::object::{Details, Workload};
 
 /// Time after which what a RayService says of its applications is about their
 /// new configuration: KubeRay asks Ray Serve every two seconds, and reads the

@@ -1,9 +1,9 @@
 //! What is wrong with a queue.
 
-use super::super::queued::QueuedWorkload;
 use super::contest::cluster_queue;
 use super::message::Obstacle;
 use super::{Cause, Evidence, Finding, Who};
+use crate::observe::queued::QueuedWorkload;
 use crate::plan::facts::StopPolicy;
 
 /// Says what is wrong with the queue now, as far as its objects tell.

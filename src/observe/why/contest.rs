@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
-use super::super::object::holds;
-use super::super::queued::{QueueState, QueuedWorkload};
 use super::Evidence;
 use super::message::Obstacle;
+use crate::observe::object::holds;
+use crate::observe::queued::{QueueState, QueuedWorkload};
 use crate::plan::cohort::{FlavorResource, Quotas};
 use crate::plan::facts::{ClusterQueue, Preemption, PreemptionPolicy};
 use crate::plan::vendor::is_gpu_resource;

@@ -1,9 +1,9 @@
 //! What took a workload off, gave it up, or has not let it in yet.
 
-use super::super::object::{Condition, condition, holds};
-use super::super::queued::QueuedWorkload;
 use super::contest::Rival;
 use super::{Cause, Evidence, Finding, Who, message};
+use crate::observe::object::{Condition, condition, holds};
+use crate::observe::queued::QueuedWorkload;
 
 /// Says why a Workload is not considered any more, and how it is again.
 pub(super) fn deactivated(evidence: &Evidence, own: &QueuedWorkload) -> Finding {

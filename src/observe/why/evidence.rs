@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::super::event::Event;
-use super::super::object::Details;
-use super::super::pod::{Pod, TroubleKind};
-use super::super::queued::{PendingWorkload, QueueState, QueuedWorkload};
-use super::super::scaling::Autoscaler;
-use super::super::snapshot::Snapshot;
-use super::super::status::{Status, farthest};
+use crate::observe::event::Event;
+use crate::observe::object::Details;
+use crate::observe::pod::{Pod, TroubleKind};
+use crate::observe::queued::{PendingWorkload, QueueState, QueuedWorkload};
+use crate::observe::scaling::Autoscaler;
+use crate::observe::snapshot::Snapshot;
+use crate::observe::status::{Status, farthest};
 use crate::plan::facts::{ClusterFacts, LabelSelector, Node, Readable};
 use crate::quantity::Quantity;
 

@@ -1,8 +1,8 @@
 //! Why an image cannot be pulled, from the words of the kubelet, the container
 //! runtime and the registry.
 
-use super::super::pod::Trouble;
 use super::{Cause, Evidence, Finding};
+use crate::observe::pod::Trouble;
 
 /// Words of containerd (v2), CRI-O and registries, lower case.
 const DENIED: [&str; 9] = [

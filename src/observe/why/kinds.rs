@@ -1,8 +1,10 @@
 //! What each kind of workload says of itself, and its pods of it.
 
-use super::super::object::{Condition, Details, RayJobStatus, RayServiceStatus, condition, holds};
-use super::super::status::{Standing, Status, WORKSPACE_STEPS};
 use super::{Cause, Evidence, Finding, Who, pods, scaling};
+use crate::observe::object::{
+    Condition, Details, RayJobStatus, RayServiceStatus, condition, holds,
+};
+use crate::observe::status::{Standing, Status, WORKSPACE_STEPS};
 use crate::plan::facts::Readable;
 
 /// Lines of a driver's log that are shown.

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::pod::Pod;
 use super::scheduler::Verdict;
 use super::{Cause, Evidence, Finding, Who};
+use crate::observe::pod::Pod;
 use crate::plan::facts::{FlavorToleration, Node};
 use crate::plan::taint::untolerated;
 use crate::plan::vendor::is_gpu_resource;

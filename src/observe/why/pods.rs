@@ -2,9 +2,9 @@
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::super::object::{TemplateContainer, condition};
-use super::super::pod::{ContainerStatus, Pod, Trouble, TroubleKind};
 use super::{Cause, Evidence, Finding, Who, image, node};
+use crate::observe::object::{TemplateContainer, condition};
+use crate::observe::pod::{ContainerStatus, Pod, Trouble, TroubleKind};
 use crate::quantity::Quantity;
 
 /// Different troubles that are told of at most: the first ones say most.

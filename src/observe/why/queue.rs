@@ -1,12 +1,12 @@
 //! What keeps a workload in Kueue's hands.
 
-use super::super::object::{Condition, condition, holds};
-use super::super::queued::{QueueState, QueuedWorkload};
-use super::super::status::{Status, farthest};
 use super::contest::Contest;
 use super::message::{self, Obstacle};
 use super::{Cause, Evidence, Finding, Who};
 use super::{broken, eviction, quota, unqueued};
+use crate::observe::object::{Condition, condition, holds};
+use crate::observe::queued::{QueueState, QueuedWorkload};
+use crate::observe::status::{Status, farthest};
 
 /// Returns what keeps a workload from being admitted, and who competes with
 /// it; nothing once it is admitted, or where it is in no queue.

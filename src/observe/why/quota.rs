@@ -1,9 +1,9 @@
 //! Why a queue that is well does not admit a workload.
 
-use super::super::queued::QueuedWorkload;
 use super::contest::{Contest, QuotaRow, cluster_queue};
 use super::message::Obstacle;
 use super::{Cause, Evidence, Finding, Who};
+use crate::observe::queued::QueuedWorkload;
 use crate::plan::facts::QueueingStrategy;
 use crate::plan::vendor::is_gpu_resource;
 use crate::quantity::Quantity;

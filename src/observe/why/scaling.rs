@@ -1,8 +1,8 @@
 //! Why a workload has not as many pods as its load asks for.
 
-use super::super::scaling::Hindrance;
-use super::super::status::{Standing, Status};
 use super::{Cause, Evidence, Finding, Who};
+use crate::observe::scaling::Hindrance;
+use crate::observe::status::{Standing, Status};
 
 /// Says why the autoscaler of a service that runs does not scale it.
 pub(super) fn finding(evidence: &Evidence, standing: &Standing) -> Option<Finding> {

@@ -1,0 +1,273 @@
+//! Follows everything that a workload writes, until it ends.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::{LogError, LogEvent, LogOptions, follower};
+use crate::cluster::client::backoff::{PATIENCE, Patience, passes};
+use crate::cluster::read::api_versions::Served;
+use crate::cluster::read::snapshot;
+use crate::cluster::read::watch::Pulse;
+use crate::cluster::{Cluster, ClusterError};
+use crate::observe::choice::Choice;
+use crate::observe::object::Details;
+use crate::observe::pod::ContainerStatus;
+use crate::observe::{Pod, Snapshot, Status, Workload};
+
+/// Longest time without a look at the workload.
+const LOOK: Duration = Duration::from_secs(15);
+/// Likewise where nothing tells of changes: what a CronJob starts is not
+/// known before.
+const LOOK_OFTEN: Duration = Duration::from_secs(3);
+
+/// Time after which it is said that nothing runs.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// What is known of the workload, for those who follow its pods.
+#[derive(Debug, Default)]
+pub(in crate::cluster) struct Look {
+    /// Its pods by UID.
+    pub pods: HashMap<String, Pod>,
+    /// Whether it has ended, or is gone.
+    pub is_over: bool,
+}
+
+/// What those who follow its pods share.
+pub(in crate::cluster) struct Shared<'a> {
+    pub cluster: &'a Cluster,
+    pub options: &'a LogOptions,
+    pub events: mpsc::Sender<LogEvent>,
+    /// Whether lines say which pod they are of.
+    pub several: Cell<bool>,
+    /// How many logs are read.
+    pub active: Cell<usize>,
+    /// Why the cluster cannot be asked, while that is so.
+    pub outage: RefCell<Option<String>>,
+}
+
+impl Shared<'_> {
+    /// Says something. Who no longer listens is about to drop all this.
+    pub async fn tell(&self, event: LogEvent) {
+        let _ = self.events.send(event).await;
+    }
+
+    /// Says that the cluster cannot be asked, once for all who find out.
+    pub async fn lost(&self, error: &ClusterError) {
+        let is_new = self.outage.borrow().is_none();
+        if is_new {
+            let reason = error.to_string();
+            *self.outage.borrow_mut() = Some(reason.clone());
+            self.tell(LogEvent::Lost(reason)).await;
+        }
+    }
+
+    /// Says that it can be asked again.
+    pub async fn back(&self) {
+        let was_lost = self.outage.borrow_mut().take().is_some();
+        if was_lost {
+            self.tell(LogEvent::Back).await;
+        }
+    }
+}
+
+/// Returns whether a workload will write nothing more. Services can heal from
+/// everything but their deletion.
+pub fn is_over(snapshot: &Snapshot) -> bool {
+    let status = snapshot.standing().status;
+    match &snapshot.workload.details {
+        Details::Job(..) | Details::RayJob(..) => status.is_final(),
+        Details::Workspace(..) => status == Status::Succeeded,
+        Details::CronJob(..)
+        | Details::Deployment(..)
+        | Details::RayService(..)
+        | Details::InferenceSet(..) => false,
+    }
+}
+
+/// Follows the logs of a workload until it has ended and all is read, or it is
+/// gone. The snapshot says which pods are there already: of those the present
+/// ones are read, of later ones all.
+///
+/// # Errors
+/// [`LogError`] if the cluster does not allow it, or stays away for too long.
+pub async fn follow(
+    cluster: &Cluster,
+    served: &Served,
+    first: Snapshot,
+    choice: &Choice,
+    options: &LogOptions,
+    events: mpsc::Sender<LogEvent>,
+) -> Result<(), LogError> {
+    let (look, looks) = watch::channel(Rc::new(Look::default()));
+    let shared = Shared {
+        cluster,
+        options,
+        events,
+        several: Cell::new(false),
+        active: Cell::new(0),
+        outage: RefCell::new(None),
+    };
+    let mut followed = Followed::new(&first, choice)?;
+    let changed = Notify::new();
+    let mut pulse = Pulse::new(cluster, &changed);
+    let mut readers = Readers::new();
+    let workload = first.workload.clone();
+    let longest = match workload.details {
+        Details::CronJob(..) => LOOK_OFTEN,
+        _ => LOOK,
+    };
+    // Not known before the first look.
+    let mut is_waiting = None;
+    let mut present = Some(first);
+    loop {
+        let is_over = present.as_ref().is_none_or(is_over);
+        if let Some(snapshot) = &present {
+            super::readable(cluster, snapshot).await?;
+            snapshot::watch(&mut pulse, served, snapshot);
+            let pods = snapshot.pods().iter();
+            let pods = pods.map(|pod| (pod.metadata.uid.clone(), pod.clone()));
+            let pods = pods.collect();
+            look.send_replace(Rc::new(Look { pods, is_over }));
+            for (pod, container, label) in followed.add(snapshot, choice)? {
+                let reader = follower::run(&shared, looks.clone(), pod, container, label);
+                readers.push(reader.boxed_local());
+            }
+        } else {
+            let pods = look.borrow().pods.clone();
+            look.send_replace(Rc::new(Look { pods, is_over }));
+        }
+        if readers.len() > 1 {
+            shared.several.set(true);
+        }
+        if readers.is_empty() && (is_over || choice.pod.is_some()) {
+            if is_over {
+                shared.tell(LogEvent::Over(present.map(Box::new))).await;
+            }
+            return Ok(());
+        }
+        let mut longest = longest;
+        let was_waiting = is_waiting.replace(false);
+        if let Some(snapshot) = present.take()
+            && shared.active.get() == 0
+            && !is_over
+            && !followed.has_begun(&snapshot)
+        {
+            is_waiting = Some(true);
+            if was_waiting == Some(false) {
+                // Between two pods, or before the end, it may be a moment.
+                longest = SETTLE;
+            } else {
+                let told = shared.tell(LogEvent::Waiting(Box::new(snapshot)));
+                while_reading(&mut readers, told).await?;
+            }
+        }
+        tokio::select! {
+            _ = pulse.next(longest) => {}
+            Some(read) = readers.next(), if !readers.is_empty() => read?,
+        }
+        let again = again(&shared, served, &workload);
+        present = while_reading(&mut readers, again).await??;
+    }
+}
+
+type Readers<'a> = FuturesUnordered<LocalBoxFuture<'a, Result<(), LogError>>>;
+
+/// Awaits something while the logs are read on.
+async fn while_reading<T>(
+    readers: &mut Readers<'_>,
+    future: impl Future<Output = T>,
+) -> Result<T, LogError> {
+    let mut future = std::pin::pin!(future);
+    loop {
+        tokio::select! {
+            done = &mut future => return Ok(done),
+            Some(read) = readers.next(), if !readers.is_empty() => read?,
+        }
+    }
+}
+
+/// Reads how the workload stands, as soon as that can be had.
+async fn again(
+    shared: &Shared<'_>,
+    served: &Served,
+    workload: &Workload,
+) -> Result<Option<Snapshot>, ClusterError> {
+    let patience = Patience::new();
+    loop {
+        match snapshot::again(shared.cluster, served, workload).await {
+            Ok(present) => {
+                shared.back().await;
+                return Ok(present);
+            }
+            Err(error) if passes(&error) && patience.tried_for() < PATIENCE => {
+                shared.lost(&error).await;
+                patience.wait().await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Which pods were seen.
+struct Followed {
+    seen: HashSet<String>,
+    /// Containers that are read, by the UID of their pod.
+    containers: HashMap<String, String>,
+}
+
+impl Followed {
+    fn new(snapshot: &Snapshot, choice: &Choice) -> Result<Self, LogError> {
+        let uid = |pod: &&Pod| pod.metadata.uid.clone();
+        let present: HashSet<String> = snapshot.chosen(choice)?.iter().map(uid).collect();
+        let all = snapshot.matching(choice)?;
+        let old = all.iter().map(uid).filter(|uid| !present.contains(uid));
+        Ok(Self {
+            seen: old.collect(),
+            containers: HashMap::new(),
+        })
+    }
+
+    /// Returns pods that are to be followed from now on, with the container
+    /// and the short name of each.
+    fn add(
+        &mut self,
+        snapshot: &Snapshot,
+        choice: &Choice,
+    ) -> Result<Vec<(Pod, String, Rc<str>)>, LogError> {
+        let pods = match snapshot.matching(choice) {
+            Ok(pods) => pods,
+            // The pod that was named is gone by now: that is for its reader.
+            Err(_) if !self.containers.is_empty() => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut new = Vec::new();
+        for pod in pods {
+            let uid = &pod.metadata.uid;
+            if self.seen.insert(uid.clone()) {
+                let container = pod.container(choice.container.as_deref())?.to_owned();
+                self.containers.insert(uid.clone(), container.clone());
+                let label = Rc::from(snapshot.label(pod));
+                new.push((pod.clone(), container, label));
+            }
+        }
+        Ok(new)
+    }
+
+    /// Returns whether one of the containers runs, or waits to run again.
+    fn has_begun(&self, snapshot: &Snapshot) -> bool {
+        let mut pods = snapshot.pods().iter().filter(|pod| !pod.has_ended());
+        pods.any(|pod| {
+            let container = self.containers.get(&pod.metadata.uid);
+            container
+                .and_then(|container| pod.container_status(container))
+                .is_some_and(ContainerStatus::has_begun)
+        })
+    }
+}

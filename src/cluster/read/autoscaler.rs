@@ -1,0 +1,33 @@
+//! Reads what scales a workload.
+
+use crate::cluster::client::request::readable;
+use crate::cluster::{Cluster, ClusterError};
+use crate::k8s::Resource;
+use crate::observe::Workload;
+use crate::observe::scaling::{Autoscaler, is_scalable};
+use crate::plan::facts::Readable;
+
+/// Returns the HorizontalPodAutoscaler of a workload; nothing if there is none,
+/// or it may not be read.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked.
+pub async fn of(
+    cluster: &Cluster,
+    workload: &Workload,
+) -> Result<Option<Autoscaler>, ClusterError> {
+    if !is_scalable(workload.kind) {
+        return Ok(None);
+    }
+    let resource = Resource::known("autoscaling/v2", "HorizontalPodAutoscaler");
+    let namespace = &workload.metadata.namespace;
+    let listed = cluster.list::<Autoscaler>(&resource, namespace, "").await;
+    let listed = match listed {
+        Err(error) if error.is_not_found() => return Ok(None),
+        listed => readable(listed)?,
+    };
+    Ok(match listed {
+        Readable::Known(listed) => listed.into_iter().find(|it| it.is_of(workload)),
+        Readable::Forbidden => None,
+    })
+}

@@ -1,0 +1,344 @@
+//! Reads what a plan needs to know, all at once. What the user may not read
+//! is left unknown; only a failed connection is an error.
+
+use serde::de::DeserializeOwned;
+
+use super::api_versions::{Groups, KUEUE_VERSIONS, Served};
+use super::kaito;
+use crate::cluster::client::pages::Selection;
+use crate::cluster::client::request::readable;
+use crate::cluster::submission::existing::{self, Existing};
+use crate::cluster::submission::namesake;
+use crate::cluster::{Cluster, ClusterError};
+use crate::k8s::{KUEUE_GROUP, Resource};
+use crate::plan::Needs;
+use crate::plan::facts::{
+    ClusterFacts, ClusterQueue, LocalQueue, Named, Namespace, NodeFacts, Pod, Readable,
+    ResourceFlavor,
+};
+use crate::plan::kaito::KaitoFacts;
+use crate::plan::name::KAITO_VERSIONS;
+use crate::plan::namesake::{Claimant, Namesake};
+use crate::plan::request::WorkloadRequest;
+
+/// Facts for a submission, and the workload of that name if there is one.
+#[derive(Debug)]
+pub struct Gathered {
+    /// What the plan builds on.
+    pub facts: ClusterFacts,
+    /// The workload that has the name already.
+    pub existing: Option<Existing>,
+    /// Objects of other kinds that may be in its way.
+    pub namesakes: Vec<Namesake>,
+}
+
+/// Reads the facts for submitting `request`.
+///
+/// All requests leave at once, on connections of their own, so they take as
+/// long as the slowest one.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked at all.
+pub async fn gather(
+    cluster: &Cluster,
+    request: &WorkloadRequest,
+) -> Result<Gathered, ClusterError> {
+    let WorkloadRequest {
+        kind,
+        namespace,
+        name,
+        ..
+    } = request;
+    let with_classes = request.priority_class.is_some();
+    // The newest version is asked for before it is known to be served: on a
+    // cluster that lacks it, one more round of requests finds out.
+    let usual = existing::resource(*kind, kind.api_version());
+    let newest = format!("{KUEUE_GROUP}/{}", KUEUE_VERSIONS[0]);
+    let of_kaito = async {
+        match kind.is_kaito() {
+            true => kaito::read(cluster, &request.serving.kaito, namespace).await,
+            false => Ok(KaitoFacts::default()),
+        }
+    };
+    let claimant = Claimant::of(request);
+    let (groups, found, existing, queues, claims, kaito_facts, namesakes) = tokio::join!(
+        Groups::read(cluster),
+        find_namespace(cluster, namespace),
+        Existing::find(cluster, &usual, namespace, name),
+        Queues::read(cluster, &newest, namespace, with_classes),
+        claims(cluster, request),
+        of_kaito,
+        namesake::read(cluster, namespace, &claimant),
+    );
+    let (groups, kaito_facts) = (groups?, kaito_facts?);
+    let (kueue, kaito) = (groups.kueue(), groups.kaito());
+    let queues = match &kueue {
+        None => Queues::none(),
+        Some(version) if *version == newest => queues?,
+        Some(version) => Queues::read(cluster, version, namespace, with_classes).await?,
+    };
+    let written = kaito_facts
+        .version(*kind, &request.serving.kaito)
+        .or(kaito)
+        .filter(|version| kind.is_kaito() && *version != kind.api_version());
+    let existing = match written {
+        // As with Kueue: an older KAITO costs one more request.
+        Some(version) => {
+            let older = existing::resource(*kind, version);
+            Existing::find(cluster, &older, namespace, name).await
+        }
+        None => existing,
+    };
+    let mut namesakes = namesakes?;
+    if let Some(version) = kaito.filter(|version| *version != KAITO_VERSIONS[0]) {
+        namesakes.extend(namesake::older_workspace(cluster, namespace, &claimant, version).await?);
+    }
+    let existing = match existing {
+        // A kind that is not served has none; the plan refuses it.
+        Err(ClusterError::NotServed { .. }) => Readable::Known(None),
+        existing => readable(existing)?,
+    };
+    let existing = match existing {
+        Readable::Known(existing) => existing,
+        // A user who may not read workloads may still create them; the
+        // API server then tells of one that exists.
+        Readable::Forbidden => None,
+    };
+    Ok(Gathered {
+        facts: ClusterFacts {
+            ray: groups.ray(),
+            kaito: kaito.map(str::to_owned),
+            kaito_facts,
+            kueue,
+            namespace: found?,
+            local_queues: queues.local,
+            cluster_queues: queues.cluster,
+            flavors: queues.flavors,
+            priority_classes: queues.priority_classes,
+            nodes: None,
+            cohorts: None,
+            admission_checks: None,
+            pods: None,
+            claims: claims?,
+            running: None,
+        },
+        existing,
+        namesakes,
+    })
+}
+
+/// Reads what [`gather`] leaves out because few plans need it.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked.
+pub async fn complete(
+    cluster: &Cluster,
+    facts: &mut ClusterFacts,
+    needs: Needs,
+) -> Result<(), ClusterError> {
+    let kueue = facts.kueue.clone().unwrap_or_default();
+    let (nodes, cohorts, checks, pods) = tokio::join!(
+        list_if(needs.nodes, cluster, "v1", "Node"),
+        list_if(needs.cohorts, cluster, &kueue, "Cohort"),
+        list_if(needs.admission_checks, cluster, &kueue, "AdmissionCheck"),
+        pods_if(needs.pods, cluster),
+    );
+    facts.nodes = nodes?;
+    facts.cohorts = cohorts?;
+    facts.admission_checks = checks?;
+    facts.pods = pods?;
+    Ok(())
+}
+
+/// Reads the queues around a workload of `namespace`; the priority classes and
+/// the nodes, too, if they are asked for. Nothing is an error that may just not
+/// be read.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked.
+pub async fn around(
+    cluster: &Cluster,
+    served: &Served,
+    namespace: &str,
+    with_classes: bool,
+    with_nodes: bool,
+) -> Result<ClusterFacts, ClusterError> {
+    let (found, queues) = tokio::join!(find_namespace(cluster, namespace), async {
+        match &served.kueue {
+            Some(version) => Queues::read(cluster, version, namespace, with_classes).await,
+            None => Ok(Queues::none()),
+        }
+    });
+    let queues = queues?;
+    let mut facts = ClusterFacts {
+        ray: served.ray,
+        kaito: served.kaito.map(str::to_owned),
+        kaito_facts: KaitoFacts::default(),
+        kueue: served.kueue.clone(),
+        namespace: found?,
+        local_queues: queues.local,
+        cluster_queues: queues.cluster,
+        flavors: queues.flavors,
+        priority_classes: queues.priority_classes,
+        nodes: None,
+        cohorts: None,
+        admission_checks: None,
+        pods: None,
+        claims: None,
+        running: None,
+    };
+    let needs = Needs {
+        nodes: with_nodes,
+        cohorts: served.kueue.is_some(),
+        admission_checks: false,
+        pods: false,
+    };
+    complete(cluster, &mut facts, needs).await?;
+    Ok(facts)
+}
+
+async fn list_if<T: DeserializeOwned + Send + 'static>(
+    needed: bool,
+    cluster: &Cluster,
+    api_version: &str,
+    kind: &str,
+) -> Result<Option<Readable<Vec<T>>>, ClusterError> {
+    if !needed {
+        return Ok(None);
+    }
+    match cluster
+        .list(&Resource::known(api_version, kind), "", "")
+        .await
+    {
+        // An older Kueue serves Cohorts in another version, or none.
+        Err(error) if error.is_not_found() => Ok(None),
+        listed => readable(listed).map(Some),
+    }
+}
+
+/// Pods that hold nothing any more are many, where Jobs run.
+const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
+
+async fn pods_if(
+    needed: bool,
+    cluster: &Cluster,
+) -> Result<Option<Readable<Vec<Pod>>>, ClusterError> {
+    if !needed {
+        return Ok(None);
+    }
+    let pods = Resource::known("v1", "Pod");
+    let selection = Selection::fields(NOT_ENDED);
+    readable(cluster.list_selected(&pods, "", &selection).await).map(Some)
+}
+
+/// Reads which claims there are, if one is to be mounted.
+async fn claims(
+    cluster: &Cluster,
+    request: &WorkloadRequest,
+) -> Result<Option<Readable<Vec<String>>>, ClusterError> {
+    if request.pods.volumes.is_empty() {
+        return Ok(None);
+    }
+    let resource = Resource::known("v1", "PersistentVolumeClaim");
+    let listed = cluster
+        .list::<Named>(&resource, &request.namespace, "")
+        .await;
+    let names = listed.map(|claims| {
+        let names = claims.into_iter().map(|claim| claim.metadata.name);
+        names.collect()
+    });
+    readable(names).map(Some)
+}
+
+/// Reads the nodes and the pods on them, as far as the user may.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked.
+pub async fn of_nodes(cluster: &Cluster) -> Result<NodeFacts, ClusterError> {
+    let (nodes, pods) = tokio::join!(list_if(true, cluster, "v1", "Node"), pods_if(true, cluster));
+    Ok(NodeFacts {
+        nodes: nodes?,
+        pods: pods?,
+    })
+}
+
+async fn find_namespace(
+    cluster: &Cluster,
+    namespace: &str,
+) -> Result<Readable<Option<Namespace>>, ClusterError> {
+    readable(
+        cluster
+            .find(&Resource::known("v1", "Namespace"), "", namespace)
+            .await,
+    )
+}
+
+async fn priority_classes(
+    cluster: &Cluster,
+    api_version: &str,
+) -> Result<Readable<Vec<String>>, ClusterError> {
+    let listed = cluster
+        .list::<Named>(
+            &Resource::known(api_version, "WorkloadPriorityClass"),
+            "",
+            "",
+        )
+        .await;
+    Ok(match readable(listed)? {
+        Readable::Known(classes) => Readable::Known(
+            classes
+                .into_iter()
+                .map(|class| class.metadata.name)
+                .collect(),
+        ),
+        Readable::Forbidden => Readable::Forbidden,
+    })
+}
+
+struct Queues {
+    local: Readable<Vec<LocalQueue>>,
+    cluster: Readable<Vec<ClusterQueue>>,
+    flavors: Readable<Vec<ResourceFlavor>>,
+    priority_classes: Option<Readable<Vec<String>>>,
+}
+
+impl Queues {
+    async fn read(
+        cluster: &Cluster,
+        api_version: &str,
+        namespace: &str,
+        with_classes: bool,
+    ) -> Result<Self, ClusterError> {
+        let (local_queue, cluster_queue, flavor) = (
+            Resource::known(api_version, "LocalQueue"),
+            Resource::known(api_version, "ClusterQueue"),
+            Resource::known(api_version, "ResourceFlavor"),
+        );
+        let (local, queues, flavors, classes) = tokio::join!(
+            cluster.list(&local_queue, namespace, ""),
+            cluster.list(&cluster_queue, "", ""),
+            cluster.list(&flavor, "", ""),
+            async {
+                match with_classes {
+                    true => Some(priority_classes(cluster, api_version).await),
+                    false => None,
+                }
+            },
+        );
+        Ok(Self {
+            local: readable(local)?,
+            cluster: readable(queues)?,
+            flavors: readable(flavors)?,
+            priority_classes: classes.transpose()?,
+        })
+    }
+
+    fn none() -> Self {
+        Self {
+            local: Readable::Known(Vec::new()),
+            cluster: Readable::Known(Vec::new()),
+            flavors: Readable::Known(Vec::new()),
+            priority_classes: None,
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! What is read beside the workloads of a listing, with few requests for many
+//! of them: Kueue's Workloads, places in queues, pods.
+
+use std::collections::HashMap;
+
+use futures_util::future::join_all;
+
+use super::api_versions::Served;
+use super::{parts, snapshot};
+use crate::cluster::client::pages::{Pages, Selection};
+use crate::cluster::client::request::readable;
+use crate::cluster::{Cluster, ClusterError};
+use crate::k8s::Resource;
+use crate::observe::belonging::{AT_ONCE, PodLabels, is_own, pod_labels};
+use crate::observe::listed::Needs;
+use crate::observe::object::Metadata;
+use crate::observe::queued::{JOB_UID_LABEL, PendingWorkload};
+use crate::observe::snapshot::Position;
+use crate::observe::{Listed, Pod, QueuedWorkload, Workload};
+use crate::plan::facts::{LocalQueue, Readable};
+use crate::plan::name::WorkloadKind;
+
+/// Workloads of one page whose pods are asked for one by one; of more, those
+/// of the whole place are read, once.
+const FEW: usize = 8;
+
+/// Reads on demand, and at most once.
+pub struct Company<'a> {
+    cluster: &'a Cluster,
+    served: &'a Served,
+    /// The namespace; empty for all.
+    namespace: &'a str,
+    /// Whether nodes and ClusterQueues are asked for.
+    in_full: bool,
+    /// Kueue's Workloads by the UID of what they stand for, once all are read.
+    queued: Option<HashMap<String, Vec<QueuedWorkload>>>,
+    /// Pods that have not ended, once all are read.
+    pods: Option<Vec<Pod>>,
+    /// Who waits, by namespace and LocalQueue.
+    pending: HashMap<(String, String), Option<Vec<PendingWorkload>>>,
+    /// ClusterQueue by namespace and LocalQueue.
+    cluster_queues: Option<HashMap<(String, String), String>>,
+}
+
+impl<'a> Company<'a> {
+    /// Knows nothing yet. `in_full` asks for nodes and ClusterQueues, too.
+    pub fn new(
+        cluster: &'a Cluster,
+        served: &'a Served,
+        namespace: &'a str,
+        in_full: bool,
+    ) -> Self {
+        Self {
+            cluster,
+            served,
+            namespace,
+            in_full,
+            queued: None,
+            pods: None,
+            pending: HashMap::new(),
+            cluster_queues: None,
+        }
+    }
+
+    /// Makes rows of a page of workloads.
+    ///
+    /// # Errors
+    /// [`ClusterError`] if the cluster cannot be asked. What the user may not
+    /// read is left blank.
+    pub async fn rows(&mut self, page: Vec<Workload>) -> Result<Vec<Listed>, ClusterError> {
+        let needs: Vec<Needs> = page
+            .iter()
+            .map(|workload| Needs::of(workload, self.in_full))
+            .collect();
+        let pods = self.pods_of(&page, &needs).await?;
+        let queued = self.queued_of(&page, &needs, &pods).await?;
+        let mut rows = Vec::with_capacity(page.len());
+        for (index, workload) in page.into_iter().enumerate() {
+            let pods = pods.get(&index).map_or(&[][..], Vec::as_slice);
+            // Kueue queues a Deployment's pods each by itself.
+            let uids = std::iter::once(&workload.metadata.uid)
+                .chain(pods.iter().map(|pod| &pod.metadata.uid));
+            let own: Vec<QueuedWorkload> = match needs[index].queued {
+                true => uids
+                    .filter_map(|uid| queued.get(uid))
+                    .flatten()
+                    .cloned()
+                    .collect(),
+                false => Vec::new(),
+            };
+            let mut row = Listed::new(workload, &own, pods);
+            if needs[index].queued && row.standing.status.is_waiting() {
+                row.position = self.position(&row.workload, &own).await;
+            }
+            if self.in_full {
+                row.cluster_queue = self.cluster_queue(&row.workload).await?;
+            }
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    /// Returns the pods of those that need them, by their place in the page.
+    async fn pods_of(
+        &mut self,
+        page: &[Workload],
+        needs: &[Needs],
+    ) -> Result<HashMap<usize, Vec<Pod>>, ClusterError> {
+        let wanted: Vec<usize> = (0..page.len()).filter(|index| needs[*index].pods).collect();
+        if wanted.is_empty() {
+            return Ok(HashMap::new());
+        }
+        if self.pods.is_none() && wanted.len() <= FEW {
+            let each = join_all(wanted.iter().map(async |index| {
+                let workload = &page[*index];
+                // What a CronJob's Jobs do is theirs to tell.
+                let parts = match workload.kind {
+                    WorkloadKind::CronJob => Vec::new(),
+                    _ => parts::of(self.cluster, self.served, workload).await?,
+                };
+                let pods = snapshot::pods(self.cluster, workload, &parts).await;
+                Ok::<_, ClusterError>((*index, known(pods)?))
+            }));
+            return each.await.into_iter().collect();
+        }
+        if self.pods.is_none() {
+            self.pods = Some(self.all_pods().await?);
+        }
+        let workloads: Vec<&Workload> = wanted.iter().map(|index| &page[*index]).collect();
+        let parts = parts::of_all(self.cluster, self.served, self.namespace, &workloads).await?;
+        let pods = self.pods.as_deref().unwrap_or_default();
+        Ok(sorted_out(page, &wanted, &parts, pods))
+    }
+
+    async fn all_pods(&self) -> Result<Vec<Pod>, ClusterError> {
+        let resource = Resource::known("v1", "Pod");
+        let selection = Selection::fields("status.phase!=Succeeded,status.phase!=Failed");
+        known(
+            self.cluster
+                .list_selected(&resource, self.namespace, &selection)
+                .await,
+        )
+    }
+
+    /// Returns Kueue's Workloads of those that need them, and perhaps others,
+    /// by the UID of what they stand for.
+    async fn queued_of(
+        &mut self,
+        page: &[Workload],
+        needs: &[Needs],
+        pods: &HashMap<usize, Vec<Pod>>,
+    ) -> Result<HashMap<String, Vec<QueuedWorkload>>, ClusterError> {
+        let Some(kueue) = &self.served.kueue else {
+            return Ok(HashMap::new());
+        };
+        let wanted = (0..page.len()).filter(|index| needs[*index].queued);
+        let uids: Vec<&str> = wanted
+            .flat_map(|index| {
+                let pods = pods.get(&index).into_iter().flatten();
+                std::iter::once(&page[index].metadata.uid)
+                    .chain(pods.map(|pod| &pod.metadata.uid))
+                    .map(String::as_str)
+            })
+            .collect();
+        let resource = Resource::known(kueue, "Workload");
+        if uids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        if self.queued.is_none() && uids.len() <= AT_ONCE {
+            let selector = format!("{JOB_UID_LABEL} in ({})", uids.join(","));
+            let listed = self.cluster.list(&resource, self.namespace, &selector);
+            return Ok(by_uid(known(listed.await)?));
+        }
+        if self.queued.is_none() {
+            let mut pages = Pages::new(
+                self.cluster,
+                &resource,
+                self.namespace,
+                &Selection::default(),
+            );
+            let mut all = HashMap::new();
+            while let Readable::Known(Some(mut page)) = readable(pages.next().await)? {
+                // There may be very many; this much is needed for no row.
+                for queued in &mut page {
+                    let QueuedWorkload { spec, status, .. }: &mut QueuedWorkload = queued;
+                    spec.pod_sets = Vec::new();
+                    status.resource_requests = Vec::new();
+                    status.admission = None;
+                }
+                for (uid, queued) in by_uid(page) {
+                    all.entry(uid).or_insert_with(Vec::new).extend(queued);
+                }
+            }
+            self.queued = Some(all);
+        }
+        let all = self.queued.as_ref();
+        Ok(uids
+            .into_iter()
+            .filter_map(|uid| Some((uid.to_owned(), all?.get(uid)?.clone())))
+            .collect())
+    }
+
+    async fn position(
+        &mut self,
+        workload: &Workload,
+        queued: &[QueuedWorkload],
+    ) -> Option<Position> {
+        let place = (
+            workload.metadata.namespace.clone(),
+            workload.queue()?.to_owned(),
+        );
+        if !self.pending.contains_key(&place) {
+            let (namespace, queue) = &place;
+            let pending = snapshot::pending(self.cluster, self.served, namespace, queue).await;
+            self.pending.insert(place.clone(), pending);
+        }
+        let pending = self.pending.get(&place)?.as_deref()?;
+        // Who may not read Workloads may still ask for places.
+        Position::among(pending, |pending| {
+            let mut owners = pending.metadata.owner_references.iter();
+            owners.any(|owner| owner.uid == workload.metadata.uid)
+                || queued
+                    .iter()
+                    .any(|queued| queued.metadata.name == pending.metadata.name)
+        })
+    }
+
+    async fn cluster_queue(&mut self, workload: &Workload) -> Result<Option<String>, ClusterError> {
+        let (Some(queue), Some(kueue)) = (workload.queue(), &self.served.kueue) else {
+            return Ok(None);
+        };
+        if self.cluster_queues.is_none() {
+            let resource = Resource::known(kueue, "LocalQueue");
+            let listed = self
+                .cluster
+                .list::<LocalQueue>(&resource, self.namespace, "");
+            let queues = known(listed.await)?.into_iter().map(|queue| {
+                let place = (queue.metadata.namespace, queue.metadata.name);
+                (place, queue.spec.cluster_queue)
+            });
+            self.cluster_queues = Some(queues.collect());
+        }
+        let place = (workload.metadata.namespace.clone(), queue.to_owned());
+        let queues = self.cluster_queues.as_ref();
+        Ok(queues.and_then(|queues| queues.get(&place)).cloned())
+    }
+}
+
+/// Makes nothing of what may not be read.
+fn known<T>(listed: Result<Vec<T>, ClusterError>) -> Result<Vec<T>, ClusterError> {
+    match readable(listed)? {
+        Readable::Known(listed) => Ok(listed),
+        Readable::Forbidden => Ok(Vec::new()),
+    }
+}
+
+fn by_uid(queued: Vec<QueuedWorkload>) -> HashMap<String, Vec<QueuedWorkload>> {
+    let mut sorted: HashMap<String, Vec<QueuedWorkload>> = HashMap::new();
+    for queued in queued {
+        if let Some(uid) = queued.metadata.label(JOB_UID_LABEL) {
+            sorted.entry(uid.to_owned()).or_default().push(queued);
+        }
+    }
+    sorted
+}
+
+/// Gives each of the wanted workloads its pods.
+fn sorted_out(
+    page: &[Workload],
+    wanted: &[usize],
+    parts: &HashMap<String, Vec<Metadata>>,
+    pods: &[Pod],
+) -> HashMap<usize, Vec<Pod>> {
+    let labels: Vec<(usize, Vec<PodLabels>)> = wanted
+        .iter()
+        .map(|index| {
+            let workload = &page[*index];
+            let parts = parts.get(&workload.metadata.uid);
+            let parts = parts.map_or(&[][..], Vec::as_slice);
+            (*index, pod_labels(workload, parts))
+        })
+        .collect();
+    // Any one of its labels leads from a pod to those that may own it.
+    let mut owners: HashMap<(&str, &str), Vec<(usize, &PodLabels)>> = HashMap::new();
+    for (index, labels) in &labels {
+        for labels in labels {
+            for (key, value) in labels.first() {
+                owners
+                    .entry((key, value))
+                    .or_default()
+                    .push((*index, labels));
+            }
+        }
+    }
+    let mut sorted: HashMap<usize, Vec<Pod>> = HashMap::new();
+    for pod in pods {
+        let metadata = &pod.metadata;
+        let found = metadata
+            .labels
+            .iter()
+            .filter_map(|(key, value)| owners.get(&(key.as_str(), value.as_str())));
+        for (index, labels) in found.flatten() {
+            let workload = &page[*index];
+            if workload.metadata.namespace == metadata.namespace
+                && labels.matches(&metadata.labels)
+                && is_own(workload, pod)
+            {
+                sorted.entry(*index).or_default().push(pod.clone());
+            }
+        }
+    }
+    sorted
+}

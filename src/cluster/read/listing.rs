@@ -1,0 +1,71 @@
+//! All workloads of a place, kind by kind and page by page.
+
+use std::collections::VecDeque;
+
+use futures_util::future::join_all;
+
+use super::api_versions::Served;
+use crate::cluster::client::pages::{Pages, Selection};
+use crate::cluster::submission::existing::resource;
+use crate::cluster::{Cluster, ClusterError};
+use crate::observe::Workload;
+use crate::plan::name::WorkloadKind;
+
+/// A listing of several kinds.
+pub struct Listing<'a> {
+    kinds: VecDeque<(WorkloadKind, &'static str, Pages<'a>)>,
+    /// Kinds that the user may not list, and what the API server says.
+    pub denied: Vec<(WorkloadKind, ClusterError)>,
+    /// Whether any kind may be listed.
+    pub is_allowed: bool,
+}
+
+impl<'a> Listing<'a> {
+    /// Asks for the first page of each of `kinds` that is served, of all at
+    /// once.
+    pub async fn begin(
+        cluster: &'a Cluster,
+        served: &Served,
+        namespace: &str,
+        kinds: &[WorkloadKind],
+        selection: &Selection,
+    ) -> Self {
+        let served = kinds.iter().filter_map(|kind| {
+            let version = served.version(*kind)?;
+            let resource = resource(*kind, version);
+            let pages = Pages::new(cluster, &resource, namespace, selection);
+            Some((*kind, version, pages))
+        });
+        let mut kinds: VecDeque<_> = served.collect();
+        join_all(kinds.iter_mut().map(|(_, _, pages)| pages.begin())).await;
+        Self {
+            kinds,
+            denied: Vec::new(),
+            is_allowed: false,
+        }
+    }
+
+    /// Reads the next page; `None` after the last. What belongs to another
+    /// workload is left out. Of a kind that the user may not list, or whose
+    /// definition is missing, nothing is.
+    ///
+    /// # Errors
+    /// Any other [`ClusterError`].
+    pub async fn next(&mut self) -> Result<Option<Vec<Workload>>, ClusterError> {
+        while let Some((kind, version, pages)) = self.kinds.front_mut() {
+            match pages.next_workloads(*kind, version).await {
+                Ok(Some(mut page)) => {
+                    self.is_allowed = true;
+                    page.retain(|workload| workload.metadata.owner_references.is_empty());
+                    return Ok(Some(page));
+                }
+                Ok(None) => {}
+                Err(error) if error.is_not_found() => {}
+                Err(error) if error.is_forbidden() => self.denied.push((*kind, error)),
+                Err(error) => return Err(error),
+            }
+            self.kinds.pop_front();
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,256 @@
+//! Finds the workload that a user means by a name.
+
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use super::api_versions::Served;
+use crate::cluster::submission::existing::resource;
+use crate::cluster::{Cluster, ClusterError};
+use crate::error::{Classified, ErrorClass};
+use crate::k8s::{APP_MANAGED_BY_LABEL, MANAGER};
+use crate::observe::choice::ChoiceError;
+use crate::observe::{Workload, WorkloadRef};
+use crate::plan::facts::Named;
+use crate::plan::name::WorkloadKind;
+
+/// Why there is no one workload of that name.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    /// There is none.
+    #[error("there is no workload {wanted} in namespace {namespace}")]
+    NotFound {
+        /// What was asked for.
+        wanted: WorkloadRef,
+        /// Where.
+        namespace: String,
+        /// `kind/name` of what was perhaps meant.
+        near: Option<String>,
+    },
+    /// Several kinds have the name.
+    #[error("{name} can be {}", .found.join(" or "))]
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// `kind/name` of each.
+        found: Vec<String>,
+    },
+    /// The cluster does not serve the kind.
+    #[error("the cluster serves no {kind}, so there is no {wanted}")]
+    NotServed {
+        /// What was asked for.
+        wanted: WorkloadRef,
+        /// Its kind.
+        kind: &'static str,
+    },
+    /// The cluster cannot be asked.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+}
+
+impl Classified for LookupError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::NotFound { .. } | Self::NotServed { .. } => ErrorClass::Refused,
+            Self::Ambiguous { .. } => ErrorClass::Usage,
+            Self::Cluster(source) => source.class(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NotFound {
+                near: Some(near), ..
+            } => vec![format!("did you mean {near}?")],
+            Self::NotFound { namespace, .. } => {
+                vec![format!("see what is there with: kaiwo list -n {namespace}")]
+            }
+            Self::Ambiguous { found, .. } => {
+                let each = found.iter().map(|name| format!("say {name}"));
+                each.collect()
+            }
+            Self::NotServed { kind, .. } if *kind == WorkloadKind::Workspace.name() => {
+                vec!["an admin can install KAITO".to_owned()]
+            }
+            Self::NotServed { kind, .. } if *kind == WorkloadKind::InferenceSet.name() => {
+                vec!["an admin can turn InferenceSets on in KAITO v0.8 and later".to_owned()]
+            }
+            Self::NotServed { .. } => vec!["an admin can install KubeRay".to_owned()],
+            Self::Cluster(source) => source.hints(),
+        }
+    }
+
+    fn object(&self) -> Option<String> {
+        match self {
+            Self::NotFound { wanted, .. } | Self::NotServed { wanted, .. } => {
+                Some(wanted.to_string())
+            }
+            Self::Ambiguous { .. } => None,
+            Self::Cluster(source) => source.object(),
+        }
+    }
+}
+
+impl Classified for ChoiceError {
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Refused
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NoPod { known, .. } if known.is_empty() => Vec::new(),
+            Self::NoPod { known, .. } | Self::NoContainer { known, .. } => {
+                vec![format!("there is {}", known.join(", "))]
+            }
+            Self::NoneRuns { workload, standing } => vec![
+                format!("it is {standing}"),
+                format!("see why with: kaiwo why {workload}"),
+            ],
+        }
+    }
+
+    fn object(&self) -> Option<String> {
+        match self {
+            Self::NoPod { workload, .. } | Self::NoneRuns { workload, .. } => {
+                Some(workload.clone())
+            }
+            Self::NoContainer { pod, .. } => Some(format!("pod/{pod}")),
+        }
+    }
+}
+
+/// A workload, and the object as it was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// What matters of it.
+    pub workload: Workload,
+    /// All of it.
+    pub object: Value,
+}
+
+/// Finds the workload of this name.
+///
+/// # Errors
+/// [`LookupError`] if there is none, or several.
+pub async fn find(
+    cluster: &Cluster,
+    served: &Served,
+    namespace: &str,
+    wanted: &WorkloadRef,
+) -> Result<Found, LookupError> {
+    if let Some(kind) = wanted.kind
+        && served.version(kind).is_none()
+    {
+        return Err(LookupError::NotServed {
+            wanted: wanted.clone(),
+            kind: kind.name(),
+        });
+    }
+    let kinds = WorkloadKind::ALL
+        .into_iter()
+        .filter(|kind| wanted.kind.is_none_or(|wanted| wanted == *kind))
+        .filter(|kind| served.version(*kind).is_some());
+    let answers = join_all(kinds.map(|kind| read(cluster, served, namespace, kind, &wanted.name)));
+    let mut found = Vec::new();
+    let mut denied = None;
+    for answer in answers.await {
+        match answer {
+            Ok(workload) => found.extend(workload),
+            // Of the other kinds it may still be one.
+            Err(ClusterError::NotServed { .. }) if wanted.kind.is_none() => {}
+            Err(error) if error.is_forbidden() => denied = denied.or(Some(error)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // The Job that a RayJob's operator makes to submit it has its name.
+    let uids: Vec<String> = found
+        .iter()
+        .map(|found| found.workload.metadata.uid.clone())
+        .collect();
+    found.retain(|found| {
+        let mut owners = found.workload.metadata.owner_references.iter();
+        !owners.any(|owner| uids.contains(&owner.uid))
+    });
+    let is_alone = |found: &Found| found.workload.metadata.owner_references.is_empty();
+    if found.iter().any(is_alone) {
+        found.retain(is_alone);
+    }
+    match (found.len(), denied) {
+        (1, _) => Ok(found.swap_remove(0)),
+        (0, Some(error)) => Err(error.into()),
+        (0, None) => Err(LookupError::NotFound {
+            wanted: wanted.clone(),
+            namespace: namespace.to_owned(),
+            near: near(cluster, served, namespace, wanted).await,
+        }),
+        _ => Err(LookupError::Ambiguous {
+            name: wanted.name.clone(),
+            found: found
+                .iter()
+                .map(|found| found.workload.display_name())
+                .collect(),
+        }),
+    }
+}
+
+/// Reads the workload of this kind and name again, whichever it is now.
+///
+/// # Errors
+/// Any [`ClusterError`] but "not found"; [`ClusterError::NotServed`] where the
+/// cluster does not know the kind, which says nothing about the workload.
+pub async fn read(
+    cluster: &Cluster,
+    served: &Served,
+    namespace: &str,
+    kind: WorkloadKind,
+    name: &str,
+) -> Result<Option<Found>, ClusterError> {
+    let version = served
+        .version(kind)
+        .ok_or_else(|| ClusterError::NotServed {
+            kind: kind.name().to_owned(),
+        })?;
+    let resource = resource(kind, version);
+    let Some(object) = cluster.find::<Value>(&resource, namespace, name).await? else {
+        return Ok(None);
+    };
+    let workload =
+        Workload::read(kind, version, &object).map_err(|error| ClusterError::Answer {
+            request: format!("GET {}", resource.object_path(namespace, name)),
+            source: kube::Error::SerdeError(error),
+        })?;
+    Ok(Some(Found { workload, object }))
+}
+
+/// Returns the workload of kaiwo's whose name is nearest, if one is near.
+async fn near(
+    cluster: &Cluster,
+    served: &Served,
+    namespace: &str,
+    wanted: &WorkloadRef,
+) -> Option<String> {
+    let made_here = format!("{APP_MANAGED_BY_LABEL}={MANAGER}");
+    let listed = join_all(WorkloadKind::ALL.into_iter().map(async |kind| {
+        let Some(version) = served.version(kind) else {
+            return Vec::new();
+        };
+        let named: Vec<Named> = cluster
+            .list(&resource(kind, version), namespace, &made_here)
+            .await
+            .unwrap_or_default();
+        let name = |named: Named| (kind, named.metadata.name);
+        named.into_iter().map(name).collect()
+    }));
+    let all = listed.await.into_iter().flatten();
+    all.map(|(kind, name)| {
+        // Users remember what they called it; kaiwo put their name in front.
+        let without_user = name.strip_suffix(&wanted.name);
+        let likeness = match without_user.is_some_and(|user| user.ends_with('-')) {
+            true => 1.0,
+            false => strsim::jaro_winkler(&name, &wanted.name),
+        };
+        (likeness, kind, name)
+    })
+    .filter(|(likeness, ..)| *likeness > 0.85)
+    .max_by(|a, b| a.0.total_cmp(&b.0))
+    .map(|(_, kind, name)| format!("{}/{name}", kind.name().to_lowercase()))
+}

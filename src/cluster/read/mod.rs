@@ -1,0 +1,19 @@
+//! Reads what is in the cluster: for a plan, for a list, for one workload.
+
+pub mod api_versions;
+pub mod autoscaler;
+pub mod candidates;
+pub mod endpoint;
+pub mod evidence;
+pub mod facts;
+pub mod kaito;
+pub mod list_rows;
+pub mod listing;
+pub mod lookup;
+pub mod models;
+pub mod parts;
+pub mod prometheus;
+pub mod queues;
+pub mod snapshot;
+pub mod watch;
+pub mod workload_details;

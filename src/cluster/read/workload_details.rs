@@ -1,0 +1,139 @@
+//! Reads what surrounds a workload: its queue, uploads, addresses, events.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::api_versions::Served;
+use super::{autoscaler, endpoint, snapshot};
+use crate::cluster::client::request::readable;
+use crate::cluster::{Cluster, ClusterError};
+use crate::k8s::{APP_COMPONENT_LABEL, APP_INSTANCE_LABEL, Resource};
+use crate::observe::Snapshot;
+use crate::observe::description::Surroundings;
+use crate::observe::event::Event;
+use crate::observe::object::Metadata;
+use crate::observe::scaling::Autoscaler;
+use crate::plan::facts::{LocalQueue, Readable};
+
+/// A ConfigMap that carries uploads.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Upload {
+    metadata: Metadata,
+    #[serde(default)]
+    data: BTreeMap<String, String>,
+    #[serde(default)]
+    binary_data: BTreeMap<String, String>,
+}
+
+impl Upload {
+    /// Returns how many bytes it carries; what is binary is in base64.
+    fn bytes(&self) -> u64 {
+        let text = self.data.values().map(String::len).sum::<usize>();
+        let binary = self.binary_data.values().map(|encoded| {
+            let padding = encoded
+                .bytes()
+                .rev()
+                .take_while(|byte| *byte == b'=')
+                .count();
+            encoded.len() / 4 * 3 - padding.min(encoded.len() / 4 * 3)
+        });
+        (text + binary.sum::<usize>()) as u64
+    }
+}
+
+/// Reads all of it at once.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked. What the user may not read
+/// is left out.
+pub async fn read(
+    cluster: &Cluster,
+    served: &Served,
+    snapshot: &Snapshot,
+) -> Result<Surroundings, ClusterError> {
+    let (cluster_queue, uploads, endpoint, scaled) = tokio::join!(
+        cluster_queue(cluster, served, snapshot),
+        uploads(cluster, snapshot),
+        endpoint::of(cluster, &snapshot.workload),
+        scaled(cluster, snapshot),
+    );
+    let (autoscaler, events) = scaled?;
+    Ok(Surroundings {
+        cluster_queue: cluster_queue?,
+        uploads: uploads?,
+        // What is not there yet, or may not be read, is not told.
+        endpoint: endpoint.ok(),
+        events: match events {
+            Readable::Known(events) => events,
+            Readable::Forbidden => Vec::new(),
+        },
+        autoscaler,
+        usage: Vec::new(),
+    })
+}
+
+/// Returns what scales the workload, and what happened to either.
+async fn scaled(
+    cluster: &Cluster,
+    snapshot: &Snapshot,
+) -> Result<(Option<Autoscaler>, Readable<Vec<Event>>), ClusterError> {
+    let autoscaler = autoscaler::of(cluster, &snapshot.workload).await?;
+    let uid = autoscaler.as_ref().map(|it| &it.metadata.uid);
+    let events = snapshot::events(cluster, snapshot, uid).await?;
+    Ok((autoscaler, events))
+}
+
+/// Returns the ClusterQueue that has admitted the workload, else the one behind
+/// its LocalQueue.
+async fn cluster_queue(
+    cluster: &Cluster,
+    served: &Served,
+    snapshot: &Snapshot,
+) -> Result<Option<String>, ClusterError> {
+    let mut admissions = snapshot
+        .queued()
+        .iter()
+        .filter_map(|queued| queued.status.admission.as_ref());
+    if let Some(admission) = admissions.next() {
+        return Ok(Some(admission.cluster_queue.clone()));
+    }
+    let (Some(kueue), Some(queue)) = (&served.kueue, snapshot.workload.queue()) else {
+        return Ok(None);
+    };
+    let resource = Resource::known(kueue, "LocalQueue");
+    let namespace = &snapshot.workload.metadata.namespace;
+    let found = cluster
+        .find::<LocalQueue>(&resource, namespace, queue)
+        .await;
+    let found = match readable(found)? {
+        Readable::Known(found) => found,
+        Readable::Forbidden => None,
+    };
+    Ok(found.map(|queue| queue.spec.cluster_queue))
+}
+
+/// Returns the bytes of each upload that pods of the workload mount; those of
+/// the version before may still be there.
+async fn uploads(cluster: &Cluster, snapshot: &Snapshot) -> Result<Vec<u64>, ClusterError> {
+    let metadata = &snapshot.workload.metadata;
+    let Some(instance) = metadata.label(APP_INSTANCE_LABEL) else {
+        return Ok(Vec::new());
+    };
+    let selector = format!("{APP_COMPONENT_LABEL}=upload,{APP_INSTANCE_LABEL}={instance}");
+    let resource = Resource::known("v1", "ConfigMap");
+    let listed = cluster
+        .list::<Upload>(&resource, &metadata.namespace, &selector)
+        .await;
+    let listed = match readable(listed)? {
+        Readable::Known(listed) => listed,
+        Readable::Forbidden => Vec::new(),
+    };
+    let own = listed.iter().filter(|upload| {
+        let mut owners = upload.metadata.owner_references.iter();
+        let is_own = owners.any(|owner| owner.uid == metadata.uid);
+        is_own && snapshot.workload.mounts(&upload.metadata.name)
+    });
+    Ok(own.map(Upload::bytes).collect())
+}

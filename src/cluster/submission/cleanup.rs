@@ -1,0 +1,203 @@
+//! Clearing up after a submission that failed: what this run made is removed,
+//! and the error says exactly how far that went.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::companion::uid_of;
+use super::{POLL, Submission};
+use crate::cluster::ClusterError;
+use crate::cluster::client::request::resource_of;
+use crate::error::{CommandError, ErrorClass};
+use crate::render::manifest::Manifest;
+
+/// How long an object is looked for whose creation was not answered: the
+/// request may still be on its way.
+const SETTLING: Duration = Duration::from_secs(5);
+
+/// An object that this run has begun to create.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cluster) struct Attempt<'a> {
+    pub(in crate::cluster) manifest: &'a Manifest,
+    pub(in crate::cluster) fate: Fate,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cluster) enum Fate {
+    /// Nobody knows: it may be there, or still appear.
+    Open,
+    /// It was made.
+    Made,
+    /// It was not: the API server said no, or was not reached.
+    Unmade,
+}
+
+/// What became of an object that was to be removed.
+enum Cleared {
+    /// It is not there, or not this run's.
+    Gone,
+    /// It was not seen, but its creation was never answered.
+    MayAppear,
+    /// It could not be removed.
+    Left(ClusterError),
+}
+
+impl Submission<'_> {
+    /// Removes what this run has made, recognised by the submission's
+    /// identity, and adds to `error` what is to be known about that.
+    pub(in crate::cluster) async fn clear_up(&self, error: &mut CommandError) {
+        let namespace = self.manifests.workload.namespace();
+        let attempts = self.last_attempts();
+        let cleared = join_all(attempts.iter().map(|attempt| self.clear(attempt))).await;
+
+        let (mut may_appear, mut left) = (Vec::new(), Vec::new());
+        for (attempt, cleared) in attempts.iter().zip(cleared) {
+            let name = attempt.manifest.display_name();
+            match cleared {
+                Cleared::Gone => {}
+                Cleared::MayAppear => may_appear.push(name),
+                Cleared::Left(cause) => {
+                    error
+                        .notes
+                        .push(format!("{name} could not be removed: {cause}"));
+                    left.push(name);
+                }
+            }
+        }
+        let removed = self.removed.borrow();
+        if !removed.is_empty() {
+            let names = removed.join(", ");
+            error.notes.push(format!("removed again: {names}"));
+        }
+        let done = self.done.borrow();
+        if let Some(deleted) = self.deleted.borrow().as_ref() {
+            error.notes.push(format!(
+                "the {deleted} that had the name is deleted, its replacement was not made"
+            ));
+        } else if !attempts.is_empty()
+            && left.is_empty()
+            && may_appear.is_empty()
+            && done.is_empty()
+        {
+            error
+                .notes
+                .push("nothing of this submission is left".to_owned());
+        }
+        if let Some(changed) = self.changed.get() {
+            let workload = self.manifests.workload.display_name();
+            error.notes.push(format!("{workload} {changed}"));
+            error.hints.push(format!(
+                "see what it is now with: kaiwo status {workload} -n {namespace}"
+            ));
+        }
+        if !done.is_empty() {
+            let done = done.join(", ");
+            error
+                .notes
+                .push(format!("{done}; the same command goes on from there"));
+        }
+        if let Some(made) = self
+            .manifests
+            .namespace
+            .as_ref()
+            .filter(|_| !attempts.is_empty())
+        {
+            error
+                .notes
+                .push(format!("{} was made, and stays", made.display_name()));
+        }
+        if !may_appear.is_empty() {
+            let names = may_appear.join(" ");
+            error.notes.push(format!(
+                "{names} may still appear: the request was sent and not answered"
+            ));
+            error.hints.push(format!(
+                "if so, remove it with: kubectl -n {namespace} delete {names}"
+            ));
+        }
+        if !left.is_empty() {
+            error.class = ErrorClass::Partial;
+            error.hints.insert(
+                0,
+                format!(
+                    "remove what is left: kubectl -n {namespace} delete {}",
+                    left.join(" ")
+                ),
+            );
+        }
+    }
+
+    /// Adds to `error` what may be left, because clearing up was ended.
+    pub(in crate::cluster) fn leave_behind(&self, error: &mut CommandError) {
+        let removed = self.removed.borrow();
+        let attempts = self.last_attempts();
+        let names = attempts
+            .iter()
+            .filter(|attempt| attempt.fate != Fate::Unmade)
+            .map(|attempt| attempt.manifest.display_name())
+            .filter(|name| !removed.contains(name));
+        let names: Vec<String> = names.collect();
+        if names.is_empty() {
+            return;
+        }
+        let names = names.join(" ");
+        error.notes.push(format!(
+            "clearing up was ended as well, so this may be left: {names}"
+        ));
+        error.hints.push(format!(
+            "remove it with: kubectl -n {} delete --ignore-not-found {names}",
+            self.manifests.workload.namespace()
+        ));
+    }
+
+    /// Returns the last attempt at each object, the last object first.
+    fn last_attempts(&self) -> Vec<Attempt<'_>> {
+        let mut attempts: Vec<Attempt> = self.attempts.borrow().clone();
+        attempts.reverse();
+        attempts.dedup_by_key(|attempt| attempt.manifest.display_name());
+        attempts
+    }
+
+    async fn clear(&self, attempt: &Attempt<'_>) -> Cleared {
+        let Attempt { manifest, fate } = *attempt;
+        let until = match fate {
+            Fate::Unmade => return Cleared::Gone,
+            Fate::Made => Instant::now(),
+            Fate::Open => Instant::now() + SETTLING,
+        };
+        loop {
+            match self.find_own(manifest).await {
+                Ok(Some(found)) => match self.remove_found(manifest, &found).await {
+                    Ok(()) => {
+                        self.removed.borrow_mut().push(manifest.display_name());
+                        return Cleared::Gone;
+                    }
+                    Err(cause) => return Cleared::Left(cause),
+                },
+                Err(cause) if fate == Fate::Made => return Cleared::Left(cause),
+                Err(_) => return Cleared::MayAppear,
+                Ok(None) if Instant::now() < until => tokio::time::sleep(POLL).await,
+                Ok(None) if fate == Fate::Made => return Cleared::Gone,
+                Ok(None) => return Cleared::MayAppear,
+            }
+        }
+    }
+
+    /// Removes an object that this run made.
+    async fn remove_found(&self, manifest: &Manifest, found: &Value) -> Result<(), ClusterError> {
+        let uid = uid_of(found).unwrap_or_default();
+        let (resource, namespace) = (resource_of(manifest), manifest.namespace());
+        let deleted = self
+            .cluster
+            .delete(resource, namespace, manifest.name(), uid)
+            .await;
+        match deleted {
+            Err(error) if !error.is_conflict() => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What goes with a workload: uploads, its queue, and the objects of a template.
+//! It is made with the workload, belongs to it, and what is left of an earlier
+//! one is told apart from what is in use.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::existing::Existing;
+use super::leftover::Leftover;
+use super::preflight::PreflightError;
+use super::{Submission, SubmissionError, failed, still_there};
+use crate::cluster::client::request::resource_of;
+use crate::error::CommandError;
+use crate::k8s;
+use crate::render::manifest::Manifest;
+
+impl<'a> Submission<'a> {
+    /// Makes the LocalQueue that the workload is in, if that is missing. Returns
+    /// whether it was.
+    async fn complete_queue(&self) -> Result<bool, CommandError> {
+        let Some(queue) = &self.manifests.local_queue else {
+            return Ok(false);
+        };
+        match self.create_companion(queue).await {
+            Ok(()) => Ok(true),
+            Err(SubmissionError::Failed { source, .. }) if source.is_missing_right() => {
+                let manifest = Box::new(queue.clone());
+                Err(PreflightError::QueueForbidden { manifest, source }.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Completes a workload that is there already, if the run that made it
+    /// died before it was done: uploads that are missing are made, those without
+    /// an owner get it, and so is its LocalQueue, if that has gone. Returns
+    /// whether it had.
+    ///
+    /// # Errors
+    /// [`SubmissionError`] for the first object that could not be mended;
+    /// [`PreflightError::QueueForbidden`] to who may not make the LocalQueue.
+    pub async fn complete(&self, workload: &Existing) -> Result<bool, CommandError> {
+        if let Some(claim) = &self.manifests.kept_claim
+            && self.find(claim).await?.is_none()
+        {
+            let (created, _) = self.create_surely(claim).await;
+            created.map_err(|source| failed("create", claim, source))?;
+        }
+        for owned in self.manifests.owned() {
+            let orphan = match self.find(owned).await? {
+                Some(found) => same_content(owned, &found) && owners(&found).next().is_none(),
+                None => {
+                    let (created, _) = self.create_surely(owned).await;
+                    created.map_err(|source| failed("create", owned, source))?;
+                    true
+                }
+            };
+            if orphan {
+                self.give_owner(owned, workload.uid()).await?;
+            }
+        }
+        self.complete_queue().await
+    }
+
+    /// Creates what the workload needs before it starts. What exists already
+    /// is used if it is the same.
+    pub(in crate::cluster) async fn create_companion(
+        &self,
+        manifest: &'a Manifest,
+    ) -> Result<(), SubmissionError> {
+        // Twice: what the first attempt finds may be on its way out.
+        for _ in 0..2 {
+            match self.attempt(manifest).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_already_exists() => {}
+                Err(source) => return Err(failed("create", manifest, source)),
+            }
+            let Some(found) = self.find(manifest).await? else {
+                continue;
+            };
+            if !self.is_usable(manifest, &found) {
+                self.make_room(manifest, &found).await?;
+                continue;
+            }
+            if !self.is_leftover(&found).await? {
+                return Ok(());
+            }
+            // It belongs to a workload that is gone, and would follow it.
+            let uid = uid_of(&found).unwrap_or_default();
+            self.cluster
+                .delete(
+                    resource_of(manifest),
+                    manifest.namespace(),
+                    manifest.name(),
+                    uid,
+                )
+                .await
+                .map_err(|source| failed("delete", manifest, source))?;
+            self.wait(manifest, |object| uid_of(object) == Some(uid))
+                .await?;
+        }
+        Err(still_there(manifest))
+    }
+
+    /// Checks, before a workload is deleted to make room, that nothing else is
+    /// in the way of what goes with the new one. What the old one owns goes
+    /// with it.
+    ///
+    /// # Errors
+    /// [`SubmissionError::Occupied`] for the first object that is.
+    pub(in crate::cluster) async fn check_room(
+        &self,
+        old: &Existing,
+    ) -> Result<(), SubmissionError> {
+        let companions = &self.manifests.companions;
+        let found = join_all(companions.iter().map(|manifest| self.find(manifest))).await;
+        for (manifest, found) in companions.iter().zip(found) {
+            if let Some(found) = found?
+                && !owners(&found).any(|uid| uid == old.uid())
+                && !self.is_usable(manifest, &found)
+                && Leftover::new(resource_of(manifest), &found).is_none()
+            {
+                return Err(occupied(manifest));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether what has the name of an object can stand in for it.
+    fn is_usable(&self, manifest: &Manifest, found: &Value) -> bool {
+        same_content(manifest, found) && !self.belongs_to_another_kind(found)
+    }
+
+    /// Returns whether an object belongs to a workload other than the one
+    /// that has the name now.
+    async fn is_leftover(&self, found: &Value) -> Result<bool, SubmissionError> {
+        if found.pointer("/metadata/deletionTimestamp").is_some() {
+            return Ok(true);
+        }
+        if owners(found).next().is_none() {
+            return Ok(false);
+        }
+        let current = self.find_workload().await?;
+        let alive = current.is_some_and(|workload| owners(found).any(|uid| uid == workload.uid()));
+        Ok(!alive)
+    }
+
+    /// Returns whether something other than a workload of this kind owns the
+    /// object, which is then none of our business.
+    fn belongs_to_another_kind(&self, found: &Value) -> bool {
+        let owners = found
+            .pointer("/metadata/ownerReferences")
+            .and_then(Value::as_array);
+        owners
+            .into_iter()
+            .flatten()
+            .any(|owner| owner["kind"] != self.kind.name())
+    }
+
+    /// Makes the workload own what it needs. Somebody may have taken that for
+    /// left over, since nothing owned it: then it is made again.
+    pub(in crate::cluster) async fn own(
+        &self,
+        owned: &'a Manifest,
+        uid: &str,
+    ) -> Result<(), SubmissionError> {
+        match self.give_owner(owned, uid).await {
+            Err(SubmissionError::Failed { source, .. }) if source.is_not_found() => {
+                self.create_companion(owned).await?;
+                self.give_owner(owned, uid).await
+            }
+            result => result,
+        }
+    }
+
+    /// Makes the workload own an object. Without `blockOwnerDeletion`, which
+    /// would need a right on the workload's finalizers that users rarely have.
+    pub(in crate::cluster) async fn give_owner(
+        &self,
+        owned: &Manifest,
+        uid: &str,
+    ) -> Result<(), SubmissionError> {
+        let workload = &self.manifests.workload;
+        let patch = json!({"metadata": {"ownerReferences": [{
+            "apiVersion": workload.api_version(),
+            "kind": workload.kind(),
+            "name": workload.name(),
+            "uid": uid,
+        }]}});
+        match self.cluster.patch(owned, &patch).await {
+            Ok(_) => Ok(()),
+            Err(source) => Err(failed("give an owner to", owned, source)),
+        }
+    }
+}
+
+pub(in crate::cluster) fn occupied(manifest: &Manifest) -> SubmissionError {
+    SubmissionError::Occupied {
+        object: manifest.display_name(),
+        namespace: manifest.namespace().to_owned(),
+    }
+}
+
+/// Size of a claim.
+const SIZE: &str = "/spec/resources/requests/storage";
+
+/// Returns whether the object in the cluster can stand in for the one that
+/// was to be created.
+fn same_content(manifest: &Manifest, found: &Value) -> bool {
+    let same = |field: &str| manifest.value().get(field) == found.get(field);
+    match manifest.kind() {
+        "LocalQueue" => {
+            manifest.value().pointer("/spec/clusterQueue") == found.pointer("/spec/clusterQueue")
+        }
+        "ConfigMap" => same("data") && same("binaryData"),
+        // The next workload of the name finds what the last has left.
+        "PersistentVolumeClaim" if manifest.annotation(k8s::DIGEST_ANNOTATION).is_none() => {
+            let of_kaiwo = |key| {
+                found["metadata"]["labels"][key] == manifest.value()["metadata"]["labels"][key]
+            };
+            let class = &manifest.value()["spec"]["storageClassName"];
+            [k8s::APP_MANAGED_BY_LABEL, k8s::APP_INSTANCE_LABEL]
+                .into_iter()
+                .all(of_kaiwo)
+                && manifest.value().pointer(SIZE) == found.pointer(SIZE)
+                && (class.is_null() || *class == found["spec"]["storageClassName"])
+        }
+        _ => {
+            annotation_of(found, k8s::DIGEST_ANNOTATION)
+                == manifest.annotation(k8s::DIGEST_ANNOTATION)
+        }
+    }
+}
+
+pub(in crate::cluster) fn uid_of(object: &Value) -> Option<&str> {
+    object.pointer("/metadata/uid")?.as_str()
+}
+
+pub(in crate::cluster) fn annotation_of<'v>(object: &'v Value, key: &str) -> Option<&'v str> {
+    object
+        .get("metadata")?
+        .get("annotations")?
+        .get(key)?
+        .as_str()
+}
+
+pub(in crate::cluster) fn owners(object: &Value) -> impl Iterator<Item = &str> {
+    object
+        .pointer("/metadata/ownerReferences")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|owner| owner.get("uid")?.as_str())
+}

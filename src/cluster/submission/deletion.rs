@@ -1,0 +1,344 @@
+//! Deletes workloads, with what was made for them.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use super::companion::{annotation_of, owners, uid_of};
+use super::existing::resource;
+use super::leftover::{self, Leftover};
+use super::prune::COMPANIONS;
+use crate::cluster::client::pages::{Pages, Selection};
+use crate::cluster::client::request::readable;
+use crate::cluster::read::api_versions::Served;
+use crate::cluster::read::lookup::{self, Found};
+use crate::cluster::read::parts;
+use crate::cluster::{Cluster, ClusterError};
+use crate::k8s::{self, Resource};
+use crate::observe::belonging::{is_own, pod_labels};
+use crate::observe::{Pod, Workload};
+use crate::plan::facts::Readable;
+use crate::plan::name::WorkloadKind;
+
+/// A workload that is to go, and what concerns.
+#[derive(Debug, Clone)]
+pub struct Doomed {
+    /// The workload.
+    pub workload: Workload,
+    /// What goes with it, because it was made for it.
+    pub with: Vec<Companion>,
+    /// `kind/name` of what was made for it and stays.
+    pub kept: Vec<String>,
+    /// Whether its pods have claims that go with them.
+    pub has_scratch_claims: bool,
+}
+
+/// An object that was made for a workload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Companion {
+    /// Its kind.
+    pub resource: Resource,
+    /// Its name.
+    pub name: String,
+    uid: String,
+    /// Whether the workload owns it, so that it goes by itself. Otherwise the
+    /// run that made it died before it was done.
+    is_owned: bool,
+}
+
+impl Doomed {
+    /// Returns `job.batch/x`, as kubectl prints it.
+    pub fn qualified_name(&self) -> String {
+        self.resource().qualified_name(&self.workload.metadata.name)
+    }
+
+    fn resource(&self) -> Resource {
+        resource(self.workload.kind, &self.workload.api_version)
+    }
+}
+
+/// Returns whether kaiwo made this workload.
+pub fn is_kaiwos(found: &Found) -> bool {
+    found.workload.metadata.is_kaiwos()
+        || annotation_of(&found.object, k8s::DIGEST_ANNOTATION).is_some()
+}
+
+/// Lists the workloads of kaiwo that `selector` selects, all if it is empty, and
+/// the kinds that may not be listed.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked.
+pub async fn selected(
+    cluster: &Cluster,
+    served: &Served,
+    namespace: &str,
+    selector: &str,
+) -> Result<(Vec<Found>, Vec<WorkloadKind>), ClusterError> {
+    let mut labels = format!("{}={}", k8s::APP_MANAGED_BY_LABEL, k8s::MANAGER);
+    if !selector.is_empty() {
+        labels += &format!(",{selector}");
+    }
+    let selection = Selection::labels(labels);
+    let (mut found, mut hidden) = (Vec::new(), Vec::new());
+    for kind in WorkloadKind::ALL {
+        let Some(version) = served.version(kind) else {
+            continue;
+        };
+        let resource = resource(kind, version);
+        let mut pages = Pages::new(cluster, &resource, namespace, &selection);
+        loop {
+            let page: Vec<Value> = match pages.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                // It was served a moment ago.
+                Err(error) if error.is_not_found() => break,
+                Err(error) if error.is_forbidden() => {
+                    hidden.push(kind);
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
+            for object in page {
+                let workload = Workload::read(kind, version, &object).map_err(|error| {
+                    ClusterError::Answer {
+                        request: format!("GET {}", resource.collection_path(namespace)),
+                        source: kube::Error::SerdeError(error),
+                    }
+                })?;
+                // Jobs of a CronJob, for instance, go with it.
+                if workload.metadata.owner_references.is_empty() {
+                    found.push(Found { workload, object });
+                }
+            }
+        }
+    }
+    Ok((found, hidden))
+}
+
+/// Finds out what goes with workloads of one namespace; of what other runs have
+/// left under their names, what `takes` says.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked. What may not be listed is
+/// left out.
+pub async fn with_companions(
+    cluster: &Cluster,
+    found: Vec<Found>,
+    takes: impl Fn(&Leftover) -> bool,
+) -> Result<Vec<Doomed>, ClusterError> {
+    let Some(first) = found.first() else {
+        return Ok(Vec::new());
+    };
+    let namespace = first.workload.metadata.namespace.clone();
+    let mut labels = format!("{}={}", k8s::APP_MANAGED_BY_LABEL, k8s::MANAGER);
+    if let [only] = &found[..] {
+        let name = &only.workload.metadata.name;
+        labels += &format!(",{}={name}", k8s::APP_INSTANCE_LABEL);
+    }
+    let kinds = COMPANIONS
+        .into_iter()
+        .chain([("v1", "ConfigMap"), ("v1", "PersistentVolumeClaim")])
+        .map(|(api_version, kind)| Resource::known(api_version, kind));
+    let listed = join_all(kinds.map(async |resource| {
+        let listed = cluster.list::<Value>(&resource, &namespace, &labels).await;
+        readable(listed).map(|listed| (resource, listed))
+    }));
+    let mut by_instance: BTreeMap<String, Vec<(Resource, Value)>> = BTreeMap::new();
+    for listed in listed.await {
+        let (resource, Readable::Known(objects)) = listed? else {
+            continue;
+        };
+        for object in objects {
+            let instance = object["metadata"]["labels"][k8s::APP_INSTANCE_LABEL].as_str();
+            let instance = instance.unwrap_or_default().to_owned();
+            let all = by_instance.entry(instance).or_default();
+            all.push((resource.clone(), object));
+        }
+    }
+    let mut left = Vec::new();
+    for one in &found {
+        let objects = by_instance.get(&one.workload.metadata.name);
+        let of_others = |leftover: &Leftover| Some(leftover.run()) != run(&one.object);
+        let objects = objects.into_iter().flatten();
+        let all = objects.filter_map(|(resource, object)| Leftover::new(resource, object));
+        left.extend(all.filter(|leftover| of_others(leftover) && takes(leftover)));
+    }
+    if !left.is_empty() {
+        left = leftover::without_living(cluster, &namespace, left).await?;
+    }
+    let doom = |found: Found| {
+        let all = by_instance.get(&found.workload.metadata.name);
+        doomed(found, all.map_or(&[], Vec::as_slice), &left)
+    };
+    Ok(found.into_iter().map(doom).collect())
+}
+
+/// Returns the run that made an object.
+fn run(object: &Value) -> Option<&str> {
+    annotation_of(object, k8s::SUBMISSION_ANNOTATION)
+}
+
+/// Sorts what has a workload's name by what becomes of it.
+fn doomed(found: Found, objects: &[(Resource, Value)], left: &[Leftover]) -> Doomed {
+    let Found { workload, object } = found;
+    let submission = run(&object);
+    let (mut with, mut kept) = (Vec::new(), Vec::new());
+    for (resource, object) in objects {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let is_owned = owners(object).any(|uid| uid == workload.metadata.uid);
+        let is_of_its_run =
+            submission.is_some() && run(object) == submission && owners(object).next().is_none();
+        let is_left = left
+            .iter()
+            .any(|leftover| Some(leftover.uid()) == uid_of(object));
+        if resource.kind == "PersistentVolumeClaim" && !is_owned {
+            kept.push(format!("persistentvolumeclaim/{name}"));
+        } else if is_owned || is_of_its_run || is_left {
+            with.push(Companion {
+                resource: resource.clone(),
+                name: name.to_owned(),
+                uid: uid_of(object).unwrap_or_default().to_owned(),
+                is_owned,
+            });
+        }
+    }
+    Doomed {
+        has_scratch_claims: has_ephemeral_volumes(&object),
+        workload,
+        with,
+        kept,
+    }
+}
+
+/// Returns whether pods of this object have claims that live as long as they.
+fn has_ephemeral_volumes(object: &Value) -> bool {
+    match object {
+        Value::Object(fields) => fields.iter().any(|(name, value)| {
+            let is_one = |volume: &Value| volume.get("ephemeral").is_some();
+            let here = name == "volumes" && value.as_array().is_some_and(|v| v.iter().any(is_one));
+            here || has_ephemeral_volumes(value)
+        }),
+        Value::Array(items) => items.iter().any(has_ephemeral_volumes),
+        _ => false,
+    }
+}
+
+/// Deletes a workload and what it does not own of its own. Gone already is as
+/// good.
+///
+/// # Errors
+/// [`ClusterError`]; a conflict if another workload has the name now.
+pub async fn delete(cluster: &Cluster, doomed: &Doomed) -> Result<(), ClusterError> {
+    let metadata = &doomed.workload.metadata;
+    let namespace = &metadata.namespace;
+    let resource = doomed.resource();
+    cluster
+        .delete(&resource, namespace, &metadata.name, &metadata.uid)
+        .await?;
+    let orphans = doomed.with.iter().filter(|companion| !companion.is_owned);
+    let deleted = join_all(orphans.map(async |orphan| {
+        cluster
+            .delete(&orphan.resource, namespace, &orphan.name, &orphan.uid)
+            .await
+    }));
+    deleted.await.into_iter().collect()
+}
+
+/// Returns what is left of a workload that was deleted: itself, or its pods,
+/// which hold their GPUs until they have ended. Pods that may not be listed
+/// count as gone.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked.
+pub async fn left(
+    cluster: &Cluster,
+    served: &Served,
+    doomed: &Doomed,
+) -> Result<Option<String>, ClusterError> {
+    let workload = &doomed.workload;
+    let metadata = &workload.metadata;
+    let now = lookup::read(
+        cluster,
+        served,
+        &metadata.namespace,
+        workload.kind,
+        &metadata.name,
+    );
+    let is_it = |found: &Found| found.workload.metadata.uid == metadata.uid;
+    if now.await?.as_ref().is_some_and(is_it) {
+        return Ok(Some(workload.display_name()));
+    }
+    if let Some(part) = parts::of(cluster, served, workload).await?.first() {
+        let kind = match workload.kind {
+            WorkloadKind::InferenceSet => "workspace",
+            _ => "job",
+        };
+        return Ok(Some(format!("{kind}/{}", part.name)));
+    }
+    let resource = Resource::known("v1", "Pod");
+    for labels in pod_labels(workload, &[]) {
+        let selector = labels.selector();
+        let listed = cluster.list::<Pod>(&resource, &metadata.namespace, &selector);
+        if let Readable::Known(pods) = readable(listed.await)?
+            && let Some(pod) = pods.iter().find(|pod| is_own(workload, pod))
+        {
+            return Ok(Some(format!("pod/{}", pod.metadata.name)));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_was_made_for_it_goes_and_what_others_made_stays() {
+        let object = json!({
+            "metadata": {"name": "x", "uid": "u", "annotations": {k8s::SUBMISSION_ANNOTATION: "run"}},
+            "spec": {"template": {"spec": {"volumes": [{"name": "scratch", "ephemeral": {}}]}}},
+        });
+        let workload = Workload::read(WorkloadKind::Job, "batch/v1", &object).unwrap();
+        let of = |kind: &str, metadata: Value| {
+            (Resource::known("v1", kind), json!({"metadata": metadata}))
+        };
+        let run = |run: &str| json!({k8s::SUBMISSION_ANNOTATION: run});
+        let objects = [
+            of(
+                "ConfigMap",
+                json!({"name": "owned", "ownerReferences": [{"uid": "u"}]}),
+            ),
+            of(
+                "ConfigMap",
+                json!({"name": "orphan", "annotations": run("run")}),
+            ),
+            of(
+                "ConfigMap",
+                json!({"name": "another-run", "annotations": run("other")}),
+            ),
+            of(
+                "Service",
+                json!({"name": "anothers", "annotations": run("run"), "ownerReferences": [{"uid": "v"}]}),
+            ),
+            of(
+                "PersistentVolumeClaim",
+                json!({"name": "x-scratch", "annotations": run("run")}),
+            ),
+        ];
+        let doomed = doomed(Found { workload, object }, &objects, &[]);
+        let with: Vec<(&str, bool)> = doomed
+            .with
+            .iter()
+            .map(|companion| (companion.name.as_str(), companion.is_owned))
+            .collect();
+        assert_eq!(with, [("owned", true), ("orphan", false)]);
+        assert_eq!(doomed.kept, ["persistentvolumeclaim/x-scratch"]);
+        assert!(doomed.has_scratch_claims);
+        assert!(!has_ephemeral_volumes(
+            &json!({"volumes": [{"name": "a", "emptyDir": {}}]})
+        ));
+    }
+}

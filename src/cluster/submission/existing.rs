@@ -1,0 +1,260 @@
+//! A workload that has the wanted name already.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::cluster::{Cluster, ClusterError};
+use crate::k8s::{self, Resource};
+use crate::plan::facts::{Condition, holds};
+use crate::plan::name::WorkloadKind;
+use crate::plan::namesake::Owner;
+use crate::plan::rollout::Running;
+use crate::render::manifest::Manifest;
+
+/// A workload in the cluster, as far as a new one of its name is concerned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Existing {
+    view: View,
+    object: Value,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct View {
+    metadata: ExistingMetadata,
+    #[serde(default)]
+    status: ExistingStatus,
+}
+
+impl<'de> Deserialize<'de> for Existing {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut object = Value::deserialize(deserializer)?;
+        let view = View::deserialize(&object).map_err(serde::de::Error::custom)?;
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.remove("managedFields");
+        }
+        Ok(Self { view, object })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ExistingMetadata {
+    uid: String,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    #[serde(default)]
+    deletion_timestamp: Option<String>,
+    #[serde(default)]
+    owner_references: Vec<Owner>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ExistingStatus {
+    conditions: Vec<Condition>,
+    job_deployment_status: String,
+    state: String,
+}
+
+/// How an existing workload relates to the one that is submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// The same submission, not finished.
+    Same,
+    /// The same submission, which has run already.
+    Finished,
+    /// Another submission.
+    Different,
+    /// Not made by kaiwo at all.
+    Foreign,
+    /// On its way out.
+    Terminating,
+    /// A service in another queue, or in none: Kueue's webhooks let none that
+    /// is ready change it.
+    OtherwiseQueued,
+    /// A Deployment with another selector, which Kubernetes lets nobody change.
+    OtherwiseSelected,
+    /// A queued RayService with other pods. Kueue would take its quota away to
+    /// queue it anew, and wait for the pods that serve to end, which they do not
+    /// before the new ones are ready (Kueue v0.18 with KubeRay v1.6).
+    HeldByQueue,
+    /// An InferenceSet with other Workspaces: KAITO would leave those that there
+    /// are as they are (v0.12).
+    KeptByKaito,
+}
+
+impl Relation {
+    /// Returns the end of the sentence "it exists already and …".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Same => "is the same",
+            Self::Finished => "has run to its end",
+            Self::Different => "differs",
+            Self::Foreign => "was not made by kaiwo",
+            Self::Terminating => "is being deleted",
+            Self::OtherwiseQueued => "is not in this queue, which Kueue lets no service change",
+            Self::OtherwiseSelected => {
+                "selects its pods by other labels, which Kubernetes lets nobody change"
+            }
+            Self::KeptByKaito => {
+                "differs, and KAITO would leave its replicas as they are but for their number"
+            }
+            Self::HeldByQueue => "is queued by Kueue, which lets its pods not change in place",
+        }
+    }
+}
+
+impl Existing {
+    /// Reads the workload of this name; `None` if there is none.
+    ///
+    /// # Errors
+    /// Any [`ClusterError`] but "not found".
+    pub async fn find(
+        cluster: &Cluster,
+        resource: &Resource,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Self>, ClusterError> {
+        cluster.find(resource, namespace, name).await
+    }
+
+    /// Returns its UID.
+    pub fn uid(&self) -> &str {
+        &self.view.metadata.uid
+    }
+
+    /// Returns the object as it was read.
+    pub fn object(&self) -> &Value {
+        &self.object
+    }
+
+    /// Returns the LocalQueue that it is in.
+    pub fn queue(&self) -> Option<&str> {
+        self.object["metadata"]["labels"][k8s::QUEUE_NAME_LABEL].as_str()
+    }
+
+    /// Returns what made it, and would make it again.
+    pub fn controller(&self) -> Option<&Owner> {
+        let mut owners = self.view.metadata.owner_references.iter();
+        owners.find(|owner| owner.controller)
+    }
+
+    /// Returns the object as one of `kind`.
+    pub fn manifest(&self, kind: WorkloadKind) -> Manifest {
+        let mut object = self.object.clone();
+        object["apiVersion"] = Value::from(kind.api_version());
+        object["kind"] = Value::from(kind.name());
+        // What the API server serves has a name.
+        Manifest::new(object).unwrap_or_else(|missing| unreachable!("{missing} is missing"))
+    }
+
+    /// Returns what a Deployment is doing.
+    pub fn running(&self) -> Option<Running> {
+        if self.object["kind"] != "Deployment" {
+            return None;
+        }
+        Some(Running {
+            replicas: self.object["spec"]["replicas"].as_i64().unwrap_or(1),
+            available: self.object["status"]["availableReplicas"]
+                .as_i64()
+                .unwrap_or(0),
+        })
+    }
+
+    /// Compares it with a submission by digest.
+    pub fn relation(&self, digest: &str) -> Relation {
+        let metadata = &self.view.metadata;
+        match metadata.annotations.get(k8s::DIGEST_ANNOTATION) {
+            _ if metadata.deletion_timestamp.is_some() => Relation::Terminating,
+            None => Relation::Foreign,
+            Some(own) if own != digest => Relation::Different,
+            Some(_) if self.finished() => Relation::Finished,
+            Some(_) => Relation::Same,
+        }
+    }
+
+    /// Returns whether it has ended: a Job's condition Complete or Failed
+    /// (batch/v1), a RayJob's jobDeploymentStatus (KubeRay v1.6), the state of a
+    /// Workspace that tunes (KAITO v0.9; before, only success is told for certain).
+    fn finished(&self) -> bool {
+        let status = &self.view.status;
+        let is = |kind: &str| holds(&status.conditions, kind).is_some();
+        if !self.object["tuning"].is_null() {
+            return matches!(status.state.as_str(), "Succeeded" | "Failed")
+                || is("WorkspaceSucceeded");
+        }
+        is("Complete")
+            || is("Failed")
+            || matches!(
+                status.job_deployment_status.as_str(),
+                "Complete" | "Failed" | "ValidationFailed"
+            )
+    }
+}
+
+/// Returns where workloads of a kind are served in this version of its API.
+pub fn resource(kind: WorkloadKind, api_version: &str) -> Resource {
+    Resource::known(api_version, kind.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn existing(extra: Value, status: Value) -> Existing {
+        let mut metadata = json!({"uid": "u", "annotations": {k8s::DIGEST_ANNOTATION: "d"}});
+        metadata
+            .as_object_mut()
+            .unwrap()
+            .extend(extra.as_object().unwrap().clone());
+        serde_json::from_value(json!({"metadata": metadata, "status": status})).unwrap()
+    }
+
+    #[test]
+    fn the_digest_and_the_status_decide() {
+        assert_eq!(existing(json!({}), json!({})).relation("d"), Relation::Same);
+        assert_eq!(
+            existing(json!({}), json!({})).relation("e"),
+            Relation::Different
+        );
+        assert_eq!(
+            existing(json!({"annotations": {}}), json!({})).relation("d"),
+            Relation::Foreign
+        );
+        let gone = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
+        assert_eq!(
+            existing(gone, json!({})).relation("d"),
+            Relation::Terminating
+        );
+        for status in [
+            json!({"conditions": [{"type": "Complete", "status": "True"}]}),
+            json!({"conditions": [{"type": "Suspended", "status": "False"}, {"type": "Failed", "status": "True"}]}),
+            json!({"jobDeploymentStatus": "Complete"}),
+        ] {
+            assert_eq!(
+                existing(json!({}), status).relation("d"),
+                Relation::Finished
+            );
+        }
+        let tuning = |status: Value| {
+            let mut existing = existing(json!({}), status);
+            existing.object["tuning"] = json!({"method": "lora"});
+            existing.relation("d")
+        };
+        for status in [
+            json!({"state": "Succeeded"}),
+            json!({"state": "Failed"}),
+            json!({"conditions": [{"type": "WorkspaceSucceeded", "status": "True"}]}),
+        ] {
+            assert_eq!(tuning(status.clone()), Relation::Finished);
+            // Of a Workspace that serves, the same says that it is ready.
+            assert_eq!(existing(json!({}), status).relation("d"), Relation::Same);
+        }
+        assert_eq!(tuning(json!({"state": "Running"})), Relation::Same);
+        let running = json!({"conditions": [{"type": "Complete", "status": "False"}], "jobDeploymentStatus": "Running"});
+        assert_eq!(existing(json!({}), running).relation("d"), Relation::Same);
+    }
+}

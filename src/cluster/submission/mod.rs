@@ -1,0 +1,525 @@
+//! The transaction that creates a submission: queue, uploads and workload, then
+//! ownership. Either all of it is there afterwards, or none of
+//! what this run made, or the error says what is left (see `cleanup`).
+
+pub mod change;
+mod cleanup;
+mod companion;
+pub mod deletion;
+pub mod diff;
+pub mod existing;
+pub mod leftover;
+pub mod namesake;
+pub mod preflight;
+mod prune;
+pub mod rbac;
+pub mod revision;
+pub mod update;
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::client::request::{Write, resource_of};
+use super::{Cluster, ClusterError};
+use crate::error::{Classified, CommandError, ErrorClass};
+use crate::k8s::{self, Resource};
+use crate::plan::name::WorkloadKind;
+use crate::render::manifest::{Manifest, ManifestSet};
+use cleanup::{Attempt, Fate};
+use companion::{annotation_of, owners, uid_of};
+use existing::{Existing, Relation};
+
+/// Longest wait for an object to go.
+pub(in crate::cluster) const GONE_DEADLINE: Duration = Duration::from_secs(120);
+/// How often an object is sent of which nobody knows whether it is there.
+const TRIES: u32 = 4;
+/// Pause between two looks at an object that is going.
+pub(in crate::cluster) const POLL: Duration = Duration::from_millis(250);
+
+/// How a submission ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitted {
+    /// This run created the workload.
+    Created,
+    /// Another run has, from the same request.
+    Unchanged,
+    /// This run changed the one there was.
+    Updated,
+}
+
+/// A submission that did not come about.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmissionError {
+    /// Another workload has the name.
+    #[error("{object} exists already and {}", relation.words())]
+    Exists {
+        /// `kind/name` of the workload.
+        object: String,
+        /// How it differs.
+        relation: Relation,
+    },
+    /// A request about an object failed.
+    #[error("cannot {action} {object}")]
+    Failed {
+        /// What was tried: `create`, `delete`.
+        action: &'static str,
+        /// `kind/name` of the object.
+        object: String,
+        /// Why not.
+        source: ClusterError,
+    },
+    /// An object has the name and is not kaiwo's, or points elsewhere.
+    #[error("{object} exists already, and is not what this workload needs")]
+    Occupied {
+        /// `kind/name` of the object.
+        object: String,
+        /// Its namespace.
+        namespace: String,
+    },
+    /// What has the name is part of something else.
+    #[error("{object} exists already and belongs to {owner}")]
+    Owned {
+        /// `kind/name` of the workload.
+        object: String,
+        /// `kind/name` of what made it.
+        owner: String,
+    },
+    /// What was to go is still there.
+    #[error("{object} is still being deleted after {} s", GONE_DEADLINE.as_secs())]
+    StillThere {
+        /// `kind/name` of the object.
+        object: String,
+        /// Its namespace.
+        namespace: String,
+    },
+    /// Nobody knows what became of a change.
+    #[error("cannot tell whether {object} was changed")]
+    Unsure {
+        /// `kind/name` of the object.
+        object: String,
+        /// Its namespace.
+        namespace: String,
+        /// What came instead of an answer.
+        source: ClusterError,
+    },
+    /// Somebody deleted it in between.
+    #[error("{object} was deleted while it was to be changed")]
+    Vanished {
+        /// `kind/name` of the workload.
+        object: String,
+    },
+}
+
+impl Classified for SubmissionError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Exists { .. }
+            | Self::Occupied { .. }
+            | Self::Owned { .. }
+            | Self::Vanished { .. } => ErrorClass::Conflict,
+            Self::Failed { source, .. } | Self::Unsure { source, .. } => source.class(),
+            Self::StillThere { .. } => ErrorClass::TimedOut,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Exists { .. } | Self::Owned { .. } => Vec::new(),
+            Self::Vanished { .. } => {
+                vec!["run the same command again: it makes it anew".to_owned()]
+            }
+            Self::Failed { source, .. } => source.hints(),
+            Self::Unsure {
+                object,
+                namespace,
+                source,
+            } => {
+                let mut hints = vec![format!(
+                    "see what it is now with: kaiwo status {object} -n {namespace}"
+                )];
+                hints.extend(source.hints());
+                hints
+            }
+            Self::Occupied { object, namespace } => {
+                vec![format!(
+                    "see it with: kubectl -n {namespace} get {object} -o yaml"
+                )]
+            }
+            Self::StillThere { object, namespace } => vec![format!(
+                "see what holds it: kubectl -n {namespace} get {object} -o jsonpath='{{.metadata.finalizers}}'"
+            )],
+        }
+    }
+
+    fn object(&self) -> Option<String> {
+        match self {
+            Self::Exists { object, .. }
+            | Self::Failed { object, .. }
+            | Self::Occupied { object, .. }
+            | Self::Owned { object, .. }
+            | Self::Unsure { object, .. }
+            | Self::Vanished { object }
+            | Self::StillThere { object, .. } => Some(object.clone()),
+        }
+    }
+}
+
+/// One run of a submission.
+#[derive(Debug)]
+pub struct Submission<'a> {
+    pub(in crate::cluster) cluster: &'a Cluster,
+    pub(in crate::cluster) manifests: &'a ManifestSet,
+    pub(in crate::cluster) kind: WorkloadKind,
+    digest: &'a str,
+    /// An entry is made before its request leaves, so that a lost reply loses
+    /// nothing.
+    pub(in crate::cluster) attempts: RefCell<Vec<Attempt<'a>>>,
+    /// `kind/name` of what was made and is removed again.
+    pub(in crate::cluster) removed: RefCell<Vec<String>>,
+    /// `kind/name` of what was deleted to make room.
+    pub(in crate::cluster) deleted: RefCell<Option<String>>,
+    /// What an update has done to the workload, in words.
+    pub(in crate::cluster) changed: Cell<Option<&'static str>>,
+    /// What an update has done to other objects before the workload, in words.
+    pub(in crate::cluster) done: RefCell<Vec<String>>,
+    /// The API server's time, by what this run has made last.
+    pub(in crate::cluster) now: Cell<Option<Timestamp>>,
+}
+
+impl<'a> Submission<'a> {
+    /// Prepares the creation of `manifests`, which were made for `digest`.
+    pub fn new(
+        cluster: &'a Cluster,
+        kind: WorkloadKind,
+        manifests: &'a ManifestSet,
+        digest: &'a str,
+    ) -> Self {
+        Self {
+            cluster,
+            manifests,
+            kind,
+            digest,
+            attempts: RefCell::default(),
+            removed: RefCell::default(),
+            deleted: RefCell::default(),
+            changed: Cell::default(),
+            done: RefCell::default(),
+            now: Cell::default(),
+        }
+    }
+
+    /// Carries out `steps`, unless `interrupt` comes first. If they fail, what
+    /// they made is cleared up, unless `haste` ends that, and the error says how
+    /// that went.
+    ///
+    /// # Errors
+    /// The steps' own, or that of `interrupt`.
+    pub async fn carry_out<T>(
+        &self,
+        steps: impl Future<Output = Result<T, CommandError>>,
+        interrupt: impl Future<Output = CommandError>,
+        haste: impl Future<Output = ()>,
+    ) -> Result<T, CommandError> {
+        let result = tokio::select! {
+            result = steps => result,
+            error = interrupt => Err(error),
+        };
+        let mut error = match result {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        tokio::select! {
+            biased;
+            () = self.clear_up(&mut error) => return Err(error),
+            () = haste => {}
+        }
+        self.leave_behind(&mut error);
+        Err(error)
+    }
+
+    /// Makes the namespace, which stays whatever happens afterwards: kaiwo
+    /// never deletes one.
+    ///
+    /// # Errors
+    /// [`SubmissionError::Failed`].
+    pub async fn create_namespace(&self) -> Result<(), SubmissionError> {
+        let Some(namespace) = &self.manifests.namespace else {
+            return Ok(());
+        };
+        match self.create_surely(namespace).await.0 {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_already_exists() => Ok(()),
+            Err(source) => Err(failed("create", namespace, source)),
+        }
+    }
+
+    /// Deletes the workload that has the name, and waits until it, its pods
+    /// and its uploads are gone, so that nothing of the new one meets them.
+    ///
+    /// # Errors
+    /// [`SubmissionError`] if it cannot be deleted or does not go.
+    pub async fn remove(&self, old: &Existing) -> Result<(), SubmissionError> {
+        self.check_room(old).await?;
+        let workload = &self.manifests.workload;
+        self.cluster
+            .delete(
+                resource_of(workload),
+                workload.namespace(),
+                workload.name(),
+                old.uid(),
+            )
+            .await
+            .map_err(|source| failed("delete", workload, source))?;
+        *self.deleted.borrow_mut() = Some(workload.display_name());
+        self.wait_until_gone(old).await
+    }
+
+    /// Waits until a workload that is being deleted, its pods and its uploads
+    /// are gone.
+    ///
+    /// # Errors
+    /// [`SubmissionError::StillThere`] after a deadline.
+    pub async fn wait_until_gone(&self, old: &Existing) -> Result<(), SubmissionError> {
+        let workload = &self.manifests.workload;
+        self.wait(workload, |object| uid_of(object) == Some(old.uid()))
+            .await?;
+        for owned in self.manifests.owned() {
+            self.wait(owned, |object| owners(object).any(|uid| uid == old.uid()))
+                .await?;
+        }
+        self.wait_until_made_gone().await?;
+        self.wait_until_pods_gone(old).await
+    }
+
+    /// Waits for the pods of an old Job: they would answer to the host names
+    /// of the new ones', and hold GPUs that the new ones need. Who may not
+    /// list pods does without.
+    async fn wait_until_pods_gone(&self, old: &Existing) -> Result<(), SubmissionError> {
+        let workload = &self.manifests.workload;
+        let Some(pods) = Resource::of("v1", "Pod").filter(|_| self.kind == WorkloadKind::Job)
+        else {
+            return Ok(());
+        };
+        let selector = format!("batch.kubernetes.io/controller-uid={}", old.uid());
+        let deadline = Instant::now() + GONE_DEADLINE;
+        loop {
+            let left = match self
+                .cluster
+                .list::<Value>(&pods, workload.namespace(), &selector)
+                .await
+            {
+                Ok(left) => left,
+                Err(error) if error.is_forbidden() => return Ok(()),
+                Err(source) => return Err(failed("see the pods of", workload, source)),
+            };
+            if left.is_empty() {
+                return Ok(());
+            }
+            self.pause(deadline, workload).await?;
+        }
+    }
+
+    /// Creates everything but the namespace: the workload and what it needs,
+    /// then the owners.
+    ///
+    /// What is queued leaves side by side with its uploads, because Kueue
+    /// suspends every workload that it manages, which the rehearsal has shown of
+    /// this one: no pod looks for an upload before it is there. A service
+    /// leaves after them.
+    ///
+    /// # Errors
+    /// [`SubmissionError`] for the first object that could not be made.
+    pub async fn create(&self) -> Result<Submitted, SubmissionError> {
+        let workload = &self.manifests.workload;
+        let needed = self.manifests.shared().chain(self.manifests.owned());
+        let needed = join_all(needed.map(|manifest| self.create_companion(manifest)));
+        // All of them are awaited even if one fails: a request that is
+        // dropped under way may still be carried out.
+        let (needed, created) = match self.kind.is_batch() {
+            true => tokio::join!(needed, self.attempt(workload)),
+            false => {
+                // Its pods start at once, and look for their uploads.
+                let needed = needed.await;
+                if needed.iter().any(Result::is_err) {
+                    needed.into_iter().collect::<Result<(), _>>()?;
+                }
+                (Vec::new(), self.attempt(workload).await)
+            }
+        };
+        let (uid, submitted) = match created {
+            Ok(created) => (
+                uid_of(&created).unwrap_or_default().to_owned(),
+                Submitted::Created,
+            ),
+            Err(error) if error.is_already_exists() => (self.twin().await?, Submitted::Unchanged),
+            Err(source) => return Err(failed("create", workload, source)),
+        };
+        needed.into_iter().collect::<Result<(), _>>()?;
+        for result in join_all(self.manifests.owned().map(|owned| self.own(owned, &uid))).await {
+            result?;
+        }
+        Ok(submitted)
+    }
+
+    /// Creates one object, and keeps account of it.
+    pub(in crate::cluster) async fn attempt(
+        &self,
+        manifest: &'a Manifest,
+    ) -> Result<Value, ClusterError> {
+        let index = self.attempts.borrow().len();
+        self.attempts.borrow_mut().push(Attempt {
+            manifest,
+            fate: Fate::Open,
+        });
+        let (result, fate) = self.create_surely(manifest).await;
+        let made = result.as_ref().ok().and_then(|created| {
+            let made = created.pointer("/metadata/creationTimestamp")?;
+            made.as_str()?.parse().ok()
+        });
+        self.now.set(made.or(self.now.get()));
+        self.attempts.borrow_mut()[index].fate = fate;
+        result
+    }
+
+    /// Creates one object; where no answer comes, finds out whether it is there.
+    pub(in crate::cluster) async fn create_surely(
+        &self,
+        manifest: &Manifest,
+    ) -> (Result<Value, ClusterError>, Fate) {
+        let create = || self.cluster.create(manifest, Write::Real);
+        let own = async || self.find_own(manifest).await.ok().flatten();
+        let mut fate = Fate::Unmade;
+        for attempt in 1.. {
+            let error = match create().await {
+                Ok(created) => return (Ok(created), Fate::Made),
+                Err(error) => error,
+            };
+            if error.is_open() {
+                fate = Fate::Open;
+            }
+            let again = error.is_unanswered() && attempt < TRIES;
+            if again {
+                tracing::info!("{}: {error}; is it there?", manifest.display_name());
+                sleep(POLL).await;
+            }
+            // It may have come in between: it exists, or takes what a quota has
+            // left.
+            let asks = error.is_unanswered() || fate == Fate::Open && !error.is_open();
+            if asks
+                && error.unconnected().is_none()
+                && let Some(found) = own().await
+            {
+                return (Ok(found), Fate::Made);
+            }
+            if !again {
+                return (Err(error), fate);
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    /// Reads an object, if this run made it.
+    pub(in crate::cluster) async fn find_own(
+        &self,
+        manifest: &Manifest,
+    ) -> Result<Option<Value>, ClusterError> {
+        let own = manifest.annotation(k8s::SUBMISSION_ANNOTATION);
+        let (namespace, name) = (manifest.namespace(), manifest.name());
+        let found: Option<Value> = self
+            .cluster
+            .find(resource_of(manifest), namespace, name)
+            .await?;
+        Ok(found.filter(|found| {
+            own.is_some() && annotation_of(found, k8s::SUBMISSION_ANNOTATION) == own
+        }))
+    }
+
+    /// Returns the UID of the workload that another run has just created, if
+    /// that run was of the same request.
+    async fn twin(&self) -> Result<String, SubmissionError> {
+        let relation = match self.find_workload().await? {
+            Some(workload) => match workload.relation(self.digest) {
+                Relation::Same => return Ok(workload.uid().to_owned()),
+                relation => relation,
+            },
+            None => Relation::Terminating,
+        };
+        Err(SubmissionError::Exists {
+            object: self.manifests.workload.display_name(),
+            relation,
+        })
+    }
+
+    pub(in crate::cluster) async fn find_workload(
+        &self,
+    ) -> Result<Option<Existing>, SubmissionError> {
+        let workload = &self.manifests.workload;
+        Existing::find(
+            self.cluster,
+            resource_of(workload),
+            workload.namespace(),
+            workload.name(),
+        )
+        .await
+        .map_err(|source| failed("read", workload, source))
+    }
+
+    pub(in crate::cluster) async fn find(
+        &self,
+        manifest: &Manifest,
+    ) -> Result<Option<Value>, SubmissionError> {
+        self.cluster
+            .find(resource_of(manifest), manifest.namespace(), manifest.name())
+            .await
+            .map_err(|source| failed("read", manifest, source))
+    }
+
+    /// Waits until the object of this name is none that `is_old` knows.
+    pub(in crate::cluster) async fn wait(
+        &self,
+        manifest: &Manifest,
+        is_old: impl Fn(&Value) -> bool,
+    ) -> Result<(), SubmissionError> {
+        let deadline = Instant::now() + GONE_DEADLINE;
+        while self
+            .find(manifest)
+            .await?
+            .is_some_and(|object| is_old(&object))
+        {
+            self.pause(deadline, manifest).await?;
+        }
+        Ok(())
+    }
+
+    async fn pause(&self, deadline: Instant, manifest: &Manifest) -> Result<(), SubmissionError> {
+        if Instant::now() > deadline {
+            return Err(still_there(manifest));
+        }
+        sleep(POLL).await;
+        Ok(())
+    }
+}
+
+pub(in crate::cluster) fn failed(
+    action: &'static str,
+    manifest: &Manifest,
+    source: ClusterError,
+) -> SubmissionError {
+    SubmissionError::Failed {
+        action,
+        object: manifest.display_name(),
+        source,
+    }
+}
+
+pub(in crate::cluster) fn still_there(manifest: &Manifest) -> SubmissionError {
+    SubmissionError::StillThere {
+        object: manifest.display_name(),
+        namespace: manifest.namespace().to_owned(),
+    }
+}
