@@ -5,7 +5,7 @@ use clap::Args;
 use super::NamedArgs;
 use crate::chat::Dialect;
 use crate::observe::endpoint::Via;
-use crate::plan::pod::SecretKey;
+use crate::plan::request::pod::SecretKey;
 
 /// Flags of `kaiwo chat`.
 #[derive(Debug, Args)]

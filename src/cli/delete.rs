@@ -4,7 +4,7 @@ use clap::{ArgGroup, Args};
 
 use super::ConnectionArgs;
 use crate::observe::WorkloadRef;
-use crate::plan::pod::Seconds;
+use crate::plan::request::pod::Seconds;
 
 /// Flags of `kaiwo delete`.
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::NamedArgs;
-use crate::plan::pod::Seconds;
+use crate::plan::request::pod::Seconds;
 
 /// Flags of `kaiwo logs`.
 #[derive(Debug, Args)]

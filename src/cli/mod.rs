@@ -4,6 +4,7 @@
 mod chat;
 mod connection;
 mod delete;
+mod deploy;
 mod exec;
 mod list;
 mod logs;
@@ -11,18 +12,18 @@ mod models;
 mod named;
 mod port_forward;
 mod queues;
-mod serve;
 mod status;
-mod submit;
 mod template;
 mod top;
 mod wait;
 mod why;
-mod workload;
 
 pub use chat::{ChatArgs, EndpointArgs};
 pub use connection::ConnectionArgs;
 pub use delete::DeleteArgs;
+pub use deploy::serve::ServeArgs;
+pub use deploy::submit::SubmitArgs;
+pub use deploy::workload::WorkloadArgs;
 pub use exec::ExecArgs;
 pub use list::{ListArgs, ListFormat};
 pub use logs::LogsArgs;
@@ -30,14 +31,11 @@ pub use models::{ModelsArgs, ModelsFormat};
 pub use named::NamedArgs;
 pub use port_forward::PortForwardArgs;
 pub use queues::QueuesArgs;
-pub use serve::ServeArgs;
 pub use status::{StatusArgs, StatusFormat};
-pub use submit::SubmitArgs;
 pub use template::{ContextCommand, EjectArgs, TemplateCommand, TemplateKindArgs};
 pub use top::TopArgs;
 pub use wait::WaitArgs;
 pub use why::WhyArgs;
-pub use workload::WorkloadArgs;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::NamedArgs;
-use crate::observe::verdict::Goal;
-use crate::plan::pod::Seconds;
+use crate::observe::wait::Goal;
+use crate::plan::request::pod::Seconds;
 
 /// Flags of `kaiwo wait`.
 #[derive(Debug, Args)]

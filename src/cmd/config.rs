@@ -6,15 +6,15 @@ use serde::Serialize;
 
 use crate::cli::ConfigShowArgs;
 use crate::error::CommandError;
-use crate::plan::pod::SecretKey;
+use crate::plan::request::pod::SecretKey;
 use crate::secrecy;
 use crate::settings::{Entry, OutputFormat, Settings};
 use crate::ui::Ui;
 use crate::ui::report::{self, API_VERSION};
 use crate::workload::directory::DEFAULT_LIMIT;
 
+use super::deploy::request::{DEFAULT_NAMESPACE, DEFAULT_QUEUE};
 use super::help::cannot_write;
-use super::request::{DEFAULT_NAMESPACE, DEFAULT_QUEUE};
 use super::sources;
 
 /// The settings for programs.

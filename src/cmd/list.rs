@@ -23,9 +23,10 @@ use crate::ui::Ui;
 use crate::ui::list::{Form, Listing as Written};
 use crate::ui::live::Live;
 
+use super::deploy::request;
 use super::help::cannot_write;
 use super::target::{self, Place};
-use super::{block_on, request, sources};
+use super::{block_on, sources};
 
 /// On a terminal, ages are drawn anew this often.
 const TICK: Duration = Duration::from_secs(5);

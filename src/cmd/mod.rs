@@ -1,40 +1,34 @@
 //! The commands: each calls the rooms in order and adds context to their
 //! errors.
 
-mod chat;
 mod command_line;
 mod completion;
 mod config;
 mod delete;
-mod difference;
+mod deploy;
 mod endpoint;
-mod exec;
 mod help;
-mod kaito;
-mod launch;
 mod list;
-mod logs;
 mod models;
-mod name_taken;
-mod port_forward;
 mod queues;
-mod reader;
-mod request;
-mod rollback;
-mod serve;
+mod reach;
 mod signals;
 mod sources;
 mod status;
-mod submit;
+mod stdout_closed;
 mod target;
 mod template;
 mod top;
 mod usage;
-mod variables;
 mod wait;
 mod why;
-mod withheld;
 
+use deploy::serve;
+use deploy::submit;
+use reach::chat;
+use reach::exec;
+use reach::logs;
+use reach::port_forward;
 use std::process::ExitCode;
 
 use tracing_subscriber::filter::LevelFilter;

@@ -11,7 +11,7 @@ use crate::observe::Snapshot;
 use crate::settings::Settings;
 use crate::ui::Ui;
 
-use super::request::DEFAULT_NAMESPACE;
+use super::deploy::request::DEFAULT_NAMESPACE;
 use super::{command_line, sources};
 
 /// A cluster, and which of the APIs it serves that kaiwo speaks.

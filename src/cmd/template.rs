@@ -18,8 +18,8 @@ use crate::workload::directory;
 use crate::workload::entrypoint::shell_quoted;
 use crate::{plan, yaml};
 
+use super::deploy::{serve, submit};
 use super::help::cannot_write;
-use super::{serve, submit};
 
 /// What a template may use, for programs.
 #[derive(Debug, Serialize)]

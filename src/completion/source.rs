@@ -194,7 +194,7 @@ mod tests {
     use crate::cli::Cli;
     use crate::observe::reference::kind;
     use crate::observe::status::Status;
-    use crate::observe::verdict::Goal;
+    use crate::observe::wait::Goal;
     use crate::plan::kaito::Method;
     use crate::settings::{DryRun, OutputFormat};
 

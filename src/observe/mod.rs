@@ -5,8 +5,6 @@
 //! The views hold the few fields that decide something, so that a listing of
 //! ten thousand Jobs costs little more than their names.
 
-pub mod belonging;
-pub mod choice;
 pub mod description;
 pub mod endpoint;
 pub mod event;
@@ -15,6 +13,8 @@ pub mod listed;
 pub mod log;
 pub mod object;
 pub mod pod;
+pub mod pod_labels;
+pub mod pod_selection;
 pub mod queued;
 pub mod quota;
 pub mod ray_service;
@@ -23,7 +23,7 @@ pub mod scaling;
 pub mod snapshot;
 pub mod status;
 pub mod usage;
-pub mod verdict;
+pub mod wait;
 pub mod why;
 
 pub use listed::Listed;

@@ -1,9 +1,9 @@
 //! What the applications of a RayService say of its clusters: of the one that
 //! serves, and during an upgrade of the one that shall.
 
-use super::belonging::RAY_CLUSTER_LABEL;
 use super::object::{RayServiceCluster, RayServiceStatus, ServeApplication, holds};
 use super::pod::Pod;
+use super::pod_labels::RAY_CLUSTER_LABEL;
 
 impl RayServiceStatus {
     /// Returns the cluster that shall take the place of the one that serves

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Refusal;
-use super::scale::Scale;
+use super::request::autoscale::Scale;
 
 /// Pods of a workload and the GPUs of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

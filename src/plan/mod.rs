@@ -2,49 +2,40 @@
 //! will be submitted. Pure: no I/O, no clock, no randomness, so every rule
 //! can be tried in a unit test.
 
-pub mod capacity;
-pub mod claim;
-pub mod cohort;
-pub mod disruption;
 pub mod facts;
-pub mod flavor;
-pub mod forecast;
 pub mod gpu;
 pub mod image;
 pub mod kaito;
+pub mod kueue;
 pub mod name;
 pub mod namesake;
-pub mod network;
-pub mod placement;
-pub mod pod;
-pub mod preload;
-pub mod queue;
 mod refusal;
 pub mod request;
 pub mod resources;
 pub mod rollout;
-pub mod scale;
-pub mod service;
-pub mod serving;
-pub mod taint;
 #[cfg(test)]
 mod testing;
-pub mod travel;
+pub mod unqueued;
 pub mod vendor;
 
+use kueue::flavor;
+use kueue::multikueue;
+use kueue::queue;
+use request::claim;
+use request::preload;
 use std::collections::BTreeMap;
 
 pub use refusal::Refusal;
 
 use crate::k8s;
 use crate::names::nearest;
-use capacity::Room;
 use facts::{ClusterFacts, Facts, Readable};
-use flavor::{Offer, Shape};
-use forecast::Forecast;
 use gpu::GpuLayout;
+use kueue::capacity::Room;
+use kueue::flavor::{Offer, Shape};
+use kueue::forecast::Forecast;
+use kueue::queue::QueueChoice;
 use name::WorkloadKind;
-use queue::QueueChoice;
 use request::WorkloadRequest;
 use resources::PodResources;
 use rollout::Rollout;
@@ -168,7 +159,7 @@ pub struct Needs {
 pub fn needs(request: &WorkloadRequest, facts: &ClusterFacts) -> Needs {
     let rolls = facts.running.is_some() && request.gpus.wants_gpus();
     let needs = match &request.queue {
-        None => service::needs(request),
+        None => unqueued::needs(request),
         Some(queue) => needs_of_queue(request, queue, facts),
     };
     Needs {
@@ -257,7 +248,7 @@ fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Ref
     claim::check_known(&request, facts)?;
     let plan = match request.queue.clone() {
         Some(queue) => plan_queued(request, &queue, facts),
-        None => service::plan(request, facts),
+        None => unqueued::plan(request, facts),
     }?;
     Ok(Plan {
         new_namespace,
@@ -334,7 +325,7 @@ fn plan_queued(
     let local_queue = Some(choice.local_queue.clone());
     let mut plan = Plan::of(request, shape, resource, local_queue)?;
     if choice.sends_away(facts) {
-        travel::check(&plan)?;
+        multikueue::check(&plan)?;
     }
     plan.new_local_queue = choice
         .create_for

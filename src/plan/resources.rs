@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::gpu::GpuLayout;
+use super::kueue::placement::PodSet;
 use super::name::WorkloadKind;
-use super::placement::PodSet;
-use super::pod::PodSettings;
 use super::request::WorkloadRequest;
+use super::request::pod::PodSettings;
 use super::vendor;
 use crate::quantity::Quantity;
 

@@ -4,10 +4,10 @@
 
 use super::facts::{ClusterFacts, Node, NodeFacts, Pod, Readable};
 use super::gpu::GpuLayout;
+use super::kueue::placement::PodSet;
 use super::name::WorkloadKind;
-use super::placement::PodSet;
 use super::request::WorkloadRequest;
-use super::taint::untolerated;
+use super::request::toleration::untolerated;
 use super::vendor::is_gpu_resource;
 use super::{Plan, Refusal, resources};
 use serde_json::Value;

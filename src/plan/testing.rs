@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::facts::{ClusterFacts, ClusterQueue, Namespace, Readable, ResourceFlavor};
 use super::kaito::KaitoFacts;
-use super::placement::PodSet;
+use super::kueue::placement::PodSet;
 use crate::quantity::Quantity;
 
 /// Returns a ClusterQueue that takes every namespace; `spec` is what it has

@@ -1,6 +1,6 @@
 //! Who makes the GPUs, and what its device plugin and labeller call them.
 
-use super::taint::Toleration;
+use super::request::toleration::Toleration;
 use crate::k8s;
 
 /// Makers of GPUs, as far as they matter to kaiwo: for labels and images.

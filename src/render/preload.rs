@@ -6,7 +6,7 @@ use super::context::SCRATCH_DIRECTORY;
 use super::environment::{EnvVarContext, is_common, literal};
 use crate::digest;
 use crate::plan::Plan;
-use crate::plan::preload::{self, IMAGE, Place};
+use crate::plan::request::preload::{self, IMAGE, Place};
 
 /// What the containers run, for any `sh`.
 const SCRIPT: &str = include_str!("../../templates/preload.sh");

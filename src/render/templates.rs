@@ -13,7 +13,7 @@ use super::quoting::{self, Glued};
 use super::{RenderError, go_template, joined};
 use crate::plan::name::WorkloadKind;
 use crate::secrecy;
-use crate::workload::custom::CustomTemplate;
+use crate::workload::template_values::CustomTemplate;
 use crate::yaml;
 
 /// Templates that are included in others come first, because Tera checks

@@ -25,14 +25,14 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use crate::plan::claim::{ClaimMount, Storage};
-use crate::plan::disruption::MinAvailable;
 use crate::plan::kaito::{Adapter, Input, Method, Place, Runtime};
-use crate::plan::network::IngressHost;
-use crate::plan::pod::{Seconds, SecretName};
-use crate::plan::preload::Preload;
-use crate::plan::scale::{MetricTarget, Scale};
-use crate::plan::taint::Toleration;
+use crate::plan::request::autoscale::{MetricTarget, Scale};
+use crate::plan::request::claim::{ClaimMount, Storage};
+use crate::plan::request::ingress::IngressHost;
+use crate::plan::request::min_available::MinAvailable;
+use crate::plan::request::pod::{Seconds, SecretName};
+use crate::plan::request::preload::Preload;
+use crate::plan::request::toleration::Toleration;
 use crate::quantity::{ByteSize, Quantity};
 use crate::schema::{Schema, camel_case, or_null};
 use crate::yaml;

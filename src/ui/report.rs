@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use crate::error::CommandError;
 use crate::plan::Plan;
-use crate::plan::forecast::{Forecast, Lack};
+use crate::plan::kueue::forecast::{Forecast, Lack};
 use crate::plan::name::WorkloadKind;
 use crate::plan::request::WorkloadRequest;
-use crate::plan::serving::Serving;
+use crate::plan::request::service_settings::Serving;
 use crate::plan::vendor::is_gpu_resource;
 use crate::render::manifest::{Manifest, ManifestSet};
 use crate::settings::DryRun;

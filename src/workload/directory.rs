@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::WorkloadError;
-use super::custom::CustomTemplate;
 use super::entrypoint::{self, Entrypoint, shell_quoted};
 use super::special::{self, DANGLING, RESTORE, removal};
+use super::template_values::CustomTemplate;
 use super::upload::{PART_LIMIT, UploadFile};
 use crate::file::{self, FileError, Reason, Tree};
 use crate::quantity::ByteSize;

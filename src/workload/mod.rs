@@ -2,13 +2,13 @@
 //! mean something. Touches the file system, never the network or the
 //! process's environment.
 
-pub mod custom;
 pub mod directory;
 pub mod entrypoint;
 pub mod env_file;
 pub mod environment;
 pub mod serve_config;
 pub mod special;
+pub mod template_values;
 pub mod upload;
 
 use std::path::PathBuf;

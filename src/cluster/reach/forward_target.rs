@@ -12,7 +12,7 @@ use crate::cluster::read::snapshot;
 use crate::cluster::read::watch::Pulse;
 use crate::cluster::{Cluster, ClusterError};
 use crate::observe::Snapshot;
-use crate::observe::choice::Single;
+use crate::observe::pod_selection::Single;
 
 /// Longest time without a look at the workload.
 const LOOK: Duration = Duration::from_secs(15);

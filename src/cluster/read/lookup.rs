@@ -8,7 +8,7 @@ use crate::cluster::submission::existing::resource;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::k8s::{APP_MANAGED_BY_LABEL, MANAGER};
-use crate::observe::choice::ChoiceError;
+use crate::observe::pod_selection::ChoiceError;
 use crate::observe::{Workload, WorkloadRef};
 use crate::plan::facts::Named;
 use crate::plan::name::WorkloadKind;

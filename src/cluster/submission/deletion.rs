@@ -16,7 +16,7 @@ use crate::cluster::read::lookup::{self, Found};
 use crate::cluster::read::parts;
 use crate::cluster::{Cluster, ClusterError};
 use crate::k8s::{self, Resource};
-use crate::observe::belonging::{is_own, pod_labels};
+use crate::observe::pod_labels::{is_own, pod_labels};
 use crate::observe::{Pod, Workload};
 use crate::plan::facts::Readable;
 use crate::plan::name::WorkloadKind;

@@ -1,6 +1,6 @@
 //! `kaiwo wait`, and the waiting of `kaiwo submit` and `kaiwo serve`.
 
-mod voice;
+mod progress;
 mod watch;
 
 use std::pin::pin;
@@ -13,18 +13,19 @@ use crate::cluster::Cluster;
 use crate::cluster::read::api_versions::Served;
 use crate::error::{CommandError, ErrorClass};
 use crate::names::with_article;
-use crate::observe::verdict::{Goal, Limits};
+use crate::observe::wait::{Goal, Limits};
 use crate::plan::Refusal;
 use crate::plan::name::WorkloadKind;
-use crate::plan::pod::Seconds;
+use crate::plan::request::pod::Seconds;
 use crate::settings::{Merged, Origin, OutputFormat, Settings, Sourced};
 use crate::ui::Ui;
 
-use super::logs::{self, Shown};
+use super::deploy::request;
+use super::reach::logs::{self, Shown};
 use super::target::{self, Place, Target};
-use super::{block_on, request, signals, sources};
+use super::{block_on, signals, sources};
 
-use voice::Voice;
+use progress::Voice;
 use watch::Watch;
 
 /// Time without any answer of the cluster after which nobody can tell any more

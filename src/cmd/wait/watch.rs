@@ -11,11 +11,11 @@ use crate::cluster::read::snapshot;
 use crate::cluster::read::watch::Pulse;
 use crate::error::{CommandError, ErrorClass};
 use crate::observe::event::Event;
-use crate::observe::verdict::{Limit, Verdict, Vigil};
-use crate::observe::{Snapshot, Workload, belonging};
+use crate::observe::wait::{Limit, Verdict, Vigil};
+use crate::observe::{Snapshot, Workload, pod_labels};
 use crate::ui::span;
 
-use super::voice::Voice;
+use super::progress::Voice;
 use super::{PAUSE, Subject, UNREACHABLE, Wait};
 use crate::cmd::target::Place;
 
@@ -84,7 +84,7 @@ impl Watch<'_> {
                     let verdict = vigil.judge(&snapshot, &events, self.start.elapsed());
                     self.voice.tell(&snapshot, &standing, &events, &verdict)?;
                     // What a RayJob's pods are selected by is known late.
-                    let selected = belonging::pod_labels(&snapshot.workload, &snapshot.parts);
+                    let selected = pod_labels::pod_labels(&snapshot.workload, &snapshot.parts);
                     if watched.as_ref() != Some(&selected) {
                         pulse = Pulse::new(cluster, &changed);
                         snapshot::watch(&mut pulse, served, &snapshot);

@@ -1,7 +1,7 @@
 //! What is wrong with a queue.
 
-use super::contest::cluster_queue;
 use super::message::Obstacle;
+use super::quota_contention::cluster_queue;
 use super::{Cause, Evidence, Finding, Who};
 use crate::observe::queued::QueuedWorkload;
 use crate::plan::facts::StopPolicy;

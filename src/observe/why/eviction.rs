@@ -1,6 +1,6 @@
 //! What took a workload off, gave it up, or has not let it in yet.
 
-use super::contest::Rival;
+use super::quota_contention::Rival;
 use super::{Cause, Evidence, Finding, Who, message};
 use crate::observe::object::{Condition, condition, holds};
 use crate::observe::queued::QueuedWorkload;

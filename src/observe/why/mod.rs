@@ -6,7 +6,6 @@
 //! the very object and not older than the state they explain.
 
 mod broken;
-mod contest;
 mod eviction;
 pub mod evidence;
 mod image;
@@ -16,12 +15,13 @@ mod node;
 mod pods;
 mod queue;
 mod quota;
+mod quota_contention;
 mod scaling;
 mod scheduler;
 mod unqueued;
 
-pub use contest::{Contest, QuotaRow, Rival};
 pub use evidence::{Evidence, KueueConfiguration, Log, Occupation, Questions};
+pub use quota_contention::{Contest, QuotaRow, Rival};
 
 use k8s_openapi::jiff::Timestamp;
 use serde::{Serialize, Serializer};

@@ -7,7 +7,7 @@ use super::scheduler::Verdict;
 use super::{Cause, Evidence, Finding, Who};
 use crate::observe::pod::Pod;
 use crate::plan::facts::{FlavorToleration, Node};
-use crate::plan::taint::untolerated;
+use crate::plan::request::toleration::untolerated;
 use crate::plan::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
 

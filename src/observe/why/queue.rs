@@ -1,7 +1,7 @@
 //! What keeps a workload in Kueue's hands.
 
-use super::contest::Contest;
 use super::message::{self, Obstacle};
+use super::quota_contention::Contest;
 use super::{Cause, Evidence, Finding, Who};
 use super::{broken, eviction, quota, unqueued};
 use crate::observe::object::{Condition, condition, holds};

@@ -1,7 +1,7 @@
 //! Why a queue that is well does not admit a workload.
 
-use super::contest::{Contest, QuotaRow, cluster_queue};
 use super::message::Obstacle;
+use super::quota_contention::{Contest, QuotaRow, cluster_queue};
 use super::{Cause, Evidence, Finding, Who};
 use crate::observe::queued::QueuedWorkload;
 use crate::plan::facts::QueueingStrategy;

@@ -8,14 +8,14 @@ use super::{
     VolumeContext, Workload, WorkloadMeta, directory,
 };
 use crate::plan::Plan;
-use crate::plan::claim::ClaimMount;
-use crate::plan::disruption::MinAvailable;
 use crate::plan::kaito::{self, Adapter, Choices, Place, Tuning};
 use crate::plan::name::WorkloadKind;
-use crate::plan::pod::PodSettings;
+use crate::plan::request::claim::ClaimMount;
+use crate::plan::request::min_available::MinAvailable;
+use crate::plan::request::pod::PodSettings;
+use crate::plan::request::toleration::Toleration;
 use crate::plan::request::{Run, WorkloadRequest};
 use crate::plan::resources::{RAY_HEAD, RAY_SUBMITTER};
-use crate::plan::taint::Toleration;
 use crate::plan::vendor;
 use crate::render::environment::{env_vars, is_common, literal};
 use crate::render::preload::PreloadContext;

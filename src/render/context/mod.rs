@@ -13,7 +13,7 @@ use super::preload::PreloadContext;
 use crate::plan::name::WorkloadKind;
 use crate::plan::resources::PodResources;
 use crate::quantity::Quantity;
-use crate::workload::custom::CustomConfig;
+use crate::workload::template_values::CustomConfig;
 
 /// Where the files of a job appear.
 pub const WORKLOAD_DIRECTORY: &str = "/workload";

@@ -16,9 +16,9 @@ use crate::cluster::read::api_versions::Served;
 use crate::cluster::read::snapshot;
 use crate::cluster::read::watch::Pulse;
 use crate::cluster::{Cluster, ClusterError};
-use crate::observe::choice::Choice;
 use crate::observe::object::Details;
 use crate::observe::pod::ContainerStatus;
+use crate::observe::pod_selection::Choice;
 use crate::observe::{Pod, Snapshot, Status, Workload};
 
 /// Longest time without a look at the workload.

@@ -16,8 +16,8 @@ use crate::cluster::client::request::percent_encoded;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::k8s::Resource;
-use crate::observe::choice::ChoiceError;
 use crate::observe::log::Line;
+use crate::observe::pod_selection::ChoiceError;
 use crate::observe::{Pod, Snapshot};
 
 /// Which part of a log is meant.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::k8s::Resource;
-use crate::plan::pod::SecretKey;
+use crate::plan::request::pod::SecretKey;
 
 /// A key with which a server lets somebody in.
 #[derive(Debug, Clone)]

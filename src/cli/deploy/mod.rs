@@ -1,0 +1,5 @@
+//! What makes workloads: `submit` and `serve`.
+
+pub mod serve;
+pub mod submit;
+pub mod workload;

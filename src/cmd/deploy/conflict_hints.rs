@@ -1,0 +1,74 @@
+//! Names that are taken, and the ways out.
+
+use crate::cluster::submission::SubmissionError;
+use crate::cluster::submission::existing::{Existing, Relation};
+use crate::error::CommandError;
+use crate::plan;
+use crate::plan::namesake::{self, Claimant, Namesake};
+use crate::plan::request::WorkloadRequest;
+
+use crate::cmd::command_line::CommandLine;
+
+/// Refuses a name under which a workload would meet objects that are not its
+/// own, or that is that of another workload's part: neither is deleted to make
+/// room.
+///
+/// # Errors
+/// [`CommandError`] with the commands that take another name.
+pub fn check(
+    request: &WorkloadRequest,
+    existing: Option<&Existing>,
+    namesakes: &[Namesake],
+) -> Result<(), CommandError> {
+    if let Some(clash) = namesake::clash(&Claimant::of(request), namesakes) {
+        return Err(beside(asking(clash.into()), request));
+    }
+    let Some(owner) = existing.and_then(Existing::controller) else {
+        return Ok(());
+    };
+    let owned = SubmissionError::Owned {
+        object: request.display_name(),
+        owner: owner.display_name(),
+    };
+    Err(beside(asking(owned.into()), request))
+}
+
+/// Adds, to the error that the name is taken, the commands that get out of it:
+/// the one that was typed, with one flag changed.
+pub fn ways_out(error: SubmissionError, request: &WorkloadRequest) -> CommandError {
+    let SubmissionError::Exists { relation, .. } = &error else {
+        return error.into();
+    };
+    let typed = CommandLine::typed();
+    let replace: &[&str] = if *relation == Relation::Foreign {
+        &["--replace", "--force"]
+    } else {
+        &["--replace"]
+    };
+    let anew = format!("{}  # deletes it and submits anew", typed.with(replace));
+    beside(asking(error.into()).hint(anew), request)
+}
+
+/// Adds, to the error that something has the name which stays, the commands that
+/// take another one.
+fn beside(error: CommandError, request: &WorkloadRequest) -> CommandError {
+    let typed = CommandLine::typed();
+    let beside = plan::name::beside(&request.name, request.kind);
+    let generated = typed.with(&["--generate-name"]);
+    let named = typed.with(&["--name", &beside]);
+    error
+        .hint(format!(
+            "{generated}  # submits beside it, under a name of its own"
+        ))
+        .hint(format!("{named}  # submits beside it, under that name"))
+}
+
+/// Adds, where values are not repeated, the line that asks for them first.
+fn asking(error: CommandError) -> CommandError {
+    match CommandLine::typed().asking() {
+        Some(asking) => error.hint(format!(
+            "{asking}  # first, for the commands below: values are not repeated here"
+        )),
+        None => error,
+    }
+}

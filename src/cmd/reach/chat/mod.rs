@@ -1,0 +1,480 @@
+//! `kaiwo chat`.
+
+mod errors;
+mod key;
+
+use std::io::{BufRead, IsTerminal};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+use crate::chat::{Answer, Conversation, Dialect, Options, Piece, Role};
+use crate::cli::ChatArgs;
+use crate::cluster::client::backoff::Pauses;
+use crate::cluster::reach::route::{Lines, Route, RouteError};
+use crate::cluster::read::endpoint;
+use crate::error::{CommandError, ErrorClass};
+use crate::file::{self, Reason};
+use crate::observe::endpoint::Via;
+use crate::ui::Ui;
+use crate::ui::report::{self, API_VERSION};
+
+use errors::About;
+use key::{api_key, has_key};
+
+use crate::cmd::help::cannot_write;
+use crate::cmd::target::{self, Target};
+use crate::cmd::{block_on, signals};
+
+/// How often a server that is busy is asked, and the pauses in between.
+const TRIES: u32 = 4;
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+
+/// An answer for programs.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ChatReport<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    workload: &'a str,
+    /// The Workspace of an InferenceSet that answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<&'a str>,
+    namespace: &'a str,
+    /// The pod that was asked through its port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pod: Option<&'a str>,
+    api: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    model: &'a str,
+    prompt: &'a str,
+    answer: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finish_reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer_tokens: Option<u64>,
+}
+
+/// Asks what a workload serves.
+pub fn run(args: &ChatArgs, ui: Ui) -> Result<(), CommandError> {
+    if has_key(args) && args.via == Some(Via::Service) {
+        return Err(CommandError::new(
+            ErrorClass::Usage,
+            "an API key does not get through a Service's proxy: the API server keeps \
+             Authorization for itself",
+        )
+        .hint("leave --via out, or take a port of a pod: --via pod"));
+    }
+    let result = prompt(args).and_then(|prompt| {
+        block_on(async {
+            let target = Target::find(&args.named, ui).await?;
+            let mut chat = Chat::begin(args, ui, &target).await?;
+            match prompt {
+                Some(prompt) => chat.ask(&prompt).await,
+                None => chat.converse().await,
+            }
+        })
+    });
+    target::connected(result, &args.named.connection)
+}
+
+/// Returns what to ask: what was typed, or all of stdin where that is no
+/// terminal. `None` means a conversation.
+fn prompt(args: &ChatArgs) -> Result<Option<String>, CommandError> {
+    let text = match args.prompt.as_deref() {
+        Some(text) if text != "-" => text.to_owned(),
+        None if std::io::stdin().is_terminal() => return Ok(None),
+        _ => {
+            let unreadable = |why: Reason| {
+                CommandError::new(
+                    ErrorClass::Refused,
+                    format!("cannot read the prompt from stdin: {why}"),
+                )
+            };
+            let bytes = file::bounded(std::io::stdin().lock(), file::PROMPT).map_err(unreadable)?;
+            String::from_utf8(bytes).map_err(|_| unreadable(Reason::NoText))?
+        }
+    };
+    match text.trim() {
+        "" => Err(CommandError::new(ErrorClass::Usage, "the prompt is empty")
+            .hint("say what to ask: kaiwo chat NAME 'What is Kueue?'")),
+        text => Ok(Some(text.to_owned())),
+    }
+}
+
+/// A conversation with one workload.
+struct Chat<'a> {
+    args: &'a ChatArgs,
+    ui: Ui,
+    route: Route<'a>,
+    workload: String,
+    /// The pod that was told of.
+    told: Option<String>,
+    dialect: Dialect,
+    model: String,
+    conversation: Conversation,
+}
+
+/// What came of asking once.
+struct Said {
+    answer: Answer,
+    text: String,
+    /// Why the connection was lost, if it was.
+    broke: Option<String>,
+    /// Whether anybody still reads stdout.
+    is_read: bool,
+}
+
+/// How asking ended.
+enum Asked {
+    /// With an answer, whole or stopped by the user.
+    Answered,
+    /// Nobody reads stdout any more.
+    Unread,
+}
+
+impl<'a> Chat<'a> {
+    async fn begin(args: &'a ChatArgs, ui: Ui, target: &'a Target) -> Result<Self, CommandError> {
+        let cluster = &target.place.cluster;
+        let workload = target.found.workload.display_name();
+        let endpoint =
+            endpoint::to_ask(cluster, &target.place.served, &target.found.workload).await?;
+        let key = api_key(args, target, &endpoint.namespace).await?;
+        let mut chat = Self {
+            args,
+            ui,
+            route: Route::new(cluster, endpoint, args.via, key),
+            workload,
+            told: None,
+            dialect: args.api.unwrap_or(Dialect::OpenAi),
+            model: args.model.clone().unwrap_or_default(),
+            conversation: Conversation::new(args.system.as_deref()),
+        };
+        let progress = ui.progress("asking what is served");
+        let models = chat.introduce().await?;
+        drop(progress);
+        let others = match models.len() {
+            0 | 1 => String::new(),
+            count => format!(", one of {count}"),
+        };
+        let model = match chat.model.as_str() {
+            "" => String::new(),
+            model => format!(", model {model}{others}"),
+        };
+        let part = chat.route.endpoint.part.iter();
+        let part: String = part.map(|part| format!(" at its {part}")).collect();
+        let through = match chat.route.pod() {
+            Some(pod) => format!(", through a port of pod {pod}"),
+            None => String::new(),
+        };
+        ui.status(format!(
+            "→ context {}, namespace {}, {}{part}{model} ({}){through}",
+            cluster.context(),
+            chat.namespace(),
+            chat.workload,
+            chat.dialect
+        ));
+        chat.told = chat.route.pod().map(str::to_owned);
+        Ok(chat)
+    }
+
+    /// Finds out which API is spoken and which model answers, and returns all
+    /// models.
+    async fn introduce(&mut self) -> Result<Vec<String>, CommandError> {
+        let spoken = match self.args.api {
+            Some(dialect) => vec![dialect],
+            None => Dialect::ALL.to_vec(),
+        };
+        for dialect in spoken {
+            let path = format!("{}{}", self.args.base_path, dialect.landmark());
+            let known = match self.route.get(&path, self.patience()).await {
+                Ok(known) => known,
+                // It has no such path, or something else than JSON there.
+                Err(
+                    RouteError::Refused {
+                        code: 404 | 405, ..
+                    }
+                    | RouteError::NotJson,
+                ) => continue,
+                Err(error) => return Err(self.explain(error)),
+            };
+            if !dialect.is_known_by(&known) {
+                continue;
+            }
+            self.dialect = dialect;
+            let models = dialect.models(&known);
+            if self.model.is_empty() {
+                self.model = models.first().cloned().unwrap_or_default();
+            } else if dialect == Dialect::OpenAi && !models.contains(&self.model) {
+                return Err(CommandError::new(
+                    ErrorClass::Refused,
+                    format!("{} serves no model {:?}", self.workload, self.model),
+                )
+                .hint(format!("it serves: {}", models.join(", "))));
+            }
+            return Ok(models);
+        }
+        // With an API that was named, the server need not be asked.
+        if self.args.api.is_some() && (self.dialect != Dialect::OpenAi || !self.model.is_empty()) {
+            return Ok(Vec::new());
+        }
+        Err(CommandError::new(
+            ErrorClass::Refused,
+            format!(
+                "{} does not say that it speaks OpenAI's, TGI's or KAITO's API",
+                self.workload
+            ),
+        )
+        .hint("if the API has a path in front, name it: --base-path /llm")
+        .hint("if you know the API, name it: --api openai --model NAME"))
+    }
+
+    /// Asks one question, and prints the answer as it comes.
+    async fn ask(&mut self, prompt: &str) -> Result<(), CommandError> {
+        self.answer(prompt).await.map(|_| ())
+    }
+
+    /// Goes on until the user has enough. What goes wrong with one question
+    /// does not end it.
+    async fn converse(&mut self) -> Result<(), CommandError> {
+        self.ui
+            .status("  /clear forgets what was said, /quit or Ctrl-D ends");
+        let mut lines = typed();
+        let mut conversation = signals::Conversation::new();
+        loop {
+            self.ui.prompt("> ");
+            let line = tokio::select! {
+                line = lines.recv() => line,
+                () = conversation.stopped() => None,
+            };
+            match line.as_deref().map(str::trim) {
+                None | Some("/quit" | "/exit") => {
+                    self.ui.prompt("\n");
+                    return Ok(());
+                }
+                Some("") => {}
+                Some("/clear") => {
+                    self.conversation.clear();
+                    self.ui.status("  forgotten");
+                }
+                Some(command) if command.starts_with('/') => {
+                    self.ui.status("  /clear, /quit");
+                }
+                Some(prompt) => {
+                    let asked = tokio::select! {
+                        asked = self.answer(prompt) => asked,
+                        // It stops the answer, not the conversation.
+                        () = conversation.stopped() => {
+                            self.ui.prompt("\n");
+                            self.conversation.take_back();
+                            Ok(Asked::Answered)
+                        }
+                    };
+                    match asked {
+                        Ok(Asked::Answered) => {}
+                        Ok(Asked::Unread) => return Ok(()),
+                        Err(error) => {
+                            self.conversation.take_back();
+                            self.ui.error(&error);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn answer(&mut self, prompt: &str) -> Result<Asked, CommandError> {
+        self.conversation.say(Role::User, prompt);
+        let mut said = self.listen().await?;
+        // A connection that was lost before a word came is worth another try.
+        if said.text.is_empty() && said.broke.is_some() {
+            said = self.listen().await?;
+        }
+        let Said {
+            answer,
+            text,
+            broke,
+            is_read,
+        } = said;
+        if !is_read {
+            return Ok(Asked::Unread);
+        }
+        let ends_line = text.is_empty() || text.ends_with('\n');
+        if !self.args.json && !ends_line {
+            self.ui.data("\n").map_err(cannot_write)?;
+        }
+        if !answer.is_complete {
+            let message = format!(
+                "the answer broke off after {} characters",
+                text.chars().count()
+            );
+            let mut error = CommandError::new(ErrorClass::Unclassified, message).hint(format!(
+                "see how it fares with: kaiwo status {}",
+                self.named()
+            ));
+            error.notes.extend(broke);
+            return Err(error);
+        }
+        if answer.finish.as_deref() == Some("length") {
+            self.ui
+                .warn("the answer ends because it has as many tokens as it may: see --max-tokens");
+        }
+        if self.args.json {
+            self.ui
+                .data(&self.report(prompt, &text, &answer))
+                .map_err(cannot_write)?;
+        }
+        self.conversation.say(Role::Assistant, text);
+        Ok(Asked::Answered)
+    }
+
+    /// Asks, and passes on the answer as it comes.
+    async fn listen(&mut self) -> Result<Said, CommandError> {
+        let mut progress = Some(self.ui.progress("waiting for the answer"));
+        let mut lines = self.open().await?;
+        self.tell_pod();
+        let mut said = Said {
+            answer: Answer::default(),
+            text: String::new(),
+            broke: None,
+            is_read: true,
+        };
+        loop {
+            let line = match timeout(self.patience(), lines.next()).await {
+                Err(_) => return Err(self.explain(RouteError::Slow(self.args.timeout))),
+                Ok(None) => return Ok(said),
+                Ok(Some(Err(why))) => {
+                    said.broke = Some(why);
+                    return Ok(said);
+                }
+                Ok(Some(Ok(line))) => line,
+            };
+            for piece in said.answer.take(self.dialect, &line) {
+                match piece {
+                    Piece::Text(more) => {
+                        progress = None;
+                        said.text += &more;
+                        if !self.args.json && !self.ui.stream(&more).map_err(cannot_write)? {
+                            said.is_read = false;
+                            return Ok(said);
+                        }
+                    }
+                    Piece::Thought(more) => {
+                        progress = None;
+                        self.ui.aside(&more);
+                    }
+                    Piece::Error(words) => {
+                        drop(progress);
+                        let message = format!("{} failed: {words}", self.workload);
+                        return Err(CommandError::new(ErrorClass::Unclassified, message));
+                    }
+                }
+            }
+            // Not every server ends the connection, and not every way tells.
+            if said.answer.is_complete {
+                return Ok(said);
+            }
+        }
+    }
+
+    /// Says which pod answers from now on, if that has changed.
+    fn tell_pod(&mut self) {
+        let pod = self.route.pod();
+        if pod != self.told.as_deref() {
+            if let Some(pod) = pod {
+                self.ui.status(format!("→ through a port of pod {pod}"));
+            }
+            self.told = pod.map(str::to_owned);
+        }
+    }
+
+    /// Sends the conversation, and waits a little for a server that is busy.
+    async fn open(&mut self) -> Result<Lines, CommandError> {
+        let options = Options {
+            temperature: self.args.temperature,
+            max_tokens: self.args.max_tokens,
+        };
+        let (path, body) = self
+            .dialect
+            .request(&self.model, &self.conversation, options);
+        let path = format!("{}{path}", self.args.base_path);
+        let patience = self.patience();
+        let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
+        for _ in 1..TRIES {
+            match self.route.post(&path, &body, patience).await {
+                // Its queue is full (vLLM, TGI); a moment later it may not be.
+                Err(error) if error.code() == Some(429) => {
+                    let pause = pauses.advance();
+                    self.ui
+                        .detail(format!("  busy, again in {:.1} s", pause.as_secs_f64()));
+                    sleep(pause).await;
+                }
+                answer => return answer.map_err(|error| self.explain(error)),
+            }
+        }
+        let answer = self.route.post(&path, &body, patience).await;
+        answer.map_err(|error| self.explain(error))
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.args.timeout)
+    }
+
+    fn report(&self, prompt: &str, text: &str, answer: &Answer) -> String {
+        report::json(&ChatReport {
+            api_version: API_VERSION,
+            kind: "ChatAnswer",
+            workload: &self.workload,
+            part: self.route.endpoint.part.as_deref(),
+            namespace: self.namespace(),
+            pod: self.route.pod(),
+            api: self.dialect.name(),
+            model: &self.model,
+            prompt,
+            answer: text,
+            finish_reason: answer.finish.as_deref(),
+            prompt_tokens: answer.prompt_tokens,
+            answer_tokens: answer.answer_tokens,
+        })
+    }
+
+    /// Returns the workload as arguments of a command.
+    fn named(&self) -> String {
+        format!("{} -n {}", self.workload, self.namespace())
+    }
+
+    fn namespace(&self) -> &str {
+        &self.route.endpoint.namespace
+    }
+
+    /// Says what went wrong in words about the workload.
+    fn explain(&self, error: RouteError) -> CommandError {
+        let about = About {
+            workload: &self.workload,
+            named: self.named(),
+            timeout: self.args.timeout,
+            has_key: has_key(self.args),
+        };
+        about.explain(error)
+    }
+}
+
+/// Returns what is typed, line by line, from a thread of its own: reading from
+/// a terminal cannot be given up.
+fn typed() -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { return };
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}

@@ -1,0 +1,223 @@
+//! `kaiwo exec`.
+
+use std::io::{IsTerminal as _, Read as _};
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval_at};
+
+use crate::cli::ExecArgs;
+use crate::cluster::client::exec::{self, Closed, Ending, Execution, Input, Output, Said};
+use crate::cluster::reach::logs;
+use crate::error::{CommandError, ErrorClass};
+use crate::observe::pod_selection::Single;
+use crate::ui::Ui;
+use crate::ui::terminal::{self, Raw};
+
+use crate::cmd::help::cannot_write;
+use crate::cmd::target::{self, Target};
+use crate::cmd::{block_on, signals};
+
+/// Starts the best shell of an image.
+const SHELL: [&str; 3] = [
+    "sh",
+    "-c",
+    "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi",
+];
+/// Exit code where it is not known how the command fared, as `docker run` has.
+const LOST: u8 = 125;
+/// Parts of input that wait to be sent.
+const PARTS: usize = 16;
+/// Bytes of input that are sent at once.
+const PART: usize = 32 << 10;
+
+/// Runs a command where a workload runs, and returns its exit code.
+pub fn run(args: &ExecArgs, ui: Ui) -> Result<u8, CommandError> {
+    let result = block_on(exec(args, ui));
+    target::connected(result, &args.named.connection)
+}
+
+async fn exec(args: &ExecArgs, ui: Ui) -> Result<u8, CommandError> {
+    let target = Target::find(&args.named, ui).await?;
+    let snapshot = target.snapshot().await?;
+    logs::readable(&target.place.cluster, &snapshot).await?;
+    let single = match (&args.pod, args.worker) {
+        (Some(pod), _) => Single::Pod(pod.clone()),
+        (None, Some(worker)) => Single::Worker(worker),
+        (None, None) if args.head => Single::Head,
+        (None, None) => Single::Main,
+    };
+    let pod = snapshot.running(&single)?;
+    let container = pod.container(args.container.as_deref())?;
+    let is_terminal = std::io::stdin().is_terminal();
+    let is_shell = args.command.is_empty();
+    let tty = (args.tty || is_shell) && is_terminal;
+    if args.tty && !tty {
+        ui.warn("stdin is no terminal, so the command gets none");
+    }
+    let shell = SHELL.map(str::to_owned);
+    let execution = Execution {
+        namespace: &pod.metadata.namespace,
+        pod: pod.name(),
+        container,
+        command: if is_shell { &shell } else { &args.command },
+        stdin: args.stdin || is_shell || tty,
+        tty,
+    };
+    ui.status(format!("→ pod {}, container {container}", pod.name()));
+    let (input, mut output) = exec::start(&target.place.cluster, &execution).await?;
+    // From here on every way out gives the terminal back.
+    let raw = match tty {
+        true => Some(Raw::new().map_err(no_terminal)?),
+        false => None,
+    };
+    let typed = execution.stdin.then(read_stdin);
+    let ending = tokio::select! {
+        ending = show(&mut output, ui) => ending?,
+        () = feed(input, typed, tty, ui) => Ending::Lost("it takes no input".to_owned()),
+        code = signals::ended() => return Ok(code),
+    };
+    drop(raw);
+    Ok(match ending {
+        Ending::Code(code) => code,
+        Ending::Failed(message) => {
+            let code = failure_code(&message);
+            ui.error(&failure(format!("the command was not run: {message}")));
+            code
+        }
+        Ending::Lost(why) => {
+            let mut error = failure(format!("the connection to the command was lost: {why}"));
+            error.notes = vec!["the command may still run".to_owned()];
+            ui.error(&error);
+            LOST
+        }
+    })
+}
+
+/// Writes what the command says.
+async fn show(output: &mut Output, ui: Ui) -> Result<Ending, CommandError> {
+    loop {
+        match output.next().await {
+            Said::Stdout(bytes) => {
+                if !ui.bytes(&bytes).map_err(cannot_write)? {
+                    // Nobody reads on: as a local command would end.
+                    return Ok(Ending::Code(0));
+                }
+            }
+            Said::Stderr(bytes) => ui.pass_on(&bytes),
+            Said::Ended(ending) => return Ok(ending),
+        }
+    }
+}
+
+/// Passes on input and the size of the terminal. Only returns if the command
+/// takes no more; how it ended is another's to find out.
+async fn feed(mut input: Input, typed: Option<mpsc::Receiver<Vec<u8>>>, tty: bool, ui: Ui) {
+    if let Err(Closed) = feed_all(&mut input, typed, tty, ui).await {
+        std::future::pending().await
+    }
+}
+
+async fn feed_all(
+    input: &mut Input,
+    mut typed: Option<mpsc::Receiver<Vec<u8>>>,
+    tty: bool,
+    ui: Ui,
+) -> Result<(), Closed> {
+    let mut ping = interval_at(Instant::now() + exec::PING, exec::PING);
+    let mut resized = signals::Resized::new();
+    if let (true, Some((width, height))) = (tty, terminal::size()) {
+        input.resize(width, height).await?;
+    }
+    loop {
+        tokio::select! {
+            part = next(&mut typed) => match part {
+                Some(part) => input.write(&part).await?,
+                None => {
+                    typed = None;
+                    if !input.end().await? {
+                        ui.warn("this cluster cannot tell the command that its input has ended");
+                    }
+                }
+            },
+            () = resized.next(), if tty => {
+                if let Some((width, height)) = terminal::size() {
+                    input.resize(width, height).await?;
+                }
+            }
+            _ = ping.tick() => input.ping().await?,
+        }
+    }
+}
+
+async fn next(typed: &mut Option<mpsc::Receiver<Vec<u8>>>) -> Option<Vec<u8>> {
+    match typed {
+        Some(typed) => typed.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads stdin on a thread of its own, which the end of the process does not
+/// wait for.
+fn read_stdin() -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel(PARTS);
+    std::thread::spawn(move || {
+        let mut stdin = std::io::stdin().lock();
+        let mut part = vec![0; PART];
+        loop {
+            match stdin.read(&mut part) {
+                Ok(read @ 1..) => {
+                    if sender.blocking_send(part[..read].to_vec()).is_err() {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => return,
+            }
+        }
+    });
+    receiver
+}
+
+/// Container runtimes say in words why they did not run a command; the codes
+/// are those that a shell has for it.
+fn failure_code(message: &str) -> u8 {
+    let has = |words: &str| message.contains(words);
+    match () {
+        () if has("executable file not found") || has("no such file or directory") => 127,
+        () if has("permission denied") => 126,
+        () => LOST,
+    }
+}
+
+fn failure(message: String) -> CommandError {
+    CommandError {
+        class: ErrorClass::Unclassified,
+        error: anyhow::Error::msg(message),
+        notes: Vec::new(),
+        hints: Vec::new(),
+        object: None,
+    }
+}
+
+fn no_terminal(error: std::io::Error) -> CommandError {
+    failure(format!(
+        "the terminal cannot be used: {error}; try without -t"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_run_has_the_code_of_a_shell() {
+        for (message, code) in [
+            ("exec: \"foo\": executable file not found in $PATH", 127),
+            ("exec: \"/x\": stat /x: no such file or directory", 127),
+            ("exec: \"/etc/passwd\": permission denied", 126),
+            ("container is not running", 125),
+        ] {
+            assert_eq!(failure_code(message), code, "{message}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The commands that reach into what runs.
+
+pub mod chat;
+pub mod exec;
+pub mod logs;
+pub mod port_forward;

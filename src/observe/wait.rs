@@ -1,0 +1,480 @@
+//! When waiting for a workload ends, and how: reached, failed, beyond hope, or
+//! out of time.
+//!
+//! Whoever waits shows what it sees, and says how long it has been waiting; a
+//! judgment needs nothing else.
+
+mod settling;
+
+use core::time::Duration;
+use std::fmt;
+use std::str::FromStr;
+
+use super::event::{self, Event};
+use super::object::{DeploymentSpec, DeploymentStatus, Details, Workload, condition, holds};
+use super::pod::{Pod, TroubleKind};
+use super::pod_labels::RAY_CLUSTER_LABEL;
+use super::queued::QueueState;
+use super::snapshot::Snapshot;
+use super::status::{Standing, Status};
+use crate::plan::name::WorkloadKind;
+
+use settling::Settling;
+
+/// What a workload is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// All its pods run, or of a service one.
+    Running,
+    /// All its pods are ready; of a service, all are of the newest version.
+    Ready,
+    /// It has ended well.
+    Done,
+}
+
+impl Goal {
+    /// Returns the word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Ready => "ready",
+            Self::Done => "done",
+        }
+    }
+
+    /// Returns what a workload of this kind is waited for unless something
+    /// else is said.
+    pub fn of(kind: WorkloadKind) -> Self {
+        match kind {
+            WorkloadKind::Job | WorkloadKind::RayJob => Self::Done,
+            WorkloadKind::CronJob
+            | WorkloadKind::Deployment
+            | WorkloadKind::RayService
+            | WorkloadKind::Workspace
+            | WorkloadKind::InferenceSet => Self::Ready,
+        }
+    }
+
+    /// Returns whether a workload of this kind can get there.
+    pub fn is_in_reach(self, kind: WorkloadKind) -> bool {
+        // A Workspace that tunes a model ends.
+        let ends = matches!(
+            kind,
+            WorkloadKind::Job | WorkloadKind::RayJob | WorkloadKind::Workspace
+        );
+        self != Self::Done || ends
+    }
+}
+
+impl FromStr for Goal {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Running, Self::Ready, Self::Done]
+            .into_iter()
+            .find(|goal| goal.name() == text)
+            .ok_or_else(|| "expected running, ready or done".to_owned())
+    }
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How long to wait at most.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// In all.
+    pub total: Option<Duration>,
+    /// In the queue; counted anew when the workload comes back to it.
+    pub queue: Option<Duration>,
+}
+
+/// Which limit was passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// [`Limits::total`].
+    Total(Duration),
+    /// [`Limits::queue`].
+    Queue(Duration),
+}
+
+/// What there is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Wait on, and judge again after so long even if nothing changes.
+    GoOn(Option<Duration>),
+    /// It is there.
+    Reached,
+    /// It has failed.
+    Failed {
+        /// Exit code of the container that failed first, if one did.
+        container_exit_code: Option<u8>,
+        /// Why.
+        reason: String,
+    },
+    /// It will not get there unless somebody mends it.
+    Hopeless {
+        /// Why.
+        reason: String,
+    },
+    /// A limit has passed.
+    TimedOut(Limit),
+}
+
+/// Something that does not heal by itself, and how long it is given all the
+/// same: what looks broken for a moment often only comes late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Impasse {
+    /// The image's name is none, or it may not be pulled at all.
+    ImageName,
+    /// The image cannot be pulled.
+    ImagePull,
+    /// A Secret or ConfigMap is missing.
+    Config,
+    /// A container cannot be started.
+    Start,
+    /// A claim is missing.
+    Claim,
+    /// No node has the labels that the pod asks for.
+    NoSuchNode,
+    /// No node could take the pod, however empty: taints, claims of another
+    /// zone, more than any node has. Nodes that come back can mend it.
+    NoNode,
+    /// Nodes are being made for the pod.
+    NodesToCome,
+    /// Kueue has given it up.
+    Deactivated,
+    /// A service says that it has failed.
+    Service,
+}
+
+impl Impasse {
+    /// Returns how long it is given.
+    fn grace(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::ImageName | Self::Deactivated => 0,
+            Self::ImagePull | Self::Config | Self::Claim | Self::Service => 30,
+            Self::Start | Self::NoSuchNode => 60,
+            Self::NoNode => 300,
+            Self::NodesToCome => 1_200,
+        })
+    }
+
+    /// Returns what keeps a pod from ever running.
+    fn of_pod(pod: &Pod, events: &[Event]) -> Option<(Self, String)> {
+        let trouble = pod.trouble()?;
+        let impasse = match trouble.kind {
+            TroubleKind::ImagePull
+                if matches!(
+                    trouble.reason.as_str(),
+                    "InvalidImageName" | "ErrImageNeverPull"
+                ) =>
+            {
+                Self::ImageName
+            }
+            TroubleKind::ImagePull => Self::ImagePull,
+            TroubleKind::Config => Self::Config,
+            // One that has ended is tried again by what owns the pod, or not.
+            TroubleKind::Start if trouble.exit_code.is_none() => Self::Start,
+            TroubleKind::Unschedulable => Self::of_scheduling(&trouble.message)?,
+            _ => return None,
+        };
+        let nodes_come = matches!(impasse, Self::NoSuchNode | Self::NoNode)
+            && event::nodes_to_come(&pod.metadata.uid, events);
+        let impasse = if nodes_come {
+            Self::NodesToCome
+        } else {
+            impasse
+        };
+        Some((impasse, trouble.to_string()))
+    }
+
+    /// Returns what the scheduler's words mean (kube-scheduler v1.36,
+    /// `framework.FitError`): `0/11 nodes are available: 11 node(s) didn't
+    /// match Pod's node affinity/selector. preemption: 0/11 nodes are
+    /// available: 11 Preemption is not helpful for scheduling.`
+    fn of_scheduling(message: &str) -> Option<Self> {
+        if message.contains("persistentvolumeclaim \"") && message.contains("\" not found") {
+            return Some(Self::Claim);
+        }
+        let (fit, preemption) = message.split_once("preemption: ")?;
+        let all: u64 = fit.strip_prefix("0/")?.split_once(' ')?.0.parse().ok()?;
+        let (_, reasons) = fit.split_once("nodes are available: ")?;
+        // An emptier node would not help on any of them.
+        let useless = format!("{all} Preemption is not helpful");
+        if all > 0 && !preemption.contains(&useless) {
+            return None;
+        }
+        let by_labels = format!("{all} node(s) didn't match Pod's node affinity/selector");
+        match reasons.starts_with(&by_labels) {
+            true => Some(Self::NoSuchNode),
+            false => Some(Self::NoNode),
+        }
+    }
+}
+
+/// Waits for one workload: remembers since when things are as they are.
+#[derive(Debug)]
+pub struct Vigil {
+    goal: Goal,
+    limits: Limits,
+    queued_since: Option<Duration>,
+    impasses: Vec<(Impasse, Duration)>,
+    settling: Settling,
+}
+
+impl Vigil {
+    /// Begins to wait.
+    pub fn new(goal: Goal, limits: Limits) -> Self {
+        Self {
+            goal,
+            limits,
+            queued_since: None,
+            impasses: Vec::new(),
+            settling: Settling::default(),
+        }
+    }
+
+    /// Judges what is seen after `elapsed`. `events` are those around the pods
+    /// that do not run, as far as they are known.
+    pub fn judge(&mut self, snapshot: &Snapshot, events: &[Event], elapsed: Duration) -> Verdict {
+        let standing = snapshot.standing();
+        let workload = &snapshot.workload;
+        if standing.status == Status::Failed && workload.kind.is_batch() {
+            return Verdict::Failed {
+                container_exit_code: container_exit_code(snapshot),
+                reason: standing.reason,
+            };
+        }
+        if self.is_reached(workload, &standing) {
+            if self.goal != Goal::Ready || self.settling.is_over(workload, elapsed) {
+                return Verdict::Reached;
+            }
+        } else {
+            self.settling.interrupt(workload);
+        }
+        match standing.status.is_waiting() {
+            true => _ = self.queued_since.get_or_insert(elapsed),
+            false => self.queued_since = None,
+        }
+        if let Some(reason) = self.hopeless(snapshot, &standing, events, elapsed) {
+            return Verdict::Hopeless { reason };
+        }
+        self.overdue(elapsed)
+    }
+
+    /// Judges without seeing anything: the limits hold all the same.
+    pub fn overdue(&self, elapsed: Duration) -> Verdict {
+        if let Some(total) = self.limits.total.filter(|total| elapsed >= *total) {
+            return Verdict::TimedOut(Limit::Total(total));
+        }
+        if let (Some(queue), Some(since)) = (self.limits.queue, self.queued_since)
+            && elapsed >= since + queue
+        {
+            return Verdict::TimedOut(Limit::Queue(queue));
+        }
+        let total = self.limits.total;
+        let queue = self
+            .queued_since
+            .and_then(|since| Some(since + self.limits.queue?));
+        let impasses = self
+            .impasses
+            .iter()
+            .map(|(impasse, since)| *since + impasse.grace());
+        let settled = self.settling.ends_at();
+        let next = total
+            .into_iter()
+            .chain(queue)
+            .chain(impasses)
+            .chain(settled)
+            .min();
+        Verdict::GoOn(next.map(|at| at.saturating_sub(elapsed)))
+    }
+
+    fn is_reached(&self, workload: &Workload, standing: &Standing) -> bool {
+        if workload.metadata.deletion_timestamp.is_some() {
+            return standing.status == Status::Succeeded;
+        }
+        match (self.goal, standing.status) {
+            (_, Status::Succeeded) => true,
+            (Goal::Done, _) => false,
+            (Goal::Running, Status::Running | Status::Ready | Status::Degraded) => true,
+            (Goal::Ready, Status::Running) => true,
+            (Goal::Ready, Status::Ready) => is_rolled_out(workload),
+            _ => false,
+        }
+    }
+
+    /// Returns what has been past hope for long enough.
+    fn hopeless(
+        &mut self,
+        snapshot: &Snapshot,
+        standing: &Standing,
+        events: &[Event],
+        elapsed: Duration,
+    ) -> Option<String> {
+        let present = impasses(snapshot, standing, events);
+        self.impasses
+            .retain(|(known, _)| present.iter().any(|(impasse, _)| impasse == known));
+        let mut found = None;
+        for (impasse, reason) in present {
+            let known = self.impasses.iter().find(|(known, _)| *known == impasse);
+            let since = match known {
+                Some((_, since)) => *since,
+                None => {
+                    self.impasses.push((impasse, elapsed));
+                    elapsed
+                }
+            };
+            if elapsed >= since + impasse.grace() {
+                found = found.or(Some(reason));
+            }
+        }
+        found
+    }
+}
+
+/// Returns everything about a workload that does not heal by itself.
+fn impasses(snapshot: &Snapshot, standing: &Standing, events: &[Event]) -> Vec<(Impasse, String)> {
+    let workload = &snapshot.workload;
+    let mut found = Vec::new();
+    for queued in snapshot.queued() {
+        // Who stops a workload by hand will let it go on by hand.
+        let given_up = holds(&queued.status.conditions, "Evicted")
+            .filter(|evicted| evicted.reason.starts_with("DeactivatedDueTo"));
+        if queued.state() == QueueState::Inactive
+            && let Some(evicted) = given_up
+        {
+            let reason = format!("Kueue has given it up: {}", evicted.words());
+            found.push((Impasse::Deactivated, reason));
+        }
+    }
+    // KAITO makes nodes for its pods, in its own time.
+    let nodes_are_made = matches!(
+        workload.kind,
+        WorkloadKind::Workspace | WorkloadKind::InferenceSet
+    );
+    let pods = snapshot.pods().iter();
+    let of_pods = pods
+        .filter(|pod| !pod.is_terminating() && !pod.has_ended())
+        .filter_map(|pod| Impasse::of_pod(pod, events))
+        .filter(|(impasse, _)| {
+            let of_nodes = matches!(impasse, Impasse::NoSuchNode | Impasse::NoNode);
+            !(of_nodes && nodes_are_made)
+        });
+    found.extend(of_pods);
+    if standing.status == Status::Failed && is_observed(workload) {
+        found.push((Impasse::Service, standing.reason.clone()));
+    }
+    if let Details::RayService(_, status) = &workload.details
+        && standing.status != Status::Failed
+        && is_observed(workload)
+        && status.newest().cannot_be_deployed()
+    {
+        found.push((Impasse::Service, standing.reason.clone()));
+    }
+    if let Details::Deployment(_, status) = &workload.details
+        && let Some(stuck) = condition(&status.conditions, "Progressing")
+            .filter(|progressing| progressing.status == "False" && is_observed(workload))
+        && !standing.status.is_waiting()
+    {
+        let reason = match standing.reason.as_str() {
+            "" => stuck.words().to_owned(),
+            reason => reason.to_owned(),
+        };
+        found.push((Impasse::Service, reason));
+    }
+    found
+}
+
+/// Returns whether a service's status is about its present specification.
+fn is_observed(workload: &Workload) -> bool {
+    let generation = workload.metadata.generation;
+    match &workload.details {
+        Details::Deployment(_, status) => status.observed_generation >= generation,
+        Details::RayService(_, status) => status.observed_generation >= generation,
+        _ => true,
+    }
+}
+
+/// Returns whether all of a service is of its newest version, and nothing of
+/// an older one serves any more.
+fn is_rolled_out(workload: &Workload) -> bool {
+    let is_complete = match &workload.details {
+        Details::Deployment(spec, status) => is_complete(spec, status),
+        Details::RayService(_, status) => {
+            status.upcoming().is_none() && status.active_service_status.unfinished().is_none()
+        }
+        _ => true,
+    };
+    is_complete && is_observed(workload)
+}
+
+/// The rules of `kubectl rollout status` (v1.36, `DeploymentStatusViewer`).
+fn is_complete(spec: &DeploymentSpec, status: &DeploymentStatus) -> bool {
+    let wanted = spec.replicas.unwrap_or(1);
+    status.updated_replicas >= wanted
+        && status.replicas <= status.updated_replicas
+        && status.available_replicas >= status.updated_replicas
+}
+
+/// Returns the exit code of the container that made a workload fail: of
+/// several, the first to fail.
+///
+/// A Job that ran out of its own time has none: what its pods say then is that
+/// they were ended.
+pub fn container_exit_code(snapshot: &Snapshot) -> Option<u8> {
+    let code = match &snapshot.workload.details {
+        Details::Job(_, status) => {
+            let failed = holds(&status.conditions, "Failed")?;
+            if failed.reason == "DeadlineExceeded" {
+                return None;
+            }
+            first_exit_code(snapshot.pods().iter())
+        }
+        // `JobFailedReason` of KubeRay v1.6: the others are the operator's.
+        Details::RayJob(_, status)
+            if matches!(
+                status.reason.as_str(),
+                "" | "AppFailed" | "SubmissionFailed"
+            ) =>
+        {
+            let submitters = snapshot
+                .pods()
+                .iter()
+                .filter(|pod| !pod.metadata.labels.contains_key(RAY_CLUSTER_LABEL));
+            drivers_exit_code(&status.message).or_else(|| first_exit_code(submitters))
+        }
+        _ => None,
+    }?;
+    u8::try_from(code).ok().filter(|code| *code > 0)
+}
+
+fn first_exit_code<'a>(pods: impl Iterator<Item = &'a Pod>) -> Option<i64> {
+    let disrupted = |pod: &Pod| holds(&pod.status.conditions, "DisruptionTarget").is_some();
+    let failures = pods
+        .filter(|pod| !pod.is_terminating() && !disrupted(pod))
+        .filter_map(Pod::first_failure);
+    let (_, ended) = failures.min_by_key(|(_, ended)| ended.finished_at)?;
+    Some(ended.exit_code)
+}
+
+/// Returns the exit code in Ray's words for a driver that failed (Ray v2.50,
+/// `JobSupervisor.run`): `Job entrypoint command failed with exit code 42, …`.
+/// A negative one is the signal that ended it, which a shell would show as 128
+/// and more.
+fn drivers_exit_code(message: &str) -> Option<i64> {
+    let (_, rest) = message.split_once("exit code ")?;
+    let end = rest
+        .char_indices()
+        .find(|(at, c)| !(c.is_ascii_digit() || (*at == 0 && *c == '-')))
+        .map_or(rest.len(), |(at, _)| at);
+    let code: i64 = rest[..end].parse().ok()?;
+    Some(if code < 0 { 128 - code } else { code })
+}
+
+#[cfg(test)]
+mod tests;

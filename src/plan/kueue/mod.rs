@@ -1,0 +1,9 @@
+//! What Kueue will do with a workload: its queue, flavors, quota and cohort.
+
+pub mod capacity;
+pub mod cohort;
+pub mod flavor;
+pub mod forecast;
+pub mod multikueue;
+pub mod placement;
+pub mod queue;

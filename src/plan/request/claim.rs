@@ -1,0 +1,202 @@
+//! Claims to storage, each as the one text that a flag, a variable and a file
+//! share: those that exist, and the one for `/scratch`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::json;
+
+use super::WorkloadRequest;
+use crate::names::{check_mount_path, is_dns_1123_subdomain, nearest};
+use crate::plan::Refusal;
+use crate::plan::facts::{ClusterFacts, Readable};
+use crate::quantity::Quantity;
+use crate::schema::{self, Schema};
+use crate::yaml::{deserialize_from_text, serialize_as_text};
+
+/// A PersistentVolumeClaim and where it is mounted: `PVC:/path[:ro]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimMount {
+    /// Name of the claim.
+    pub claim: String,
+    /// Absolute path in the containers.
+    pub path: String,
+    /// Whether it can only be read.
+    pub read_only: bool,
+}
+
+impl FromStr for ClaimMount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| format!("not PVC:/path or PVC:/path:ro: {why}");
+        let (claim, rest) = text
+            .split_once(':')
+            .ok_or_else(|| wrong("it has no colon"))?;
+        let (path, read_only) = match rest.rsplit_once(':') {
+            Some((path, "ro")) => (path, true),
+            Some((path, "rw")) => (path, false),
+            Some(_) => return Err(wrong("after the path comes ro, rw or nothing")),
+            None => (rest, false),
+        };
+        if !is_dns_1123_subdomain(claim) {
+            return Err(wrong("the first part cannot name a claim"));
+        }
+        check_mount_path(path).map_err(|why| wrong(&why))?;
+        Ok(Self {
+            claim: claim.to_owned(),
+            path: path.trim_end_matches('/').to_owned(),
+            read_only,
+        })
+    }
+}
+impl fmt::Display for ClaimMount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mode = if self.read_only { ":ro" } else { "" };
+        write!(f, "{}:{}{mode}", self.claim, self.path)
+    }
+}
+
+deserialize_from_text!(ClaimMount);
+serialize_as_text!(ClaimMount);
+
+impl Schema for ClaimMount {
+    fn schema() -> serde_json::Value {
+        let pattern = "^[a-z0-9][a-z0-9.-]*:/[^:]+(:ro|:rw)?$";
+        schema::text(pattern, &["datasets:/data:ro", "weights:/weights"])
+    }
+}
+
+/// A claim that lives as long as its pod: `SIZE[,CLASS]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// Its size.
+    pub size: Quantity,
+    /// StorageClass; the cluster's default if absent.
+    pub class: Option<String>,
+}
+
+impl FromStr for Storage {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (size, class) = match text.split_once(',') {
+            Some((size, class)) => (size, Some(class)),
+            None => (text, None),
+        };
+        let size: Quantity = size
+            .parse()
+            .map_err(|_| "not a size such as 100Gi, or 100Gi,CLASS".to_owned())?;
+        if size <= Quantity::default() {
+            return Err("that is no size to store anything in".to_owned());
+        }
+        match class {
+            Some(class) if !is_dns_1123_subdomain(class) => {
+                Err("what follows the comma cannot name a StorageClass".to_owned())
+            }
+            class => Ok(Self {
+                size,
+                class: class.map(str::to_owned),
+            }),
+        }
+    }
+}
+impl fmt::Display for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.class {
+            Some(class) => write!(f, "{},{class}", self.size),
+            None => write!(f, "{}", self.size),
+        }
+    }
+}
+
+deserialize_from_text!(Storage);
+serialize_as_text!(Storage);
+
+impl Schema for Storage {
+    fn schema() -> serde_json::Value {
+        let pattern = r"^\+?[0-9]*\.?[0-9]*(n|u|m|k|[MGTPE]|[KMGTPE]i|[eE][-+]?[0-9]+)?(,[a-z0-9][a-z0-9.-]*)?$";
+        json!({"type": ["string", "number"], "exclusiveMinimum": 0, "pattern": pattern,
+               "examples": ["100Gi", "100Gi,fast"]})
+    }
+}
+
+/// Checks that the claims which are mounted exist, as far as that can be seen:
+/// pods that mount another would wait for it, and hold up an update.
+///
+/// # Errors
+/// [`Refusal`] with those there are.
+pub fn check_known(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<(), Refusal> {
+    let Some(known) = facts.claims.as_ref().and_then(Readable::known) else {
+        return Ok(());
+    };
+    let mut wanted = request.pods.volumes.iter().map(|mount| &mount.claim);
+    let Some(missing) = wanted.find(|claim| !known.contains(claim)) else {
+        return Ok(());
+    };
+    if request.force {
+        return Ok(());
+    }
+    let namespace = &request.namespace;
+    let refusal = Refusal::new(format!(
+        "no PersistentVolumeClaim {missing:?} in namespace {namespace:?}"
+    ))
+    .about(format!("persistentvolumeclaim/{missing}"));
+    let refusal = match nearest(missing, known.clone()) {
+        Some(near) => refusal.hint(format!("did you mean --volume {near}:/path?")),
+        None => refusal,
+    };
+    let refusal = match known[..] {
+        [] => refusal.hint(format!(
+            "the namespace has none; make it with: kubectl -n {namespace} apply -f claim.yaml"
+        )),
+        _ => refusal.hint(format!("claims: {}", known.join(", "))),
+    };
+    Err(refusal.hint("--force goes ahead, should it be made later"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_and_where_they_are_mounted() {
+        let mount: ClaimMount = "data:/data/".parse().unwrap();
+        assert_eq!((mount.path.as_str(), mount.read_only), ("/data", false));
+        assert!("data:/data:ro".parse::<ClaimMount>().unwrap().read_only);
+        for text in [
+            "data",
+            "data:data",
+            "Data:/data",
+            "data:/a:b",
+            "data:/../x",
+            "data:/",
+            "data:/workload",
+            "data:/workload/app",
+            "data:/scratch",
+            "data:/dev/shm",
+        ] {
+            assert!(text.parse::<ClaimMount>().is_err(), "{text}");
+        }
+        assert!("data:/scratch/big".parse::<ClaimMount>().is_ok());
+        for text in ["data:/data:ro", "data:/data"] {
+            assert_eq!(text.parse::<ClaimMount>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn storage_and_its_class() {
+        let storage: Storage = "100Gi,fast".parse().unwrap();
+        assert_eq!(
+            (storage.size, storage.class.as_deref()),
+            (Quantity::gib(100), Some("fast"))
+        );
+        assert!("100Gi".parse::<Storage>().unwrap().class.is_none());
+        for text in ["", "fast", "100Gi,", "0", "-1Gi", "100Gi,Fast!"] {
+            assert!(text.parse::<Storage>().is_err(), "{text}");
+        }
+        for text in ["100Gi,fast", "100Gi"] {
+            assert_eq!(text.parse::<Storage>().unwrap().to_string(), text);
+        }
+    }
+}
