@@ -25,6 +25,7 @@
 //!
 //! `tests/architecture.rs` holds the code to this table.
 
+pub mod api;
 pub mod chat;
 pub mod cli;
 pub mod cluster;
@@ -33,7 +34,7 @@ pub mod completion;
 pub mod digest;
 pub mod error;
 pub mod file;
-pub mod k8s;
+pub mod kind;
 pub mod names;
 pub mod observe;
 pub mod plan;

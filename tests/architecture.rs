@@ -9,7 +9,9 @@ use crate::common::checkout;
 const RULES: [(&str, &[&str], &[&str]); 10] = [
     (
         "cli",
-        &["chat", "cli", "observe", "plan", "quantity", "settings"],
+        &[
+            "chat", "cli", "observe", "plan", "quantity", "settings", "kind",
+        ],
         &["std::fs", "std::net", "std::env", "kube", "tera", "tokio"],
     ),
     (
@@ -22,8 +24,8 @@ const RULES: [(&str, &[&str], &[&str]); 10] = [
     (
         "plan",
         &[
-            "plan", "workload", "names", "quantity", "k8s", "schema", "yaml", "error", "digest",
-            "secrecy",
+            "plan", "workload", "names", "quantity", "api", "kind", "schema", "yaml", "error",
+            "digest", "secrecy",
         ],
         &[
             "std::fs",
@@ -42,8 +44,8 @@ const RULES: [(&str, &[&str], &[&str]); 10] = [
     (
         "render",
         &[
-            "render", "plan", "workload", "names", "quantity", "k8s", "yaml", "error", "digest",
-            "secrecy",
+            "render", "plan", "workload", "names", "quantity", "api", "kind", "yaml", "error",
+            "digest", "secrecy",
         ],
         &[
             "std::fs",
@@ -73,7 +75,9 @@ const RULES: [(&str, &[&str], &[&str]); 10] = [
     ),
     (
         "observe",
-        &["observe", "plan", "names", "quantity", "k8s", "secrecy"],
+        &[
+            "observe", "plan", "names", "quantity", "api", "kind", "secrecy",
+        ],
         &[
             "std::fs",
             "std::net",
@@ -92,21 +96,21 @@ const RULES: [(&str, &[&str], &[&str]); 10] = [
     (
         "cluster",
         &[
-            "cluster", "file", "observe", "plan", "render", "k8s", "yaml", "digest", "error",
-            "secrecy",
+            "cluster", "file", "observe", "plan", "render", "api", "kind", "yaml", "digest",
+            "error", "secrecy",
         ],
         &["tera", "println", "clap", "std::env::var"],
     ),
     (
         "ui",
         &[
-            "ui", "observe", "plan", "render", "settings", "error", "yaml",
+            "ui", "observe", "plan", "render", "settings", "error", "yaml", "api", "kind",
         ],
         &["kube", "tera", "std::fs", "tokio", "clap"],
     ),
     (
         "completion",
-        &["completion", "plan", "k8s"],
+        &["completion", "plan", "api", "kind"],
         &[
             "std::fs",
             "std::net",
@@ -136,7 +140,8 @@ const RULES: [(&str, &[&str], &[&str]); 10] = [
             "names",
             "quantity",
             "error",
-            "k8s",
+            "api",
+            "kind",
             "yaml",
             "digest",
             "secrecy",

@@ -3,8 +3,8 @@
 use clap::{Args, ValueEnum};
 
 use super::ConnectionArgs;
+use crate::kind::WorkloadKind;
 use crate::observe::{Status, reference};
-use crate::plan::name::WorkloadKind;
 
 /// Flags of `kaiwo list`.
 #[derive(Debug, Args)]

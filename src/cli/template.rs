@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{ServeArgs, SubmitArgs};
-use crate::plan::name::WorkloadKind;
+use crate::kind::WorkloadKind;
 
 /// What is done with templates.
 #[derive(Debug, Subcommand)]

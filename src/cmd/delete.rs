@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
+use crate::api::workload::Workload;
 use crate::cli::DeleteArgs;
 use crate::cluster::ClusterError;
 use crate::cluster::read::lookup::{self, Found, LookupError};
 use crate::cluster::submission::deletion::{self, Doomed};
 use crate::cluster::submission::leftover::{self, Leftover};
 use crate::error::{CommandError, ErrorClass};
-use crate::observe::Workload;
-use crate::plan::name::WorkloadKind;
+use crate::kind::WorkloadKind;
 use crate::settings::OutputFormat;
 use crate::ui::Ui;
 use crate::ui::deletion::{Item, Outcome, lines, lines_of_leftovers, report};

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
+use crate::api::workload::Details;
 use crate::cli::EndpointArgs;
 use crate::cluster::read::endpoint;
 use crate::error::CommandError;
 use crate::observe::forward::Forward;
-use crate::observe::object::Details;
 use crate::ui::Ui;
 use crate::ui::report::{self, API_VERSION};
 

@@ -6,13 +6,14 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::Notify;
 
+use crate::api::pod::Pod;
 use crate::cli::{StatusArgs, StatusFormat};
 use crate::cluster::read::prometheus::PrometheusError;
 use crate::cluster::read::watch::Pulse;
 use crate::cluster::read::{prometheus, snapshot, workload_details};
 use crate::error::{CommandError, ErrorClass};
 use crate::observe::description::Description;
-use crate::observe::{Pod, Snapshot, Status};
+use crate::observe::{Snapshot, Status};
 use crate::settings::OutputFormat;
 use crate::ui::live::Live;
 use crate::ui::report::{self, API_VERSION};

@@ -1,11 +1,12 @@
 //! `kaiwo top`.
 
+use crate::api::keys::{APP_INSTANCE_LABEL, APP_MANAGED_BY_LABEL, MANAGER};
+use crate::api::pod::Pod;
+use crate::api::resource::Resource;
 use crate::cli::{NamedArgs, StatusFormat, TopArgs};
 use crate::cluster::client::pages::Selection;
 use crate::cluster::read::prometheus::{self, Choice};
 use crate::error::{CommandError, ErrorClass};
-use crate::k8s::{APP_INSTANCE_LABEL, APP_MANAGED_BY_LABEL, MANAGER, Resource};
-use crate::observe::Pod;
 use crate::settings::OutputFormat;
 use crate::ui::top::{Line, TopReport};
 use crate::ui::{Ui, report};

@@ -98,7 +98,7 @@ const WORDS: [(&str, &[&str]); 7] = [
     ("tune", &["lora", "qlora"]),
     (
         "gpu_resource",
-        &[crate::k8s::AMD_GPU, crate::k8s::NVIDIA_GPU],
+        &[crate::api::keys::AMD_GPU, crate::api::keys::NVIDIA_GPU],
     ),
 ];
 

@@ -8,15 +8,17 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
 use super::endpoint::Endpoint;
-use super::event::Event;
-use super::object::{Condition, Details, PodTemplate, Workload};
-use super::queued::QueuedWorkload;
 use super::scaling::{Autoscaler, Scaling};
 use super::snapshot::{Position, Snapshot};
 use super::status::Status;
 use super::usage::{self, PodUsage};
-use crate::plan::name::WorkloadKind;
-use crate::plan::vendor::is_gpu_resource;
+use crate::api::condition::Condition;
+use crate::api::event::Event;
+use crate::api::gpu_resource::is_gpu_resource;
+use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::pod_template::PodTemplate;
+use crate::api::workload::{Details, Workload};
+use crate::kind::WorkloadKind;
 
 /// Events that are told at most, the latest.
 const EVENTS: usize = 8;

@@ -6,9 +6,10 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::object::{Metadata, TemplateContainer};
-use super::pod::Pod;
-use crate::plan::name::WorkloadKind;
+use crate::api::metadata::Metadata;
+use crate::api::pod::Pod;
+use crate::api::pod_template::TemplateContainer;
+use crate::kind::WorkloadKind;
 
 /// Ways to what a workload serves, both through the API server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

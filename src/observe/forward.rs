@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use super::endpoint::Service;
-use super::pod::Pod;
-use crate::plan::name::WorkloadKind;
+use crate::api::pod::Pod;
+use crate::kind::WorkloadKind;
 
 /// Port of Ray's dashboard (Ray `DEFAULT_DASHBOARD_PORT`).
 pub const DASHBOARD: u16 = 8265;

@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 
-use super::object::Workload;
-use super::pod::Pod;
-use super::queued::QueuedWorkload;
 use super::snapshot::Position;
 use super::status::{self, Standing, Status};
-use crate::plan::name::WorkloadKind;
+use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::pod::Pod;
+use crate::api::workload::Workload;
+use crate::kind::WorkloadKind;
 
 /// A row of a listing.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,29 +7,23 @@
 
 pub mod description;
 pub mod endpoint;
-pub mod event;
 pub mod forward;
 pub mod listed;
 pub mod log;
-pub mod object;
-pub mod pod;
 pub mod pod_labels;
 pub mod pod_selection;
-pub mod queued;
 pub mod quota;
 pub mod ray_service;
 pub mod reference;
 pub mod scaling;
 pub mod snapshot;
 pub mod status;
+pub mod trouble;
 pub mod usage;
 pub mod wait;
 pub mod why;
 
 pub use listed::Listed;
-pub use object::{Condition, Metadata, Workload};
-pub use pod::Pod;
-pub use queued::QueuedWorkload;
 pub use reference::WorkloadRef;
 pub use snapshot::Snapshot;
 pub use status::{Standing, Status};

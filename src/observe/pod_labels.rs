@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::object::{Details, Metadata, Workload};
-use super::pod::Pod;
-use crate::plan::name::WorkloadKind;
+use crate::api::metadata::Metadata;
+use crate::api::pod::Pod;
+use crate::api::workload::{Details, Workload};
+use crate::kind::WorkloadKind;
 
 /// Label of a Job's pods with its UID (batch/v1).
 const CONTROLLER_UID_LABEL: &str = "batch.kubernetes.io/controller-uid";

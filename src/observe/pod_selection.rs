@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::object::{Details, JobSpec};
-use super::pod::{ContainerStatus, Pod};
 use super::snapshot::Snapshot;
+use crate::api::job::JobSpec;
+use crate::api::pod::{ContainerStatus, Pod};
+use crate::api::workload::Details;
 
 /// Label of a Job's pod with its index (batch/v1, `JobCompletionIndexAnnotation`).
 const INDEX_LABEL: &str = "batch.kubernetes.io/job-completion-index";

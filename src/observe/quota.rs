@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::plan::facts::{
-    ClusterQueue, Condition, FlavorUsage, LocalQueue, ResourceQuota, StopPolicy,
-};
+use crate::api::condition::Condition;
+use crate::api::queue::{ClusterQueue, FlavorUsage, LocalQueue, ResourceQuota, StopPolicy};
 use crate::quantity::Quantity;
 
 /// What is known of the queues of a cluster.

@@ -1,9 +1,10 @@
 //! What the applications of a RayService say of its clusters: of the one that
 //! serves, and during an upgrade of the one that shall.
 
-use super::object::{RayServiceCluster, RayServiceStatus, ServeApplication, holds};
-use super::pod::Pod;
 use super::pod_labels::RAY_CLUSTER_LABEL;
+use crate::api::condition::holds;
+use crate::api::pod::Pod;
+use crate::api::ray::{RayServiceCluster, RayServiceStatus, ServeApplication};
 
 impl RayServiceStatus {
     /// Returns the cluster that shall take the place of the one that serves

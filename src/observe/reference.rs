@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::kind::WorkloadKind;
 use crate::names::is_dns_1123_subdomain;
-use crate::plan::name::WorkloadKind;
 use crate::secrecy::named;
 
 /// `name`, or `kind/name` where several kinds share the name.

@@ -3,8 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::object::{Condition, Metadata, Workload, condition, holds};
-use crate::plan::name::WorkloadKind;
+use crate::api::condition::{Condition, condition, holds};
+use crate::api::metadata::Metadata;
+use crate::api::workload::Workload;
+use crate::kind::WorkloadKind;
 
 /// A HorizontalPodAutoscaler, as far as it is told of.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use super::object::{Metadata, Workload};
-use super::pod::Pod;
-use super::queued::{PendingWorkload, QueuedWorkload};
 use super::status::{self, Standing};
-use crate::plan::facts::Readable;
+use crate::api::kueue_workload::{PendingWorkload, QueuedWorkload};
+use crate::api::metadata::Metadata;
+use crate::api::pod::Pod;
+use crate::api::readable::Readable;
+use crate::api::workload::Workload;
 
 /// A workload and what belongs to it.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,12 +5,14 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use super::object::{
-    Condition, Details, JobSpec, JobStatus, RayJobStatus, RayServiceCluster, RayServiceStatus,
-    Workload, WorkspaceStatus, condition, holds,
-};
-use super::pod::{Pod, TroubleKind};
-use super::queued::{QueueState, QueuedWorkload};
+use super::trouble::TroubleKind;
+use crate::api::condition::{Condition, condition, holds};
+use crate::api::job::{JobSpec, JobStatus};
+use crate::api::kaito::WorkspaceStatus;
+use crate::api::kueue_workload::{QueueState, QueuedWorkload};
+use crate::api::pod::Pod;
+use crate::api::ray::{RayJobStatus, RayServiceCluster, RayServiceStatus};
+use crate::api::workload::{Details, Workload};
 
 macro_rules! vocabulary {
     ($( $(#[$meta:meta])* $status:ident, )*) => {

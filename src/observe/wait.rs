@@ -10,14 +10,17 @@ use core::time::Duration;
 use std::fmt;
 use std::str::FromStr;
 
-use super::event::{self, Event};
-use super::object::{DeploymentSpec, DeploymentStatus, Details, Workload, condition, holds};
-use super::pod::{Pod, TroubleKind};
 use super::pod_labels::RAY_CLUSTER_LABEL;
-use super::queued::QueueState;
 use super::snapshot::Snapshot;
 use super::status::{Standing, Status};
-use crate::plan::name::WorkloadKind;
+use super::trouble::TroubleKind;
+use crate::api::condition::{condition, holds};
+use crate::api::deployment::{DeploymentSpec, DeploymentStatus};
+use crate::api::event::{self, Event};
+use crate::api::kueue_workload::QueueState;
+use crate::api::pod::Pod;
+use crate::api::workload::{Details, Workload};
+use crate::kind::WorkloadKind;
 
 use settling::Settling;
 

@@ -27,15 +27,16 @@ use std::collections::BTreeMap;
 
 pub use refusal::Refusal;
 
-use crate::k8s;
+use crate::api::keys;
+use crate::api::readable::Readable;
+use crate::kind::WorkloadKind;
 use crate::names::nearest;
-use facts::{ClusterFacts, Facts, Readable};
+use facts::{ClusterFacts, Facts};
 use gpu::GpuLayout;
 use kueue::capacity::Room;
 use kueue::flavor::{Offer, Shape};
 use kueue::forecast::Forecast;
 use kueue::queue::QueueChoice;
-use name::WorkloadKind;
 use request::WorkloadRequest;
 use resources::PodResources;
 use rollout::Rollout;
@@ -203,8 +204,8 @@ fn plan_assumed(request: WorkloadRequest) -> Result<Plan, Refusal> {
     let mut assumptions = Vec::new();
     // KAITO knows NVIDIA's GPUs only.
     let usual = match request.kind {
-        kind if kind.is_kaito() => k8s::NVIDIA_GPU,
-        _ => k8s::AMD_GPU,
+        kind if kind.is_kaito() => keys::NVIDIA_GPU,
+        _ => keys::AMD_GPU,
     };
     let resource = request.gpu_resource.clone().unwrap_or_else(|| {
         if request.gpus.wants_gpus() {

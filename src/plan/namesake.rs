@@ -3,9 +3,9 @@
 
 use serde::Deserialize;
 
-use super::name::WorkloadKind;
 use super::request::WorkloadRequest;
 use crate::error::{Classified, ErrorClass};
+use crate::kind::WorkloadKind;
 
 /// An object that an operator makes for a workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

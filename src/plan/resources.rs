@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use super::gpu::GpuLayout;
 use super::kueue::placement::PodSet;
-use super::name::WorkloadKind;
 use super::request::WorkloadRequest;
 use super::request::pod::PodSettings;
 use super::vendor;
+use crate::kind::WorkloadKind;
 use crate::quantity::Quantity;
 
 /// CPU and memory of one pod.

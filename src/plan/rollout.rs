@@ -2,14 +2,16 @@
 //! the next: the new pod first where a node has GPUs left for it, else the old
 //! one has to go first.
 
-use super::facts::{ClusterFacts, Node, NodeFacts, Pod, Readable};
+use super::facts::{ClusterFacts, NodeFacts};
 use super::gpu::GpuLayout;
 use super::kueue::placement::PodSet;
-use super::name::WorkloadKind;
 use super::request::WorkloadRequest;
 use super::request::toleration::untolerated;
-use super::vendor::is_gpu_resource;
 use super::{Plan, Refusal, resources};
+use crate::api::gpu_resource::is_gpu_resource;
+use crate::api::node::{Node, Pod};
+use crate::api::readable::Readable;
+use crate::kind::WorkloadKind;
 use serde_json::Value;
 
 /// What the Deployment of this name is doing before it is changed.

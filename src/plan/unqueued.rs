@@ -3,15 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{ClusterFacts, Readable};
+use super::facts::ClusterFacts;
 use super::kueue::capacity::Room;
 use super::kueue::flavor;
 use super::kueue::queue;
-use super::name::WorkloadKind;
 use super::request::WorkloadRequest;
-use super::vendor::is_gpu_resource;
 use super::{Needs, Plan, Refusal};
-use crate::k8s;
+use crate::api::gpu_resource::is_gpu_resource;
+use crate::api::keys;
+use crate::api::readable::Readable;
+use crate::kind::WorkloadKind;
 
 /// Returns what has to be read before [`plan`] knows all it can.
 pub fn needs(request: &WorkloadRequest) -> Needs {
@@ -100,7 +101,7 @@ fn resource(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<Option<St
     }
     // KAITO provisions NVIDIA's GPUs only.
     if request.kind.is_kaito() {
-        return Ok(Some(k8s::NVIDIA_GPU.to_owned()));
+        return Ok(Some(keys::NVIDIA_GPU.to_owned()));
     }
     let (owners, found) = match &facts.nodes {
         Some(Readable::Forbidden) => ("queues hand out", in_queues(facts)),
@@ -162,7 +163,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::plan::facts::ClusterQueue;
+    use crate::api::queue::ClusterQueue;
     use crate::plan::testing::{cluster_queue, facts, flavor};
 
     fn queue_of(resource: &str) -> ClusterQueue {

@@ -1,7 +1,8 @@
 //! Who makes the GPUs, and what its device plugin and labeller call them.
 
 use super::request::toleration::Toleration;
-use crate::k8s;
+use crate::api::gpu_resource::is_mig;
+use crate::api::keys;
 
 /// Makers of GPUs, as far as they matter to kaiwo: for labels and images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +31,8 @@ impl Vendor {
 /// GPUs.
 pub fn tolerations(resource: &str) -> Vec<Toleration> {
     let whole = match Vendor::of(resource) {
-        Vendor::Amd => k8s::AMD_GPU,
-        Vendor::Nvidia => k8s::NVIDIA_GPU,
+        Vendor::Amd => keys::AMD_GPU,
+        Vendor::Nvidia => keys::NVIDIA_GPU,
         Vendor::Other => resource,
     };
     let mut keys = vec![whole];
@@ -45,41 +46,14 @@ pub fn tolerations(resource: &str) -> Vec<Toleration> {
         .collect()
 }
 
-/// Returns whether `resource` names GPUs: whole ones, or the parts that a
-/// device plugin hands out under a name of their own.
-///
-/// NVIDIA: slices (`nvidia.com/mig-1g.10gb`) and shared GPUs
-/// (`nvidia.com/gpu.shared`). AMD: compute partitions under the plugin's
-/// `mixed` naming (`amd.com/cpx_nps4`). Intel: by driver, `i915` or `xe`.
-pub fn is_gpu_resource(resource: &str) -> bool {
-    let Some((domain, name)) = resource.split_once('/') else {
-        return false;
-    };
-    match domain {
-        "nvidia.com" => is_mig(resource) || matches!(name, "gpu" | "gpu.shared"),
-        "amd.com" => {
-            name == "gpu"
-                || name.split_once('_').is_some_and(|(compute, memory)| {
-                    compute.ends_with("px") && memory.starts_with("nps")
-                })
-        }
-        "gpu.intel.com" => matches!(name, "i915" | "xe"),
-        _ => name == "gpu",
-    }
-}
-
-fn is_mig(resource: &str) -> bool {
-    resource.starts_with("nvidia.com/mig-")
-}
-
 /// Returns the node label in which the vendor's own labeller counts `resource`
 /// on a node. `nvidia.com/gpu.count` counts whole GPUs even where they are
 /// sliced, so that slices have labels of their own (GPU feature discovery,
 /// strategy `mixed`).
 pub fn count_label(resource: &str) -> Option<String> {
     match resource {
-        k8s::AMD_GPU => Some(k8s::AMD_GPU_COUNT_LABEL.to_owned()),
-        k8s::NVIDIA_GPU => Some(k8s::NVIDIA_GPU_COUNT_LABEL.to_owned()),
+        keys::AMD_GPU => Some(keys::AMD_GPU_COUNT_LABEL.to_owned()),
+        keys::NVIDIA_GPU => Some(keys::NVIDIA_GPU_COUNT_LABEL.to_owned()),
         slice if is_mig(slice) => Some(format!("{slice}.count")),
         _ => None,
     }
@@ -88,6 +62,7 @@ pub fn count_label(resource: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::gpu_resource::is_gpu_resource;
 
     #[test]
     fn gpus_are_told_from_other_resources() {

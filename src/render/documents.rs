@@ -12,9 +12,9 @@ use super::check;
 use super::context::TemplateContext;
 use super::manifest::Manifest;
 use super::templates::Rendered;
-use crate::k8s;
+use crate::api::keys;
+use crate::kind::WorkloadKind;
 use crate::names::with_article;
-use crate::plan::name::WorkloadKind;
 use crate::quantity::ByteSize;
 use crate::secrecy;
 use crate::yaml;
@@ -251,8 +251,8 @@ impl Adoption<'_> {
     fn queue_labels(&self) -> BTreeMap<String, String> {
         let meta = &self.context.workload_meta;
         let labels = [
-            (k8s::QUEUE_NAME_LABEL, meta.queue.as_ref()),
-            (k8s::PRIORITY_CLASS_LABEL, meta.priority_class.as_ref()),
+            (keys::QUEUE_NAME_LABEL, meta.queue.as_ref()),
+            (keys::PRIORITY_CLASS_LABEL, meta.priority_class.as_ref()),
         ];
         labels
             .into_iter()

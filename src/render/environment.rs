@@ -4,8 +4,8 @@
 use serde::Serialize;
 
 use super::context::{SCRATCH_DIRECTORY, WORKLOAD_DIRECTORY};
+use crate::kind::WorkloadKind;
 use crate::plan::Plan;
-use crate::plan::name::WorkloadKind;
 use crate::workload::environment::EnvSource;
 
 /// Has Python print at once instead of in blocks, which would come late and be

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::k8s::Resource;
+use crate::api::resource::Resource;
 use crate::plan::rollout::Rollout;
 
 /// One object: a mapping with `apiVersion`, `kind` and `metadata.name`.

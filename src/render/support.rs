@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::manifest::Manifest;
-use crate::k8s;
+use crate::api::keys;
+use crate::kind::WorkloadKind;
 use crate::names::label_value;
 use crate::plan::kaito;
-use crate::plan::name::WorkloadKind;
 use crate::plan::{NewLocalQueue, Plan};
 use crate::workload::upload::UploadPart;
 
@@ -18,12 +18,12 @@ pub fn labels(plan: &Plan) -> BTreeMap<String, String> {
     let request = &plan.request;
     let mut labels = request.pods.labels.clone();
     let own = [
-        (k8s::APP_NAME_LABEL, Some(label_value(&request.app))),
-        (k8s::APP_INSTANCE_LABEL, Some(request.name.clone())),
-        (k8s::APP_MANAGED_BY_LABEL, Some(k8s::MANAGER.to_owned())),
-        (k8s::USERNAME_LABEL, Some(label_value(&request.user))),
+        (keys::APP_NAME_LABEL, Some(label_value(&request.app))),
+        (keys::APP_INSTANCE_LABEL, Some(request.name.clone())),
+        (keys::APP_MANAGED_BY_LABEL, Some(keys::MANAGER.to_owned())),
+        (keys::USERNAME_LABEL, Some(label_value(&request.user))),
         (
-            k8s::APP_VERSION_LABEL,
+            keys::APP_VERSION_LABEL,
             request.version.as_deref().map(label_value),
         ),
     ];
@@ -40,11 +40,11 @@ pub fn pod_labels(plan: &Plan) -> BTreeMap<String, String> {
     // KubeRay's Service in front of a RayService's head selects the pods that
     // have KubeRay's own value of this label (v1.6).
     if plan.request.kind == WorkloadKind::RayService {
-        labels.remove(k8s::APP_NAME_LABEL);
+        labels.remove(keys::APP_NAME_LABEL);
     }
     if plan.request.kind == WorkloadKind::Deployment {
         let kind = plan.request.kind.name().to_owned();
-        labels.insert(k8s::KIND_LABEL.to_owned(), kind);
+        labels.insert(keys::KIND_LABEL.to_owned(), kind);
     }
     labels
 }
@@ -52,10 +52,10 @@ pub fn pod_labels(plan: &Plan) -> BTreeMap<String, String> {
 /// Returns kaiwo's own annotations of everything that belongs to the workload.
 pub fn own_annotations(plan: &Plan, submission: Option<&str>) -> BTreeMap<String, String> {
     let mut annotations = submission_annotation(submission);
-    annotations.insert(k8s::DIGEST_ANNOTATION.to_owned(), plan.request.digest());
+    annotations.insert(keys::DIGEST_ANNOTATION.to_owned(), plan.request.digest());
     if submission.is_some() {
         let kind = plan.request.kind.name().to_owned();
-        annotations.insert(k8s::KIND_ANNOTATION.to_owned(), kind);
+        annotations.insert(keys::KIND_ANNOTATION.to_owned(), kind);
     }
     annotations
 }
@@ -74,7 +74,7 @@ pub fn kaito_annotations(plan: &Plan) -> BTreeMap<String, String> {
 
 fn submission_annotation(submission: Option<&str>) -> BTreeMap<String, String> {
     submission
-        .map(|id| (k8s::SUBMISSION_ANNOTATION.to_owned(), id.to_owned()))
+        .map(|id| (keys::SUBMISSION_ANNOTATION.to_owned(), id.to_owned()))
         .into_iter()
         .collect()
 }
@@ -96,7 +96,7 @@ pub fn local_queue(plan: &Plan, queue: &NewLocalQueue, submission: Option<&str>)
         "metadata": {
             "name": queue.name,
             "namespace": plan.request.namespace,
-            "labels": {k8s::APP_MANAGED_BY_LABEL: k8s::MANAGER},
+            "labels": {keys::APP_MANAGED_BY_LABEL: keys::MANAGER},
         },
         "spec": {"clusterQueue": queue.cluster_queue},
     });
@@ -174,7 +174,7 @@ fn config(plan: &Plan, submission: Option<&str>) -> Option<Manifest> {
 
 fn upload_metadata(plan: &Plan, name: &str, submission: Option<&str>) -> Value {
     let mut labels = labels(plan);
-    labels.insert(k8s::APP_COMPONENT_LABEL.to_owned(), "upload".to_owned());
+    labels.insert(keys::APP_COMPONENT_LABEL.to_owned(), "upload".to_owned());
     json!({
         "name": name,
         "namespace": plan.request.namespace,

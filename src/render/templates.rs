@@ -11,7 +11,7 @@ use tera::{Context, ErrorKind, Kwargs, State, Tera, Value};
 use super::context::TemplateContext;
 use super::quoting::{self, Glued};
 use super::{RenderError, go_template, joined};
-use crate::plan::name::WorkloadKind;
+use crate::kind::WorkloadKind;
 use crate::secrecy;
 use crate::workload::template_values::CustomTemplate;
 use crate::yaml;

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::report::{API_VERSION, ErrorReport, json};
+use crate::api::workload::Workload;
 use crate::error::CommandError;
-use crate::observe::{Workload, status};
+use crate::observe::status;
 
 /// A workload that is to go, as it is told.
 #[derive(Debug, Clone, Serialize)]

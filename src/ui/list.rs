@@ -6,9 +6,9 @@ use serde::Serialize;
 use super::report::API_VERSION;
 use super::table::{Cell, Column, Table, Tone};
 use super::{Ui, span};
+use crate::kind::WorkloadKind;
 use crate::observe::snapshot::Position;
 use crate::observe::{Listed, Status, status};
-use crate::plan::name::WorkloadKind;
 use crate::yaml;
 
 /// Form of a listing.

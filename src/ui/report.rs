@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
+use crate::api::gpu_resource::is_gpu_resource;
 use crate::error::CommandError;
+use crate::kind::WorkloadKind;
 use crate::plan::Plan;
 use crate::plan::kueue::forecast::{Forecast, Lack};
-use crate::plan::name::WorkloadKind;
 use crate::plan::request::WorkloadRequest;
 use crate::plan::request::service_settings::Serving;
-use crate::plan::vendor::is_gpu_resource;
 use crate::render::manifest::{Manifest, ManifestSet};
 use crate::settings::DryRun;
 

@@ -5,8 +5,9 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
 use super::report::API_VERSION;
-use crate::observe::event::{self, Event};
-use crate::observe::{Pod, Snapshot, Standing, Status};
+use crate::api::event::{self, Event};
+use crate::api::pod::Pod;
+use crate::observe::{Snapshot, Standing, Status};
 
 /// Returns the line that says how a workload fares: `queued at 3 of 7`,
 /// `pulling the image on gpu-2`, `running, 2 of 2 pods`.

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 use super::report::API_VERSION;
 use super::span;
 use super::table::Tone;
-use crate::observe::Workload;
+use crate::api::workload::Workload;
 use crate::observe::status::Status;
 use crate::observe::why::{Contest, Diagnosis, Finding, QuotaRow, Rival, Who};
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use kaiwo::kind::WorkloadKind;
 use kaiwo::names::is_dns_1123_subdomain;
 use kaiwo::plan::gpu::GpuRequest;
 use kaiwo::plan::kaito::{Adapter, Choices, Input, Method, Place, Runtime, Tuning, access_secret};
-use kaiwo::plan::name::WorkloadKind;
 use kaiwo::plan::request::autoscale::MetricTarget;
 use kaiwo::plan::request::ingress::IngressHost;
 use kaiwo::plan::request::pod::PodSettings;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::common::{HANG, Outcome, Sandbox};
 use futures_util::StreamExt as _;
-use kaiwo::k8s::Resource;
+use kaiwo::api::resource::Resource;
 
 /// Key of the taint that keeps the pods of other tests off a test's nodes.
 pub const OWN_TAINT: &str = "kaiwo.dev/test";

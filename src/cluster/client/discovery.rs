@@ -3,9 +3,9 @@
 
 use serde::Deserialize;
 
+use crate::api::resource::Resource;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
-use crate::k8s::Resource;
 use crate::render::manifest::{Manifest, ManifestSet};
 
 /// A kind that cannot be submitted here.

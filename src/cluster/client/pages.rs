@@ -9,11 +9,11 @@ use serde::de::DeserializeOwned;
 use tokio::task::spawn_blocking;
 
 use super::request::percent_encoded;
+use crate::api::resource::Resource;
+use crate::api::workload::Workload;
+use crate::api::workload::{Page, PageMetadata};
 use crate::cluster::{Cluster, ClusterError};
-use crate::k8s::Resource;
-use crate::observe::Workload;
-use crate::observe::object::{Page, PageMetadata};
-use crate::plan::name::WorkloadKind;
+use crate::kind::WorkloadKind;
 
 /// Objects of one page.
 const PAGE: usize = 500;

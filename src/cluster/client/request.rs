@@ -12,9 +12,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::exchange::{self, Outgoing, Repeat};
+use crate::api::keys;
+use crate::api::readable::Readable;
+use crate::api::resource::Resource;
 use crate::cluster::{Cluster, ClusterError};
-use crate::k8s::{self, Resource};
-use crate::plan::facts::Readable;
 use crate::render::manifest::Manifest;
 
 /// Whether a write is carried out.
@@ -94,7 +95,7 @@ impl Cluster {
         let path = format!(
             "{}?fieldManager={}&fieldValidation=Strict{}",
             resource.collection_path(manifest.namespace()),
-            k8s::MANAGER,
+            keys::MANAGER,
             write.parameter(),
         );
         let body = ("application/json", manifest.to_json());
@@ -115,7 +116,7 @@ impl Cluster {
         let path = format!(
             "{}?fieldManager={}&fieldValidation=Strict{}",
             resource_of(manifest).object_path(manifest.namespace(), manifest.name()),
-            k8s::MANAGER,
+            keys::MANAGER,
             write.parameter(),
         );
         let body = ("application/json", object.to_string().into_bytes());
@@ -130,7 +131,7 @@ impl Cluster {
         let path = format!(
             "{}?fieldManager={}",
             resource_of(manifest).object_path(manifest.namespace(), manifest.name()),
-            k8s::MANAGER
+            keys::MANAGER
         );
         let body = (
             "application/merge-patch+json",

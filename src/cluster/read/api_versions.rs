@@ -3,10 +3,10 @@
 use futures_util::future::join_all;
 use serde::Deserialize;
 
+use crate::api::resource::{KUEUE_GROUP, RAY_GROUP};
 use crate::cluster::client::discovery::ApiResources;
 use crate::cluster::{Cluster, ClusterError};
-use crate::k8s::{KUEUE_GROUP, RAY_GROUP};
-use crate::plan::name::{KAITO_VERSIONS, WorkloadKind};
+use crate::kind::{KAITO_VERSIONS, WorkloadKind};
 
 /// Versions of Kueue's API that kaiwo reads and writes, best first.
 pub const KUEUE_VERSIONS: [&str; 2] = ["v1beta2", "v1beta1"];

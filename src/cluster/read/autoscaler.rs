@@ -1,11 +1,11 @@
 //! Reads what scales a workload.
 
+use crate::api::readable::Readable;
+use crate::api::resource::Resource;
+use crate::api::workload::Workload;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
-use crate::k8s::Resource;
-use crate::observe::Workload;
 use crate::observe::scaling::{Autoscaler, is_scalable};
-use crate::plan::facts::Readable;
 
 /// Returns the HorizontalPodAutoscaler of a workload; nothing if there is none,
 /// or it may not be read.

@@ -9,12 +9,13 @@ use serde::Deserialize;
 use tokio::time::timeout_at;
 
 use super::api_versions::KUEUE_VERSIONS;
+use crate::api::keys::{APP_MANAGED_BY_LABEL, MANAGER, USERNAME_LABEL};
+use crate::api::resource::{KUEUE_GROUP, Resource};
 use crate::cluster::client::connection::kubeconfig;
 use crate::cluster::client::kubeconfig::{Context, Found};
 use crate::cluster::client::request::percent_encoded;
 use crate::cluster::{Cluster, ClusterError, Target};
-use crate::k8s::{APP_MANAGED_BY_LABEL, KUEUE_GROUP, MANAGER, Resource, USERNAME_LABEL};
-use crate::plan::name::{KAITO_VERSIONS, WorkloadKind};
+use crate::kind::{KAITO_VERSIONS, WorkloadKind};
 
 /// Objects of one page; a page has to come within the deadline.
 const PAGE: usize = 200;

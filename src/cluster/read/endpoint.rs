@@ -2,15 +2,15 @@
 
 use super::api_versions::Served;
 use super::parts::CREATED_BY_LABEL;
+use crate::api::metadata::Metadata;
+use crate::api::resource::Resource;
+use crate::api::workload::Workload;
 use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
-use crate::k8s::Resource;
-use crate::observe::Workload;
+use crate::kind::WorkloadKind;
 use crate::observe::endpoint::{Endpoint, Ingress, Service, service_name};
-use crate::observe::object::Metadata;
 use crate::observe::status::{Status, standing};
-use crate::plan::name::WorkloadKind;
 
 /// Why there is nothing to reach.
 #[derive(Debug, thiserror::Error)]

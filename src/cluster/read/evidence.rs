@@ -11,15 +11,19 @@ use super::api_versions::Served;
 use super::facts;
 use super::lookup::Found;
 use super::{autoscaler, snapshot};
+use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::kueue_workload::{PendingWorkload, QueueState};
+use crate::api::pod::Pod;
+use crate::api::readable::Readable;
+use crate::api::resource::Resource;
+use crate::api::selector::LabelSelector;
 use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
-use crate::k8s::Resource;
-use crate::observe::queued::{PendingWorkload, QueueState};
+use crate::observe::Snapshot;
 use crate::observe::status::farthest;
 use crate::observe::why::{Evidence, KueueConfiguration, Log, Occupation, Questions};
-use crate::observe::{Pod, QueuedWorkload, Snapshot};
-use crate::plan::facts::{ClusterFacts, LabelSelector, Readable};
+use crate::plan::facts::ClusterFacts;
 
 /// Where Kueue keeps its configuration, as its manifests and chart have it.
 const KUEUE_NAMESPACE: &str = "kueue-system";

@@ -5,19 +5,20 @@ use serde::de::DeserializeOwned;
 
 use super::api_versions::{Groups, KUEUE_VERSIONS, Served};
 use super::kaito;
+use crate::api::metadata::{Named, Namespace};
+use crate::api::node::Pod;
+use crate::api::queue::{ClusterQueue, LocalQueue, ResourceFlavor};
+use crate::api::readable::Readable;
+use crate::api::resource::{KUEUE_GROUP, Resource};
 use crate::cluster::client::pages::Selection;
 use crate::cluster::client::request::readable;
 use crate::cluster::submission::existing::{self, Existing};
 use crate::cluster::submission::namesake;
 use crate::cluster::{Cluster, ClusterError};
-use crate::k8s::{KUEUE_GROUP, Resource};
+use crate::kind::KAITO_VERSIONS;
 use crate::plan::Needs;
-use crate::plan::facts::{
-    ClusterFacts, ClusterQueue, LocalQueue, Named, Namespace, NodeFacts, Pod, Readable,
-    ResourceFlavor,
-};
+use crate::plan::facts::{ClusterFacts, NodeFacts};
 use crate::plan::kaito::KaitoFacts;
-use crate::plan::name::KAITO_VERSIONS;
 use crate::plan::namesake::{Claimant, Namesake};
 use crate::plan::request::WorkloadRequest;
 

@@ -8,14 +8,14 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use crate::api::readable::Readable;
+use crate::api::resource::Resource;
 use crate::cluster::client::discovery::ApiResources;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
-use crate::k8s::Resource;
-use crate::plan::facts::Readable;
+use crate::kind::KAITO_VERSIONS;
 use crate::plan::kaito::choices::Choices;
 use crate::plan::kaito::served::{KaitoFacts, SeenSecret, ServedVersion};
-use crate::plan::name::KAITO_VERSIONS;
 
 /// Reads what matters for `choices` in a namespace, all at once.
 ///

@@ -7,18 +7,22 @@ use futures_util::future::join_all;
 
 use super::api_versions::Served;
 use super::{parts, snapshot};
+use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::kueue_workload::{JOB_UID_LABEL, PendingWorkload};
+use crate::api::metadata::Metadata;
+use crate::api::pod::Pod;
+use crate::api::queue::LocalQueue;
+use crate::api::readable::Readable;
+use crate::api::resource::Resource;
+use crate::api::workload::Workload;
 use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
-use crate::k8s::Resource;
+use crate::kind::WorkloadKind;
+use crate::observe::Listed;
 use crate::observe::listed::Needs;
-use crate::observe::object::Metadata;
 use crate::observe::pod_labels::{AT_ONCE, PodLabels, is_own, pod_labels};
-use crate::observe::queued::{JOB_UID_LABEL, PendingWorkload};
 use crate::observe::snapshot::Position;
-use crate::observe::{Listed, Pod, QueuedWorkload, Workload};
-use crate::plan::facts::{LocalQueue, Readable};
-use crate::plan::name::WorkloadKind;
 
 /// Workloads of one page whose pods are asked for one by one; of more, those
 /// of the whole place are read, once.

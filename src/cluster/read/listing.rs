@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use futures_util::future::join_all;
 
 use super::api_versions::Served;
+use crate::api::workload::Workload;
 use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::submission::existing::resource;
 use crate::cluster::{Cluster, ClusterError};
-use crate::observe::Workload;
-use crate::plan::name::WorkloadKind;
+use crate::kind::WorkloadKind;
 
 /// A listing of several kinds.
 pub struct Listing<'a> {

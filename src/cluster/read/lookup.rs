@@ -4,14 +4,15 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::api_versions::Served;
+use crate::api::keys::{APP_MANAGED_BY_LABEL, MANAGER};
+use crate::api::metadata::Named;
+use crate::api::workload::Workload;
 use crate::cluster::submission::existing::resource;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
-use crate::k8s::{APP_MANAGED_BY_LABEL, MANAGER};
+use crate::kind::WorkloadKind;
+use crate::observe::WorkloadRef;
 use crate::observe::pod_selection::ChoiceError;
-use crate::observe::{Workload, WorkloadRef};
-use crate::plan::facts::Named;
-use crate::plan::name::WorkloadKind;
 
 /// Why there is no one workload of that name.
 #[derive(Debug, thiserror::Error)]

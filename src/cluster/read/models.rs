@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::time::timeout;
 
+use crate::api::resource::Resource;
 use crate::cluster::{Cluster, ClusterError, Target};
 use crate::error::{Classified, ErrorClass};
-use crate::k8s::Resource;
 use crate::plan::kaito::offer::{CONFIG_MAP, Supported, supported};
 
 /// Namespaces that KAITO is usually installed in: its chart's own, and that of

@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::api_versions::Served;
+use crate::api::metadata::Metadata;
+use crate::api::readable::Readable;
+use crate::api::resource::Resource;
+use crate::api::workload::Details;
+use crate::api::workload::Workload;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
-use crate::k8s::Resource;
-use crate::observe::Workload;
-use crate::observe::object::{Details, Metadata};
-use crate::plan::facts::Readable;
-use crate::plan::name::WorkloadKind;
+use crate::kind::WorkloadKind;
 
 /// Label of an InferenceSet's Workspaces with its name (KAITO v0.12).
 pub const CREATED_BY_LABEL: &str = "inferenceset.kaito.sh/created-by";

@@ -8,6 +8,7 @@ use http::{HeaderMap, Uri};
 use kube::Client;
 use serde::Deserialize;
 
+use crate::api::resource::Resource;
 use crate::cluster::client::pages::Selection;
 use crate::cluster::client::request::percent_encoded;
 use crate::cluster::client::session::Endpoint as Server;
@@ -15,7 +16,6 @@ use crate::cluster::client::tls::Trust;
 use crate::cluster::reach::route::Route;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
-use crate::k8s::Resource;
 use crate::observe::endpoint::{Endpoint, Service, ServicePort, Via};
 use crate::observe::usage::{self, PodUsage, Sample};
 

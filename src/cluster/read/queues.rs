@@ -1,12 +1,12 @@
 //! Reads the queues of a cluster.
 
 use super::api_versions::Served;
+use crate::api::readable::Readable;
+use crate::api::resource::Resource;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
-use crate::k8s::Resource;
 use crate::observe::quota::Queues;
-use crate::plan::facts::Readable;
 
 /// Why there are no queues to tell of.
 #[derive(Debug, thiserror::Error)]

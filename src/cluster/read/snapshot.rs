@@ -7,18 +7,21 @@ use super::api_versions::Served;
 use super::lookup::{self, Found};
 use super::parts;
 use super::watch::Pulse;
+use crate::api::event::Event;
+use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::kueue_workload::{JOB_UID_LABEL, PendingWorkload, QueueState};
+use crate::api::metadata::Metadata;
+use crate::api::pod::Pod;
+use crate::api::readable::Readable;
+use crate::api::resource::Resource;
+use crate::api::workload::Workload;
 use crate::cluster::client::pages::Selection;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
-use crate::k8s::Resource;
-use crate::observe::event::Event;
-use crate::observe::object::Metadata;
+use crate::kind::WorkloadKind;
+use crate::observe::Snapshot;
 use crate::observe::pod_labels::{AT_ONCE, PodLabels, is_own, pod_labels};
-use crate::observe::queued::{JOB_UID_LABEL, PendingWorkload, QueueState};
 use crate::observe::snapshot::Position;
-use crate::observe::{Pod, QueuedWorkload, Snapshot, Workload};
-use crate::plan::facts::Readable;
-use crate::plan::name::WorkloadKind;
 
 #[derive(Deserialize)]
 struct PendingSummary {

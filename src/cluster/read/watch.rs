@@ -13,10 +13,10 @@ use futures_util::{AsyncBufReadExt, FutureExt, StreamExt};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use crate::api::resource::Resource;
 use crate::cluster::Cluster;
 use crate::cluster::client::backoff::Pauses;
 use crate::cluster::client::pages::Selection;
-use crate::k8s::Resource;
 
 /// Seconds after which the API server ends a watch, which is then begun anew.
 /// A connection that died unnoticed is given up by then.

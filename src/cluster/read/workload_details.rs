@@ -6,15 +6,17 @@ use serde::Deserialize;
 
 use super::api_versions::Served;
 use super::{autoscaler, endpoint, snapshot};
+use crate::api::event::Event;
+use crate::api::keys::{APP_COMPONENT_LABEL, APP_INSTANCE_LABEL};
+use crate::api::metadata::Metadata;
+use crate::api::queue::LocalQueue;
+use crate::api::readable::Readable;
+use crate::api::resource::Resource;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
-use crate::k8s::{APP_COMPONENT_LABEL, APP_INSTANCE_LABEL, Resource};
 use crate::observe::Snapshot;
 use crate::observe::description::Surroundings;
-use crate::observe::event::Event;
-use crate::observe::object::Metadata;
 use crate::observe::scaling::Autoscaler;
-use crate::plan::facts::{LocalQueue, Readable};
 
 /// A ConfigMap that carries uploads.
 #[derive(Deserialize)]

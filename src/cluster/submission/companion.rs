@@ -9,9 +9,9 @@ use super::existing::Existing;
 use super::leftover::Leftover;
 use super::preflight::PreflightError;
 use super::{Submission, SubmissionError, failed, still_there};
+use crate::api::keys;
 use crate::cluster::client::request::resource_of;
 use crate::error::CommandError;
-use crate::k8s;
 use crate::render::manifest::Manifest;
 
 impl<'a> Submission<'a> {
@@ -214,20 +214,20 @@ fn same_content(manifest: &Manifest, found: &Value) -> bool {
         }
         "ConfigMap" => same("data") && same("binaryData"),
         // The next workload of the name finds what the last has left.
-        "PersistentVolumeClaim" if manifest.annotation(k8s::DIGEST_ANNOTATION).is_none() => {
+        "PersistentVolumeClaim" if manifest.annotation(keys::DIGEST_ANNOTATION).is_none() => {
             let of_kaiwo = |key| {
                 found["metadata"]["labels"][key] == manifest.value()["metadata"]["labels"][key]
             };
             let class = &manifest.value()["spec"]["storageClassName"];
-            [k8s::APP_MANAGED_BY_LABEL, k8s::APP_INSTANCE_LABEL]
+            [keys::APP_MANAGED_BY_LABEL, keys::APP_INSTANCE_LABEL]
                 .into_iter()
                 .all(of_kaiwo)
                 && manifest.value().pointer(SIZE) == found.pointer(SIZE)
                 && (class.is_null() || *class == found["spec"]["storageClassName"])
         }
         _ => {
-            annotation_of(found, k8s::DIGEST_ANNOTATION)
-                == manifest.annotation(k8s::DIGEST_ANNOTATION)
+            annotation_of(found, keys::DIGEST_ANNOTATION)
+                == manifest.annotation(keys::DIGEST_ANNOTATION)
         }
     }
 }

@@ -9,17 +9,19 @@ use super::companion::{annotation_of, owners, uid_of};
 use super::existing::resource;
 use super::leftover::{self, Leftover};
 use super::prune::COMPANIONS;
+use crate::api::keys;
+use crate::api::pod::Pod;
+use crate::api::readable::Readable;
+use crate::api::resource::Resource;
+use crate::api::workload::Workload;
 use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::client::request::readable;
 use crate::cluster::read::api_versions::Served;
 use crate::cluster::read::lookup::{self, Found};
 use crate::cluster::read::parts;
 use crate::cluster::{Cluster, ClusterError};
-use crate::k8s::{self, Resource};
+use crate::kind::WorkloadKind;
 use crate::observe::pod_labels::{is_own, pod_labels};
-use crate::observe::{Pod, Workload};
-use crate::plan::facts::Readable;
-use crate::plan::name::WorkloadKind;
 
 /// A workload that is to go, and what concerns.
 #[derive(Debug, Clone)]
@@ -61,7 +63,7 @@ impl Doomed {
 /// Returns whether kaiwo made this workload.
 pub fn is_kaiwos(found: &Found) -> bool {
     found.workload.metadata.is_kaiwos()
-        || annotation_of(&found.object, k8s::DIGEST_ANNOTATION).is_some()
+        || annotation_of(&found.object, keys::DIGEST_ANNOTATION).is_some()
 }
 
 /// Lists the workloads of kaiwo that `selector` selects, all if it is empty, and
@@ -75,7 +77,7 @@ pub async fn selected(
     namespace: &str,
     selector: &str,
 ) -> Result<(Vec<Found>, Vec<WorkloadKind>), ClusterError> {
-    let mut labels = format!("{}={}", k8s::APP_MANAGED_BY_LABEL, k8s::MANAGER);
+    let mut labels = format!("{}={}", keys::APP_MANAGED_BY_LABEL, keys::MANAGER);
     if !selector.is_empty() {
         labels += &format!(",{selector}");
     }
@@ -131,10 +133,10 @@ pub async fn with_companions(
         return Ok(Vec::new());
     };
     let namespace = first.workload.metadata.namespace.clone();
-    let mut labels = format!("{}={}", k8s::APP_MANAGED_BY_LABEL, k8s::MANAGER);
+    let mut labels = format!("{}={}", keys::APP_MANAGED_BY_LABEL, keys::MANAGER);
     if let [only] = &found[..] {
         let name = &only.workload.metadata.name;
-        labels += &format!(",{}={name}", k8s::APP_INSTANCE_LABEL);
+        labels += &format!(",{}={name}", keys::APP_INSTANCE_LABEL);
     }
     let kinds = COMPANIONS
         .into_iter()
@@ -150,7 +152,7 @@ pub async fn with_companions(
             continue;
         };
         for object in objects {
-            let instance = object["metadata"]["labels"][k8s::APP_INSTANCE_LABEL].as_str();
+            let instance = object["metadata"]["labels"][keys::APP_INSTANCE_LABEL].as_str();
             let instance = instance.unwrap_or_default().to_owned();
             let all = by_instance.entry(instance).or_default();
             all.push((resource.clone(), object));
@@ -176,7 +178,7 @@ pub async fn with_companions(
 
 /// Returns the run that made an object.
 fn run(object: &Value) -> Option<&str> {
-    annotation_of(object, k8s::SUBMISSION_ANNOTATION)
+    annotation_of(object, keys::SUBMISSION_ANNOTATION)
 }
 
 /// Sorts what has a workload's name by what becomes of it.
@@ -298,14 +300,14 @@ mod tests {
     #[test]
     fn what_was_made_for_it_goes_and_what_others_made_stays() {
         let object = json!({
-            "metadata": {"name": "x", "uid": "u", "annotations": {k8s::SUBMISSION_ANNOTATION: "run"}},
+            "metadata": {"name": "x", "uid": "u", "annotations": {keys::SUBMISSION_ANNOTATION: "run"}},
             "spec": {"template": {"spec": {"volumes": [{"name": "scratch", "ephemeral": {}}]}}},
         });
         let workload = Workload::read(WorkloadKind::Job, "batch/v1", &object).unwrap();
         let of = |kind: &str, metadata: Value| {
             (Resource::known("v1", kind), json!({"metadata": metadata}))
         };
-        let run = |run: &str| json!({k8s::SUBMISSION_ANNOTATION: run});
+        let run = |run: &str| json!({keys::SUBMISSION_ANNOTATION: run});
         let objects = [
             of(
                 "ConfigMap",

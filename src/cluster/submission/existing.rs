@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::api::condition::{Condition, holds};
+use crate::api::keys;
+use crate::api::resource::Resource;
 use crate::cluster::{Cluster, ClusterError};
-use crate::k8s::{self, Resource};
-use crate::plan::facts::{Condition, holds};
-use crate::plan::name::WorkloadKind;
+use crate::kind::WorkloadKind;
 use crate::plan::namesake::Owner;
 use crate::plan::rollout::Running;
 use crate::render::manifest::Manifest;
@@ -132,7 +133,7 @@ impl Existing {
 
     /// Returns the LocalQueue that it is in.
     pub fn queue(&self) -> Option<&str> {
-        self.object["metadata"]["labels"][k8s::QUEUE_NAME_LABEL].as_str()
+        self.object["metadata"]["labels"][keys::QUEUE_NAME_LABEL].as_str()
     }
 
     /// Returns what made it, and would make it again.
@@ -166,7 +167,7 @@ impl Existing {
     /// Compares it with a submission by digest.
     pub fn relation(&self, digest: &str) -> Relation {
         let metadata = &self.view.metadata;
-        match metadata.annotations.get(k8s::DIGEST_ANNOTATION) {
+        match metadata.annotations.get(keys::DIGEST_ANNOTATION) {
             _ if metadata.deletion_timestamp.is_some() => Relation::Terminating,
             None => Relation::Foreign,
             Some(own) if own != digest => Relation::Different,
@@ -205,7 +206,7 @@ mod tests {
     use serde_json::json;
 
     fn existing(extra: Value, status: Value) -> Existing {
-        let mut metadata = json!({"uid": "u", "annotations": {k8s::DIGEST_ANNOTATION: "d"}});
+        let mut metadata = json!({"uid": "u", "annotations": {keys::DIGEST_ANNOTATION: "d"}});
         metadata
             .as_object_mut()
             .unwrap()

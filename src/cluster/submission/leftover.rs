@@ -2,8 +2,8 @@
 //! with kaiwo's labels that nothing owns and no command would find again.
 //!
 //! A run in progress has such objects, too, for a moment. They carry the identity
-//! of the run ([`k8s::SUBMISSION_ANNOTATION`]) and the kind of workload they are
-//! for ([`k8s::KIND_ANNOTATION`]). `kaiwo delete` takes all but those of a workload
+//! of the run ([`api::keys::SUBMISSION_ANNOTATION`]) and the kind of workload they are
+//! for ([`api::keys::KIND_ANNOTATION`]). `kaiwo delete` takes all but those of a workload
 //! that is there; a submission takes, once its workload has the name, those of its
 //! own kind, whose run can only fail by now, and of other kinds what is older than
 //! [`SETTLED`]. What somebody applied who let kaiwo print the manifests has no run,
@@ -20,11 +20,12 @@ use super::companion::{annotation_of, occupied, owners, uid_of};
 use super::existing::resource;
 use super::prune::COMPANIONS;
 use super::{POLL, Submission, SubmissionError, failed};
+use crate::api::keys;
+use crate::api::readable::Readable;
+use crate::api::resource::Resource;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
-use crate::k8s::{self, Resource};
-use crate::plan::facts::Readable;
-use crate::plan::name::{KAITO_VERSIONS, WorkloadKind};
+use crate::kind::{KAITO_VERSIONS, WorkloadKind};
 use crate::render::manifest::Manifest;
 
 /// Age from which no run can be about to give an object its owner: that takes a
@@ -42,11 +43,11 @@ pub struct Leftover {
 impl Leftover {
     /// Takes an object, if it is one.
     pub(in crate::cluster) fn new(resource: &Resource, object: &Value) -> Option<Self> {
-        let of_kaiwo = object["metadata"]["labels"][k8s::APP_MANAGED_BY_LABEL] == k8s::MANAGER;
+        let of_kaiwo = object["metadata"]["labels"][keys::APP_MANAGED_BY_LABEL] == keys::MANAGER;
         let is_left = of_kaiwo
             && owners(object).next().is_none()
             && object.pointer("/metadata/deletionTimestamp").is_none()
-            && annotation_of(object, k8s::SUBMISSION_ANNOTATION).is_some()
+            && annotation_of(object, keys::SUBMISSION_ANNOTATION).is_some()
             && resource.kind != "PersistentVolumeClaim";
         is_left.then(|| Self {
             resource: resource.clone(),
@@ -71,18 +72,18 @@ impl Leftover {
 
     /// Returns the name of the workload that it was for.
     pub fn instance(&self) -> &str {
-        let instance = &self.object["metadata"]["labels"][k8s::APP_INSTANCE_LABEL];
+        let instance = &self.object["metadata"]["labels"][keys::APP_INSTANCE_LABEL];
         instance.as_str().unwrap_or_default()
     }
 
     /// Returns the kind of workload that it was for, if it says so.
     pub fn kind(&self) -> Option<WorkloadKind> {
-        WorkloadKind::named(annotation_of(&self.object, k8s::KIND_ANNOTATION)?)
+        WorkloadKind::named(annotation_of(&self.object, keys::KIND_ANNOTATION)?)
     }
 
     /// Returns the run that made it.
     pub fn run(&self) -> &str {
-        annotation_of(&self.object, k8s::SUBMISSION_ANNOTATION).unwrap_or_default()
+        annotation_of(&self.object, keys::SUBMISSION_ANNOTATION).unwrap_or_default()
     }
 
     fn is_settled(&self, now: Option<Timestamp>) -> bool {
@@ -124,7 +125,7 @@ pub async fn of(
     namespace: &str,
     instance: &str,
 ) -> Result<Vec<Leftover>, ClusterError> {
-    let instance = format!("{}={instance}", k8s::APP_INSTANCE_LABEL);
+    let instance = format!("{}={instance}", keys::APP_INSTANCE_LABEL);
     selected(cluster, namespace, &instance).await
 }
 
@@ -138,7 +139,7 @@ pub async fn selected(
     namespace: &str,
     selector: &str,
 ) -> Result<Vec<Leftover>, ClusterError> {
-    let mut labels = format!("{}={}", k8s::APP_MANAGED_BY_LABEL, k8s::MANAGER);
+    let mut labels = format!("{}={}", keys::APP_MANAGED_BY_LABEL, keys::MANAGER);
     if !selector.is_empty() {
         labels += &format!(",{selector}");
     }
@@ -214,7 +215,7 @@ async fn run_of(
             found => readable(found)?,
         };
         let run =
-            |found: &Value| annotation_of(found, k8s::SUBMISSION_ANNOTATION).map(str::to_owned);
+            |found: &Value| annotation_of(found, keys::SUBMISSION_ANNOTATION).map(str::to_owned);
         return Ok(match found {
             Readable::Known(found) => Readable::Known(found.as_ref().and_then(run)),
             Readable::Forbidden => Readable::Forbidden,
@@ -324,8 +325,8 @@ mod tests {
     fn object(extra: Value) -> Value {
         let mut metadata = json!({
             "name": "x", "uid": "u", "creationTimestamp": "2026-01-01T00:00:00Z",
-            "labels": {k8s::APP_MANAGED_BY_LABEL: k8s::MANAGER, k8s::APP_INSTANCE_LABEL: "w"},
-            "annotations": {k8s::SUBMISSION_ANNOTATION: "run", k8s::KIND_ANNOTATION: "Job"},
+            "labels": {keys::APP_MANAGED_BY_LABEL: keys::MANAGER, keys::APP_INSTANCE_LABEL: "w"},
+            "annotations": {keys::SUBMISSION_ANNOTATION: "run", keys::KIND_ANNOTATION: "Job"},
         });
         let extra = extra.as_object().unwrap().clone();
         metadata.as_object_mut().unwrap().extend(extra);
@@ -341,9 +342,9 @@ mod tests {
         for otherwise in [
             json!({"ownerReferences": [{"uid": "j"}]}),
             json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}),
-            json!({"labels": {k8s::APP_INSTANCE_LABEL: "w"}}),
+            json!({"labels": {keys::APP_INSTANCE_LABEL: "w"}}),
             // Somebody has applied what kaiwo has printed.
-            json!({"annotations": {k8s::DIGEST_ANNOTATION: "d"}}),
+            json!({"annotations": {keys::DIGEST_ANNOTATION: "d"}}),
         ] {
             assert_eq!(Leftover::new(&map, &object(otherwise)), None);
         }

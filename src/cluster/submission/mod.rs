@@ -26,9 +26,10 @@ use tokio::time::{Instant, sleep};
 
 use super::client::request::{Write, resource_of};
 use super::{Cluster, ClusterError};
+use crate::api::keys;
+use crate::api::resource::Resource;
 use crate::error::{Classified, CommandError, ErrorClass};
-use crate::k8s::{self, Resource};
-use crate::plan::name::WorkloadKind;
+use crate::kind::WorkloadKind;
 use crate::render::manifest::{Manifest, ManifestSet};
 use cleanup::{Attempt, Fate};
 use companion::{annotation_of, owners, uid_of};
@@ -428,14 +429,14 @@ impl<'a> Submission<'a> {
         &self,
         manifest: &Manifest,
     ) -> Result<Option<Value>, ClusterError> {
-        let own = manifest.annotation(k8s::SUBMISSION_ANNOTATION);
+        let own = manifest.annotation(keys::SUBMISSION_ANNOTATION);
         let (namespace, name) = (manifest.namespace(), manifest.name());
         let found: Option<Value> = self
             .cluster
             .find(resource_of(manifest), namespace, name)
             .await?;
         Ok(found.filter(|found| {
-            own.is_some() && annotation_of(found, k8s::SUBMISSION_ANNOTATION) == own
+            own.is_some() && annotation_of(found, keys::SUBMISSION_ANNOTATION) == own
         }))
     }
 

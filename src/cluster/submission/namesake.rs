@@ -4,11 +4,11 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use super::{GONE_DEADLINE, POLL, Submission, SubmissionError, failed};
+use crate::api::readable::Readable;
+use crate::api::resource::Resource;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
-use crate::k8s::Resource;
-use crate::plan::facts::Readable;
-use crate::plan::name::WorkloadKind;
+use crate::kind::WorkloadKind;
 use crate::plan::namesake::{Claimant, Namesake};
 
 /// Reads objects that a workload could meet, all at once. What may not be read,

@@ -5,10 +5,10 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::rbac::FOR_ADMINS;
+use crate::api::keys;
 use crate::cluster::client::request::Write;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
-use crate::k8s;
 use crate::render::manifest::{Manifest, ManifestSet};
 
 /// A submission that the cluster would not take.
@@ -101,7 +101,7 @@ impl Rehearsal {
             .queued
             .as_ref()
             .and_then(|queued| queued.pointer("/spec/managedBy"));
-        manager.is_some_and(|manager| manager == k8s::MULTIKUEUE_CONTROLLER)
+        manager.is_some_and(|manager| manager == keys::MULTIKUEUE_CONTROLLER)
     }
 }
 
@@ -197,8 +197,8 @@ pub fn managed_by_queue(answer: &Value) -> Option<&str> {
     let pods = answer.pointer("/spec/template/metadata/labels");
     let taken = suspended("/spec/suspend")
         || suspended("/spec/rayClusterConfig/suspend")
-        || pods.is_some_and(|labels| labels.get(k8s::MANAGED_LABEL).is_some());
-    let queue = &answer["metadata"]["labels"][k8s::QUEUE_NAME_LABEL];
+        || pods.is_some_and(|labels| labels.get(keys::MANAGED_LABEL).is_some());
+    let queue = &answer["metadata"]["labels"][keys::QUEUE_NAME_LABEL];
     taken.then(|| queue.as_str().unwrap_or_default())
 }
 

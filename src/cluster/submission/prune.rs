@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::companion::{annotation_of, owners, uid_of};
 use super::existing::Existing;
 use super::{Submission, SubmissionError, failed};
-use crate::k8s::{self, Resource};
+use crate::api::keys;
+use crate::api::resource::Resource;
 use crate::render::manifest::Manifest;
 
 const AUTOSCALER: &str = "HorizontalPodAutoscaler";
@@ -119,7 +120,7 @@ impl Submission<'_> {
     /// is no longer the previous one.
     async fn stale_uploads(&self, old: &Existing) -> Result<Vec<Stale>, SubmissionError> {
         let resource = Resource::known("v1", "ConfigMap");
-        let component = k8s::APP_COMPONENT_LABEL;
+        let component = keys::APP_COMPONENT_LABEL;
         let selector = format!("{},{component} in (upload,revision)", self.instance());
         let Some(found) = self.list_if_allowed(&resource, &selector).await? else {
             return Ok(Vec::new());
@@ -152,7 +153,7 @@ impl Submission<'_> {
 
     fn instance(&self) -> String {
         let name = self.manifests.workload.name();
-        format!("{}={name}", k8s::APP_INSTANCE_LABEL)
+        format!("{}={name}", keys::APP_INSTANCE_LABEL)
     }
 
     /// Returns whether an object belonged to an earlier version only, or to a run
@@ -166,7 +167,7 @@ impl Submission<'_> {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         !current.contains(&(resource.kind.as_str(), name))
             && (owners(object).any(|uid| uid == old.uid()) || self.is_abandoned(resource, object))
-            && annotation_of(object, k8s::DIGEST_ANNOTATION).is_some()
+            && annotation_of(object, keys::DIGEST_ANNOTATION).is_some()
     }
 
     /// Returns, as text, everything that may refer to an upload of the

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::cluster::ClusterError;
 use crate::digest;
 use crate::error::{CommandError, ErrorClass};
-use crate::plan::name::WorkloadKind;
+use crate::kind::WorkloadKind;
 use crate::render::manifest::{Manifest, ManifestSet};
 
 /// What a submission is about to do.
@@ -99,7 +99,7 @@ impl Needed<'_> {
         rules.push(match &self.manifests.local_queue {
             Some(queue) => rule(queue, &["get", "list", "create", "delete"]),
             None => json!({
-                "apiGroups": [crate::k8s::KUEUE_GROUP],
+                "apiGroups": [crate::api::resource::KUEUE_GROUP],
                 "resources": ["localqueues"],
                 "verbs": ["get", "list"],
             }),
@@ -117,11 +117,11 @@ impl Needed<'_> {
         let workload = &self.manifests.workload;
         let (group, parts) = match WorkloadKind::named(workload.kind()) {
             Some(WorkloadKind::Deployment) => ("apps", "replicasets"),
-            Some(WorkloadKind::RayService) => (crate::k8s::RAY_GROUP, "rayclusters"),
+            Some(WorkloadKind::RayService) => (crate::api::resource::RAY_GROUP, "rayclusters"),
             _ => return Vec::new(),
         };
         let companions = super::prune::COMPANIONS.map(|(api_version, kind)| {
-            let resource = crate::k8s::Resource::known(api_version, kind);
+            let resource = crate::api::resource::Resource::known(api_version, kind);
             let group = api_version.split_once('/').map_or("", |(group, _)| group);
             (group, resource.plural)
         });

@@ -10,12 +10,13 @@ use serde_json::{Map, Value, json};
 use super::companion::{annotation_of, owners};
 use super::existing::Existing;
 use super::prune::COMPANIONS;
+use crate::api::keys;
+use crate::api::readable::Readable;
+use crate::api::resource::Resource;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::digest;
 use crate::error::{Classified, ErrorClass};
-use crate::k8s::{self, Resource};
-use crate::plan::facts::Readable;
 use crate::render::manifest::{Manifest, ManifestSet};
 
 /// Key in the ConfigMap.
@@ -85,7 +86,7 @@ pub async fn keep(
     let mut objects = Vec::new();
     for (api_version, kind) in COMPANIONS {
         let resource = Resource::known(api_version, kind);
-        let selector = format!("{}={}", k8s::APP_INSTANCE_LABEL, workload.name());
+        let selector = format!("{}={}", keys::APP_INSTANCE_LABEL, workload.name());
         let listed = cluster
             .list::<Value>(&resource, workload.namespace(), &selector)
             .await;
@@ -98,7 +99,7 @@ pub async fn keep(
         };
         let own = found.iter().filter(|object| {
             owners(object).any(|uid| uid == old.uid())
-                && annotation_of(object, k8s::DIGEST_ANNOTATION).is_some()
+                && annotation_of(object, keys::DIGEST_ANNOTATION).is_some()
         });
         objects.extend(own.map(|object| essence(api_version, kind, object)));
     }
@@ -115,16 +116,16 @@ pub async fn keep(
     let kept = text.len() <= LARGEST;
     let said = if kept { name.as_str() } else { "" };
     manifests.workload.annotate(&BTreeMap::from([(
-        k8s::PREVIOUS_ANNOTATION.to_owned(),
+        keys::PREVIOUS_ANNOTATION.to_owned(),
         said.to_owned(),
     )]));
     if !kept {
         return Ok(());
     }
     let mut labels = old.object()["metadata"]["labels"].clone();
-    labels[k8s::APP_COMPONENT_LABEL] = json!("revision");
-    labels[k8s::APP_INSTANCE_LABEL] = json!(manifests.workload.name());
-    labels[k8s::APP_MANAGED_BY_LABEL] = json!(k8s::MANAGER);
+    labels[keys::APP_COMPONENT_LABEL] = json!("revision");
+    labels[keys::APP_INSTANCE_LABEL] = json!(manifests.workload.name());
+    labels[keys::APP_MANAGED_BY_LABEL] = json!(keys::MANAGER);
     manifests.previous = Manifest::new(json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -133,9 +134,9 @@ pub async fn keep(
             "namespace": manifests.workload.namespace(),
             "labels": labels,
             "annotations": {
-                k8s::DIGEST_ANNOTATION: annotation_of(old.object(), k8s::DIGEST_ANNOTATION),
-                k8s::SUBMISSION_ANNOTATION: submission,
-                k8s::KIND_ANNOTATION: manifests.workload.kind(),
+                keys::DIGEST_ANNOTATION: annotation_of(old.object(), keys::DIGEST_ANNOTATION),
+                keys::SUBMISSION_ANNOTATION: submission,
+                keys::KIND_ANNOTATION: manifests.workload.kind(),
             },
         },
         "immutable": true,
@@ -152,7 +153,7 @@ pub async fn keep(
 pub async fn previous(cluster: &Cluster, present: &Manifest) -> Result<ManifestSet, RevisionError> {
     let object = present.display_name();
     let name = present
-        .annotation(k8s::PREVIOUS_ANNOTATION)
+        .annotation(keys::PREVIOUS_ANNOTATION)
         .filter(|name| !name.is_empty())
         .ok_or_else(|| RevisionError::None {
             object: object.clone(),
@@ -225,8 +226,8 @@ fn uploads(object: &Value, workload: &str) -> Vec<String> {
 
 /// Annotations that say something of one moment, and not of a version.
 const PASSING: [&str; 3] = [
-    k8s::PREVIOUS_ANNOTATION,
-    k8s::SUBMISSION_ANNOTATION,
+    keys::PREVIOUS_ANNOTATION,
+    keys::SUBMISSION_ANNOTATION,
     "deployment.kubernetes.io/revision",
 ];
 /// Fields of a Service that the cluster gives out.
@@ -288,7 +289,7 @@ mod tests {
     fn a_version_is_what_was_written_and_not_where_it_was() {
         let service = json!({
             "metadata": {"name": "a", "namespace": "ml", "uid": "u", "labels": {"x": "y"}, "resourceVersion": "7",
-                         "annotations": {k8s::DIGEST_ANNOTATION: "d", k8s::SUBMISSION_ANNOTATION: "s"}},
+                         "annotations": {keys::DIGEST_ANNOTATION: "d", keys::SUBMISSION_ANNOTATION: "s"}},
             "spec": {"type": "LoadBalancer", "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"],
                      "ports": [{"port": 80, "nodePort": 30000}]},
             "status": {"loadBalancer": {}},
@@ -298,7 +299,7 @@ mod tests {
             json!({
                 "apiVersion": "v1", "kind": "Service",
                 "metadata": {"name": "a", "namespace": "ml", "labels": {"x": "y"},
-                             "annotations": {k8s::DIGEST_ANNOTATION: "d"}},
+                             "annotations": {keys::DIGEST_ANNOTATION: "d"}},
                 "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]},
             })
         );

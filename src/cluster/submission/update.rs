@@ -8,10 +8,10 @@ use super::change::{self, Change};
 use super::companion::{occupied, owners, uid_of};
 use super::existing::{Existing, Relation};
 use super::{Submission, SubmissionError, failed};
+use crate::api::keys;
 use crate::cluster::ClusterError;
 use crate::cluster::client::request::{Write, resource_of};
-use crate::k8s;
-use crate::plan::name::WorkloadKind;
+use crate::kind::WorkloadKind;
 use crate::render::manifest::Manifest;
 
 /// Attempts at an update that others get ahead of, because controllers write
@@ -65,8 +65,8 @@ impl<'a> Submission<'a> {
         let label = |key: &str| found["metadata"]["labels"][key].as_str();
         let own = owners(&found).any(|uid| uid == old.uid())
             || (owners(&found).next().is_none()
-                && label(k8s::APP_MANAGED_BY_LABEL) == Some(k8s::MANAGER)
-                && label(k8s::APP_INSTANCE_LABEL) == Some(self.manifests.workload.name()));
+                && label(keys::APP_MANAGED_BY_LABEL) == Some(keys::MANAGER)
+                && label(keys::APP_INSTANCE_LABEL) == Some(self.manifests.workload.name()));
         if !own {
             return Err(occupied(companion));
         }
@@ -153,11 +153,11 @@ pub fn obstacle(manifest: &Manifest, live: &Value) -> Option<Relation> {
         return (!only_scaled).then_some(Relation::KeptByKaito);
     }
     let queue = |object: &Value| {
-        let label = object["metadata"]["labels"][k8s::QUEUE_NAME_LABEL].as_str();
+        let label = object["metadata"]["labels"][keys::QUEUE_NAME_LABEL].as_str();
         label.unwrap_or_default().to_owned()
     };
     let (wanted, there) = (queue(manifest.value()), queue(live));
-    if wanted != there && !(wanted.is_empty() && there == k8s::DEFAULT_LOCAL_QUEUE) {
+    if wanted != there && !(wanted.is_empty() && there == keys::DEFAULT_LOCAL_QUEUE) {
         return Some(Relation::OtherwiseQueued);
     }
     // A rehearsal, which has a name of its own, does not trip over it, and what
@@ -406,7 +406,7 @@ mod tests {
         let labelled = |queue: Option<&str>| {
             let mut object = manifest(json!({})).value().clone();
             if let Some(queue) = queue {
-                object["metadata"]["labels"][k8s::QUEUE_NAME_LABEL] = json!(queue);
+                object["metadata"]["labels"][keys::QUEUE_NAME_LABEL] = json!(queue);
             }
             object
         };

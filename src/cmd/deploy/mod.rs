@@ -11,6 +11,7 @@ pub mod submit;
 mod unchanged;
 mod variables;
 
+use crate::api::readable::Readable;
 use crate::cli::WorkloadArgs;
 use crate::cluster::Cluster;
 use crate::cluster::client::discovery;
@@ -20,8 +21,8 @@ use crate::cluster::submission::rbac::Needed;
 use crate::cluster::submission::{Submission, SubmissionError, Submitted};
 use crate::cluster::submission::{preflight, revision, update};
 use crate::error::{CommandError, ErrorClass};
-use crate::plan::facts::{Facts, Readable};
-use crate::plan::name::WorkloadKind;
+use crate::kind::WorkloadKind;
+use crate::plan::facts::Facts;
 use crate::plan::namesake::Claimant;
 use crate::plan::request::WorkloadRequest;
 use crate::plan::{self, Plan};

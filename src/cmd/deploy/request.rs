@@ -7,9 +7,10 @@ use std::path::Path;
 
 use crate::cli::WorkloadArgs;
 use crate::error::{CommandError, ErrorClass};
+use crate::kind::WorkloadKind;
 use crate::plan::Refusal;
 use crate::plan::gpu::GpuRequest;
-use crate::plan::name::{NameParts, WorkloadKind};
+use crate::plan::name::NameParts;
 use crate::plan::request::pod::PodSettings;
 use crate::plan::request::service_settings::Serving;
 use crate::plan::request::{Lifetime, Run, Schedule, WorkloadRequest};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::api::keys;
 use crate::cli::ServeArgs;
 use crate::cluster::Cluster;
 use crate::cluster::read::api_versions::Served;
@@ -12,10 +13,9 @@ use crate::cluster::submission::existing::{self, Existing};
 use crate::cluster::submission::rbac::Needed;
 use crate::cluster::submission::{revision, update};
 use crate::error::{CommandError, ErrorClass};
-use crate::k8s;
+use crate::kind::WorkloadKind;
 use crate::observe::WorkloadRef;
 use crate::plan::Refusal;
-use crate::plan::name::WorkloadKind;
 use crate::plan::rollout::{self, Rollout};
 use crate::settings::{DryRun, Merged, OutputFormat};
 use crate::ui::Ui;
@@ -94,7 +94,7 @@ async fn roll_back(
     let identity = random_word(12);
     for manifest in &mut manifests.companions {
         manifest.annotate(&BTreeMap::from([(
-            k8s::SUBMISSION_ANNOTATION.to_owned(),
+            keys::SUBMISSION_ANNOTATION.to_owned(),
             identity.clone(),
         )]));
     }
@@ -125,7 +125,7 @@ async fn roll_back(
     }
     let digest = manifests
         .workload
-        .annotation(k8s::DIGEST_ANNOTATION)
+        .annotation(keys::DIGEST_ANNOTATION)
         .unwrap_or_default()
         .to_owned();
     let changes = Submission::new(&cluster, kind, &manifests, &digest)

@@ -2,8 +2,8 @@
 
 use crate::cli::ServeArgs;
 use crate::error::{CommandError, ErrorClass};
+use crate::kind::WorkloadKind;
 use crate::plan::kaito::Choices;
-use crate::plan::name::WorkloadKind;
 use crate::plan::request::WorkloadRequest;
 use crate::plan::request::service_settings::Serving;
 use crate::plan::{self, Refusal};

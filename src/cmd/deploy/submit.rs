@@ -2,8 +2,8 @@
 
 use crate::cli::SubmitArgs;
 use crate::error::CommandError;
+use crate::kind::WorkloadKind;
 use crate::plan::Refusal;
-use crate::plan::name::WorkloadKind;
 use crate::plan::request::WorkloadRequest;
 use crate::plan::request::service_settings::Serving;
 use crate::settings::{Merged, OutputFormat};

@@ -6,14 +6,15 @@ use std::collections::BinaryHeap;
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
+use crate::api::pod::ContainerStatus;
+use crate::api::pod::Pod;
 use crate::cli::LogsArgs;
 use crate::cluster::ClusterError;
 use crate::cluster::reach::logs::{self, ContainerLog, LogEvent, LogOptions};
 use crate::error::CommandError;
+use crate::observe::Snapshot;
 use crate::observe::log::Line;
-use crate::observe::pod::ContainerStatus;
 use crate::observe::pod_selection::Choice;
-use crate::observe::{Pod, Snapshot};
 use crate::ui::log::{LogLines, waiting};
 use crate::ui::{Ui, Waiting};
 

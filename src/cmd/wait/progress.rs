@@ -2,8 +2,8 @@
 
 use k8s_openapi::jiff::Timestamp;
 
+use crate::api::event::Event;
 use crate::error::CommandError;
-use crate::observe::event::Event;
 use crate::observe::wait::Verdict;
 use crate::observe::{Snapshot, Standing};
 use crate::ui::wait::{WaitEvent, line};

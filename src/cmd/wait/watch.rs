@@ -4,15 +4,16 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 
+use crate::api::event::Event;
+use crate::api::workload::Workload;
 use crate::cluster::ClusterError;
 use crate::cluster::client::backoff::Pauses;
 use crate::cluster::read::lookup::{self, Found};
 use crate::cluster::read::snapshot;
 use crate::cluster::read::watch::Pulse;
 use crate::error::{CommandError, ErrorClass};
-use crate::observe::event::Event;
 use crate::observe::wait::{Limit, Verdict, Vigil};
-use crate::observe::{Snapshot, Workload, pod_labels};
+use crate::observe::{Snapshot, pod_labels};
 use crate::ui::span;
 
 use super::progress::Voice;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::observe::object::{Details, Workload};
+use crate::api::workload::{Details, Workload};
 
 /// An application of Ray Serve.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,9 +1,9 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::observe::Workload;
-use crate::plan::facts::Readable;
-use crate::plan::name::WorkloadKind;
+use crate::api::readable::Readable;
+use crate::api::workload::Workload;
+use crate::kind::WorkloadKind;
 
 fn pod(name: &str, created: u8, phase: &str, labels: Value) -> Value {
     json!({

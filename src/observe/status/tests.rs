@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::plan::name::WorkloadKind;
+use crate::kind::WorkloadKind;
 
 fn read(kind: WorkloadKind, object: Value) -> Workload {
     Workload::read(kind, kind.api_version(), &object).unwrap()

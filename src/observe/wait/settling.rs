@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::is_observed;
-use crate::observe::object::{Details, Workload};
+use crate::api::workload::{Details, Workload};
 
 /// Time after which what a RayService says of its applications is about their
 /// new configuration: KubeRay asks Ray Serve every two seconds, and reads the

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::plan::facts::Readable;
+use crate::api::readable::Readable;
 
 fn workload(kind: WorkloadKind, spec: Value, status: Value) -> Workload {
     let object = json!({

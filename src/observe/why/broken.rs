@@ -3,8 +3,8 @@
 use super::message::Obstacle;
 use super::quota_contention::cluster_queue;
 use super::{Cause, Evidence, Finding, Who};
-use crate::observe::queued::QueuedWorkload;
-use crate::plan::facts::StopPolicy;
+use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::queue::StopPolicy;
 
 /// Says what is wrong with the queue now, as far as its objects tell.
 pub(super) fn broken_queue(evidence: &Evidence, own: &QueuedWorkload) -> Option<Finding> {

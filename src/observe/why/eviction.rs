@@ -2,8 +2,8 @@
 
 use super::quota_contention::Rival;
 use super::{Cause, Evidence, Finding, Who, message};
-use crate::observe::object::{Condition, condition, holds};
-use crate::observe::queued::QueuedWorkload;
+use crate::api::condition::{Condition, condition, holds};
+use crate::api::kueue_workload::QueuedWorkload;
 
 /// Says why a Workload is not considered any more, and how it is again.
 pub(super) fn deactivated(evidence: &Evidence, own: &QueuedWorkload) -> Finding {

@@ -5,14 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::observe::event::Event;
-use crate::observe::object::Details;
-use crate::observe::pod::{Pod, TroubleKind};
-use crate::observe::queued::{PendingWorkload, QueueState, QueuedWorkload};
+use crate::api::event::Event;
+use crate::api::kueue_workload::{PendingWorkload, QueueState, QueuedWorkload};
+use crate::api::node::Node;
+use crate::api::pod::Pod;
+use crate::api::readable::Readable;
+use crate::api::selector::LabelSelector;
+use crate::api::workload::Details;
 use crate::observe::scaling::Autoscaler;
 use crate::observe::snapshot::Snapshot;
 use crate::observe::status::{Status, farthest};
-use crate::plan::facts::{ClusterFacts, LabelSelector, Node, Readable};
+use crate::observe::trouble::TroubleKind;
+use crate::plan::facts::ClusterFacts;
 use crate::quantity::Quantity;
 
 /// Everything that a diagnosis is made from.

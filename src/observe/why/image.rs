@@ -2,7 +2,7 @@
 //! runtime and the registry.
 
 use super::{Cause, Evidence, Finding};
-use crate::observe::pod::Trouble;
+use crate::observe::trouble::Trouble;
 
 /// Words of containerd (v2), CRI-O and registries, lower case.
 const DENIED: [&str; 9] = [

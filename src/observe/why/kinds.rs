@@ -1,11 +1,11 @@
 //! What each kind of workload says of itself, and its pods of it.
 
 use super::{Cause, Evidence, Finding, Who, pods, scaling};
-use crate::observe::object::{
-    Condition, Details, RayJobStatus, RayServiceStatus, condition, holds,
-};
+use crate::api::condition::{Condition, condition, holds};
+use crate::api::ray::{RayJobStatus, RayServiceStatus};
+use crate::api::readable::Readable;
+use crate::api::workload::Details;
 use crate::observe::status::{Standing, Status, WORKSPACE_STEPS};
-use crate::plan::facts::Readable;
 
 /// Lines of a driver's log that are shown.
 const LAST_LINES: usize = 4;

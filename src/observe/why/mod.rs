@@ -26,8 +26,9 @@ pub use quota_contention::{Contest, QuotaRow, Rival};
 use k8s_openapi::jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::object::{Details, Workload, holds};
 use super::status::{Standing, Status};
+use crate::api::condition::holds;
+use crate::api::workload::{Details, Workload};
 
 macro_rules! causes {
     ($( $(#[$meta:meta])* $cause:ident = $word:literal, )*) => {

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::scheduler::Verdict;
 use super::{Cause, Evidence, Finding, Who};
-use crate::observe::pod::Pod;
-use crate::plan::facts::{FlavorToleration, Node};
+use crate::api::gpu_resource::is_gpu_resource;
+use crate::api::node::{FlavorToleration, Node};
+use crate::api::pod::Pod;
 use crate::plan::request::toleration::untolerated;
-use crate::plan::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
 
 /// Taint of a node that is cordoned (core/v1).

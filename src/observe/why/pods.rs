@@ -3,8 +3,10 @@
 use k8s_openapi::jiff::Timestamp;
 
 use super::{Cause, Evidence, Finding, Who, image, node};
-use crate::observe::object::{TemplateContainer, condition};
-use crate::observe::pod::{ContainerStatus, Pod, Trouble, TroubleKind};
+use crate::api::condition::condition;
+use crate::api::pod::{ContainerStatus, Pod};
+use crate::api::pod_template::TemplateContainer;
+use crate::observe::trouble::{Trouble, TroubleKind};
 use crate::quantity::Quantity;
 
 /// Different troubles that are told of at most: the first ones say most.

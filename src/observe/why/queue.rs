@@ -4,8 +4,8 @@ use super::message::{self, Obstacle};
 use super::quota_contention::Contest;
 use super::{Cause, Evidence, Finding, Who};
 use super::{broken, eviction, quota, unqueued};
-use crate::observe::object::{Condition, condition, holds};
-use crate::observe::queued::{QueueState, QueuedWorkload};
+use crate::api::condition::{Condition, condition, holds};
+use crate::api::kueue_workload::{QueueState, QueuedWorkload};
 use crate::observe::status::{Status, farthest};
 
 /// Returns what keeps a workload from being admitted, and who competes with

@@ -3,9 +3,9 @@
 use super::message::Obstacle;
 use super::quota_contention::{Contest, QuotaRow, cluster_queue};
 use super::{Cause, Evidence, Finding, Who};
-use crate::observe::queued::QueuedWorkload;
-use crate::plan::facts::QueueingStrategy;
-use crate::plan::vendor::is_gpu_resource;
+use crate::api::gpu_resource::is_gpu_resource;
+use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::queue::QueueingStrategy;
 use crate::quantity::Quantity;
 
 /// Returns the rows that say what is missing, GPUs first.

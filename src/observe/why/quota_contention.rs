@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use super::Evidence;
 use super::message::Obstacle;
-use crate::observe::object::holds;
-use crate::observe::queued::{QueueState, QueuedWorkload};
-use crate::plan::facts::{ClusterQueue, Preemption, PreemptionPolicy};
+use crate::api::condition::holds;
+use crate::api::gpu_resource::is_gpu_resource;
+use crate::api::kueue_workload::{QueueState, QueuedWorkload};
+use crate::api::queue::{ClusterQueue, Preemption, PreemptionPolicy};
 use crate::plan::kueue::cohort::{FlavorResource, Quotas};
-use crate::plan::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
 
 /// Who competes for quota, and for how much.

@@ -1,11 +1,16 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::observe::event::Event;
+use crate::api::event::Event;
+use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::node::Node;
+use crate::api::pod::Pod;
+use crate::api::readable::Readable;
+use crate::api::workload::Workload;
+use crate::kind::WorkloadKind;
+use crate::observe::Snapshot;
 use crate::observe::snapshot::Position;
-use crate::observe::{Pod, QueuedWorkload, Snapshot, Workload};
-use crate::plan::facts::{ClusterFacts, Node, Readable};
-use crate::plan::name::WorkloadKind;
+use crate::plan::facts::ClusterFacts;
 
 fn at(second: u8) -> String {
     format!("2026-01-01T00:00:{second:02}Z")

@@ -1,9 +1,9 @@
 //! Why Kueue has no Workload for what is to be queued.
 
 use super::{Cause, Evidence, Finding, Who};
-use crate::k8s::PRIORITY_CLASS_LABEL;
-use crate::plan::facts::Readable;
-use crate::plan::name::WorkloadKind;
+use crate::api::keys::PRIORITY_CLASS_LABEL;
+use crate::api::readable::Readable;
+use crate::kind::WorkloadKind;
 
 /// Seconds in which Kueue usually has made a Workload.
 const PATIENCE: i64 = 10;

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::choices::Choices;
 use super::token::check_access_secret;
+use crate::api::readable::Readable;
+use crate::kind::WorkloadKind;
 use crate::plan::Refusal;
-use crate::plan::facts::Readable;
-use crate::plan::name::WorkloadKind;
 
 /// KAITO's kinds in one version of its API.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,9 +3,10 @@
 
 use super::cohort::{FlavorResource, Quotas};
 use super::placement::{Miss, PodSet, Search, Shortage};
+use crate::api::gpu_resource::is_gpu_resource;
+use crate::api::queue::{ClusterQueue, FlavorQuotas};
 use crate::plan::Refusal;
-use crate::plan::facts::{ClusterFacts, ClusterQueue, FlavorQuotas};
-use crate::plan::vendor::is_gpu_resource;
+use crate::plan::facts::ClusterFacts;
 use crate::quantity::Quantity;
 
 /// Seeks flavors of a queue for the pod sets of a workload.

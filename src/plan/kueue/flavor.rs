@@ -7,10 +7,13 @@ use super::capacity::{Room, flavors_with};
 use super::cohort::FlavorResource;
 use super::placement::PodSet;
 use super::queue::QueueChoice;
+use crate::api::gpu_resource::is_gpu_resource;
+use crate::api::queue::ResourceFlavor;
+use crate::api::readable::Readable;
 use crate::plan::Refusal;
-use crate::plan::facts::{ClusterFacts, Readable, ResourceFlavor};
+use crate::plan::facts::ClusterFacts;
 use crate::plan::gpu::{GpuLayout, GpuRequest};
-use crate::plan::vendor::{count_label, is_gpu_resource};
+use crate::plan::vendor::count_label;
 use crate::quantity::Quantity;
 
 /// Finds the extended resource that the queue hands out. One that it covers

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::cohort::FlavorResource;
-use crate::plan::facts::{ClusterFacts, FlavorQuotas, ResourceGroup};
+use crate::api::queue::{FlavorQuotas, ResourceGroup};
+use crate::plan::facts::ClusterFacts;
 use crate::plan::request::toleration::{Toleration, untolerated};
 use crate::quantity::Quantity;
 use serde_json::Value;

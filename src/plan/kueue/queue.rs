@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::k8s;
+use crate::api::condition::Condition;
+use crate::api::keys;
+use crate::api::queue::{ClusterQueue, LocalQueue, StopPolicy};
+use crate::api::readable::Readable;
 use crate::names::nearest;
 use crate::plan::Refusal;
-use crate::plan::facts::{ClusterFacts, ClusterQueue, Condition, LocalQueue, Readable, StopPolicy};
+use crate::plan::facts::ClusterFacts;
 
 /// The LocalQueue of a submission.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +36,7 @@ impl QueueChoice {
         };
         queue.spec.admission_checks().any(|name| {
             let check = known.iter().find(|check| check.metadata.name == name);
-            check.is_some_and(|check| check.spec.controller_name == k8s::MULTIKUEUE_CONTROLLER)
+            check.is_some_and(|check| check.spec.controller_name == keys::MULTIKUEUE_CONTROLLER)
         })
     }
 }
@@ -269,7 +272,8 @@ fn unknown(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::facts::{LabelSelector, Metadata, Namespace};
+    use crate::api::metadata::{Metadata, Namespace};
+    use crate::api::selector::LabelSelector;
 
     fn named(name: &str) -> Metadata {
         Metadata {

@@ -7,9 +7,10 @@ use std::str::FromStr;
 use serde_json::json;
 
 use super::WorkloadRequest;
+use crate::api::readable::Readable;
 use crate::names::{check_mount_path, is_dns_1123_subdomain, nearest};
 use crate::plan::Refusal;
-use crate::plan::facts::{ClusterFacts, Readable};
+use crate::plan::facts::ClusterFacts;
 use crate::quantity::Quantity;
 use crate::schema::{self, Schema};
 use crate::yaml::{deserialize_from_text, serialize_as_text};

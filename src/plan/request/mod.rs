@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::Refusal;
 use super::gpu::GpuRequest;
-use super::name::WorkloadKind;
+use crate::kind::WorkloadKind;
 use crate::workload::entrypoint::Script;
 use crate::workload::environment::Environment;
 use crate::workload::template_values::{CustomConfig, CustomTemplate};

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::claim::{ClaimMount, Storage};
 use super::toleration::Toleration;
-use crate::k8s;
+use crate::api::keys;
 use crate::names::{is_config_key, is_dns_1123_subdomain, is_label_value, is_qualified_name};
 use crate::plan::Refusal;
 use crate::quantity::Quantity;
@@ -49,14 +49,14 @@ pub struct PodSettings {
 
 /// Labels that say what kaiwo needs them to say.
 const OWN_LABELS: [(&str, &str); 8] = [
-    (k8s::QUEUE_NAME_LABEL, "-q"),
-    (k8s::PRIORITY_CLASS_LABEL, "--priority-class"),
-    (k8s::USERNAME_LABEL, "KAIWO_USER"),
-    (k8s::APP_NAME_LABEL, "--name"),
-    (k8s::APP_INSTANCE_LABEL, "--name"),
-    (k8s::APP_MANAGED_BY_LABEL, ""),
-    (k8s::KIND_LABEL, ""),
-    (k8s::APP_VERSION_LABEL, "--version"),
+    (keys::QUEUE_NAME_LABEL, "-q"),
+    (keys::PRIORITY_CLASS_LABEL, "--priority-class"),
+    (keys::USERNAME_LABEL, "KAIWO_USER"),
+    (keys::APP_NAME_LABEL, "--name"),
+    (keys::APP_INSTANCE_LABEL, "--name"),
+    (keys::APP_MANAGED_BY_LABEL, ""),
+    (keys::KIND_LABEL, ""),
+    (keys::APP_VERSION_LABEL, "--version"),
 ];
 
 impl PodSettings {

@@ -7,9 +7,9 @@ use super::ingress::IngressHost;
 use super::is_default;
 use super::min_available::MinAvailable;
 use super::preload::Preload;
+use crate::kind::WorkloadKind;
 use crate::plan::Refusal;
 use crate::plan::kaito::Choices;
-use crate::plan::name::WorkloadKind;
 
 /// What only services have.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -4,8 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::api::node::{FlavorToleration, Taint};
 use crate::names::{is_label_value, is_qualified_name};
-use crate::plan::facts::{FlavorToleration, Taint};
 use crate::schema::{self, Schema};
 use crate::yaml::{deserialize_from_text, serialize_as_text};
 

@@ -7,9 +7,9 @@ use super::{
     StorageContext, TemplateContext, TolerationContext, TuningContext, UploadContext, UploadItem,
     VolumeContext, Workload, WorkloadMeta, directory,
 };
+use crate::kind::WorkloadKind;
 use crate::plan::Plan;
 use crate::plan::kaito::{self, Adapter, Choices, Place, Tuning};
-use crate::plan::name::WorkloadKind;
 use crate::plan::request::claim::ClaimMount;
 use crate::plan::request::min_available::MinAvailable;
 use crate::plan::request::pod::PodSettings;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::environment::EnvVarContext;
 use super::preload::PreloadContext;
-use crate::plan::name::WorkloadKind;
+use crate::kind::WorkloadKind;
 use crate::plan::resources::PodResources;
 use crate::quantity::Quantity;
 use crate::workload::template_values::CustomConfig;

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use futures_util::AsyncBufReadExt as _;
 
 use super::{LogOptions, Of, Stream, next_bytes};
+use crate::api::pod::Pod;
 use crate::cluster::client::backoff::{Patience, passes};
 use crate::cluster::{Cluster, ClusterError};
-use crate::observe::Pod;
 use crate::observe::log::{Cursor, Line, Splitter};
 
 /// Streams that may break off, one after another, without a new line.

@@ -11,15 +11,17 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::{LogError, LogEvent, LogOptions, follower};
+use crate::api::pod::ContainerStatus;
+use crate::api::pod::Pod;
+use crate::api::workload::Details;
+use crate::api::workload::Workload;
 use crate::cluster::client::backoff::{PATIENCE, Patience, passes};
 use crate::cluster::read::api_versions::Served;
 use crate::cluster::read::snapshot;
 use crate::cluster::read::watch::Pulse;
 use crate::cluster::{Cluster, ClusterError};
-use crate::observe::object::Details;
-use crate::observe::pod::ContainerStatus;
 use crate::observe::pod_selection::Choice;
-use crate::observe::{Pod, Snapshot, Status, Workload};
+use crate::observe::{Snapshot, Status};
 
 /// Longest time without a look at the workload.
 const LOOK: Duration = Duration::from_secs(15);

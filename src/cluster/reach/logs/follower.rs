@@ -10,12 +10,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::follow::{Look, Shared};
 use super::{LogError, LogEvent, Of, next_bytes};
+use crate::api::pod::ContainerStatus;
+use crate::api::pod::Pod;
+use crate::api::resource::Resource;
 use crate::cluster::ClusterError;
 use crate::cluster::client::backoff::{PATIENCE, Patience, passes};
-use crate::k8s::Resource;
-use crate::observe::Pod;
 use crate::observe::log::{Cursor, Line, Splitter};
-use crate::observe::pod::ContainerStatus;
 
 /// A stream on which nothing came for so long is opened anew: it may have died
 /// unnoticed.

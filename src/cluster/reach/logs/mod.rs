@@ -12,13 +12,14 @@ use futures_util::{AsyncBufRead, AsyncBufReadExt as _};
 pub use container::ContainerLog;
 pub use follow::{follow, is_over};
 
+use crate::api::pod::Pod;
+use crate::api::resource::Resource;
 use crate::cluster::client::request::percent_encoded;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
-use crate::k8s::Resource;
+use crate::observe::Snapshot;
 use crate::observe::log::Line;
 use crate::observe::pod_selection::ChoiceError;
-use crate::observe::{Pod, Snapshot};
 
 /// Which part of a log is meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

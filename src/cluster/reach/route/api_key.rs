@@ -6,9 +6,9 @@ use http::HeaderValue;
 use k8s_openapi::ByteString;
 use serde::Deserialize;
 
+use crate::api::resource::Resource;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
-use crate::k8s::Resource;
 use crate::plan::request::pod::SecretKey;
 
 /// A key with which a server lets somebody in.

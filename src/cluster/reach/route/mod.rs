@@ -23,10 +23,10 @@ pub use api_key::{ApiKey, ApiKeyError, api_key};
 pub use error::RouteError;
 
 use super::tunnel::{self, Carried, Silence};
+use crate::api::pod::Pod;
+use crate::api::resource::Resource;
 use crate::cluster::client::exchange::{Outgoing, Repeat};
 use crate::cluster::{Cluster, ClusterError};
-use crate::k8s::Resource;
-use crate::observe::Pod;
 use crate::observe::endpoint::{Endpoint, Via};
 
 /// A request to what is served.

@@ -3,30 +3,12 @@
 //!
 //! The views hold the few fields that decide something.
 
-mod condition;
-mod node;
-mod queue;
-mod selector;
-
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-
-pub use condition::{Condition, condition, holds};
-pub use node::{
-    Container, ContainerResources, FlavorToleration, Node, NodeFacts, NodeSpec, NodeStatus, Pod,
-    PodSpec, Taint, set_aside,
-};
-pub use queue::{
-    AdmissionCheck, AdmissionCheckRule, AdmissionCheckSpec, AdmissionChecksStrategy, ClusterQueue,
-    ClusterQueueSpec, ClusterQueueStatus, Cohort, CohortSpec, FlavorQuotas, FlavorUsage,
-    LocalQueue, LocalQueueSpec, LocalQueueStatus, Preemption, PreemptionPolicy, QueueingStrategy,
-    ResourceFlavor, ResourceFlavorSpec, ResourceGroup, ResourceQuota, ResourceUsage, StopPolicy,
-};
-pub use selector::{LabelExpression, LabelSelector};
-
 use super::kaito::KaitoFacts;
 use super::rollout::Running;
+use crate::api::metadata::Namespace;
+use crate::api::node::{Node, Pod};
+use crate::api::queue::{AdmissionCheck, ClusterQueue, Cohort, LocalQueue, ResourceFlavor};
+use crate::api::readable::Readable;
 
 /// What the plan may build on.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,25 +17,6 @@ pub enum Facts {
     Assumed,
     /// The answers of a cluster.
     Live(Box<ClusterFacts>),
-}
-
-/// An answer, or the reason why there is none.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Readable<T> {
-    /// The API server answered.
-    Known(T),
-    /// The user may not read this.
-    Forbidden,
-}
-
-impl<T> Readable<T> {
-    /// Returns the answer, if there is one.
-    pub fn known(&self) -> Option<&T> {
-        match self {
-            Self::Known(value) => Some(value),
-            Self::Forbidden => None,
-        }
-    }
 }
 
 /// Answers of a cluster about what a submission needs.
@@ -95,29 +58,11 @@ pub struct ClusterFacts {
     pub running: Option<Running>,
 }
 
-/// Name, namespace and labels of any object.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct Metadata {
-    /// Name.
-    pub name: String,
-    /// Namespace; empty for what is in none.
-    #[serde(default)]
-    pub namespace: String,
-    /// Labels.
-    #[serde(default)]
-    pub labels: BTreeMap<String, String>,
-}
-
-/// `v1` Namespace.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct Namespace {
-    /// Name and labels.
-    pub metadata: Metadata,
-}
-
-/// Any object, of which only the name matters.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct Named {
-    /// Name and labels.
-    pub metadata: Metadata,
+/// The nodes, and the pods on them; `None` where nobody asked.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NodeFacts {
+    /// Nodes.
+    pub nodes: Option<Readable<Vec<Node>>>,
+    /// Pods of all namespaces that have not ended.
+    pub pods: Option<Readable<Vec<Pod>>>,
 }

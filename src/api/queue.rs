@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Condition, FlavorToleration, LabelSelector, Metadata, Taint};
+use super::condition::Condition;
+use super::metadata::Metadata;
+use super::node::{FlavorToleration, Taint};
+use super::selector::LabelSelector;
 use crate::quantity::Quantity;
 
 /// `kueue.x-k8s.io` LocalQueue.

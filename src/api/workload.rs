@@ -1,32 +1,18 @@
 //! Views of workloads: what of each kind is looked at.
 
-mod deployment;
-mod job;
-mod kaito;
-mod metadata;
-mod ray;
-mod template;
-
 use serde::Deserialize;
 use serde_json::Value;
 
-pub use deployment::{DeploymentSpec, DeploymentStatus, Selector};
-pub use job::{CronJobSpec, CronJobStatus, JobSpec, JobStatus, JobTemplate};
-pub use kaito::{InferenceSetSpec, InferenceSetStatus, WorkspaceResource, WorkspaceStatus};
-pub use metadata::{Annotations, Metadata, ObjectName, OwnerReference};
-pub use ray::{
-    RayClusterSpec, RayGroup, RayJobSpec, RayJobStatus, RayServiceCluster, RayServiceSpec,
-    RayServiceStatus, ServeApplication, ServeDeployment,
-};
-pub use template::{
-    ConfigMapSource, ContainerPort, PodTemplate, PodTemplateSpec, ProjectedSource,
-    ProjectedSources, Resources, TemplateContainer, TemplateVolume,
-};
-
-pub use crate::plan::facts::{Condition, condition, holds};
-
-use crate::k8s::{self, Resource};
-use crate::plan::name::WorkloadKind;
+use super::condition::Condition;
+use super::deployment::{DeploymentSpec, DeploymentStatus};
+use super::job::{CronJobSpec, CronJobStatus, JobSpec, JobStatus};
+use super::kaito::{InferenceSetSpec, InferenceSetStatus, WorkspaceResource, WorkspaceStatus};
+use super::keys;
+use super::metadata::Metadata;
+use super::pod_template::PodTemplate;
+use super::ray::{RayJobSpec, RayJobStatus, RayServiceSpec, RayServiceStatus};
+use super::resource::Resource;
+use crate::kind::WorkloadKind;
 
 /// A workload of any kind.
 #[derive(Debug, Clone, PartialEq)]
@@ -182,17 +168,17 @@ impl Workload {
 
     /// Returns the LocalQueue that it is in.
     pub fn queue(&self) -> Option<&str> {
-        self.metadata.label(k8s::QUEUE_NAME_LABEL)
+        self.metadata.label(keys::QUEUE_NAME_LABEL)
     }
 
     /// Returns who submitted it.
     pub fn user(&self) -> Option<&str> {
-        self.metadata.label(k8s::USERNAME_LABEL)
+        self.metadata.label(keys::USERNAME_LABEL)
     }
 
     /// Returns the version that its user gave it.
     pub fn version(&self) -> Option<&str> {
-        self.metadata.label(k8s::APP_VERSION_LABEL)
+        self.metadata.label(keys::APP_VERSION_LABEL)
     }
 
     /// Returns the GPUs of all its pods together; of a CronJob, those of one
@@ -335,7 +321,7 @@ mod tests {
     #[test]
     fn only_what_is_kept_can_be_gone_back_to() {
         let way_back = |kind: WorkloadKind, previous: &str| {
-            let annotations = json!({k8s::PREVIOUS_ANNOTATION: previous, "other": "x"});
+            let annotations = json!({keys::PREVIOUS_ANNOTATION: previous, "other": "x"});
             let object =
                 json!({"metadata": {"name": "x", "namespace": "ml", "annotations": annotations}});
             let workload = Workload::read(kind, kind.api_version(), &object).unwrap();

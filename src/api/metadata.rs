@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::k8s;
+use super::keys;
 
 /// `metadata` of any object.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -40,7 +40,7 @@ impl Metadata {
 
     /// Returns whether the object was made by kaiwo.
     pub fn is_kaiwos(&self) -> bool {
-        self.label(k8s::APP_MANAGED_BY_LABEL) == Some(k8s::MANAGER)
+        self.label(keys::APP_MANAGED_BY_LABEL) == Some(keys::MANAGER)
     }
 }
 
@@ -48,7 +48,7 @@ impl Metadata {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Annotations {
-    /// Where the version before this one is kept ([`k8s::PREVIOUS_ANNOTATION`]);
+    /// Where the version before this one is kept ([`api::keys::PREVIOUS_ANNOTATION`]);
     /// empty if none is.
     #[serde(rename = "kaiwo-cli/previous")]
     pub previous: String,
@@ -78,4 +78,18 @@ pub struct ObjectName {
     pub name: String,
     /// Identity.
     pub uid: String,
+}
+
+/// `v1` Namespace.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Namespace {
+    /// Name and labels.
+    pub metadata: Metadata,
+}
+
+/// Any object, of which only the name matters.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Named {
+    /// Name and labels.
+    pub metadata: Metadata,
 }

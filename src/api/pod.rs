@@ -1,17 +1,15 @@
 //! A pod.
 
-mod trouble;
-
 use std::collections::BTreeMap;
 
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
-pub use trouble::{Trouble, TroubleKind};
-
-use super::object::{Condition, Metadata, TemplateContainer, holds};
-use crate::plan::facts::{FlavorToleration, set_aside};
-use crate::plan::vendor::is_gpu_resource;
+use super::condition::{Condition, holds};
+use super::gpu_resource::is_gpu_resource;
+use super::metadata::Metadata;
+use super::node::{FlavorToleration, set_aside};
+use super::pod_template::TemplateContainer;
 use crate::quantity::Quantity;
 
 /// `v1` Pod.

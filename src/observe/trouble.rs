@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::{ContainerStatus, Pod, Terminated};
-use crate::observe::object::{condition, holds};
+use crate::api::condition::{condition, holds};
+use crate::api::pod::{ContainerStatus, Pod, Terminated};
 
 /// What is wrong with a pod, as kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

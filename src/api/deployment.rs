@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::Condition;
-use super::template::PodTemplate;
+use super::condition::Condition;
+use super::pod_template::PodTemplate;
 
 /// `spec` of a Deployment.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

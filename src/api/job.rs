@@ -3,8 +3,9 @@
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
-use super::template::PodTemplate;
-use super::{Condition, ObjectName};
+use super::condition::Condition;
+use super::metadata::ObjectName;
+use super::pod_template::PodTemplate;
 
 /// `spec` of a Job.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

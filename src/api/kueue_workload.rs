@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
-use super::object::{Condition, Metadata, PodTemplateSpec, condition, holds};
-use crate::k8s::USERNAME_LABEL;
-use crate::plan::vendor::is_gpu_resource;
+use super::condition::{Condition, condition, holds};
+use super::gpu_resource::is_gpu_resource;
+use super::keys::USERNAME_LABEL;
+use super::metadata::Metadata;
+use super::pod_template::PodTemplateSpec;
 use crate::quantity::Quantity;
 
 /// Label of a Workload with the UID of what it stands for (Kueue

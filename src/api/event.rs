@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
-use super::object::{Metadata, ObjectName};
+use super::metadata::{Metadata, ObjectName};
 
 /// `v1` Event.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

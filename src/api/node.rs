@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Metadata, Readable};
+use super::metadata::Metadata;
 use crate::quantity::Quantity;
 
 /// A taint of nodes.
@@ -44,15 +44,6 @@ pub struct Node {
     /// What it offers.
     #[serde(default)]
     pub status: NodeStatus,
-}
-
-/// The nodes, and the pods on them; `None` where nobody asked.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct NodeFacts {
-    /// Nodes.
-    pub nodes: Option<Readable<Vec<Node>>>,
-    /// Pods of all namespaces that have not ended.
-    pub pods: Option<Readable<Vec<Pod>>>,
 }
 
 /// `spec` of a Node.

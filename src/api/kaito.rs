@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::Condition;
+use super::condition::Condition;
 
 /// `resource` of a Workspace.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
-use super::Condition;
-use super::template::PodTemplate;
+use super::condition::Condition;
+use super::pod_template::PodTemplate;
 
 /// `spec` of a RayJob.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

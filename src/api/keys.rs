@@ -1,0 +1,59 @@
+//! Labels, annotations and other names that Kubernetes, Kueue, Ray and kaiwo
+//! give to things.
+
+/// Label that puts a workload into a LocalQueue (Kueue `constants.QueueLabel`).
+pub const QUEUE_NAME_LABEL: &str = "kueue.x-k8s.io/queue-name";
+/// Label with a workload's priority class (Kueue
+/// `constants.WorkloadPriorityClassLabel`).
+pub const PRIORITY_CLASS_LABEL: &str = "kueue.x-k8s.io/priority-class";
+/// LocalQueue that takes what names no queue (Kueue `LocalQueueDefaulting`, v0.18).
+pub const DEFAULT_LOCAL_QUEUE: &str = "default";
+/// Label of pods that Kueue holds back until they are admitted (Kueue
+/// `constants.ManagedByKueueLabelKey`).
+pub const MANAGED_LABEL: &str = "kueue.x-k8s.io/managed";
+/// Label with the person who submitted, as the original kaiwo set it.
+pub const USERNAME_LABEL: &str = "kaiwo-cli/username";
+/// Recommended label: the application, here the directory or image.
+pub const APP_NAME_LABEL: &str = "app.kubernetes.io/name";
+/// Recommended label: this instance. Selectors use it, those of a Deployment with
+/// [`KIND_LABEL`] beside it.
+pub const APP_INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
+/// Label of a Deployment's pods, by which a Service in front of them passes by
+/// those of a Job that has the same name.
+pub const KIND_LABEL: &str = "kaiwo-cli/kind";
+/// Recommended label: the tool that made the object.
+pub const APP_MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+/// Recommended label: the version the user gave.
+pub const APP_VERSION_LABEL: &str = "app.kubernetes.io/version";
+/// Recommended label: the part an object plays, `upload` for uploads.
+pub const APP_COMPONENT_LABEL: &str = "app.kubernetes.io/component";
+
+/// Annotation with the digest over request and uploads; equal digests mean
+/// "the same submission".
+pub const DIGEST_ANNOTATION: &str = "kaiwo-cli/digest";
+/// Annotation with the identity of one run of `submit`.
+pub const SUBMISSION_ANNOTATION: &str = "kaiwo-cli/submission";
+
+/// Annotation of what a run of `submit` or `serve` makes with the kind of its
+/// workload.
+pub const KIND_ANNOTATION: &str = "kaiwo-cli/kind";
+
+/// Annotation of a service with the name of the ConfigMap that holds its
+/// previous version; empty where none is kept.
+pub const PREVIOUS_ANNOTATION: &str = "kaiwo-cli/previous";
+
+/// Value of [`APP_MANAGED_BY_LABEL`], and the field manager of every write.
+pub const MANAGER: &str = "kaiwo";
+
+/// Extended resource of AMD's device plugin.
+pub const AMD_GPU: &str = "amd.com/gpu";
+/// Extended resource of NVIDIA's device plugin.
+pub const NVIDIA_GPU: &str = "nvidia.com/gpu";
+/// Node label with the GPU count, by AMD's node labeller.
+pub const AMD_GPU_COUNT_LABEL: &str = "beta.amd.com/gpu.family.AI";
+/// Node label with the GPU count, by NVIDIA's GPU feature discovery.
+pub const NVIDIA_GPU_COUNT_LABEL: &str = "nvidia.com/gpu.count";
+
+/// Controller of the AdmissionChecks that send workloads to other clusters,
+/// and `spec.managedBy` of what they send (Kueue `MultiKueueControllerName`).
+pub const MULTIKUEUE_CONTROLLER: &str = "kueue.x-k8s.io/multikueue";

@@ -1,0 +1,21 @@
+//! What the API server says: views of the few fields that matter of the objects
+//! of Kubernetes, Kueue, Ray and KAITO, and the names they go by.
+
+pub mod condition;
+pub mod deployment;
+pub mod event;
+pub mod gpu_resource;
+pub mod job;
+pub mod kaito;
+pub mod keys;
+pub mod kueue_workload;
+pub mod metadata;
+pub mod node;
+pub mod pod;
+pub mod pod_template;
+pub mod queue;
+pub mod ray;
+pub mod readable;
+pub mod resource;
+pub mod selector;
+pub mod workload;
