@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::error::{Classified, ErrorClass};
 use crate::quantity::ByteSize;
 use crate::secrecy;
-use crate::workload::entrypoint::shell_quoted;
+use crate::shell;
 
 pub use system::Tree;
 
@@ -116,7 +116,7 @@ impl Reason {
                     settings, and where each comes from"
                 .to_owned();
         }
-        let shown = shell_quoted(&path.display().to_string());
+        let shown = shell::quoted(&path.display().to_string());
         match self {
             Self::System(error) if error.kind() == io::ErrorKind::NotFound => {
                 match path == Path::new("-") {

@@ -43,6 +43,7 @@ pub mod render;
 pub mod schema;
 pub mod secrecy;
 pub mod settings;
+pub mod shell;
 pub mod ui;
 pub mod workload;
 pub mod yaml;

@@ -13,9 +13,9 @@ use crate::ui::Ui;
 use crate::ui::report::{self, API_VERSION};
 use crate::workload::directory::DEFAULT_LIMIT;
 
-use super::deploy::request::{DEFAULT_NAMESPACE, DEFAULT_QUEUE};
 use super::help::cannot_write;
 use super::sources;
+use crate::cmd::sources::{DEFAULT_NAMESPACE, DEFAULT_QUEUE};
 
 /// The settings for programs.
 #[derive(Debug, Serialize)]

@@ -7,8 +7,13 @@ use crate::file::{self, FileError};
 use crate::names::{is_dns_1123_label, is_dns_1123_subdomain, is_label_value, is_qualified_name};
 use crate::plan::Refusal;
 use crate::secrecy::named;
-use crate::settings::{Merged, Origin, Settings, Sourced};
+use crate::settings::{Merged, Origin, Settings, Sourced, Switch};
 use crate::workload::directory;
+
+/// Namespace unless another is given, as in the original kaiwo.
+pub const DEFAULT_NAMESPACE: &str = "kaiwo";
+/// Queue unless another is given, as in the original kaiwo.
+pub const DEFAULT_QUEUE: &str = "kaiwo";
 
 /// Merges all sources of settings, in order of precedence: what was typed, the
 /// variables, the file in the directory, the user's file.
@@ -150,4 +155,14 @@ pub fn check_words(settings: &Merged) -> Result<(), CommandError> {
 
 fn is_image(word: &str) -> bool {
     !word.is_empty() && !word.contains(char::is_whitespace)
+}
+
+/// Returns whether a switch is on.
+pub fn is_on(setting: &Option<Sourced<Switch>>) -> bool {
+    setting.as_ref().is_some_and(|sourced| sourced.value.0)
+}
+
+/// Returns the value of a setting, wherever it was given.
+pub fn value<T: Clone>(setting: &Option<Sourced<T>>) -> Option<T> {
+    setting.as_ref().map(|sourced| sourced.value.clone())
 }

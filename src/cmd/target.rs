@@ -11,8 +11,8 @@ use crate::observe::Snapshot;
 use crate::settings::Settings;
 use crate::ui::Ui;
 
-use super::deploy::request::DEFAULT_NAMESPACE;
 use super::{command_line, sources};
+use crate::cmd::sources::DEFAULT_NAMESPACE;
 
 /// A cluster, and which of the APIs it serves that kaiwo speaks.
 pub struct Place {

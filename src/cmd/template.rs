@@ -12,10 +12,10 @@ use crate::plan::request::WorkloadRequest;
 use crate::render::context::TemplateContext;
 use crate::render::templates;
 use crate::settings::OutputFormat;
+use crate::shell;
 use crate::ui::Ui;
 use crate::ui::report::{self, API_VERSION};
 use crate::workload::directory;
-use crate::workload::entrypoint::shell_quoted;
 use crate::{plan, yaml};
 
 use super::deploy::{serve, submit};
@@ -69,7 +69,7 @@ fn eject(args: &EjectArgs, ui: Ui) -> Result<(), CommandError> {
                 true => format!(
                     "compare with: kaiwo template show {} | diff {} -",
                     kind.name().to_lowercase(),
-                    shell_quoted(&file.display().to_string())
+                    shell::quoted(&file.display().to_string())
                 ),
                 false => format!(
                     "it is no file; write one elsewhere: kaiwo template show {} > FILE",
@@ -92,7 +92,7 @@ fn eject(args: &EjectArgs, ui: Ui) -> Result<(), CommandError> {
             if missing {
                 error = error.hint(format!(
                     "mkdir -p {}",
-                    shell_quoted(&args.directory.display().to_string())
+                    shell::quoted(&args.directory.display().to_string())
                 ));
             }
             return Err(error);

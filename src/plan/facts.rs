@@ -4,7 +4,6 @@
 //! The views hold the few fields that decide something.
 
 use super::kaito::KaitoFacts;
-use super::rollout::Running;
 use crate::api::metadata::Namespace;
 use crate::api::node::{Node, Pod};
 use crate::api::queue::{AdmissionCheck, ClusterQueue, Cohort, LocalQueue, ResourceFlavor};
@@ -65,4 +64,13 @@ pub struct NodeFacts {
     pub nodes: Option<Readable<Vec<Node>>>,
     /// Pods of all namespaces that have not ended.
     pub pods: Option<Readable<Vec<Pod>>>,
+}
+
+/// What the Deployment of this name is doing before it is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// Pods it shall have.
+    pub replicas: i64,
+    /// Pods that serve.
+    pub available: i64,
 }

@@ -2,6 +2,7 @@
 //! will be submitted. Pure: no I/O, no clock, no randomness, so every rule
 //! can be tried in a unit test.
 
+mod checks;
 pub mod facts;
 pub mod gpu;
 pub mod image;
@@ -21,8 +22,6 @@ pub mod vendor;
 use kueue::flavor;
 use kueue::multikueue;
 use kueue::queue;
-use request::claim;
-use request::preload;
 use std::collections::BTreeMap;
 
 pub use refusal::Refusal;
@@ -107,7 +106,7 @@ impl Plan {
         name::check_length(&request.name, request.kind, layout.replicas)?;
         request.lifetime.check(request.kind)?;
         request.serving.check_replicas(layout.replicas)?;
-        preload::check(&request)?;
+        checks::preloads(&request)?;
         let vendor = resource.as_deref().map(Vendor::of);
         let image = image::choose(&request, vendor, layout.total() > 0)?;
         Ok(Self {
@@ -246,7 +245,7 @@ fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Ref
                 .hint("--create-namespace makes it, -n names another"),
         );
     }
-    claim::check_known(&request, facts)?;
+    checks::claims(&request, facts)?;
     let plan = match request.queue.clone() {
         Some(queue) => plan_queued(request, &queue, facts),
         None => unqueued::plan(request, facts),

@@ -2,7 +2,7 @@
 //! the next: the new pod first where a node has GPUs left for it, else the old
 //! one has to go first.
 
-use super::facts::{ClusterFacts, NodeFacts};
+use super::facts::{ClusterFacts, NodeFacts, Running};
 use super::gpu::GpuLayout;
 use super::kueue::placement::PodSet;
 use super::request::WorkloadRequest;
@@ -13,15 +13,6 @@ use crate::api::node::{Node, Pod};
 use crate::api::readable::Readable;
 use crate::kind::WorkloadKind;
 use serde_json::Value;
-
-/// What the Deployment of this name is doing before it is changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Running {
-    /// Pods it shall have.
-    pub replicas: i64,
-    /// Pods that serve.
-    pub available: i64,
-}
 
 /// How many pods may be too many, and too few, while a Deployment is updated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

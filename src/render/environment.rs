@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::context::{SCRATCH_DIRECTORY, WORKLOAD_DIRECTORY};
+use super::mount_paths::{SCRATCH_DIRECTORY, WORKLOAD_DIRECTORY};
 use crate::kind::WorkloadKind;
 use crate::plan::Plan;
 use crate::workload::environment::EnvSource;

@@ -9,6 +9,7 @@ mod error;
 pub mod go_template;
 pub mod joined;
 pub mod manifest;
+mod mount_paths;
 pub mod preload;
 pub mod quoting;
 pub mod support;

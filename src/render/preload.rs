@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::context::SCRATCH_DIRECTORY;
 use super::environment::{EnvVarContext, is_common, literal};
+use super::mount_paths::SCRATCH_DIRECTORY;
 use crate::digest;
 use crate::plan::Plan;
 use crate::plan::request::preload::{self, IMAGE, Place};

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::WorkloadError;
-use super::entrypoint::{self, Entrypoint, shell_quoted};
+use super::entrypoint::{self, Entrypoint};
 use super::special::{self, DANGLING, RESTORE, removal};
 use super::template_values::CustomTemplate;
 use super::upload::{PART_LIMIT, UploadFile};
 use crate::file::{self, FileError, Reason, Tree};
 use crate::quantity::ByteSize;
+use crate::shell;
 use crate::yaml;
 
 /// Files in the top directory that are read by kaiwo and not uploaded. The
@@ -461,8 +462,8 @@ pub fn write_new(file: &Path, text: &str) -> std::io::Result<()> {
 pub fn leaving_out(directory: &Path, path: &str) -> String {
     format!(
         "echo {} >> {}",
-        shell_quoted(&format!("/{path}")),
-        shell_quoted(&directory.join(IGNORE).display().to_string())
+        shell::quoted(&format!("/{path}")),
+        shell::quoted(&directory.join(IGNORE).display().to_string())
     )
 }
 

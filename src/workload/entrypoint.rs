@@ -2,6 +2,7 @@
 //! one, so that newlines, quotes and `$VARIABLES` mean what they mean in any
 //! script.
 
+use crate::shell;
 use std::path::Path;
 
 use serde::Serialize;
@@ -59,7 +60,7 @@ impl Entrypoint {
                 "write the commands to run into it".to_owned(),
             ));
         }
-        let quoted = shell_quoted(&file.to_string_lossy());
+        let quoted = shell::quoted(&file.to_string_lossy());
         if let Some((mark, mended)) = byte_order_mark(&content) {
             return Err(wrong(
                 1,
@@ -122,7 +123,7 @@ impl Entrypoint {
     /// Makes a script that becomes `command`, for kinds that can only be
     /// given a script.
     pub fn of_command(command: &[String]) -> Self {
-        let words: Vec<String> = command.iter().map(|word| shell_quoted(word)).collect();
+        let words: Vec<String> = command.iter().map(|word| shell::quoted(word)).collect();
         let text = format!("#!/bin/sh\nexec {}\n", words.join(" "));
         Self {
             content: text.into_bytes(),
@@ -142,15 +143,6 @@ fn byte_order_mark(content: &[u8]) -> Option<(&'static str, &'static str)> {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(("UTF-16", WIDE)),
         _ => None,
     }
-}
-
-/// Quotes a word so that `sh` reads it back as it is.
-pub fn shell_quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Adds a backslash to the end of each line that the next one continues, and

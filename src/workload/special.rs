@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use super::WorkloadError;
-use super::entrypoint::shell_quoted;
 use crate::file::{self, FileError, Reason};
+use crate::shell;
 
 pub(super) const DANGLING: &str = "it is a symlink to nothing";
 pub(super) const RESTORE: &str = "remove it, or restore what it points to";
@@ -36,7 +36,7 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, WorkloadError> {
 pub(super) fn removal(path: &Path) -> String {
     format!(
         "remove it: rm {}",
-        shell_quoted(&path.display().to_string())
+        shell::quoted(&path.display().to_string())
     )
 }
 

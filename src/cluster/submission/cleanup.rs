@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::companion::uid_of;
+use super::metadata::uid_of;
 use super::{POLL, Submission};
 use crate::cluster::ClusterError;
 use crate::cluster::client::request::resource_of;

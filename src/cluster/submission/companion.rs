@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::existing::Existing;
 use super::leftover::Leftover;
+use super::metadata::{annotation_of, owners, uid_of};
 use super::preflight::PreflightError;
-use super::{Submission, SubmissionError, failed, still_there};
+use super::{Submission, SubmissionError, failed, occupied, still_there};
 use crate::api::keys;
 use crate::cluster::client::request::resource_of;
 use crate::error::CommandError;
@@ -194,13 +195,6 @@ impl<'a> Submission<'a> {
     }
 }
 
-pub(in crate::cluster) fn occupied(manifest: &Manifest) -> SubmissionError {
-    SubmissionError::Occupied {
-        object: manifest.display_name(),
-        namespace: manifest.namespace().to_owned(),
-    }
-}
-
 /// Size of a claim.
 const SIZE: &str = "/spec/resources/requests/storage";
 
@@ -230,25 +224,4 @@ fn same_content(manifest: &Manifest, found: &Value) -> bool {
                 == manifest.annotation(keys::DIGEST_ANNOTATION)
         }
     }
-}
-
-pub(in crate::cluster) fn uid_of(object: &Value) -> Option<&str> {
-    object.pointer("/metadata/uid")?.as_str()
-}
-
-pub(in crate::cluster) fn annotation_of<'v>(object: &'v Value, key: &str) -> Option<&'v str> {
-    object
-        .get("metadata")?
-        .get("annotations")?
-        .get(key)?
-        .as_str()
-}
-
-pub(in crate::cluster) fn owners(object: &Value) -> impl Iterator<Item = &str> {
-    object
-        .pointer("/metadata/ownerReferences")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|owner| owner.get("uid")?.as_str())
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::companion::{annotation_of, owners, uid_of};
+use super::companion_kinds::COMPANIONS;
 use super::existing::resource;
 use super::leftover::{self, Leftover};
-use super::prune::COMPANIONS;
+use super::metadata::{annotation_of, owners, uid_of};
 use crate::api::keys;
 use crate::api::pod::Pod;
 use crate::api::readable::Readable;

@@ -10,8 +10,8 @@ use crate::api::keys;
 use crate::api::resource::Resource;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::WorkloadKind;
+use crate::plan::facts::Running;
 use crate::plan::namesake::Owner;
-use crate::plan::rollout::Running;
 use crate::render::manifest::Manifest;
 
 /// A workload in the cluster, as far as a new one of its name is concerned.

@@ -16,10 +16,10 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::companion::{annotation_of, occupied, owners, uid_of};
+use super::companion_kinds::COMPANIONS;
 use super::existing::resource;
-use super::prune::COMPANIONS;
-use super::{POLL, Submission, SubmissionError, failed};
+use super::metadata::{annotation_of, owners, uid_of};
+use super::{POLL, Submission, SubmissionError, failed, occupied};
 use crate::api::keys;
 use crate::api::readable::Readable;
 use crate::api::resource::Resource;

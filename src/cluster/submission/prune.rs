@@ -4,23 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::companion::{annotation_of, owners, uid_of};
+use super::companion_kinds::{AUTOSCALER, COMPANIONS};
 use super::existing::Existing;
+use super::metadata::{annotation_of, owners, uid_of};
 use super::{Submission, SubmissionError, failed};
 use crate::api::keys;
 use crate::api::resource::Resource;
 use crate::render::manifest::Manifest;
-
-const AUTOSCALER: &str = "HorizontalPodAutoscaler";
-
-/// What kaiwo's own templates make beside a service, and what a later version
-/// may do without.
-pub(in crate::cluster) const COMPANIONS: [(&str, &str); 4] = [
-    ("v1", "Service"),
-    ("networking.k8s.io/v1", "Ingress"),
-    ("autoscaling/v2", AUTOSCALER),
-    ("policy/v1", "PodDisruptionBudget"),
-];
 
 /// An object that has become superfluous.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::companion_kinds::COMPANIONS;
 use crate::cluster::ClusterError;
 use crate::digest;
 use crate::error::{CommandError, ErrorClass};
@@ -120,7 +121,7 @@ impl Needed<'_> {
             Some(WorkloadKind::RayService) => (crate::api::resource::RAY_GROUP, "rayclusters"),
             _ => return Vec::new(),
         };
-        let companions = super::prune::COMPANIONS.map(|(api_version, kind)| {
+        let companions = COMPANIONS.map(|(api_version, kind)| {
             let resource = crate::api::resource::Resource::known(api_version, kind);
             let group = api_version.split_once('/').map_or("", |(group, _)| group);
             (group, resource.plural)

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::companion::{annotation_of, owners};
+use super::companion_kinds::COMPANIONS;
 use super::existing::Existing;
-use super::prune::COMPANIONS;
+use super::metadata::{annotation_of, owners};
 use crate::api::keys;
 use crate::api::readable::Readable;
 use crate::api::resource::Resource;

@@ -5,8 +5,9 @@ use futures_util::future::join_all;
 use serde_json::{Map, Value};
 
 use super::change::{self, Change};
-use super::companion::{occupied, owners, uid_of};
+use super::error::occupied;
 use super::existing::{Existing, Relation};
+use super::metadata::{owners, uid_of};
 use super::{Submission, SubmissionError, failed};
 use crate::api::keys;
 use crate::cluster::ClusterError;

@@ -13,8 +13,8 @@ use crate::cluster::client::exec_plugin::Terminal;
 use crate::cluster::client::proxy::ProxyVariables;
 use crate::secrecy::may_be_secret;
 use crate::settings::OutputFormat;
+use crate::shell;
 use crate::ui::Ui;
-use crate::workload::entrypoint::shell_quoted;
 
 use withheld::Word;
 
@@ -97,7 +97,7 @@ impl CommandLine {
                 None => line.push(text),
             }
         }
-        line.extend(flags.iter().map(|flag| shell_quoted(flag)));
+        line.extend(flags.iter().map(|flag| shell::quoted(flag)));
         line.extend(command.into_iter().map(|word| word.text));
         line.join(" ")
     }
@@ -210,11 +210,11 @@ pub fn with_connection(text: &str, args: &ConnectionArgs) -> String {
     ] {
         // What is no name cannot be of use there, and may be secret.
         if let Some(value) = value.filter(|value| !may_be_secret(value)) {
-            flags += &format!(" {flag} {}", shell_quoted(&value));
+            flags += &format!(" {flag} {}", shell::quoted(&value));
         }
     }
     for group in args.as_group.iter().filter(|group| !may_be_secret(group)) {
-        flags += &format!(" --as-group {}", shell_quoted(group));
+        flags += &format!(" --as-group {}", shell::quoted(group));
     }
     let mut text = text.replace("kubectl ", &format!("kubectl{flags} "));
     for command in ASKING {

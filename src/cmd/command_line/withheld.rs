@@ -2,7 +2,7 @@
 //! and what a shell puts in their place.
 
 use crate::secrecy::{may_be_secret, secret_in};
-use crate::workload::entrypoint::shell_quoted;
+use crate::shell;
 
 /// One word of a command line.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub fn options<'a>(words: &'a [String], local: impl Fn(&str) -> Option<String>) 
                 }
                 let text = match plain && variable == name {
                     true => format!("{lead}{name}"),
-                    false => format!("{lead}{}=\"${{{variable}:?}}\"", shell_quoted(name)),
+                    false => format!("{lead}{}=\"${{{variable}:?}}\"", shell::quoted(name)),
                 };
                 Word {
                     typed,
@@ -83,7 +83,7 @@ pub fn command<'a>(words: &'a [String], options: &[Word<'a>]) -> Vec<Word<'a>> {
 fn plain(typed: &str) -> Word<'_> {
     Word {
         typed,
-        text: shell_quoted(typed),
+        text: shell::quoted(typed),
         withheld: None,
     }
 }
@@ -91,7 +91,7 @@ fn plain(typed: &str) -> Word<'_> {
 fn whole<'a>(typed: &'a str, lead: &str, variable: String, value: &'a str) -> Word<'a> {
     let lead = match lead {
         "" => String::new(),
-        lead => shell_quoted(lead),
+        lead => shell::quoted(lead),
     };
     Word {
         typed,

@@ -10,7 +10,7 @@ use clap::CommandFactory;
 
 use crate::cli::{Cli, CompleteArgs, ConnectionArgs};
 use crate::cluster::read::candidates::{self, Choice, Entry};
-use crate::cmd::deploy::request::DEFAULT_NAMESPACE;
+use crate::cmd::sources::DEFAULT_NAMESPACE;
 use crate::cmd::{block_on, command_line, sources};
 use crate::completion::{Candidate, Line, Live, Source};
 use crate::error::CommandError;

@@ -16,7 +16,7 @@ use crate::secrecy;
 use crate::settings::{Merged, Origin, Sourced};
 use crate::ui::Ui;
 
-use super::request::DEFAULT_NAMESPACE;
+use crate::cmd::sources::DEFAULT_NAMESPACE;
 
 /// Returns what is chosen of a model that is served.
 pub fn of_service(settings: &Merged, model: &ModelName, ui: Ui) -> Result<Choices, CommandError> {

@@ -35,7 +35,7 @@ use crate::ui::report::{self, Outcome};
 use super::command_line;
 use super::help::cannot_write;
 use super::wait::{self, Subject, Wait};
-use super::{block_on, signals};
+use super::{block_on, signals, sources};
 
 /// Carries out what `request` makes of the settings. `output` becomes what the
 /// settings say about the form of data, as soon as they are known.
@@ -104,7 +104,7 @@ impl<'a> Mode<'a> {
             args,
             ui,
             dry_run,
-            replace: request::is_on(&settings.replace),
+            replace: sources::is_on(&settings.replace),
             diff: false,
             output: output.or((dry_run != DryRun::None).then_some(OutputFormat::Yaml)),
             wait: None,

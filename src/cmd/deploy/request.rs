@@ -16,7 +16,7 @@ use crate::plan::request::service_settings::Serving;
 use crate::plan::request::{Lifetime, Run, Schedule, WorkloadRequest};
 use crate::quantity::ByteSize;
 use crate::secrecy;
-use crate::settings::{Merged, Sourced, Switch};
+use crate::settings::{Merged, Sourced};
 use crate::ui::Ui;
 use crate::workload::directory::{self, DEFAULT_LIMIT, WorkloadDirectory};
 use crate::workload::entrypoint::{Entrypoint, FILE_NAME};
@@ -26,12 +26,7 @@ use crate::workload::template_values::CustomConfig;
 use crate::workload::upload::{Upload, UploadFile};
 
 use super::variables;
-use crate::cmd::sources;
-
-/// Namespace unless another is given, as in the original kaiwo.
-pub const DEFAULT_NAMESPACE: &str = "kaiwo";
-/// Queue unless another is given, as in the original kaiwo.
-pub const DEFAULT_QUEUE: &str = "kaiwo";
+use crate::cmd::sources::{self, DEFAULT_NAMESPACE, is_on, value};
 
 /// What a command has decided before the request is made.
 #[derive(Debug)]
@@ -162,16 +157,6 @@ pub fn random_word(length: usize) -> String {
 /// Returns who submits: what the settings say, else the login name.
 pub fn user(settings: &Merged) -> String {
     value(&settings.user).unwrap_or_else(login_name)
-}
-
-/// Returns whether a switch is on.
-pub fn is_on(setting: &Option<Sourced<Switch>>) -> bool {
-    setting.as_ref().is_some_and(|sourced| sourced.value.0)
-}
-
-/// Returns the value of a setting, wherever it was given.
-pub fn value<T: Clone>(setting: &Option<Sourced<T>>) -> Option<T> {
-    setting.as_ref().map(|sourced| sourced.value.clone())
 }
 
 /// Reads the values for the template, which only a template of the user's own

@@ -21,9 +21,10 @@ use crate::settings::{DryRun, Merged, OutputFormat};
 use crate::ui::Ui;
 use crate::ui::report::{self, API_VERSION, ChangeReport};
 
-use super::request::{DEFAULT_NAMESPACE, is_on, random_word};
-use super::{diff, serve};
+use super::diff;
+use super::request::random_word;
 use crate::cmd::help::cannot_write;
+use crate::cmd::sources::{DEFAULT_NAMESPACE, is_on};
 use crate::cmd::wait::{self, Subject};
 use crate::cmd::{block_on, command_line, signals};
 
@@ -31,10 +32,11 @@ use crate::cmd::{block_on, command_line, signals};
 pub fn run(
     args: &ServeArgs,
     wanted: &WorkloadRef,
+    settings: Result<Merged, CommandError>,
     ui: Ui,
     output: &mut Option<OutputFormat>,
 ) -> Result<(), CommandError> {
-    let result = serve::settings(args).and_then(|settings| {
+    let result = settings.and_then(|settings| {
         *output = settings.output.as_ref().map(|output| output.value);
         let dry_run = settings.dry_run.as_ref().map(|dry_run| dry_run.value);
         if !matches!(dry_run, None | Some(DryRun::None)) {

@@ -12,8 +12,9 @@ use crate::settings::{Merged, Origin, OutputFormat, Sourced};
 use crate::ui::Ui;
 use crate::workload::{directory, serve_config, special};
 
-use super::request::{Intent, is_on};
+use super::request::Intent;
 use super::{kaito, request, rollback};
+use crate::cmd::sources::is_on;
 use crate::cmd::{deploy, sources};
 
 /// Serves what `args` ask for.
@@ -22,10 +23,10 @@ pub fn run(
     ui: Ui,
     output: &mut Option<OutputFormat>,
 ) -> Result<(), CommandError> {
-    if let Some(workload) = &args.rollback {
-        return rollback::run(args, workload, ui, output);
-    }
     let merged = settings(args);
+    if let Some(workload) = &args.rollback {
+        return rollback::run(args, workload, merged, ui, output);
+    }
     deploy::run(&args.workload, args.diff, merged, ui, output, |settings| {
         request(args, settings, ui)
     })

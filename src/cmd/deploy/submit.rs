@@ -9,8 +9,9 @@ use crate::plan::request::service_settings::Serving;
 use crate::settings::{Merged, OutputFormat};
 use crate::ui::Ui;
 
-use super::request::{DEFAULT_QUEUE, Intent};
+use super::request::Intent;
 use super::{kaito, request};
+use crate::cmd::sources::DEFAULT_QUEUE;
 use crate::cmd::{deploy, sources};
 
 /// Submits what `args` ask for.

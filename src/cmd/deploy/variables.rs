@@ -12,7 +12,7 @@ use crate::ui::Ui;
 use crate::workload::environment::{EnvSource, Environment};
 use crate::workload::{directory, env_file};
 
-use super::request::{DEFAULT_NAMESPACE, value};
+use crate::cmd::sources::{DEFAULT_NAMESPACE, value};
 
 /// Reads the file with variables, and lays what the settings say over it.
 /// Only the user's own file ranks below the directory's.

@@ -20,7 +20,6 @@ use crate::plan::request::pod::Seconds;
 use crate::settings::{Merged, Origin, OutputFormat, Settings, Sourced};
 use crate::ui::Ui;
 
-use super::deploy::request;
 use super::reach::logs::{self, Shown};
 use super::target::{self, Place, Target};
 use super::{block_on, signals, sources};
@@ -96,8 +95,8 @@ pub fn of_submission(
         let sourced = setting.as_ref();
         sourced.is_some_and(|sourced| sourced.origin == Origin::Flag)
     }
-    let follow = request::is_on(&settings.follow);
-    if !follow && !request::is_on(&settings.wait) {
+    let follow = sources::is_on(&settings.follow);
+    if !follow && !sources::is_on(&settings.wait) {
         for (flag, typed) in [
             ("--timeout", is_typed(&settings.timeout)),
             ("--queue-timeout", is_typed(&settings.queue_timeout)),

@@ -6,11 +6,7 @@ use std::str::FromStr;
 
 use serde_json::json;
 
-use super::WorkloadRequest;
-use crate::api::readable::Readable;
-use crate::names::{check_mount_path, is_dns_1123_subdomain, nearest};
-use crate::plan::Refusal;
-use crate::plan::facts::ClusterFacts;
+use crate::names::{check_mount_path, is_dns_1123_subdomain};
 use crate::quantity::Quantity;
 use crate::schema::{self, Schema};
 use crate::yaml::{deserialize_from_text, serialize_as_text};
@@ -120,40 +116,6 @@ impl Schema for Storage {
         json!({"type": ["string", "number"], "exclusiveMinimum": 0, "pattern": pattern,
                "examples": ["100Gi", "100Gi,fast"]})
     }
-}
-
-/// Checks that the claims which are mounted exist, as far as that can be seen:
-/// pods that mount another would wait for it, and hold up an update.
-///
-/// # Errors
-/// [`Refusal`] with those there are.
-pub fn check_known(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<(), Refusal> {
-    let Some(known) = facts.claims.as_ref().and_then(Readable::known) else {
-        return Ok(());
-    };
-    let mut wanted = request.pods.volumes.iter().map(|mount| &mount.claim);
-    let Some(missing) = wanted.find(|claim| !known.contains(claim)) else {
-        return Ok(());
-    };
-    if request.force {
-        return Ok(());
-    }
-    let namespace = &request.namespace;
-    let refusal = Refusal::new(format!(
-        "no PersistentVolumeClaim {missing:?} in namespace {namespace:?}"
-    ))
-    .about(format!("persistentvolumeclaim/{missing}"));
-    let refusal = match nearest(missing, known.clone()) {
-        Some(near) => refusal.hint(format!("did you mean --volume {near}:/path?")),
-        None => refusal,
-    };
-    let refusal = match known[..] {
-        [] => refusal.hint(format!(
-            "the namespace has none; make it with: kubectl -n {namespace} apply -f claim.yaml"
-        )),
-        _ => refusal.hint(format!("claims: {}", known.join(", "))),
-    };
-    Err(refusal.hint("--force goes ahead, should it be made later"))
 }
 
 #[cfg(test)]

@@ -4,10 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::WorkloadRequest;
 use super::claim::ClaimMount;
 use crate::names::check_mount_path;
-use crate::plan::Refusal;
 use crate::schema::{self, Schema};
 use crate::yaml::{deserialize_from_text, serialize_as_text};
 
@@ -131,40 +129,10 @@ pub fn place<'a>(path: &str, volumes: &'a [ClaimMount]) -> Place<'a> {
     }
 }
 
-fn is_at_or_below(path: &str, directory: &str) -> bool {
+/// Returns whether `path` is `directory` or in it.
+pub fn is_at_or_below(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// Checks that everything can be loaded to where it shall be.
-///
-/// # Errors
-/// [`Refusal`] about what is in the way.
-pub fn check(request: &WorkloadRequest) -> Result<(), Refusal> {
-    for preload in &request.serving.preloads {
-        let path = &preload.path;
-        if let Place::Claim(mount) = place(path, &request.pods.volumes)
-            && mount.read_only
-        {
-            return Err(Refusal::new(format!(
-                "nothing can be loaded into {path}: claim {} is mounted there to be read only",
-                mount.claim
-            ))
-            .hint(format!(
-                "let it be written: --volume {}:{}",
-                mount.claim, mount.path
-            )));
-        }
-        let mut secrets = request.environment.mounts.iter();
-        if let Some(secret) = secrets.find(|secret| is_at_or_below(path, &secret.path)) {
-            return Err(Refusal::new(format!(
-                "nothing can be loaded into {path}: secret {} is mounted as the file {}",
-                secret.secret, secret.path
-            ))
-            .hint("load it into another directory"));
-        }
-    }
-    Ok(())
 }
 
 /// Beginnings of the names of variables that those need who download: tokens,

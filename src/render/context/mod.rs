@@ -9,14 +9,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::environment::EnvVarContext;
+use super::mount_paths::WORKLOAD_DIRECTORY;
 use super::preload::PreloadContext;
 use crate::kind::WorkloadKind;
 use crate::plan::resources::PodResources;
 use crate::quantity::Quantity;
 use crate::workload::template_values::CustomConfig;
 
-/// Where the files of a job appear.
-pub const WORKLOAD_DIRECTORY: &str = "/workload";
 /// Where the files of a service appear: below a directory on Python's path, so
 /// that they are the module `app`.
 const SERVICE_DIRECTORY: &str = "/workload/app";
@@ -31,9 +30,6 @@ pub fn directory(kind: WorkloadKind) -> &'static str {
         false => SERVICE_DIRECTORY,
     }
 }
-
-/// Where a workload may write.
-pub const SCRATCH_DIRECTORY: &str = "/scratch";
 
 /// The whole context of a template.
 #[derive(Debug, Serialize)]

@@ -8,7 +8,7 @@ use futures_util::AsyncBufReadExt as _;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::follow::{Look, Shared};
+use super::shared::{Look, Shared};
 use super::{LogError, LogEvent, Of, next_bytes};
 use crate::api::pod::ContainerStatus;
 use crate::api::pod::Pod;

@@ -3,6 +3,7 @@
 mod container;
 mod follow;
 mod follower;
+mod shared;
 
 use std::pin::Pin;
 use std::rc::Rc;

@@ -1,0 +1,6 @@
+//! Where files and scratch space appear in a container.
+
+/// Where the files of a job appear.
+pub const WORKLOAD_DIRECTORY: &str = "/workload";
+/// Where a workload may write.
+pub const SCRATCH_DIRECTORY: &str = "/scratch";
