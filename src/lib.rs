@@ -10,20 +10,34 @@
 //!                   └────────── ui ←──────────────── cluster::submission
 //! ```
 //!
-//! | room | may | must not |
-//! | --- | --- | --- |
-//! | [`chat`] | speak the APIs of language models | any I/O |
-//! | [`cli`] | clap types | logic, I/O |
-//! | [`completion`] | read an unfinished command line | any I/O |
-//! | [`cmd`] | call the rooms, add context to errors | decide anything worth a unit test |
-//! | [`workload`] | the file system, YAML | network, environment |
-//! | [`plan`] | decide | any I/O, clock, randomness |
-//! | [`observe`] | tell what objects mean | any I/O, clock, randomness |
-//! | [`render`] | Tera, YAML | files, network, kube |
-//! | [`cluster`] | all Kubernetes I/O | print, Tera |
-//! | [`ui`] | write to stdout and stderr | kube |
+//! Arrows go down only, and files form no circles. What a room may name of the
+//! others, and what it must not use, is held to by `tests/architecture.rs`, which
+//! reads this table:
 //!
-//! `tests/architecture.rs` holds the code to this table.
+//! | room | does | may name | must not use |
+//! | --- | --- | --- | --- |
+//! | [`error`] | classes of errors, exit codes | – | I/O, clock, kube, tera, clap |
+//! | [`names`] | what Kubernetes accepts as names | – | I/O, clock, kube, tera, clap |
+//! | [`secrecy`] | what may be secret, and how foreign words are shown | – | I/O, clock, kube, tera, clap |
+//! | [`shell`] | words for a POSIX shell | – | I/O, clock, kube, tera, clap |
+//! | [`digest`] | digests of texts | – | I/O, clock, kube, tera, clap |
+//! | [`yaml`] | the only file that names the YAML library | secrecy | I/O, clock, kube, tera, clap |
+//! | [`schema`] | the types of files as JSON Schema | yaml | I/O, clock, kube, tera, clap |
+//! | [`quantity`] | amounts as Kubernetes writes them | schema | I/O, clock, kube, tera, clap |
+//! | [`file`] | the only one that opens files: once, and up to a limit | error, quantity, secrecy, shell | network, environment, clock, kube, tera, clap |
+//! | [`kind`] | every fact about a kind of workload | – | I/O, clock, kube, tera, clap |
+//! | [`api`] | views of what the API says; labels and paths | kind, quantity | I/O, clock, kube, tera, clap |
+//! | [`workload`] | reads the directory | digest, error, file, names, quantity, schema, secrecy, shell, yaml | network, environment, clock, kube, tera, clap |
+//! | [`plan`] | decides, from a request and facts | api, digest, error, kind, names, quantity, schema, secrecy, workload, yaml | I/O, clock, kube, tera, clap |
+//! | [`render`] | Tera and YAML: a plan becomes manifests | api, digest, error, kind, names, plan, quantity, secrecy, workload, yaml | I/O, clock, kube, clap |
+//! | [`observe`] | judges what objects mean | api, kind, names, plan, quantity, secrecy | I/O, clock, kube, tera, clap |
+//! | [`chat`] | speaks the APIs of language models | – | I/O, clock, kube, tera, clap |
+//! | [`cluster`] | all Kubernetes I/O | api, digest, error, file, kind, observe, plan, render, secrecy, yaml | variables, tera, clap |
+//! | [`settings`] | every setting, and who wins | error, names, plan, quantity, schema, secrecy, yaml | network, environment, clock, kube, tera, clap |
+//! | [`cli`] | clap's types | chat, kind, observe, plan, quantity, settings | I/O, clock, kube, tera |
+//! | [`completion`] | reads an unfinished command line | api, plan | I/O, clock, kube, tera |
+//! | [`ui`] | writes to the terminal | api, error, kind, observe, plan, render, settings, yaml | network, kube, tera, clap |
+//! | [`cmd`] | calls the rooms in order | every room | kube, tera |
 
 pub mod api;
 pub mod chat;

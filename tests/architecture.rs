@@ -1,176 +1,130 @@
-//! Holds the code to the table of rooms in `src/lib.rs`.
+//! Holds the code to the table of rooms in `src/lib.rs`, and to the sizes that
+//! keep a file readable.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::common::checkout;
 
-/// Room, the rooms of this crate it may name, and what else it must not name.
-const RULES: [(&str, &[&str], &[&str]); 10] = [
+/// What the words of the table's last column stand for.
+const WORDS: [(&str, &[&str]); 9] = [
     (
-        "cli",
-        &[
-            "chat", "cli", "observe", "plan", "quantity", "settings", "kind",
-        ],
-        &["std::fs", "std::net", "std::env", "kube", "tera", "tokio"],
-    ),
-    (
-        "workload",
-        &[
-            "workload", "file", "names", "quantity", "schema", "yaml", "error", "digest", "secrecy",
-        ],
-        &["std::net", "std::env", "kube", "tera", "tokio", "clap"],
-    ),
-    (
-        "plan",
-        &[
-            "plan", "workload", "names", "quantity", "api", "kind", "schema", "yaml", "error",
-            "digest", "secrecy",
-        ],
+        "I/O",
         &[
             "std::fs",
             "std::net",
             "std::env",
-            "std::time",
             "std::process",
-            "std::io",
-            "RandomState",
-            "kube",
-            "tera",
             "tokio",
-            "clap",
+            "hyper",
         ],
     ),
+    ("network", &["std::net", "tokio::net", "hyper"]),
+    ("environment", &["std::env", "std::process"]),
+    ("variables", &["std::env::var"]),
     (
-        "render",
+        "clock",
         &[
-            "render", "plan", "workload", "names", "quantity", "api", "kind", "yaml", "error",
-            "digest", "secrecy",
-        ],
-        &[
-            "std::fs",
-            "std::net",
-            "std::env",
-            "std::time",
-            "kube",
-            "tokio",
-            "clap",
-        ],
-    ),
-    (
-        "chat",
-        &["chat"],
-        &[
-            "std::fs",
-            "std::net",
-            "std::env",
-            "std::time",
-            "std::process",
-            "std::io",
-            "kube",
-            "tera",
-            "tokio",
-            "clap",
-        ],
-    ),
-    (
-        "observe",
-        &[
-            "observe", "plan", "names", "quantity", "api", "kind", "secrecy",
-        ],
-        &[
-            "std::fs",
-            "std::net",
-            "std::env",
-            "std::time",
-            "std::process",
-            "std::io",
+            "std::time::Instant",
+            "std::time::SystemTime",
             "Timestamp::now",
             "RandomState",
-            "kube",
-            "tera",
-            "tokio",
-            "clap",
         ],
     ),
-    (
-        "cluster",
-        &[
-            "cluster", "file", "observe", "plan", "render", "api", "kind", "yaml", "digest",
-            "error", "secrecy",
-        ],
-        &["tera", "println", "clap", "std::env::var"],
-    ),
-    (
-        "ui",
-        &[
-            "ui", "observe", "plan", "render", "settings", "error", "yaml", "api", "kind",
-        ],
-        &["kube", "tera", "std::fs", "tokio", "clap"],
-    ),
-    (
-        "completion",
-        &["completion", "plan", "api", "kind"],
-        &[
-            "std::fs",
-            "std::net",
-            "std::env",
-            "std::process",
-            "std::io",
-            "kube",
-            "tera",
-            "tokio",
-        ],
-    ),
-    (
-        "cmd",
-        &[
-            "chat",
-            "cmd",
-            "cli",
-            "completion",
-            "cluster",
-            "observe",
-            "plan",
-            "render",
-            "workload",
-            "ui",
-            "settings",
-            "file",
-            "names",
-            "quantity",
-            "error",
-            "api",
-            "kind",
-            "yaml",
-            "digest",
-            "secrecy",
-        ],
-        &["kube", "tera"],
-    ),
+    ("kube", &["kube"]),
+    ("tera", &["tera"]),
+    ("clap", &["clap"]),
+    ("–", &[]),
 ];
 
-fn sources(room: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(room).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else {
-            found.push(path);
+/// Most lines of a file.
+const LONGEST_FILE: usize = 500;
+/// Most lines of a function.
+const LONGEST_FUNCTION: usize = 150;
+/// Most files of a room on one level.
+const LARGEST_ROOM: usize = 18;
+
+/// A row of the table.
+struct Room {
+    name: String,
+    may_name: Vec<String>,
+    forbidden: Vec<&'static str>,
+}
+
+fn rooms() -> Vec<Room> {
+    let table = fs::read_to_string(checkout("src/lib.rs")).unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("//! | [`"));
+    let rooms: Vec<Room> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            let [_, name, _, may_name, must_not, _] = cells[..] else {
+                panic!("not a row of the table: {row}");
+            };
+            let forbidden = must_not.split(", ").flat_map(|word| {
+                let known = WORDS.iter().find(|(known, _)| *known == word);
+                known.unwrap_or_else(|| panic!("{word:?} in {row}")).1
+            });
+            Room {
+                name: name.trim_matches(['[', ']', '`']).to_owned(),
+                may_name: may_name.split(", ").map(str::to_owned).collect(),
+                forbidden: forbidden.copied().collect(),
+            }
+        })
+        .collect();
+    assert!(rooms.len() > 15, "the table is read: {}", rooms.len());
+    rooms
+}
+
+/// Returns the files of the crate that are not tests only.
+fn sources() -> Vec<PathBuf> {
+    fn below(room: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(room).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                below(&path, found);
+            } else if !path.ends_with("tests.rs") && !path.ends_with("testing.rs") {
+                found.push(path);
+            }
         }
     }
+    let mut found = Vec::new();
+    below(&checkout("src"), &mut found);
     found
 }
 
-/// Returns the code of a file without its comments and tests.
-fn code(file: &Path) -> String {
-    let text = fs::read_to_string(file).unwrap();
-    let code = text.split("#[cfg(test)]").next().unwrap();
-    code.lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect::<Vec<_>>()
-        .join("\n")
+/// Returns the path of a file's module, `plan::kueue::queue`.
+fn module(file: &Path) -> String {
+    let path = file.strip_prefix(checkout("src")).unwrap();
+    let path = path.with_extension("").to_str().unwrap().replace('/', "::");
+    path.strip_suffix("::mod").unwrap_or(&path).to_owned()
+}
+
+/// Returns code without comments and without the items that only tests have.
+fn code(text: &str) -> String {
+    let mut kept = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.trim() == "#[cfg(test)]" {
+            skip_item(&mut lines);
+        } else if !line.trim_start().starts_with("//") {
+            kept.push(line);
+        }
+    }
+    kept.join("\n")
+}
+
+/// Passes over an item: to its `;`, or to the brace that closes it.
+fn skip_item<'a>(lines: &mut impl Iterator<Item = &'a str>) {
+    let mut indent = None;
+    for line in lines {
+        let own = line.len() - line.trim_start().len();
+        let first = *indent.get_or_insert(own);
+        let ends = line.ends_with(';') || line.trim_end_matches(',').ends_with('}');
+        if own == first && ends {
+            return;
+        }
+    }
 }
 
 /// Returns whether `code` names the crate or path `word`, as a whole word.
@@ -188,41 +142,211 @@ fn names(code: &str, word: &str) -> bool {
     })
 }
 
-#[test]
-fn every_room_keeps_to_its_rules() {
-    for (room, rooms, forbidden) in RULES {
-        let files = sources(&checkout("src").join(room));
-        assert!(!files.is_empty(), "room {room} is empty");
-        for file in files {
-            let code = code(&file);
-            for part in code.split("crate::").skip(1) {
-                let named: String = part
-                    .chars()
-                    .take_while(|c| c.is_alphanumeric() || *c == '_')
-                    .collect();
-                assert!(
-                    named.is_empty() || rooms.contains(&named.as_str()),
-                    "{} names crate::{named}; room {room} may name {rooms:?}",
-                    file.display()
-                );
+/// Returns every path that begins with `crate` or `super`, those of braces
+/// written out.
+fn paths(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for word in ["crate::", "super::"] {
+        for (at, _) in code.match_indices(word) {
+            let before = code[..at].chars().next_back();
+            if before.is_none_or(|c| !c.is_alphanumeric() && c != ':' && c != '$') {
+                spell_out("", &code[at..], &mut found);
             }
-            for word in forbidden {
-                assert!(
-                    !names(&code, word),
-                    "{} names {word}, which room {room} must not",
-                    file.display()
-                );
+        }
+    }
+    found
+}
+
+/// Adds the paths at the beginning of `text` to `found`, and returns what
+/// follows them.
+fn spell_out<'a>(prefix: &str, text: &'a str, found: &mut Vec<String>) -> &'a str {
+    let end = text
+        .find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':')
+        .unwrap_or(text.len());
+    let path = format!("{prefix}{}", &text[..end]);
+    let mut rest = &text[end..];
+    if !path.ends_with("::") || !rest.starts_with('{') {
+        found.push(path);
+        return rest;
+    }
+    rest = &rest[1..];
+    loop {
+        rest = rest.trim_start_matches([',', ' ', '\n']);
+        match rest.strip_prefix('}') {
+            Some(after) => return after,
+            None if rest.is_empty() => return rest,
+            None => {
+                let before = rest.len();
+                rest = spell_out(&path, rest, found);
+                // An alias, a glob: on to the next name.
+                if let Some(next) = rest.find([',', '}', '{']) {
+                    rest = &rest[next..];
+                }
+                assert!(rest.len() < before, "{path} is no list of names");
             }
         }
     }
 }
 
+/// Returns which of `modules` a path is in that stands in `own`.
+fn target<'m>(path: &str, own: &str, modules: &'m BTreeSet<String>) -> Option<&'m str> {
+    let mut segments: Vec<&str> = path.split("::").collect();
+    let mut at: Vec<&str> = Vec::new();
+    if segments.first() == Some(&"crate") {
+        segments.remove(0);
+    } else {
+        at = own.split("::").collect();
+        while segments.first() == Some(&"super") {
+            segments.remove(0);
+            at.pop();
+        }
+    }
+    at.extend(segments);
+    (1..=at.len())
+        .rev()
+        .find_map(|length| modules.get(&at[..length].join("::")))
+        .map(String::as_str)
+}
+
+#[test]
+fn every_room_keeps_to_its_rules() {
+    let rooms = rooms();
+    for file in sources() {
+        let module = module(&file);
+        let own = module.split("::").next().unwrap();
+        if matches!(own, "lib" | "main") {
+            continue;
+        }
+        let room = rooms.iter().find(|room| room.name == own);
+        let room = room.unwrap_or_else(|| panic!("{own} is not in the table of src/lib.rs"));
+        let code = code(&fs::read_to_string(&file).unwrap());
+        for part in code.split("crate::").skip(1) {
+            let named: String = part
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            let may = named.is_empty()
+                || named == own
+                || room.may_name.contains(&named)
+                || room.may_name.contains(&"every room".to_owned())
+                // A macro of the crate, which is at its root.
+                || part[named.len()..].starts_with('!');
+            assert!(may, "{} names crate::{named}", file.display());
+        }
+        for word in &room.forbidden {
+            assert!(
+                !names(&code, word),
+                "{} names {word}, which room {own} must not",
+                file.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn files_form_no_circle() {
+    let files = sources();
+    let modules: BTreeSet<String> = files.iter().map(|file| module(file)).collect();
+    let mut named: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for file in &files {
+        let own = module(file);
+        let own = modules.get(&own).unwrap().as_str();
+        let code = code(&fs::read_to_string(file).unwrap());
+        for path in paths(&code) {
+            let Some(target) = target(&path, own, &modules) else {
+                continue;
+            };
+            // A parent is one with its children: it declares them.
+            if target != own && !target.starts_with(&format!("{own}::")) {
+                named.entry(own).or_default().insert(target);
+            }
+        }
+    }
+    // What names nothing that is left is in no circle.
+    loop {
+        let before = named.len();
+        let left: BTreeSet<&str> = named.keys().copied().collect();
+        named.retain(|_, targets| {
+            targets.retain(|target| left.contains(target));
+            !targets.is_empty()
+        });
+        if named.len() == before {
+            break;
+        }
+    }
+    assert!(
+        named.is_empty(),
+        "these are in a circle, or lead to one: {named:#?}"
+    );
+}
+
+#[test]
+fn files_functions_and_rooms_have_a_size_that_can_be_read() {
+    let mut levels: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    let mut found = Vec::new();
+    for file in sources() {
+        *levels.entry(file.parent().unwrap().to_owned()).or_default() += 1;
+        let text = fs::read_to_string(&file).unwrap();
+        if text.lines().count() > LONGEST_FILE {
+            found.push(format!("{}: over {LONGEST_FILE} lines", file.display()));
+        }
+        for (name, length) in functions(&code(&text)) {
+            if length > LONGEST_FUNCTION {
+                found.push(format!("{}: {name} has {length} lines", file.display()));
+            }
+        }
+    }
+    levels.remove(&checkout("src"));
+    for (room, files) in levels {
+        if files > LARGEST_ROOM {
+            found.push(format!("{}: {files} files", room.display()));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Returns the functions of rustfmt's code and how many lines each has.
+fn functions(code: &str) -> Vec<(String, usize)> {
+    let lines: Vec<&str> = code.lines().collect();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let trimmed = line.trim_start();
+        let indent = line.len() - trimmed.len();
+        let head = trimmed.split('(').next().unwrap_or_default();
+        let words: Vec<&str> = head.split_whitespace().collect();
+        let Some(at) = words.iter().position(|word| *word == "fn") else {
+            continue;
+        };
+        let known = [
+            "pub",
+            "async",
+            "const",
+            "pub(crate)",
+            "pub(super)",
+            "pub(in",
+        ];
+        if !words[..at]
+            .iter()
+            .all(|word| known.contains(word) || word.starts_with("crate::"))
+        {
+            continue;
+        }
+        let close = format!("{}}}", " ".repeat(indent));
+        if let Some(length) = lines[start..].iter().position(|line| *line == close) {
+            let name = words.get(at + 1).unwrap_or(&"").split('<').next().unwrap();
+            found.push((name.to_owned(), length + 1));
+        }
+    }
+    found
+}
+
 #[test]
 fn one_file_names_the_yaml_library() {
-    for file in sources(&checkout("src")) {
+    for file in sources() {
         let allowed = file.ends_with("src/yaml.rs");
+        let code = code(&fs::read_to_string(&file).unwrap());
         assert!(
-            allowed || !names(&code(&file), "serde_saphyr"),
+            allowed || !names(&code, "serde_saphyr"),
             "{} names serde_saphyr",
             file.display()
         );
@@ -232,8 +356,8 @@ fn one_file_names_the_yaml_library() {
 /// Elsewhere a file may be without end, or another than it was.
 #[test]
 fn files_are_read_in_one_place() {
-    for file in sources(&checkout("src")) {
-        let code = code(&file);
+    for file in sources() {
+        let code = code(&fs::read_to_string(&file).unwrap());
         let allowed = file.starts_with(checkout("src/file")) || file.ends_with("src/file.rs");
         for way in [
             "fs::read(",
@@ -252,11 +376,11 @@ fn files_are_read_in_one_place() {
 
 #[test]
 fn only_ui_writes_to_the_standard_streams() {
-    for file in sources(&checkout("src")) {
+    for file in sources() {
         let is_ui = file.components().any(|part| part.as_os_str() == "ui");
         // The log goes to stderr by a library of its own, and another process
         // has a stderr of its own.
-        let code = code(&file)
+        let code = code(&fs::read_to_string(&file).unwrap())
             .replace("with_writer(std::io::stderr)", "")
             .replace(".stderr", "")
             // Whether a command in a pod has one.
@@ -275,4 +399,44 @@ fn the_rules_see_what_they_forbid() {
     assert!(names("let x = std::env::var(\"A\");", "std::env"));
     assert!(!names("use kube_core::x; my_kube::y", "kube"));
     assert!(!names("\"/etc/kube\"", "kube"));
+}
+
+#[test]
+fn what_only_tests_have_is_cut_out_and_nothing_else() {
+    let text = "\
+#[cfg(test)]
+mod testing;
+use kube::Client;
+#[cfg(test)]
+mod tests {
+    fn inner() {
+    }
+}
+fn after() {}
+";
+    assert_eq!(code(text), "use kube::Client;\nfn after() {}");
+}
+
+#[test]
+fn paths_are_followed_through_braces_and_parents() {
+    let found = paths("use crate::a::{b::C, d, e::{F, g as h}};\nlet x = super::super::y();");
+    let expected = [
+        "crate::a::b::C",
+        "crate::a::d",
+        "crate::a::e::F",
+        "crate::a::e::g",
+    ];
+    assert_eq!(found[..4], expected);
+    let modules = ["a", "a::b", "a::e"].map(str::to_owned).into();
+    assert_eq!(target("crate::a::b::C", "x", &modules), Some("a::b"));
+    assert_eq!(target("super::e::F", "a::b", &modules), Some("a::e"));
+    assert_eq!(target("super::F", "a::b", &modules), Some("a"));
+    assert_eq!(target("crate::z", "a::b", &modules), None);
+}
+
+#[test]
+fn functions_are_measured_whole() {
+    let code =
+        "impl A {\n    pub async fn one<T>(x: T) {\n        two();\n    }\n}\nfn three() {}\n";
+    assert_eq!(functions(code), [("one".to_owned(), 3)]);
 }

@@ -15,7 +15,25 @@ pub mod pod;
 pub mod pod_template;
 pub mod queue;
 pub mod ray;
-pub mod readable;
 pub mod resource;
 pub mod selector;
 pub mod workload;
+
+/// An answer, or the reason why there is none.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Readable<T> {
+    /// The API server answered.
+    Known(T),
+    /// The user may not read this.
+    Forbidden,
+}
+
+impl<T> Readable<T> {
+    /// Returns the answer, if there is one.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Forbidden => None,
+        }
+    }
+}

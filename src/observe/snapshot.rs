@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::status::{self, Standing};
+use crate::api::Readable;
 use crate::api::kueue_workload::{PendingWorkload, QueuedWorkload};
 use crate::api::metadata::Metadata;
 use crate::api::pod::Pod;
-use crate::api::readable::Readable;
 use crate::api::workload::Workload;
 
 /// A workload and what belongs to it.

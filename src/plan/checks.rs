@@ -4,7 +4,7 @@ use super::Refusal;
 use super::facts::ClusterFacts;
 use super::request::WorkloadRequest;
 use super::request::preload::{Place, is_at_or_below, place};
-use crate::api::readable::Readable;
+use crate::api::Readable;
 use crate::names::nearest;
 
 /// Checks that everything can be loaded to where it shall be.

@@ -4,10 +4,10 @@
 //! The views hold the few fields that decide something.
 
 use super::kaito::KaitoFacts;
+use crate::api::Readable;
 use crate::api::metadata::Namespace;
 use crate::api::node::{Node, Pod};
 use crate::api::queue::{AdmissionCheck, ClusterQueue, Cohort, LocalQueue, ResourceFlavor};
-use crate::api::readable::Readable;
 
 /// What the plan may build on.
 #[derive(Debug, Clone, PartialEq)]

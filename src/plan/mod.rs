@@ -26,8 +26,8 @@ use std::collections::BTreeMap;
 
 pub use refusal::Refusal;
 
+use crate::api::Readable;
 use crate::api::keys;
-use crate::api::readable::Readable;
 use crate::kind::WorkloadKind;
 use crate::names::nearest;
 use facts::{ClusterFacts, Facts};

@@ -8,9 +8,9 @@ use super::kueue::placement::PodSet;
 use super::request::WorkloadRequest;
 use super::request::toleration::untolerated;
 use super::{Plan, Refusal, resources};
+use crate::api::Readable;
 use crate::api::gpu_resource::is_gpu_resource;
 use crate::api::node::{Node, Pod};
-use crate::api::readable::Readable;
 use crate::kind::WorkloadKind;
 use serde_json::Value;
 

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::facts::ClusterFacts;
 use super::kaito::KaitoFacts;
 use super::kueue::placement::PodSet;
+use crate::api::Readable;
 use crate::api::metadata::Namespace;
 use crate::api::queue::{ClusterQueue, ResourceFlavor};
-use crate::api::readable::Readable;
 use crate::quantity::Quantity;
 
 /// Returns a ClusterQueue that takes every namespace; `spec` is what it has

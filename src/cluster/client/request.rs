@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::exchange::{self, Outgoing, Repeat};
+use crate::api::Readable;
 use crate::api::keys;
-use crate::api::readable::Readable;
 use crate::api::resource::Resource;
 use crate::cluster::{Cluster, ClusterError};
 use crate::render::manifest::Manifest;

@@ -1,6 +1,6 @@
 //! Reads what scales a workload.
 
-use crate::api::readable::Readable;
+use crate::api::Readable;
 use crate::api::resource::Resource;
 use crate::api::workload::Workload;
 use crate::cluster::client::request::readable;

@@ -5,10 +5,10 @@ use serde::de::DeserializeOwned;
 
 use super::api_versions::{Groups, KUEUE_VERSIONS, Served};
 use super::kaito;
+use crate::api::Readable;
 use crate::api::metadata::{Named, Namespace};
 use crate::api::node::Pod;
 use crate::api::queue::{ClusterQueue, LocalQueue, ResourceFlavor};
-use crate::api::readable::Readable;
 use crate::api::resource::{KUEUE_GROUP, Resource};
 use crate::cluster::client::pages::Selection;
 use crate::cluster::client::request::readable;

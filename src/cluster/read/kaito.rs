@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::api::readable::Readable;
+use crate::api::Readable;
 use crate::api::resource::Resource;
 use crate::cluster::client::discovery::ApiResources;
 use crate::cluster::client::request::readable;

@@ -7,12 +7,12 @@ use futures_util::future::join_all;
 
 use super::api_versions::Served;
 use super::{parts, snapshot};
+use crate::api::Readable;
 use crate::api::kueue_workload::QueuedWorkload;
 use crate::api::kueue_workload::{JOB_UID_LABEL, PendingWorkload};
 use crate::api::metadata::Metadata;
 use crate::api::pod::Pod;
 use crate::api::queue::LocalQueue;
-use crate::api::readable::Readable;
 use crate::api::resource::Resource;
 use crate::api::workload::Workload;
 use crate::cluster::client::pages::{Pages, Selection};

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::api_versions::Served;
+use crate::api::Readable;
 use crate::api::metadata::Metadata;
-use crate::api::readable::Readable;
 use crate::api::resource::Resource;
 use crate::api::workload::Details;
 use crate::api::workload::Workload;

@@ -1,7 +1,7 @@
 //! Reads the queues of a cluster.
 
 use super::api_versions::Served;
-use crate::api::readable::Readable;
+use crate::api::Readable;
 use crate::api::resource::Resource;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};

@@ -6,11 +6,11 @@ use serde::Deserialize;
 
 use super::api_versions::Served;
 use super::{autoscaler, endpoint, snapshot};
+use crate::api::Readable;
 use crate::api::event::Event;
 use crate::api::keys::{APP_COMPONENT_LABEL, APP_INSTANCE_LABEL};
 use crate::api::metadata::Metadata;
 use crate::api::queue::LocalQueue;
-use crate::api::readable::Readable;
 use crate::api::resource::Resource;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};

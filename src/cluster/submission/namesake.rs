@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use super::{GONE_DEADLINE, POLL, Submission, SubmissionError, failed};
-use crate::api::readable::Readable;
+use crate::api::Readable;
 use crate::api::resource::Resource;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};

@@ -11,7 +11,7 @@ pub mod submit;
 mod unchanged;
 mod variables;
 
-use crate::api::readable::Readable;
+use crate::api::Readable;
 use crate::cli::WorkloadArgs;
 use crate::cluster::Cluster;
 use crate::cluster::client::discovery;

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::readable::Readable;
+use crate::api::Readable;
 
 fn snapshot(kind: WorkloadKind, object: Value, queued: Value, pods: Value) -> Snapshot {
     Snapshot {

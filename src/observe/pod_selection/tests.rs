@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::readable::Readable;
+use crate::api::Readable;
 use crate::api::workload::Workload;
 use crate::kind::WorkloadKind;
 

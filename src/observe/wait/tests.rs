@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::readable::Readable;
+use crate::api::Readable;
 
 fn workload(kind: WorkloadKind, spec: Value, status: Value) -> Workload {
     let object = json!({

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
 
+use crate::api::Readable;
 use crate::api::event::Event;
 use crate::api::kueue_workload::{PendingWorkload, QueueState, QueuedWorkload};
 use crate::api::node::Node;
 use crate::api::pod::Pod;
-use crate::api::readable::Readable;
 use crate::api::selector::LabelSelector;
 use crate::api::workload::Details;
 use crate::observe::scaling::Autoscaler;

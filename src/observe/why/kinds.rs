@@ -1,9 +1,9 @@
 //! What each kind of workload says of itself, and its pods of it.
 
 use super::{Cause, Evidence, Finding, Who, pods, scaling};
+use crate::api::Readable;
 use crate::api::condition::{Condition, condition, holds};
 use crate::api::ray::{RayJobStatus, RayServiceStatus};
-use crate::api::readable::Readable;
 use crate::api::workload::Details;
 use crate::observe::status::{Standing, Status, WORKSPACE_STEPS};
 

@@ -1,11 +1,11 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::Readable;
 use crate::api::event::Event;
 use crate::api::kueue_workload::QueuedWorkload;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
-use crate::api::readable::Readable;
 use crate::api::workload::Workload;
 use crate::kind::WorkloadKind;
 use crate::observe::Snapshot;

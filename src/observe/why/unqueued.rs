@@ -1,8 +1,8 @@
 //! Why Kueue has no Workload for what is to be queued.
 
 use super::{Cause, Evidence, Finding, Who};
+use crate::api::Readable;
 use crate::api::keys::PRIORITY_CLASS_LABEL;
-use crate::api::readable::Readable;
 use crate::kind::WorkloadKind;
 
 /// Seconds in which Kueue usually has made a Workload.

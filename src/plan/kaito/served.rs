@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::choices::Choices;
 use super::token::check_access_secret;
-use crate::api::readable::Readable;
+use crate::api::Readable;
 use crate::kind::WorkloadKind;
 use crate::plan::Refusal;
 

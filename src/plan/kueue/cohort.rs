@@ -6,8 +6,8 @@
 //! tree of cohorts. What a node does not lend stays with it; the rest is its
 //! parent's to give; a borrowing limit bounds what passes down to it.
 
+use crate::api::Readable;
 use crate::api::queue::{ClusterQueue, Cohort, ResourceGroup, ResourceQuota};
-use crate::api::readable::Readable;
 use crate::plan::facts::ClusterFacts;
 use crate::quantity::Quantity;
 

@@ -113,8 +113,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::api::Readable;
     use crate::api::queue::ClusterQueue;
-    use crate::api::readable::Readable;
     use crate::plan::testing::{cluster_queue, facts, pods};
 
     /// A flavor with so many CPUs and GPUs.

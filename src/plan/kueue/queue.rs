@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::api::Readable;
 use crate::api::condition::Condition;
 use crate::api::keys;
 use crate::api::queue::{ClusterQueue, LocalQueue, StopPolicy};
-use crate::api::readable::Readable;
 use crate::names::nearest;
 use crate::plan::Refusal;
 use crate::plan::facts::ClusterFacts;
