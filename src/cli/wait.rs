@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::NamedArgs;
-use crate::observe::wait::Goal;
+use crate::kind::Goal;
 use crate::plan::request::pod::Seconds;
 
 /// Flags of `kaiwo wait`.

@@ -192,9 +192,9 @@ mod tests {
 
     use super::*;
     use crate::cli::Cli;
+    use crate::kind::Goal;
     use crate::observe::reference::kind;
     use crate::observe::status::Status;
-    use crate::observe::wait::Goal;
     use crate::plan::kaito::Method;
     use crate::settings::{DryRun, OutputFormat};
 

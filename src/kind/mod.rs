@@ -1,4 +1,19 @@
-//! The kinds of workload, and what is true of each whatever its state.
+//! The kinds of workload, and what is true of each whatever its state: a row of
+//! facts a kind, in a file of its own. What a kind's status means is told by
+//! `observe`.
+
+mod cron_job;
+mod deployment;
+mod descriptor;
+mod goal;
+mod inference_set;
+mod job;
+mod ray_job;
+mod ray_service;
+mod workspace;
+
+pub use descriptor::{Change, Descriptor, Operator};
+pub use goal::Goal;
 
 /// Versions of KAITO's API that kaiwo writes, best first.
 pub const KAITO_VERSIONS: [&str; 2] = ["kaito.sh/v1beta1", "kaito.sh/v1alpha1"];
@@ -23,30 +38,7 @@ pub enum WorkloadKind {
 }
 
 impl WorkloadKind {
-    /// Returns the group and version its manifests carry.
-    pub fn api_version(self) -> &'static str {
-        match self {
-            Self::Job | Self::CronJob => "batch/v1",
-            Self::Deployment => "apps/v1",
-            Self::RayJob | Self::RayService => "ray.io/v1",
-            Self::Workspace | Self::InferenceSet => KAITO_VERSIONS[0],
-        }
-    }
-
-    /// Returns the kind, as in manifests.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Job => "Job",
-            Self::RayJob => "RayJob",
-            Self::CronJob => "CronJob",
-            Self::Deployment => "Deployment",
-            Self::RayService => "RayService",
-            Self::Workspace => "Workspace",
-            Self::InferenceSet => "InferenceSet",
-        }
-    }
-
-    /// All kinds.
+    /// All kinds, in the order in which they are listed.
     pub const ALL: [Self; 7] = [
         Self::Job,
         Self::RayJob,
@@ -57,72 +49,108 @@ impl WorkloadKind {
         Self::InferenceSet,
     ];
 
+    /// Returns what is true of every workload of this kind.
+    pub const fn descriptor(self) -> &'static Descriptor {
+        match self {
+            Self::Job => &job::DESCRIPTOR,
+            Self::RayJob => &ray_job::DESCRIPTOR,
+            Self::CronJob => &cron_job::DESCRIPTOR,
+            Self::Deployment => &deployment::DESCRIPTOR,
+            Self::RayService => &ray_service::DESCRIPTOR,
+            Self::Workspace => &workspace::DESCRIPTOR,
+            Self::InferenceSet => &inference_set::DESCRIPTOR,
+        }
+    }
+
+    /// Returns the group and version its manifests carry.
+    pub const fn api_version(self) -> &'static str {
+        self.descriptor().api_versions[0]
+    }
+
+    /// Returns the kind, as in manifests.
+    pub const fn name(self) -> &'static str {
+        self.descriptor().name
+    }
+
     /// Returns whether it runs to an end, and is queued for that.
     pub fn is_batch(self) -> bool {
-        matches!(self, Self::Job | Self::RayJob | Self::CronJob)
+        self.descriptor().is_batch
     }
 
     /// Returns whether a Ray cluster runs it.
     pub fn is_ray(self) -> bool {
-        matches!(self, Self::RayJob | Self::RayService)
+        self.descriptor().operator == Operator::KubeRay
     }
 
     /// Returns whether KAITO serves it.
     pub fn is_kaito(self) -> bool {
-        matches!(self, Self::Workspace | Self::InferenceSet)
+        self.descriptor().operator == Operator::Kaito
     }
 
-    /// Returns whether serving again changes the object there is. Of a
-    /// Workspace, KAITO admits such changes and ignores them (v0.12); of an
-    /// InferenceSet it carries out those of the number of replicas.
+    /// Returns whether serving again changes the object there is.
     pub fn updates_in_place(self) -> bool {
-        matches!(
-            self,
-            Self::Deployment | Self::RayService | Self::InferenceSet
-        )
+        self.descriptor().change != Change::Replaced
     }
 
     /// Returns whether the version before a change is kept, to be returned to.
     pub fn keeps_versions(self) -> bool {
-        matches!(self, Self::Deployment | Self::RayService)
+        self.descriptor().change == Change::InPlaceWithVersions
     }
 
-    /// Returns the kind of this name.
+    /// Returns the kind of this name, as in manifests.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Returns the beginning of the command that makes this kind.
-    pub fn command(self) -> &'static str {
-        match self {
-            Self::Job => "kaiwo submit, without --ray and --schedule",
-            Self::RayJob => "kaiwo submit --ray",
-            Self::CronJob => "kaiwo submit --schedule CRON",
-            Self::Deployment => "kaiwo serve, without --ray and --kaito",
-            Self::RayService => "kaiwo serve --ray",
-            Self::Workspace => "kaiwo serve --kaito",
-            Self::InferenceSet => "kaiwo serve -m MODEL --replicas N",
-        }
+    /// Returns the kind that a word means: `job`, `jobs`, `job.batch`, `deploy`.
+    pub fn meant(word: &str) -> Option<Self> {
+        let lower = word.to_lowercase();
+        let plain = lower.split_once('.').map_or(&*lower, |(kind, _)| kind);
+        Self::ALL.into_iter().find(|kind| {
+            let Descriptor {
+                plural,
+                short_names,
+                ..
+            } = kind.descriptor();
+            plain == kind.word() || plain == *plural || short_names.contains(&plain)
+        })
     }
 
-    /// Returns the most characters a name of this kind may have.
-    ///
-    /// Job: 63, because the name becomes a label of its pods, less `-<index>`
-    /// for `pods` > 1, because an Indexed Job's pods use it as host name.
-    /// CronJob: 52, because its Jobs get a suffix of 11.
-    /// RayJob and RayService: 47, KubeRay's own limit since v1.4.0, checked by
-    /// its operator only after admission.
-    /// Deployment: 63, because its Service has its name.
-    /// Workspace: 52, because KAITO's StatefulSet makes a label of the name and
-    /// a hash of 10.
-    /// InferenceSet: 46, because its Workspaces get a suffix of 6.
+    /// Returns the word for it on a command line: `rayjob`.
+    pub fn word(self) -> String {
+        self.name().to_lowercase()
+    }
+
+    /// Returns the beginning of the command that makes this kind.
+    pub fn command(self) -> &'static str {
+        self.descriptor().command
+    }
+
+    /// Returns the most characters a name of this kind may have, if it has this
+    /// many pods.
     pub fn longest_name(self, pods: i64) -> usize {
-        match self {
-            Self::Job if pods > 1 => 63 - 1 - (pods - 1).to_string().len(),
-            Self::Job | Self::Deployment => 63,
-            Self::CronJob | Self::Workspace => 52,
-            Self::RayJob | Self::RayService => 47,
-            Self::InferenceSet => 46,
+        (self.descriptor().longest_name)(pods)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_means_one_kind() {
+        for kind in WorkloadKind::ALL {
+            let Descriptor {
+                name,
+                plural,
+                short_names,
+                ..
+            } = kind.descriptor();
+            for word in short_names.iter().chain([name, plural]) {
+                assert_eq!(WorkloadKind::meant(word), Some(kind), "{word}");
+            }
+            assert_eq!(WorkloadKind::named(name), Some(kind));
         }
+        assert_eq!(WorkloadKind::meant("pods"), None);
     }
 }

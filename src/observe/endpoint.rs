@@ -179,17 +179,10 @@ pub struct IngressTls {
 }
 
 /// Returns the Service through which a workload is asked, and the name of the
-/// port: kaiwo's own for a Deployment, KubeRay's for Ray Serve
-/// (`utils.GenerateServeServiceName`, v1.6), KAITO's of the Workspace's name
-/// (v0.12). `None` for what does not serve.
+/// port. `None` for what does not serve, or has none.
 pub fn service_name(kind: WorkloadKind, name: &str) -> Option<(String, &'static str)> {
-    match kind {
-        WorkloadKind::Deployment | WorkloadKind::Workspace => Some((name.to_owned(), "http")),
-        WorkloadKind::RayService => Some((format!("{name}-serve-svc"), "serve")),
-        // Each of its Workspaces has a Service of its own (KAITO v0.12).
-        WorkloadKind::InferenceSet => None,
-        WorkloadKind::Job | WorkloadKind::CronJob | WorkloadKind::RayJob => None,
-    }
+    let (suffix, port) = kind.descriptor().service?;
+    Some((format!("{name}{suffix}"), port))
 }
 
 /// Where a workload is reached: a port of a Service, and what leads there.

@@ -16,46 +16,15 @@ pub struct WorkloadRef {
     pub name: String,
 }
 
-/// Short forms of kinds, as kubectl takes them.
-const SHORT: [(&str, WorkloadKind); 6] = [
-    ("cj", WorkloadKind::CronJob),
-    ("deploy", WorkloadKind::Deployment),
-    ("is", WorkloadKind::InferenceSet),
-    ("isets", WorkloadKind::InferenceSet),
-    ("wk", WorkloadKind::Workspace),
-    ("wks", WorkloadKind::Workspace),
-];
-
 /// Returns the kind that a word means: `job`, `jobs`, `job.batch`, `deploy`.
 ///
 /// # Errors
 /// Which words mean one.
 pub fn kind(word: &str) -> Result<WorkloadKind, String> {
-    let lower = word.to_lowercase();
-    let plain = lower
-        .split_once('.')
-        .map_or(lower.as_str(), |(kind, _)| kind);
-    WorkloadKind::ALL
-        .into_iter()
-        .find(|kind| {
-            let name = kind.name().to_lowercase();
-            plain == name || plain.strip_suffix('s') == Some(&name)
-        })
-        .or_else(|| {
-            let (_, kind) = SHORT.into_iter().find(|(short, _)| *short == plain)?;
-            Some(kind)
-        })
-        .ok_or_else(|| {
-            let known: Vec<String> = WorkloadKind::ALL
-                .iter()
-                .map(|kind| kind.name().to_lowercase())
-                .collect();
-            format!(
-                "{} is no kind of workload: {}",
-                named(word),
-                known.join(", ")
-            )
-        })
+    WorkloadKind::meant(word).ok_or_else(|| {
+        let known = WorkloadKind::ALL.map(WorkloadKind::word).join(", ");
+        format!("{} is no kind of workload: {known}", named(word))
+    })
 }
 
 impl FromStr for WorkloadRef {
@@ -82,7 +51,7 @@ impl FromStr for WorkloadRef {
 impl fmt::Display for WorkloadRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Some(kind) => write!(f, "{}/{}", kind.name().to_lowercase(), self.name),
+            Some(kind) => write!(f, "{}/{}", kind.word(), self.name),
             None => write!(f, "{}", self.name),
         }
     }

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use crate::api::condition::{Condition, condition, holds};
 use crate::api::metadata::Metadata;
 use crate::api::workload::Workload;
-use crate::kind::WorkloadKind;
 
 /// A HorizontalPodAutoscaler, as far as it is told of.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -196,12 +195,6 @@ impl Hindrance {
     }
 }
 
-/// Returns whether workloads of a kind can be scaled by a
-/// HorizontalPodAutoscaler.
-pub fn is_scalable(kind: WorkloadKind) -> bool {
-    matches!(kind, WorkloadKind::Deployment | WorkloadKind::InferenceSet)
-}
-
 impl Autoscaler {
     /// Returns whether it scales this workload.
     pub fn is_of(&self, workload: &Workload) -> bool {
@@ -335,6 +328,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::kind::WorkloadKind;
 
     fn autoscaler(status: Value) -> Autoscaler {
         serde_json::from_value(json!({

@@ -7,8 +7,6 @@
 mod settling;
 
 use core::time::Duration;
-use std::fmt;
-use std::str::FromStr;
 
 use super::pod_labels::RAY_CLUSTER_LABEL;
 use super::snapshot::Snapshot;
@@ -20,71 +18,9 @@ use crate::api::event::{self, Event};
 use crate::api::kueue_workload::QueueState;
 use crate::api::pod::Pod;
 use crate::api::workload::{Details, Workload};
-use crate::kind::WorkloadKind;
+use crate::kind::Goal;
 
 use settling::Settling;
-
-/// What a workload is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Goal {
-    /// All its pods run, or of a service one.
-    Running,
-    /// All its pods are ready; of a service, all are of the newest version.
-    Ready,
-    /// It has ended well.
-    Done,
-}
-
-impl Goal {
-    /// Returns the word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Ready => "ready",
-            Self::Done => "done",
-        }
-    }
-
-    /// Returns what a workload of this kind is waited for unless something
-    /// else is said.
-    pub fn of(kind: WorkloadKind) -> Self {
-        match kind {
-            WorkloadKind::Job | WorkloadKind::RayJob => Self::Done,
-            WorkloadKind::CronJob
-            | WorkloadKind::Deployment
-            | WorkloadKind::RayService
-            | WorkloadKind::Workspace
-            | WorkloadKind::InferenceSet => Self::Ready,
-        }
-    }
-
-    /// Returns whether a workload of this kind can get there.
-    pub fn is_in_reach(self, kind: WorkloadKind) -> bool {
-        // A Workspace that tunes a model ends.
-        let ends = matches!(
-            kind,
-            WorkloadKind::Job | WorkloadKind::RayJob | WorkloadKind::Workspace
-        );
-        self != Self::Done || ends
-    }
-}
-
-impl FromStr for Goal {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Running, Self::Ready, Self::Done]
-            .into_iter()
-            .find(|goal| goal.name() == text)
-            .ok_or_else(|| "expected running, ready or done".to_owned())
-    }
-}
-
-impl fmt::Display for Goal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// How long to wait at most.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -356,10 +292,7 @@ fn impasses(snapshot: &Snapshot, standing: &Standing, events: &[Event]) -> Vec<(
         }
     }
     // KAITO makes nodes for its pods, in its own time.
-    let nodes_are_made = matches!(
-        workload.kind,
-        WorkloadKind::Workspace | WorkloadKind::InferenceSet
-    );
+    let nodes_are_made = workload.kind.is_kaito();
     let pods = snapshot.pods().iter();
     let of_pods = pods
         .filter(|pod| !pod.is_terminating() && !pod.has_ended())

@@ -228,7 +228,7 @@ impl Adoption<'_> {
             manifest.label(&job, &self.context.meta.labels);
         }
         manifest.label(&["metadata"], &queue);
-        for template in pod_templates(self.kind) {
+        for template in self.kind.descriptor().pod_templates {
             let path: Vec<&str> = template.iter().copied().chain(["metadata"]).collect();
             manifest.label(&path, &self.context.meta.pod_labels);
         }
@@ -258,37 +258,5 @@ impl Adoption<'_> {
             .into_iter()
             .filter_map(|(key, value)| Some((key.to_owned(), value?.clone())))
             .collect()
-    }
-}
-
-/// Returns the paths of the pod templates of a kind; `*` stands for every
-/// item of a list.
-fn pod_templates(kind: WorkloadKind) -> &'static [&'static [&'static str]] {
-    match kind {
-        WorkloadKind::Job | WorkloadKind::Deployment => &[&["spec", "template"]],
-        WorkloadKind::CronJob => &[&["spec", "jobTemplate", "spec", "template"]],
-        WorkloadKind::RayJob => &[
-            &["spec", "submitterPodTemplate"],
-            &["spec", "rayClusterSpec", "headGroupSpec", "template"],
-            &[
-                "spec",
-                "rayClusterSpec",
-                "workerGroupSpecs",
-                "*",
-                "template",
-            ],
-        ],
-        WorkloadKind::RayService => &[
-            &["spec", "rayClusterConfig", "headGroupSpec", "template"],
-            &[
-                "spec",
-                "rayClusterConfig",
-                "workerGroupSpecs",
-                "*",
-                "template",
-            ],
-        ],
-        WorkloadKind::Workspace => &[&["inference", "template"]],
-        WorkloadKind::InferenceSet => &[&["spec", "template"]],
     }
 }

@@ -117,23 +117,10 @@ const TEMPLATES: [(&str, &str); 24] = [
     ),
 ];
 
-/// Returns the name of the built-in template of a kind.
-pub fn name_of(kind: WorkloadKind) -> &'static str {
-    match kind {
-        WorkloadKind::Job => "job.yaml.tera",
-        WorkloadKind::RayJob => "rayjob.yaml.tera",
-        WorkloadKind::CronJob => "cronjob.yaml.tera",
-        WorkloadKind::Deployment => "deployment.yaml.tera",
-        WorkloadKind::RayService => "rayservice.yaml.tera",
-        WorkloadKind::Workspace => "workspace.yaml.tera",
-        WorkloadKind::InferenceSet => "inferenceset.yaml.tera",
-    }
-}
-
 /// Returns the built-in template of a kind in one piece, with what it includes
 /// in place.
 pub fn flattened(kind: WorkloadKind) -> String {
-    inlined(name_of(kind)).join("\n") + "\n"
+    inlined(kind.descriptor().template).join("\n") + "\n"
 }
 
 /// Returns the lines of a built-in template. A line of a template includes at
@@ -204,7 +191,7 @@ pub fn render(
         message: error.to_string(),
     })?;
     let Some(custom) = custom else {
-        let template = name_of(kind).to_owned();
+        let template = kind.descriptor().template.to_owned();
         let text = engine(None)
             .and_then(|tera| tera.render(&template, &context))
             .map_err(|error| template_error(&error))?;

@@ -5,7 +5,7 @@ use crate::api::resource::Resource;
 use crate::api::workload::Workload;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
-use crate::observe::scaling::{Autoscaler, is_scalable};
+use crate::observe::scaling::Autoscaler;
 
 /// Returns the HorizontalPodAutoscaler of a workload; nothing if there is none,
 /// or it may not be read.
@@ -16,7 +16,7 @@ pub async fn of(
     cluster: &Cluster,
     workload: &Workload,
 ) -> Result<Option<Autoscaler>, ClusterError> {
-    if !is_scalable(workload.kind) {
+    if !workload.kind.descriptor().is_scalable {
         return Ok(None);
     }
     let resource = Resource::known("autoscaling/v2", "HorizontalPodAutoscaler");

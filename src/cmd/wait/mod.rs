@@ -12,9 +12,10 @@ use crate::cli::WaitArgs;
 use crate::cluster::Cluster;
 use crate::cluster::read::api_versions::Served;
 use crate::error::{CommandError, ErrorClass};
+use crate::kind::Goal;
 use crate::kind::WorkloadKind;
 use crate::names::with_article;
-use crate::observe::wait::{Goal, Limits};
+use crate::observe::wait::Limits;
 use crate::plan::Refusal;
 use crate::plan::request::pod::Seconds;
 use crate::settings::{Merged, Origin, OutputFormat, Settings, Sourced};
@@ -41,7 +42,7 @@ pub fn run(args: &WaitArgs, ui: Ui, output: Option<OutputFormat>) -> Result<(), 
         block_on(async {
             let Target { place, found } = Target::find(&args.named, ui).await?;
             let workload = found.workload;
-            let goal = args.goal.unwrap_or_else(|| Goal::of(workload.kind));
+            let goal = args.goal.unwrap_or_else(|| workload.kind.descriptor().goal);
             check(goal, workload.kind)?;
             let wait = Wait {
                 goal,
@@ -128,7 +129,7 @@ pub fn of_submission(
         );
     }
     Ok(Some(Wait {
-        goal: Goal::of(kind),
+        goal: kind.descriptor().goal,
         limits: limits_of(settings),
         follow,
         as_json: output == Some(OutputFormat::Json),

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::Readable;
+use crate::kind::WorkloadKind;
 
 fn workload(kind: WorkloadKind, spec: Value, status: Value) -> Workload {
     let object = json!({
@@ -381,7 +382,7 @@ fn what_kueue_has_given_up_is_over_and_what_somebody_stopped_is_not() {
 #[test]
 fn goals_fit_their_kinds() {
     for kind in WorkloadKind::ALL {
-        assert!(Goal::of(kind).is_in_reach(kind));
+        assert!(kind.descriptor().goal.is_in_reach(kind));
     }
     assert!(!Goal::Done.is_in_reach(WorkloadKind::Deployment));
     assert!(!Goal::Done.is_in_reach(WorkloadKind::CronJob));

@@ -3,7 +3,6 @@
 use super::{Cause, Evidence, Finding, Who};
 use crate::api::Readable;
 use crate::api::keys::PRIORITY_CLASS_LABEL;
-use crate::kind::WorkloadKind;
 
 /// Seconds in which Kueue usually has made a Workload.
 const PATIENCE: i64 = 10;
@@ -72,7 +71,7 @@ pub(super) fn no_workload(evidence: &Evidence, queue: &str) -> Finding {
             .admin("labels the namespace, or changes the selector in Kueue's configuration")
             .you("submit to another namespace with -n");
         }
-        if let Some(framework) = framework(workload.kind)
+        if let Some(framework) = workload.kind.descriptor().kueue_framework
             && !configuration.frameworks.iter().any(|one| one == framework)
         {
             return Finding::new(
@@ -111,15 +110,4 @@ pub(super) fn no_workload(evidence: &Evidence, queue: &str) -> Finding {
             metadata.name
         )),
     )
-}
-
-/// Returns the name of a kind in `integrations.frameworks`.
-fn framework(kind: WorkloadKind) -> Option<&'static str> {
-    Some(match kind {
-        WorkloadKind::Job | WorkloadKind::CronJob => "batch/job",
-        WorkloadKind::RayJob => "ray.io/rayjob",
-        WorkloadKind::RayService => "ray.io/rayservice",
-        WorkloadKind::Deployment => "deployment",
-        WorkloadKind::Workspace | WorkloadKind::InferenceSet => return None,
-    })
 }

@@ -1,0 +1,24 @@
+//! `batch/v1` CronJob.
+
+use super::{Change, Descriptor, Goal, Operator};
+
+pub(super) const DESCRIPTOR: Descriptor = Descriptor {
+    name: "CronJob",
+    plural: "cronjobs",
+    short_names: &["cj"],
+    api_versions: &["batch/v1"],
+    operator: Operator::Kubernetes,
+    // Kueue queues the Jobs that it starts.
+    kueue_framework: Some("batch/job"),
+    is_batch: true,
+    may_end: false,
+    goal: Goal::Ready,
+    change: Change::Replaced,
+    is_scalable: false,
+    service: None,
+    command: "kaiwo submit --schedule CRON",
+    // Its Jobs get a suffix of 11.
+    longest_name: |_| 52,
+    template: "cronjob.yaml.tera",
+    pod_templates: &[&["spec", "jobTemplate", "spec", "template"]],
+};

@@ -1,0 +1,24 @@
+//! `apps/v1` Deployment.
+
+use super::{Change, Descriptor, Goal, Operator};
+
+pub(super) const DESCRIPTOR: Descriptor = Descriptor {
+    name: "Deployment",
+    plural: "deployments",
+    short_names: &["deploy"],
+    api_versions: &["apps/v1"],
+    operator: Operator::Kubernetes,
+    kueue_framework: Some("deployment"),
+    is_batch: false,
+    may_end: false,
+    goal: Goal::Ready,
+    change: Change::InPlaceWithVersions,
+    is_scalable: true,
+    // kaiwo's own.
+    service: Some(("", "http")),
+    command: "kaiwo serve, without --ray and --kaito",
+    // Its Service has its name.
+    longest_name: |_| 63,
+    template: "deployment.yaml.tera",
+    pod_templates: &[&["spec", "template"]],
+};

@@ -1,0 +1,65 @@
+//! What there is to know about a kind.
+
+use super::Goal;
+
+/// Who runs workloads of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    /// Kubernetes itself.
+    Kubernetes,
+    /// KubeRay.
+    KubeRay,
+    /// KAITO.
+    Kaito,
+}
+
+/// What becomes of a workload when another one of its name is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It has to make room.
+    Replaced,
+    /// It is changed.
+    InPlace,
+    /// It is changed, and the version before is kept to be returned to.
+    InPlaceWithVersions,
+}
+
+/// What is true of every workload of a kind.
+#[derive(Debug)]
+pub struct Descriptor {
+    /// Kind, as in manifests.
+    pub name: &'static str,
+    /// Plural, as in paths.
+    pub plural: &'static str,
+    /// Short names, as the API declares them.
+    pub short_names: &'static [&'static str],
+    /// Groups and versions that kaiwo writes, best first.
+    pub api_versions: &'static [&'static str],
+    /// Who runs it.
+    pub operator: Operator,
+    /// Its name in `integrations.frameworks` of Kueue's configuration (v0.18):
+    /// the group and the kind, but those of `apps` without their group. `None`
+    /// for what Kueue does not queue.
+    pub kueue_framework: Option<&'static str>,
+    /// Whether it runs to an end, and is queued for that.
+    pub is_batch: bool,
+    /// Whether it can end well at all.
+    pub may_end: bool,
+    /// What it is waited for unless something else is said.
+    pub goal: Goal,
+    /// What serving again does.
+    pub change: Change,
+    /// Whether a HorizontalPodAutoscaler can scale it.
+    pub is_scalable: bool,
+    /// The Service through which it is asked: what its name adds to the
+    /// workload's, and the name of the port.
+    pub service: Option<(&'static str, &'static str)>,
+    /// Beginning of the command that makes it.
+    pub command: &'static str,
+    /// Most characters of a name, by the number of pods.
+    pub longest_name: fn(i64) -> usize,
+    /// Name of the built-in template.
+    pub template: &'static str,
+    /// Paths of the pod templates; `*` stands for every item of a list.
+    pub pod_templates: &'static [&'static [&'static str]],
+}

@@ -1,0 +1,25 @@
+//! `kaito.sh` InferenceSet.
+
+use super::{Change, Descriptor, Goal, KAITO_VERSIONS, Operator};
+
+pub(super) const DESCRIPTOR: Descriptor = Descriptor {
+    name: "InferenceSet",
+    plural: "inferencesets",
+    short_names: &["is", "isets"],
+    api_versions: &KAITO_VERSIONS,
+    operator: Operator::Kaito,
+    kueue_framework: None,
+    is_batch: false,
+    may_end: false,
+    goal: Goal::Ready,
+    // KAITO carries out changes of the number of replicas (v0.12).
+    change: Change::InPlace,
+    is_scalable: true,
+    // Each of its Workspaces has a Service of its own (KAITO v0.12).
+    service: None,
+    command: "kaiwo serve -m MODEL --replicas N",
+    // Its Workspaces get a suffix of 6.
+    longest_name: |_| 46,
+    template: "inferenceset.yaml.tera",
+    pod_templates: &[&["spec", "template"]],
+};

@@ -1,0 +1,31 @@
+//! `batch/v1` Job.
+
+use super::{Change, Descriptor, Goal, Operator};
+
+pub(super) const DESCRIPTOR: Descriptor = Descriptor {
+    name: "Job",
+    plural: "jobs",
+    short_names: &[],
+    api_versions: &["batch/v1"],
+    operator: Operator::Kubernetes,
+    kueue_framework: Some("batch/job"),
+    is_batch: true,
+    may_end: true,
+    goal: Goal::Done,
+    change: Change::Replaced,
+    is_scalable: false,
+    service: None,
+    command: "kaiwo submit, without --ray and --schedule",
+    longest_name,
+    template: "job.yaml.tera",
+    pod_templates: &[&["spec", "template"]],
+};
+
+/// The name becomes a label of its pods, which ends at 63; less `-<index>` of
+/// several, because an Indexed Job's pods use it as host name.
+fn longest_name(pods: i64) -> usize {
+    match pods {
+        ..=1 => 63,
+        _ => 63 - 1 - (pods - 1).to_string().len(),
+    }
+}

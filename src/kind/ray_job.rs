@@ -1,0 +1,34 @@
+//! `ray.io/v1` RayJob.
+
+use super::{Change, Descriptor, Goal, Operator};
+
+pub(super) const DESCRIPTOR: Descriptor = Descriptor {
+    name: "RayJob",
+    plural: "rayjobs",
+    short_names: &[],
+    api_versions: &["ray.io/v1"],
+    operator: Operator::KubeRay,
+    kueue_framework: Some("ray.io/rayjob"),
+    is_batch: true,
+    may_end: true,
+    goal: Goal::Done,
+    change: Change::Replaced,
+    is_scalable: false,
+    service: None,
+    command: "kaiwo submit --ray",
+    // KubeRay's own limit since v1.4.0, checked by its operator only after
+    // admission.
+    longest_name: |_| 47,
+    template: "rayjob.yaml.tera",
+    pod_templates: &[
+        &["spec", "submitterPodTemplate"],
+        &["spec", "rayClusterSpec", "headGroupSpec", "template"],
+        &[
+            "spec",
+            "rayClusterSpec",
+            "workerGroupSpecs",
+            "*",
+            "template",
+        ],
+    ],
+};

@@ -1,0 +1,33 @@
+//! `ray.io/v1` RayService.
+
+use super::{Change, Descriptor, Goal, Operator};
+
+pub(super) const DESCRIPTOR: Descriptor = Descriptor {
+    name: "RayService",
+    plural: "rayservices",
+    short_names: &[],
+    api_versions: &["ray.io/v1"],
+    operator: Operator::KubeRay,
+    kueue_framework: Some("ray.io/rayservice"),
+    is_batch: false,
+    may_end: false,
+    goal: Goal::Ready,
+    change: Change::InPlaceWithVersions,
+    is_scalable: false,
+    // KubeRay's (`utils.GenerateServeServiceName`, v1.6).
+    service: Some(("-serve-svc", "serve")),
+    command: "kaiwo serve --ray",
+    // KubeRay's own limit since v1.4.0.
+    longest_name: |_| 47,
+    template: "rayservice.yaml.tera",
+    pod_templates: &[
+        &["spec", "rayClusterConfig", "headGroupSpec", "template"],
+        &[
+            "spec",
+            "rayClusterConfig",
+            "workerGroupSpecs",
+            "*",
+            "template",
+        ],
+    ],
+};

@@ -1,0 +1,26 @@
+//! `kaito.sh` Workspace.
+
+use super::{Change, Descriptor, Goal, KAITO_VERSIONS, Operator};
+
+pub(super) const DESCRIPTOR: Descriptor = Descriptor {
+    name: "Workspace",
+    plural: "workspaces",
+    short_names: &["wk", "wks"],
+    api_versions: &KAITO_VERSIONS,
+    operator: Operator::Kaito,
+    kueue_framework: None,
+    is_batch: false,
+    // One that tunes a model ends.
+    may_end: true,
+    goal: Goal::Ready,
+    // KAITO admits changes and ignores them (v0.12).
+    change: Change::Replaced,
+    is_scalable: false,
+    // KAITO's, of the Workspace's name (v0.12).
+    service: Some(("", "http")),
+    command: "kaiwo serve --kaito",
+    // KAITO's StatefulSet makes a label of the name and a hash of 10.
+    longest_name: |_| 52,
+    template: "workspace.yaml.tera",
+    pod_templates: &[&["inference", "template"]],
+};
