@@ -35,7 +35,7 @@
 //! | [`cluster`] | all Kubernetes I/O | api, digest, error, file, kind, observe, plan, render, secrecy, yaml | variables, tera, clap |
 //! | [`settings`] | every setting, and who wins | error, names, plan, quantity, schema, secrecy, yaml | network, environment, clock, kube, tera, clap |
 //! | [`cli`] | clap's types | chat, kind, observe, plan, quantity, settings | I/O, clock, kube, tera |
-//! | [`completion`] | reads an unfinished command line | api, plan | I/O, clock, kube, tera |
+//! | [`completion`] | reads an unfinished command line | api, kind, observe, plan | I/O, clock, kube, tera |
 //! | [`ui`] | writes to the terminal | api, error, kind, observe, plan, render, settings, yaml | network, kube, tera, clap |
 //! | [`cmd`] | calls the rooms in order | every room | kube, tera |
 

@@ -1,5 +1,7 @@
 //! Kinds of object, and the REST paths where the API server serves them.
 
+use crate::kind::WorkloadKind;
+
 /// API group of Kueue.
 pub const KUEUE_GROUP: &str = "kueue.x-k8s.io";
 /// API group of KubeRay.
@@ -20,8 +22,9 @@ pub struct Resource {
     pub namespaced: bool,
 }
 
-/// Known kinds: group, kind, plural, and whether they live in a namespace.
-const KINDS: [(&str, &str, &str, bool); 38] = [
+/// Kinds other than workloads: group, kind, plural, and whether they live in a
+/// namespace.
+const KINDS: [(&str, &str, &str, bool); 31] = [
     ("", "Namespace", "namespaces", false),
     ("", "Node", "nodes", false),
     ("", "PersistentVolume", "persistentvolumes", false),
@@ -32,12 +35,9 @@ const KINDS: [(&str, &str, &str, bool); 38] = [
     ("", "Service", "services", true),
     ("", "ServiceAccount", "serviceaccounts", true),
     ("", "PersistentVolumeClaim", "persistentvolumeclaims", true),
-    ("apps", "Deployment", "deployments", true),
     ("apps", "ReplicaSet", "replicasets", true),
     ("apps", "StatefulSet", "statefulsets", true),
     ("apps", "DaemonSet", "daemonsets", true),
-    ("batch", "Job", "jobs", true),
-    ("batch", "CronJob", "cronjobs", true),
     (
         "autoscaling",
         "HorizontalPodAutoscaler",
@@ -83,11 +83,7 @@ const KINDS: [(&str, &str, &str, bool); 38] = [
         false,
     ),
     ("storage.k8s.io", "StorageClass", "storageclasses", false),
-    (RAY_GROUP, "RayJob", "rayjobs", true),
     (RAY_GROUP, "RayCluster", "rayclusters", true),
-    (RAY_GROUP, "RayService", "rayservices", true),
-    (KAITO_GROUP, "Workspace", "workspaces", true),
-    (KAITO_GROUP, "InferenceSet", "inferencesets", true),
     (KUEUE_GROUP, "LocalQueue", "localqueues", true),
     (KUEUE_GROUP, "ClusterQueue", "clusterqueues", false),
     (KUEUE_GROUP, "ResourceFlavor", "resourceflavors", false),
@@ -111,9 +107,16 @@ impl Resource {
             Some((group, _)) => group,
             None => "",
         };
-        let (_, kind, plural, namespaced) = KINDS
+        let of_workload = || {
+            let workload = WorkloadKind::named(kind)?;
+            let own = workload.api_version().split_once('/')?.0;
+            (own == group).then(|| (kind, workload.descriptor().plural, true))
+        };
+        let (kind, plural, namespaced) = KINDS
             .into_iter()
-            .find(|known| (known.0, known.1) == (group, kind))?;
+            .find(|known| (known.0, known.1) == (group, kind))
+            .map(|(_, kind, plural, namespaced)| (kind, plural, namespaced))
+            .or_else(of_workload)?;
         Some(Self {
             api_version: api_version.to_owned(),
             kind: kind.to_owned(),

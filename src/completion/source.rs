@@ -2,6 +2,9 @@
 
 use clap::{Arg, ValueHint};
 
+use crate::api::keys;
+use crate::kind::{Goal, WorkloadKind};
+use crate::observe::status::Status;
 use crate::plan::kaito::{INSTANCE_TYPES, PRESETS, Preset};
 
 /// Where the candidates for a word come from.
@@ -61,46 +64,24 @@ const LIVE: [(&str, Live); 8] = [
     ("service_account", Live::ServiceAccounts),
 ];
 
-/// Values that clap does not know of, because they are parsed from text, by
-/// the id of their argument. Those of a `BOOL` are known by that word.
-const WORDS: [(&str, &[&str]); 7] = [
-    ("goal", &["running", "ready", "done"]),
-    ("output", &["yaml", "json", "name"]),
-    (
-        "kind",
-        &[
-            "job",
-            "rayjob",
-            "cronjob",
-            "deployment",
-            "rayservice",
-            "workspace",
-            "inferenceset",
-            "inferenceset",
-        ],
-    ),
-    (
-        "status",
-        &[
-            "pending",
-            "admitted",
-            "starting",
-            "running",
-            "ready",
-            "degraded",
-            "succeeded",
-            "failed",
-            "suspended",
-            "preempted",
-        ],
-    ),
-    ("dry_run", &["client", "server"]),
-    ("tune", &["lora", "qlora"]),
-    (
-        "gpu_resource",
-        &[crate::api::keys::AMD_GPU, crate::api::keys::NVIDIA_GPU],
-    ),
+/// Values that clap does not know of, because they are parsed from text, by the
+/// id of their argument.
+const PARSED: [(&str, fn() -> Vec<String>); 7] = [
+    ("goal", || owned(&Goal::ALL.map(Goal::name))),
+    ("output", || owned(&["yaml", "json", "name"])),
+    ("kind", || WorkloadKind::ALL.map(WorkloadKind::word).into()),
+    ("status", || {
+        let all = Status::ALL.iter();
+        all.map(|status| status.name().to_lowercase()).collect()
+    }),
+    ("dry_run", || owned(&["client", "server"])),
+    ("tune", || owned(&["lora", "qlora"])),
+    ("gpu_resource", || owned(&[keys::AMD_GPU, keys::NVIDIA_GPU])),
 ];
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
 
 /// Returns where the values of an argument come from.
 pub(super) fn of_value(argument: &Arg) -> Source {
@@ -127,8 +108,8 @@ pub(super) fn of_value(argument: &Arg) -> Source {
     if let Some((_, live)) = LIVE.iter().find(|(of, _)| *of == id) {
         return Source::Live(*live);
     }
-    if let Some((_, words)) = WORDS.iter().find(|(of, _)| *of == id) {
-        return plain(words);
+    if let Some((_, words)) = PARSED.iter().find(|(of, _)| *of == id) {
+        return plain(&words());
     }
     match id {
         "model" | "filter" => return models(),
@@ -177,13 +158,13 @@ fn is_switch(argument: &Arg) -> bool {
         .is_some_and(|names| names.iter().any(|name| name == "BOOL"))
 }
 
-fn plain(words: &[&str]) -> Source {
-    let candidate = |word: &&str| Candidate {
-        word: (*word).to_owned(),
+fn plain(words: &[impl AsRef<str>]) -> Source {
+    let candidates = words.iter().map(|word| Candidate {
+        word: word.as_ref().to_owned(),
         description: String::new(),
         flag: None,
-    };
-    Source::Words(words.iter().map(candidate).collect())
+    });
+    Source::Words(candidates.collect())
 }
 
 #[cfg(test)]
@@ -192,9 +173,7 @@ mod tests {
 
     use super::*;
     use crate::cli::Cli;
-    use crate::kind::Goal;
     use crate::observe::reference::kind;
-    use crate::observe::status::Status;
     use crate::plan::kaito::Method;
     use crate::settings::{DryRun, OutputFormat};
 
@@ -207,7 +186,7 @@ mod tests {
         let waits = command.find_subcommand("wait").unwrap();
         let lists = command.find_subcommand("list").unwrap();
         let ids = LIVE.iter().map(|(id, _)| *id);
-        for id in ids.chain(WORDS.iter().map(|(id, _)| *id)) {
+        for id in ids.chain(PARSED.map(|(id, _)| id)) {
             assert!(
                 [submit, waits, lists]
                     .iter()
@@ -219,13 +198,13 @@ mod tests {
 
     #[test]
     fn words_are_accepted() {
-        for (id, words) in WORDS {
-            for word in words {
+        for (id, words) in PARSED {
+            for word in words() {
                 match id {
                     "output" => drop(word.parse::<OutputFormat>().unwrap()),
                     "dry_run" => drop(word.parse::<DryRun>().unwrap()),
                     "goal" => drop(word.parse::<Goal>().unwrap()),
-                    "kind" => drop(kind(word).unwrap()),
+                    "kind" => drop(kind(&word).unwrap()),
                     "status" => drop(word.parse::<Status>().unwrap()),
                     "tune" => drop(word.parse::<Method>().unwrap()),
                     _ => assert_eq!(id, "gpu_resource"),
