@@ -8,7 +8,6 @@ use crate::kind::WorkloadKind;
 use crate::plan::Plan;
 use crate::plan::kueue::forecast::{Forecast, Lack};
 use crate::plan::request::WorkloadRequest;
-use crate::plan::request::service_settings::Serving;
 use crate::render::manifest::{Manifest, ManifestSet};
 use crate::settings::DryRun;
 
@@ -18,88 +17,14 @@ pub const API_VERSION: &str = "kaiwo/v1";
 /// Returns the line that says what will run and when.
 pub fn forecast(plan: &Plan) -> String {
     let request = &plan.request;
-    let layout = plan.layout;
-    let mut parts = Vec::new();
-    match (&request.serving, &plan.gpu_resource) {
-        (
-            Serving {
-                model: Some(model), ..
-            },
-            _,
-        ) => parts.push(match &request.serving.kaito.tuning {
-            Some(tuning) => format!("tunes {model} by {}", tuning.method),
-            None => format!("model {model}"),
-        }),
-        (_, Some(resource)) => {
-            let unit = if layout.total() == 1 { "GPU" } else { "GPUs" };
-            let most = if request.serving.autoscale.is_some() {
-                "up to "
-            } else {
-                ""
-            };
-            parts.push(format!(
-                "{most}{} {unit} = {layout} {resource}",
-                layout.total()
-            ));
-        }
-        (_, None) => {
-            let pods = match (layout.replicas, request.serving.autoscale) {
-                // Their number comes after it.
-                (_, Some(_)) => "pods of ".to_owned(),
-                (1, None) => String::new(),
-                (count, None) => format!("{count} pods of "),
-            };
-            parts.push(format!(
-                "no GPUs, {pods}{} CPU and {}",
-                plan.worker.cpu, plan.worker.memory
-            ));
-        }
-    }
-    if let Some(scale) = request.serving.autoscale {
-        let pods = match request.kind.is_ray() {
-            true => "workers",
-            false => "pods",
-        };
-        parts.push(format!("{} to {} {pods}", scale.min, scale.max));
-    }
-    if request.kind == WorkloadKind::InferenceSet {
-        let unit = if layout.replicas == 1 {
-            "replica"
-        } else {
-            "replicas"
-        };
-        parts.push(format!("{} {unit}", layout.replicas));
-    }
-    if let Some(instance) = &request.serving.instance_type {
-        parts.push(format!("on {instance}"));
-    }
-    if !plan.node_selector.is_empty() {
-        let labels: Vec<String> = plan
-            .node_selector
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        parts.push(format!("on nodes with {}", labels.join(", ")));
-    }
+    let mut parts = vec![model_or_resources(plan)];
+    parts.extend(replicas(plan));
+    parts.extend(nodes(plan));
     if let Some(schedule) = &request.schedule {
         parts.push(format!("at {}", schedule.as_str()));
     }
     if let Some(forecast) = &plan.forecast {
-        let what = if plan.gpu_resource.is_some() {
-            ""
-        } else {
-            " CPU"
-        };
-        parts.push(format!(
-            "{} of {}{what} free",
-            forecast.free, forecast.nominal
-        ));
-        if let Some(loan) = &forecast.loan {
-            parts.push(format!(
-                "borrows {}{what} from cohort {}",
-                loan.amount, loan.cohort
-            ));
-        }
+        parts.extend(quota(plan, forecast));
         if request.schedule.is_none() {
             parts.push(waiting(forecast));
         }
@@ -110,6 +35,68 @@ pub fn forecast(plan: &Plan) -> String {
         request.name,
         parts.join(" · ")
     )
+}
+
+fn model_or_resources(plan: &Plan) -> String {
+    let (serving, layout) = (&plan.request.serving, plan.layout);
+    if let Some(model) = &serving.model {
+        return match &serving.kaito.tuning {
+            Some(tuning) => format!("tunes {model} by {}", tuning.method),
+            None => format!("model {model}"),
+        };
+    }
+    if let Some(resource) = &plan.gpu_resource {
+        let total = layout.total();
+        let unit = if total == 1 { "GPU" } else { "GPUs" };
+        let most = serving.autoscale.map_or("", |_| "up to ");
+        return format!("{most}{total} {unit} = {layout} {resource}");
+    }
+    let pods = match (layout.replicas, serving.autoscale) {
+        // Their number comes after it.
+        (_, Some(_)) => "pods of ".to_owned(),
+        (1, None) => String::new(),
+        (count, None) => format!("{count} pods of "),
+    };
+    let worker = plan.worker;
+    format!("no GPUs, {pods}{} CPU and {}", worker.cpu, worker.memory)
+}
+
+/// Returns how many there are of what can be there several times.
+fn replicas(plan: &Plan) -> Vec<String> {
+    let (kind, count) = (plan.request.kind, plan.layout.replicas);
+    let scaled = plan.request.serving.autoscale.map(|scale| {
+        let pods = if kind.is_ray() { "workers" } else { "pods" };
+        format!("{} to {} {pods}", scale.min, scale.max)
+    });
+    let served = (kind == WorkloadKind::InferenceSet).then(|| {
+        let unit = if count == 1 { "replica" } else { "replicas" };
+        format!("{count} {unit}")
+    });
+    scaled.into_iter().chain(served).collect()
+}
+
+/// Returns which nodes it takes.
+fn nodes(plan: &Plan) -> Vec<String> {
+    let instance_type = plan.request.serving.instance_type.as_ref();
+    let instance_type = instance_type.map(|instance| format!("on {instance}"));
+    let selector = &plan.node_selector;
+    let labels = (!selector.is_empty()).then(|| {
+        let labels = selector.iter().map(|(key, value)| format!("{key}={value}"));
+        let labels: Vec<String> = labels.collect();
+        format!("on nodes with {}", labels.join(", "))
+    });
+    instance_type.into_iter().chain(labels).collect()
+}
+
+/// Returns what is free of the quota, and what is borrowed.
+fn quota(plan: &Plan, forecast: &Forecast) -> Vec<String> {
+    let what = plan.gpu_resource.as_ref().map_or(" CPU", |_| "");
+    let free = format!("{} of {}{what} free", forecast.free, forecast.nominal);
+    let loan = forecast
+        .loan
+        .as_ref()
+        .map(|loan| format!("borrows {}{what} from cohort {}", loan.amount, loan.cohort));
+    std::iter::once(free).chain(loan).collect()
 }
 
 fn waiting(forecast: &Forecast) -> String {
