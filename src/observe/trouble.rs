@@ -69,6 +69,13 @@ impl Trouble {
         self.to_string()
             .replacen(&format!(" in pod {}", self.pod), "", 1)
     }
+
+    /// Returns it as trouble of this container.
+    fn in_container(mut self, container: &ContainerStatus, exit_code: Option<i64>) -> Self {
+        self.container = Some(container.name.clone());
+        self.exit_code = exit_code;
+        self
+    }
 }
 
 impl fmt::Display for Trouble {
@@ -115,112 +122,107 @@ impl Pod {
     /// Returns what is wrong with it now. What went wrong before and has
     /// healed is no trouble.
     pub fn trouble(&self) -> Option<Trouble> {
-        let trouble =
-            |kind, container: Option<&ContainerStatus>, reason: &str, message: &str, code| {
-                Some(Trouble {
-                    kind,
-                    pod: self.metadata.name.clone(),
-                    container: container.map(|container| container.name.clone()),
-                    reason: reason.to_owned(),
-                    message: message.to_owned(),
-                    exit_code: code,
-                })
-            };
-        let status = &self.status;
         // How sidecars ended does not count then.
-        if status.phase == "Succeeded" {
+        if self.status.phase == "Succeeded" {
             return None;
         }
-        if let Some(disruption) = holds(&status.conditions, "DisruptionTarget") {
-            return trouble(
-                TroubleKind::Disrupted,
-                None,
-                &disruption.reason,
-                &disruption.message,
-                None,
-            );
-        }
         let (init, containers) = self.in_turn();
-        for init in init {
-            if let Some(waiting) = &init.state.waiting
-                && let Some(kind) = TroubleKind::of_waiting(&waiting.reason)
-            {
-                let kind = match kind {
-                    TroubleKind::CrashLoop => TroubleKind::Init,
-                    other => other,
-                };
-                let code = init.last_exit_code();
-                return trouble(kind, Some(init), &waiting.reason, &waiting.message, code);
-            }
-            if let Some(ended) = init
-                .state
-                .terminated
-                .as_ref()
-                .filter(|ended| ended.exit_code != 0)
-            {
-                let code = Some(ended.exit_code);
-                return trouble(
-                    TroubleKind::Init,
-                    Some(init),
-                    &ended.reason,
-                    &ended.message,
-                    code,
-                );
-            }
-        }
-        // Of several, the first to fail says most: the others fail for want of it.
-        if let Some((container, ended)) = self.first_failure() {
-            let kind = match ended.reason.as_str() {
-                "OOMKilled" => TroubleKind::OutOfMemory,
-                "ContainerCannotRun" | "StartError" => TroubleKind::Start,
-                _ => TroubleKind::Failed,
+        self.disruption()
+            .or_else(|| init.into_iter().find_map(|init| self.init_trouble(init)))
+            .or_else(|| self.container_failure())
+            .or_else(|| {
+                let mut containers = containers.into_iter();
+                containers.find_map(|container| self.waiting_trouble(container))
+            })
+            .or_else(|| self.failure())
+            .or_else(|| self.no_node())
+    }
+
+    fn disruption(&self) -> Option<Trouble> {
+        let told = holds(&self.status.conditions, "DisruptionTarget")?;
+        Some(self.told(TroubleKind::Disrupted, &told.reason, &told.message))
+    }
+
+    /// Returns what is wrong with a container that runs before the others.
+    fn init_trouble(&self, init: &ContainerStatus) -> Option<Trouble> {
+        if let Some(waiting) = &init.state.waiting
+            && let Some(kind) = TroubleKind::of_waiting(&waiting.reason)
+        {
+            let kind = match kind {
+                TroubleKind::CrashLoop => TroubleKind::Init,
+                other => other,
             };
-            let code = Some(ended.exit_code);
-            return trouble(kind, Some(container), &ended.reason, &ended.message, code);
+            let told = self.told(kind, &waiting.reason, &waiting.message);
+            return Some(told.in_container(init, init.last_exit_code()));
         }
-        for container in containers {
-            if let Some(waiting) = &container.state.waiting
-                && let Some(kind) = TroubleKind::of_waiting(&waiting.reason)
-            {
-                let last = container.last_state.terminated.as_ref();
-                let code = container.last_exit_code();
-                return match last {
-                    Some(ended)
-                        if kind == TroubleKind::CrashLoop && ended.reason == "OOMKilled" =>
-                    {
-                        let kind = TroubleKind::OutOfMemory;
-                        trouble(kind, Some(container), &ended.reason, &ended.message, code)
-                    }
-                    _ => trouble(
-                        kind,
-                        Some(container),
-                        &waiting.reason,
-                        &waiting.message,
-                        code,
-                    ),
-                };
+        let ended = init.state.terminated.as_ref();
+        let ended = ended.filter(|ended| ended.exit_code != 0)?;
+        let told = self.told(TroubleKind::Init, &ended.reason, &ended.message);
+        Some(told.in_container(init, Some(ended.exit_code)))
+    }
+
+    /// Returns which container failed. Of several, the first to fail says
+    /// most: the others fail for want of it.
+    fn container_failure(&self) -> Option<Trouble> {
+        let (container, ended) = self.first_failure()?;
+        let kind = match ended.reason.as_str() {
+            "OOMKilled" => TroubleKind::OutOfMemory,
+            "ContainerCannotRun" | "StartError" => TroubleKind::Start,
+            _ => TroubleKind::Failed,
+        };
+        let told = self.told(kind, &ended.reason, &ended.message);
+        Some(told.in_container(container, Some(ended.exit_code)))
+    }
+
+    /// Returns what a container waits for, unless that passes by itself.
+    fn waiting_trouble(&self, container: &ContainerStatus) -> Option<Trouble> {
+        let waiting = container.state.waiting.as_ref()?;
+        let kind = TroubleKind::of_waiting(&waiting.reason)?;
+        let told = match &container.last_state.terminated {
+            Some(ended) if kind == TroubleKind::CrashLoop && ended.reason == "OOMKilled" => {
+                self.told(TroubleKind::OutOfMemory, &ended.reason, &ended.message)
             }
+            _ => self.told(kind, &waiting.reason, &waiting.message),
+        };
+        Some(told.in_container(container, container.last_exit_code()))
+    }
+
+    /// Returns why the pod failed as a whole.
+    fn failure(&self) -> Option<Trouble> {
+        let status = &self.status;
+        if status.phase != "Failed" {
+            return None;
         }
-        if status.phase == "Failed" {
-            let kind = match status.reason.as_str() {
-                // Kubelet's and the scheduler's words (v1.36).
-                "Evicted" | "Preempting" | "NodeShutdown" | "Terminated" | "NodeLost"
-                | "NodeAffinity" => TroubleKind::Disrupted,
-                _ => TroubleKind::Failed,
-            };
-            let reason = match status.reason.as_str() {
-                "" => "Failed",
-                reason => reason,
-            };
-            return trouble(kind, None, reason, &status.message, None);
-        }
-        let unscheduled = condition(&status.conditions, "PodScheduled")
-            .filter(|scheduled| scheduled.status == "False" && scheduled.reason == "Unschedulable");
-        if let Some(unscheduled) = unscheduled {
+        let (kind, reason) = match status.reason.as_str() {
+            // Kubelet's and the scheduler's words (v1.36).
+            reason @ ("Evicted" | "Preempting" | "NodeShutdown" | "Terminated" | "NodeLost"
+            | "NodeAffinity") => (TroubleKind::Disrupted, reason),
+            "" => (TroubleKind::Failed, "Failed"),
+            reason => (TroubleKind::Failed, reason),
+        };
+        Some(self.told(kind, reason, &status.message))
+    }
+
+    /// Returns why no node takes the pod.
+    fn no_node(&self) -> Option<Trouble> {
+        let scheduled = condition(&self.status.conditions, "PodScheduled")?;
+        let is_unschedulable = scheduled.status == "False" && scheduled.reason == "Unschedulable";
+        is_unschedulable.then(|| {
             let kind = TroubleKind::Unschedulable;
-            return trouble(kind, None, &unscheduled.reason, &unscheduled.message, None);
+            self.told(kind, &scheduled.reason, &scheduled.message)
+        })
+    }
+
+    /// Returns trouble of the pod in Kubernetes' words.
+    fn told(&self, kind: TroubleKind, reason: &str, message: &str) -> Trouble {
+        Trouble {
+            kind,
+            pod: self.metadata.name.clone(),
+            container: None,
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+            exit_code: None,
         }
-        None
     }
 }
 
