@@ -55,27 +55,41 @@ pub(super) fn findings(evidence: &Evidence) -> (Vec<Finding>, Option<Contest>) {
 /// Says why a workload waits: what is wrong with its queue now, else what
 /// Kueue said when it looked last.
 fn waiting(evidence: &Evidence, own: &QueuedWorkload) -> (Vec<Finding>, Option<Contest>) {
+    let obstacles = obstacles(evidence, own);
+    let uncontested = broken::broken_queue(evidence, own)
+        .or_else(|| {
+            let mut obstacles = obstacles.iter();
+            obstacles.find_map(|obstacle| broken::told_of_queue(evidence, own, obstacle))
+        })
+        .or_else(|| before_quota(evidence, &obstacles));
+    if let Some(finding) = uncontested {
+        return (vec![finding], None);
+    }
+    let contest = Contest::new(evidence, own, &obstacles);
+    let finding = for_quota(evidence, own, &obstacles, &contest);
+    let contest = contest.narrowed_to(finding.cause);
+    (vec![finding], Some(contest))
+}
+
+/// Returns what keeps a workload from quota in Kueue's words, or in those about
+/// its twin where it has none of its own.
+fn obstacles(evidence: &Evidence, own: &QueuedWorkload) -> Vec<Obstacle> {
     let reserved = condition(&own.status.conditions, "QuotaReserved");
-    let (reason, words) = reserved.map_or(("", ""), |reserved| {
-        (reserved.reason.as_str(), reserved.message.as_str())
-    });
-    let mut obstacles = message::obstacles(reason, words);
+    let obstacles = reserved.map_or_else(
+        || message::obstacles("", ""),
+        |reserved| message::obstacles(&reserved.reason, &reserved.message),
+    );
     if obstacles == [Obstacle::NotEvaluated]
         && let Some(twin) = twin(evidence, own)
     {
-        obstacles = message::obstacles(&twin.reason, &twin.message);
+        return message::obstacles(&twin.reason, &twin.message);
     }
-    let mut ill = broken::broken_queue(evidence, own);
-    if ill.is_none() {
-        ill = obstacles
-            .iter()
-            .find_map(|obstacle| broken::told_of_queue(evidence, own, obstacle));
-    }
-    if let Some(ill) = ill {
-        return (vec![ill], None);
-    }
-    let any = |wanted: fn(&Obstacle) -> bool| obstacles.iter().any(wanted);
-    let single = obstacles.iter().find_map(|obstacle| match obstacle {
+    obstacles
+}
+
+/// Says what Kueue minds before it looks at any quota.
+fn before_quota(evidence: &Evidence, obstacles: &[Obstacle]) -> Option<Finding> {
+    obstacles.iter().find_map(|obstacle| match obstacle {
         Obstacle::Invalid(words) => Some(
             Finding::new(
                 Cause::InvalidRequests,
@@ -100,56 +114,33 @@ fn waiting(evidence: &Evidence, own: &QueuedWorkload) -> (Vec<Finding>, Option<C
             .admin("switches that off: waitForPodsReady.blockAdmission"),
         ),
         _ => None,
-    });
-    if let Some(single) = single {
-        return (vec![single], None);
-    }
-    let contest = Contest::new(evidence, own, &obstacles);
-    let finding = if any(|o| matches!(o, Obstacle::Preempting(_))) {
-        Finding::new(
-            Cause::WaitingForPreempted,
-            match obstacles.first() {
-                Some(Obstacle::Preempting(count)) if *count > 1 => {
-                    format!("{count} workloads are leaving to make room for it")
-                }
-                _ => "another workload is leaving to make room for it".to_owned(),
-            },
-        )
-        .nobody("it starts when their pods are gone")
+    })
+}
+
+/// Says why a workload waits for quota; the first of these that holds.
+fn for_quota(
+    evidence: &Evidence,
+    own: &QueuedWorkload,
+    obstacles: &[Obstacle],
+    contest: &Contest,
+) -> Finding {
+    let any = |wanted: fn(&Obstacle) -> bool| obstacles.iter().any(wanted);
+    let is_not_evaluated = any(|o| *o == Obstacle::NotEvaluated);
+    if any(|o| matches!(o, Obstacle::Preempting(_))) {
+        quota::preempting(obstacles)
     } else if any(|o| matches!(o, Obstacle::Short { .. }))
-        || (any(|o| *o == Obstacle::NotEvaluated) && contest.is_short())
+        || (is_not_evaluated && contest.is_short())
     {
-        quota::short(&contest, own, evidence.namespace())
+        quota::short(contest, own, evidence.namespace())
     } else if any(|o| matches!(o, Obstacle::Exceeds { .. } | Obstacle::Uncovered(_))) {
-        quota::exceeds(&contest, &obstacles)
+        quota::exceeds(contest, obstacles)
     } else if any(|o| matches!(o, Obstacle::Topology(_))) {
-        quota::topology(&obstacles)
+        quota::topology(obstacles)
     } else if any(|o| matches!(o, Obstacle::Closed(_))) {
-        quota::no_flavor(&obstacles)
+        quota::no_flavor(obstacles)
     } else {
-        quota::not_evaluated(evidence, own, &contest, &obstacles)
-    };
-    let competes = matches!(
-        finding.cause,
-        Cause::WaitingForQuota | Cause::BehindOthers | Cause::WaitingForPreempted
-    );
-    let contest = match (competes, finding.cause) {
-        (true, _) => contest,
-        // Others are not the matter.
-        (false, Cause::ExceedsMaximum) => Contest {
-            ahead: Vec::new(),
-            holders: Vec::new(),
-            ..contest
-        },
-        (false, _) => Contest {
-            ahead: Vec::new(),
-            holders: Vec::new(),
-            quota: Vec::new(),
-            rules: Vec::new(),
-            ..contest
-        },
-    };
-    (vec![finding], Some(contest))
+        quota::not_evaluated(evidence, own, contest, obstacles)
+    }
 }
 
 /// Returns what Kueue says of another Workload of the queue that asks for the

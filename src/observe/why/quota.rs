@@ -19,6 +19,16 @@ fn lacking(contest: &Contest) -> Vec<&QuotaRow> {
     rows
 }
 
+pub(super) fn preempting(obstacles: &[Obstacle]) -> Finding {
+    let summary = match obstacles.first() {
+        Some(Obstacle::Preempting(count)) if *count > 1 => {
+            format!("{count} workloads are leaving to make room for it")
+        }
+        _ => "another workload is leaving to make room for it".to_owned(),
+    };
+    Finding::new(Cause::WaitingForPreempted, summary).nobody("it starts when their pods are gone")
+}
+
 pub(super) fn short(contest: &Contest, own: &QueuedWorkload, namespace: &str) -> Finding {
     let rows = lacking(contest);
     let summary = match rows.first().and_then(|row| Some((row, row.missing()?))) {

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
-use super::Evidence;
 use super::message::Obstacle;
+use super::{Cause, Evidence};
 use crate::api::condition::holds;
 use crate::api::gpu_resource::is_gpu_resource;
 use crate::api::kueue_workload::{QueueState, QueuedWorkload};
@@ -158,6 +158,24 @@ impl Contest {
             .filter(|row| is_gpu_resource(&row.resource))
             .peekable();
         rows.peek().is_some() && rows.all(|row| row.missing().is_some())
+    }
+
+    /// Returns what of it matters where `cause` keeps a workload from quota.
+    pub(super) fn narrowed_to(mut self, cause: Cause) -> Self {
+        let competes = matches!(
+            cause,
+            Cause::WaitingForQuota | Cause::BehindOthers | Cause::WaitingForPreempted
+        );
+        if !competes {
+            // Others are not the matter.
+            self.ahead.clear();
+            self.holders.clear();
+            if cause != Cause::ExceedsMaximum {
+                self.quota.clear();
+                self.rules.clear();
+            }
+        }
+        self
     }
 
     /// Returns the GPUs of all holders together.
