@@ -42,29 +42,30 @@ fn quoted(message: &str) -> Option<&str> {
     rest.split('"').next()
 }
 
+/// Returns the words that say why a pull failed. While it backs off, older
+/// kubelets say that in an event only.
+fn reason<'a>(evidence: &'a Evidence, trouble: &'a Trouble) -> &'a str {
+    let message = trouble.message.as_str();
+    if message.contains(": ") {
+        return message;
+    }
+    let mut pods = evidence.snapshot.pods().iter();
+    pods.find(|pod| pod.metadata.name == trouble.pod)
+        .into_iter()
+        .flat_map(|pod| evidence.events_about(&pod.metadata.uid))
+        .find(|event| event.reason == "Failed" && event.message.contains("pull image"))
+        .map(|event| event.message.as_str())
+        .filter(|told| !told.is_empty())
+        .unwrap_or(message)
+}
+
 /// Says why the image of a container cannot be had.
 pub(super) fn finding(evidence: &Evidence, trouble: &Trouble, image: &str) -> Finding {
     let image = match image {
         "" => quoted(&trouble.message).unwrap_or("its image"),
         image => image,
     };
-    // While it backs off, older kubelets say why in an event only.
-    let pod = evidence
-        .snapshot
-        .pods()
-        .iter()
-        .find(|pod| pod.metadata.name == trouble.pod);
-    let told = pod
-        .into_iter()
-        .flat_map(|pod| evidence.events_about(&pod.metadata.uid))
-        .find(|event| event.reason == "Failed" && event.message.contains("pull image"))
-        .map_or("", |event| event.message.as_str());
-    let says_why = trouble.message.matches(": ").count() > 0;
-    let words = match says_why {
-        true => trouble.message.as_str(),
-        false if !told.is_empty() => told,
-        false => trouble.message.as_str(),
-    };
+    let words = reason(evidence, trouble);
     // Its own name must not be taken for the reason.
     let lower = words.replace(image, "").to_lowercase();
     let any = |known: &[&str]| known.iter().any(|known| lower.contains(known));

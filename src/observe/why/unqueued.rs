@@ -7,21 +7,32 @@ use crate::api::keys::PRIORITY_CLASS_LABEL;
 /// Seconds in which Kueue usually has made a Workload.
 const PATIENCE: i64 = 10;
 
-/// Says why there is nothing of Kueue's to look at.
+/// Says why there is nothing of Kueue's to look at: the first of these that
+/// holds.
 pub(super) fn no_workload(evidence: &Evidence, queue: &str) -> Finding {
-    let workload = &evidence.snapshot.workload;
-    let metadata = &workload.metadata;
-    let namespace = evidence.namespace();
-    if !evidence.has_kueue {
-        return Finding::new(
+    no_kueue(evidence, queue)
+        .or_else(|| forbidden(evidence, queue))
+        .or_else(|| unknown_priority_class(evidence))
+        .or_else(|| namespace_not_managed(evidence))
+        .or_else(|| kind_not_managed(evidence))
+        .or_else(|| just_created(evidence))
+        .unwrap_or_else(|| unexplained(evidence))
+}
+
+fn no_kueue(evidence: &Evidence, queue: &str) -> Option<Finding> {
+    (!evidence.has_kueue).then(|| {
+        Finding::new(
             Cause::KueueMissing,
             format!("it is queued in {queue}, but the cluster has no Kueue"),
         )
         .admin("installs Kueue")
-        .you("run it without a queue, where that is allowed");
-    }
-    if matches!(evidence.snapshot.queued, Readable::Forbidden) {
-        return Finding::new(
+        .you("run it without a queue, where that is allowed")
+    })
+}
+
+fn forbidden(evidence: &Evidence, queue: &str) -> Option<Finding> {
+    matches!(evidence.snapshot.queued, Readable::Forbidden).then(|| {
+        Finding::new(
             Cause::NoWorkload,
             format!("it waits in LocalQueue {queue}, and you may not read Kueue's Workloads"),
         )
@@ -29,70 +40,97 @@ pub(super) fn no_workload(evidence: &Evidence, queue: &str) -> Finding {
             Who::Admin,
             "gives you Kueue's batch-user role",
             Some(format!(
-                "kubectl -n {namespace} create rolebinding batch-users --clusterrole kueue-batch-user-role --user <you>"
+                "kubectl -n {} create rolebinding batch-users --clusterrole kueue-batch-user-role --user <you>",
+                evidence.namespace()
             )),
-        );
-    }
-    let age = metadata
-        .creation_timestamp
-        .map_or(0, |created| evidence.now.as_second() - created.as_second());
-    let named = metadata.label(PRIORITY_CLASS_LABEL);
-    let classes = evidence.fact(|facts| facts.priority_classes.as_ref());
-    if let (Some(named), Some(classes)) = (named, classes)
-        && !classes.iter().any(|class| class == named)
-    {
-        let known = match classes.is_empty() {
-            true => "there is none at all".to_owned(),
-            false => format!("there are: {}", classes.join(", ")),
-        };
-        return Finding::new(
-            Cause::UnknownPriorityClass,
-            format!("it names WorkloadPriorityClass {named:?}, which does not exist"),
         )
-        .shows(known)
-        .shows("without it Kueue makes no Workload, and the queue does not see it")
-        .again("with another --priority-class, or none")
-        .remedy(
-            Who::Admin,
-            "makes the class",
-            Some("kubectl get workloadpriorityclasses".to_owned()),
-        );
+    })
+}
+
+/// Returns the priority class that the workload names.
+fn priority_class(evidence: &Evidence) -> Option<&str> {
+    let metadata = &evidence.snapshot.workload.metadata;
+    metadata.label(PRIORITY_CLASS_LABEL)
+}
+
+fn priority_classes(evidence: &Evidence) -> Option<&Vec<String>> {
+    evidence.fact(|facts| facts.priority_classes.as_ref())
+}
+
+fn unknown_priority_class(evidence: &Evidence) -> Option<Finding> {
+    let named = priority_class(evidence)?;
+    let classes = priority_classes(evidence)?;
+    if classes.iter().any(|class| class == named) {
+        return None;
     }
-    if let Some(configuration) = &evidence.kueue {
-        if let Some(selector) = &configuration.namespaces
-            && let Some(Some(found)) = evidence.fact(|facts| Some(&facts.namespace))
-            && !selector.matches(&found.metadata.labels)
-        {
-            return Finding::new(
-                Cause::NamespaceNotManaged,
-                format!("Kueue is told to leave namespace {namespace} alone"),
-            )
-            .shows("its managedJobsNamespaceSelector does not select the namespace")
-            .admin("labels the namespace, or changes the selector in Kueue's configuration")
-            .you("submit to another namespace with -n");
-        }
-        if let Some(framework) = workload.kind.descriptor().kueue_framework
-            && !configuration.frameworks.iter().any(|one| one == framework)
-        {
-            return Finding::new(
-                Cause::KindNotManaged,
-                format!("Kueue does not manage {}s here", workload.kind.name()),
-            )
-            .shows(format!("its integrations.frameworks lacks {framework}"))
-            .admin(format!(
-                "adds {framework} to Kueue's configuration and restarts it"
-            ));
-        }
-    }
-    if age < PATIENCE {
-        return Finding::new(Cause::NotEvaluated, "Kueue has not looked at it yet")
-            .nobody("it was created a moment ago; ask again");
-    }
+    let known = match classes.is_empty() {
+        true => "there is none at all".to_owned(),
+        false => format!("there are: {}", classes.join(", ")),
+    };
+    let finding = Finding::new(
+        Cause::UnknownPriorityClass,
+        format!("it names WorkloadPriorityClass {named:?}, which does not exist"),
+    )
+    .shows(known)
+    .shows("without it Kueue makes no Workload, and the queue does not see it")
+    .again("with another --priority-class, or none")
+    .remedy(
+        Who::Admin,
+        "makes the class",
+        Some("kubectl get workloadpriorityclasses".to_owned()),
+    );
+    Some(finding)
+}
+
+fn namespace_not_managed(evidence: &Evidence) -> Option<Finding> {
+    let selector = evidence.kueue.as_ref()?.namespaces.as_ref()?;
+    let namespace = evidence.fact(|facts| Some(&facts.namespace))?.as_ref()?;
+    (!selector.matches(&namespace.metadata.labels)).then(|| {
+        Finding::new(
+            Cause::NamespaceNotManaged,
+            format!(
+                "Kueue is told to leave namespace {} alone",
+                evidence.namespace()
+            ),
+        )
+        .shows("its managedJobsNamespaceSelector does not select the namespace")
+        .admin("labels the namespace, or changes the selector in Kueue's configuration")
+        .you("submit to another namespace with -n")
+    })
+}
+
+fn kind_not_managed(evidence: &Evidence) -> Option<Finding> {
+    let frameworks = &evidence.kueue.as_ref()?.frameworks;
+    let kind = evidence.snapshot.workload.kind;
+    let framework = kind.descriptor().kueue_framework?;
+    (!frameworks.iter().any(|one| one == framework)).then(|| {
+        Finding::new(
+            Cause::KindNotManaged,
+            format!("Kueue does not manage {}s here", kind.name()),
+        )
+        .shows(format!("its integrations.frameworks lacks {framework}"))
+        .admin(format!(
+            "adds {framework} to Kueue's configuration and restarts it"
+        ))
+    })
+}
+
+fn just_created(evidence: &Evidence) -> Option<Finding> {
+    let created = evidence.snapshot.workload.metadata.creation_timestamp;
+    let age = created.map_or(0, |created| evidence.now.as_second() - created.as_second());
+    (age < PATIENCE).then(|| {
+        Finding::new(Cause::NotEvaluated, "Kueue has not looked at it yet")
+            .nobody("it was created a moment ago; ask again")
+    })
+}
+
+fn unexplained(evidence: &Evidence) -> Finding {
     let finding = Finding::new(
         Cause::NoWorkload,
-        "Kueue has made no Workload for it, so the queue does not see it".to_owned(),
+        "Kueue has made no Workload for it, so the queue does not see it",
     );
-    let finding = match (named, classes) {
+    let named = priority_class(evidence);
+    let finding = match (named, priority_classes(evidence)) {
         (Some(named), None) => finding.shows(format!(
             "it names WorkloadPriorityClass {named:?}: if there is none of that name, that is why"
         )),
@@ -107,7 +145,7 @@ pub(super) fn no_workload(evidence: &Evidence, queue: &str) -> Finding {
         "sees why in Kueue's log",
         Some(format!(
             "kubectl -n kueue-system logs deploy/kueue-controller-manager | grep {}",
-            metadata.name
+            evidence.snapshot.workload.metadata.name
         )),
     )
 }
