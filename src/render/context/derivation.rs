@@ -13,11 +13,12 @@ use crate::plan::kaito::{self, Adapter, Choices, Place, Tuning};
 use crate::plan::request::claim::ClaimMount;
 use crate::plan::request::min_available::MinAvailable;
 use crate::plan::request::pod::PodSettings;
+use crate::plan::request::service_settings::Serving;
 use crate::plan::request::toleration::Toleration;
 use crate::plan::request::{Run, WorkloadRequest};
 use crate::plan::resources::{RAY_HEAD, RAY_SUBMITTER};
 use crate::plan::vendor;
-use crate::render::environment::{env_vars, is_common, literal};
+use crate::render::environment::{EnvVarContext, env_vars, is_common, literal};
 use crate::render::preload::PreloadContext;
 use crate::render::support;
 use crate::workload::entrypoint::{FILE_NAME, Script};
@@ -27,131 +28,165 @@ impl<'a> TemplateContext<'a> {
     /// Derives the context from a plan and the parts of its upload. `submission`
     /// identifies this run.
     pub fn new(plan: &'a Plan, parts: &[UploadPart<'_>], submission: Option<&str>) -> Self {
-        let request = &plan.request;
-        let (pods, serving) = (&request.pods, &request.serving);
-        let command = command(request);
         let variables = env_vars(plan);
-        let preload = PreloadContext::new(plan, &variables);
         Self {
-            meta: Meta {
-                name: request.name.clone(),
-                namespace: request.namespace.clone(),
-                image: plan.image.clone(),
-                version: request.version.clone(),
-                user: request.user.clone(),
-                labels: support::labels(plan),
-                pod_labels: support::pod_labels(plan),
-                annotations: pods
-                    .annotations
-                    .clone()
-                    .into_iter()
-                    .chain(support::kaito_annotations(plan))
-                    .chain(support::own_annotations(plan, submission))
-                    .collect(),
-                pod_annotations: pod_annotations(plan),
-                image_pull_secret: pods.image_pull_secrets.first().map(|name| name.0.clone()),
-                image_pull_secrets: pods
-                    .image_pull_secrets
-                    .iter()
-                    .map(|name| name.0.clone())
-                    .collect(),
-                service_account: pods.service_account.clone(),
-                common_env_vars: variables
-                    .iter()
-                    .filter(|variable| is_common(variable))
-                    .cloned()
-                    .collect(),
-                env_vars: variables,
-                secret_volumes: secret_volumes(plan),
-                volumes: volumes(pods),
-                uploads: uploads(plan, parts),
-                working_dir: (!request.upload.is_empty()).then(|| directory(request.kind)),
-            },
-            scheduling: Scheduling {
-                total_requested_gpus: plan.layout.total(),
-                calculated_replicas: plan.layout.replicas,
-                calculated_gpus_per_replica: plan.layout.gpus_per_replica,
-                gpu_resource: plan.gpu_resource.clone(),
-                node_selector: match request.kind {
-                    // KAITO itself keeps the pods to the nodes it has chosen.
-                    kind if kind.is_kaito() => BTreeMap::new(),
-                    _ => pods
-                        .node_selector
-                        .clone()
-                        .into_iter()
-                        .chain(plan.node_selector.clone())
-                        .collect(),
-                },
-                instance_type: serving.instance_type.clone(),
-                min_replicas: serving.autoscale.map(|scale| scale.min),
-                target_cpu: serving.target_cpu,
-                target_metrics: serving
-                    .target_metrics
-                    .iter()
-                    .map(|target| MetricContext {
-                        name: target.name.clone(),
-                        value: target.value,
-                    })
-                    .collect(),
-                min_available: serving.min_available.map(MinAvailable::to_json),
-                label_selector: label_selector(request),
-                head_node_selector: pods.node_selector.clone(),
-                tolerations: tolerations(
-                    pods.tolerations.iter().chain(
-                        &plan
-                            .gpu_resource
-                            .as_deref()
-                            .map(vendor::tolerations)
-                            .unwrap_or_default(),
-                    ),
-                ),
-                head_tolerations: tolerations(&pods.tolerations),
-                max_surge: plan.rollout.max_surge,
-                max_unavailable: plan.rollout.max_unavailable,
-                storage: pods.storage.as_ref().map(|storage| StorageContext {
-                    quantity: storage.size,
-                    storage_class_name: storage.class.clone(),
-                    claim: serving.keep_storage.then(|| support::claim_name(plan)),
-                }),
-                retries: request.lifetime.retries,
-                schedule: request
-                    .schedule
-                    .as_ref()
-                    .map(|schedule| schedule.as_str().to_owned()),
-                ttl_seconds: request.lifetime.ttl.map(|ttl| ttl.0),
-                max_runtime_seconds: request.lifetime.max_runtime.map(|most| most.0),
-                indexed: plan.indexed(),
-                worker: plan.worker.into(),
-                head: RAY_HEAD.into(),
-                submitter: RAY_SUBMITTER.into(),
-            },
-            workload: Workload {
-                entrypoint: (!command.is_empty()).then(|| command.join(" ")),
-                command: command.iter().map(|word| literal(word)).collect(),
-                ray_version: request.ray_version.clone(),
-                api_version: plan.api_version.clone(),
-                serveconfig: serving.serve_config.clone(),
-                port: port(request),
-                health_path: serving.health_path.clone(),
-                preload,
-                public: serving.public,
-                ingress: serving.ingress.as_ref().map(|ingress| IngressContext {
-                    host: ingress.host.clone(),
-                    class: ingress.class.clone(),
-                }),
-            },
-            workload_meta: WorkloadMeta {
-                queue: plan.local_queue.clone(),
-                priority_class: request.priority_class.clone(),
-                model: serving.model.clone(),
-                model_access_secret: serving.kaito.model_access_secret.clone(),
-                config: support::config_name(plan),
-                adapters: adapters(&serving.kaito),
-                tuning: serving.kaito.tuning.as_ref().map(tuning),
-            },
-            custom: &request.custom,
+            scheduling: Scheduling::new(plan),
+            workload: Workload::new(plan, &variables),
+            meta: Meta::new(plan, parts, submission, variables),
+            workload_meta: WorkloadMeta::new(plan),
+            custom: &plan.request.custom,
         }
     }
+}
+
+impl Meta {
+    fn new(
+        plan: &Plan,
+        parts: &[UploadPart<'_>],
+        submission: Option<&str>,
+        variables: Vec<EnvVarContext>,
+    ) -> Self {
+        let request = &plan.request;
+        let pods = &request.pods;
+        let mut annotations = pods.annotations.clone();
+        annotations.extend(support::kaito_annotations(plan));
+        annotations.extend(support::own_annotations(plan, submission));
+        let secrets = pods.image_pull_secrets.iter().map(|name| name.0.clone());
+        let image_pull_secrets: Vec<String> = secrets.collect();
+        Self {
+            name: request.name.clone(),
+            namespace: request.namespace.clone(),
+            image: plan.image.clone(),
+            version: request.version.clone(),
+            user: request.user.clone(),
+            labels: support::labels(plan),
+            pod_labels: support::pod_labels(plan),
+            annotations,
+            pod_annotations: pod_annotations(plan),
+            image_pull_secret: image_pull_secrets.first().cloned(),
+            image_pull_secrets,
+            service_account: pods.service_account.clone(),
+            common_env_vars: variables
+                .iter()
+                .filter(|variable| is_common(variable))
+                .cloned()
+                .collect(),
+            env_vars: variables,
+            secret_volumes: secret_volumes(plan),
+            volumes: volumes(pods),
+            uploads: uploads(plan, parts),
+            working_dir: (!request.upload.is_empty()).then(|| directory(request.kind)),
+        }
+    }
+}
+
+impl Scheduling {
+    fn new(plan: &Plan) -> Self {
+        let request = &plan.request;
+        let (pods, serving, lifetime) = (&request.pods, &request.serving, &request.lifetime);
+        Self {
+            total_requested_gpus: plan.layout.total(),
+            calculated_replicas: plan.layout.replicas,
+            calculated_gpus_per_replica: plan.layout.gpus_per_replica,
+            gpu_resource: plan.gpu_resource.clone(),
+            node_selector: node_selector(plan),
+            instance_type: serving.instance_type.clone(),
+            min_replicas: serving.autoscale.map(|scale| scale.min),
+            target_cpu: serving.target_cpu,
+            target_metrics: target_metrics(serving),
+            min_available: serving.min_available.map(MinAvailable::to_json),
+            label_selector: label_selector(request),
+            head_node_selector: pods.node_selector.clone(),
+            tolerations: worker_tolerations(plan),
+            head_tolerations: tolerations(&pods.tolerations),
+            max_surge: plan.rollout.max_surge,
+            max_unavailable: plan.rollout.max_unavailable,
+            storage: pods.storage.as_ref().map(|storage| StorageContext {
+                quantity: storage.size,
+                storage_class_name: storage.class.clone(),
+                claim: serving.keep_storage.then(|| support::claim_name(plan)),
+            }),
+            retries: lifetime.retries,
+            schedule: request
+                .schedule
+                .as_ref()
+                .map(|schedule| schedule.as_str().to_owned()),
+            ttl_seconds: lifetime.ttl.map(|ttl| ttl.0),
+            max_runtime_seconds: lifetime.max_runtime.map(|most| most.0),
+            indexed: plan.indexed(),
+            worker: plan.worker.into(),
+            head: RAY_HEAD.into(),
+            submitter: RAY_SUBMITTER.into(),
+        }
+    }
+}
+
+impl Workload {
+    fn new(plan: &Plan, variables: &[EnvVarContext]) -> Self {
+        let request = &plan.request;
+        let serving = &request.serving;
+        let command = command(request);
+        Self {
+            entrypoint: (!command.is_empty()).then(|| command.join(" ")),
+            command: command.iter().map(|word| literal(word)).collect(),
+            ray_version: request.ray_version.clone(),
+            api_version: plan.api_version.clone(),
+            serveconfig: serving.serve_config.clone(),
+            port: port(request),
+            health_path: serving.health_path.clone(),
+            preload: PreloadContext::new(plan, variables),
+            public: serving.public,
+            ingress: serving.ingress.as_ref().map(|ingress| IngressContext {
+                host: ingress.host.clone(),
+                class: ingress.class.clone(),
+            }),
+        }
+    }
+}
+
+impl WorkloadMeta {
+    fn new(plan: &Plan) -> Self {
+        let request = &plan.request;
+        let (serving, kaito) = (&request.serving, &request.serving.kaito);
+        Self {
+            queue: plan.local_queue.clone(),
+            priority_class: request.priority_class.clone(),
+            model: serving.model.clone(),
+            model_access_secret: kaito.model_access_secret.clone(),
+            config: support::config_name(plan),
+            adapters: adapters(kaito),
+            tuning: kaito.tuning.as_ref().map(tuning),
+        }
+    }
+}
+
+/// Returns the labels of the working pods' nodes: the user's and the plan's.
+fn node_selector(plan: &Plan) -> BTreeMap<String, String> {
+    // KAITO itself keeps the pods to the nodes it has chosen.
+    if plan.request.kind.is_kaito() {
+        return BTreeMap::new();
+    }
+    let mut labels = plan.request.pods.node_selector.clone();
+    labels.extend(plan.node_selector.clone());
+    labels
+}
+
+/// Returns the taints that the working pods tolerate: what the user says, and
+/// those of nodes with such GPUs.
+fn worker_tolerations(plan: &Plan) -> Vec<TolerationContext> {
+    let resource = plan.gpu_resource.as_deref();
+    let of_gpus = resource.map(vendor::tolerations).unwrap_or_default();
+    tolerations(plan.request.pods.tolerations.iter().chain(&of_gpus))
+}
+
+fn target_metrics(serving: &Serving) -> Vec<MetricContext> {
+    let metrics = serving.target_metrics.iter();
+    metrics
+        .map(|target| MetricContext {
+            name: target.name.clone(),
+            value: target.value,
+        })
+        .collect()
 }
 
 /// Returns the annotations of the pods; of an InferenceSet those of the
