@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split};
+use tokio::sync::Notify;
 use tokio::time::{Instant, interval_at, sleep_until};
 
 use super::websocket::{self, Received};
@@ -86,81 +87,93 @@ impl Way {
             mut receiver,
         } = self;
         let (mut from_local, mut to_local) = split(local);
-        let has_sent_all = tokio::sync::Notify::new();
-        let there = async {
-            let mut bytes = vec![0; CHUNK];
-            let mut ping = interval_at(Instant::now() + websocket::PING, websocket::PING);
-            let mut is_open = true;
-            loop {
-                tokio::select! {
-                    read = from_local.read(&mut bytes), if is_open => match read {
-                        Ok(read @ 1..) => {
-                            if sender.send(DATA, &bytes[..read]).await.is_err() {
-                                break;
-                            }
-                        }
-                        Ok(0) => {
-                            is_open = false;
-                            has_sent_all.notify_one();
-                        }
-                        // The connection was reset: nobody wants the answer.
-                        Err(_) => return sender,
-                    },
-                    _ = ping.tick() => {
-                        if sender.ping().await.is_err() {
-                            break;
-                        }
-                    }
-                }
+        let has_sent_all = Notify::new();
+        tokio::select! {
+            result = bring_here(&mut receiver, &mut to_local, &has_sent_all) => result,
+            () = bring_there(&mut sender, &mut from_local, &has_sent_all) => {
+                let _ = sender.close().await;
+                Ok(())
             }
-            // The other half finds out what has happened.
-            std::future::pending().await
-        };
-        let here = async {
-            let mut begun = [false; 2];
-            let far = Instant::now() + Duration::from_secs(365 * 86_400);
-            let mut deadline = far;
-            loop {
-                let received = tokio::select! {
-                    received = receiver.next(true) => received,
-                    () = has_sent_all.notified() => {
-                        deadline = Instant::now() + LAST_WORDS;
-                        continue;
-                    }
-                    () = sleep_until(deadline) => return Ok(()),
-                };
-                match received {
-                    Received::Bytes(channel @ (DATA | ERROR), bytes) => {
-                        let begun = &mut begun[usize::from(channel)];
-                        let bytes = match std::mem::replace(begun, true) {
-                            true => &bytes[..],
-                            false => bytes.get(PREAMBLE..).unwrap_or_default(),
-                        };
-                        if channel == ERROR && !bytes.is_empty() {
-                            let word = String::from_utf8_lossy(bytes);
-                            return Err(Severed::Told(word.trim().to_owned()));
-                        }
-                        if to_local.write_all(bytes).await.is_err() {
-                            return Ok(());
-                        }
-                        if deadline < far {
-                            deadline = Instant::now() + LAST_WORDS;
-                        }
-                    }
-                    Received::Bytes(..) | Received::Alive => {}
-                    Received::Closed => return Ok(()),
-                    Received::Lost(why) => return Err(Severed::Lost(why)),
-                }
-            }
-        };
-        let (result, sender) = tokio::select! {
-            result = here => (result, None),
-            sender = there => (Ok(()), Some(sender)),
-        };
-        if let Some(mut sender) = sender {
-            let _ = sender.close().await;
         }
-        result
+    }
+}
+
+/// Sends what comes from here. Ends only if nobody here wants the answer; of
+/// everything else [`bring_here`] finds out what has happened.
+async fn bring_there(
+    sender: &mut websocket::Sender,
+    from_local: &mut (impl AsyncRead + Unpin),
+    has_sent_all: &Notify,
+) {
+    let mut bytes = vec![0; CHUNK];
+    let mut ping = interval_at(Instant::now() + websocket::PING, websocket::PING);
+    let mut is_open = true;
+    loop {
+        tokio::select! {
+            read = from_local.read(&mut bytes), if is_open => match read {
+                Ok(read @ 1..) => {
+                    if sender.send(DATA, &bytes[..read]).await.is_err() {
+                        break;
+                    }
+                }
+                Ok(0) => {
+                    is_open = false;
+                    has_sent_all.notify_one();
+                }
+                // The connection was reset.
+                Err(_) => return,
+            },
+            _ = ping.tick() => {
+                if sender.ping().await.is_err() {
+                    break;
+                }
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+/// Passes on what comes from the node, until it ends or, once all is sent, has
+/// been silent for [`LAST_WORDS`].
+async fn bring_here(
+    receiver: &mut websocket::Receiver,
+    to_local: &mut (impl AsyncWrite + Unpin),
+    has_sent_all: &Notify,
+) -> Result<(), Severed> {
+    let mut begun = [false; 2];
+    let far = Instant::now() + Duration::from_secs(365 * 86_400);
+    let mut deadline = far;
+    loop {
+        let received = tokio::select! {
+            received = receiver.next(true) => received,
+            () = has_sent_all.notified() => {
+                deadline = Instant::now() + LAST_WORDS;
+                continue;
+            }
+            () = sleep_until(deadline) => return Ok(()),
+        };
+        match received {
+            Received::Bytes(channel @ (DATA | ERROR), bytes) => {
+                let begun = &mut begun[usize::from(channel)];
+                let bytes = match std::mem::replace(begun, true) {
+                    true => &bytes[..],
+                    false => bytes.get(PREAMBLE..).unwrap_or_default(),
+                };
+                if channel == ERROR && !bytes.is_empty() {
+                    let word = String::from_utf8_lossy(bytes);
+                    return Err(Severed::Told(word.trim().to_owned()));
+                }
+                if to_local.write_all(bytes).await.is_err() {
+                    return Ok(());
+                }
+                if deadline < far {
+                    deadline = Instant::now() + LAST_WORDS;
+                }
+            }
+            Received::Bytes(..) | Received::Alive => {}
+            Received::Closed => return Ok(()),
+            Received::Lost(why) => return Err(Severed::Lost(why)),
+        }
     }
 }
 

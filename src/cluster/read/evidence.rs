@@ -23,7 +23,6 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::observe::Snapshot;
 use crate::observe::status::farthest;
 use crate::observe::why::{Evidence, KueueConfiguration, Log, Occupation, Questions};
-use crate::plan::facts::ClusterFacts;
 
 /// Where Kueue keeps its configuration, as its manifests and chart have it.
 const KUEUE_NAMESPACE: &str = "kueue-system";
@@ -77,7 +76,6 @@ pub async fn evidence(
     snapshot: Snapshot,
 ) -> Result<Evidence, ClusterError> {
     let questions = Questions::about(&snapshot);
-    let mut unseen = BTreeSet::new();
     let finalizers = &found.object["metadata"]["finalizers"];
     let finalizers = finalizers.as_array().into_iter().flatten();
     let finalizers = finalizers
@@ -100,32 +98,19 @@ pub async fn evidence(
         unseen: BTreeSet::new(),
         snapshot,
     };
-    if evidence.snapshot.pods == Readable::Forbidden {
-        unseen.insert("pods");
-    }
-    if evidence.snapshot.queued == Readable::Forbidden {
-        unseen.insert("Workloads");
-    }
     if questions.queues || questions.classes || questions.nodes {
         let namespace = evidence.namespace();
-        let facts = facts::around(
-            cluster,
-            served,
-            namespace,
-            questions.classes,
-            questions.nodes,
-        );
+        let (classes, nodes) = (questions.classes, questions.nodes);
+        let facts = facts::around(cluster, served, namespace, classes, nodes);
         evidence.facts = Some(facts.await?);
     }
-    if let Some(facts) = &evidence.facts {
-        note_unseen(facts, &questions, &mut unseen);
-    }
+    note_unseen(&mut evidence, &questions);
     if questions.queues {
         evidence.waiting = waiting(cluster, served, &evidence).await;
         let (neighbours, all_seen) = neighbours(cluster, served, &evidence).await?;
         evidence.neighbours = neighbours;
         if !all_seen {
-            unseen.insert("other namespaces");
+            evidence.unseen.insert("other namespaces");
         }
     }
     if questions.classes {
@@ -134,43 +119,44 @@ pub async fn evidence(
     if questions.nodes {
         evidence.occupation = occupation(cluster).await?;
         if evidence.occupation.is_none() {
-            unseen.insert("pods of other namespaces");
+            evidence.unseen.insert("pods of other namespaces");
         }
     }
     if questions.events {
         match snapshot::events(cluster, &evidence.snapshot, None).await? {
             Readable::Known(events) => evidence.events = events,
-            Readable::Forbidden => _ = unseen.insert("events"),
+            Readable::Forbidden => _ = evidence.unseen.insert("events"),
         }
     }
-    for name in questions.claims {
-        let resource = Resource::known("v1", "PersistentVolumeClaim");
-        let namespace = evidence.namespace();
-        match readable(cluster.find::<Claim>(&resource, namespace, &name).await)? {
-            Readable::Known(claim) => {
-                let phase = claim.map(|claim| claim.status.phase);
-                evidence.claims.insert(name, phase);
-            }
-            Readable::Forbidden => _ = unseen.insert("PersistentVolumeClaims"),
-        }
-    }
+    read_claims(cluster, questions.claims, &mut evidence).await?;
     if let Some(log) = questions.log {
         match last_words(cluster, evidence.namespace(), &log).await {
             Ok(lines) => evidence.last_words = lines,
-            Err(error) if error.is_forbidden() => _ = unseen.insert("logs"),
+            Err(error) if error.is_forbidden() => _ = evidence.unseen.insert("logs"),
             // A pod's log goes with its node.
             Err(_) => {}
         }
     }
-    evidence.unseen = unseen;
     Ok(evidence)
 }
 
-fn note_unseen(facts: &ClusterFacts, questions: &Questions, unseen: &mut BTreeSet<&'static str>) {
+/// Notes what may not be read of the workload and of what is around it.
+fn note_unseen(evidence: &mut Evidence, questions: &Questions) {
+    let Evidence {
+        snapshot,
+        facts,
+        unseen,
+        ..
+    } = evidence;
     let mut note = |is_forbidden: bool, what| {
         if is_forbidden {
             unseen.insert(what);
         }
+    };
+    note(snapshot.pods == Readable::Forbidden, "pods");
+    note(snapshot.queued == Readable::Forbidden, "Workloads");
+    let Some(facts) = facts else {
+        return;
     };
     if questions.queues {
         note(facts.local_queues == Readable::Forbidden, "LocalQueues");
@@ -186,6 +172,26 @@ fn note_unseen(facts: &ClusterFacts, questions: &Questions, unseen: &mut BTreeSe
     if questions.nodes {
         note(facts.nodes == Some(Readable::Forbidden), "nodes");
     }
+}
+
+/// Reads how the claims stand that the pods mount.
+async fn read_claims(
+    cluster: &Cluster,
+    names: BTreeSet<String>,
+    evidence: &mut Evidence,
+) -> Result<(), ClusterError> {
+    let resource = Resource::known("v1", "PersistentVolumeClaim");
+    for name in names {
+        let found = cluster.find::<Claim>(&resource, evidence.namespace(), &name);
+        match readable(found.await)? {
+            Readable::Known(claim) => {
+                let phase = claim.map(|claim| claim.status.phase);
+                evidence.claims.insert(name, phase);
+            }
+            Readable::Forbidden => _ = evidence.unseen.insert("PersistentVolumeClaims"),
+        }
+    }
+    Ok(())
 }
 
 /// Reads who waits for the ClusterQueue, else who waits in the LocalQueue,
