@@ -46,6 +46,16 @@ pub struct Node {
     pub status: NodeStatus,
 }
 
+impl Node {
+    /// Returns whether it has all of these labels.
+    pub fn has_labels(&self, labels: &BTreeMap<String, String>) -> bool {
+        let own = &self.metadata.labels;
+        labels
+            .iter()
+            .all(|(key, value)| own.get(key) == Some(value))
+    }
+}
+
 /// `spec` of a Node.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]

@@ -12,6 +12,7 @@ mod image;
 mod kinds;
 pub mod message;
 mod node;
+mod node_supply;
 mod pods;
 mod queue;
 mod quota;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::node_supply::Supply;
 use super::scheduler::Verdict;
 use super::{Cause, Evidence, Finding, Who};
 use crate::api::gpu_resource::is_gpu_resource;
@@ -92,178 +93,34 @@ fn claims(evidence: &Evidence, pod: &Pod, message: &str) -> Option<Finding> {
     )
 }
 
-/// What one node has of a resource.
-struct Place<'a> {
-    name: &'a str,
-    all: Quantity,
-    free: Option<Quantity>,
-}
-
 /// Says why from the nodes themselves; nothing where they look well.
 fn by_nodes(evidence: &Evidence, pod: &Pod, nodes: &[Node]) -> Option<Finding> {
     let selector = &pod.spec.node_selector;
-    let has_labels = |node: &&Node, labels: &BTreeMap<String, String>| {
-        let own = &node.metadata.labels;
-        labels
-            .iter()
-            .all(|(key, value)| own.get(key) == Some(value))
-    };
     let labelled: Vec<&Node> = nodes
         .iter()
-        .filter(|node| has_labels(node, selector))
+        .filter(|node| node.has_labels(selector))
         .collect();
     if labelled.is_empty() {
         return Some(no_labels(evidence, pod, Some(nodes)));
     }
-    let tolerates =
-        |node: &&&Node| untolerated(&node.spec.taints, &[], &pod.spec.tolerations).is_none();
-    let open: Vec<&Node> = labelled.iter().filter(tolerates).copied().collect();
+    let tolerations = &pod.spec.tolerations;
+    let tolerated = labelled
+        .iter()
+        .filter(|node| untolerated(&node.spec.taints, &[], tolerations).is_none());
+    let open: Vec<&Node> = tolerated.copied().collect();
     if open.is_empty() {
-        return Some(tainted(&labelled, &pod.spec.tolerations));
+        return Some(tainted(&labelled, tolerations));
     }
     let requests = pod.requests();
+    let mut requests: Vec<_> = requests
+        .iter()
+        .filter(|(_, request)| **request != Quantity::default())
+        .collect();
     // GPUs first: what is scarce.
-    let mut resources: Vec<&String> = requests.keys().collect();
-    resources.sort_by_key(|resource| !is_gpu_resource(resource));
-    for resource in resources {
-        let request = requests[resource];
-        if request == Quantity::default() {
-            continue;
-        }
-        let mut places: Vec<Place> = open
-            .iter()
-            .map(|node| {
-                let name = node.metadata.name.as_str();
-                let allocatable = node.status.allocatable.get(resource);
-                let all = allocatable.copied().unwrap_or_default();
-                let taken = evidence.occupation.as_ref().map(|occupation| {
-                    let taken = occupation
-                        .taken
-                        .get(name)
-                        .and_then(|taken| taken.get(resource));
-                    taken.copied().unwrap_or_default()
-                });
-                Place {
-                    name,
-                    all,
-                    free: taken.map(|taken| (all - taken).at_least_zero()),
-                }
-            })
-            .collect();
-        let largest = places
-            .iter()
-            .map(|place| place.all)
-            .max()
-            .unwrap_or_default();
-        if largest < request {
-            return Some(
-                Finding::new(
-                    Cause::NodesTooSmall,
-                    format!(
-                        "a pod asks for {request} {resource}, and no node it may use has more than {largest}"
-                    ),
-                )
-                .again(match is_gpu_resource(resource) && largest.whole() > 0 {
-                    true => format!(
-                        "with --gpus-per-node {}",
-                        largest.whole()
-                    ),
-                    false => "asking for less".to_owned(),
-                })
-                .admin("adds such nodes"),
-            );
-        }
-        places.sort_by_key(|place| std::cmp::Reverse(place.free));
-        let sum: Option<Quantity> = places
-            .iter()
-            .map(|place| place.free)
-            .try_fold(Quantity::default(), |sum, free| Some(sum + free?));
-        let most_free = places.first().and_then(|place| place.free);
-        let (Some(sum), Some(most_free)) = (sum, most_free) else {
-            continue;
-        };
-        if most_free >= request {
-            continue;
-        }
-        let some: Vec<&Place> = places
-            .iter()
-            .filter(|place| place.free > Some(Quantity::default()))
-            .collect();
-        if sum >= request {
-            let parts: Vec<String> = some
-                .iter()
-                .take(8)
-                .filter_map(|place| Some(place.free?.to_string()))
-                .collect();
-            let where_: Vec<String> = some
-                .iter()
-                .take(4)
-                .filter_map(|place| Some(format!("{} has {}", place.name, place.free?)))
-                .collect();
-            return Some(
-                Finding::new(
-                    Cause::Fragmented,
-                    format!(
-                        "{sum} {resource} are free as {}, but a pod needs {request} on one node",
-                        parts.join("+")
-                    ),
-                )
-                .shows(format!("free: {}", where_.join(", ")))
-                .nobody("it starts when a node has enough free")
-                .again(match is_gpu_resource(resource) && most_free.whole() > 0 {
-                    true => format!("with --gpus-per-node {}", most_free.whole()),
-                    false => "in smaller pods".to_owned(),
-                }),
-            );
-        }
-        return Some(
-            Finding::new(
-                Cause::NodesFull,
-                format!(
-                    "a pod needs {request} {resource}, and of the {} nodes it may use {}",
-                    open.len(),
-                    match some.is_empty() {
-                        true => "none has any free".to_owned(),
-                        false => format!("all together have {sum} free"),
-                    }
-                ),
-            )
-            .shows(occupants(evidence, &open))
-            .nobody("it starts when pods there end")
-            .remedy(
-                Who::Admin,
-                "looks at who is on them",
-                Some(
-                    "kubectl get pods -A --field-selector status.phase=Running -o wide".to_owned(),
-                ),
-            ),
-        );
-    }
-    None
-}
-
-/// Says who holds the GPUs of these nodes, those with most first.
-fn occupants(evidence: &Evidence, nodes: &[&Node]) -> String {
-    let mut here: Vec<_> = evidence
-        .occupation
-        .iter()
-        .flat_map(|occupation| &occupation.occupants)
-        .filter(|one| nodes.iter().any(|node| node.metadata.name == one.node))
-        .collect();
-    here.sort_by_key(|one| std::cmp::Reverse(one.gpus));
-    let named: Vec<String> = here
-        .iter()
-        .take(3)
-        .map(|one| format!("{} ({})", one.pod, one.gpus))
-        .collect();
-    match (named.is_empty(), here.len().saturating_sub(named.len())) {
-        (true, _) => String::new(),
-        (_, 0) => format!("who holds GPUs there: {}", named.join(", ")),
-        (_, more) => format!(
-            "who holds GPUs there: {}, and {more} more",
-            named.join(", ")
-        ),
-    }
+    requests.sort_by_key(|(resource, _)| !is_gpu_resource(resource));
+    requests
+        .into_iter()
+        .find_map(|(resource, request)| Supply::new(evidence, &open, resource, *request).shortage())
 }
 
 /// Says that no node has the labels, and who asks for them.
@@ -293,13 +150,8 @@ fn no_labels(evidence: &Evidence, pod: &Pod, nodes: Option<&[Node]>) -> Finding 
         .filter(|flavor| flavors.contains(flavor.metadata.name.as_str()))
         .find(|flavor| {
             let labels = &flavor.spec.node_labels;
-            let has = |node: &Node| {
-                let own = &node.metadata.labels;
-                labels
-                    .iter()
-                    .all(|(key, value)| own.get(key) == Some(value))
-            };
-            !labels.is_empty() && nodes.is_some_and(|nodes| !nodes.iter().any(has))
+            !labels.is_empty()
+                && nodes.is_some_and(|nodes| !nodes.iter().any(|node| node.has_labels(labels)))
         });
     if let Some(flavor) = absent {
         let labels = text(&flavor.spec.node_labels);
