@@ -147,11 +147,7 @@ fn on_nodes(facts: &ClusterFacts, labels: &BTreeMap<String, String>) -> BTreeSet
     nodes
         .into_iter()
         .flatten()
-        .filter(|node| {
-            labels
-                .iter()
-                .all(|(key, value)| node.metadata.labels.get(key) == Some(value))
-        })
+        .filter(|node| node.has_labels(labels))
         .flat_map(|node| &node.status.allocatable)
         .filter(|(resource, count)| is_gpu_resource(resource) && count.whole() > 0)
         .map(|(resource, _)| resource.clone())

@@ -156,11 +156,7 @@ pub fn on_nodes(
     let nodes = facts.nodes.as_ref().and_then(Readable::known)?;
     nodes
         .iter()
-        .filter(|node| {
-            labels
-                .iter()
-                .all(|(key, value)| node.metadata.labels.get(key) == Some(value))
-        })
+        .filter(|node| node.has_labels(labels))
         .filter_map(|node| node.status.allocatable.get(resource))
         .map(|count| count.whole())
         .filter(|count| *count > 0)
@@ -214,33 +210,9 @@ pub fn shape(
     force: bool,
     fits: impl Fn(GpuLayout, &Offer) -> Result<(), Refusal>,
 ) -> Result<Shape, Refusal> {
-    let mut sizes: Vec<i64> = match stated_per_node {
-        Some(stated) if stated < 1 => {
-            return Err(Refusal::new(format!(
-                "--gpus-per-node {stated}: a node has at least one GPU"
-            ))
-            .hint("try --gpus-per-node 8"));
-        }
-        Some(stated) => vec![stated],
-        None => offers
-            .iter()
-            .filter_map(|offer| offer.per_node)
-            .chain(fallback_per_node)
-            .collect(),
-    };
-    sizes.sort_unstable_by(|a, b| b.cmp(a));
-    sizes.dedup();
-    if sizes.is_empty() {
-        if request.needs_node_size() {
-            return Err(Refusal::new("cannot tell how many GPUs a node has: no flavor or node says it, or you may not read them")
-                .hint("say it: --gpus-per-node 8 (or gpusPerNode in ~/.config/kaiwo/config.yaml)"));
-        }
-        sizes.push(1);
-    }
-
     let mut refused = None;
     let mut forced = None;
-    for size in sizes {
+    for size in node_sizes(request, stated_per_node, offers, fallback_per_node)? {
         let layout = match request.split(size) {
             Ok(layout) => layout,
             Err(refusal) => {
@@ -248,60 +220,117 @@ pub fn shape(
                 continue;
             }
         };
-        let holds = |offer: &Offer| {
-            offer
-                .per_node
-                .is_none_or(|count| count >= layout.gpus_per_replica)
-        };
-        let (mut candidates, mut too_small): (Vec<&Offer>, Vec<&Offer>) =
-            offers.iter().partition(|offer| holds(offer));
-        if candidates.is_empty() && stated_per_node.is_some() {
-            // The user knows better than the labels.
-            (candidates, too_small) = (too_small, Vec::new());
-        }
-        // Without labels nothing can keep the pods off the smaller nodes.
-        if let (Some(small), Some(bare)) = (
-            too_small.first(),
-            candidates.iter().find(|offer| offer.node_labels.is_empty()),
-        ) {
-            refused.get_or_insert(cannot_pin(bare, small));
-            candidates.retain(|offer| !offer.node_labels.is_empty());
+        let mut candidates = Candidates::new(offers, layout, stated_per_node.is_some());
+        if let Some(refusal) = candidates.drop_unpinnable() {
+            refused.get_or_insert(refusal);
         }
         let mut fitting = Vec::new();
-        for offer in &candidates {
+        for offer in &candidates.offers {
             match fits(layout, offer) {
                 Ok(()) => fitting.push(*offer),
                 Err(refusal) => _ = refused.get_or_insert(refusal),
             }
         }
-        let chosen = |offers: &[&Offer]| {
-            // Kueue picks the flavor by quota alone; a pod on a flavor whose
-            // nodes are too small would be admitted and wait for ever.
-            let pin = offers
-                .first()
-                .filter(|_| !too_small.is_empty())
-                .map(|offer| &offer.node_labels);
-            Shape {
-                layout,
-                node_selector: pin.cloned().unwrap_or_default(),
-                flavors: offers
-                    .iter()
-                    .filter(|offer| pin.is_none_or(|labels| offer.node_labels == *labels))
-                    .map(|offer| offer.flavor.clone())
-                    .collect(),
-            }
-        };
         if !fitting.is_empty() || offers.is_empty() {
-            return Ok(chosen(&fitting));
+            return Ok(candidates.shape(&fitting));
         }
-        if !candidates.is_empty() {
-            forced.get_or_insert_with(|| chosen(&candidates));
+        if !candidates.offers.is_empty() {
+            forced.get_or_insert_with(|| candidates.shape(&candidates.offers));
         }
     }
     match (force, forced) {
         (true, Some(shape)) => Ok(shape),
         _ => {
             Err(refused.unwrap_or_else(|| Refusal::new("no flavor of the queue holds these GPUs")))
+        }
+    }
+}
+
+/// Returns how many GPUs a node may have, the most first: what the user says,
+/// else what the offers say.
+fn node_sizes(
+    request: &GpuRequest,
+    stated: Option<i64>,
+    offers: &[Offer],
+    fallback: Option<i64>,
+) -> Result<Vec<i64>, Refusal> {
+    match stated {
+        Some(stated) if stated < 1 => {
+            return Err(Refusal::new(format!(
+                "--gpus-per-node {stated}: a node has at least one GPU"
+            ))
+            .hint("try --gpus-per-node 8"));
+        }
+        Some(stated) => return Ok(vec![stated]),
+        None => {}
+    }
+    let offered = offers.iter().filter_map(|offer| offer.per_node);
+    let mut sizes: Vec<i64> = offered.chain(fallback).collect();
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    sizes.dedup();
+    match sizes.is_empty() {
+        true if request.needs_node_size() => Err(Refusal::new("cannot tell how many GPUs a node has: no flavor or node says it, or you may not read them")
+            .hint("say it: --gpus-per-node 8 (or gpusPerNode in ~/.config/kaiwo/config.yaml)")),
+        true => Ok(vec![1]),
+        false => Ok(sizes),
+    }
+}
+
+/// The offers whose nodes hold a pod of a layout, and those whose do not.
+struct Candidates<'a> {
+    layout: GpuLayout,
+    offers: Vec<&'a Offer>,
+    too_small: Vec<&'a Offer>,
+}
+
+impl<'a> Candidates<'a> {
+    fn new(offers: &'a [Offer], layout: GpuLayout, is_stated: bool) -> Self {
+        let holds = |offer: &&Offer| {
+            let per_node = offer.per_node;
+            per_node.is_none_or(|count| count >= layout.gpus_per_replica)
+        };
+        let (large, small): (Vec<_>, Vec<_>) = offers.iter().partition(holds);
+        let (offers, too_small) = match large.is_empty() && is_stated {
+            // The user knows better than the labels.
+            true => (small, Vec::new()),
+            false => (large, small),
+        };
+        Self {
+            layout,
+            offers,
+            too_small,
+        }
+    }
+
+    /// Drops what has no labels, without which nothing can keep the pods off
+    /// the smaller nodes, and returns the refusal that tells of it.
+    fn drop_unpinnable(&mut self) -> Option<Refusal> {
+        let small = self.too_small.first()?;
+        let bare = self
+            .offers
+            .iter()
+            .find(|offer| offer.node_labels.is_empty())?;
+        let refusal = cannot_pin(bare, small);
+        self.offers.retain(|offer| !offer.node_labels.is_empty());
+        Some(refusal)
+    }
+
+    /// Returns the layout on those of the candidates that are `chosen`.
+    fn shape(&self, chosen: &[&Offer]) -> Shape {
+        // Kueue picks the flavor by quota alone; a pod on a flavor whose
+        // nodes are too small would be admitted and wait for ever.
+        let pin = chosen
+            .first()
+            .filter(|_| !self.too_small.is_empty())
+            .map(|offer| &offer.node_labels);
+        Shape {
+            layout: self.layout,
+            node_selector: pin.cloned().unwrap_or_default(),
+            flavors: chosen
+                .iter()
+                .filter(|offer| pin.is_none_or(|labels| offer.node_labels == *labels))
+                .map(|offer| offer.flavor.clone())
+                .collect(),
         }
     }
 }
