@@ -10,6 +10,7 @@ pub mod kaito;
 pub mod kueue;
 pub mod name;
 pub mod namesake;
+mod queued;
 mod refusal;
 pub mod request;
 pub mod resources;
@@ -19,9 +20,6 @@ mod testing;
 pub mod unqueued;
 pub mod vendor;
 
-use kueue::flavor;
-use kueue::multikueue;
-use kueue::queue;
 use std::collections::BTreeMap;
 
 pub use refusal::Refusal;
@@ -29,13 +27,10 @@ pub use refusal::Refusal;
 use crate::api::Readable;
 use crate::api::keys;
 use crate::kind::WorkloadKind;
-use crate::names::nearest;
 use facts::{ClusterFacts, Facts};
 use gpu::GpuLayout;
-use kueue::capacity::Room;
-use kueue::flavor::{Offer, Shape};
+use kueue::flavor::{self, Shape};
 use kueue::forecast::Forecast;
-use kueue::queue::QueueChoice;
 use request::WorkloadRequest;
 use resources::PodResources;
 use rollout::Rollout;
@@ -160,31 +155,12 @@ pub fn needs(request: &WorkloadRequest, facts: &ClusterFacts) -> Needs {
     let rolls = facts.running.is_some() && request.gpus.wants_gpus();
     let needs = match &request.queue {
         None => unqueued::needs(request),
-        Some(queue) => needs_of_queue(request, queue, facts),
+        Some(queue) => queued::needs(request, queue, facts),
     };
     Needs {
         nodes: needs.nodes || rolls,
         pods: rolls,
         ..needs
-    }
-}
-
-fn needs_of_queue(request: &WorkloadRequest, queue: &str, facts: &ClusterFacts) -> Needs {
-    let Ok(choice) = queue::choose(queue, facts, &request.namespace, true) else {
-        return Needs::default();
-    };
-    let spec = choice.cluster_queue.as_ref().map(|queue| &queue.spec);
-    let nodes = || {
-        let resource = gpu_resource(request, &choice, facts).ok().flatten()?;
-        let offers = offers(request, facts, &choice, &resource).ok()?;
-        Some(offers.is_empty() || offers.iter().any(|offer| offer.per_node.is_none()))
-    };
-    let size_matters = request.gpus_per_node.is_none() && request.gpus.needs_node_size();
-    Needs {
-        nodes: size_matters && nodes() == Some(true),
-        cohorts: spec.is_some_and(|spec| spec.cohort_name.is_some()),
-        admission_checks: spec.is_some_and(|spec| spec.admission_checks().next().is_some()),
-        pods: false,
     }
 }
 
@@ -247,7 +223,7 @@ fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Ref
     }
     checks::claims(&request, facts)?;
     let plan = match request.queue.clone() {
-        Some(queue) => plan_queued(request, &queue, facts),
+        Some(queue) => queued::plan(request, &queue, facts),
         None => unqueued::plan(request, facts),
     }?;
     Ok(Plan {
@@ -255,91 +231,6 @@ fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Ref
         rollout: Rollout::of_update(&plan, facts),
         ..plan
     })
-}
-
-/// Decides what is submitted to a queue.
-fn plan_queued(
-    request: WorkloadRequest,
-    queue: &str,
-    facts: &ClusterFacts,
-) -> Result<Plan, Refusal> {
-    let kueue = facts.kueue.clone().ok_or_else(|| {
-        Refusal::new(
-            "Kueue is not installed: the cluster does not serve kueue.x-k8s.io/v1beta1 or v1beta2",
-        )
-        .hint("an admin installs it: https://kueue.sigs.k8s.io/docs/installation/")
-    })?;
-    check_priority_class(&request, facts)?;
-    let choice = queue::choose(queue, facts, &request.namespace, request.force)?;
-    let resource = gpu_resource(&request, &choice, facts)?;
-    let offers = match &resource {
-        Some(resource) if request.gpus.wants_gpus() => offers(&request, facts, &choice, resource)?,
-        None if request.gpus.wants_gpus() => {
-            return Err(no_gpus(&choice, facts, &request.namespace, None));
-        }
-        _ => Vec::new(),
-    };
-    let room = choice
-        .cluster_queue
-        .as_ref()
-        .map(|queue| Room::new(queue, facts));
-    let wants_gpus = request.gpus.wants_gpus();
-    if offers.is_empty() && wants_gpus && room.is_some() && !request.force {
-        return Err(no_gpus(
-            &choice,
-            facts,
-            &request.namespace,
-            resource.as_deref(),
-        ));
-    }
-
-    // Without flavors to go by, the nodes themselves tell.
-    let largest_node = resource
-        .as_ref()
-        .filter(|_| offers.is_empty())
-        .and_then(|resource| flavor::on_nodes(facts, resource, &BTreeMap::new()));
-    let pod_sets = |layout: GpuLayout, pin: &BTreeMap<String, String>| {
-        resources::pod_sets(&request, layout, resource.as_deref(), pin)
-    };
-    let shape = flavor::shape(
-        &request.gpus,
-        request.gpus_per_node,
-        &offers,
-        largest_node,
-        request.force,
-        |layout, offer| match &room {
-            Some(room) => room.check(&pod_sets(layout, &BTreeMap::new()), Some(&offer.flavor)),
-            None => Ok(()),
-        },
-    )?;
-    let sets = pod_sets(shape.layout, &shape.node_selector);
-    let mut forecast = None;
-    if let Some(room) = &room {
-        if offers.is_empty() && !request.force {
-            room.check(&sets, None)?;
-        }
-        let counted = resource.as_deref().filter(|_| shape.layout.total() > 0);
-        forecast = Forecast::new(room, &shape.flavors, counted.unwrap_or("cpu"), &sets);
-    }
-
-    let local_queue = Some(choice.local_queue.clone());
-    let mut plan = Plan::of(request, shape, resource, local_queue)?;
-    if choice.sends_away(facts) {
-        multikueue::check(&plan)?;
-    }
-    plan.new_local_queue = choice
-        .create_for
-        .clone()
-        .map(|cluster_queue| NewLocalQueue {
-            api_version: kueue,
-            name: choice.local_queue.clone(),
-            cluster_queue,
-        });
-    plan.forecast = forecast.map(|forecast| Forecast {
-        obstacle: choice.obstacle,
-        ..forecast
-    });
-    Ok(plan)
 }
 
 /// Checks that the operator of the kind is there.
@@ -359,103 +250,4 @@ fn operators(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<(), Refu
         .hint("an admin installs it: https://kaito-project.github.io/kaito/docs/installation"));
     }
     Ok(())
-}
-
-/// Kueue makes no Workload for a Job whose priority class it does not know, and
-/// its webhook does not say so.
-fn check_priority_class(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<(), Refusal> {
-    let known = facts.priority_classes.as_ref().and_then(Readable::known);
-    let (Some(wanted), Some(known)) = (&request.priority_class, known) else {
-        return Ok(());
-    };
-    if known.contains(wanted) {
-        return Ok(());
-    }
-    let refusal = Refusal::new(format!("no WorkloadPriorityClass {wanted:?}"))
-        .about(format!("workloadpriorityclass/{wanted}"));
-    let refusal = match nearest(wanted, known.clone()) {
-        Some(near) => refusal.hint(format!("did you mean --priority-class {near}?")),
-        None => refusal,
-    };
-    Err(match known[..] {
-        [] => refusal.hint("the cluster has none; leave --priority-class away"),
-        _ => refusal.hint(format!("priority classes: {}", known.join(", "))),
-    })
-}
-
-fn gpu_resource(
-    request: &WorkloadRequest,
-    choice: &QueueChoice,
-    facts: &ClusterFacts,
-) -> Result<Option<String>, Refusal> {
-    match &request.gpu_resource {
-        Some(resource) => Ok(Some(resource.clone())),
-        None if request.gpus.wants_gpus() => flavor::detect_resource(choice, facts),
-        // Without GPUs the resource only serves to guess an image.
-        None => Ok(flavor::detect_resource(choice, facts).unwrap_or_default()),
-    }
-}
-
-fn offers(
-    request: &WorkloadRequest,
-    facts: &ClusterFacts,
-    choice: &QueueChoice,
-    resource: &str,
-) -> Result<Vec<Offer>, Refusal> {
-    let Some(queue) = &choice.cluster_queue else {
-        return Ok(Vec::new());
-    };
-    let one = GpuLayout {
-        replicas: 1,
-        gpus_per_replica: 1,
-    };
-    let sets = resources::pod_sets(request, one, Some(resource), &BTreeMap::new());
-    let label_key = request.gpu_node_label_key.as_deref();
-    let room = Room::new(queue, facts);
-    flavor::offers(&room, resource, label_key, &sets[0], request.force)
-}
-
-/// Refuses because the queue has no GPUs, or none of the named resource.
-fn no_gpus(
-    choice: &QueueChoice,
-    facts: &ClusterFacts,
-    namespace: &str,
-    resource: Option<&str>,
-) -> Refusal {
-    let Some(queue) = &choice.cluster_queue else {
-        let refusal = Refusal::new(format!(
-            "cannot tell which GPUs queue {:?} hands out",
-            choice.local_queue
-        ))
-        .hint("name the resource: --gpu-resource amd.com/gpu or --gpu-resource nvidia.com/gpu");
-        return match facts.local_queues {
-            Readable::Known(_) => refusal,
-            Readable::Forbidden => refusal.hint(format!(
-                "the LocalQueue would tell, but you may not list localqueues in namespace {namespace:?}: ask its admin for that right"
-            )),
-        };
-    };
-    let groups = queue.spec.resource_groups.iter();
-    let mut covered: Vec<&str> = groups
-        .flat_map(|group| group.covered_resources.iter().map(String::as_str))
-        .collect();
-    let mut refusal = None;
-    if let Some(resource) = resource.filter(|resource| covered.contains(resource)) {
-        refusal = Some(Refusal::new(format!(
-            "ClusterQueue {:?} covers {resource} and has none of it, in no flavor",
-            queue.metadata.name
-        )));
-        covered.clear();
-    }
-    refusal
-        .unwrap_or_else(|| {
-            Refusal::new(format!(
-                "ClusterQueue {:?} hands out no {}, only {}",
-                queue.metadata.name,
-                resource.unwrap_or("GPUs"),
-                covered.join(", ")
-            ))
-        })
-        .about(format!("clusterqueue/{}", queue.metadata.name))
-        .hint("choose another queue with -q, or another resource with --gpu-resource")
 }
