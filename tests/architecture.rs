@@ -312,28 +312,23 @@ fn functions(code: &str) -> Vec<(String, usize)> {
     for (start, line) in lines.iter().enumerate() {
         let trimmed = line.trim_start();
         let indent = line.len() - trimmed.len();
-        let head = trimmed.split('(').next().unwrap_or_default();
-        let words: Vec<&str> = head.split_whitespace().collect();
+        let words: Vec<&str> = trimmed.split_whitespace().collect();
         let Some(at) = words.iter().position(|word| *word == "fn") else {
             continue;
         };
-        let known = [
-            "pub",
-            "async",
-            "const",
-            "pub(crate)",
-            "pub(super)",
-            "pub(in",
-        ];
-        if !words[..at]
-            .iter()
-            .all(|word| known.contains(word) || word.starts_with("crate::"))
-        {
+        let is_modifier = |word: &&str| {
+            matches!(*word, "async" | "const")
+                || word.starts_with("pub")
+                || word.starts_with("crate::")
+        };
+        // A declaration has no body.
+        if !words[..at].iter().all(is_modifier) || line.ends_with(';') {
             continue;
         }
         let close = format!("{}}}", " ".repeat(indent));
         if let Some(length) = lines[start..].iter().position(|line| *line == close) {
-            let name = words.get(at + 1).unwrap_or(&"").split('<').next().unwrap();
+            let name = words.get(at + 1).unwrap_or(&"");
+            let name = name.split(['<', '(']).next().unwrap();
             found.push((name.to_owned(), length + 1));
         }
     }
@@ -439,4 +434,8 @@ fn functions_are_measured_whole() {
     let code =
         "impl A {\n    pub async fn one<T>(x: T) {\n        two();\n    }\n}\nfn three() {}\n";
     assert_eq!(functions(code), [("one".to_owned(), 3)]);
+    let code = "pub(in crate::a) fn one(\n    x: i64,\n) {\n    two();\n}\n";
+    assert_eq!(functions(code), [("one".to_owned(), 5)]);
+    let code = "trait A {\n    fn declared();\n    fn one() {\n    }\n}\n";
+    assert_eq!(functions(code), [("one".to_owned(), 2)]);
 }
