@@ -218,12 +218,12 @@ const NAMED: [(&str, i32); 13] = [
          --tune-input pvc:data --tune-output pvc:out -d --tune-config @",
         3,
     ),
-    ("kaiwo list --kubeconfig @", 3),
-    ("KUBECONFIG=none:@ kaiwo list", 3),
-    ("kaiwo list --kubeconfig authority", 3),
-    ("kaiwo list --kubeconfig certificate", 4),
-    ("kaiwo list --kubeconfig key", 4),
-    ("kaiwo list --kubeconfig token", 4),
+    ("kaiwo list --request-timeout 1 --kubeconfig @", 3),
+    ("KUBECONFIG=none:@ kaiwo list --request-timeout 1", 3),
+    ("kaiwo list --request-timeout 1 --kubeconfig authority", 3),
+    ("kaiwo list --request-timeout 1 --kubeconfig certificate", 4),
+    ("kaiwo list --request-timeout 1 --kubeconfig key", 4),
+    ("kaiwo list --request-timeout 1 --kubeconfig token", 4),
 ];
 
 /// What becomes of a file that is nothing to read, in all those places.
