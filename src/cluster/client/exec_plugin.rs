@@ -5,7 +5,7 @@
 //! kube 5 has an implementation of its own, but without a deadline, without
 //! `installHint`, without a look at version and kind of the answer, and with
 //! the plugin's whole output, token included, in its errors. It also starts
-//! the plugin twice for one client.
+//! the plugin three times for one client.
 
 use std::any::Any;
 use std::process::{ExitStatus, Stdio};
