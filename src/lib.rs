@@ -2,12 +2,12 @@
 //! Kubernetes. The flow of a submission is the layout of the crate:
 //!
 //! ```text
-//! argv → cli → cmd ─┬─ workload (reads the directory) ─┐
-//!                   ├─ cluster::read::facts (reads the API) ─┴→ plan (decides, pure)
-//!                   │                                       ↓
-//!                   │                                  render (Tera, pure)
-//!                   │                                       ↓
-//!                   └────────── ui ←──────────────── cluster::submission
+//! argv → cli → cmd ─┬─ workload (reads the directory) ──────┐
+//!                   ├─ cluster::read::facts (reads the API) ┴→ plan (decides, pure)
+//!                   │                                            ↓
+//!                   │                                        render (Tera, pure)
+//!                   │                                            ↓
+//!                   └────────── ui ←──────────────────── cluster::submission
 //! ```
 //!
 //! Arrows go down only, and files form no circles. What a room may name of the
