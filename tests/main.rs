@@ -10,6 +10,7 @@ mod common;
 #[cfg(unix)]
 mod credentials;
 mod dependencies;
+mod documents;
 mod examples;
 mod golden;
 mod hostile;

@@ -35,8 +35,9 @@ const TARGETS: [(&str, &[&str]); 2] = [
 ];
 
 /// Layers that are modules of the integration tests.
-const MODULES: [(&str, &str); 10] = [
+const MODULES: [(&str, &str); 11] = [
     ("structure of the code", "architecture::"),
+    ("documents about the code", "documents::"),
     ("dependencies", "dependencies::"),
     ("examples", "examples::"),
     ("golden manifests", "golden::"),
