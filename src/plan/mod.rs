@@ -2,6 +2,7 @@
 //! will be submitted. Pure: no I/O, no clock, no randomness, so every rule
 //! can be tried in a unit test.
 
+pub mod action;
 mod checks;
 pub mod facts;
 pub mod gpu;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::existing::Relation;
 use crate::cluster::ClusterError;
 use crate::error::{Classified, ErrorClass};
+use crate::plan::action::Relation;
 use crate::render::manifest::Manifest;
 
 /// Longest wait for an object to go.

@@ -10,6 +10,7 @@ use crate::api::keys;
 use crate::api::resource::Resource;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::WorkloadKind;
+use crate::plan::action::Relation;
 use crate::plan::facts::Running;
 use crate::plan::namesake::Owner;
 use crate::render::manifest::Manifest;
@@ -57,54 +58,6 @@ struct ExistingStatus {
     conditions: Vec<Condition>,
     job_deployment_status: String,
     state: String,
-}
-
-/// How an existing workload relates to the one that is submitted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Relation {
-    /// The same submission, not finished.
-    Same,
-    /// The same submission, which has run already.
-    Finished,
-    /// Another submission.
-    Different,
-    /// Not made by kaiwo at all.
-    Foreign,
-    /// On its way out.
-    Terminating,
-    /// A service in another queue, or in none: Kueue's webhooks let none that
-    /// is ready change it.
-    OtherwiseQueued,
-    /// A Deployment with another selector, which Kubernetes lets nobody change.
-    OtherwiseSelected,
-    /// A queued RayService with other pods. Kueue would take its quota away to
-    /// queue it anew, and wait for the pods that serve to end, which they do not
-    /// before the new ones are ready (Kueue v0.18 with KubeRay v1.6).
-    HeldByQueue,
-    /// An InferenceSet with other Workspaces: KAITO would leave those that there
-    /// are as they are (v0.12).
-    KeptByKaito,
-}
-
-impl Relation {
-    /// Returns the end of the sentence "it exists already and …".
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Same => "is the same",
-            Self::Finished => "has run to its end",
-            Self::Different => "differs",
-            Self::Foreign => "was not made by kaiwo",
-            Self::Terminating => "is being deleted",
-            Self::OtherwiseQueued => "is not in this queue, which Kueue lets no service change",
-            Self::OtherwiseSelected => {
-                "selects its pods by other labels, which Kubernetes lets nobody change"
-            }
-            Self::KeptByKaito => {
-                "differs, and KAITO would leave its replicas as they are but for their number"
-            }
-            Self::HeldByQueue => "is queued by Kueue, which lets its pods not change in place",
-        }
-    }
 }
 
 impl Existing {

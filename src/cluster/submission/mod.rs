@@ -35,10 +35,11 @@ use crate::api::keys;
 use crate::api::resource::Resource;
 use crate::error::CommandError;
 use crate::kind::WorkloadKind;
+use crate::plan::action::Relation;
 use crate::render::manifest::{Manifest, ManifestSet};
 use cleanup::{Attempt, Fate};
 use error::{failed, occupied, still_there};
-use existing::{Existing, Relation};
+use existing::Existing;
 use metadata::{annotation_of, owners, uid_of};
 
 /// How often an object is sent of which nobody knows whether it is there.

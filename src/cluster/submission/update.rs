@@ -6,13 +6,14 @@ use serde_json::{Map, Value};
 
 use super::change::{self, Change};
 use super::error::occupied;
-use super::existing::{Existing, Relation};
+use super::existing::Existing;
 use super::metadata::{owners, uid_of};
 use super::{Submission, SubmissionError, failed};
 use crate::api::keys;
 use crate::cluster::ClusterError;
 use crate::cluster::client::request::{Write, resource_of};
 use crate::kind::WorkloadKind;
+use crate::plan::action::Relation;
 use crate::render::manifest::Manifest;
 
 /// Attempts at an update that others get ahead of, because controllers write

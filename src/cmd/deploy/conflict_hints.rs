@@ -1,9 +1,10 @@
 //! Names that are taken, and the ways out.
 
 use crate::cluster::submission::SubmissionError;
-use crate::cluster::submission::existing::{Existing, Relation};
+use crate::cluster::submission::existing::Existing;
 use crate::error::CommandError;
 use crate::plan;
+use crate::plan::action::Relation;
 use crate::plan::namesake::{self, Claimant, Namesake};
 use crate::plan::request::WorkloadRequest;
 

@@ -16,12 +16,13 @@ use crate::cli::WorkloadArgs;
 use crate::cluster::Cluster;
 use crate::cluster::client::discovery;
 use crate::cluster::read::facts::{self, Gathered};
-use crate::cluster::submission::existing::{self, Existing, Relation};
+use crate::cluster::submission::existing::{self, Existing};
 use crate::cluster::submission::rbac::Needed;
 use crate::cluster::submission::{Submission, SubmissionError, Submitted};
 use crate::cluster::submission::{preflight, revision, update};
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
+use crate::plan::action::{self, Action, Relation};
 use crate::plan::facts::Facts;
 use crate::plan::namesake::Claimant;
 use crate::plan::request::WorkloadRequest;
@@ -91,6 +92,18 @@ struct Mode<'a> {
     diff: bool,
     output: Option<OutputFormat>,
     wait: Option<Wait>,
+}
+
+/// What a submission is about to do, and with what.
+struct Change<'a> {
+    action: Action,
+    existing: Option<&'a Existing>,
+    /// Whether something is left of an earlier workload of the name, and about
+    /// to go.
+    left_over: bool,
+    plan: &'a Plan,
+    manifests: &'a ManifestSet,
+    digest: &'a str,
 }
 
 impl<'a> Mode<'a> {
@@ -184,106 +197,116 @@ impl<'a> Mode<'a> {
             namesakes,
         } = facts::gather(cluster, &request).await?;
         let relation = existing.as_ref().map(|existing| existing.relation(&digest));
-        let claimant = Claimant::of(&request);
-        // Of an earlier workload of the name, and about to go.
-        let left_over = namesakes.iter().any(|namesake| claimant.owns(namesake));
-        let in_place = relation == Some(Relation::Different) && self.updates(&request);
-        if !in_place && relation != Some(Relation::Same) {
+        let decided = action::decide(relation, request.kind, self.replace, request.force);
+        if !matches!(decided, Ok(Action::Unchanged | Action::Update)) {
             conflict_hints::check(&request, existing.as_ref(), &namesakes)?;
         }
-        if relation == Some(Relation::Different) && self.updates(&request) {
+        if decided == Ok(Action::Update) {
             facts.running = existing.as_ref().and_then(Existing::running);
         }
+        let claimant = Claimant::of(&request);
+        let left_over = namesakes.iter().any(|namesake| claimant.owns(namesake));
         let needs = plan::needs(&request, &facts);
         facts::complete(cluster, &mut facts, needs).await?;
         drop(progress);
         let namespace_unseen = request.create_namespace && facts.namespace == Readable::Forbidden;
         let facts = Facts::Live(Box::new(facts));
 
-        if let (Some(workload), Some(Relation::Same)) = (&existing, relation) {
-            if self.diff {
-                let status = target_line(cluster, &request, request.queue.as_deref());
-                self.ui.status(status);
-                return diff::print(cluster, &request.namespace, &[], self.output, self.ui);
-            }
+        if let (Ok(Action::Unchanged), Some(workload)) = (decided, &existing) {
             return self.unchanged(cluster, request, facts, workload).await;
         }
-        if let Some(relation) = relation {
-            self.check_replaceable(&request, relation)?;
-        }
-
+        let action = decided.map_err(|relation| self.taken(relation, &request))?;
         let plan = plan::plan(request, &facts)?;
         let identity = request::random_word(12);
         let mut manifests = self.render(&plan, Some(&identity))?;
         discovery::resolve(cluster, &mut manifests).await?;
-        self.ui.status(target_line(
-            cluster,
-            &plan.request,
-            plan.local_queue.as_deref(),
-        ));
+        let queue = plan.local_queue.as_deref();
+        self.ui.status(target_line(cluster, &plan.request, queue));
         self.ui.status(format!("  {}", report::forecast(&plan)));
-        if let (Some(old), Some(Relation::Different)) = (&existing, relation)
-            && self.updates(&plan.request)
-        {
-            if let Some(relation) = update::obstacle(&manifests.workload, old.object()) {
-                return Err(self.taken(relation, &plan.request));
-            }
-            let changes = update::changes(&manifests.workload, old.object());
-            if !self.diff {
-                diff::tell(&changes, self.ui);
-            }
-            if update::replaces_pods(&changes) {
-                let request = &plan.request;
-                plan::rollout::check_pause(plan.rollout, &request.name, request.allow_downtime)?;
-            }
+        if let (Action::Update, Some(old)) = (action, &existing) {
+            self.check_update(&plan, &manifests, old)?;
         }
         if self.diff {
             let submission = Submission::new(cluster, plan.request.kind, &manifests, &digest);
-            let old = existing.as_ref().filter(|_| self.updates(&plan.request));
+            let in_place = action::is_in_place(plan.request.kind, self.replace);
+            let old = existing.as_ref().filter(|_| in_place);
             let found = submission.differences(old).await?;
             let namespace = &plan.request.namespace;
             return diff::print(cluster, namespace, &found, self.output, self.ui);
         }
-        if let (Some(old), Some(Relation::Different), DryRun::None) =
-            (&existing, relation, self.dry_run)
+        if let (Action::Update, Some(old), DryRun::None) = (action, &existing, self.dry_run)
             && plan.request.kind.keeps_versions()
-            && self.updates(&plan.request)
         {
             revision::keep(cluster, old, &mut manifests, &identity).await?;
         }
+        let change = Change {
+            action,
+            existing: existing.as_ref(),
+            left_over,
+            plan: &plan,
+            manifests: &manifests,
+            digest: &digest,
+        };
+        let carried_out = match self.dry_run {
+            DryRun::Server => self.check(cluster, &change).await,
+            _ => self.change(cluster, &change).await,
+        };
         let needed = Needed {
             manifests: &manifests,
             replace: self.replace,
             namespace_unseen,
         };
-        if self.dry_run == DryRun::Server {
-            return self
-                .check(cluster, &plan, &manifests, existing.as_ref())
-                .await
-                .map_err(|error| needed.explain(error));
-        }
+        carried_out.map_err(|error| needed.explain(error))
+    }
 
+    /// Checks that the workload becomes in place what was planned, and says what
+    /// of it changes.
+    fn check_update(
+        &self,
+        plan: &Plan,
+        manifests: &ManifestSet,
+        old: &Existing,
+    ) -> Result<(), CommandError> {
+        let request = &plan.request;
+        if let Some(relation) = update::obstacle(&manifests.workload, old.object()) {
+            return Err(self.taken(relation, request));
+        }
+        let changes = update::changes(&manifests.workload, old.object());
+        if !self.diff {
+            diff::tell(&changes, self.ui);
+        }
+        if update::replaces_pods(&changes) {
+            plan::rollout::check_pause(plan.rollout, &request.name, request.allow_downtime)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the cluster what was planned.
+    async fn change(&self, cluster: &Cluster, change: &Change<'_>) -> Result<(), CommandError> {
+        let Change {
+            plan, manifests, ..
+        } = *change;
         let progress = self.ui.progress("submitting");
-        let submission = Submission::new(cluster, plan.request.kind, &manifests, &digest);
+        let submission = Submission::new(cluster, plan.request.kind, manifests, change.digest);
         let steps = async {
             submission.create_namespace().await?;
-            let rehearsed = self.preflight(cluster, &plan, &manifests, existing.as_ref());
+            let rehearsed = self.preflight(cluster, change);
             let left = async {
-                match in_place {
-                    true => Vec::new(),
-                    false => submission.leftovers().await,
+                match change.action {
+                    Action::Update => Vec::new(),
+                    _ => submission.leftovers().await,
                 }
             };
             let (rehearsed, left) = tokio::join!(rehearsed, left);
             rehearsed?;
-            match (&existing, relation) {
-                (Some(old), Some(Relation::Different)) if in_place => {
+            match (change.action, change.existing) {
+                (Action::Update, Some(old)) => {
                     submission.update(old).await?;
                     return Ok(Submitted::Updated);
                 }
-                (Some(old), Some(Relation::Terminating)) => submission.wait_until_gone(old).await?,
-                (Some(old), Some(_)) => submission.remove(old).await?,
-                _ if left_over => submission.wait_until_made_gone().await?,
+                (Action::WaitThenCreate, Some(old)) => submission.wait_until_gone(old).await?,
+                (Action::Replace, Some(old)) => submission.remove(old).await?,
+                _ if change.left_over => submission.wait_until_made_gone().await?,
                 _ => {}
             }
             let created = submission.create().await;
@@ -294,25 +317,18 @@ impl<'a> Mode<'a> {
             }
             Ok(created)
         };
-        let submitted = signals::carry_out(&submission, steps, self.ui)
-            .await
-            .map_err(|error| needed.explain(error))?;
+        let submitted = signals::carry_out(&submission, steps, self.ui).await?;
         drop(progress);
 
-        let outcome = match (submitted, relation) {
+        let outcome = match (submitted, change.action) {
             (Submitted::Unchanged, _) => Outcome::Unchanged,
             (Submitted::Updated, _) => Outcome::Updated,
-            (Submitted::Created, None | Some(Relation::Terminating)) => Outcome::Created,
-            (Submitted::Created, Some(_)) => Outcome::Replaced,
+            (Submitted::Created, Action::Replace) => Outcome::Replaced,
+            (Submitted::Created, _) => Outcome::Created,
         };
         let objects: Vec<&Manifest> = manifests.iter().collect();
-        self.print(
-            outcome,
-            Some(cluster),
-            &plan.request,
-            Some((&plan, &manifests)),
-            &objects,
-        )
+        let planned = Some((plan, manifests));
+        self.print(outcome, Some(cluster), &plan.request, planned, &objects)
     }
 
     /// Rehearses the whole set in the cluster, and returns its answers. Beside
@@ -322,12 +338,13 @@ impl<'a> Mode<'a> {
     async fn preflight(
         &self,
         cluster: &Cluster,
-        plan: &Plan,
-        manifests: &ManifestSet,
-        existing: Option<&Existing>,
+        change: &Change<'_>,
     ) -> Result<Vec<Manifest>, CommandError> {
+        let Change {
+            plan, manifests, ..
+        } = *change;
         let temporary = format!("kaiwo-preflight-{}", request::random_word(6));
-        let renamed = existing.map(|_| manifests.renamed(&temporary));
+        let renamed = change.existing.map(|_| manifests.renamed(&temporary));
         let rehearsed = renamed.as_ref().unwrap_or(manifests);
         let rehearsal = preflight::rehearse(cluster, rehearsed).await?;
         if rehearsal.is_sent_away() {
@@ -351,35 +368,6 @@ impl<'a> Mode<'a> {
             .collect())
     }
 
-    /// Returns whether a workload that differs is changed in place.
-    fn updates(&self, request: &WorkloadRequest) -> bool {
-        request.kind.updates_in_place() && !self.replace
-    }
-
-    /// Refuses to take the place of a workload, unless that was asked for.
-    fn check_replaceable(
-        &self,
-        request: &WorkloadRequest,
-        relation: Relation,
-    ) -> Result<(), CommandError> {
-        let allowed = match relation {
-            Relation::Same | Relation::Terminating => true,
-            Relation::Different if self.updates(request) => true,
-            Relation::Different
-            | Relation::Finished
-            | Relation::OtherwiseQueued
-            | Relation::KeptByKaito
-            | Relation::OtherwiseSelected
-            | Relation::HeldByQueue => self.replace,
-            // Deleting what somebody made by other means takes two words.
-            Relation::Foreign => self.replace && request.force,
-        };
-        match allowed {
-            true => Ok(()),
-            false => Err(self.taken(relation, request)),
-        }
-    }
-
     /// Returns the error that the name is taken.
     fn taken(&self, relation: Relation, request: &WorkloadRequest) -> CommandError {
         let object = request.display_name();
@@ -396,38 +384,25 @@ impl<'a> Mode<'a> {
     }
 
     /// Carries out `--dry-run=server`: prints what the API server would store.
-    async fn check(
-        &self,
-        cluster: &Cluster,
-        plan: &Plan,
-        manifests: &ManifestSet,
-        existing: Option<&Existing>,
-    ) -> Result<(), CommandError> {
-        let planned = Some((plan, manifests));
-        if manifests.namespace.is_some() {
+    async fn check(&self, cluster: &Cluster, change: &Change<'_>) -> Result<(), CommandError> {
+        let Change {
+            plan, manifests, ..
+        } = *change;
+        let request = &plan.request;
+        let answers;
+        let objects: Vec<&Manifest> = if manifests.namespace.is_some() {
             self.ui.warn(format!(
                 "namespace {} does not exist yet, so the API server could not check what goes into it",
-                plan.request.namespace
+                request.namespace
             ));
-            let objects: Vec<&Manifest> = manifests.iter().collect();
-            return self.print(
-                Outcome::DryRun,
-                Some(cluster),
-                &plan.request,
-                planned,
-                &objects,
-            );
-        }
-        let answers = self.preflight(cluster, plan, manifests, existing).await?;
-        self.ui.status("  the API server takes it (dry run)");
-        let objects: Vec<&Manifest> = answers.iter().collect();
-        self.print(
-            Outcome::DryRun,
-            Some(cluster),
-            &plan.request,
-            planned,
-            &objects,
-        )
+            manifests.iter().collect()
+        } else {
+            answers = self.preflight(cluster, change).await?;
+            self.ui.status("  the API server takes it (dry run)");
+            answers.iter().collect()
+        };
+        let planned = Some((plan, manifests));
+        self.print(Outcome::DryRun, Some(cluster), request, planned, &objects)
     }
 
     /// Tells how a submission ended: to people on stderr, as data on stdout

@@ -12,7 +12,7 @@ use crate::render::manifest::Manifest;
 use crate::settings::DryRun;
 use crate::ui::report::Outcome;
 
-use super::{Mode, target_line};
+use super::{Mode, diff, target_line};
 
 impl Mode<'_> {
     /// Reports a workload that is there already, whether it could be submitted
@@ -26,6 +26,9 @@ impl Mode<'_> {
     ) -> Result<(), CommandError> {
         self.ui
             .status(target_line(cluster, &request, request.queue.as_deref()));
+        if self.diff {
+            return diff::print(cluster, &request.namespace, &[], self.output, self.ui);
+        }
         if self.dry_run == DryRun::None {
             self.complete(cluster, &request, facts, workload).await?;
         }
