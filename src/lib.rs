@@ -30,9 +30,10 @@
 //! | [`workload`] | reads the directory | digest, error, file, names, quantity, schema, secrecy, shell, yaml | network, environment, clock, kube, tera, clap |
 //! | [`plan`] | decides, from a request and facts | api, digest, error, kind, names, quantity, schema, secrecy, workload, yaml | I/O, clock, kube, tera, clap |
 //! | [`render`] | Tera and YAML: a plan becomes manifests | api, digest, error, kind, names, plan, quantity, secrecy, workload, yaml | I/O, clock, kube, clap |
+//! | [`change`] | compares manifests with what is there | api, digest, kind, plan, render, secrecy, yaml | I/O, clock, kube, tera, clap |
 //! | [`observe`] | judges what objects mean | api, kind, names, plan, quantity, secrecy | I/O, clock, kube, tera, clap |
 //! | [`chat`] | speaks the APIs of language models | – | I/O, clock, kube, tera, clap |
-//! | [`cluster`] | all Kubernetes I/O | api, digest, error, file, kind, observe, plan, render, secrecy, yaml | variables, tera, clap |
+//! | [`cluster`] | all Kubernetes I/O | api, change, digest, error, file, kind, observe, plan, render, secrecy, yaml | variables, tera, clap |
 //! | [`settings`] | every setting, and who wins | error, names, plan, quantity, schema, secrecy, yaml | network, environment, clock, kube, tera, clap |
 //! | [`cli`] | clap's types | chat, kind, observe, plan, quantity, settings | I/O, clock, kube, tera |
 //! | [`completion`] | reads an unfinished command line | api, kind, observe, plan | I/O, clock, kube, tera |
@@ -40,6 +41,7 @@
 //! | [`cmd`] | calls the rooms in order | every room | kube, tera |
 
 pub mod api;
+pub mod change;
 pub mod chat;
 pub mod cli;
 pub mod cluster;

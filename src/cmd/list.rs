@@ -8,12 +8,12 @@ use tokio::time::sleep;
 
 use crate::api::keys::{APP_MANAGED_BY_LABEL, MANAGER, USERNAME_LABEL};
 use crate::api::resource::Resource;
+use crate::change::existing;
 use crate::cli::{ListArgs, ListFormat};
 use crate::cluster::client::pages::Selection;
 use crate::cluster::read::list_rows::Company;
 use crate::cluster::read::listing::Listing;
 use crate::cluster::read::watch::Pulse;
-use crate::cluster::submission::existing;
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::names::label_value;

@@ -10,9 +10,9 @@ use crate::api::metadata::{Named, Namespace};
 use crate::api::node::Pod;
 use crate::api::queue::{ClusterQueue, LocalQueue, ResourceFlavor};
 use crate::api::resource::{KUEUE_GROUP, Resource};
+use crate::change::existing::{self, Existing};
 use crate::cluster::client::pages::Selection;
 use crate::cluster::client::request::readable;
-use crate::cluster::submission::existing::{self, Existing};
 use crate::cluster::submission::namesake;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::KAITO_VERSIONS;
@@ -65,7 +65,7 @@ pub async fn gather(
     let (groups, found, existing, queues, claims, kaito_facts, namesakes) = tokio::join!(
         Groups::read(cluster),
         find_namespace(cluster, namespace),
-        Existing::find(cluster, &usual, namespace, name),
+        cluster.find::<Existing>(&usual, namespace, name),
         Queues::read(cluster, &newest, namespace, with_classes),
         claims(cluster, request),
         of_kaito,
@@ -86,7 +86,7 @@ pub async fn gather(
         // As with Kueue: an older KAITO costs one more request.
         Some(version) => {
             let older = existing::resource(*kind, version);
-            Existing::find(cluster, &older, namespace, name).await
+            cluster.find::<Existing>(&older, namespace, name).await
         }
         None => existing,
     };

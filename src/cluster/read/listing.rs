@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 
 use super::api_versions::Served;
 use crate::api::workload::Workload;
+use crate::change::existing::resource;
 use crate::cluster::client::pages::{Pages, Selection};
-use crate::cluster::submission::existing::resource;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::WorkloadKind;
 

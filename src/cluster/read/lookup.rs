@@ -7,7 +7,7 @@ use super::api_versions::Served;
 use crate::api::keys::{APP_MANAGED_BY_LABEL, MANAGER};
 use crate::api::metadata::Named;
 use crate::api::workload::Workload;
-use crate::cluster::submission::existing::resource;
+use crate::change::existing::resource;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::kind::WorkloadKind;

@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::metadata::uid_of;
 use super::{POLL, Submission};
+use crate::change::metadata::uid_of;
 use crate::cluster::ClusterError;
 use crate::cluster::client::request::resource_of;
 use crate::error::{CommandError, ErrorClass};

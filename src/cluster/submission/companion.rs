@@ -5,12 +5,12 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::existing::Existing;
 use super::leftover::Leftover;
-use super::metadata::{annotation_of, owners, uid_of};
 use super::preflight::PreflightError;
 use super::{Submission, SubmissionError, failed, occupied, still_there};
-use crate::api::keys;
+use crate::change::content::same_content;
+use crate::change::existing::Existing;
+use crate::change::metadata::{owners, uid_of};
 use crate::cluster::client::request::resource_of;
 use crate::error::CommandError;
 use crate::render::manifest::Manifest;
@@ -191,37 +191,6 @@ impl<'a> Submission<'a> {
         match self.cluster.patch(owned, &patch).await {
             Ok(_) => Ok(()),
             Err(source) => Err(failed("give an owner to", owned, source)),
-        }
-    }
-}
-
-/// Size of a claim.
-const SIZE: &str = "/spec/resources/requests/storage";
-
-/// Returns whether the object in the cluster can stand in for the one that
-/// was to be created.
-fn same_content(manifest: &Manifest, found: &Value) -> bool {
-    let same = |field: &str| manifest.value().get(field) == found.get(field);
-    match manifest.kind() {
-        "LocalQueue" => {
-            manifest.value().pointer("/spec/clusterQueue") == found.pointer("/spec/clusterQueue")
-        }
-        "ConfigMap" => same("data") && same("binaryData"),
-        // The next workload of the name finds what the last has left.
-        "PersistentVolumeClaim" if manifest.annotation(keys::DIGEST_ANNOTATION).is_none() => {
-            let of_kaiwo = |key| {
-                found["metadata"]["labels"][key] == manifest.value()["metadata"]["labels"][key]
-            };
-            let class = &manifest.value()["spec"]["storageClassName"];
-            [keys::APP_MANAGED_BY_LABEL, keys::APP_INSTANCE_LABEL]
-                .into_iter()
-                .all(of_kaiwo)
-                && manifest.value().pointer(SIZE) == found.pointer(SIZE)
-                && (class.is_null() || *class == found["spec"]["storageClassName"])
-        }
-        _ => {
-            annotation_of(found, keys::DIGEST_ANNOTATION)
-                == manifest.annotation(keys::DIGEST_ANNOTATION)
         }
     }
 }

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::companion_kinds::COMPANIONS;
-use super::existing::resource;
 use super::leftover::{self, Leftover};
-use super::metadata::{annotation_of, owners, uid_of};
 use crate::api::Readable;
 use crate::api::keys;
 use crate::api::pod::Pod;
 use crate::api::resource::Resource;
 use crate::api::workload::Workload;
+use crate::change::companions::COMPANIONS;
+use crate::change::existing::resource;
+use crate::change::metadata::{annotation_of, owners, uid_of};
 use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::client::request::readable;
 use crate::cluster::read::api_versions::Served;

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::change;
-use super::existing::Existing;
-use super::update;
 use super::{Submission, SubmissionError};
+use crate::change::comparison::{self, Change};
+use crate::change::existing::Existing;
+use crate::change::in_place;
 use crate::render::manifest::Manifest;
 
 /// One thing that becomes different.
@@ -57,7 +57,7 @@ impl Submission<'_> {
                 None => found.push(whole(manifest.display_name(), "added")),
                 Some(live) => found.extend(within(
                     manifest,
-                    change::between(&manifest.value()["spec"], &live["spec"], "spec"),
+                    comparison::between(&manifest.value()["spec"], &live["spec"], "spec"),
                 )),
             }
         }
@@ -67,7 +67,7 @@ impl Submission<'_> {
         };
         found.extend(within(
             &set.workload,
-            update::changes(&set.workload, old.object()),
+            in_place::changes(&set.workload, old.object()),
         ));
         for stale in self.stale_companions(old).await? {
             let kind = stale.resource.kind.to_lowercase();
@@ -77,10 +77,7 @@ impl Submission<'_> {
     }
 }
 
-fn within(
-    manifest: &Manifest,
-    changes: Vec<change::Change>,
-) -> impl Iterator<Item = Difference> + use<'_> {
+fn within(manifest: &Manifest, changes: Vec<Change>) -> impl Iterator<Item = Difference> + use<'_> {
     changes.into_iter().map(|change| Difference {
         object: manifest.display_name(),
         path: Some(change.path),

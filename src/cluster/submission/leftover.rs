@@ -16,13 +16,13 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::companion_kinds::COMPANIONS;
-use super::existing::resource;
-use super::metadata::{annotation_of, owners, uid_of};
 use super::{POLL, Submission, SubmissionError, failed, occupied};
 use crate::api::Readable;
 use crate::api::keys;
 use crate::api::resource::Resource;
+use crate::change::companions::COMPANIONS;
+use crate::change::existing::resource;
+use crate::change::metadata::{annotation_of, owners, uid_of};
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::{KAITO_VERSIONS, WorkloadKind};

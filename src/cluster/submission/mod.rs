@@ -2,20 +2,16 @@
 //! ownership. Either all of it is there afterwards, or none of
 //! what this run made, or the error says what is left (see `cleanup`).
 
-pub mod change;
 mod cleanup;
 mod companion;
-mod companion_kinds;
 pub mod deletion;
+pub mod denied;
 pub mod diff;
 mod error;
-pub mod existing;
 pub mod leftover;
-mod metadata;
 pub mod namesake;
 pub mod preflight;
 mod prune;
-pub mod rbac;
 pub mod revision;
 pub mod update;
 
@@ -33,14 +29,14 @@ use super::client::request::{Write, resource_of};
 use super::{Cluster, ClusterError};
 use crate::api::keys;
 use crate::api::resource::Resource;
+use crate::change::existing::Existing;
+use crate::change::metadata::{annotation_of, owners, uid_of};
 use crate::error::CommandError;
 use crate::kind::WorkloadKind;
 use crate::plan::action::Relation;
 use crate::render::manifest::{Manifest, ManifestSet};
 use cleanup::{Attempt, Fate};
 use error::{failed, occupied, still_there};
-use existing::Existing;
-use metadata::{annotation_of, owners, uid_of};
 
 /// How often an object is sent of which nobody knows whether it is there.
 const TRIES: u32 = 4;
@@ -348,14 +344,10 @@ impl<'a> Submission<'a> {
         &self,
     ) -> Result<Option<Existing>, SubmissionError> {
         let workload = &self.manifests.workload;
-        Existing::find(
-            self.cluster,
-            resource_of(workload),
-            workload.namespace(),
-            workload.name(),
-        )
-        .await
-        .map_err(|source| failed("read", workload, source))
+        self.cluster
+            .find::<Existing>(resource_of(workload), workload.namespace(), workload.name())
+            .await
+            .map_err(|source| failed("read", workload, source))
     }
 
     pub(in crate::cluster) async fn find(

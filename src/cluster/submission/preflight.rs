@@ -4,8 +4,8 @@
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::rbac::FOR_ADMINS;
 use crate::api::keys;
+use crate::change::rbac::FOR_ADMINS;
 use crate::cluster::client::request::Write;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};

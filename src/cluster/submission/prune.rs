@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::companion_kinds::{AUTOSCALER, COMPANIONS};
-use super::existing::Existing;
-use super::metadata::{annotation_of, owners, uid_of};
 use super::{Submission, SubmissionError, failed};
 use crate::api::keys;
 use crate::api::resource::Resource;
+use crate::change::companions::{AUTOSCALER, COMPANIONS};
+use crate::change::existing::Existing;
+use crate::change::metadata::{annotation_of, owners, uid_of};
 use crate::render::manifest::Manifest;
 
 /// An object that has become superfluous.

@@ -1,7 +1,7 @@
 //! Names that are taken, and the ways out.
 
+use crate::change::existing::Existing;
 use crate::cluster::submission::SubmissionError;
-use crate::cluster::submission::existing::Existing;
 use crate::error::CommandError;
 use crate::plan;
 use crate::plan::action::Relation;

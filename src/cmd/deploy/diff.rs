@@ -1,7 +1,7 @@
 //! Prints what `kaiwo serve` would change.
 
+use crate::change::comparison::Change;
 use crate::cluster::Cluster;
-use crate::cluster::submission::change::Change;
 use crate::cluster::submission::diff::Difference;
 use crate::error::{CommandError, ErrorClass};
 use crate::settings::{DryRun, OutputFormat};

@@ -12,14 +12,15 @@ mod unchanged;
 mod variables;
 
 use crate::api::Readable;
+use crate::change::existing::{self, Existing};
+use crate::change::in_place::{self, in_place_block};
+use crate::change::rbac::Needed;
 use crate::cli::WorkloadArgs;
 use crate::cluster::Cluster;
 use crate::cluster::client::discovery;
 use crate::cluster::read::facts::{self, Gathered};
-use crate::cluster::submission::existing::{self, Existing};
-use crate::cluster::submission::rbac::Needed;
 use crate::cluster::submission::{Submission, SubmissionError, Submitted};
-use crate::cluster::submission::{preflight, revision, update};
+use crate::cluster::submission::{denied, preflight, revision};
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::plan::action::{self, Action, Relation};
@@ -256,7 +257,7 @@ impl<'a> Mode<'a> {
             replace: self.replace,
             namespace_unseen,
         };
-        carried_out.map_err(|error| needed.explain(error))
+        carried_out.map_err(|error| denied::explain(error, &needed))
     }
 
     /// Checks that the workload becomes in place what was planned, and says what
@@ -268,14 +269,14 @@ impl<'a> Mode<'a> {
         old: &Existing,
     ) -> Result<(), CommandError> {
         let request = &plan.request;
-        if let Some(relation) = update::obstacle(&manifests.workload, old.object()) {
+        if let Some(relation) = in_place_block(&manifests.workload, old.object()) {
             return Err(self.taken(relation, request));
         }
-        let changes = update::changes(&manifests.workload, old.object());
+        let changes = in_place::changes(&manifests.workload, old.object());
         if !self.diff {
             diff::tell(&changes, self.ui);
         }
-        if update::replaces_pods(&changes) {
+        if in_place::replaces_pods(&changes) {
             plan::rollout::check_pause(plan.rollout, &request.name, request.allow_downtime)?;
         }
         Ok(())

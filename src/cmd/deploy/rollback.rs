@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::api::keys;
+use crate::change::existing::{self, Existing};
+use crate::change::in_place::{self, in_place_block};
+use crate::change::rbac::Needed;
 use crate::cli::ServeArgs;
 use crate::cluster::Cluster;
 use crate::cluster::read::api_versions::Served;
 use crate::cluster::read::facts;
 use crate::cluster::read::lookup;
 use crate::cluster::submission::Submission;
-use crate::cluster::submission::existing::{self, Existing};
-use crate::cluster::submission::rbac::Needed;
-use crate::cluster::submission::{revision, update};
+use crate::cluster::submission::{denied, revision};
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::observe::WorkloadRef;
@@ -86,7 +87,7 @@ async fn roll_back(
     }
     let name = &wanted.name;
     let resource = existing::resource(kind, kind.api_version());
-    let Some(old) = Existing::find(&cluster, &resource, namespace, name).await? else {
+    let Some(old) = cluster.find::<Existing>(&resource, namespace, name).await? else {
         return Err(Refusal::new(format!("{object} is gone"))
             .about(object)
             .into());
@@ -105,7 +106,7 @@ async fn roll_back(
         "→ context {}, namespace {namespace}",
         cluster.context()
     ));
-    if let Some(relation) = update::obstacle(&manifests.workload, old.object()) {
+    if let Some(relation) = in_place_block(&manifests.workload, old.object()) {
         return Err(CommandError::new(
             ErrorClass::Conflict,
             format!(
@@ -120,8 +121,8 @@ async fn roll_back(
         let may_pause = is_on(&settings.allow_downtime);
         let rollout = Rollout::of_manifest(manifests.workload.value(), running, &facts, may_pause);
         manifests.workload.set_rollout(rollout);
-        let changes = update::changes(&manifests.workload, old.object());
-        if update::replaces_pods(&changes) {
+        let changes = in_place::changes(&manifests.workload, old.object());
+        if in_place::replaces_pods(&changes) {
             rollout::check_pause(rollout, name, may_pause)?;
         }
     }
@@ -148,7 +149,7 @@ async fn roll_back(
     let submission = Submission::new(&cluster, kind, &manifests, &digest);
     let steps = async { Ok(submission.update(&old).await?) };
     let done = signals::carry_out(&submission, steps, ui).await;
-    done.map_err(|error| needed.explain(error))?;
+    done.map_err(|error| denied::explain(error, &needed))?;
     drop(progress);
     for change in &changes {
         ui.status(format!("  {change}"));

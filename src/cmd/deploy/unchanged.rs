@@ -1,9 +1,9 @@
 //! A submission that is there already: what an earlier run left undone is done.
 
+use crate::change::existing::Existing;
 use crate::cluster::Cluster;
 use crate::cluster::client::discovery;
 use crate::cluster::submission::Submission;
-use crate::cluster::submission::existing::Existing;
 use crate::error::CommandError;
 use crate::plan;
 use crate::plan::facts::Facts;

@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
-pub(in crate::cluster) fn uid_of(object: &Value) -> Option<&str> {
+/// Returns the UID.
+pub fn uid_of(object: &Value) -> Option<&str> {
     object.pointer("/metadata/uid")?.as_str()
 }
 
-pub(in crate::cluster) fn annotation_of<'v>(object: &'v Value, key: &str) -> Option<&'v str> {
+/// Returns the value of an annotation.
+pub fn annotation_of<'v>(object: &'v Value, key: &str) -> Option<&'v str> {
     object
         .get("metadata")?
         .get("annotations")?
@@ -14,7 +16,8 @@ pub(in crate::cluster) fn annotation_of<'v>(object: &'v Value, key: &str) -> Opt
         .as_str()
 }
 
-pub(in crate::cluster) fn owners(object: &Value) -> impl Iterator<Item = &str> {
+/// Returns the UIDs of the owners.
+pub fn owners(object: &Value) -> impl Iterator<Item = &str> {
     object
         .pointer("/metadata/ownerReferences")
         .and_then(Value::as_array)

@@ -3,10 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::companion_kinds::COMPANIONS;
-use crate::cluster::ClusterError;
+use super::companions::COMPANIONS;
 use crate::digest;
-use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::render::manifest::{Manifest, ManifestSet};
 
@@ -22,28 +20,8 @@ pub struct Needed<'a> {
 }
 
 impl Needed<'_> {
-    /// Adds to an error about a missing right what gives all the rights that
-    /// the submission needs: who lacks one often lacks others, and the API
-    /// server names only the first.
-    #[must_use]
-    pub fn explain(&self, error: CommandError) -> CommandError {
-        let denied = error.error.chain().find_map(|cause| {
-            let cause = cause.downcast_ref::<ClusterError>()?;
-            cause.denied_user()
-        });
-        let user = match denied {
-            Some(user) if error.class == ErrorClass::Denied => user.to_owned(),
-            _ => return error,
-        };
-        // A LocalQueue to be made by somebody else is in the error already.
-        if error.hints.iter().any(|hint| hint.contains(FOR_ADMINS)) {
-            return error;
-        }
-        error.hint(format!("{FOR_ADMINS}\n\n{}", self.grant(&user)))
-    }
-
     /// Returns manifests that give `user` the rights, as YAML.
-    fn grant(&self, user: &str) -> String {
+    pub fn grant(&self, user: &str) -> String {
         let namespace = self.manifests.workload.namespace();
         let rules = self.rules();
         // Of a name that another user or another kind of workload does not
@@ -144,11 +122,12 @@ impl Needed<'_> {
 }
 
 /// Leads over to manifests that somebody else has to apply.
-pub(in crate::cluster) const FOR_ADMINS: &str = "or send this to an admin, who applies it:";
+pub const FOR_ADMINS: &str = "or send this to an admin, who applies it:";
 
 fn rule(manifest: &Manifest, verbs: &[&str]) -> Value {
     let group = manifest.api_version().split_once('/');
-    let plural = &crate::cluster::client::request::resource_of(manifest).plural;
+    // Every manifest is resolved before anything is sent.
+    let plural = manifest.resource().map(|resource| &resource.plural);
     json!({
         "apiGroups": [group.map_or("", |(group, _)| group)],
         "resources": [plural],

@@ -8,7 +8,6 @@ use serde_json::Value;
 use crate::api::condition::{Condition, holds};
 use crate::api::keys;
 use crate::api::resource::Resource;
-use crate::cluster::{Cluster, ClusterError};
 use crate::kind::WorkloadKind;
 use crate::plan::action::Relation;
 use crate::plan::facts::Running;
@@ -61,19 +60,6 @@ struct ExistingStatus {
 }
 
 impl Existing {
-    /// Reads the workload of this name; `None` if there is none.
-    ///
-    /// # Errors
-    /// Any [`ClusterError`] but "not found".
-    pub async fn find(
-        cluster: &Cluster,
-        resource: &Resource,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Option<Self>, ClusterError> {
-        cluster.find(resource, namespace, name).await
-    }
-
     /// Returns its UID.
     pub fn uid(&self) -> &str {
         &self.view.metadata.uid

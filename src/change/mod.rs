@@ -1,0 +1,11 @@
+//! What is to be, beside what is there: what changes of an object, whether it can
+//! change in place, and what that takes. Nothing here talks to a cluster.
+
+pub mod companions;
+pub mod comparison;
+pub mod content;
+pub mod existing;
+pub mod in_place;
+pub mod metadata;
+pub mod rbac;
+pub mod version;

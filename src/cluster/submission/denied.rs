@@ -1,0 +1,25 @@
+//! Adds, to the error that a right is missing, what gives it.
+
+use crate::change::rbac::{FOR_ADMINS, Needed};
+use crate::cluster::ClusterError;
+use crate::error::{CommandError, ErrorClass};
+
+/// Adds to an error about a missing right what gives all the rights that the
+/// submission needs: who lacks one often lacks others, and the API server names
+/// only the first.
+#[must_use]
+pub fn explain(error: CommandError, needed: &Needed<'_>) -> CommandError {
+    let denied = error.error.chain().find_map(|cause| {
+        let cause = cause.downcast_ref::<ClusterError>()?;
+        cause.denied_user()
+    });
+    let user = match denied {
+        Some(user) if error.class == ErrorClass::Denied => user.to_owned(),
+        _ => return error,
+    };
+    // A LocalQueue to be made by somebody else is in the error already.
+    if error.hints.iter().any(|hint| hint.contains(FOR_ADMINS)) {
+        return error;
+    }
+    error.hint(format!("{FOR_ADMINS}\n\n{}", needed.grant(&user)))
+}
