@@ -35,6 +35,7 @@
 //! | [`chat`] | speaks the APIs of language models | – | I/O, clock, kube, tera, clap |
 //! | [`cluster`] | all Kubernetes I/O | api, change, digest, error, file, kind, observe, plan, render, secrecy, yaml | variables, tera, clap |
 //! | [`settings`] | every setting, and who wins | error, names, plan, quantity, schema, secrecy, yaml | network, environment, clock, kube, tera, clap |
+//! | [`request`] | builds a request from settings and what was read | error, file, kind, names, plan, quantity, secrecy, settings, workload | I/O, clock, kube, tera, clap |
 //! | [`cli`] | clap's types | chat, kind, observe, plan, quantity, settings | I/O, clock, kube, tera |
 //! | [`completion`] | reads an unfinished command line | api, kind, observe, plan | I/O, clock, kube, tera |
 //! | [`ui`] | writes to the terminal | api, error, kind, observe, plan, render, settings, yaml | network, kube, tera, clap |
@@ -56,6 +57,7 @@ pub mod observe;
 pub mod plan;
 pub mod quantity;
 pub mod render;
+pub mod request;
 pub mod schema;
 pub mod secrecy;
 pub mod settings;

@@ -41,7 +41,7 @@ const WORDS: [(&str, &[&str]); 9] = [
 /// Most lines of a file.
 const LONGEST_FILE: usize = 500;
 /// Most lines of a function.
-const LONGEST_FUNCTION: usize = 150;
+const LONGEST_FUNCTION: usize = 79;
 /// Most files of a room on one level.
 const LARGEST_ROOM: usize = 18;
 
@@ -326,7 +326,13 @@ fn functions(code: &str) -> Vec<(String, usize)> {
             continue;
         }
         let close = format!("{}}}", " ".repeat(indent));
-        if let Some(length) = lines[start..].iter().position(|line| *line == close) {
+        let declared = |line: &str| {
+            let rest = line.strip_prefix(&close[..indent]);
+            rest.is_some_and(|rest| rest.starts_with(')') && rest.ends_with(';'))
+        };
+        let mut after = lines[start..].iter();
+        let end = after.position(|line| *line == close || declared(line));
+        if let Some(length) = end.filter(|length| !declared(lines[start + length])) {
             let name = words.get(at + 1).unwrap_or(&"");
             let name = name.split(['<', '(']).next().unwrap();
             found.push((name.to_owned(), length + 1));
@@ -436,6 +442,6 @@ fn functions_are_measured_whole() {
     assert_eq!(functions(code), [("one".to_owned(), 3)]);
     let code = "pub(in crate::a) fn one(\n    x: i64,\n) {\n    two();\n}\n";
     assert_eq!(functions(code), [("one".to_owned(), 5)]);
-    let code = "trait A {\n    fn declared();\n    fn one() {\n    }\n}\n";
+    let code = "trait A {\n    fn declared();\n    fn long(\n        x: i64,\n    ) -> i64;\n    fn one() {\n    }\n}\n";
     assert_eq!(functions(code), [("one".to_owned(), 2)]);
 }

@@ -15,7 +15,7 @@ use crate::workload::directory::DEFAULT_LIMIT;
 
 use super::help::cannot_write;
 use super::sources;
-use crate::cmd::sources::{DEFAULT_NAMESPACE, DEFAULT_QUEUE};
+use crate::request::{DEFAULT_NAMESPACE, DEFAULT_QUEUE};
 
 /// The settings for programs.
 #[derive(Debug, Serialize)]

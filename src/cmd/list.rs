@@ -19,12 +19,13 @@ use crate::kind::WorkloadKind;
 use crate::names::label_value;
 use crate::observe::Listed;
 use crate::observe::listed::changes;
+use crate::request;
 use crate::settings::{OutputFormat, Settings};
 use crate::ui::Ui;
 use crate::ui::list::{Form, Listing as Written};
 use crate::ui::live::Live;
 
-use super::deploy::request;
+use super::deploy::inputs::Machine;
 use super::help::cannot_write;
 use super::target::{self, Place};
 use super::{block_on, sources};
@@ -95,7 +96,7 @@ fn query(args: &ListArgs, output: Option<OutputFormat>) -> Result<Query, Command
         labels.push(format!("{APP_MANAGED_BY_LABEL}={MANAGER}"));
     }
     if args.mine {
-        let user = request::user(&sources::merged(Settings::default(), None)?);
+        let user = request::user(&sources::merged(Settings::default(), None)?, &Machine);
         labels.push(format!("{USERNAME_LABEL}={}", label_value(&user)));
     }
     labels.extend(args.selector.clone());

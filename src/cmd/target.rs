@@ -12,7 +12,7 @@ use crate::settings::Settings;
 use crate::ui::Ui;
 
 use super::{command_line, sources};
-use crate::cmd::sources::DEFAULT_NAMESPACE;
+use crate::request::{self, DEFAULT_NAMESPACE};
 
 /// A cluster, and which of the APIs it serves that kaiwo speaks.
 pub struct Place {
@@ -82,7 +82,7 @@ pub fn namespace(typed: Option<&str>) -> Result<String, CommandError> {
         ..Settings::default()
     };
     let merged = sources::merged(typed, None)?;
-    sources::check_words(&merged)?;
+    request::check_words(&merged)?;
     Ok(merged
         .namespace
         .map_or_else(|| DEFAULT_NAMESPACE.to_owned(), |namespace| namespace.value))

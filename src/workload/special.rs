@@ -39,11 +39,3 @@ pub(super) fn removal(path: &Path) -> String {
         shell::quoted(&path.display().to_string())
     )
 }
-
-/// Returns what is there in the place of a special file that is lacking.
-pub fn instead(file: &Path) -> &'static str {
-    match file.is_dir() {
-        true => "is a directory",
-        false => "does not exist",
-    }
-}

@@ -10,11 +10,11 @@ use clap::CommandFactory;
 
 use crate::cli::{Cli, CompleteArgs, ConnectionArgs};
 use crate::cluster::read::candidates::{self, Choice, Entry};
-use crate::cmd::sources::DEFAULT_NAMESPACE;
 use crate::cmd::{block_on, command_line, sources};
 use crate::completion::{Candidate, Line, Live, Source};
 use crate::error::CommandError;
 use crate::names::is_dns_1123_label;
+use crate::request::DEFAULT_NAMESPACE;
 use crate::settings::Settings;
 use crate::ui::Ui;
 

@@ -54,14 +54,26 @@ pub fn print(
         ui.status("  nothing would change");
     }
     let text = match output {
-        Some(OutputFormat::Json) => report::json(&ChangeReport {
-            api_version: API_VERSION,
-            kind: "DiffReport",
-            context: cluster.context(),
-            namespace,
-            changes,
-        }),
+        Some(OutputFormat::Json) => {
+            report::json(&report("DiffReport", cluster, namespace, changes))
+        }
         _ => changes.iter().map(|change| format!("{change}\n")).collect(),
     };
     ui.data(&text).map_err(cannot_write)
+}
+
+/// Returns changes for programs.
+pub fn report<'a>(
+    kind: &'static str,
+    cluster: &'a Cluster,
+    namespace: &'a str,
+    changes: &'a [Difference],
+) -> ChangeReport<'a, Difference> {
+    ChangeReport {
+        api_version: API_VERSION,
+        kind,
+        context: cluster.context(),
+        namespace,
+        changes,
+    }
 }

@@ -3,13 +3,11 @@
 
 mod conflict_hints;
 mod diff;
-mod kaito;
-pub mod request;
+pub mod inputs;
 pub mod rollback;
 pub mod serve;
 pub mod submit;
 mod unchanged;
-mod variables;
 
 use crate::api::Readable;
 use crate::change::existing::{self, Existing};
@@ -30,6 +28,7 @@ use crate::plan::request::WorkloadRequest;
 use crate::plan::{self, Plan};
 use crate::render;
 use crate::render::manifest::{Manifest, ManifestSet};
+use crate::request::is_on;
 use crate::settings::{DryRun, Merged, OutputFormat};
 use crate::ui::Ui;
 use crate::ui::report::{self, Outcome};
@@ -37,7 +36,8 @@ use crate::ui::report::{self, Outcome};
 use super::command_line;
 use super::help::cannot_write;
 use super::wait::{self, Subject, Wait};
-use super::{block_on, signals, sources};
+use super::{block_on, signals};
+use inputs::random_word;
 
 /// Carries out what `request` makes of the settings. `output` becomes what the
 /// settings say about the form of data, as soon as they are known.
@@ -118,7 +118,7 @@ impl<'a> Mode<'a> {
             args,
             ui,
             dry_run,
-            replace: sources::is_on(&settings.replace),
+            replace: is_on(&settings.replace),
             diff: false,
             output: output.or((dry_run != DryRun::None).then_some(OutputFormat::Yaml)),
             wait: None,
@@ -218,7 +218,7 @@ impl<'a> Mode<'a> {
         }
         let action = decided.map_err(|relation| self.taken(relation, &request))?;
         let plan = plan::plan(request, &facts)?;
-        let identity = request::random_word(12);
+        let identity = random_word(12);
         let mut manifests = self.render(&plan, Some(&identity))?;
         discovery::resolve(cluster, &mut manifests).await?;
         let queue = plan.local_queue.as_deref();
@@ -344,7 +344,7 @@ impl<'a> Mode<'a> {
         let Change {
             plan, manifests, ..
         } = *change;
-        let temporary = format!("kaiwo-preflight-{}", request::random_word(6));
+        let temporary = format!("kaiwo-preflight-{}", random_word(6));
         let renamed = change.existing.map(|_| manifests.renamed(&temporary));
         let rehearsed = renamed.as_ref().unwrap_or(manifests);
         let rehearsal = preflight::rehearse(cluster, rehearsed).await?;

@@ -18,14 +18,15 @@ use crate::kind::WorkloadKind;
 use crate::observe::WorkloadRef;
 use crate::plan::Refusal;
 use crate::plan::rollout::{self, Rollout};
+use crate::render::manifest::ManifestSet;
+use crate::request::{DEFAULT_NAMESPACE, is_on};
 use crate::settings::{DryRun, Merged, OutputFormat};
 use crate::ui::Ui;
-use crate::ui::report::{self, API_VERSION, ChangeReport};
+use crate::ui::report;
 
 use super::diff;
-use super::request::random_word;
+use super::inputs::random_word;
 use crate::cmd::help::cannot_write;
-use crate::cmd::sources::{DEFAULT_NAMESPACE, is_on};
 use crate::cmd::wait::{self, Subject};
 use crate::cmd::{block_on, command_line, signals};
 
@@ -73,59 +74,16 @@ async fn roll_back(
     let connection = &args.workload.connection;
     let target = command_line::target(connection, ui);
     let cluster = Cluster::connect(&target).await?;
-    let served = Served::read(&cluster).await?;
-    let found = lookup::find(&cluster, &served, namespace, wanted).await?;
-    let kind = found.workload.kind;
-    let object = found.workload.display_name();
-    if !kind.keeps_versions() {
-        return Err(Refusal::new(format!(
-            "{object} has no versions: only those of a Deployment or a RayService are kept"
-        ))
-        .hint("run or serve it anew, with --replace")
-        .about(object)
-        .into());
-    }
-    let name = &wanted.name;
-    let resource = existing::resource(kind, kind.api_version());
-    let Some(old) = cluster.find::<Existing>(&resource, namespace, name).await? else {
-        return Err(Refusal::new(format!("{object} is gone"))
-            .about(object)
-            .into());
-    };
-    let present = old.manifest(kind);
-    let mut manifests = revision::previous(&cluster, &present).await?;
+    let (kind, old) = current(&cluster, namespace, wanted).await?;
+    let object = old.manifest(kind).display_name();
     let identity = random_word(12);
-    for manifest in &mut manifests.companions {
-        manifest.annotate(&BTreeMap::from([(
-            keys::SUBMISSION_ANNOTATION.to_owned(),
-            identity.clone(),
-        )]));
-    }
+    let mut manifests = previous(&cluster, kind, &old, &identity).await?;
 
     ui.status(format!(
         "→ context {}, namespace {namespace}",
         cluster.context()
     ));
-    if let Some(relation) = in_place_block(&manifests.workload, old.object()) {
-        return Err(CommandError::new(
-            ErrorClass::Conflict,
-            format!(
-                "{object} cannot return to its previous version: it {}",
-                relation.words()
-            ),
-        )
-        .hint("serve what it shall be with --replace"));
-    }
-    if let (WorkloadKind::Deployment, Some(running)) = (kind, old.running()) {
-        let facts = facts::of_nodes(&cluster).await?;
-        let may_pause = is_on(&settings.allow_downtime);
-        let rollout = Rollout::of_manifest(manifests.workload.value(), running, &facts, may_pause);
-        manifests.workload.set_rollout(rollout);
-        let changes = in_place::changes(&manifests.workload, old.object());
-        if in_place::replaces_pods(&changes) {
-            rollout::check_pause(rollout, name, may_pause)?;
-        }
-    }
+    prepare(&cluster, settings, kind, &old, &mut manifests).await?;
     let digest = manifests
         .workload
         .annotation(keys::DIGEST_ANNOTATION)
@@ -158,13 +116,7 @@ async fn roll_back(
     let back = format!("  back again: kaiwo serve --rollback {object} -n {namespace}");
     ui.status(command_line::with_connection(&back, connection));
     if output.is_some() {
-        let report = ChangeReport {
-            api_version: API_VERSION,
-            kind: "RollbackReport",
-            context: cluster.context(),
-            namespace,
-            changes: &changes,
-        };
+        let report = diff::report("RollbackReport", &cluster, namespace, &changes);
         // Events follow it, a line each.
         let text = match &wait {
             Some(_) => report::json_line(&report),
@@ -175,11 +127,89 @@ async fn roll_back(
     let subject = Subject {
         kind,
         namespace: namespace.to_owned(),
-        name: name.clone(),
+        name: wanted.name.clone(),
         uid: None,
     };
     match wait {
         Some(wait) => wait.attend(cluster, subject, ui).await,
         None => Ok(()),
     }
+}
+
+/// Returns the service as it is now, and its kind.
+async fn current(
+    cluster: &Cluster,
+    namespace: &str,
+    wanted: &WorkloadRef,
+) -> Result<(WorkloadKind, Existing), CommandError> {
+    let served = Served::read(cluster).await?;
+    let found = lookup::find(cluster, &served, namespace, wanted).await?;
+    let kind = found.workload.kind;
+    let object = found.workload.display_name();
+    if !kind.keeps_versions() {
+        return Err(Refusal::new(format!(
+            "{object} has no versions: only those of a Deployment or a RayService are kept"
+        ))
+        .hint("run or serve it anew, with --replace")
+        .about(object)
+        .into());
+    }
+    let resource = existing::resource(kind, kind.api_version());
+    match cluster.find(&resource, namespace, &wanted.name).await? {
+        Some(old) => Ok((kind, old)),
+        None => Err(Refusal::new(format!("{object} is gone"))
+            .about(object)
+            .into()),
+    }
+}
+
+/// Returns the version before, as what this run makes.
+async fn previous(
+    cluster: &Cluster,
+    kind: WorkloadKind,
+    old: &Existing,
+    identity: &str,
+) -> Result<ManifestSet, CommandError> {
+    let mut manifests = revision::previous(cluster, &old.manifest(kind)).await?;
+    for manifest in &mut manifests.companions {
+        manifest.annotate(&BTreeMap::from([(
+            keys::SUBMISSION_ANNOTATION.to_owned(),
+            identity.to_owned(),
+        )]));
+    }
+    Ok(manifests)
+}
+
+/// Checks that the workload can become in place what it was, and decides in
+/// which order its pods change.
+async fn prepare(
+    cluster: &Cluster,
+    settings: &Merged,
+    kind: WorkloadKind,
+    old: &Existing,
+    manifests: &mut ManifestSet,
+) -> Result<(), CommandError> {
+    let workload = &mut manifests.workload;
+    if let Some(relation) = in_place_block(workload, old.object()) {
+        return Err(CommandError::new(
+            ErrorClass::Conflict,
+            format!(
+                "{} cannot return to its previous version: it {}",
+                workload.display_name(),
+                relation.words()
+            ),
+        )
+        .hint("serve what it shall be with --replace"));
+    }
+    if let (WorkloadKind::Deployment, Some(running)) = (kind, old.running()) {
+        let facts = facts::of_nodes(cluster).await?;
+        let may_pause = is_on(&settings.allow_downtime);
+        let rollout = Rollout::of_manifest(workload.value(), running, &facts, may_pause);
+        workload.set_rollout(rollout);
+        let changes = in_place::changes(workload, old.object());
+        if in_place::replaces_pods(&changes) {
+            rollout::check_pause(rollout, workload.name(), may_pause)?;
+        }
+    }
+    Ok(())
 }

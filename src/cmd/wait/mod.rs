@@ -18,6 +18,7 @@ use crate::names::with_article;
 use crate::observe::wait::Limits;
 use crate::plan::Refusal;
 use crate::plan::request::pod::Seconds;
+use crate::request::is_on;
 use crate::settings::{Merged, Origin, OutputFormat, Settings, Sourced};
 use crate::ui::Ui;
 
@@ -96,8 +97,8 @@ pub fn of_submission(
         let sourced = setting.as_ref();
         sourced.is_some_and(|sourced| sourced.origin == Origin::Flag)
     }
-    let follow = sources::is_on(&settings.follow);
-    if !follow && !sources::is_on(&settings.wait) {
+    let follow = is_on(&settings.follow);
+    if !follow && !is_on(&settings.wait) {
         for (flag, typed) in [
             ("--timeout", is_typed(&settings.timeout)),
             ("--queue-timeout", is_typed(&settings.queue_timeout)),

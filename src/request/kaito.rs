@@ -1,10 +1,8 @@
 //! What `kaiwo serve` and `kaiwo submit` ask of KAITO: a model that is served
 //! or tuned, and what is chosen with it.
 
-use std::path::Path;
-
+use super::{DEFAULT_NAMESPACE, Note, Typed, is_on, value};
 use crate::error::CommandError;
-use crate::file::{self, FileError};
 use crate::plan::Refusal;
 use crate::plan::kaito::annotation::RUNTIME_ANNOTATION;
 use crate::plan::kaito::{
@@ -14,13 +12,15 @@ use crate::plan::kaito::{
 use crate::plan::request::service_settings::Serving;
 use crate::secrecy;
 use crate::settings::{Merged, Origin, Sourced};
-use crate::ui::Ui;
-
-use crate::cmd::sources::DEFAULT_NAMESPACE;
 
 /// Returns what is chosen of a model that is served.
-pub fn of_service(settings: &Merged, model: &ModelName, ui: Ui) -> Result<Choices, CommandError> {
-    let runtime = settings.runtime.as_ref().map(|runtime| runtime.value);
+pub(super) fn service_choices(
+    typed: Typed<'_>,
+    settings: &Merged,
+    model: &ModelName,
+    notes: &mut Vec<Note>,
+) -> Result<Choices, CommandError> {
+    let runtime = value(&settings.runtime);
     let used = match runtime {
         Some(runtime) => runtime,
         None => annotated_runtime(settings),
@@ -47,11 +47,9 @@ pub fn of_service(settings: &Merged, model: &ModelName, ui: Ui) -> Result<Choice
     };
     let (mut config, mut context) = (None, None);
     if let Some(file) = &settings.inference_config {
-        let text = read(&file.value)?;
+        let text = typed.inputs.text(&file.value)?;
         let checked = check_inference_config(&file.value, &text, model.preset, used)?;
-        for warning in checked.warnings {
-            ui.warn(warning);
-        }
+        notes.extend(checked.warnings.into_iter().map(Note::Warning));
         context = checked.context;
         config = Some(text);
     }
@@ -66,7 +64,7 @@ pub fn of_service(settings: &Merged, model: &ModelName, ui: Ui) -> Result<Choice
 }
 
 /// Checks that nothing is asked of KAITO's presets where none is served.
-pub fn check_no_model(settings: &Merged) -> Result<(), Refusal> {
+pub(super) fn check_no_model(settings: &Merged) -> Result<(), Refusal> {
     for (flag, origin) in [
         ("--adapter", origin(&settings.adapter)),
         (
@@ -89,7 +87,7 @@ pub fn check_no_model(settings: &Merged) -> Result<(), Refusal> {
 }
 
 /// Returns what is tuned and with what; `None` if nothing is to be tuned.
-pub fn of_tuning(settings: &Merged) -> Result<Option<Serving>, CommandError> {
+pub(super) fn tuned(typed: Typed<'_>, settings: &Merged) -> Result<Option<Serving>, CommandError> {
     let Some(method) = &settings.tune else {
         check_no_tuning(settings)?;
         return Ok(None);
@@ -128,11 +126,11 @@ pub fn of_tuning(settings: &Merged) -> Result<Option<Serving>, CommandError> {
             .as_ref()
             .map(|it| it.value.0.clone()),
     };
-    let instance_type = settings.instance_type.as_ref().map(|it| it.value.clone());
+    let instance_type = value(&settings.instance_type);
     tuning.check(&model, instance_type.as_deref())?;
     let config = match &settings.tune_config {
         Some(file) => {
-            let text = read(&file.value)?;
+            let text = typed.inputs.text(&file.value)?;
             check_training_config(&file.value, &text, method.value)?;
             Some(text)
         }
@@ -188,11 +186,7 @@ fn check_alone(settings: &Merged) -> Result<(), Refusal> {
     for (what, origin) in [
         (
             "Ray",
-            settings
-                .ray
-                .as_ref()
-                .filter(|ray| ray.value.0)
-                .map(|ray| &ray.origin),
+            origin(&settings.ray).filter(|_| is_on(&settings.ray)),
         ),
         ("a schedule", origin(&settings.schedule)),
         ("an image", origin(&settings.image)),
@@ -237,8 +231,4 @@ fn check_annotation(settings: &Merged, runtime: Option<Runtime>) -> Result<(), R
         annotation.origin, annotation.value
     ))
     .hint("leave the annotation away"))
-}
-
-fn read(path: &Path) -> Result<String, FileError> {
-    file::text(path, file::named(path, file::WRITTEN)?)
 }

@@ -1,11 +1,11 @@
-//! Gathers what the user said, from the command line, the environment, the
-//! files and the directory, into one request.
+//! Builds the part of a request that all commands have.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 
-use crate::cli::WorkloadArgs;
+use super::{
+    DEFAULT_NAMESPACE, Intent, Note, Typed, check_words, instead, is_on, user, value, variables,
+};
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::plan::Refusal;
@@ -17,54 +17,39 @@ use crate::plan::request::{Lifetime, Run, Schedule, WorkloadRequest};
 use crate::quantity::ByteSize;
 use crate::secrecy;
 use crate::settings::{Merged, Sourced};
-use crate::ui::Ui;
 use crate::workload::directory::{self, DEFAULT_LIMIT, WorkloadDirectory};
 use crate::workload::entrypoint::{Entrypoint, FILE_NAME};
 use crate::workload::environment::Environment;
-use crate::workload::special;
 use crate::workload::template_values::CustomConfig;
 use crate::workload::upload::{Upload, UploadFile};
 
-use super::variables;
-use crate::cmd::sources::{self, DEFAULT_NAMESPACE, is_on, value};
-
-/// What a command has decided before the request is made.
-#[derive(Debug)]
-pub struct Intent {
-    /// Kind of the workload.
-    pub kind: WorkloadKind,
-    /// Its queue, if it is queued.
-    pub queue: Option<String>,
-    /// What only services have.
-    pub serving: Serving,
-}
-
-/// Makes the request of `args` and `settings`, reading the directory.
-pub fn request(
-    args: &WorkloadArgs,
-    Intent {
+/// Builds the request of what was typed and `settings`.
+pub(super) fn build(
+    typed: Typed<'_>,
+    intent: Intent,
+    settings: &Merged,
+    notes: &mut Vec<Note>,
+) -> Result<WorkloadRequest, CommandError> {
+    let Intent {
         kind,
         queue,
         serving,
-    }: Intent,
-    settings: &Merged,
-    ui: Ui,
-) -> Result<WorkloadRequest, CommandError> {
+    } = intent;
     let image = value(&settings.image);
-    if args.path.is_none() && image.is_none() && serving.model.is_none() {
+    if typed.path.is_none() && image.is_none() && serving.model.is_none() {
         return Err(nothing_to_run(kind));
     }
-    sources::check_words(settings)?;
-    let environment = variables::read(args.path.as_deref(), settings, ui)?;
-    let directory = match &args.path {
-        Some(path) => Some(read_directory(path, settings, ui)?),
+    check_words(settings)?;
+    let environment = variables::environment(typed, settings, notes)?;
+    let directory = match typed.path {
+        Some(path) => Some(directory(path, typed, settings, notes)?),
         None => None,
     };
-    let template = directory::read_template(
-        args.path.as_deref(),
+    let template = typed.inputs.template(
+        typed.path,
         settings.template.as_ref().map(|file| file.value.as_path()),
     )?;
-    let custom = custom(settings, kind, template.is_some())?;
+    let custom = custom(settings, kind, template.is_some(), typed)?;
     // A template may hold the command.
     let needs_entrypoint = match kind {
         _ if template.is_some() => false,
@@ -74,29 +59,17 @@ pub fn request(
         kind if kind.is_kaito() && serving.model.is_some() => false,
         _ => image.is_none(),
     };
-    let (run, upload) = run(args, kind, needs_entrypoint, directory)?;
+    let (run, upload) = run(typed, kind, needs_entrypoint, directory)?;
 
-    let user = user(settings);
-    let app = match &args.path {
-        Some(path) => base_name(path),
+    let user = user(settings, typed.inputs);
+    let app = match typed.path {
+        Some(path) => typed.inputs.base_name(path),
         None => image
             .clone()
             .or_else(|| subject(&serving))
             .unwrap_or_default(),
     };
-    let suffix = (is_on(&settings.generate_name)).then(|| random_word(5));
-    let name = NameParts {
-        chosen: settings.name.as_ref().map(|name| name.value.as_str()),
-        user: &user,
-        subject: &app,
-        version: settings
-            .version
-            .as_ref()
-            .map(|version| version.value.as_str()),
-        suffix: suffix.as_deref(),
-    }
-    .compose(kind)?;
-    let parallelism = parallelism(&environment);
+    let name = name(kind, &user, &app, settings, typed)?;
     let pods = pod_settings(settings, &environment)?;
     Ok(WorkloadRequest {
         kind,
@@ -108,35 +81,22 @@ pub fn request(
         version: value(&settings.version),
         image,
         run,
-        environment,
-        upload,
         gpus: GpuRequest {
             total: value(&settings.gpus),
             replicas: value(&settings.replicas),
             gpus_per_replica: value(&settings.gpus_per_replica),
-            parallelism,
+            parallelism: parallelism(&environment),
         },
+        environment,
+        upload,
         gpus_per_node: value(&settings.gpus_per_node),
         gpu_resource: value(&settings.gpu_resource),
         gpu_node_label_key: value(&settings.gpu_node_label_key),
         ray_version: value(&settings.ray_version),
         pods,
         priority_class: value(&settings.priority_class),
-        schedule: settings
-            .schedule
-            .as_ref()
-            .filter(|_| kind.is_batch())
-            .map(|text| Schedule::new(&text.value))
-            .transpose()?,
-        // What ends, is what these settings are about.
-        lifetime: match kind.is_batch() {
-            true => Lifetime {
-                retries: value(&settings.retries).unwrap_or(0),
-                ttl: value(&settings.ttl),
-                max_runtime: value(&settings.max_runtime),
-            },
-            false => Lifetime::default(),
-        },
+        schedule: schedule(settings, kind)?,
+        lifetime: lifetime(settings, kind),
         serving,
         template,
         custom,
@@ -146,17 +106,42 @@ pub fn request(
     })
 }
 
-/// Returns a word that no other run of kaiwo has, in letters and digits.
-pub fn random_word(length: usize) -> String {
-    // Each RandomState has keys from the operating system's randomness.
-    let word = || RandomState::new().build_hasher().finish();
-    let digest = crate::digest::sha256(format!("{}-{}", word(), word()).as_bytes());
-    digest[..length].to_owned()
+fn name(
+    kind: WorkloadKind,
+    user: &str,
+    app: &str,
+    settings: &Merged,
+    typed: Typed<'_>,
+) -> Result<String, Refusal> {
+    let suffix = is_on(&settings.generate_name).then(|| typed.inputs.random_word(5));
+    NameParts {
+        chosen: settings.name.as_ref().map(|name| name.value.as_str()),
+        user,
+        subject: app,
+        version: settings
+            .version
+            .as_ref()
+            .map(|version| version.value.as_str()),
+        suffix: suffix.as_deref(),
+    }
+    .compose(kind)
 }
 
-/// Returns who submits: what the settings say, else the login name.
-pub fn user(settings: &Merged) -> String {
-    value(&settings.user).unwrap_or_else(login_name)
+fn schedule(settings: &Merged, kind: WorkloadKind) -> Result<Option<Schedule>, Refusal> {
+    let text = settings.schedule.as_ref().filter(|_| kind.is_batch());
+    text.map(|text| Schedule::new(&text.value)).transpose()
+}
+
+/// What ends, is what these settings are about.
+fn lifetime(settings: &Merged, kind: WorkloadKind) -> Lifetime {
+    match kind.is_batch() {
+        true => Lifetime {
+            retries: value(&settings.retries).unwrap_or(0),
+            ttl: value(&settings.ttl),
+            max_runtime: value(&settings.max_runtime),
+        },
+        false => Lifetime::default(),
+    }
 }
 
 /// Reads the values for the template, which only a template of the user's own
@@ -165,6 +150,7 @@ fn custom(
     settings: &Merged,
     kind: WorkloadKind,
     has_template: bool,
+    typed: Typed<'_>,
 ) -> Result<CustomConfig, CommandError> {
     let given = settings
         .custom_config
@@ -188,7 +174,7 @@ fn custom(
         .into());
     }
     let mut custom = match &settings.custom_config {
-        Some(file) => CustomConfig::read(&file.value)?,
+        Some(file) => typed.inputs.custom_config(&file.value)?,
         None => CustomConfig::default(),
     };
     for (path, Sourced { value, origin }) in &settings.set {
@@ -232,31 +218,34 @@ fn pod_settings(settings: &Merged, environment: &Environment) -> Result<PodSetti
     Ok(pods)
 }
 
-fn read_directory(
+/// Reads the directory, and says what of it is not as it looks.
+fn directory(
     path: &Path,
+    typed: Typed<'_>,
     settings: &Merged,
-    ui: Ui,
+    notes: &mut Vec<Note>,
 ) -> Result<WorkloadDirectory, CommandError> {
     let env_file = settings.env_file.as_ref().map(|file| file.value.as_path());
     let limit = value(&settings.upload_limit).unwrap_or(DEFAULT_LIMIT);
-    let directory = directory::read(path, env_file, limit)?;
+    let directory = typed.inputs.directory(path, env_file, limit)?;
     if !directory.left_out.is_empty() {
-        ui.status(format!("  not uploaded: {}", directory.left_out.join(", ")));
+        let left_out = directory.left_out.join(", ");
+        notes.push(Note::Status(format!("  not uploaded: {left_out}")));
     }
-    ui.detail(format!("  {}", uploads(&directory.files)));
+    notes.push(Note::Detail(format!("  {}", uploads(&directory.files))));
     if let Some(entrypoint) = &directory.entrypoint {
         let file = path.join(FILE_NAME);
         if let Some((lines, verb)) = numbered(&entrypoint.joined_lines, "continues", "continue") {
-            ui.status(format!(
+            notes.push(Note::Status(format!(
                 "  {}: {lines} {verb} the line above",
                 file.display()
-            ));
+            )));
         }
         if let Some((lines, verb)) = numbered(&entrypoint.stray_lines, "begins", "begin") {
-            ui.warn(format!(
+            notes.push(Note::Warning(format!(
                 "{}: {lines} {verb} with -, after what is no command",
                 file.display()
-            ));
+            )));
         }
     }
     Ok(directory)
@@ -324,7 +313,7 @@ fn nothing_to_run(kind: WorkloadKind) -> CommandError {
 
 /// Decides what runs and what is uploaded for it.
 fn run(
-    args: &WorkloadArgs,
+    typed: Typed<'_>,
     kind: WorkloadKind,
     needs_entrypoint: bool,
     directory: Option<WorkloadDirectory>,
@@ -333,15 +322,15 @@ fn run(
         Some(directory) => (directory.entrypoint, directory.files),
         None => (None, Vec::new()),
     };
-    let script = match (args.command.is_empty(), kind) {
+    let script = match (typed.command.is_empty(), kind) {
         (true, _) => script,
         // Ray is given one line; a script spares the words two shells.
-        (false, WorkloadKind::RayJob) => Some(Entrypoint::of_command(&args.command)),
+        (false, WorkloadKind::RayJob) => Some(Entrypoint::of_command(typed.command)),
         (false, _) => None,
     };
     let run = match script {
         Some(entrypoint) => {
-            if let Some(path) = &args.path
+            if let Some(path) = typed.path
                 && files
                     .iter()
                     .any(|file| file.path.starts_with(BELOW_ENTRYPOINT))
@@ -356,8 +345,8 @@ fn run(
             });
             run
         }
-        None if !args.command.is_empty() => Run::Command(args.command.clone()),
-        None if needs_entrypoint => return Err(no_entrypoint(args, kind)),
+        None if !typed.command.is_empty() => Run::Command(typed.command.to_vec()),
+        None if needs_entrypoint => return Err(no_entrypoint(typed, kind)),
         None => Run::Image,
     };
     Ok((run, Upload::new(files)))
@@ -385,22 +374,23 @@ fn no_room(path: &Path) -> CommandError {
     error
 }
 
-fn no_entrypoint(args: &WorkloadArgs, kind: WorkloadKind) -> CommandError {
+fn no_entrypoint(typed: Typed<'_>, kind: WorkloadKind) -> CommandError {
     let why = match kind {
         WorkloadKind::RayJob => "a RayJob needs one",
         _ => "without an image of your own there is nothing to run",
     };
     let command = verb(kind);
-    match &args.path {
+    match typed.path {
         Some(path) => {
             let file = path.join(FILE_NAME);
+            let is_directory = typed.inputs.is_directory(&file);
             let mut error = CommandError::new(
                 ErrorClass::Refused,
-                format!("{} {}, and {why}", file.display(), special::instead(&file)),
+                format!("{} {}, and {why}", file.display(), instead(is_directory)),
             )
             .hint(format!(
                 "{}write the commands to run into {}",
-                match file.is_dir() {
+                match is_directory {
                     true => "give the directory another name, and ",
                     false => "",
                 },
@@ -432,21 +422,4 @@ fn parallelism(environment: &Environment) -> Option<(i64, i64)> {
         number("TENSOR_PARALLELISM")?,
     );
     (pipeline > 1 && tensor > 0).then_some((pipeline, tensor))
-}
-
-fn login_name() -> String {
-    ["USER", "LOGNAME", "USERNAME"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()))
-        .unwrap_or_else(|| "user".to_owned())
-}
-
-/// Returns the directory's own name, also for `.` and `..`.
-fn base_name(path: &Path) -> String {
-    let real = path.canonicalize();
-    let path = real.as_deref().unwrap_or(path);
-    path.file_name().map_or_else(
-        || "root".to_owned(),
-        |name| name.to_string_lossy().into_owned(),
-    )
 }

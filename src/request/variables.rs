@@ -1,24 +1,24 @@
 //! The variables of a workload, from every place where they can be said.
 
-use std::path::Path;
-
+use super::{DEFAULT_NAMESPACE, Note, Typed, value};
 use crate::error::CommandError;
 use crate::names::is_variable_name;
 use crate::plan::Refusal;
 use crate::plan::request::pod::SecretKey;
 use crate::secrecy::{self, variable};
 use crate::settings::{Merged, Origin, Sourced};
-use crate::ui::Ui;
+use crate::workload::env_file;
 use crate::workload::environment::{EnvSource, Environment};
-use crate::workload::{directory, env_file};
-
-use crate::cmd::sources::{DEFAULT_NAMESPACE, value};
 
 /// Reads the file with variables, and lays what the settings say over it.
 /// Only the user's own file ranks below the directory's.
-pub fn read(path: Option<&Path>, settings: &Merged, ui: Ui) -> Result<Environment, CommandError> {
+pub(super) fn environment(
+    typed: Typed<'_>,
+    settings: &Merged,
+    notes: &mut Vec<Note>,
+) -> Result<Environment, CommandError> {
     let chosen = settings.env_file.as_ref().map(|file| file.value.as_path());
-    let mut environment = match directory::read_env(path, chosen)? {
+    let mut environment = match typed.inputs.env_file(typed.path, chosen)? {
         Some((file, text)) => env_file::parse(&file, &text)?,
         None => Environment::default(),
     };
@@ -83,10 +83,10 @@ pub fn read(path: Option<&Path>, settings: &Merged, ui: Ui) -> Result<Environmen
         }
     }
     for name in environment.exposed_secrets() {
-        ui.warn(format!(
+        notes.push(Note::Warning(format!(
             "{name} looks like a secret, and its value can be read by everybody who may read the workload; \
              put it into a Secret and give --secret {name}=SECRET/KEY"
-        ));
+        )));
     }
     Ok(environment)
 }
