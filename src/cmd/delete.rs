@@ -94,40 +94,49 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Finds what is to go.
-    async fn doomed(&mut self) -> Result<Vec<Doomed>, CommandError> {
+    /// Finds what a selector is about, or all that kaiwo has made.
+    async fn selected(&mut self) -> Result<Vec<Found>, CommandError> {
         let Place {
             cluster,
             served,
             namespace,
         } = &self.place;
-        let mut found: Vec<Found> = Vec::new();
-        let mut failures = Vec::new();
-        if self.args.workload.is_empty() {
-            let selector = self.args.selector.as_deref().unwrap_or_default();
-            let (selected, hidden) =
-                deletion::selected(cluster, served, namespace, selector).await?;
-            for kind in hidden {
-                let kind = kind.name();
-                self.ui
-                    .warn(format!("you may not list any {kind}, so none is deleted"));
-            }
-            let left = leftover::selected(cluster, namespace, selector).await?;
-            let mut by_name: BTreeMap<String, Vec<Leftover>> = BTreeMap::new();
-            for one in self.unused(left).await? {
-                let instance = one.instance();
-                let mut names = selected.iter().map(|found| &found.workload.metadata.name);
-                if !names.any(|name| name == instance) {
-                    by_name.entry(instance.to_owned()).or_default().push(one);
-                }
-            }
-            self.left = by_name.into_iter().collect();
-            if selected.is_empty() && self.left.is_empty() {
-                let words = format!("kaiwo has nothing to delete in namespace {namespace}");
-                self.ui.status(words);
-            }
-            found = selected;
+        let selector = self.args.selector.as_deref().unwrap_or_default();
+        let (selected, hidden) = deletion::selected(cluster, served, namespace, selector).await?;
+        for kind in hidden {
+            let kind = kind.name();
+            self.ui
+                .warn(format!("you may not list any {kind}, so none is deleted"));
         }
+        let left = leftover::selected(cluster, namespace, selector).await?;
+        let mut by_name: BTreeMap<String, Vec<Leftover>> = BTreeMap::new();
+        for one in self.unused(left).await? {
+            let instance = one.instance();
+            let mut names = selected.iter().map(|found| &found.workload.metadata.name);
+            if !names.any(|name| name == instance) {
+                by_name.entry(instance.to_owned()).or_default().push(one);
+            }
+        }
+        self.left = by_name.into_iter().collect();
+        if selected.is_empty() && self.left.is_empty() {
+            let words = format!("kaiwo has nothing to delete in namespace {namespace}");
+            self.ui.status(words);
+        }
+        Ok(selected)
+    }
+
+    /// Finds what is to go.
+    async fn doomed(&mut self) -> Result<Vec<Doomed>, CommandError> {
+        let mut found = match self.args.workload.is_empty() {
+            true => self.selected().await?,
+            false => Vec::new(),
+        };
+        let Place {
+            cluster,
+            served,
+            namespace,
+        } = &self.place;
+        let mut failures = Vec::new();
         let wanted = &self.args.workload;
         let lookups = wanted.iter().map(async |wanted| {
             let found = lookup::find(cluster, served, namespace, wanted).await;

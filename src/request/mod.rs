@@ -6,6 +6,8 @@ mod build;
 mod kaito;
 pub mod serve;
 pub mod submit;
+#[cfg(test)]
+mod tests;
 mod variables;
 mod words;
 

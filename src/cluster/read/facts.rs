@@ -94,17 +94,7 @@ pub async fn gather(
     if let Some(version) = kaito.filter(|version| *version != KAITO_VERSIONS[0]) {
         namesakes.extend(namesake::older_workspace(cluster, namespace, &claimant, version).await?);
     }
-    let existing = match existing {
-        // A kind that is not served has none; the plan refuses it.
-        Err(ClusterError::NotServed { .. }) => Readable::Known(None),
-        existing => readable(existing)?,
-    };
-    let existing = match existing {
-        Readable::Known(existing) => existing,
-        // A user who may not read workloads may still create them; the
-        // API server then tells of one that exists.
-        Readable::Forbidden => None,
-    };
+    let existing = known(existing)?;
     Ok(Gathered {
         facts: ClusterFacts {
             ray: groups.ray(),
@@ -126,6 +116,20 @@ pub async fn gather(
         existing,
         namesakes,
     })
+}
+
+/// Returns the workload that an answer shows.
+fn known(answer: Result<Option<Existing>, ClusterError>) -> Result<Option<Existing>, ClusterError> {
+    match answer {
+        // A kind that is not served has none; the plan refuses it.
+        Err(ClusterError::NotServed { .. }) => Ok(None),
+        answer => Ok(match readable(answer)? {
+            Readable::Known(existing) => existing,
+            // A user who may not read workloads may still create them; the
+            // API server then tells of one that exists.
+            Readable::Forbidden => None,
+        }),
+    }
 }
 
 /// Reads what [`gather`] leaves out because few plans need it.

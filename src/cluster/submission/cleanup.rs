@@ -110,25 +110,7 @@ impl Submission<'_> {
                 .notes
                 .push(format!("{} was made, and stays", made.display_name()));
         }
-        if !may_appear.is_empty() {
-            let names = may_appear.join(" ");
-            error.notes.push(format!(
-                "{names} may still appear: the request was sent and not answered"
-            ));
-            error.hints.push(format!(
-                "if so, remove it with: kubectl -n {namespace} delete {names}"
-            ));
-        }
-        if !left.is_empty() {
-            error.class = ErrorClass::Partial;
-            error.hints.insert(
-                0,
-                format!(
-                    "remove what is left: kubectl -n {namespace} delete {}",
-                    left.join(" ")
-                ),
-            );
-        }
+        tell_remains(error, namespace, &may_appear, &left);
     }
 
     /// Adds to `error` what may be left, because clearing up was ended.
@@ -199,5 +181,28 @@ impl Submission<'_> {
             Err(error) if !error.is_conflict() => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+/// Adds to `error` what is left or may yet appear, and how to remove it.
+fn tell_remains(error: &mut CommandError, namespace: &str, may_appear: &[String], left: &[String]) {
+    if !may_appear.is_empty() {
+        let names = may_appear.join(" ");
+        error.notes.push(format!(
+            "{names} may still appear: the request was sent and not answered"
+        ));
+        error.hints.push(format!(
+            "if so, remove it with: kubectl -n {namespace} delete {names}"
+        ));
+    }
+    if !left.is_empty() {
+        error.class = ErrorClass::Partial;
+        error.hints.insert(
+            0,
+            format!(
+                "remove what is left: kubectl -n {namespace} delete {}",
+                left.join(" ")
+            ),
+        );
     }
 }
