@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::file::FileError;
+
 macro_rules! classes {
     ($( $(#[$meta:meta])* $class:ident = $code:literal, $name:literal; )*) => {
         /// Class of a failure. Its number is the exit code, listed for users by
@@ -83,6 +85,20 @@ pub trait Classified: std::error::Error + Send + Sync + 'static {
     /// or `path:line`.
     fn object(&self) -> Option<String> {
         None
+    }
+}
+
+impl Classified for FileError {
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Refused
+    }
+
+    fn hints(&self) -> Vec<String> {
+        vec![self.reason.hint(&self.path)]
+    }
+
+    fn object(&self) -> Option<String> {
+        Some(self.reason.shown(&self.path))
     }
 }
 

@@ -12,19 +12,16 @@
 //!
 //! Arrows go down only, and files form no circles. What a room may name of the
 //! others, and what it must not use, is held to by `tests/architecture.rs`, which
-//! reads this table:
+//! reads this table, and those of the crates below: `kaiwo_base` ([`file`],
+//! [`quantity`], [`secrecy`], [`shell`], [`yaml`]) and `kaiwo_client`
+//! ([`cluster::client`]).
 //!
 //! | room | does | may name | must not use |
 //! | --- | --- | --- | --- |
-//! | [`error`] | classes of errors, exit codes | – | I/O, clock, kube, tera, clap |
+//! | [`error`] | classes of errors, exit codes | file | I/O, clock, kube, tera, clap |
 //! | [`names`] | what Kubernetes accepts as names | – | I/O, clock, kube, tera, clap |
-//! | [`secrecy`] | what may be secret, and how foreign words are shown | – | I/O, clock, kube, tera, clap |
-//! | [`shell`] | words for a POSIX shell | – | I/O, clock, kube, tera, clap |
 //! | [`digest`] | digests of texts | – | I/O, clock, kube, tera, clap |
-//! | [`yaml`] | the only file that names the YAML library | secrecy | I/O, clock, kube, tera, clap |
-//! | [`schema`] | the types of files as JSON Schema | yaml | I/O, clock, kube, tera, clap |
-//! | [`quantity`] | amounts as Kubernetes writes them | schema | I/O, clock, kube, tera, clap |
-//! | [`file`] | the only one that opens files: once, and up to a limit | error, quantity, secrecy, shell | network, environment, clock, kube, tera, clap |
+//! | [`schema`] | the types of files as JSON Schema | quantity, yaml | I/O, clock, kube, tera, clap |
 //! | [`kind`] | every fact about a kind of workload | – | I/O, clock, kube, tera, clap |
 //! | [`api`] | views of what the API says; labels and paths | kind, quantity | I/O, clock, kube, tera, clap |
 //! | [`workload`] | reads the directory | digest, error, file, names, quantity, schema, secrecy, shell, yaml | network, environment, clock, kube, tera, clap |
@@ -41,6 +38,8 @@
 //! | [`ui`] | writes to the terminal | api, error, kind, observe, plan, render, settings, yaml | network, kube, tera, clap |
 //! | [`cmd`] | calls the rooms in order | every room | kube, tera |
 
+pub use kaiwo_base::{file, quantity, secrecy, shell, yaml};
+
 pub mod api;
 pub mod change;
 pub mod chat;
@@ -50,18 +49,13 @@ pub mod cmd;
 pub mod completion;
 pub mod digest;
 pub mod error;
-pub mod file;
 pub mod kind;
 pub mod names;
 pub mod observe;
 pub mod plan;
-pub mod quantity;
 pub mod render;
 pub mod request;
 pub mod schema;
-pub mod secrecy;
 pub mod settings;
-pub mod shell;
 pub mod ui;
 pub mod workload;
-pub mod yaml;

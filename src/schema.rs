@@ -6,6 +6,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::quantity::{ByteSize, Quantity};
+
 /// A type that is read from a file.
 pub trait Schema {
     /// Whether its key must be there.
@@ -157,5 +159,20 @@ impl<T: Schema> Schema for crate::yaml::Located<T> {
 
     fn schema() -> Value {
         T::schema()
+    }
+}
+
+/// Texts that are quantities: a number and a suffix or exponent.
+const PATTERN: &str = r"^[-+]?[0-9_]*\.?[0-9_]*(n|u|m|k|[MGTPE]|[KMGTPE]i|[eE][-+]?[0-9]+)?$";
+
+impl Schema for Quantity {
+    fn schema() -> Value {
+        json!({"type": ["string", "number"], "pattern": PATTERN, "examples": ["4", "500m", "32Gi"]})
+    }
+}
+
+impl Schema for ByteSize {
+    fn schema() -> Value {
+        json!({"type": ["string", "number"], "minimum": 0, "pattern": PATTERN, "examples": ["8Mi"]})
     }
 }

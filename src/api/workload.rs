@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::Page;
 use super::condition::Condition;
 use super::deployment::{DeploymentSpec, DeploymentStatus};
 use super::job::{CronJobSpec, CronJobStatus, JobSpec, JobStatus};
@@ -61,24 +62,6 @@ struct View<S, T> {
 trait IntoWorkload {
     /// Returns the workload, read in this version of its API.
     fn into_workload(self, kind: WorkloadKind, api_version: &str) -> Workload;
-}
-
-/// A page of a listing.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub struct Page<T> {
-    /// What is told about the listing.
-    #[serde(default)]
-    pub metadata: PageMetadata,
-    /// Its objects.
-    pub items: Vec<T>,
-}
-
-/// `metadata` of a listing.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub struct PageMetadata {
-    /// Where the next page begins; empty on the last one.
-    #[serde(rename = "continue", default)]
-    pub next: String,
 }
 
 macro_rules! views {

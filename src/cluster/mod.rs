@@ -1,11 +1,12 @@
 //! All Kubernetes I/O: connecting, reading facts, submitting. Prints nothing
 //! and knows no template.
 
-pub mod client;
+pub mod discovery;
+pub mod error;
+pub mod objects;
 pub mod reach;
 pub mod read;
 pub mod submission;
 
-pub use client::connection::{Cluster, Target};
-pub use client::error::ClusterError;
-pub use client::session::Owner;
+pub use kaiwo_client as client;
+pub use kaiwo_client::{Cluster, ClusterError, Owner, Target};

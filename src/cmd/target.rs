@@ -2,7 +2,7 @@
 
 use crate::cli::{ConnectionArgs, NamedArgs};
 use crate::cluster::Cluster;
-use crate::cluster::client::error::WITHOUT_CLUSTER;
+use crate::cluster::error::WITHOUT_CLUSTER;
 use crate::cluster::read::api_versions::Served;
 use crate::cluster::read::lookup::{self, Found};
 use crate::cluster::read::snapshot;

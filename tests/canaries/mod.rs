@@ -1,7 +1,7 @@
 //! Nothing that may be secret is printed: canaries in every position of every
 //! flag, variable and file, right and wrong, are looked for in all output.
 //!
-//! The rule, as in `src/secrecy.rs`:
+//! The rule, as in `crates/base/src/secrecy.rs`:
 //!
 //! - What no name can be (a token, the content of a file, a pair of name and
 //!   value, an address with a password) is repeated nowhere, whichever position

@@ -29,8 +29,9 @@ pub struct TestArgs {
 }
 
 /// Layers of their own target: name, and the arguments that select it.
-const TARGETS: [(&str, &[&str]); 2] = [
+const TARGETS: [(&str, &[&str]); 3] = [
     ("unit and property tests", &["--lib"]),
+    ("the client alone", &["--test", "client"]),
     ("unit tests of xtask", &["--bin", "xtask"]),
 ];
 

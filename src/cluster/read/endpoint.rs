@@ -6,6 +6,7 @@ use crate::api::metadata::Metadata;
 use crate::api::resource::Resource;
 use crate::api::workload::Workload;
 use crate::cluster::client::pages::{Pages, Selection};
+use crate::cluster::objects::next_workloads;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::kind::WorkloadKind;
@@ -156,7 +157,7 @@ async fn workspaces(
     let resource = Resource::known(version, kind.name());
     let mut pages = Pages::new(cluster, &resource, namespace, &selection);
     let mut parts = Vec::new();
-    while let Some(page) = pages.next_workloads(kind, version).await? {
+    while let Some(page) = next_workloads(&mut pages, kind, version).await? {
         parts.extend(page);
     }
     Ok(parts)

@@ -8,6 +8,7 @@ use super::api_versions::Served;
 use crate::api::workload::Workload;
 use crate::change::existing::resource;
 use crate::cluster::client::pages::{Pages, Selection};
+use crate::cluster::objects::next_workloads;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::WorkloadKind;
 
@@ -53,7 +54,7 @@ impl<'a> Listing<'a> {
     /// Any other [`ClusterError`].
     pub async fn next(&mut self) -> Result<Option<Vec<Workload>>, ClusterError> {
         while let Some((kind, version, pages)) = self.kinds.front_mut() {
-            match pages.next_workloads(*kind, version).await {
+            match next_workloads(pages, *kind, version).await {
                 Ok(Some(mut page)) => {
                     self.is_allowed = true;
                     page.retain(|workload| workload.metadata.owner_references.is_empty());

@@ -4,15 +4,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use futures_util::future::{join_all, try_join_all};
-use http::{HeaderMap, Uri};
-use kube::Client;
+use http::Uri;
 use serde::Deserialize;
 
 use crate::api::resource::Resource;
 use crate::cluster::client::pages::Selection;
 use crate::cluster::client::request::percent_encoded;
-use crate::cluster::client::session::Endpoint as Server;
-use crate::cluster::client::tls::Trust;
+use crate::cluster::client::session;
 use crate::cluster::reach::route::Route;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
@@ -167,7 +165,7 @@ pub async fn usage(
 }
 
 fn patience(cluster: &Cluster) -> Duration {
-    cluster.asked_timeout.unwrap_or(PATIENCE)
+    cluster.asked_timeout().unwrap_or(PATIENCE)
 }
 
 async fn ask(cluster: &Cluster, choice: &Choice, path: String) -> Result<Vec<Sample>, String> {
@@ -191,7 +189,7 @@ async fn ask(cluster: &Cluster, choice: &Choice, path: String) -> Result<Vec<Sam
         Choice::Url(url) => {
             let request = http::Request::get(path).body(Vec::new());
             let request = request.map_err(|error| error.to_string())?;
-            let client = client(url).map_err(|error| error.to_string())?;
+            let client = session::anonymous(url).map_err(|error| error.to_string())?;
             client
                 .request(request)
                 .await
@@ -199,18 +197,6 @@ async fn ask(cluster: &Cluster, choice: &Choice, path: String) -> Result<Vec<Sam
         }
     };
     Ok(answer.data.result)
-}
-
-/// Makes a client that knows nothing of the cluster's credentials.
-fn client(url: &Uri) -> kube::Result<Client> {
-    let server = Server {
-        server: url.clone(),
-        trust: Trust::System,
-        server_name: None,
-        proxy: None,
-        headers: HeaderMap::new(),
-    };
-    server.client(None)
 }
 
 /// Looks for Prometheus among the Services of all namespaces.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{POLL, Submission};
 use crate::change::metadata::uid_of;
 use crate::cluster::ClusterError;
-use crate::cluster::client::request::resource_of;
+use crate::cluster::objects::resource_of;
 use crate::error::{CommandError, ErrorClass};
 use crate::render::manifest::Manifest;
 

@@ -11,7 +11,7 @@ use super::{Submission, SubmissionError, failed, occupied, still_there};
 use crate::change::content::same_content;
 use crate::change::existing::Existing;
 use crate::change::metadata::{owners, uid_of};
-use crate::cluster::client::request::resource_of;
+use crate::cluster::objects::resource_of;
 use crate::error::CommandError;
 use crate::render::manifest::Manifest;
 

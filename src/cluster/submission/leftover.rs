@@ -289,7 +289,7 @@ impl Submission<'_> {
         manifest: &Manifest,
         found: &Value,
     ) -> Result<(), SubmissionError> {
-        let resource = crate::cluster::client::request::resource_of(manifest);
+        let resource = crate::cluster::objects::resource_of(manifest);
         let of_name = |found: &Value| {
             Leftover::new(resource, found)
                 .filter(|leftover| leftover.instance() == self.manifests.workload.name())

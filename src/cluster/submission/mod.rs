@@ -25,7 +25,8 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::client::request::{Write, resource_of};
+use super::client::request::Write;
+use super::objects::resource_of;
 use super::{Cluster, ClusterError};
 use crate::api::keys;
 use crate::api::resource::Resource;

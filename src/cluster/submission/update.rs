@@ -11,7 +11,8 @@ use crate::change::existing::Existing;
 use crate::change::in_place::{companion_patch, merged_object};
 use crate::change::metadata::{owners, uid_of};
 use crate::cluster::ClusterError;
-use crate::cluster::client::request::{Write, resource_of};
+use crate::cluster::client::request::Write;
+use crate::cluster::objects::resource_of;
 use crate::render::manifest::Manifest;
 
 /// Attempts at an update that others get ahead of, because controllers write

@@ -15,7 +15,7 @@ use crate::change::in_place::{self, in_place_block};
 use crate::change::rbac::Needed;
 use crate::cli::WorkloadArgs;
 use crate::cluster::Cluster;
-use crate::cluster::client::discovery;
+use crate::cluster::discovery;
 use crate::cluster::read::facts::{self, Gathered};
 use crate::cluster::submission::{Submission, SubmissionError, Submitted};
 use crate::cluster::submission::{denied, preflight, revision};

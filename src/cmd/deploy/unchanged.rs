@@ -2,7 +2,7 @@
 
 use crate::change::existing::Existing;
 use crate::cluster::Cluster;
-use crate::cluster::client::discovery;
+use crate::cluster::discovery;
 use crate::cluster::submission::Submission;
 use crate::error::CommandError;
 use crate::plan;

@@ -120,6 +120,6 @@ impl Of {
         cluster: &Cluster,
         error: std::io::Error,
     ) -> ClusterError {
-        ClusterError::broken(kube::Error::Service(Box::new(error)), &cluster.server)
+        ClusterError::broken(kube::Error::Service(Box::new(error)), cluster.server())
     }
 }

@@ -1,0 +1,294 @@
+//! What can go wrong between a client and an API server.
+
+use std::time::Duration;
+
+use kube::core::Status;
+
+use super::causes;
+use super::credentials::CredentialError;
+use super::kubeconfig::KubeconfigError;
+use super::session::Owner;
+
+/// A failed exchange with the API server.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// There is no usable kubeconfig.
+    #[error(transparent)]
+    Kubeconfig(#[from] KubeconfigError),
+    /// A client cannot be made of the kubeconfig.
+    #[error("cannot connect to {server} as the kubeconfig says")]
+    Client {
+        /// The API server.
+        server: String,
+        /// Why not.
+        source: Box<kube::Error>,
+    },
+    /// The credentials that the kubeconfig means cannot be had.
+    #[error("cannot get credentials for user {:?} of context {:?} ({})", owner.user, owner.context, owner.file.display())]
+    Credentials {
+        /// Whose.
+        owner: Box<Owner>,
+        /// Why not.
+        source: CredentialError,
+    },
+    /// No answer came.
+    #[error("cannot reach the cluster at {server}{}", tried(*.seconds))]
+    Unreachable {
+        /// The API server.
+        server: String,
+        /// How long it was tried again; 0 if it was not.
+        seconds: u64,
+        /// Whether the request may have left.
+        sent: bool,
+        /// Why not.
+        source: Box<kube::Error>,
+    },
+    /// The answer took too long.
+    #[error("{server} did not answer within {seconds} s ({request})")]
+    Slow {
+        /// The API server.
+        server: String,
+        /// The deadline.
+        seconds: u64,
+        /// Verb and path.
+        request: String,
+    },
+    /// The API server does not take the credentials, and there are no others.
+    #[error("not authenticated: {message}")]
+    Unauthenticated {
+        /// Whose they are.
+        owner: Box<Owner>,
+        /// The API server's words.
+        message: String,
+    },
+    /// The API server said no.
+    #[error("{}", refusal(.0))]
+    Api(Box<Status>),
+    /// The API server has no such resource: whether an object of the kind is
+    /// there, nobody can tell.
+    #[error("the cluster serves no {kind}")]
+    NotServed {
+        /// The kind.
+        kind: String,
+    },
+    /// The answer is not what the API promises.
+    #[error("the answer to {request} cannot be understood")]
+    Answer {
+        /// Verb and path.
+        request: String,
+        /// Why not.
+        source: kube::Error,
+    },
+}
+
+impl ClusterError {
+    /// Sorts an error of the client.
+    pub(crate) fn from_client(error: kube::Error, server: &str, request: &str) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::Api(status),
+            source @ (kube::Error::SerdeError(_) | kube::Error::FromUtf8(_)) => Self::Answer {
+                request: request.to_owned(),
+                source,
+            },
+            source => Self::broken(source, server),
+        }
+    }
+
+    /// Makes an error of a connection that was not made, or broke.
+    pub fn broken(source: kube::Error, server: &str) -> Self {
+        Self::Unreachable {
+            server: server.to_owned(),
+            seconds: 0,
+            sent: !causes::is_unsent(&source),
+            source: Box::new(source),
+        }
+    }
+
+    /// Says for how long the connection was tried, and whether the request may
+    /// have left in one of the attempts.
+    pub(crate) fn given_up(mut self, after: Duration, was_sent: bool) -> Self {
+        if let Self::Unreachable { seconds, sent, .. } = &mut self {
+            *seconds = after.as_secs();
+            *sent |= was_sent;
+        }
+        self
+    }
+
+    /// Returns the HTTP code of the API server's refusal.
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Api(status) => Some(status.code),
+            Self::Unauthenticated { .. } => Some(401),
+            _ => None,
+        }
+    }
+
+    /// Returns whether nobody knows what became of the request: the connection
+    /// broke before the answer was whole, or something in front of an API
+    /// server that is being replaced gave one of its own (503).
+    pub fn is_unanswered(&self) -> bool {
+        let Self::Unreachable { source, .. } = self else {
+            return self.code() == Some(503);
+        };
+        match &**source {
+            kube::Error::HyperError(_) => true,
+            // Of the answer's head, and of its body.
+            kube::Error::Service(error) => {
+                let lost = error.is::<hyper_util::client::legacy::Error>();
+                lost && !causes::is_unsent(source) || error.is::<hyper::Error>()
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns why there was no connection over which the request could have
+    /// left, if there may be one a moment later.
+    pub fn unconnected(&self) -> Option<String> {
+        match self {
+            Self::Unreachable { source, .. } if causes::is_unconnected(source) => {
+                Some(causes::first(source))
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns whether the request may have been carried out, or still be, all
+    /// the same.
+    pub fn is_open(&self) -> bool {
+        match self {
+            Self::Unreachable { sent, .. } => *sent,
+            Self::Slow { .. } | Self::Answer { .. } => true,
+            Self::Api(status) if status.code == 500 => {
+                // What etcd says when it does not know, in the API server's 500.
+                const UNKNOWN: [&str; 3] = ["timed out", "deadline exceeded", "leader changed"];
+                UNKNOWN.iter().any(|words| status.message.contains(words))
+            }
+            Self::Api(status) => status.code > 500,
+            Self::Kubeconfig(_)
+            | Self::Client { .. }
+            | Self::Credentials { .. }
+            | Self::NotServed { .. }
+            | Self::Unauthenticated { .. } => false,
+        }
+    }
+
+    /// Returns how long the API server wants to be left alone before it is
+    /// asked again.
+    pub(crate) fn asked_pause(&self) -> Option<Duration> {
+        let Self::Api(status) = self else { return None };
+        let seconds = status.details.as_ref()?.retry_after_seconds;
+        (seconds > 0).then(|| Duration::from_secs(seconds.into()))
+    }
+
+    /// Returns whether the object is not there, or its kind.
+    pub fn is_not_found(&self) -> bool {
+        self.code() == Some(404)
+    }
+
+    /// Returns whether the API server has nothing at that path, which says
+    /// nothing about any object: then its answer is plain text, or speaks of the
+    /// resource (apiserver `NotFoundHandler`, apimachinery
+    /// `NewGenericServerResponse`).
+    pub(crate) fn is_no_resource(&self) -> bool {
+        matches!(self, Self::Api(status) if status.code == 404
+            && (status.reason.is_empty() || status.message.contains("find the requested resource")))
+    }
+
+    /// Returns whether the user may not do this.
+    pub fn is_forbidden(&self) -> bool {
+        self.code() == Some(403)
+    }
+
+    /// Returns whether the user lacks a right. Quotas, terminating namespaces
+    /// and admission webhooks answer 403 as well, and nothing but the words of
+    /// the authorizer tells them apart (apiserver `ForbiddenMessage`).
+    pub fn is_missing_right(&self) -> bool {
+        matches!(self, Self::Api(status) if status.code == 403
+            && status.message.contains("User \"") && status.message.contains("\" cannot "))
+    }
+
+    /// Returns the user who lacks a right that a role could give: somebody who
+    /// is known, and as whom the request was really made.
+    pub fn denied_user(&self) -> Option<&str> {
+        let Self::Api(status) = self else { return None };
+        let (_, rest) = status.message.split_once("User \"")?;
+        let (user, denied) = rest.split_once("\" cannot ")?;
+        let known = user != "system:anonymous" && !denied.starts_with("impersonate ");
+        (self.is_missing_right() && known).then_some(user)
+    }
+
+    /// Returns whether an object of that name exists.
+    pub fn is_already_exists(&self) -> bool {
+        matches!(self, Self::Api(status) if status.is_already_exists())
+    }
+
+    /// Returns whether a condition of the request was not met, such as the
+    /// UID of what is to be deleted.
+    pub fn is_conflict(&self) -> bool {
+        self.code() == Some(409) && !self.is_already_exists()
+    }
+}
+
+fn tried(seconds: u64) -> String {
+    match seconds {
+        0 => String::new(),
+        seconds => format!(", tried for {seconds} s"),
+    }
+}
+
+/// Returns the API server's own words, or its reason where it has none.
+fn refusal(status: &Status) -> String {
+    match (status.message.trim(), status.code) {
+        ("", code) => format!("the API server answered {code} {}", status.reason),
+        (message, 403) if message.contains("\" cannot ") => format!("not allowed: {message}"),
+        (message, _) => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn denied(message: &str) -> ClusterError {
+        ClusterError::Api(Box::new(Status {
+            code: 403,
+            message: message.to_owned(),
+            ..Status::default()
+        }))
+    }
+
+    #[test]
+    fn a_role_helps_only_somebody_who_is_known() {
+        let jobs = |user: &str| {
+            format!(
+                "jobs.batch is forbidden: User {user:?} cannot create resource \"jobs\" in API group \"batch\""
+            )
+        };
+        assert_eq!(denied(&jobs("alice")).denied_user(), Some("alice"));
+        assert_eq!(denied(&jobs("system:anonymous")).denied_user(), None);
+        let other =
+            "users \"bob\" is forbidden: User \"alice\" cannot impersonate resource \"users\"";
+        assert_eq!(denied(other).denied_user(), None);
+        assert_eq!(denied("exceeded quota: limits").denied_user(), None);
+    }
+
+    #[test]
+    fn a_refusal_leaves_nothing_open_unless_nobody_knows() {
+        for (code, message, open) in [
+            (403, "exceeded quota", false),
+            (500, "etcdserver: mvcc: database space exceeded", false),
+            (500, "failed calling webhook: connection refused", false),
+            (500, "etcdserver: request timed out", true),
+            (502, "", true),
+            (503, "", true),
+            (504, "", true),
+        ] {
+            let error = ClusterError::Api(Box::new(Status {
+                code,
+                message: message.to_owned(),
+                ..Status::default()
+            }));
+            assert_eq!(error.is_open(), open, "{code} {message}");
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! One request and its answer: with credentials, within a deadline, and again
+//! where that is safe.
+
+use std::time::{Duration, Instant};
+
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Method};
+use http_body_util::BodyExt as _;
+use hyper::body::Bytes;
+use kube::Client;
+use kube::client::Body;
+use kube::core::Status;
+use kube::core::response::StatusDetails;
+use tokio::time::sleep;
+
+use super::backoff::Pauses;
+use super::echo;
+use super::session::Pass;
+use crate::{Cluster, ClusterError};
+
+/// How often a request is sent at most. One that did not leave was not sent.
+const TRIES: u32 = 4;
+/// After how many connections that were not made it is said.
+const TELLING: u32 = 2;
+/// Pauses in between, where the API server asks for no other.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause that the API server may ask for. Its own are 1 s when it has
+/// too much to do, and 5 s when it is about to stop (apiserver `tooManyRequests`
+/// and `WithRetryAfter`, v1.36).
+const MOST_ASKED: Duration = Duration::from_secs(5);
+
+/// A request before it has credentials.
+pub struct Outgoing<'a> {
+    /// Verb.
+    pub method: Method,
+    /// Path and parameters.
+    pub path: &'a str,
+    /// Form of the answer; JSON if nothing is said.
+    pub accept: Option<&'static str>,
+    /// Its type and its bytes.
+    pub body: Option<(&'static str, Vec<u8>)>,
+    /// Most time until the answer begins; the usual one if nothing is said.
+    pub patience: Option<Duration>,
+    /// Whether it is sent again by itself.
+    pub repeat: Repeat,
+}
+
+/// When a request is sent again by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// Never: whoever asks wants each answer, which may not even be the API
+    /// server's own.
+    Never,
+    /// When the API server was too busy to look at it (429).
+    Unseen,
+    /// Then, and when nobody knows what became of it: twice is no more than
+    /// once.
+    Unanswered,
+}
+
+impl<'a> Outgoing<'a> {
+    /// Reads what is at `path`.
+    pub fn get(path: &'a str) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            accept: None,
+            body: None,
+            patience: None,
+            repeat: Repeat::Unanswered,
+        }
+    }
+
+    /// Reads what is at `path`, or finds out at once that it is not to be had.
+    pub fn get_once(path: &'a str) -> Self {
+        Self {
+            repeat: Repeat::Never,
+            ..Self::get(path)
+        }
+    }
+
+    /// Returns method and path, without parameters.
+    fn name(&self) -> String {
+        let path = self.path.split('?').next().unwrap_or(self.path);
+        format!("{} {path}", self.method)
+    }
+}
+
+impl Repeat {
+    /// Returns whether the request is to be sent again after this error.
+    fn is_due(self, error: &ClusterError) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Unseen => error.code() == Some(429),
+            Self::Unanswered => error.code() == Some(429) || error.is_unanswered(),
+        }
+    }
+}
+
+impl Cluster {
+    /// Sends a request and has `ask` take the answer.
+    ///
+    /// While there is no connection it is tried again for as long as the answer
+    /// may take: whatever the request would do, it has not done.
+    ///
+    /// # Errors
+    /// Any [`ClusterError`].
+    pub async fn exchange<A>(
+        &self,
+        outgoing: &Outgoing<'_>,
+        ask: impl AsyncFn(Client, http::Request<Vec<u8>>) -> kube::Result<A>,
+    ) -> Result<A, ClusterError> {
+        let (start, patience) = (Instant::now(), self.patience(outgoing));
+        let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let (mut tries, mut missed, mut sent) = (0, 0, false);
+        loop {
+            let error = match self.authenticated(outgoing, &ask).await {
+                Ok(answer) => {
+                    self.absence.ends();
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            let left = patience.saturating_sub(start.elapsed());
+            let pause = if let Some(why) = error.unconnected() {
+                if !self.absence.is_waited_out() {
+                    return Err(error);
+                }
+                if left.is_zero() {
+                    return Err(error.given_up(patience, sent));
+                }
+                missed += 1;
+                if missed == TELLING {
+                    self.absence.tell(&format!(
+                        "cannot reach {}: {why}; trying again for up to {} s",
+                        self.server,
+                        patience.as_secs()
+                    ));
+                }
+                pauses.advance().min(left)
+            } else {
+                tries += 1;
+                sent |= error.is_open();
+                let pause = match error.asked_pause() {
+                    Some(asked) => pauses.at_least(asked.min(MOST_ASKED)),
+                    None => pauses.advance(),
+                };
+                if tries == TRIES || !outgoing.repeat.is_due(&error) || pause >= left {
+                    return Err(error);
+                }
+                pause
+            };
+            tracing::info!("{}, again in {} ms", outgoing.name(), pause.as_millis());
+            sleep(pause).await;
+        }
+    }
+
+    /// Sends a request once, or twice if the credentials are used up.
+    async fn authenticated<A>(
+        &self,
+        outgoing: &Outgoing<'_>,
+        ask: &impl AsyncFn(Client, http::Request<Vec<u8>>) -> kube::Result<A>,
+    ) -> Result<A, ClusterError> {
+        let what = outgoing.name();
+        let start = Instant::now();
+        let mut pass = self.session.pass().await?;
+        let mut result = self.try_once(&pass, outgoing, &what, ask).await;
+        // A refusal for want of authentication changes nothing, so that even
+        // a write may be sent again.
+        if let Err(ClusterError::Api(status)) = &result
+            && status.code == 401
+            && let Some(renewed) = self.session.after_refusal(&pass).await?
+        {
+            tracing::info!("{what} 401, again with new credentials");
+            pass = renewed;
+            result = self.try_once(&pass, outgoing, &what, ask).await;
+        }
+        if let Err(ClusterError::Api(status)) = &result
+            && status.code == 401
+        {
+            result = Err(self.session.unauthenticated(status));
+        }
+        let outcome = match &result {
+            Ok(_) => "ok".to_owned(),
+            Err(error) => error
+                .code()
+                .map_or_else(|| "failed".to_owned(), |code| code.to_string()),
+        };
+        tracing::info!("{what} {outcome} {} ms", start.elapsed().as_millis());
+        result
+    }
+
+    async fn try_once<A>(
+        &self,
+        pass: &Pass,
+        outgoing: &Outgoing<'_>,
+        what: &str,
+        ask: &impl AsyncFn(Client, http::Request<Vec<u8>>) -> kube::Result<A>,
+    ) -> Result<A, ClusterError> {
+        let mut builder = http::Request::builder()
+            .method(&outgoing.method)
+            .uri(outgoing.path);
+        if let Some(headers) = builder.headers_mut() {
+            headers.clone_from(self.session.headers());
+            if let Some(value) = pass.authorization() {
+                headers.insert(AUTHORIZATION, value.clone());
+            }
+            if let Some(accept) = outgoing.accept {
+                headers.insert(ACCEPT, HeaderValue::from_static(accept));
+            }
+            if let Some((content_type, _)) = outgoing.body {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+            }
+        }
+        let body = outgoing.body.as_ref().map(|(_, body)| body.clone());
+        let wrong = |mut error| {
+            if let (kube::Error::Api(status), Some((_, body))) = (&mut error, &outgoing.body) {
+                echo::silence(status, body);
+            }
+            ClusterError::from_client(error, &self.server, what)
+        };
+        let request = builder
+            .body(body.unwrap_or_default())
+            .map_err(|error| wrong(kube::Error::HttpError(error)))?;
+        let answer = ask(pass.client.clone(), request);
+        let patience = self.patience(outgoing);
+        match tokio::time::timeout(patience, answer).await {
+            Ok(answer) => answer.map_err(wrong),
+            Err(_) => Err(ClusterError::Slow {
+                server: self.server.clone(),
+                seconds: patience.as_secs(),
+                request: what.to_owned(),
+            }),
+        }
+    }
+
+    fn patience(&self, outgoing: &Outgoing<'_>) -> Duration {
+        outgoing.patience.unwrap_or(self.request_timeout)
+    }
+}
+
+/// Sends a request, and waits until the answer begins. kube leaves out of a
+/// refusal how long to wait, which the API server says in a header where its
+/// words are no `Status`.
+pub(crate) async fn answered(
+    client: &Client,
+    request: http::Request<Vec<u8>>,
+) -> kube::Result<http::Response<Body>> {
+    let answer = client.send(request.map(Body::from)).await?;
+    let code = answer.status();
+    if code.is_success() {
+        return Ok(answer);
+    }
+    let asked = answer.headers().get(RETRY_AFTER);
+    let asked = asked.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
+    let bytes = answer.into_body().collect().await?.to_bytes();
+    let mut status = serde_json::from_slice::<Status>(&bytes)
+        .ok()
+        .filter(|status| status.code != 0)
+        .unwrap_or_else(|| {
+            let mut status = Status::failure(String::from_utf8_lossy(&bytes).trim(), "");
+            status.code = code.as_u16();
+            status
+        });
+    if let Some(seconds) = asked {
+        let details = status.details.get_or_insert_with(|| StatusDetails {
+            name: String::new(),
+            group: String::new(),
+            kind: String::new(),
+            uid: String::new(),
+            causes: Vec::new(),
+            retry_after_seconds: 0,
+        });
+        details.retry_after_seconds = details.retry_after_seconds.max(seconds);
+    }
+    Err(kube::Error::Api(status.boxed()))
+}
+
+/// Sends a request, and reads the answer to its end.
+pub(crate) async fn read(client: &Client, request: http::Request<Vec<u8>>) -> kube::Result<Bytes> {
+    let answer = answered(client, request).await?;
+    Ok(answer.into_body().collect().await?.to_bytes())
+}

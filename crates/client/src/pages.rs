@@ -1,0 +1,258 @@
+//! Listings, page by page, so that memory does not grow with the cluster.
+
+use std::future::ready;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, LocalBoxFuture, select};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::task::spawn_blocking;
+
+use super::request::{Served, percent_encoded};
+use crate::{Cluster, ClusterError};
+use kaiwo_base::answer::{Page, PageMetadata};
+
+/// Objects of one page.
+const PAGE: usize = 500;
+
+/// What a listing is narrowed to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Label selector, empty for all.
+    pub labels: String,
+    /// Field selector, empty for all.
+    pub fields: String,
+}
+
+impl Selection {
+    /// Selects by labels.
+    pub fn labels(selector: impl Into<String>) -> Self {
+        Self {
+            labels: selector.into(),
+            fields: String::new(),
+        }
+    }
+
+    /// Selects by fields.
+    pub fn fields(selector: impl Into<String>) -> Self {
+        Self {
+            labels: String::new(),
+            fields: selector.into(),
+        }
+    }
+
+    /// Returns it as parameters of a path that has some already.
+    pub fn parameters(&self) -> String {
+        let mut text = String::new();
+        for (name, selector) in [
+            ("labelSelector", &self.labels),
+            ("fieldSelector", &self.fields),
+        ] {
+            if !selector.is_empty() {
+                text += &format!("&{name}={}", percent_encoded(selector));
+            }
+        }
+        text
+    }
+}
+
+/// A page that was asked for.
+type Asked<'a> = LocalBoxFuture<'a, Result<String, ClusterError>>;
+
+/// A listing that is read page by page.
+pub struct Pages<'a> {
+    cluster: &'a Cluster,
+    path: String,
+    /// The next page; `None` after the last.
+    next: Option<Asked<'a>>,
+}
+
+impl<'a> Pages<'a> {
+    /// Begins a listing in a namespace, in all of them if it is empty.
+    pub fn new(
+        cluster: &'a Cluster,
+        resource: &impl Served,
+        namespace: &str,
+        selection: &Selection,
+    ) -> Self {
+        let path = resource.collection_path(namespace);
+        let path = format!("{path}?limit={PAGE}{}", selection.parameters());
+        Self {
+            next: Some(ask(cluster, path.clone(), String::new())),
+            cluster,
+            path,
+        }
+    }
+
+    /// Asks for the first page without looking at it, so that several listings
+    /// can do so at once.
+    pub async fn begin(&mut self) {
+        if let Some(page) = self.next.take() {
+            let page = page.await;
+            self.next = Some(ready(page).boxed_local());
+        }
+    }
+
+    /// Reads the next page; `None` after the last.
+    ///
+    /// # Errors
+    /// Any [`ClusterError`].
+    pub async fn next<T: DeserializeOwned + Send + 'static>(
+        &mut self,
+    ) -> Result<Option<Vec<T>>, ClusterError> {
+        self.turn(|text| {
+            let page: Page<T> = serde_json::from_str(text)?;
+            Ok((page.items, page.metadata.next))
+        })
+        .await
+    }
+
+    /// Has `read` make of the text of the next page what is on it, and where the
+    /// one after it begins, empty for nowhere; `None` after the last.
+    ///
+    /// # Errors
+    /// Any [`ClusterError`].
+    pub async fn turn<T: Send + 'static>(
+        &mut self,
+        read: impl FnOnce(&str) -> serde_json::Result<(T, String)> + Send + 'static,
+    ) -> Result<Option<T>, ClusterError> {
+        let Some(page) = self.next.take() else {
+            return Ok(None);
+        };
+        let text = page.await?;
+        let wrong = |error| ClusterError::Answer {
+            request: format!("GET {}", self.path),
+            source: kube::Error::SerdeError(error),
+        };
+        // The next page is on its way while this one is read.
+        let Some(next) = next_page(&text) else {
+            let (items, next) = read(&text).map_err(wrong)?;
+            self.ask(next);
+            return Ok(Some(items));
+        };
+        if next.is_empty() {
+            return read(&text).map_err(wrong).map(|(items, _)| Some(items));
+        }
+        let page = ask(self.cluster, self.path.clone(), next);
+        let reading = spawn_blocking(move || read(&text));
+        let (items, page) = match select(reading, page).await {
+            Either::Left((items, page)) => (items, page),
+            Either::Right((page, reading)) => (reading.await, ready(page).boxed_local()),
+        };
+        self.next = Some(page);
+        match items {
+            Ok(items) => items.map_err(wrong).map(|(items, _)| Some(items)),
+            // Nothing cancels it, so it has panicked, and has said so.
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
+    fn ask(&mut self, next: String) {
+        self.next = match next.is_empty() {
+            true => None,
+            false => Some(ask(self.cluster, self.path.clone(), next)),
+        };
+    }
+}
+
+/// Asks for the page that begins at `next`, the first if that is empty.
+fn ask(cluster: &Cluster, path: String, next: String) -> Asked<'_> {
+    let text = async move |next: &str| match next {
+        "" => cluster.get_text(&path).await,
+        next => {
+            let path = format!("{path}&continue={}", percent_encoded(next));
+            cluster.get_text(&path).await
+        }
+    };
+    let page = async move {
+        match text(&next).await {
+            // The listing took so long that its beginning is forgotten; the
+            // answer says where it can go on with what is there now
+            // (apiserver `handleExpiredListError`).
+            Err(ClusterError::Api(status)) if status.code == 410 => {
+                let metadata = status.metadata.as_ref();
+                let next = metadata.and_then(|metadata| metadata.continue_.clone());
+                match next.filter(|next| !next.is_empty()) {
+                    Some(next) => text(&next).await,
+                    None => Err(ClusterError::Api(status)),
+                }
+            }
+            text => text,
+        }
+    };
+    page.boxed_local()
+}
+
+/// Returns where the page after this one begins, empty for nowhere, if that is
+/// told before the objects; of custom resources it comes after them.
+fn next_page(text: &str) -> Option<String> {
+    let (head, _) = text.split_once("\"items\":")?;
+    let head = format!("{}}}", head.trim_end().strip_suffix(',')?);
+    let head: Head = serde_json::from_str(&head).ok()?;
+    Some(head.metadata.next)
+}
+
+#[derive(Deserialize)]
+struct Head {
+    metadata: PageMetadata,
+}
+
+impl Cluster {
+    /// Reads all objects of a kind. `selector` is a label selector, empty for
+    /// all.
+    ///
+    /// # Errors
+    /// Any [`ClusterError`].
+    pub async fn list<T: DeserializeOwned + Send + 'static>(
+        &self,
+        resource: &impl Served,
+        namespace: &str,
+        selector: &str,
+    ) -> Result<Vec<T>, ClusterError> {
+        self.list_selected(resource, namespace, &Selection::labels(selector))
+            .await
+    }
+
+    /// Reads all objects of a kind that are selected.
+    ///
+    /// # Errors
+    /// Any [`ClusterError`].
+    pub async fn list_selected<T: DeserializeOwned + Send + 'static>(
+        &self,
+        resource: &impl Served,
+        namespace: &str,
+        selection: &Selection,
+    ) -> Result<Vec<T>, ClusterError> {
+        let mut pages = Pages::new(self, resource, namespace, selection);
+        let mut items = Vec::new();
+        while let Some(page) = pages.next().await? {
+            items.extend(page);
+        }
+        Ok(items)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_known_before_the_objects_are_read() {
+        for (text, next) in [
+            (
+                r#"{"kind":"JobList","metadata":{"resourceVersion":"1","continue":"abc"},"items":[]}"#,
+                Some("abc"),
+            ),
+            (
+                r#"{"metadata":{"resourceVersion":"1"},"items":[]}"#,
+                Some(""),
+            ),
+            (r#"{"metadata":{}, "items": []}"#, Some("")),
+            (r#"{"items":[],"metadata":{"continue":"abc"}}"#, None),
+            (r#"{"apiVersion":"v1","items":[]}"#, None),
+            ("{}", None),
+        ] {
+            assert_eq!(next_page(text).as_deref(), next, "{text}");
+        }
+    }
+}
