@@ -54,6 +54,28 @@ pub const AMD_GPU_COUNT_LABEL: &str = "beta.amd.com/gpu.family.AI";
 /// Node label with the GPU count, by NVIDIA's GPU feature discovery.
 pub const NVIDIA_GPU_COUNT_LABEL: &str = "nvidia.com/gpu.count";
 
+/// Label of a Kueue Workload with the UID of what it stands for (Kueue
+/// `constants.JobUIDLabel`).
+pub const JOB_UID_LABEL: &str = "kueue.x-k8s.io/job-uid";
+/// Label of a Job's pods with its UID (batch/v1).
+pub const CONTROLLER_UID_LABEL: &str = "batch.kubernetes.io/controller-uid";
+/// Label of a Job's pod with its index (batch/v1, `JobCompletionIndexAnnotation`).
+pub const COMPLETION_INDEX_LABEL: &str = "batch.kubernetes.io/job-completion-index";
+/// Label of a Namespace with its name (core/v1).
+pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+/// Taint of a node that is cordoned (core/v1).
+pub const CORDONED_TAINT: &str = "node.kubernetes.io/unschedulable";
+/// Label of a pod of a Ray cluster (KubeRay `utils.RayClusterLabelKey`).
+pub const RAY_CLUSTER_LABEL: &str = "ray.io/cluster";
+/// Label of it with its part: `head` or `worker` (KubeRay `utils.RayNodeTypeLabelKey`).
+pub const RAY_NODE_TYPE_LABEL: &str = "ray.io/node-type";
+/// Label of what KubeRay makes for a kind (`utils.RayOriginatedFromCRDLabelKey`).
+pub const RAY_ORIGIN_LABEL: &str = "ray.io/originated-from-crd";
+/// Label of a Workspace's pods (KAITO `LabelWorkspaceName`).
+pub const WORKSPACE_LABEL: &str = "kaito.sh/workspace";
+/// Label of an InferenceSet's Workspaces with its name (KAITO v0.12).
+pub const INFERENCE_SET_LABEL: &str = "inferenceset.kaito.sh/created-by";
+
 /// Controller of the AdmissionChecks that send workloads to other clusters,
 /// and `spec.managedBy` of what they send (Kueue `MultiKueueControllerName`).
 pub const MULTIKUEUE_CONTROLLER: &str = "kueue.x-k8s.io/multikueue";

@@ -12,10 +12,6 @@ use super::metadata::Metadata;
 use super::pod_template::PodTemplateSpec;
 use crate::quantity::Quantity;
 
-/// Label of a Workload with the UID of what it stands for (Kueue
-/// `constants.JobUIDLabel`).
-pub const JOB_UID_LABEL: &str = "kueue.x-k8s.io/job-uid";
-
 /// `kueue.x-k8s.io` Workload; `v1beta1` and `v1beta2` agree in these fields.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]

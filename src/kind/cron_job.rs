@@ -9,8 +9,12 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     api_versions: &["batch/v1"],
     operator: Operator::Kubernetes,
     // Kueue queues the Jobs that it starts.
+    is_served_by: None,
+    is_optional: false,
     kueue_framework: Some("batch/job"),
+    workload_has_its_uid: false,
     is_batch: true,
+    is_recurring: true,
     may_end: false,
     goal: Goal::Ready,
     change: Change::Replaced,

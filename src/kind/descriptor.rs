@@ -37,12 +37,21 @@ pub struct Descriptor {
     pub api_versions: &'static [&'static str],
     /// Who runs it.
     pub operator: Operator,
+    /// What an admin can do so that a cluster serves it; `None` where all do.
+    pub is_served_by: Option<&'static str>,
+    /// Whether a cluster may serve its group and version without it.
+    pub is_optional: bool,
     /// Its name in `integrations.frameworks` of Kueue's configuration (v0.18):
     /// the group and the kind, but those of `apps` without their group. `None`
     /// for what Kueue does not queue.
     pub kueue_framework: Option<&'static str>,
+    /// Whether Kueue's Workload of it is labelled with its UID, and not with those
+    /// of its Jobs or pods.
+    pub workload_has_its_uid: bool,
     /// Whether it runs to an end, and is queued for that.
     pub is_batch: bool,
+    /// Whether it starts Jobs again and again, which are workloads themselves.
+    pub is_recurring: bool,
     /// Whether it can end well at all.
     pub may_end: bool,
     /// What it is waited for unless something else is said.

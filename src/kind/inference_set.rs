@@ -8,8 +8,13 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     short_names: &["is", "isets"],
     api_versions: &KAITO_VERSIONS,
     operator: Operator::Kaito,
+    is_served_by: Some("turn InferenceSets on in KAITO v0.8 and later"),
+    // A feature gate (KAITO v0.8 and later).
+    is_optional: true,
     kueue_framework: None,
+    workload_has_its_uid: false,
     is_batch: false,
+    is_recurring: false,
     may_end: false,
     goal: Goal::Ready,
     // KAITO carries out changes of the number of replicas (v0.12).

@@ -8,8 +8,12 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     short_names: &["wk", "wks"],
     api_versions: &KAITO_VERSIONS,
     operator: Operator::Kaito,
+    is_served_by: Some("install KAITO"),
+    is_optional: false,
     kueue_framework: None,
+    workload_has_its_uid: false,
     is_batch: false,
+    is_recurring: false,
     // One that tunes a model ends.
     may_end: true,
     goal: Goal::Ready,

@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
+use super::kind::standing;
 use super::snapshot::Position;
-use super::status::{self, Standing, Status};
+use super::status::{Standing, Status};
 use crate::api::kueue_workload::QueuedWorkload;
 use crate::api::pod::Pod;
 use crate::api::workload::Workload;
@@ -38,7 +39,7 @@ impl Needs {
     /// Returns what the object of a workload leaves open. What has ended, runs
     /// or is in no queue needs nothing. `nodes` asks where it runs.
     pub fn of(workload: &Workload, nodes: bool) -> Self {
-        let Standing { status, reason } = status::standing(workload, &[], &[]);
+        let Standing { status, reason } = standing(workload, &[], &[]);
         // A rollout may hang, which the pods of the next version tell.
         let rolls_out = workload.kind.keeps_versions() && !reason.is_empty();
         let pods = match status {
@@ -46,14 +47,14 @@ impl Needs {
             // Its rollout has failed; its pods tell why.
             Status::Failed => workload.kind == WorkloadKind::Deployment,
             Status::Ready if rolls_out => true,
-            Status::Running | Status::Ready => nodes && workload.kind != WorkloadKind::CronJob,
+            Status::Running | Status::Ready => nodes && !workload.kind.descriptor().is_recurring,
             _ => false,
         };
         let may_wait = match workload.kind {
             // Suspended while they wait.
             WorkloadKind::Job | WorkloadKind::RayJob => status == Status::Pending,
             // Its Jobs do.
-            WorkloadKind::CronJob => false,
+            kind if kind.descriptor().is_recurring => false,
             _ => matches!(status, Status::Pending | Status::Starting),
         };
         Self {
@@ -66,7 +67,7 @@ impl Needs {
 impl Listed {
     /// Makes a row of what is known.
     pub fn new(workload: Workload, queued: &[QueuedWorkload], pods: &[Pod]) -> Self {
-        let standing = status::standing(&workload, queued, pods);
+        let standing = standing(&workload, queued, pods);
         let mut nodes: Vec<String> = pods
             .iter()
             .filter(|pod| !pod.has_ended())

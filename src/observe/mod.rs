@@ -8,12 +8,12 @@
 pub mod description;
 pub mod endpoint;
 pub mod forward;
+pub mod kind;
 pub mod listed;
 pub mod log;
 pub mod pod_labels;
 pub mod pod_selection;
 pub mod quota;
-pub mod ray_service;
 pub mod reference;
 pub mod scaling;
 pub mod snapshot;

@@ -1,19 +1,11 @@
 //! Which of a workload's pods a command is about.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
+use super::kind::meaning;
 use super::snapshot::Snapshot;
-use crate::api::job::JobSpec;
+use crate::api::keys::{COMPLETION_INDEX_LABEL, RAY_CLUSTER_LABEL, RAY_NODE_TYPE_LABEL};
 use crate::api::pod::{ContainerStatus, Pod};
-use crate::api::workload::Details;
-
-/// Label of a Job's pod with its index (batch/v1, `JobCompletionIndexAnnotation`).
-const INDEX_LABEL: &str = "batch.kubernetes.io/job-completion-index";
-/// Label of a pod of a Ray cluster (KubeRay `utils.RayClusterLabelKey`).
-const RAY_CLUSTER_LABEL: &str = "ray.io/cluster";
-/// Label of it with its part: `head` or `worker` (KubeRay `utils.RayNodeTypeLabelKey`).
-const RAY_NODE_TYPE_LABEL: &str = "ray.io/node-type";
 
 /// What the user says about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,34 +75,11 @@ impl Snapshot {
     /// [`ChoiceError::NoPod`] if a pod is named that is not there.
     pub fn chosen(&self, choice: &Choice) -> Result<Vec<&Pod>, ChoiceError> {
         let matching = self.matching(choice)?;
-        let mut chosen: Vec<&Pod> = match &self.workload.details {
-            _ if choice.all || choice.pod.is_some() => matching,
-            Details::RayJob(..) if choice.workers => matching,
-            Details::RayJob(..) => newest(matching).into_iter().collect(),
-            Details::Job(spec, _) => attempt(spec, matching),
-            Details::CronJob(spec, status) => {
-                let active: Vec<&str> = status.active.iter().map(|job| job.uid.as_str()).collect();
-                let of = |uids: &[&str]| {
-                    let mut pods = matching.clone();
-                    pods.retain(|pod| uids.contains(&pod.job()));
-                    attempt(&spec.job_template.spec, pods)
-                };
-                match (of(&active), newest(matching.clone())) {
-                    (chosen, Some(last)) if chosen.is_empty() => of(&[last.job()]),
-                    (chosen, _) => chosen,
-                }
-            }
-            Details::Deployment(..)
-            | Details::RayService(..)
-            | Details::Workspace(..)
-            | Details::InferenceSet(..) => {
-                let mut alive = matching.clone();
-                alive.retain(|pod| !pod.is_terminating() && !pod.has_ended());
-                match alive.is_empty() {
-                    true => matching,
-                    false => alive,
-                }
-            }
+        let meaning = meaning(&self.workload);
+        let of_cluster = choice.workers && meaning.has_driver();
+        let mut chosen = match choice.all || choice.pod.is_some() || of_cluster {
+            true => matching,
+            false => meaning.present_pods(matching),
         };
         chosen.sort_by_key(|pod| pod.place());
         Ok(chosen)
@@ -124,10 +93,10 @@ impl Snapshot {
         if let Some(wanted) = &choice.pod {
             return self.named(wanted).map(|pod| vec![pod]);
         }
-        let is_ray_job = matches!(self.workload.details, Details::RayJob(..));
+        let has_driver = meaning(&self.workload).has_driver();
         let pods = self.pods().iter();
         Ok(pods
-            .filter(|pod| !is_ray_job || choice.all || pod.is_of_ray() == choice.workers)
+            .filter(|pod| !has_driver || choice.all || pod.is_of_ray() == choice.workers)
             .collect())
     }
 
@@ -193,7 +162,7 @@ impl Snapshot {
             let rest = name.strip_prefix(prefix)?.strip_prefix('-')?;
             (!rest.is_empty()).then(|| rest.to_owned())
         };
-        let is_driver = matches!(self.workload.details, Details::RayJob(..)) && !pod.is_of_ray();
+        let is_driver = meaning(&self.workload).has_driver() && !pod.is_of_ray();
         let short = pod
             .metadata
             .label(RAY_CLUSTER_LABEL)
@@ -249,7 +218,7 @@ impl Pod {
 
     /// Returns its index in an Indexed Job.
     pub fn index(&self) -> Option<u64> {
-        self.metadata.label(INDEX_LABEL)?.parse().ok()
+        self.metadata.label(COMPLETION_INDEX_LABEL)?.parse().ok()
     }
 
     /// Returns the name of the container that is meant.
@@ -270,7 +239,7 @@ impl Pod {
     }
 
     /// Returns the UID of the Job that it is of; empty outside of Jobs.
-    fn job(&self) -> &str {
+    pub fn job(&self) -> &str {
         let mut owners = self.metadata.owner_references.iter();
         owners
             .find(|owner| owner.kind == "Job")
@@ -289,37 +258,6 @@ impl ContainerStatus {
         let (now, before) = (&self.state, &self.last_state);
         now.running.is_some() || now.terminated.is_some() || before.terminated.is_some()
     }
-}
-
-fn newest(pods: Vec<&Pod>) -> Option<&Pod> {
-    pods.into_iter().max_by_key(|pod| {
-        let lives = !pod.is_terminating() && pod.status.phase != "Failed";
-        (lives, pod.metadata.creation_timestamp, pod.name())
-    })
-}
-
-/// Returns the pods of a Job's present attempt: those that did not fail, and
-/// of those that did, the ones that nothing has replaced.
-fn attempt<'a>(spec: &JobSpec, pods: Vec<&'a Pod>) -> Vec<&'a Pod> {
-    let mut by_index: BTreeMap<Option<u64>, Vec<&Pod>> = BTreeMap::new();
-    for pod in pods {
-        by_index.entry(pod.index()).or_default().push(pod);
-    }
-    let mut chosen = Vec::new();
-    for (index, pods) in by_index {
-        let (mut lives, mut failed): (Vec<&Pod>, Vec<&Pod>) = pods
-            .into_iter()
-            .partition(|pod| pod.status.phase != "Failed" && !pod.is_terminating());
-        let wanted = match index {
-            Some(_) => 1,
-            None => usize::try_from(spec.pods()).unwrap_or(1),
-        };
-        failed.sort_by_key(|pod| Reverse((pod.metadata.creation_timestamp, pod.name())));
-        failed.truncate(wanted.saturating_sub(lives.len()));
-        lives.append(&mut failed);
-        chosen.append(&mut lives);
-    }
-    chosen
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::status::{self, Standing};
 use crate::api::Readable;
 use crate::api::kueue_workload::{PendingWorkload, QueuedWorkload};
 use crate::api::metadata::Metadata;
@@ -53,11 +52,6 @@ impl Position {
 }
 
 impl Snapshot {
-    /// Returns how it stands.
-    pub fn standing(&self) -> Standing {
-        status::standing(&self.workload, self.queued(), self.pods())
-    }
-
     /// Returns Kueue's Workloads, as far as they are known.
     pub fn queued(&self) -> &[QueuedWorkload] {
         self.queued.known().map_or(&[], Vec::as_slice)

@@ -8,16 +8,15 @@ mod settling;
 
 use core::time::Duration;
 
-use super::pod_labels::RAY_CLUSTER_LABEL;
+use super::kind::meaning;
 use super::snapshot::Snapshot;
 use super::status::{Standing, Status};
 use super::trouble::TroubleKind;
-use crate::api::condition::{condition, holds};
-use crate::api::deployment::{DeploymentSpec, DeploymentStatus};
+use crate::api::condition::holds;
 use crate::api::event::{self, Event};
 use crate::api::kueue_workload::QueueState;
 use crate::api::pod::Pod;
-use crate::api::workload::{Details, Workload};
+use crate::api::workload::Workload;
 use crate::kind::Goal;
 
 use settling::Settling;
@@ -242,7 +241,9 @@ impl Vigil {
             (Goal::Done, _) => false,
             (Goal::Running, Status::Running | Status::Ready | Status::Degraded) => true,
             (Goal::Ready, Status::Running) => true,
-            (Goal::Ready, Status::Ready) => is_rolled_out(workload),
+            (Goal::Ready, Status::Ready) => {
+                meaning(workload).is_rolled_out() && is_observed(workload)
+            }
             _ => false,
         }
     }
@@ -305,22 +306,9 @@ fn impasses(snapshot: &Snapshot, standing: &Standing, events: &[Event]) -> Vec<(
     if standing.status == Status::Failed && is_observed(workload) {
         found.push((Impasse::Service, standing.reason.clone()));
     }
-    if let Details::RayService(_, status) = &workload.details
-        && standing.status != Status::Failed
-        && is_observed(workload)
-        && status.newest().cannot_be_deployed()
+    if is_observed(workload)
+        && let Some(reason) = meaning(workload).hangs(standing)
     {
-        found.push((Impasse::Service, standing.reason.clone()));
-    }
-    if let Details::Deployment(_, status) = &workload.details
-        && let Some(stuck) = condition(&status.conditions, "Progressing")
-            .filter(|progressing| progressing.status == "False" && is_observed(workload))
-        && !standing.status.is_waiting()
-    {
-        let reason = match standing.reason.as_str() {
-            "" => stuck.words().to_owned(),
-            reason => reason.to_owned(),
-        };
         found.push((Impasse::Service, reason));
     }
     found
@@ -328,88 +316,14 @@ fn impasses(snapshot: &Snapshot, standing: &Standing, events: &[Event]) -> Vec<(
 
 /// Returns whether a service's status is about its present specification.
 fn is_observed(workload: &Workload) -> bool {
-    let generation = workload.metadata.generation;
-    match &workload.details {
-        Details::Deployment(_, status) => status.observed_generation >= generation,
-        Details::RayService(_, status) => status.observed_generation >= generation,
-        _ => true,
-    }
+    let observed = meaning(workload).observed_generation();
+    observed.is_none_or(|observed| observed >= workload.metadata.generation)
 }
 
-/// Returns whether all of a service is of its newest version, and nothing of
-/// an older one serves any more.
-fn is_rolled_out(workload: &Workload) -> bool {
-    let is_complete = match &workload.details {
-        Details::Deployment(spec, status) => is_complete(spec, status),
-        Details::RayService(_, status) => {
-            status.upcoming().is_none() && status.active_service_status.unfinished().is_none()
-        }
-        _ => true,
-    };
-    is_complete && is_observed(workload)
-}
-
-/// The rules of `kubectl rollout status` (v1.36, `DeploymentStatusViewer`).
-fn is_complete(spec: &DeploymentSpec, status: &DeploymentStatus) -> bool {
-    let wanted = spec.replicas.unwrap_or(1);
-    status.updated_replicas >= wanted
-        && status.replicas <= status.updated_replicas
-        && status.available_replicas >= status.updated_replicas
-}
-
-/// Returns the exit code of the container that made a workload fail: of
-/// several, the first to fail.
-///
-/// A Job that ran out of its own time has none: what its pods say then is that
-/// they were ended.
+/// Returns the exit code of the container that made a workload fail.
 pub fn container_exit_code(snapshot: &Snapshot) -> Option<u8> {
-    let code = match &snapshot.workload.details {
-        Details::Job(_, status) => {
-            let failed = holds(&status.conditions, "Failed")?;
-            if failed.reason == "DeadlineExceeded" {
-                return None;
-            }
-            first_exit_code(snapshot.pods().iter())
-        }
-        // `JobFailedReason` of KubeRay v1.6: the others are the operator's.
-        Details::RayJob(_, status)
-            if matches!(
-                status.reason.as_str(),
-                "" | "AppFailed" | "SubmissionFailed"
-            ) =>
-        {
-            let submitters = snapshot
-                .pods()
-                .iter()
-                .filter(|pod| !pod.metadata.labels.contains_key(RAY_CLUSTER_LABEL));
-            drivers_exit_code(&status.message).or_else(|| first_exit_code(submitters))
-        }
-        _ => None,
-    }?;
+    let code = meaning(&snapshot.workload).exit_code(snapshot.pods())?;
     u8::try_from(code).ok().filter(|code| *code > 0)
-}
-
-fn first_exit_code<'a>(pods: impl Iterator<Item = &'a Pod>) -> Option<i64> {
-    let disrupted = |pod: &Pod| holds(&pod.status.conditions, "DisruptionTarget").is_some();
-    let failures = pods
-        .filter(|pod| !pod.is_terminating() && !disrupted(pod))
-        .filter_map(Pod::first_failure);
-    let (_, ended) = failures.min_by_key(|(_, ended)| ended.finished_at)?;
-    Some(ended.exit_code)
-}
-
-/// Returns the exit code in Ray's words for a driver that failed (Ray v2.50,
-/// `JobSupervisor.run`): `Job entrypoint command failed with exit code 42, …`.
-/// A negative one is the signal that ended it, which a shell would show as 128
-/// and more.
-fn drivers_exit_code(message: &str) -> Option<i64> {
-    let (_, rest) = message.split_once("exit code ")?;
-    let end = rest
-        .char_indices()
-        .find(|(at, c)| !(c.is_ascii_digit() || (*at == 0 && *c == '-')))
-        .map_or(rest.len(), |(at, _)| at);
-    let code: i64 = rest[..end].parse().ok()?;
-    Some(if code < 0 { 128 - code } else { code })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::report::{API_VERSION, ErrorReport, json};
 use crate::api::workload::Workload;
 use crate::error::CommandError;
-use crate::observe::status;
+use crate::observe::kind;
 
 /// A workload that is to go, as it is told.
 #[derive(Debug, Clone, Serialize)]
@@ -82,7 +82,7 @@ pub fn lines(
     kept: &[String],
     has_scratch_claims: bool,
 ) -> Vec<String> {
-    let standing = status::standing(workload, &[], &[]);
+    let standing = kind::standing(workload, &[], &[]);
     let mut about = vec![standing.status.name().to_owned()];
     match workload.gpus() {
         Some(1) => about.push("1 GPU".to_owned()),

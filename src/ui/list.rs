@@ -8,7 +8,7 @@ use super::table::{Cell, Column, Table, Tone};
 use super::{Ui, span};
 use crate::kind::WorkloadKind;
 use crate::observe::snapshot::Position;
-use crate::observe::{Listed, Status, status};
+use crate::observe::{Listed, Status, kind};
 use crate::yaml;
 
 /// Form of a listing.
@@ -281,7 +281,7 @@ fn cells(row: &Listed, now: Timestamp, namespaces: bool, wide: bool, kaito: bool
         age.into(),
     ]);
     if kaito {
-        let progress = status::workspace_progress(workload.conditions());
+        let progress = kind::workspace_progress(workload.conditions());
         cells.extend(progress.map(Cell::from));
     }
     if wide {

@@ -3,20 +3,17 @@
 use futures_util::future::join_all;
 use serde::Deserialize;
 
-use crate::api::resource::{KUEUE_GROUP, RAY_GROUP};
+use crate::api::resource::KUEUE_GROUP;
 use crate::cluster::client::discovery::ApiResources;
 use crate::cluster::{Cluster, ClusterError};
-use crate::kind::{KAITO_VERSIONS, WorkloadKind};
+use crate::kind::{Operator, WorkloadKind};
 
 /// Versions of Kueue's API that kaiwo reads and writes, best first.
 pub const KUEUE_VERSIONS: [&str; 2] = ["v1beta2", "v1beta1"];
-/// Version of KubeRay's API that kaiwo writes.
-const RAY_VERSION: &str = "v1";
 /// Group of Kueue's visibility API, which tells positions.
 const VISIBILITY_GROUP: &str = "visibility.kueue.x-k8s.io";
 
-/// Groups and versions that are served, and in which of KAITO's versions
-/// InferenceSets are.
+/// Groups and versions that are served, and which kinds of workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
     /// `kueue.x-k8s.io/<version>`, the best that kaiwo knows; `None` where
@@ -24,12 +21,8 @@ pub struct Served {
     pub kueue: Option<String>,
     /// `visibility.kueue.x-k8s.io/<version>`, likewise.
     pub visibility: Option<String>,
-    /// Whether KubeRay's `ray.io/v1` is.
-    pub ray: bool,
-    /// `kaito.sh/<version>`, likewise.
-    pub kaito: Option<&'static str>,
-    /// The version that has InferenceSets, which not every KAITO has.
-    inference_set: Option<&'static str>,
+    /// The best version of each kind that is served.
+    kinds: Vec<(WorkloadKind, &'static str)>,
 }
 
 /// The groups that are served, which one request tells.
@@ -60,17 +53,14 @@ impl Groups {
         self.best(KUEUE_GROUP, &KUEUE_VERSIONS)
     }
 
-    /// See [`Served::ray`].
-    pub(in crate::cluster) fn ray(&self) -> bool {
-        self.serves(RAY_GROUP, RAY_VERSION)
-    }
-
-    /// See [`Served::kaito`].
-    pub(in crate::cluster) fn kaito(&self) -> Option<&'static str> {
-        KAITO_VERSIONS.into_iter().find(|version| {
-            version
-                .split_once('/')
-                .is_some_and(|(group, version)| self.serves(group, version))
+    /// Returns the best version of a kind that kaiwo knows and whose group and
+    /// version are served.
+    pub(in crate::cluster) fn version(&self, kind: WorkloadKind) -> Option<&'static str> {
+        let kind = kind.descriptor();
+        let mut versions = kind.api_versions.iter().copied();
+        versions.find(|version| {
+            let (group, version) = version.split_once('/').unwrap_or(("", version));
+            kind.operator == Operator::Kubernetes || self.serves(group, version)
         })
     }
 
@@ -95,55 +85,57 @@ impl Groups {
 }
 
 impl Served {
-    /// Asks the API server, which every user may: once, and where KAITO is
-    /// served once more, for InferenceSets.
+    /// Asks the API server, which every user may: once, and once more for kinds
+    /// that their group may lack.
     ///
     /// # Errors
     /// Any [`ClusterError`].
     pub async fn read(cluster: &Cluster) -> Result<Self, ClusterError> {
         let groups = Groups::read(cluster).await?;
-        let kaito = groups.kaito();
+        let mut kinds = Vec::new();
+        for kind in WorkloadKind::ALL {
+            let version = match groups.version(kind) {
+                Some(_) if kind.descriptor().is_optional => best(cluster, kind).await?,
+                version => version,
+            };
+            kinds.extend(version.map(|version| (kind, version)));
+        }
         Ok(Self {
             kueue: groups.kueue(),
             visibility: groups.best(VISIBILITY_GROUP, &KUEUE_VERSIONS),
-            ray: groups.ray(),
-            kaito,
-            inference_set: match kaito {
-                Some(_) => inference_set(cluster).await?,
-                None => None,
-            },
+            kinds,
         })
     }
 
     /// Returns the version in which workloads of a kind are read; `None` if
     /// the cluster does not serve the kind.
     pub fn version(&self, kind: WorkloadKind) -> Option<&'static str> {
-        match kind {
-            WorkloadKind::Workspace => self.kaito,
-            WorkloadKind::InferenceSet => self.inference_set,
-            kind if kind.is_ray() => self.ray.then_some(kind.api_version()),
-            kind => Some(kind.api_version()),
-        }
+        let known = self.kinds.iter().find(|(known, _)| *known == kind);
+        known.map(|(_, version)| *version)
     }
 }
 
-/// Returns the best version that serves InferenceSets.
-async fn inference_set(cluster: &Cluster) -> Result<Option<&'static str>, ClusterError> {
-    let kind = WorkloadKind::InferenceSet.name();
-    let asked = KAITO_VERSIONS.map(async |version| {
-        match cluster
-            .get::<ApiResources>(&format!("/apis/{version}"))
-            .await
-        {
-            Ok(served) => Ok(served.kinds().any(|served| served == kind)),
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error),
-        }
-    });
-    for (version, served) in KAITO_VERSIONS.into_iter().zip(join_all(asked).await) {
-        if served? {
+/// Returns the best version that serves a kind, where its group may lack it.
+async fn best(cluster: &Cluster, kind: WorkloadKind) -> Result<Option<&'static str>, ClusterError> {
+    let versions = kind.descriptor().api_versions;
+    let asked = join_all(versions.iter().map(|version| kinds(cluster, version)));
+    for (version, served) in versions.iter().zip(asked.await) {
+        if served?.iter().any(|served| served == kind.name()) {
             return Ok(Some(version));
         }
     }
     Ok(None)
+}
+
+/// Returns the kinds of one group and version; none where that is not served.
+pub(super) async fn kinds(
+    cluster: &Cluster,
+    api_version: &str,
+) -> Result<Vec<String>, ClusterError> {
+    let path = format!("/apis/{api_version}");
+    match cluster.get::<ApiResources>(&path).await {
+        Ok(listed) => Ok(listed.kinds().collect()),
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }

@@ -15,7 +15,7 @@ use crate::cluster::client::connection::kubeconfig;
 use crate::cluster::client::kubeconfig::{Context, Found};
 use crate::cluster::client::request::percent_encoded;
 use crate::cluster::{Cluster, ClusterError, Target};
-use crate::kind::{KAITO_VERSIONS, WorkloadKind};
+use crate::kind::WorkloadKind;
 
 /// Objects of one page; a page has to come within the deadline.
 const PAGE: usize = 200;
@@ -190,11 +190,7 @@ impl Catalogue<'_> {
     async fn workloads(&self, namespace: &str) -> Vec<Entry> {
         let made_here = format!("{APP_MANAGED_BY_LABEL}%3D{MANAGER}");
         let listed = join_all(WorkloadKind::ALL.into_iter().map(async |kind| {
-            let versions: &[&str] = match kind {
-                kind if kind.is_kaito() => &KAITO_VERSIONS,
-                _ => &[kind.api_version()],
-            };
-            for version in versions {
+            for version in kind.descriptor().api_versions {
                 let (items, end) = self.list(version, kind.name(), namespace, &made_here).await;
                 if end != End::NotServed {
                     return (kind.name(), items);

@@ -1,7 +1,7 @@
 //! Finds out where a workload is reached.
 
 use super::api_versions::Served;
-use super::parts::CREATED_BY_LABEL;
+use crate::api::keys::INFERENCE_SET_LABEL;
 use crate::api::metadata::Metadata;
 use crate::api::resource::Resource;
 use crate::api::workload::Workload;
@@ -10,8 +10,9 @@ use crate::cluster::objects::next_workloads;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::kind::WorkloadKind;
+use crate::observe::Status;
 use crate::observe::endpoint::{Endpoint, Ingress, Service, service_name};
-use crate::observe::status::{Status, standing};
+use crate::observe::kind::standing;
 
 /// Why there is nothing to reach.
 #[derive(Debug, thiserror::Error)]
@@ -153,7 +154,7 @@ async fn workspaces(
     let Metadata {
         namespace, name, ..
     } = &set.metadata;
-    let selection = Selection::labels(format!("{CREATED_BY_LABEL}={name}"));
+    let selection = Selection::labels(format!("{INFERENCE_SET_LABEL}={name}"));
     let resource = Resource::known(version, kind.name());
     let mut pages = Pages::new(cluster, &resource, namespace, &selection);
     let mut parts = Vec::new();

@@ -15,7 +15,7 @@ use crate::cluster::client::pages::Selection;
 use crate::cluster::client::request::readable;
 use crate::cluster::submission::namesake;
 use crate::cluster::{Cluster, ClusterError};
-use crate::kind::KAITO_VERSIONS;
+use crate::kind::{KAITO_VERSIONS, WorkloadKind};
 use crate::plan::Needs;
 use crate::plan::facts::{ClusterFacts, NodeFacts};
 use crate::plan::kaito::KaitoFacts;
@@ -72,7 +72,7 @@ pub async fn gather(
         namesake::read(cluster, namespace, &claimant),
     );
     let (groups, kaito_facts) = (groups?, kaito_facts?);
-    let (kueue, kaito) = (groups.kueue(), groups.kaito());
+    let (kueue, kaito) = (groups.kueue(), groups.version(WorkloadKind::Workspace));
     let queues = match &kueue {
         None => Queues::none(),
         Some(version) if *version == newest => queues?,
@@ -97,7 +97,7 @@ pub async fn gather(
     let existing = known(existing)?;
     Ok(Gathered {
         facts: ClusterFacts {
-            ray: groups.ray(),
+            ray: groups.version(WorkloadKind::RayJob).is_some(),
             kaito: kaito.map(str::to_owned),
             kaito_facts,
             kueue,
@@ -176,8 +176,8 @@ pub async fn around(
     });
     let queues = queues?;
     let mut facts = ClusterFacts {
-        ray: served.ray,
-        kaito: served.kaito.map(str::to_owned),
+        ray: served.version(WorkloadKind::RayJob).is_some(),
+        kaito: served.version(WorkloadKind::Workspace).map(str::to_owned),
         kaito_facts: KaitoFacts::default(),
         kueue: served.kueue.clone(),
         namespace: found?,

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use super::api_versions;
 use crate::api::Readable;
 use crate::api::resource::Resource;
-use crate::cluster::client::discovery::ApiResources;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::KAITO_VERSIONS;
@@ -62,10 +62,10 @@ async fn served(cluster: &Cluster, api_version: &str) -> Option<ServedVersion> {
     if let Some(served) = served.ok().filter(|served| !served.kinds.is_empty()) {
         return Some(served);
     }
-    let listed: ApiResources = cluster.get(&format!("/apis/{api_version}")).await.ok()?;
-    Some(ServedVersion {
+    let kinds = api_versions::kinds(cluster, api_version).await.ok()?;
+    (!kinds.is_empty()).then(|| ServedVersion {
         api_version: api_version.to_owned(),
-        kinds: listed.kinds().map(|kind| (kind, None)).collect(),
+        kinds: kinds.into_iter().map(|kind| (kind, None)).collect(),
     })
 }
 

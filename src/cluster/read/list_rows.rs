@@ -8,8 +8,9 @@ use futures_util::future::join_all;
 use super::api_versions::Served;
 use super::{parts, snapshot};
 use crate::api::Readable;
+use crate::api::keys::JOB_UID_LABEL;
+use crate::api::kueue_workload::PendingWorkload;
 use crate::api::kueue_workload::QueuedWorkload;
-use crate::api::kueue_workload::{JOB_UID_LABEL, PendingWorkload};
 use crate::api::metadata::Metadata;
 use crate::api::pod::Pod;
 use crate::api::queue::LocalQueue;
@@ -18,10 +19,10 @@ use crate::api::workload::Workload;
 use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
-use crate::kind::WorkloadKind;
 use crate::observe::Listed;
+use crate::observe::kind::meaning;
 use crate::observe::listed::Needs;
-use crate::observe::pod_labels::{AT_ONCE, PodLabels, is_own, pod_labels};
+use crate::observe::pod_labels::{AT_ONCE, PodLabels};
 use crate::observe::snapshot::Position;
 
 /// Workloads of one page whose pods are asked for one by one; of more, those
@@ -118,9 +119,9 @@ impl<'a> Company<'a> {
             let each = join_all(wanted.iter().map(async |index| {
                 let workload = &page[*index];
                 // What a CronJob's Jobs do is theirs to tell.
-                let parts = match workload.kind {
-                    WorkloadKind::CronJob => Vec::new(),
-                    _ => parts::of(self.cluster, self.served, workload).await?,
+                let parts = match workload.kind.descriptor().is_recurring {
+                    true => Vec::new(),
+                    false => parts::of(self.cluster, self.served, workload).await?,
                 };
                 let pods = snapshot::pods(self.cluster, workload, &parts).await;
                 Ok::<_, ClusterError>((*index, known(pods)?))
@@ -281,7 +282,7 @@ fn sorted_out(
             let workload = &page[*index];
             let parts = parts.get(&workload.metadata.uid);
             let parts = parts.map_or(&[][..], Vec::as_slice);
-            (*index, pod_labels(workload, parts))
+            (*index, meaning(workload).pod_labels(parts))
         })
         .collect();
     // Any one of its labels leads from a pod to those that may own it.
@@ -307,7 +308,7 @@ fn sorted_out(
             let workload = &page[*index];
             if workload.metadata.namespace == metadata.namespace
                 && labels.matches(&metadata.labels)
-                && is_own(workload, pod)
+                && meaning(workload).owns(pod)
             {
                 sorted.entry(*index).or_default().push(pod.clone());
             }

@@ -36,12 +36,12 @@ pub enum LookupError {
         found: Vec<String>,
     },
     /// The cluster does not serve the kind.
-    #[error("the cluster serves no {kind}, so there is no {wanted}")]
+    #[error("the cluster serves no {}, so there is no {wanted}", .kind.name())]
     NotServed {
         /// What was asked for.
         wanted: WorkloadRef,
         /// Its kind.
-        kind: &'static str,
+        kind: WorkloadKind,
     },
     /// The cluster cannot be asked.
     #[error(transparent)]
@@ -69,13 +69,10 @@ impl Classified for LookupError {
                 let each = found.iter().map(|name| format!("say {name}"));
                 each.collect()
             }
-            Self::NotServed { kind, .. } if *kind == WorkloadKind::Workspace.name() => {
-                vec!["an admin can install KAITO".to_owned()]
+            Self::NotServed { kind, .. } => {
+                let way = kind.descriptor().is_served_by.into_iter();
+                way.map(|way| format!("an admin can {way}")).collect()
             }
-            Self::NotServed { kind, .. } if *kind == WorkloadKind::InferenceSet.name() => {
-                vec!["an admin can turn InferenceSets on in KAITO v0.8 and later".to_owned()]
-            }
-            Self::NotServed { .. } => vec!["an admin can install KubeRay".to_owned()],
             Self::Cluster(source) => source.hints(),
         }
     }
@@ -143,7 +140,7 @@ pub async fn find(
     {
         return Err(LookupError::NotServed {
             wanted: wanted.clone(),
-            kind: kind.name(),
+            kind,
         });
     }
     let kinds = WorkloadKind::ALL

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::api_versions::Served;
 use crate::api::Readable;
+use crate::api::keys::{INFERENCE_SET_LABEL, RAY_ORIGIN_LABEL};
 use crate::api::metadata::Metadata;
 use crate::api::resource::Resource;
 use crate::api::workload::Details;
@@ -14,9 +15,6 @@ use crate::api::workload::Workload;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::WorkloadKind;
-
-/// Label of an InferenceSet's Workspaces with its name (KAITO v0.12).
-pub const CREATED_BY_LABEL: &str = "inferenceset.kaito.sh/created-by";
 
 /// Any object, of which only the metadata matter.
 #[derive(Deserialize)]
@@ -49,7 +47,7 @@ pub async fn of(
             };
             let selector = match workload.kind {
                 WorkloadKind::InferenceSet => format!("{selector}={name}"),
-                _ => selector.to_owned(),
+                _ => selector,
             };
             cluster.list::<Bare>(&resource, namespace, &selector).await
         }
@@ -80,7 +78,7 @@ pub async fn of_all(
         else {
             continue;
         };
-        let listed = cluster.list::<Bare>(&resource, namespace, selector).await;
+        let listed = cluster.list::<Bare>(&resource, namespace, &selector).await;
         let Readable::Known(listed) = readable(listed)? else {
             continue;
         };
@@ -96,16 +94,15 @@ pub async fn of_all(
 
 /// Returns where the parts of a kind are, and the labels by which they are
 /// told.
-fn collection(served: &Served, kind: WorkloadKind) -> Option<(Resource, &'static str)> {
+fn collection(served: &Served, kind: WorkloadKind) -> Option<(Resource, String)> {
     let jobs = || Resource::known("batch/v1", "Job");
     match kind {
-        WorkloadKind::CronJob => Some((jobs(), "")),
-        // KubeRay `RayOriginatedFromCRDLabelKey`.
-        WorkloadKind::RayJob => Some((jobs(), "ray.io/originated-from-crd=RayJob")),
+        WorkloadKind::CronJob => Some((jobs(), String::new())),
+        WorkloadKind::RayJob => Some((jobs(), format!("{RAY_ORIGIN_LABEL}=RayJob"))),
         WorkloadKind::InferenceSet => {
             let kind = WorkloadKind::Workspace;
             let resource = Resource::known(served.version(kind)?, kind.name());
-            Some((resource, CREATED_BY_LABEL))
+            Some((resource, INFERENCE_SET_LABEL.to_owned()))
         }
         _ => None,
     }
@@ -124,7 +121,7 @@ fn is_of(part: &Metadata, workload: &Workload) -> bool {
     match workload.kind {
         _ if part.namespace != *namespace => false,
         WorkloadKind::InferenceSet if part.owner_references.is_empty() => {
-            part.label(CREATED_BY_LABEL) == Some(name)
+            part.label(INFERENCE_SET_LABEL) == Some(name)
         }
         _ => owners.any(|owner| owner.uid == *uid),
     }

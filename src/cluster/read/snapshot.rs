@@ -9,8 +9,9 @@ use super::parts;
 use super::watch::Pulse;
 use crate::api::Readable;
 use crate::api::event::Event;
+use crate::api::keys::JOB_UID_LABEL;
 use crate::api::kueue_workload::QueuedWorkload;
-use crate::api::kueue_workload::{JOB_UID_LABEL, PendingWorkload, QueueState};
+use crate::api::kueue_workload::{PendingWorkload, QueueState};
 use crate::api::metadata::Metadata;
 use crate::api::pod::Pod;
 use crate::api::resource::Resource;
@@ -18,9 +19,9 @@ use crate::api::workload::Workload;
 use crate::cluster::client::pages::Selection;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
-use crate::kind::WorkloadKind;
 use crate::observe::Snapshot;
-use crate::observe::pod_labels::{AT_ONCE, PodLabels, is_own, pod_labels};
+use crate::observe::kind::meaning;
+use crate::observe::pod_labels::{AT_ONCE, PodLabels};
 use crate::observe::snapshot::Position;
 
 #[derive(Deserialize)]
@@ -94,16 +95,15 @@ pub fn watch(pulse: &mut Pulse<'_>, served: &Served, snapshot: &Snapshot) {
     let named = Selection::fields(format!("metadata.name={name}"));
     pulse.watch(&own, namespace, &named);
     // A CronJob has other Jobs each time, which would be watched for ever.
-    let parts = match workload.kind {
-        WorkloadKind::CronJob => &[][..],
-        _ => &snapshot.parts,
+    let kind = workload.kind.descriptor();
+    let parts = match kind.is_recurring {
+        true => &[][..],
+        false => &snapshot.parts,
     };
     for selection in pod_selections(workload, parts) {
         pulse.watch(&Resource::known("v1", "Pod"), namespace, &selection);
     }
-    if let (Some(kueue), WorkloadKind::Job | WorkloadKind::RayJob | WorkloadKind::RayService) =
-        (&served.kueue, workload.kind)
-    {
+    if let Some(kueue) = served.kueue.as_ref().filter(|_| kind.workload_has_its_uid) {
         let own = Selection::labels(format!("{JOB_UID_LABEL}={}", workload.metadata.uid));
         pulse.watch(&Resource::known(kueue, "Workload"), namespace, &own);
     }
@@ -174,7 +174,7 @@ async fn events_about(
 
 /// Returns which pods are a workload's.
 fn pod_selections(workload: &Workload, parts: &[Metadata]) -> Vec<Selection> {
-    let labels = pod_labels(workload, parts);
+    let labels = meaning(workload).pod_labels(parts);
     let selectors = labels.iter().map(PodLabels::selector);
     selectors.map(Selection::labels).collect()
 }
@@ -194,7 +194,7 @@ pub(in crate::cluster) async fn pods(
                 .await?,
         );
     }
-    pods.retain(|pod| is_own(workload, pod));
+    pods.retain(|pod| meaning(workload).owns(pod));
     Ok(pods)
 }
 

@@ -21,7 +21,7 @@ use crate::cluster::read::lookup::{self, Found};
 use crate::cluster::read::parts;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::WorkloadKind;
-use crate::observe::pod_labels::{is_own, pod_labels};
+use crate::observe::kind::meaning;
 
 /// A workload that is to go, and what concerns.
 #[derive(Debug, Clone)]
@@ -279,11 +279,11 @@ pub async fn left(
         return Ok(Some(format!("{kind}/{}", part.name)));
     }
     let resource = Resource::known("v1", "Pod");
-    for labels in pod_labels(workload, &[]) {
+    for labels in meaning(workload).pod_labels(&[]) {
         let selector = labels.selector();
         let listed = cluster.list::<Pod>(&resource, &metadata.namespace, &selector);
         if let Readable::Known(pods) = readable(listed.await)?
-            && let Some(pod) = pods.iter().find(|pod| is_own(workload, pod))
+            && let Some(pod) = pods.iter().find(|pod| meaning(workload).owns(pod))
         {
             return Ok(Some(format!("pod/{}", pod.metadata.name)));
         }

@@ -191,7 +191,7 @@ impl<'a> Submission<'a> {
         else {
             return Ok(());
         };
-        let selector = format!("batch.kubernetes.io/controller-uid={}", old.uid());
+        let selector = format!("{}={}", crate::api::keys::CONTROLLER_UID_LABEL, old.uid());
         let deadline = Instant::now() + GONE_DEADLINE;
         loop {
             let left = match self

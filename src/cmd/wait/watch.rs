@@ -12,8 +12,9 @@ use crate::cluster::read::lookup::{self, Found};
 use crate::cluster::read::snapshot;
 use crate::cluster::read::watch::Pulse;
 use crate::error::{CommandError, ErrorClass};
+use crate::observe::Snapshot;
+use crate::observe::kind::meaning;
 use crate::observe::wait::{Limit, Verdict, Vigil};
-use crate::observe::{Snapshot, pod_labels};
 use crate::ui::span;
 
 use super::progress::Voice;
@@ -85,7 +86,7 @@ impl Watch<'_> {
                     let verdict = vigil.judge(&snapshot, &events, self.start.elapsed());
                     self.voice.tell(&snapshot, &standing, &events, &verdict)?;
                     // What a RayJob's pods are selected by is known late.
-                    let selected = pod_labels::pod_labels(&snapshot.workload, &snapshot.parts);
+                    let selected = meaning(&snapshot.workload).pod_labels(&snapshot.parts);
                     if watched.as_ref() != Some(&selected) {
                         pulse = Pulse::new(cluster, &changed);
                         snapshot::watch(&mut pulse, served, &snapshot);

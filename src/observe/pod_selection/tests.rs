@@ -64,7 +64,7 @@ fn of_a_job_those_that_count() {
         ],
     );
     assert_eq!(names(&failed, &Choice::default()), ["x-a"]);
-    let index = |index: u8| json!({INDEX_LABEL: index.to_string()});
+    let index = |index: u8| json!({COMPLETION_INDEX_LABEL: index.to_string()});
     let indexed = snapshot(
         WorkloadKind::Job,
         json!({"spec": {"parallelism": 11, "completions": 11}}),
@@ -179,7 +179,7 @@ fn commands_run_in_the_head_the_first_pod_or_one_that_is_ready() {
         one(&cluster, Single::Pod("driver-old".to_owned())),
         Err("no pod of rayjob/x runs".to_owned())
     );
-    let index = |index: u8| json!({INDEX_LABEL: index.to_string()});
+    let index = |index: u8| json!({COMPLETION_INDEX_LABEL: index.to_string()});
     let indexed = snapshot(
         WorkloadKind::Job,
         json!({"spec": {"parallelism": 3, "completions": 3}}),

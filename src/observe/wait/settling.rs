@@ -3,20 +3,15 @@
 use core::time::Duration;
 
 use super::is_observed;
-use crate::api::workload::{Details, Workload};
-
-/// Time after which what a RayService says of its applications is about their
-/// new configuration: KubeRay asks Ray Serve every two seconds, and reads the
-/// answer that it reports first before it hands the configuration over (v1.6,
-/// `reconcileServe`).
-const SETTLES: Duration = Duration::from_secs(5);
+use crate::api::workload::Workload;
+use crate::observe::kind::meaning;
 
 /// How far a RayService that was changed can be believed when it says that it
 /// is ready.
 #[derive(Debug, Default)]
 pub(super) struct Settling {
-    /// Since when it has said so.
-    since: Option<Duration>,
+    /// When it can be believed, unless it says something else by then.
+    until: Option<Duration>,
     /// The `metadata.generation` that was seen on its way: what comes after
     /// that is no echo of the one before.
     under_way: Option<i64>,
@@ -27,22 +22,23 @@ impl Settling {
     pub(super) fn is_over(&mut self, workload: &Workload, elapsed: Duration) -> bool {
         let generation = workload.metadata.generation;
         let changed = generation > 1 && self.under_way != Some(generation);
-        if !changed || !matches!(workload.details, Details::RayService(..)) {
+        let settles_in = meaning(workload).settles_in();
+        if !changed || settles_in.is_zero() {
             return true;
         }
-        elapsed >= *self.since.get_or_insert(elapsed) + SETTLES
+        elapsed >= *self.until.get_or_insert(elapsed + settles_in)
     }
 
     /// Notes that it does not say so.
     pub(super) fn interrupt(&mut self, workload: &Workload) {
-        self.since = None;
+        self.until = None;
         if is_observed(workload) {
             self.under_way = Some(workload.metadata.generation);
         }
     }
 
-    /// Returns when it can be believed, unless it says something else by then.
+    /// See [`Settling::until`].
     pub(super) fn ends_at(&self) -> Option<Duration> {
-        Some(self.since? + SETTLES)
+        self.until
     }
 }

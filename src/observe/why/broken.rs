@@ -1,8 +1,9 @@
 //! What is wrong with a queue.
 
+use super::evidence::Evidence;
+use super::finding::{Cause, Finding, Who};
 use super::message::Obstacle;
 use super::quota_contention::cluster_queue;
-use super::{Cause, Evidence, Finding, Who};
 use crate::api::kueue_workload::QueuedWorkload;
 use crate::api::queue::StopPolicy;
 

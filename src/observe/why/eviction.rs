@@ -1,7 +1,9 @@
 //! What took a workload off, gave it up, or has not let it in yet.
 
+use super::evidence::Evidence;
+use super::finding::{Cause, Finding, Who};
+use super::message;
 use super::quota_contention::Rival;
-use super::{Cause, Evidence, Finding, Who, message};
 use crate::api::condition::{Condition, condition, holds};
 use crate::api::kueue_workload::QueuedWorkload;
 

@@ -197,6 +197,11 @@ impl Evidence {
         &self.snapshot.workload.metadata.namespace
     }
 
+    /// Returns when the workload was created.
+    pub fn created(&self) -> Option<Timestamp> {
+        self.snapshot.workload.metadata.creation_timestamp
+    }
+
     /// Returns the nodes, where they can be read.
     pub fn nodes(&self) -> Option<&[Node]> {
         let nodes = self.facts.as_ref()?.nodes.as_ref()?;

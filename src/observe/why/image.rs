@@ -1,7 +1,8 @@
 //! Why an image cannot be pulled, from the words of the kubelet, the container
 //! runtime and the registry.
 
-use super::{Cause, Evidence, Finding};
+use super::evidence::Evidence;
+use super::finding::{Cause, Finding};
 use crate::observe::trouble::Trouble;
 
 /// Words of containerd (v2), CRI-O and registries, lower case.

@@ -3,17 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::evidence::Evidence;
+use super::finding::{Cause, Finding, Who};
 use super::node_supply::Supply;
 use super::scheduler::Verdict;
-use super::{Cause, Evidence, Finding, Who};
 use crate::api::gpu_resource::is_gpu_resource;
+use crate::api::keys::CORDONED_TAINT;
 use crate::api::node::{FlavorToleration, Node};
 use crate::api::pod::Pod;
 use crate::plan::request::toleration::untolerated;
 use crate::quantity::Quantity;
-
-/// Taint of a node that is cordoned (core/v1).
-const CORDONED: &str = "node.kubernetes.io/unschedulable";
 
 /// Says why no node takes `pod`, whose condition has these words.
 pub(super) fn finding(evidence: &Evidence, pod: &Pod, message: &str) -> Finding {
@@ -236,7 +235,7 @@ fn tainted(nodes: &[&Node], tolerations: &[FlavorToleration]) -> Finding {
     .shows(taints.join(", "));
     match mine {
         Some(taint) => finding.again(format!("with --toleration {taint}")),
-        None if taints.iter().any(|taint| taint.starts_with(CORDONED)) => {
+        None if taints.iter().any(|taint| taint.starts_with(CORDONED_TAINT)) => {
             finding.admin("has cordoned them, and uncordons them: kubectl uncordon NODE")
         }
         None => finding.admin("looks at the nodes: they are not well"),

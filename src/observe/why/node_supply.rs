@@ -1,7 +1,8 @@
 //! Whether the nodes that a pod may use have room for what it requests of one
 //! resource, and why not.
 
-use super::{Cause, Evidence, Finding, Who};
+use super::evidence::Evidence;
+use super::finding::{Cause, Finding, Who};
 use crate::api::gpu_resource::is_gpu_resource;
 use crate::api::node::Node;
 use crate::quantity::Quantity;

@@ -2,7 +2,9 @@
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::{Cause, Evidence, Finding, Who, image, node};
+use super::evidence::Evidence;
+use super::finding::{Cause, Finding, Who};
+use super::{image, node};
 use crate::api::condition::condition;
 use crate::api::pod::{ContainerStatus, Pod};
 use crate::api::pod_template::TemplateContainer;
@@ -13,7 +15,7 @@ use crate::quantity::Quantity;
 const MOST: usize = 3;
 
 /// Returns what is wrong with the pods now.
-pub(super) fn findings(evidence: &Evidence) -> Vec<Finding> {
+pub(in crate::observe) fn findings(evidence: &Evidence) -> Vec<Finding> {
     let pods: Vec<&Pod> = evidence
         .snapshot
         .pods()

@@ -1,8 +1,9 @@
 //! What keeps a workload in Kueue's hands.
 
+use super::evidence::Evidence;
+use super::finding::{Cause, Finding, Who};
 use super::message::{self, Obstacle};
 use super::quota_contention::Contest;
-use super::{Cause, Evidence, Finding, Who};
 use super::{broken, eviction, quota, unqueued};
 use crate::api::condition::{Condition, condition, holds};
 use crate::api::kueue_workload::{QueueState, QueuedWorkload};

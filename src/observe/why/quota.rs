@@ -1,8 +1,9 @@
 //! Why a queue that is well does not admit a workload.
 
+use super::evidence::Evidence;
+use super::finding::{Cause, Finding, Who};
 use super::message::Obstacle;
 use super::quota_contention::{Contest, QuotaRow, cluster_queue};
-use super::{Cause, Evidence, Finding, Who};
 use crate::api::gpu_resource::is_gpu_resource;
 use crate::api::kueue_workload::QueuedWorkload;
 use crate::api::queue::QueueingStrategy;

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
+use super::evidence::Evidence;
+use super::finding::Cause;
 use super::message::Obstacle;
-use super::{Cause, Evidence};
 use crate::api::condition::holds;
 use crate::api::gpu_resource::is_gpu_resource;
 use crate::api::kueue_workload::{QueueState, QueuedWorkload};

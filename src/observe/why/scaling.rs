@@ -1,11 +1,12 @@
 //! Why a workload has not as many pods as its load asks for.
 
-use super::{Cause, Evidence, Finding, Who};
+use super::evidence::Evidence;
+use super::finding::{Cause, Finding, Who};
 use crate::observe::scaling::Hindrance;
 use crate::observe::status::{Standing, Status};
 
 /// Says why the autoscaler of a service that runs does not scale it.
-pub(super) fn finding(evidence: &Evidence, standing: &Standing) -> Option<Finding> {
+pub(in crate::observe) fn finding(evidence: &Evidence, standing: &Standing) -> Option<Finding> {
     if !matches!(standing.status, Status::Ready | Status::Degraded) {
         return None;
     }

@@ -1,6 +1,7 @@
 //! Why Kueue has no Workload for what is to be queued.
 
-use super::{Cause, Evidence, Finding, Who};
+use super::evidence::Evidence;
+use super::finding::{Cause, Finding, Who};
 use crate::api::Readable;
 use crate::api::keys::PRIORITY_CLASS_LABEL;
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::api::keys::WORKSPACE_LABEL;
 use crate::names::{is_label_value, is_qualified_name};
 use crate::plan::Refusal;
 
 /// Labels that KAITO gives to nodes itself, and that it drops from a selector
 /// (`reservedSelectorLabelKeys`, v0.11 and later).
 const RESERVED: [&str; 8] = [
-    "kaito.sh/workspace",
+    WORKSPACE_LABEL,
     "kaito.sh/workspacenamespace",
     "kaito.sh/ragengine",
     "kaito.sh/ragenginenamespace",

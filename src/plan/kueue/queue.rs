@@ -181,12 +181,7 @@ fn selects_namespace(
     namespace: &str,
 ) -> Result<(), Refusal> {
     // A namespace that is yet to be made has this one label.
-    let fresh = || {
-        BTreeMap::from([(
-            "kubernetes.io/metadata.name".to_owned(),
-            namespace.to_owned(),
-        )])
-    };
+    let fresh = || BTreeMap::from([(keys::NAMESPACE_NAME_LABEL.to_owned(), namespace.to_owned())]);
     let labels = match &facts.namespace {
         Readable::Known(Some(found)) => found.metadata.labels.clone(),
         Readable::Known(None) => fresh(),

@@ -14,15 +14,15 @@ use super::shared::{Look, Shared};
 use super::{LogError, LogEvent, LogOptions, follower};
 use crate::api::pod::ContainerStatus;
 use crate::api::pod::Pod;
-use crate::api::workload::Details;
 use crate::api::workload::Workload;
 use crate::cluster::client::backoff::{PATIENCE, Patience, passes};
 use crate::cluster::read::api_versions::Served;
 use crate::cluster::read::snapshot;
 use crate::cluster::read::watch::Pulse;
 use crate::cluster::{Cluster, ClusterError};
+use crate::observe::Snapshot;
+use crate::observe::kind::meaning;
 use crate::observe::pod_selection::Choice;
-use crate::observe::{Snapshot, Status};
 
 /// Longest time without a look at the workload.
 const LOOK: Duration = Duration::from_secs(15);
@@ -33,18 +33,9 @@ const LOOK_OFTEN: Duration = Duration::from_secs(3);
 /// Time after which it is said that nothing runs.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// Returns whether a workload will write nothing more. Services can heal from
-/// everything but their deletion.
+/// Returns whether a workload will write nothing more.
 pub fn is_over(snapshot: &Snapshot) -> bool {
-    let status = snapshot.standing().status;
-    match &snapshot.workload.details {
-        Details::Job(..) | Details::RayJob(..) => status.is_final(),
-        Details::Workspace(..) => status == Status::Succeeded,
-        Details::CronJob(..)
-        | Details::Deployment(..)
-        | Details::RayService(..)
-        | Details::InferenceSet(..) => false,
-    }
+    meaning(&snapshot.workload).is_over(snapshot.standing().status)
 }
 
 /// Follows the logs of a workload until it has ended and all is read, or it is
@@ -75,9 +66,9 @@ pub async fn follow(
     let mut pulse = Pulse::new(cluster, &changed);
     let mut readers = Readers::new();
     let workload = first.workload.clone();
-    let longest = match workload.details {
-        Details::CronJob(..) => LOOK_OFTEN,
-        _ => LOOK,
+    let longest = match workload.kind.descriptor().is_recurring {
+        true => LOOK_OFTEN,
+        false => LOOK,
     };
     // Not known before the first look.
     let mut is_waiting = None;

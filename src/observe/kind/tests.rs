@@ -314,3 +314,26 @@ fn an_inference_set_is_as_well_as_its_replicas() {
     );
     assert_eq!(of(Value::Null, 0).0, Status::Starting);
 }
+
+#[test]
+fn a_deployment_has_the_pods_of_its_own_replica_sets() {
+    let deployment = json!({
+        "metadata": {"name": "web"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}},
+    });
+    let kind = WorkloadKind::Deployment;
+    let web = Workload::read(kind, kind.api_version(), &deployment).unwrap();
+    assert_eq!(meaning(&web).pod_labels(&[])[0].selector(), "app=web");
+    for (owner, own) in [
+        (json!({"kind": "ReplicaSet", "name": "web-7c9d"}), true),
+        (json!({"kind": "ReplicaSet", "name": "web-2-7c9d"}), false),
+        (json!({"kind": "Job", "name": "web-1"}), false),
+    ] {
+        let pod: Pod =
+            serde_json::from_value(json!({"metadata": {"ownerReferences": [owner]}})).unwrap();
+        assert_eq!(meaning(&web).owns(&pod), own, "{owner}");
+    }
+    let everything = json!({"metadata": {"name": "web"}});
+    let web = Workload::read(kind, kind.api_version(), &everything).unwrap();
+    assert_eq!(meaning(&web).pod_labels(&[]), []);
+}

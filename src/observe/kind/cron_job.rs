@@ -1,0 +1,52 @@
+//! What a CronJob does by the Jobs that it starts (batch/v1, Kubernetes v1.36).
+
+use super::{Meaning, job, newest};
+use crate::api::job::{CronJobSpec, CronJobStatus};
+use crate::api::keys::CONTROLLER_UID_LABEL;
+use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::metadata::Metadata;
+use crate::api::pod::Pod;
+use crate::observe::pod_labels::PodLabels;
+use crate::observe::status::{Standing, Status};
+use crate::observe::why::evidence::Evidence;
+use crate::observe::why::finding::Finding;
+use crate::observe::why::lifecycle;
+
+pub(super) struct CronJob<'a>(pub(super) &'a CronJobSpec, pub(super) &'a CronJobStatus);
+
+impl Meaning for CronJob<'_> {
+    fn standing(&self, _queued: &[QueuedWorkload], _pods: &[Pod]) -> Standing {
+        let Self(spec, status) = self;
+        match (spec.suspend, status.active.len()) {
+            (true, _) => Standing::new(Status::Suspended, "starts no Jobs"),
+            (false, 0) => Standing::new(Status::Ready, format!("runs at {}", spec.schedule)),
+            (false, 1) => Standing::new(Status::Running, "1 Job"),
+            (false, jobs) => Standing::new(Status::Running, format!("{jobs} Jobs")),
+        }
+    }
+
+    fn pod_labels(&self, jobs: &[Metadata]) -> Vec<PodLabels> {
+        PodLabels::of_each(CONTROLLER_UID_LABEL, jobs, |job| &job.uid)
+    }
+
+    /// Those of the Jobs that run, or of the last one.
+    fn present_pods<'p>(&self, pods: Vec<&'p Pod>) -> Vec<&'p Pod> {
+        let Self(spec, status) = self;
+        let of = |uids: &[&str]| {
+            let mut pods = pods.clone();
+            pods.retain(|pod| uids.contains(&pod.job()));
+            job::attempt(&spec.job_template.spec, pods)
+        };
+        let active: Vec<&str> = status.active.iter().map(|job| job.uid.as_str()).collect();
+        match (of(&active), newest(&pods)) {
+            (chosen, Some(last)) if chosen.is_empty() => of(&[last.job()]),
+            (chosen, _) => chosen,
+        }
+    }
+
+    fn findings(&self, evidence: &Evidence, _standing: &Standing) -> Vec<Finding> {
+        let suspended = self.0.suspend.then(|| lifecycle::suspended(evidence));
+        let own = suspended.into_iter().collect();
+        lifecycle::with_pods(own, evidence, evidence.created())
+    }
+}

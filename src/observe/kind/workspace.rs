@@ -1,0 +1,153 @@
+//! Conditions of a Workspace of KAITO v0.12 (`api/v1beta1/condition_types.go`),
+//! under their names of v0.1 to v0.12.
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::{Meaning, troubles, turned};
+use crate::api::condition::{Condition, condition, holds};
+use crate::api::kaito::WorkspaceStatus;
+use crate::api::keys::WORKSPACE_LABEL;
+use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::metadata::Metadata;
+use crate::api::pod::Pod;
+use crate::api::workload::Workload;
+use crate::observe::pod_labels::PodLabels;
+use crate::observe::status::{Standing, Status};
+use crate::observe::why::evidence::Evidence;
+use crate::observe::why::finding::{Cause, Finding, Who};
+use crate::observe::why::pods as of_pods;
+
+/// Conditions on its way, in the order in which they come true.
+const STEPS: [&str; 7] = [
+    "MachineReady",
+    "NodeClaimReady",
+    "NodesReady",
+    "ModelMirrorReady",
+    "ResourceReady",
+    "InferenceReady",
+    "JobStarted",
+];
+/// Conditions that say that all is done.
+const GOALS: [&str; 2] = ["WorkspaceSucceeded", "WorkspaceReady"];
+
+pub(super) struct Workspace<'a>(pub(super) &'a Workload, pub(super) &'a WorkspaceStatus);
+
+impl Meaning for Workspace<'_> {
+    /// KAITO's word `Ready` is not enough: a pod that crashes again and again is
+    /// behind some of them (KAITO issues 931 and 1493).
+    fn standing(&self, _queued: &[QueuedWorkload], pods: &[Pod]) -> Standing {
+        let Self(_, status) = self;
+        let conditions = &status.conditions;
+        let of = |kind: &str| condition(conditions, kind);
+        let succeeded = GOALS.into_iter().find_map(of);
+        let trouble = troubles(pods);
+        if succeeded.is_some_and(Condition::holds) || status.state == "Succeeded" {
+            // A tuning Workspace has this condition, and ends.
+            let tunes = of("JobStarted").is_some();
+            return match (tunes, trouble) {
+                (true, _) => Standing::new(Status::Succeeded, ""),
+                (false, trouble) if trouble.is_empty() => Standing::new(Status::Ready, ""),
+                (false, trouble) => Standing::new(Status::Degraded, trouble),
+            };
+        }
+        if !trouble.is_empty() {
+            return Standing::new(Status::Starting, trouble);
+        }
+        if let Some(failed) = succeeded.filter(|succeeded| {
+            matches!(
+                succeeded.reason.as_str(),
+                "workspaceFailed" | "BenchmarkFailed"
+            )
+        }) {
+            return Standing::new(Status::Failed, failed.words());
+        }
+        if status.state == "Failed" {
+            return Standing::new(Status::Failed, "");
+        }
+        if holds(conditions, "JobStarted").is_some() {
+            return Standing::new(Status::Running, "");
+        }
+        let mut steps = STEPS.into_iter().filter_map(of);
+        let missing = steps.find(|condition| !condition.holds());
+        let reason = missing.map_or(String::new(), |missing| {
+            format!("{}: {}", missing.kind, missing.words())
+        });
+        Standing::new(Status::Starting, reason)
+    }
+
+    fn pod_labels(&self, _parts: &[Metadata]) -> Vec<PodLabels> {
+        vec![PodLabels::one(WORKSPACE_LABEL, &self.0.metadata.name)]
+    }
+
+    fn is_over(&self, status: Status) -> bool {
+        status == Status::Succeeded
+    }
+
+    fn running_since(&self) -> Option<Timestamp> {
+        turned(&self.1.conditions, &GOALS)
+    }
+
+    fn ended_at(&self) -> Option<Timestamp> {
+        turned(&self.1.conditions, &["WorkspaceSucceeded"])
+    }
+
+    fn findings(&self, evidence: &Evidence, standing: &Standing) -> Vec<Finding> {
+        let mut findings = of_pods::findings(evidence);
+        if !matches!(standing.status, Status::Ready | Status::Running) {
+            findings.extend(missing(evidence, &self.1.conditions));
+        }
+        findings
+    }
+}
+
+/// Returns how far a Workspace is: its nodes, what runs on them, and the whole,
+/// as `True` or `False`; empty before KAITO has said it. The last two are called
+/// otherwise for a Workspace that tunes, and before v0.3.1.
+pub fn progress(conditions: &[Condition]) -> [&str; 3] {
+    [
+        &["ResourceReady"][..],
+        &["InferenceReady", "JobStarted"],
+        &GOALS,
+    ]
+    .map(|names| {
+        let known = names.iter().find_map(|name| condition(conditions, name));
+        known.map_or("", |condition| condition.status.as_str())
+    })
+}
+
+/// Says what KAITO waits for: the first of its conditions that is not true, in
+/// the order in which they come true, with the error of its last attempt.
+fn missing(evidence: &Evidence, conditions: &[Condition]) -> Option<Finding> {
+    let missing = STEPS
+        .into_iter()
+        .chain(GOALS)
+        .filter_map(|kind| condition(conditions, kind))
+        .filter(|condition| !condition.holds())
+        .collect::<Vec<_>>();
+    let first = missing.first()?;
+    let finding = Finding::new(
+        Cause::Workspace,
+        format!("KAITO waits: {} is not true", first.kind),
+    );
+    // The error of the last attempt may be told by another condition.
+    let mut words: Vec<&str> = missing.iter().map(|condition| condition.words()).collect();
+    words.dedup();
+    let finding = words.into_iter().take(3).fold(finding, |finding, words| {
+        finding.shows(words.lines().next().unwrap_or_default())
+    });
+    let finding = match first.kind.as_str() {
+        "MachineReady" | "NodeClaimReady" | "NodesReady" | "ResourceReady" => finding
+            .admin("looks at the nodes that KAITO asks for: quota of the cloud, instance type")
+            .you("choose another --instance-type"),
+        _ => finding.nobody("it goes on when that is true"),
+    };
+    let metadata = &evidence.snapshot.workload.metadata;
+    Some(finding.remedy(
+        Who::You,
+        "see all that KAITO says",
+        Some(format!(
+            "kubectl -n {} describe workspace {}",
+            metadata.namespace, metadata.name
+        )),
+    ))
+}

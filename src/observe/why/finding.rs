@@ -1,0 +1,293 @@
+//! A cause, with what shows it and who mends it.
+
+use serde::{Serialize, Serializer};
+
+use crate::api::workload::Workload;
+
+macro_rules! causes {
+    ($( $(#[$meta:meta])* $cause:ident = $word:literal, )*) => {
+        /// A cause, as word for programs.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Cause {
+            $( $(#[$meta])* $cause, )*
+        }
+
+        impl Cause {
+            /// All of them.
+            pub const ALL: &[Self] = &[$( Self::$cause, )*];
+
+            /// Returns the word for programs.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $( Self::$cause => $word, )*
+                }
+            }
+        }
+    };
+}
+
+causes! {
+    /// Too little quota is free.
+    WaitingForQuota = "waitingForQuota",
+    /// Others that came first have to be admitted first.
+    BehindOthers = "behindOthers",
+    /// Others are leaving for it.
+    WaitingForPreempted = "waitingForPreempted",
+    /// More is asked for than the queue can ever give.
+    ExceedsMaximum = "exceedsMaximum",
+    /// No flavor of the queue takes the pods.
+    NoMatchingFlavor = "noMatchingFlavor",
+    /// The pods cannot be placed as closely together as they ask to be.
+    TopologyPlacement = "topologyPlacement",
+    /// The ClusterQueue does not take the namespace.
+    NamespaceNotSelected = "namespaceNotSelected",
+    /// Somebody has stopped the queue.
+    QueueStopped = "queueStopped",
+    /// There is no such LocalQueue.
+    LocalQueueMissing = "localQueueMissing",
+    /// The LocalQueue leads nowhere.
+    ClusterQueueMissing = "clusterQueueMissing",
+    /// The ClusterQueue is stopped or broken.
+    ClusterQueueInactive = "clusterQueueInactive",
+    /// An admission check has not passed yet.
+    AdmissionCheckPending = "admissionCheckPending",
+    /// An admission check has refused.
+    AdmissionCheckRejected = "admissionCheckRejected",
+    /// The pods of workloads admitted before have to be ready first.
+    OthersNotReady = "othersNotReady",
+    /// A LimitRange or the like refuses the requests.
+    InvalidRequests = "invalidRequests",
+    /// Kueue has not got to it.
+    NotEvaluated = "notEvaluated",
+    /// Kueue says something that kaiwo does not know.
+    NotAdmitted = "notAdmitted",
+    /// Somebody has deactivated it in Kueue.
+    Deactivated = "deactivated",
+    /// Its pods did not get ready in time too often.
+    RequeuingLimit = "requeuingLimit",
+    /// It ran for longer than it may.
+    MaximumExecutionTime = "maximumExecutionTime",
+    /// It made room for another one.
+    Preempted = "preempted",
+    /// Its pods did not get ready in time.
+    PodsReadyTimeout = "podsReadyTimeout",
+    /// It was taken off for another reason.
+    Evicted = "evicted",
+    /// There is no Kueue.
+    KueueMissing = "kueueMissing",
+    /// It names a priority class that does not exist.
+    UnknownPriorityClass = "unknownPriorityClass",
+    /// Kueue is not told to manage the kind.
+    KindNotManaged = "kindNotManaged",
+    /// Kueue is told to leave the namespace alone.
+    NamespaceNotManaged = "namespaceNotManaged",
+    /// Kueue has made no Workload for it, and it does not show why.
+    NoWorkload = "noWorkload",
+    /// Somebody has suspended it.
+    Suspended = "suspended",
+    /// It is being deleted.
+    BeingDeleted = "beingDeleted",
+    /// GPUs are free, but not enough of them on one node.
+    Fragmented = "fragmented",
+    /// No node is large enough for a pod.
+    NodesTooSmall = "nodesTooSmall",
+    /// Other pods hold what the nodes have.
+    NodesFull = "nodesFull",
+    /// No node has the labels of the flavor.
+    FlavorNodesAbsent = "flavorNodesAbsent",
+    /// No node has the labels that the pods ask for.
+    NodeSelector = "nodeSelector",
+    /// Nodes have taints that the pods do not tolerate.
+    Taints = "taints",
+    /// No node takes a pod, for another reason.
+    Unschedulable = "unschedulable",
+    /// Only some pods of a gang have found a place.
+    GangPartlyPlaced = "gangPartlyPlaced",
+    /// The registry has no such image.
+    ImageNotFound = "imageNotFound",
+    /// The registry does not give the image to strangers.
+    ImageDenied = "imageDenied",
+    /// The image cannot be pulled, for another reason.
+    ImagePull = "imagePull",
+    /// A Secret or ConfigMap, or a key of it, is missing.
+    ConfigurationMissing = "configurationMissing",
+    /// A claim is missing.
+    ClaimMissing = "claimMissing",
+    /// A claim has no volume.
+    ClaimUnbound = "claimUnbound",
+    /// A volume cannot be mounted.
+    VolumeMount = "volumeMount",
+    /// The API server refuses the pods.
+    PodsRefused = "podsRefused",
+    /// A container cannot be started.
+    ContainerStart = "containerStart",
+    /// A container that runs before the others fails.
+    InitContainer = "initContainer",
+    /// A container had more memory than its limit.
+    OutOfMemory = "outOfMemory",
+    /// A container ends again and again.
+    CrashLoop = "crashLoop",
+    /// A container failed.
+    ExitCode = "exitCode",
+    /// The pods run and do not get ready.
+    NotReady = "notReady",
+    /// The pods were taken off their nodes.
+    Disrupted = "disrupted",
+    /// It ran for longer than its deadline.
+    DeadlineExceeded = "deadlineExceeded",
+    /// The driver of a RayJob failed.
+    DriverFailed = "driverFailed",
+    /// An application of a RayService is unwell.
+    ApplicationFailed = "applicationFailed",
+    /// KAITO says what is missing.
+    Workspace = "workspace",
+    /// A rollout has made no progress for too long.
+    RolloutStuck = "rolloutStuck",
+    /// Its autoscaler does not scale it.
+    NotScaled = "notScaled",
+    /// It failed, and no more is known.
+    Failed = "failed",
+    /// It is on its way, and nothing is wrong.
+    Starting = "starting",
+}
+
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// Who mends something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Who {
+    /// Whoever asks.
+    You,
+    /// An admin of the cluster or the queue.
+    Admin,
+    /// Nobody has to.
+    Nobody,
+}
+
+/// What mends something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Remedy {
+    /// Who does it.
+    pub who: Who,
+    /// What is done.
+    pub text: String,
+    /// How, as a command that can be run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// Whether `text` only says what is to be asked for instead, until it is
+    /// known how that is done.
+    #[serde(skip)]
+    pub(super) is_anew: bool,
+}
+
+impl Remedy {
+    /// Says how something else is asked for: a Deployment or RayService changes
+    /// in place unless a queue is in the way, everything else is made anew.
+    pub(super) fn worded(mut self, workload: &Workload) -> Self {
+        if !std::mem::take(&mut self.is_anew) {
+            return self;
+        }
+        let verb = match workload.kind.is_batch() {
+            true => "submit it again",
+            false => "serve it again",
+        };
+        let moves = workload.queue().is_some() || self.text.contains("-q QUEUE");
+        let changes = workload.kind.keeps_versions() && !moves;
+        self.text = match (self.text.as_str(), changes) {
+            ("", true) => verb.to_owned(),
+            ("", false) => format!("{verb} with --replace"),
+            (text, true) if text.starts_with("with ") => format!("{verb} {text}"),
+            (text, true) => format!("{verb}, {text}"),
+            (text, false) => match text.strip_prefix("with ") {
+                Some(what) => format!("{verb} with --replace and {what}"),
+                None => format!("{verb} with --replace, {text}"),
+            },
+        };
+        self
+    }
+}
+
+/// A cause, with what shows it and what mends it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// The cause.
+    pub cause: Cause,
+    /// It in one sentence.
+    pub summary: String,
+    /// What shows it, a line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<String>,
+    /// What mends it, best first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remedies: Vec<Remedy>,
+}
+
+impl Finding {
+    pub(in crate::observe) fn new(cause: Cause, summary: impl Into<String>) -> Self {
+        Self {
+            cause,
+            summary: summary.into(),
+            evidence: Vec::new(),
+            remedies: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub(in crate::observe) fn shows(mut self, line: impl Into<String>) -> Self {
+        let line = line.into();
+        if !line.is_empty() {
+            self.evidence.push(line);
+        }
+        self
+    }
+
+    #[must_use]
+    pub(in crate::observe) fn remedy(
+        mut self,
+        who: Who,
+        text: impl Into<String>,
+        command: Option<String>,
+    ) -> Self {
+        self.remedies.push(Remedy {
+            who,
+            text: text.into(),
+            command,
+            is_anew: false,
+        });
+        self
+    }
+
+    /// Something else is to be asked for: `with --this`, or `asking for that`.
+    #[must_use]
+    pub(in crate::observe) fn again(mut self, text: impl Into<String>) -> Self {
+        self.remedies.push(Remedy {
+            who: Who::You,
+            text: text.into(),
+            command: None,
+            is_anew: true,
+        });
+        self
+    }
+
+    #[must_use]
+    pub(in crate::observe) fn you(self, text: impl Into<String>) -> Self {
+        self.remedy(Who::You, text, None)
+    }
+
+    #[must_use]
+    pub(in crate::observe) fn admin(self, text: impl Into<String>) -> Self {
+        self.remedy(Who::Admin, text, None)
+    }
+
+    #[must_use]
+    pub(in crate::observe) fn nobody(self, text: impl Into<String>) -> Self {
+        self.remedy(Who::Nobody, text, None)
+    }
+}
