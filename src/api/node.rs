@@ -1,4 +1,4 @@
-//! Nodes, and what the pods on them take.
+//! Nodes, and whom they take.
 
 use std::collections::BTreeMap;
 
@@ -54,6 +54,12 @@ impl Node {
             .iter()
             .all(|(key, value)| own.get(key) == Some(value))
     }
+
+    /// Returns how much of a resource its pods may request together.
+    pub fn allocatable(&self, resource: &str) -> Quantity {
+        let allocatable = self.status.allocatable.get(resource);
+        allocatable.copied().unwrap_or_default()
+    }
 }
 
 /// `spec` of a Node.
@@ -66,136 +72,10 @@ pub struct NodeSpec {
     pub unschedulable: bool,
 }
 
-/// `v1` Pod.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct Pod {
-    /// Where it runs, with what.
-    #[serde(default)]
-    pub spec: PodSpec,
-}
-
-/// `spec` of a Pod.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PodSpec {
-    /// Its node, once it has one.
-    pub node_name: Option<String>,
-    /// Its containers.
-    pub containers: Vec<Container>,
-    /// Containers that begin before those.
-    pub init_containers: Vec<Container>,
-}
-
-/// A container of a Pod.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Container {
-    /// What it takes.
-    pub resources: ContainerResources,
-    /// `Always` if it goes on beside the others, though it begins before them.
-    pub restart_policy: String,
-}
-
-/// `resources` of a container.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct ContainerResources {
-    /// Requests, by resource.
-    pub requests: BTreeMap<String, Quantity>,
-}
-
-impl Pod {
-    /// Returns how many of `resource` are set aside for it.
-    pub fn requests(&self, resource: &str) -> i64 {
-        let containers = self.spec.containers.iter();
-        let init = self.spec.init_containers.iter();
-        let requests = set_aside(
-            containers.map(|container| &container.resources.requests),
-            init.map(|init| (init.restart_policy == "Always", &init.resources.requests)),
-        );
-        requests.get(resource).map_or(0, |amount| amount.whole())
-    }
-}
-
-/// Returns what is set aside on a node for a pod of these containers: all that
-/// run beside each other together, or what one that runs before them needs, if
-/// that is more. Init containers come with whether they stay, as sidecars
-/// (k8s.io/component-helpers `PodRequests`, v1.36).
-pub fn set_aside<'a>(
-    containers: impl Iterator<Item = &'a BTreeMap<String, Quantity>>,
-    init: impl Iterator<Item = (bool, &'a BTreeMap<String, Quantity>)>,
-) -> BTreeMap<String, Quantity> {
-    let add = |total: &mut BTreeMap<String, Quantity>, more: &BTreeMap<String, Quantity>| {
-        for (resource, amount) in more {
-            let sum = total.entry(resource.clone()).or_default();
-            *sum = *sum + *amount;
-        }
-    };
-    let (mut sidecars, mut most) = (BTreeMap::new(), BTreeMap::<String, Quantity>::new());
-    let mut at_least = |now: &BTreeMap<String, Quantity>| {
-        for (resource, amount) in now {
-            let most = most.entry(resource.clone()).or_default();
-            *most = (*most).max(*amount);
-        }
-    };
-    for (stays, requests) in init {
-        let mut now = sidecars.clone();
-        add(&mut now, requests);
-        at_least(&now);
-        if stays {
-            sidecars = now;
-        }
-    }
-    for requests in containers {
-        add(&mut sidecars, requests);
-    }
-    at_least(&sidecars);
-    most
-}
-
 /// `status` of a Node.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct NodeStatus {
     /// What pods may request, by resource.
     pub allocatable: BTreeMap<String, Quantity>,
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn containers_that_run_one_after_the_other_share() {
-        let container =
-            |gpus: i64| json!({"resources": {"requests": {"amd.com/gpu": gpus.to_string()}}});
-        let sidecar = |gpus: i64| {
-            let mut container = container(gpus);
-            container["restartPolicy"] = json!("Always");
-            container
-        };
-        for (containers, init, all) in [
-            (json!([container(2), container(1)]), json!([]), 3),
-            (
-                json!([container(2)]),
-                json!([container(1), container(3)]),
-                3,
-            ),
-            (
-                json!([container(4)]),
-                json!([container(1), container(3)]),
-                4,
-            ),
-            (json!([container(2)]), json!([sidecar(1), container(3)]), 4),
-            (json!([container(2)]), json!([container(3), sidecar(1)]), 3),
-        ] {
-            let pod: Pod = serde_json::from_value(
-                json!({"spec": {"containers": containers, "initContainers": init}}),
-            )
-            .unwrap();
-            assert_eq!(pod.requests("amd.com/gpu"), all, "{pod:?}");
-        }
-    }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::condition::{Condition, holds};
 use super::gpu_resource::is_gpu_resource;
 use super::metadata::Metadata;
-use super::node::{FlavorToleration, set_aside};
+use super::node::FlavorToleration;
 use super::pod_template::TemplateContainer;
 use crate::quantity::Quantity;
 
@@ -269,6 +269,42 @@ impl Pod {
     }
 }
 
+/// Returns what is set aside on a node for a pod of these containers: all that
+/// run beside each other together, or what one that runs before them needs, if
+/// that is more. Init containers come with whether they stay, as sidecars
+/// (k8s.io/component-helpers `PodRequests`, v1.36).
+fn set_aside<'a>(
+    containers: impl Iterator<Item = &'a BTreeMap<String, Quantity>>,
+    init: impl Iterator<Item = (bool, &'a BTreeMap<String, Quantity>)>,
+) -> BTreeMap<String, Quantity> {
+    let add = |total: &mut BTreeMap<String, Quantity>, more: &BTreeMap<String, Quantity>| {
+        for (resource, amount) in more {
+            let sum = total.entry(resource.clone()).or_default();
+            *sum = *sum + *amount;
+        }
+    };
+    let (mut sidecars, mut most) = (BTreeMap::new(), BTreeMap::<String, Quantity>::new());
+    let mut at_least = |now: &BTreeMap<String, Quantity>| {
+        for (resource, amount) in now {
+            let most = most.entry(resource.clone()).or_default();
+            *most = (*most).max(*amount);
+        }
+    };
+    for (stays, requests) in init {
+        let mut now = sidecars.clone();
+        add(&mut now, requests);
+        at_least(&now);
+        if stays {
+            sidecars = now;
+        }
+    }
+    for requests in containers {
+        add(&mut sidecars, requests);
+    }
+    at_least(&sidecars);
+    most
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -293,6 +329,38 @@ mod tests {
             let spec = json!({"containers": [container("2"), {}], "initContainers": init});
             let pod: Pod = serde_json::from_value(json!({"spec": spec})).unwrap();
             assert_eq!(pod.gpus(), expected, "{init}");
+        }
+    }
+
+    #[test]
+    fn containers_that_run_one_after_the_other_share() {
+        let container =
+            |gpus: i64| json!({"resources": {"requests": {"amd.com/gpu": gpus.to_string()}}});
+        let sidecar = |gpus: i64| {
+            let mut container = container(gpus);
+            container["restartPolicy"] = json!("Always");
+            container
+        };
+        for (containers, init, all) in [
+            (json!([container(2), container(1)]), json!([]), 3),
+            (
+                json!([container(2)]),
+                json!([container(1), container(3)]),
+                3,
+            ),
+            (
+                json!([container(4)]),
+                json!([container(1), container(3)]),
+                4,
+            ),
+            (json!([container(2)]), json!([sidecar(1), container(3)]), 4),
+            (json!([container(2)]), json!([container(3), sidecar(1)]), 3),
+        ] {
+            let pod: Pod = serde_json::from_value(
+                json!({"spec": {"containers": containers, "initContainers": init}}),
+            )
+            .unwrap();
+            assert_eq!(pod.gpus(), all, "{pod:?}");
         }
     }
 }

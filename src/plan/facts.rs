@@ -4,9 +4,10 @@
 //! The views hold the few fields that decide something.
 
 use super::kaito::KaitoFacts;
+use super::occupation::Occupation;
 use crate::api::Readable;
 use crate::api::metadata::Namespace;
-use crate::api::node::{Node, Pod};
+use crate::api::node::Node;
 use crate::api::queue::{AdmissionCheck, ClusterQueue, Cohort, LocalQueue, ResourceFlavor};
 
 /// What the plan may build on.
@@ -48,9 +49,8 @@ pub struct ClusterFacts {
     pub cohorts: Option<Readable<Vec<Cohort>>>,
     /// AdmissionChecks; `None` until a plan needs them.
     pub admission_checks: Option<Readable<Vec<AdmissionCheck>>>,
-    /// Pods of all namespaces that have not ended; `None` until a plan needs
-    /// them.
-    pub pods: Option<Readable<Vec<Pod>>>,
+    /// What pods have taken of the nodes; `None` until a plan needs it.
+    pub occupation: Option<Readable<Occupation>>,
     /// Names of the claims in the namespace; `None` unless one is mounted.
     pub claims: Option<Readable<Vec<String>>>,
     /// The Deployment that is about to be changed, if it is one.
@@ -62,8 +62,8 @@ pub struct ClusterFacts {
 pub struct NodeFacts {
     /// Nodes.
     pub nodes: Option<Readable<Vec<Node>>>,
-    /// Pods of all namespaces that have not ended.
-    pub pods: Option<Readable<Vec<Pod>>>,
+    /// What pods have taken of them.
+    pub occupation: Option<Readable<Occupation>>,
 }
 
 /// What the Deployment of this name is doing before it is changed.

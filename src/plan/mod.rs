@@ -11,6 +11,7 @@ pub mod kaito;
 pub mod kueue;
 pub mod name;
 pub mod namesake;
+pub mod occupation;
 mod queued;
 mod refusal;
 pub mod request;

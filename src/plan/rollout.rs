@@ -5,12 +5,13 @@
 use super::facts::{ClusterFacts, NodeFacts, Running};
 use super::gpu::GpuLayout;
 use super::kueue::placement::PodSet;
+use super::occupation::Occupation;
 use super::request::WorkloadRequest;
 use super::request::toleration::untolerated;
 use super::{Plan, Refusal, resources};
 use crate::api::Readable;
 use crate::api::gpu_resource::is_gpu_resource;
-use crate::api::node::{Node, Pod};
+use crate::api::node::Node;
 use crate::kind::WorkloadKind;
 use serde_json::Value;
 
@@ -92,8 +93,8 @@ impl Rollout {
         let room = plan.gpu_resource.as_deref().and_then(|resource| {
             let pin = &plan.node_selector;
             let sets = resources::pod_sets(request, plan.layout, Some(resource), pin);
-            let (nodes, pods) = (facts.nodes.as_ref(), facts.pods.as_ref());
-            let room = room(nodes, pods, resource, sets.first()?)?;
+            let (nodes, occupation) = (facts.nodes.as_ref(), facts.occupation.as_ref());
+            let room = room(nodes, occupation, resource, sets.first()?)?;
             // What Kueue does not admit takes no node, free or not.
             let quota = plan.forecast.as_ref().map_or(i64::MAX, |forecast| {
                 forecast.free.whole() / plan.layout.gpus_per_replica.max(1)
@@ -139,7 +140,12 @@ impl Rollout {
                 .any(|claim| claim == kept),
             running: Some(running),
             room: resource.and_then(|resource| {
-                room(facts.nodes.as_ref(), facts.pods.as_ref(), resource, &pods)
+                room(
+                    facts.nodes.as_ref(),
+                    facts.occupation.as_ref(),
+                    resource,
+                    &pods,
+                )
             }),
             may_pause,
         })
@@ -202,26 +208,17 @@ pub fn check_pause(rollout: Rollout, name: &str, may_pause: bool) -> Result<(), 
 /// `resource` goes; `None` if nodes or pods are not known.
 pub fn room(
     nodes: Option<&Readable<Vec<Node>>>,
-    running: Option<&Readable<Vec<Pod>>>,
+    occupation: Option<&Readable<Occupation>>,
     resource: &str,
     pods: &PodSet,
 ) -> Option<i64> {
     let nodes = nodes.and_then(Readable::known)?;
-    let running = running.and_then(Readable::known)?;
+    let occupation = occupation.and_then(Readable::known)?;
     let each = pods.requests.get(resource)?.whole().max(1);
     let open = nodes.iter().filter(|node| takes(node, pods));
     Some(
-        open.map(|node| {
-            let offered = node.status.allocatable.get(resource);
-            let of_node = |pod: &&Pod| pod.spec.node_name.as_deref() == Some(&node.metadata.name);
-            let taken: i64 = running
-                .iter()
-                .filter(of_node)
-                .map(|pod| pod.requests(resource))
-                .sum();
-            (offered.map_or(0, |offered| offered.whole()) - taken).max(0) / each
-        })
-        .sum(),
+        open.map(|node| occupation.free(node, resource).whole() / each)
+            .sum(),
     )
 }
 
@@ -241,6 +238,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::api::pod::Pod;
     use crate::plan::testing;
 
     fn choose(replicas: i64, running: Option<(i64, i64)>, room: Option<i64>) -> Rollout {
@@ -359,8 +357,10 @@ mod tests {
             .unwrap()
         };
         let look = |nodes: Vec<Node>, pods: Vec<Pod>, wanted: &PodSet| {
-            let (nodes, pods) = (Readable::Known(nodes), Readable::Known(pods));
-            room(Some(&nodes), Some(&pods), "amd.com/gpu", wanted)
+            let mut occupation = Occupation::default();
+            pods.iter().for_each(|pod| occupation.add(pod));
+            let (nodes, occupation) = (Readable::Known(nodes), Readable::Known(occupation));
+            room(Some(&nodes), Some(&occupation), "amd.com/gpu", wanted)
         };
         let mut wanted = testing::pods(1, &[("amd.com/gpu", 4)]);
         let open = vec![node("a", json!({})), node("b", json!({}))];

@@ -54,7 +54,7 @@ pub fn facts(queues: Vec<ClusterQueue>, flavors: Vec<ResourceFlavor>) -> Cluster
         nodes: None,
         cohorts: None,
         admission_checks: None,
-        pods: None,
+        occupation: None,
         claims: None,
         running: None,
     }

@@ -183,7 +183,7 @@ fn refusals_name_where_it_was_said() {
         (
             serve::request,
             "image: a\nhealthPath: health\nport: 80",
-            "health path health (from config.yaml) does not begin with /",
+            "health path \"health\" (from config.yaml) does not begin with /",
         ),
     ] {
         let found = built(build, None, &merged("", settings));

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use serde::Deserialize;
 use tokio::time::timeout_at;
 
 use super::api_versions::KUEUE_VERSIONS;
+use crate::api::Page;
 use crate::api::keys::{APP_MANAGED_BY_LABEL, MANAGER, USERNAME_LABEL};
+use crate::api::metadata::{Metadata, Named};
 use crate::api::resource::{KUEUE_GROUP, Resource};
 use crate::cluster::client::connection::kubeconfig;
 use crate::cluster::client::kubeconfig::{Context, Found};
@@ -51,34 +52,6 @@ pub struct Entry {
     pub name: String,
     /// What it is, on one line; may be empty.
     pub description: String,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    #[serde(default)]
-    metadata: PageMetadata,
-    items: Vec<Item>,
-}
-
-#[derive(Default, Deserialize)]
-struct PageMetadata {
-    #[serde(rename = "continue", default)]
-    next: String,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    metadata: Metadata,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    name: String,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
-    #[serde(default)]
-    owner_references: Vec<serde::de::IgnoredAny>,
 }
 
 /// How a listing ended, beside what it brought.
@@ -272,7 +245,7 @@ impl Catalogue<'_> {
         }
     }
 
-    async fn page(&self, path: &str) -> Result<Page, ClusterError> {
+    async fn page(&self, path: &str) -> Result<Page<Named>, ClusterError> {
         self.cluster.get_as(path, METADATA_ONLY).await
     }
 }

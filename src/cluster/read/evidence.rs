@@ -14,7 +14,6 @@ use super::{autoscaler, snapshot};
 use crate::api::Readable;
 use crate::api::kueue_workload::QueuedWorkload;
 use crate::api::kueue_workload::{PendingWorkload, QueueState};
-use crate::api::pod::Pod;
 use crate::api::resource::Resource;
 use crate::api::selector::LabelSelector;
 use crate::cluster::client::pages::{Pages, Selection};
@@ -22,7 +21,7 @@ use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::observe::Snapshot;
 use crate::observe::status::farthest;
-use crate::observe::why::{Evidence, KueueConfiguration, Log, Occupation, Questions};
+use crate::observe::why::{Evidence, KueueConfiguration, Log, Questions};
 
 /// Where Kueue keeps its configuration, as its manifests and chart have it.
 const KUEUE_NAMESPACE: &str = "kueue-system";
@@ -117,9 +116,9 @@ pub async fn evidence(
         evidence.kueue = configuration(cluster).await?;
     }
     if questions.nodes {
-        evidence.occupation = occupation(cluster).await?;
-        if evidence.occupation.is_none() {
-            evidence.unseen.insert("pods of other namespaces");
+        match facts::occupation(cluster).await? {
+            Readable::Known(occupation) => evidence.occupation = Some(occupation),
+            Readable::Forbidden => _ = evidence.unseen.insert("pods of other namespaces"),
         }
     }
     if questions.events {
@@ -268,22 +267,6 @@ fn parse_configuration(text: &str) -> Option<KueueConfiguration> {
         frameworks: read.integrations.frameworks,
         namespaces: read.managed_jobs_namespace_selector,
     })
-}
-
-/// Reads what the pods of the cluster have taken of its nodes; nothing where
-/// they may not be read.
-async fn occupation(cluster: &Cluster) -> Result<Option<Occupation>, ClusterError> {
-    let on_nodes = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed";
-    let resource = Resource::known("v1", "Pod");
-    let mut pages = Pages::new(cluster, &resource, "", &Selection::fields(on_nodes));
-    let mut occupation = Occupation::default();
-    loop {
-        match readable(pages.next::<Pod>().await)? {
-            Readable::Known(Some(page)) => page.iter().for_each(|pod| occupation.add(pod)),
-            Readable::Known(None) => return Ok(Some(occupation)),
-            Readable::Forbidden => return Ok(None),
-        }
-    }
 }
 
 /// Reads the end of a container's log.

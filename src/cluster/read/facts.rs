@@ -7,11 +7,11 @@ use super::api_versions::{Groups, KUEUE_VERSIONS, Served};
 use super::kaito;
 use crate::api::Readable;
 use crate::api::metadata::{Named, Namespace};
-use crate::api::node::Pod;
+use crate::api::pod::Pod;
 use crate::api::queue::{ClusterQueue, LocalQueue, ResourceFlavor};
 use crate::api::resource::{KUEUE_GROUP, Resource};
 use crate::change::existing::{self, Existing};
-use crate::cluster::client::pages::Selection;
+use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::client::request::readable;
 use crate::cluster::submission::namesake;
 use crate::cluster::{Cluster, ClusterError};
@@ -20,6 +20,7 @@ use crate::plan::Needs;
 use crate::plan::facts::{ClusterFacts, NodeFacts};
 use crate::plan::kaito::KaitoFacts;
 use crate::plan::namesake::{Claimant, Namesake};
+use crate::plan::occupation::Occupation;
 use crate::plan::request::WorkloadRequest;
 
 /// Facts for a submission, and the workload of that name if there is one.
@@ -109,7 +110,7 @@ pub async fn gather(
             nodes: None,
             cohorts: None,
             admission_checks: None,
-            pods: None,
+            occupation: None,
             claims: claims?,
             running: None,
         },
@@ -142,16 +143,16 @@ pub async fn complete(
     needs: Needs,
 ) -> Result<(), ClusterError> {
     let kueue = facts.kueue.clone().unwrap_or_default();
-    let (nodes, cohorts, checks, pods) = tokio::join!(
+    let (nodes, cohorts, checks, occupation) = tokio::join!(
         list_if(needs.nodes, cluster, "v1", "Node"),
         list_if(needs.cohorts, cluster, &kueue, "Cohort"),
         list_if(needs.admission_checks, cluster, &kueue, "AdmissionCheck"),
-        pods_if(needs.pods, cluster),
+        occupation_if(needs.pods, cluster),
     );
     facts.nodes = nodes?;
     facts.cohorts = cohorts?;
     facts.admission_checks = checks?;
-    facts.pods = pods?;
+    facts.occupation = occupation?;
     Ok(())
 }
 
@@ -188,7 +189,7 @@ pub async fn around(
         nodes: None,
         cohorts: None,
         admission_checks: None,
-        pods: None,
+        occupation: None,
         claims: None,
         running: None,
     };
@@ -221,19 +222,34 @@ async fn list_if<T: DeserializeOwned + Send + 'static>(
     }
 }
 
-/// Pods that hold nothing any more are many, where Jobs run.
-const NOT_ENDED: &str = "status.phase!=Succeeded,status.phase!=Failed";
+/// Pods that hold something of a node.
+const ON_NODES: &str = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed";
 
-async fn pods_if(
+/// Reads what the pods of the cluster have taken of its nodes, page by page.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked.
+pub(super) async fn occupation(cluster: &Cluster) -> Result<Readable<Occupation>, ClusterError> {
+    let resource = Resource::known("v1", "Pod");
+    let mut pages = Pages::new(cluster, &resource, "", &Selection::fields(ON_NODES));
+    let mut occupation = Occupation::default();
+    loop {
+        match readable(pages.next::<Pod>().await)? {
+            Readable::Known(Some(page)) => page.iter().for_each(|pod| occupation.add(pod)),
+            Readable::Known(None) => return Ok(Readable::Known(occupation)),
+            Readable::Forbidden => return Ok(Readable::Forbidden),
+        }
+    }
+}
+
+async fn occupation_if(
     needed: bool,
     cluster: &Cluster,
-) -> Result<Option<Readable<Vec<Pod>>>, ClusterError> {
-    if !needed {
-        return Ok(None);
+) -> Result<Option<Readable<Occupation>>, ClusterError> {
+    match needed {
+        true => occupation(cluster).await.map(Some),
+        false => Ok(None),
     }
-    let pods = Resource::known("v1", "Pod");
-    let selection = Selection::fields(NOT_ENDED);
-    readable(cluster.list_selected(&pods, "", &selection).await).map(Some)
 }
 
 /// Reads which claims there are, if one is to be mounted.
@@ -260,10 +276,11 @@ async fn claims(
 /// # Errors
 /// [`ClusterError`] if the cluster cannot be asked.
 pub async fn of_nodes(cluster: &Cluster) -> Result<NodeFacts, ClusterError> {
-    let (nodes, pods) = tokio::join!(list_if(true, cluster, "v1", "Node"), pods_if(true, cluster));
+    let nodes = list_if(true, cluster, "v1", "Node");
+    let (nodes, occupation) = tokio::join!(nodes, occupation(cluster));
     Ok(NodeFacts {
         nodes: nodes?,
-        pods: pods?,
+        occupation: occupation.map(Some)?,
     })
 }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::time::timeout;
 
+use crate::api::Page;
+use crate::api::metadata::Metadata;
 use crate::api::resource::Resource;
 use crate::cluster::{Cluster, ClusterError, Target};
 use crate::error::{Classified, ErrorClass};
@@ -28,20 +30,10 @@ pub struct Listed {
 }
 
 #[derive(Deserialize)]
-struct ConfigMaps {
-    items: Vec<ConfigMap>,
-}
-
-#[derive(Deserialize)]
 struct ConfigMap {
     metadata: Metadata,
     #[serde(default)]
     data: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    namespace: String,
 }
 
 /// Reads what the cluster lists, within this time.
@@ -62,7 +54,7 @@ async fn ask(target: &Target) -> Result<Listed, String> {
     let [chart, add_on] = NAMESPACES;
     // Only admins may look everywhere; a guess costs them nothing.
     let (all, first, second) = tokio::join!(
-        cluster.get::<ConfigMaps>(&everywhere),
+        cluster.get::<Page<ConfigMap>>(&everywhere),
         cluster.find::<ConfigMap>(&resource, chart, CONFIG_MAP),
         cluster.find::<ConfigMap>(&resource, add_on, CONFIG_MAP),
     );

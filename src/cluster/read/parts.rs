@@ -3,24 +3,16 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
-
 use super::api_versions::Served;
 use crate::api::Readable;
 use crate::api::keys::{INFERENCE_SET_LABEL, RAY_ORIGIN_LABEL};
-use crate::api::metadata::Metadata;
+use crate::api::metadata::{Metadata, Named};
 use crate::api::resource::Resource;
 use crate::api::workload::Details;
 use crate::api::workload::Workload;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::WorkloadKind;
-
-/// Any object, of which only the metadata matter.
-#[derive(Deserialize)]
-struct Bare {
-    metadata: Metadata,
-}
 
 /// Reads the parts of a workload; none where they may not be read.
 ///
@@ -38,7 +30,7 @@ pub async fn of(
         // KubeRay makes it of this name, and another Job may have it.
         Details::RayJob(_, status) if !status.ray_cluster_name.is_empty() => {
             let jobs = Resource::known("batch/v1", "Job");
-            let found = cluster.find::<Bare>(&jobs, namespace, name).await;
+            let found = cluster.find::<Named>(&jobs, namespace, name).await;
             found.map(|found| found.into_iter().collect())
         }
         _ => {
@@ -49,7 +41,7 @@ pub async fn of(
                 WorkloadKind::InferenceSet => format!("{selector}={name}"),
                 _ => selector,
             };
-            cluster.list::<Bare>(&resource, namespace, &selector).await
+            cluster.list::<Named>(&resource, namespace, &selector).await
         }
     };
     let Readable::Known(listed) = readable(listed)? else {
@@ -78,11 +70,11 @@ pub async fn of_all(
         else {
             continue;
         };
-        let listed = cluster.list::<Bare>(&resource, namespace, &selector).await;
+        let listed = cluster.list::<Named>(&resource, namespace, &selector).await;
         let Readable::Known(listed) = readable(listed)? else {
             continue;
         };
-        for Bare { metadata } in listed {
+        for Named { metadata } in listed {
             if let Some(workload) = of_kind.iter().find(|one| is_of(&metadata, one)) {
                 let uid = workload.metadata.uid.clone();
                 parts.entry(uid).or_default().push(metadata);

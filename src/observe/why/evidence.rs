@@ -17,7 +17,7 @@ use crate::observe::snapshot::Snapshot;
 use crate::observe::status::{Status, farthest};
 use crate::observe::trouble::TroubleKind;
 use crate::plan::facts::ClusterFacts;
-use crate::quantity::Quantity;
+use crate::plan::occupation::Occupation;
 
 /// Everything that a diagnosis is made from.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,46 +51,6 @@ pub struct Evidence {
     pub last_words: Vec<String>,
     /// What may not be read and would have helped.
     pub unseen: BTreeSet<&'static str>,
-}
-
-/// What pods have taken of the nodes.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Occupation {
-    /// What is set aside, by node and resource.
-    pub taken: BTreeMap<String, BTreeMap<String, Quantity>>,
-    /// Pods that hold GPUs.
-    pub occupants: Vec<Occupant>,
-}
-
-impl Occupation {
-    /// Adds what a pod takes of its node.
-    pub fn add(&mut self, pod: &Pod) {
-        let metadata = &pod.metadata;
-        let node = &pod.spec.node_name;
-        if pod.gpus() > 0 {
-            self.occupants.push(Occupant {
-                pod: format!("{}/{}", metadata.namespace, metadata.name),
-                node: node.clone(),
-                gpus: pod.gpus(),
-            });
-        }
-        let sums = self.taken.entry(node.clone()).or_default();
-        for (resource, amount) in pod.requests() {
-            let sum = sums.entry(resource).or_default();
-            *sum = *sum + amount;
-        }
-    }
-}
-
-/// A pod that holds GPUs of a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Occupant {
-    /// `namespace/name`.
-    pub pod: String,
-    /// Where it is.
-    pub node: String,
-    /// How many.
-    pub gpus: i64,
 }
 
 /// What Kueue is told to manage (`config.kueue.x-k8s.io` Configuration).

@@ -2,7 +2,7 @@
 //! runtime and the registry.
 
 use super::evidence::Evidence;
-use super::finding::{Cause, Finding};
+use super::finding::{Cause, Finding, Who};
 use crate::observe::trouble::Trouble;
 
 /// Words of containerd (v2), CRI-O and registries, lower case.
@@ -100,7 +100,7 @@ pub(super) fn finding(evidence: &Evidence, trouble: &Trouble, image: &str) -> Fi
                 format!("the registry does not give image {image} without a login{either}"),
             )
             .remedy(
-                super::Who::You,
+                Who::You,
                 "make a pull secret",
                 Some(format!(
                     "kubectl -n {namespace} create secret docker-registry registry --docker-server {} --docker-username <user> --docker-password <token>",

@@ -22,7 +22,7 @@ pub(super) mod scaling;
 mod scheduler;
 mod unqueued;
 
-pub use evidence::{Evidence, KueueConfiguration, Log, Occupation, Questions};
+pub use evidence::{Evidence, KueueConfiguration, Log, Questions};
 pub use finding::{Cause, Finding, Remedy, Who};
 pub use quota_contention::{Contest, QuotaRow, Rival};
 

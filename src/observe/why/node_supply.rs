@@ -29,13 +29,7 @@ impl<'a> Supply<'a> {
         let free = evidence.occupation.as_ref().map(|occupation| {
             let mut free: Vec<(&str, Quantity)> = nodes
                 .iter()
-                .map(|node| {
-                    let name = node.metadata.name.as_str();
-                    let taken = occupation.taken.get(name);
-                    let taken = taken.and_then(|taken| taken.get(resource));
-                    let left = allocatable(node, resource) - taken.copied().unwrap_or_default();
-                    (name, left.at_least_zero())
-                })
+                .map(|node| (node.metadata.name.as_str(), occupation.free(node, resource)))
                 .collect();
             free.sort_by_key(|(_, free)| std::cmp::Reverse(*free));
             free
@@ -53,7 +47,7 @@ impl<'a> Supply<'a> {
     /// free is unknown.
     pub(super) fn shortage(&self) -> Option<Finding> {
         let nodes = self.nodes.iter();
-        let largest = nodes.map(|node| allocatable(node, self.resource)).max();
+        let largest = nodes.map(|node| node.allocatable(self.resource)).max();
         let largest = largest.unwrap_or_default();
         if largest < self.request {
             return Some(self.too_small(largest));
@@ -164,9 +158,4 @@ impl<'a> Supply<'a> {
             ),
         }
     }
-}
-
-fn allocatable(node: &Node, resource: &str) -> Quantity {
-    let allocatable = node.status.allocatable.get(resource);
-    allocatable.copied().unwrap_or_default()
 }

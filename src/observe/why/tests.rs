@@ -11,6 +11,7 @@ use crate::kind::WorkloadKind;
 use crate::observe::Snapshot;
 use crate::observe::snapshot::Position;
 use crate::plan::facts::ClusterFacts;
+use crate::plan::occupation::Occupation;
 
 fn at(second: u8) -> String {
     format!("2026-01-01T00:00:{second:02}Z")
@@ -104,7 +105,7 @@ fn facts() -> ClusterFacts {
         nodes: None,
         cohorts: None,
         admission_checks: None,
-        pods: None,
+        occupation: None,
         claims: None,
         running: None,
     }

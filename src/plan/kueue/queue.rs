@@ -314,7 +314,7 @@ mod tests {
             nodes: None,
             cohorts: None,
             admission_checks: None,
-            pods: None,
+            occupation: None,
             claims: None,
             running: None,
         }
