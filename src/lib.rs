@@ -37,6 +37,8 @@
 //! | [`completion`] | reads an unfinished command line | api, kind, observe, plan | I/O, clock, kube, tera |
 //! | [`ui`] | writes to the terminal | api, error, kind, observe, plan, render, settings, yaml | network, kube, tera, clap |
 //! | [`cmd`] | calls the rooms in order | every room | kube, tera |
+//!
+//! [`file`]: mod@file
 
 pub use kaiwo_base::{file, quantity, secrecy, shell, yaml};
 

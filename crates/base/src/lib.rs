@@ -9,6 +9,8 @@
 //! | [`yaml`] | the only file that names the YAML library | secrecy | I/O, clock, kube, tera, clap |
 //! | [`quantity`] | amounts as Kubernetes writes them | – | I/O, clock, kube, tera, clap |
 //! | [`file`] | the only one that opens files: once, and up to a limit | quantity, secrecy, shell | network, environment, clock, kube, tera, clap |
+//!
+//! [`file`]: mod@file
 
 pub mod answer;
 pub mod file;
