@@ -98,21 +98,9 @@ pub async fn gather(
     let existing = known(existing)?;
     Ok(Gathered {
         facts: ClusterFacts {
-            ray: groups.version(WorkloadKind::RayJob).is_some(),
-            kaito: kaito.map(str::to_owned),
             kaito_facts,
-            kueue,
-            namespace: found?,
-            local_queues: queues.local,
-            cluster_queues: queues.cluster,
-            flavors: queues.flavors,
-            priority_classes: queues.priority_classes,
-            nodes: None,
-            cohorts: None,
-            admission_checks: None,
-            occupation: None,
             claims: claims?,
-            running: None,
+            ..queues.facts(kueue, |kind| groups.version(kind), found?)
         },
         existing,
         namesakes,
@@ -176,23 +164,8 @@ pub async fn around(
         }
     });
     let queues = queues?;
-    let mut facts = ClusterFacts {
-        ray: served.version(WorkloadKind::RayJob).is_some(),
-        kaito: served.version(WorkloadKind::Workspace).map(str::to_owned),
-        kaito_facts: KaitoFacts::default(),
-        kueue: served.kueue.clone(),
-        namespace: found?,
-        local_queues: queues.local,
-        cluster_queues: queues.cluster,
-        flavors: queues.flavors,
-        priority_classes: queues.priority_classes,
-        nodes: None,
-        cohorts: None,
-        admission_checks: None,
-        occupation: None,
-        claims: None,
-        running: None,
-    };
+    let kueue = served.kueue.clone();
+    let mut facts = queues.facts(kueue, |kind| served.version(kind), found?);
     let needs = Needs {
         nodes: with_nodes,
         cohorts: served.kueue.is_some(),
@@ -325,6 +298,32 @@ struct Queues {
 }
 
 impl Queues {
+    /// Returns the facts that begin with these, and with what is served.
+    fn facts(
+        self,
+        kueue: Option<String>,
+        version: impl Fn(WorkloadKind) -> Option<&'static str>,
+        namespace: Readable<Option<Namespace>>,
+    ) -> ClusterFacts {
+        ClusterFacts {
+            ray: version(WorkloadKind::RayJob).is_some(),
+            kaito: version(WorkloadKind::Workspace).map(str::to_owned),
+            kaito_facts: KaitoFacts::default(),
+            kueue,
+            namespace,
+            local_queues: self.local,
+            cluster_queues: self.cluster,
+            flavors: self.flavors,
+            priority_classes: self.priority_classes,
+            nodes: None,
+            cohorts: None,
+            admission_checks: None,
+            occupation: None,
+            claims: None,
+            running: None,
+        }
+    }
+
     async fn read(
         cluster: &Cluster,
         api_version: &str,

@@ -1,22 +1,15 @@
 //! What a CronJob does by the Jobs that it starts (batch/v1, Kubernetes v1.36).
 
-use super::{Meaning, job, newest};
+use super::{
+    Evidence, Finding, Meaning, Metadata, Pod, PodLabels, QueuedWorkload, Standing, Status, job,
+    lifecycle, newest,
+};
 use crate::api::job::{CronJobSpec, CronJobStatus};
 use crate::api::keys::CONTROLLER_UID_LABEL;
-use crate::api::kueue_workload::QueuedWorkload;
-use crate::api::metadata::Metadata;
-use crate::api::pod::Pod;
-use crate::observe::pod_labels::PodLabels;
-use crate::observe::status::{Standing, Status};
-use crate::observe::why::evidence::Evidence;
-use crate::observe::why::finding::Finding;
-use crate::observe::why::lifecycle;
 
-pub(super) struct CronJob<'a>(pub(super) &'a CronJobSpec, pub(super) &'a CronJobStatus);
-
-impl Meaning for CronJob<'_> {
+impl Meaning for (&CronJobSpec, &CronJobStatus) {
     fn standing(&self, _queued: &[QueuedWorkload], _pods: &[Pod]) -> Standing {
-        let Self(spec, status) = self;
+        let (spec, status) = self;
         match (spec.suspend, status.active.len()) {
             (true, _) => Standing::new(Status::Suspended, "starts no Jobs"),
             (false, 0) => Standing::new(Status::Ready, format!("runs at {}", spec.schedule)),
@@ -31,7 +24,7 @@ impl Meaning for CronJob<'_> {
 
     /// Those of the Jobs that run, or of the last one.
     fn present_pods<'p>(&self, pods: Vec<&'p Pod>) -> Vec<&'p Pod> {
-        let Self(spec, status) = self;
+        let (spec, status) = self;
         let of = |uids: &[&str]| {
             let mut pods = pods.clone();
             pods.retain(|pod| uids.contains(&pod.job()));

@@ -1,37 +1,17 @@
 //! Counts and conditions of a Deployment (apps/v1, Kubernetes v1.36).
 
-use k8s_openapi::jiff::Timestamp;
-
-use super::{Meaning, suspended, troubles, turned, waits};
+use super::{
+    Evidence, Finding, Meaning, Metadata, Pod, PodLabels, QueuedWorkload, Standing, Status,
+    Timestamp, Workload, lifecycle, suspended, troubles, turned, waits,
+};
 use crate::api::condition::{Condition, condition, holds};
 use crate::api::deployment::{DeploymentSpec, DeploymentStatus};
-use crate::api::kueue_workload::QueuedWorkload;
-use crate::api::metadata::Metadata;
-use crate::api::pod::Pod;
-use crate::api::workload::Workload;
-use crate::observe::pod_labels::PodLabels;
-use crate::observe::status::{Standing, Status};
-use crate::observe::why::evidence::Evidence;
-use crate::observe::why::finding::{Cause, Finding, Who};
-use crate::observe::why::{lifecycle, pods as of_pods, scaling};
+use crate::observe::why::finding::{Cause, Who};
+use crate::observe::why::{pods as of_pods, scaling};
 
-pub(super) struct Deployment<'a>(
-    pub(super) &'a Workload,
-    pub(super) &'a DeploymentSpec,
-    pub(super) &'a DeploymentStatus,
-);
-
-impl Deployment<'_> {
-    /// Returns the condition that says that a rollout makes no progress.
-    fn stuck(&self) -> Option<&Condition> {
-        condition(&self.2.conditions, "Progressing")
-            .filter(|progressing| progressing.status == "False")
-    }
-}
-
-impl Meaning for Deployment<'_> {
+impl Meaning for (&Workload, &DeploymentSpec, &DeploymentStatus) {
     fn standing(&self, queued: &[QueuedWorkload], pods: &[Pod]) -> Standing {
-        let Self(workload, spec, status) = self;
+        let (workload, spec, status) = self;
         let wanted = spec.replicas.unwrap_or(1);
         if wanted == 0 {
             return Standing::new(Status::Suspended, "scaled to 0");
@@ -40,7 +20,7 @@ impl Meaning for Deployment<'_> {
             return Standing::new(Status::Starting, "");
         }
         let available = status.available_replicas;
-        let stuck = self.stuck();
+        let stuck = stuck(self.2);
         let reason = || match (troubles(pods), stuck) {
             (trouble, _) if !trouble.is_empty() => trouble,
             (_, Some(stuck)) => stuck.words().to_owned(),
@@ -96,14 +76,14 @@ impl Meaning for Deployment<'_> {
 
     /// The rules of `kubectl rollout status` (v1.36, `DeploymentStatusViewer`).
     fn is_rolled_out(&self) -> bool {
-        let Self(_, spec, status) = self;
+        let (_, spec, status) = self;
         status.updated_replicas >= spec.replicas.unwrap_or(1)
             && status.replicas <= status.updated_replicas
             && status.available_replicas >= status.updated_replicas
     }
 
     fn hangs(&self, standing: &Standing) -> Option<String> {
-        let stuck = self.stuck().filter(|_| !standing.status.is_waiting())?;
+        let stuck = stuck(self.2).filter(|_| !standing.status.is_waiting())?;
         Some(match standing.reason.as_str() {
             "" => stuck.words().to_owned(),
             reason => reason.to_owned(),
@@ -111,7 +91,7 @@ impl Meaning for Deployment<'_> {
     }
 
     fn findings(&self, evidence: &Evidence, standing: &Standing) -> Vec<Finding> {
-        let Self(_, spec, status) = self;
+        let (_, spec, status) = self;
         if spec.replicas == Some(0) {
             return vec![lifecycle::suspended(evidence)];
         }
@@ -119,10 +99,15 @@ impl Meaning for Deployment<'_> {
         let refused = refused.map(|refused| lifecycle::refused_pods(evidence, &refused.message));
         let mut findings: Vec<Finding> = refused.into_iter().collect();
         findings.extend(of_pods::findings(evidence));
-        findings.extend(self.stuck().map(|stuck| rollout_stuck(evidence, stuck)));
+        findings.extend(stuck(self.2).map(|stuck| rollout_stuck(evidence, stuck)));
         findings.extend(scaling::finding(evidence, standing));
         findings
     }
+}
+
+/// Returns the condition that says that a rollout makes no progress.
+fn stuck(status: &DeploymentStatus) -> Option<&Condition> {
+    condition(&status.conditions, "Progressing").filter(|progressing| progressing.status == "False")
 }
 
 fn rollout_stuck(evidence: &Evidence, stuck: &Condition) -> Finding {

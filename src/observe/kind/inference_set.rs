@@ -1,25 +1,16 @@
 //! Counts of an InferenceSet (KAITO v0.12): each replica is a Workspace, which
 //! tells more.
 
-use super::Meaning;
+use super::{
+    Evidence, Finding, Meaning, Metadata, Pod, PodLabels, QueuedWorkload, Standing, Status,
+};
 use crate::api::condition::Condition;
 use crate::api::kaito::{InferenceSetSpec, InferenceSetStatus};
 use crate::api::keys::WORKSPACE_LABEL;
-use crate::api::kueue_workload::QueuedWorkload;
-use crate::api::metadata::Metadata;
-use crate::api::pod::Pod;
-use crate::observe::pod_labels::PodLabels;
-use crate::observe::status::{Standing, Status};
-use crate::observe::why::evidence::Evidence;
-use crate::observe::why::finding::{Cause, Finding, Who};
+use crate::observe::why::finding::{Cause, Who};
 use crate::observe::why::{pods as of_pods, scaling};
 
-pub(super) struct InferenceSet<'a>(
-    pub(super) &'a InferenceSetSpec,
-    pub(super) &'a InferenceSetStatus,
-);
-
-impl Meaning for InferenceSet<'_> {
+impl Meaning for (&InferenceSetSpec, &InferenceSetStatus) {
     fn standing(&self, _queued: &[QueuedWorkload], _pods: &[Pod]) -> Standing {
         let (wanted, ready) = (self.0.replicas.unwrap_or(1), self.1.ready_replicas);
         let status = match ready {

@@ -3,33 +3,21 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use k8s_openapi::jiff::Timestamp;
-
-use super::{Meaning, first_exit_code, suspended, troubles, turned};
+use super::{
+    Evidence, Finding, Meaning, Metadata, Pod, PodLabels, QueuedWorkload, Standing, Status,
+    Timestamp, Workload, first_exit_code, lifecycle, suspended, troubles, turned,
+};
 use crate::api::Readable;
 use crate::api::condition::{Condition, holds};
 use crate::api::job::{JobSpec, JobStatus};
 use crate::api::keys::CONTROLLER_UID_LABEL;
-use crate::api::kueue_workload::QueuedWorkload;
-use crate::api::metadata::Metadata;
-use crate::api::pod::Pod;
-use crate::api::workload::Workload;
-use crate::observe::pod_labels::PodLabels;
-use crate::observe::status::{Standing, Status};
 use crate::observe::trouble::TroubleKind;
-use crate::observe::why::evidence::Evidence;
-use crate::observe::why::finding::{Cause, Finding};
-use crate::observe::why::{lifecycle, pods as of_pods};
+use crate::observe::why::finding::Cause;
+use crate::observe::why::pods as of_pods;
 
-pub(super) struct Job<'a>(
-    pub(super) &'a Workload,
-    pub(super) &'a JobSpec,
-    pub(super) &'a JobStatus,
-);
-
-impl Meaning for Job<'_> {
+impl Meaning for (&Workload, &JobSpec, &JobStatus) {
     fn standing(&self, queued: &[QueuedWorkload], pods: &[Pod]) -> Standing {
-        let Self(workload, spec, status) = self;
+        let (workload, spec, status) = self;
         let conditions = &status.conditions;
         if holds(conditions, "Complete").is_some() {
             return Standing::new(Status::Succeeded, "");
@@ -86,7 +74,7 @@ impl Meaning for Job<'_> {
     }
 
     fn findings(&self, evidence: &Evidence, standing: &Standing) -> Vec<Finding> {
-        let Self(_, spec, status) = self;
+        let (_, spec, status) = self;
         if let Some(failed) = holds(&status.conditions, "Failed") {
             return failures(evidence, failed);
         }

@@ -28,7 +28,8 @@ use crate::api::workload::{Details, Workload};
 
 pub use workspace::progress as workspace_progress;
 
-/// What the status of a workload of one kind means.
+/// What the status of a workload of one kind means. It is implemented for what is
+/// needed of the workload, its specification and its status.
 pub trait Meaning {
     /// See [`standing`].
     fn standing(&self, queued: &[QueuedWorkload], pods: &[Pod]) -> Standing;
@@ -110,17 +111,13 @@ pub trait Meaning {
 /// Returns what a workload's status means.
 pub fn meaning(workload: &Workload) -> Box<dyn Meaning + '_> {
     match &workload.details {
-        Details::Job(spec, status) => Box::new(job::Job(workload, spec, status)),
-        Details::CronJob(spec, status) => Box::new(cron_job::CronJob(spec, status)),
-        Details::RayJob(spec, status) => Box::new(ray_job::RayJob(workload, spec, status)),
-        Details::Deployment(spec, status) => {
-            Box::new(deployment::Deployment(workload, spec, status))
-        }
-        Details::RayService(spec, status) => {
-            Box::new(ray_service::RayService(workload, spec, status))
-        }
-        Details::Workspace(_, status) => Box::new(workspace::Workspace(workload, status)),
-        Details::InferenceSet(spec, status) => Box::new(inference_set::InferenceSet(spec, status)),
+        Details::Job(spec, status) => Box::new((workload, spec, status)),
+        Details::CronJob(spec, status) => Box::new((spec, status)),
+        Details::RayJob(spec, status) => Box::new((workload, spec, status)),
+        Details::Deployment(spec, status) => Box::new((workload, spec, status)),
+        Details::RayService(spec, status) => Box::new((workload, spec, status)),
+        Details::Workspace(_, status) => Box::new((workload, status)),
+        Details::InferenceSet(spec, status) => Box::new((spec, status)),
     }
 }
 

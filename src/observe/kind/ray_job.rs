@@ -1,30 +1,17 @@
 //! `JobDeploymentStatus` of a RayJob (KubeRay v1.6), which is what the operator
 //! does, and `JobStatus`, which is what Ray says.
 
-use k8s_openapi::jiff::Timestamp;
-
-use super::{Meaning, first_exit_code, first_line, newest, suspended, troubles};
+use super::{
+    Evidence, Finding, Meaning, Metadata, Pod, PodLabels, QueuedWorkload, Standing, Status,
+    Timestamp, Workload, first_exit_code, first_line, lifecycle, newest, suspended, troubles,
+};
 use crate::api::keys::{CONTROLLER_UID_LABEL, RAY_CLUSTER_LABEL};
-use crate::api::kueue_workload::QueuedWorkload;
-use crate::api::metadata::Metadata;
-use crate::api::pod::Pod;
 use crate::api::ray::{RayJobSpec, RayJobStatus};
-use crate::api::workload::Workload;
-use crate::observe::pod_labels::PodLabels;
-use crate::observe::status::{Standing, Status};
-use crate::observe::why::evidence::Evidence;
-use crate::observe::why::finding::{Cause, Finding};
-use crate::observe::why::lifecycle;
+use crate::observe::why::finding::Cause;
 
-pub(super) struct RayJob<'a>(
-    pub(super) &'a Workload,
-    pub(super) &'a RayJobSpec,
-    pub(super) &'a RayJobStatus,
-);
-
-impl Meaning for RayJob<'_> {
+impl Meaning for (&Workload, &RayJobSpec, &RayJobStatus) {
     fn standing(&self, queued: &[QueuedWorkload], pods: &[Pod]) -> Standing {
-        let Self(workload, spec, status) = self;
+        let (workload, spec, status) = self;
         let failed = || {
             let words = [&status.message, &status.reason, &status.job_status];
             let words = words.into_iter().find(|words| !words.is_empty());
@@ -87,7 +74,7 @@ impl Meaning for RayJob<'_> {
 
     /// `JobFailedReason` of KubeRay v1.6: the others are the operator's.
     fn exit_code(&self, pods: &[Pod]) -> Option<i64> {
-        let Self(_, _, status) = self;
+        let (_, _, status) = self;
         if !matches!(
             status.reason.as_str(),
             "" | "AppFailed" | "SubmissionFailed"
@@ -101,7 +88,7 @@ impl Meaning for RayJob<'_> {
     }
 
     fn findings(&self, evidence: &Evidence, standing: &Standing) -> Vec<Finding> {
-        let Self(_, spec, status) = self;
+        let (_, spec, status) = self;
         if standing.status == Status::Failed {
             return vec![failure(evidence, status)];
         }

@@ -2,23 +2,14 @@
 //! Ray Serve says of the applications on its clusters: of the one that serves,
 //! and during an upgrade of the one that shall.
 
-use core::time::Duration;
-
-use k8s_openapi::jiff::Timestamp;
-
-use super::{Meaning, first_line, suspended, troubles, turned, waits};
+use super::{
+    Duration, Evidence, Finding, Meaning, Metadata, Pod, PodLabels, QueuedWorkload, Standing,
+    Status, Timestamp, Workload, first_line, lifecycle, suspended, troubles, turned, waits,
+};
 use crate::api::condition::{condition, holds};
 use crate::api::keys::RAY_CLUSTER_LABEL;
-use crate::api::kueue_workload::QueuedWorkload;
-use crate::api::metadata::Metadata;
-use crate::api::pod::Pod;
 use crate::api::ray::{RayServiceCluster, RayServiceSpec, RayServiceStatus, ServeApplication};
-use crate::api::workload::Workload;
-use crate::observe::pod_labels::PodLabels;
-use crate::observe::status::{Standing, Status};
-use crate::observe::why::evidence::Evidence;
-use crate::observe::why::finding::{Cause, Finding};
-use crate::observe::why::lifecycle;
+use crate::observe::why::finding::Cause;
 
 /// Time after which what a RayService says of its applications is about their
 /// new configuration: KubeRay asks Ray Serve every two seconds, and reads the
@@ -26,15 +17,9 @@ use crate::observe::why::lifecycle;
 /// `reconcileServe`).
 const SETTLES: Duration = Duration::from_secs(5);
 
-pub(super) struct RayService<'a>(
-    pub(super) &'a Workload,
-    pub(super) &'a RayServiceSpec,
-    pub(super) &'a RayServiceStatus,
-);
-
-impl Meaning for RayService<'_> {
+impl Meaning for (&Workload, &RayServiceSpec, &RayServiceStatus) {
     fn standing(&self, queued: &[QueuedWorkload], pods: &[Pod]) -> Standing {
-        let Self(workload, spec, status) = self;
+        let (workload, spec, status) = self;
         if holds(&status.conditions, "Ready").is_some() {
             return serving(status, pods);
         }
@@ -75,7 +60,7 @@ impl Meaning for RayService<'_> {
     }
 
     fn is_rolled_out(&self) -> bool {
-        let Self(_, _, status) = self;
+        let (_, _, status) = self;
         status.upcoming().is_none() && status.active_service_status.unfinished().is_none()
     }
 

@@ -1,20 +1,14 @@
 //! Conditions of a Workspace of KAITO v0.12 (`api/v1beta1/condition_types.go`),
 //! under their names of v0.1 to v0.12.
 
-use k8s_openapi::jiff::Timestamp;
-
-use super::{Meaning, troubles, turned};
+use super::{
+    Evidence, Finding, Meaning, Metadata, Pod, PodLabels, QueuedWorkload, Standing, Status,
+    Timestamp, Workload, troubles, turned,
+};
 use crate::api::condition::{Condition, condition, holds};
 use crate::api::kaito::WorkspaceStatus;
 use crate::api::keys::WORKSPACE_LABEL;
-use crate::api::kueue_workload::QueuedWorkload;
-use crate::api::metadata::Metadata;
-use crate::api::pod::Pod;
-use crate::api::workload::Workload;
-use crate::observe::pod_labels::PodLabels;
-use crate::observe::status::{Standing, Status};
-use crate::observe::why::evidence::Evidence;
-use crate::observe::why::finding::{Cause, Finding, Who};
+use crate::observe::why::finding::{Cause, Who};
 use crate::observe::why::pods as of_pods;
 
 /// Conditions on its way, in the order in which they come true.
@@ -30,13 +24,11 @@ const STEPS: [&str; 7] = [
 /// Conditions that say that all is done.
 const GOALS: [&str; 2] = ["WorkspaceSucceeded", "WorkspaceReady"];
 
-pub(super) struct Workspace<'a>(pub(super) &'a Workload, pub(super) &'a WorkspaceStatus);
-
-impl Meaning for Workspace<'_> {
+impl Meaning for (&Workload, &WorkspaceStatus) {
     /// KAITO's word `Ready` is not enough: a pod that crashes again and again is
     /// behind some of them (KAITO issues 931 and 1493).
     fn standing(&self, _queued: &[QueuedWorkload], pods: &[Pod]) -> Standing {
-        let Self(_, status) = self;
+        let (_, status) = self;
         let conditions = &status.conditions;
         let of = |kind: &str| condition(conditions, kind);
         let succeeded = GOALS.into_iter().find_map(of);
