@@ -71,6 +71,9 @@ pub const RAY_CLUSTER_LABEL: &str = "ray.io/cluster";
 pub const RAY_NODE_TYPE_LABEL: &str = "ray.io/node-type";
 /// Label of what KubeRay makes for a kind (`utils.RayOriginatedFromCRDLabelKey`).
 pub const RAY_ORIGIN_LABEL: &str = "ray.io/originated-from-crd";
+/// Label of what KubeRay makes for an object with its name
+/// (`utils.RayOriginatedFromCRNameLabelKey`).
+pub const RAY_ORIGIN_NAME_LABEL: &str = "ray.io/originated-from-cr-name";
 /// Label of a Workspace's pods (KAITO `LabelWorkspaceName`).
 pub const WORKSPACE_LABEL: &str = "kaito.sh/workspace";
 /// Label of an InferenceSet's Workspaces with its name (KAITO v0.12).

@@ -51,10 +51,10 @@ impl Needs {
             _ => false,
         };
         let may_wait = match workload.kind {
-            // Suspended while they wait.
-            WorkloadKind::Job | WorkloadKind::RayJob => status == Status::Pending,
             // Its Jobs do.
             kind if kind.descriptor().is_recurring => false,
+            // Suspended while it waits.
+            kind if kind.is_batch() => status == Status::Pending,
             _ => matches!(status, Status::Pending | Status::Starting),
         };
         Self {

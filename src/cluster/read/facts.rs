@@ -1,6 +1,7 @@
 //! Reads what a plan needs to know, all at once. What the user may not read
 //! is left unknown; only a failed connection is an error.
 
+use futures_util::future::OptionFuture;
 use serde::de::DeserializeOwned;
 
 use super::api_versions::{Groups, KUEUE_VERSIONS, Served};
@@ -135,12 +136,12 @@ pub async fn complete(
         list_if(needs.nodes, cluster, "v1", "Node"),
         list_if(needs.cohorts, cluster, &kueue, "Cohort"),
         list_if(needs.admission_checks, cluster, &kueue, "AdmissionCheck"),
-        occupation_if(needs.pods, cluster),
+        OptionFuture::from(needs.pods.then(|| occupation(cluster))),
     );
     facts.nodes = nodes?;
     facts.cohorts = cohorts?;
     facts.admission_checks = checks?;
-    facts.occupation = occupation?;
+    facts.occupation = occupation.transpose()?;
     Ok(())
 }
 
@@ -212,16 +213,6 @@ pub(super) async fn occupation(cluster: &Cluster) -> Result<Readable<Occupation>
             Readable::Known(None) => return Ok(Readable::Known(occupation)),
             Readable::Forbidden => return Ok(Readable::Forbidden),
         }
-    }
-}
-
-async fn occupation_if(
-    needed: bool,
-    cluster: &Cluster,
-) -> Result<Option<Readable<Occupation>>, ClusterError> {
-    match needed {
-        true => occupation(cluster).await.map(Some),
-        false => Ok(None),
     }
 }
 

@@ -166,7 +166,7 @@ impl Submission<'_> {
     /// look at all of these.
     async fn referring(&self) -> Result<Option<Vec<String>>, SubmissionError> {
         let workload = &self.manifests.workload;
-        let ray = format!("ray.io/originated-from-cr-name={}", workload.name());
+        let ray = format!("{}={}", keys::RAY_ORIGIN_NAME_LABEL, workload.name());
         let own = self.manifests.previous.iter().chain([workload]);
         let mut texts: Vec<String> = own.map(|manifest| manifest.value().to_string()).collect();
         for (resource, selector) in [

@@ -7,7 +7,6 @@ use super::evidence::Evidence;
 use super::finding::{Cause, Finding, Who};
 use super::pods;
 use crate::api::Readable;
-use crate::api::workload::Details;
 use crate::observe::status::{Standing, Status};
 
 /// Lines that are shown of what something printed.
@@ -103,12 +102,12 @@ pub(in crate::observe) fn suspended(evidence: &Evidence) -> Finding {
     let workload = &evidence.snapshot.workload;
     let (namespace, name) = (evidence.namespace(), &workload.metadata.name);
     let (kind, word) = (workload.kind.name(), workload.kind.word());
-    let (summary, command) = match workload.details {
-        Details::Deployment(..) => (
+    let (summary, command) = match workload.kind.is_batch() {
+        false => (
             "it is scaled to 0".to_owned(),
-            format!("kubectl -n {namespace} scale deployment {name} --replicas 1"),
+            format!("kubectl -n {namespace} scale {word} {name} --replicas 1"),
         ),
-        _ => (
+        true => (
             format!("somebody has suspended it, and no queue takes care of the {kind}"),
             format!(
                 "kubectl -n {namespace} patch {word} {name} --type merge -p '{{\"spec\":{{\"suspend\":false}}}}'"
