@@ -15,7 +15,7 @@ use crate::quantity::Quantity;
 /// `kueue.x-k8s.io` Workload; `v1beta1` and `v1beta2` agree in these fields.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct QueuedWorkload {
+pub struct KueueWorkload {
     /// Name, labels and so on.
     pub metadata: Metadata,
     /// What it asks for.
@@ -161,7 +161,7 @@ pub enum QueueState {
     Finished,
 }
 
-impl QueuedWorkload {
+impl KueueWorkload {
     /// Returns where it is (conditions of Kueue v0.18,
     /// `apis/kueue/v1beta2/workload_types.go`).
     pub fn state(&self) -> QueueState {
@@ -306,7 +306,7 @@ mod tests {
 
     use super::*;
 
-    fn queued(active: bool, conditions: Value) -> QueuedWorkload {
+    fn queued(active: bool, conditions: Value) -> KueueWorkload {
         serde_json::from_value(json!({
             "metadata": {"name": "w"},
             "spec": {"active": active},

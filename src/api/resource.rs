@@ -102,7 +102,7 @@ impl Resource {
     /// Returns the resource of `kind` in `api_version`, for the kinds that
     /// kaiwo reads or writes itself and those that templates often bring. Of
     /// others the API server tells, see `cluster::client::discovery`.
-    pub fn of(api_version: &str, kind: &str) -> Option<Self> {
+    pub fn find(api_version: &str, kind: &str) -> Option<Self> {
         let group = match api_version.split_once('/') {
             Some((group, _)) => group,
             None => "",
@@ -125,10 +125,11 @@ impl Resource {
         })
     }
 
-    /// Returns the resource of a kind that is in the table, which [`Self::of`]
+    /// Returns the resource of a kind that is in the table, which [`Self::find`]
     /// reads too: for kinds that kaiwo itself names.
     pub fn known(api_version: &str, kind: &str) -> Self {
-        Self::of(api_version, kind).unwrap_or_else(|| unreachable!("no paths are known for {kind}"))
+        Self::find(api_version, kind)
+            .unwrap_or_else(|| unreachable!("no paths are known for {kind}"))
     }
 
     /// Returns the path of the collection, in `namespace` where the kind has
@@ -173,14 +174,14 @@ mod tests {
 
     #[test]
     fn paths_follow_group_and_scope() {
-        let job = Resource::of("batch/v1", "Job").unwrap();
+        let job = Resource::find("batch/v1", "Job").unwrap();
         assert_eq!(
             job.object_path("ml", "x"),
             "/apis/batch/v1/namespaces/ml/jobs/x"
         );
         assert_eq!(job.qualified_name("x"), "job.batch/x");
-        assert_eq!(Resource::of("example.com/v1", "Job"), None);
-        let namespace = Resource::of("v1", "Namespace").unwrap();
+        assert_eq!(Resource::find("example.com/v1", "Job"), None);
+        let namespace = Resource::find("v1", "Namespace").unwrap();
         assert_eq!(namespace.collection_path("ml"), "/api/v1/namespaces");
         assert_eq!(namespace.qualified_name("ml"), "namespace/ml");
     }

@@ -10,8 +10,8 @@ use crate::api::keys;
 use crate::api::resource::Resource;
 use crate::kind::WorkloadKind;
 use crate::plan::action::Relation;
-use crate::plan::facts::Running;
-use crate::plan::namesake::Owner;
+use crate::plan::facts::RunningDeployment;
+use crate::plan::namesake::NameOwner;
 use crate::render::manifest::Manifest;
 
 /// A workload in the cluster, as far as a new one of its name is concerned.
@@ -48,7 +48,7 @@ struct ExistingMetadata {
     #[serde(default)]
     deletion_timestamp: Option<String>,
     #[serde(default)]
-    owner_references: Vec<Owner>,
+    owner_references: Vec<NameOwner>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -76,7 +76,7 @@ impl Existing {
     }
 
     /// Returns what made it, and would make it again.
-    pub fn controller(&self) -> Option<&Owner> {
+    pub fn controller(&self) -> Option<&NameOwner> {
         let mut owners = self.view.metadata.owner_references.iter();
         owners.find(|owner| owner.controller)
     }
@@ -91,11 +91,11 @@ impl Existing {
     }
 
     /// Returns what a Deployment is doing.
-    pub fn running(&self) -> Option<Running> {
+    pub fn running(&self) -> Option<RunningDeployment> {
         if self.object["kind"] != "Deployment" {
             return None;
         }
-        Some(Running {
+        Some(RunningDeployment {
             replicas: self.object["spec"]["replicas"].as_i64().unwrap_or(1),
             available: self.object["status"]["availableReplicas"]
                 .as_i64()

@@ -17,12 +17,12 @@ use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::settings::OutputFormat;
 use crate::ui::Ui;
-use crate::ui::deletion::{Item, Outcome, lines, lines_of_leftovers, report};
+use crate::ui::deletion::{DeletionOutcome, Item, lines, lines_of_leftovers, report};
 
 use super::block_on;
 use super::command_line::{self, CommandLine};
 use super::help::cannot_write;
-use super::target::{self, Place};
+use super::target::{self, Reached};
 
 /// Longest wait for what was deleted to be gone, unless another is given.
 const GONE: Duration = Duration::from_secs(120);
@@ -49,7 +49,7 @@ pub fn run(args: &DeleteArgs, ui: Ui, output: Option<OutputFormat>) -> Result<u8
     let namespace = target::namespace(args.namespace.as_deref())?;
     let has_begun = Cell::new(false);
     let result = block_on(async {
-        let place = Place::reach(&args.connection, namespace, ui).await?;
+        let place = Reached::reach(&args.connection, namespace, ui).await?;
         let mut run = Run {
             args,
             ui,
@@ -84,7 +84,7 @@ pub fn run(args: &DeleteArgs, ui: Ui, output: Option<OutputFormat>) -> Result<u8
 struct Run<'a> {
     args: &'a DeleteArgs,
     ui: Ui,
-    place: Place,
+    place: Reached,
     output: Option<OutputFormat>,
     items: Vec<Item>,
     /// What runs have left under names that no workload has, by what was asked
@@ -96,7 +96,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// Finds what a selector is about, or all that kaiwo has made.
     async fn selected(&mut self) -> Result<Vec<Found>, CommandError> {
-        let Place {
+        let Reached {
             cluster,
             served,
             namespace,
@@ -131,7 +131,7 @@ impl Run<'_> {
             true => self.selected().await?,
             false => Vec::new(),
         };
-        let Place {
+        let Reached {
             cluster,
             served,
             namespace,
@@ -144,7 +144,7 @@ impl Run<'_> {
         });
         for (wanted, answer) in join_all(lookups).await {
             if let Err(LookupError::NotFound { .. } | LookupError::NotServed { .. }) = &answer {
-                let left = leftover::of(cluster, namespace, &wanted.name).await?;
+                let left = leftover::leftovers_of(cluster, namespace, &wanted.name).await?;
                 let left = self.unused(left).await?;
                 if !left.is_empty() {
                     self.left.push((wanted.to_string(), left));
@@ -172,7 +172,7 @@ impl Run<'_> {
                 {
                     self.ui.status(format!("{wanted} is not there"));
                     failures.push(Item {
-                        outcome: Outcome::NotFound,
+                        outcome: DeletionOutcome::NotFound,
                         object: wanted.to_string(),
                         with: Vec::new(),
                         kept: Vec::new(),
@@ -187,7 +187,7 @@ impl Run<'_> {
                     let error = CommandError::from(error);
                     let mut item = Item::failed(wanted.to_string(), &error);
                     if is_missing {
-                        item.outcome = Outcome::NotFound;
+                        item.outcome = DeletionOutcome::NotFound;
                     }
                     failures.push(item);
                     self.code = self.code.max(self.complain(error));
@@ -213,7 +213,7 @@ impl Run<'_> {
 
     /// Returns what is meant, and belongs to no workload.
     async fn unused(&self, mut left: Vec<Leftover>) -> Result<Vec<Leftover>, CommandError> {
-        let Place {
+        let Reached {
             cluster, namespace, ..
         } = &self.place;
         left.retain(|leftover| self.takes(leftover));
@@ -274,8 +274,8 @@ impl Run<'_> {
             });
             let mut item = Item {
                 outcome: match self.args.dry_run {
-                    true => Outcome::DryRun,
-                    false => Outcome::Deleted,
+                    true => DeletionOutcome::DryRun,
+                    false => DeletionOutcome::Deleted,
                 },
                 object: name.clone(),
                 with: names_of(&left),
@@ -288,13 +288,13 @@ impl Run<'_> {
                     Err(error) => {
                         let name = one.display_name();
                         let error = cannot_delete(error, &name);
-                        item.outcome = Outcome::Failed;
+                        item.outcome = DeletionOutcome::Failed;
                         item.error = Item::failed(name, &error).error;
                         self.code = self.code.max(self.complain(error));
                     }
                 }
             }
-            if item.outcome == Outcome::Deleted {
+            if item.outcome == DeletionOutcome::Deleted {
                 self.ui.status(format!("what was left of {name} deleted"));
             }
             self.items.push(item);
@@ -312,7 +312,7 @@ impl Run<'_> {
                 self.show(&doomed);
                 self.ui.status("  nothing is deleted (dry run)");
             }
-            let items = doomed.iter().map(|one| item(one, Outcome::DryRun));
+            let items = doomed.iter().map(|one| item(one, DeletionOutcome::DryRun));
             self.items.extend(items);
             return self.names(&doomed);
         }
@@ -351,7 +351,7 @@ impl Run<'_> {
             let name = one.workload.display_name();
             if self.args.no_wait {
                 self.ui.status(format!("{name} is being deleted"));
-                self.items.push(item(&one, Outcome::Deleting));
+                self.items.push(item(&one, DeletionOutcome::Deleting));
                 continue;
             }
             let progress = self.ui.progress("deleting");
@@ -361,7 +361,7 @@ impl Run<'_> {
             match left {
                 Ok(None) => {
                     self.ui.status(format!("{name} deleted"));
-                    self.items.push(item(&one, Outcome::Deleted));
+                    self.items.push(item(&one, DeletionOutcome::Deleted));
                 }
                 stuck => {
                     let namespace = &self.place.namespace;
@@ -380,7 +380,7 @@ impl Run<'_> {
                             .about(left)
                         }
                     };
-                    let mut item = item(&one, Outcome::Deleting);
+                    let mut item = item(&one, DeletionOutcome::Deleting);
                     item.error = Item::failed(name, &error).error;
                     self.items.push(item);
                     self.code = self.code.max(self.complain(error));
@@ -393,7 +393,7 @@ impl Run<'_> {
     /// Waits until a workload is gone, or the deadline has passed; returns what
     /// is left then. A cluster that does not answer in between is asked again.
     async fn left(&self, one: &Doomed, deadline: Instant) -> Result<Option<String>, ClusterError> {
-        let Place {
+        let Reached {
             cluster, served, ..
         } = &self.place;
         loop {
@@ -421,7 +421,7 @@ impl Run<'_> {
         if self.output != Some(OutputFormat::Json) {
             return Ok(());
         }
-        let Place {
+        let Reached {
             cluster, namespace, ..
         } = &self.place;
         let report = report(cluster.context(), namespace, &self.items);
@@ -462,7 +462,7 @@ fn names_of(left: &[Leftover]) -> Vec<String> {
     left.iter().map(Leftover::display_name).collect()
 }
 
-fn item(doomed: &Doomed, outcome: Outcome) -> Item {
+fn item(doomed: &Doomed, outcome: DeletionOutcome) -> Item {
     Item {
         outcome,
         object: doomed.workload.display_name(),

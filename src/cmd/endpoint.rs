@@ -12,7 +12,7 @@ use crate::ui::report::{self, API_VERSION};
 
 use super::block_on;
 use super::help::cannot_write;
-use super::target::{self, Place, Target};
+use super::target::{self, FoundWorkload, Reached};
 
 /// Addresses for programs.
 #[derive(Debug, Serialize)]
@@ -38,9 +38,9 @@ struct EndpointReport {
 /// Prints where a workload is reached.
 pub fn run(args: &EndpointArgs, ui: Ui) -> Result<(), CommandError> {
     let result = block_on(async {
-        let target = Target::find(&args.named, ui).await?;
+        let target = FoundWorkload::find(&args.named, ui).await?;
         let workload = &target.found.workload;
-        let Place {
+        let Reached {
             cluster, served, ..
         } = &target.place;
         let endpoint = endpoint::to_ask(cluster, served, workload).await?;

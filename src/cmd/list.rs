@@ -11,9 +11,9 @@ use crate::api::resource::Resource;
 use crate::change::existing;
 use crate::cli::{ListArgs, ListFormat};
 use crate::cluster::client::pages::Selection;
-use crate::cluster::read::list_rows::Company;
+use crate::cluster::read::list_rows::RowLoader;
 use crate::cluster::read::listing::Listing;
-use crate::cluster::read::watch::Pulse;
+use crate::cluster::read::watch::ChangeWatcher;
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::names::label_value;
@@ -27,7 +27,7 @@ use crate::ui::live::Live;
 
 use super::deploy::inputs::Machine;
 use super::help::cannot_write;
-use super::target::{self, Place};
+use super::target::{self, Reached};
 use super::{block_on, sources};
 
 /// On a terminal, ages are drawn anew this often.
@@ -58,7 +58,7 @@ pub fn run(args: &ListArgs, ui: Ui, output: &mut Option<OutputFormat>) -> Result
     };
     let query = query(args, *output)?;
     let result = block_on(async {
-        let place = Place::reach(&args.connection, namespace, ui).await?;
+        let place = Reached::reach(&args.connection, namespace, ui).await?;
         match args.watch {
             true => watch(&place, &query, args, ui).await,
             false => list(&place, &query, args, ui, output).await,
@@ -116,7 +116,7 @@ fn query(args: &ListArgs, output: Option<OutputFormat>) -> Result<Query, Command
 /// Writes each page as it comes, those of a table from the time on that its
 /// columns are measured.
 async fn list(
-    place: &Place,
+    place: &Reached,
     query: &Query,
     args: &ListArgs,
     ui: Ui,
@@ -168,7 +168,7 @@ async fn list(
     Ok(())
 }
 
-fn nothing(place: &Place, args: &ListArgs) -> String {
+fn nothing(place: &Reached, args: &ListArgs) -> String {
     let narrowed =
         args.mine || args.selector.is_some() || !args.kind.is_empty() || !args.status.is_empty();
     let what = match (narrowed, args.any) {
@@ -185,13 +185,13 @@ fn nothing(place: &Place, args: &ListArgs) -> String {
 /// The rows of a listing, page by page.
 struct Rows<'a> {
     listing: Listing<'a>,
-    company: Company<'a>,
+    company: RowLoader<'a>,
     args: &'a ListArgs,
 }
 
 impl<'a> Rows<'a> {
-    async fn begin(place: &'a Place, query: &Query, args: &'a ListArgs) -> Self {
-        let Place {
+    async fn begin(place: &'a Reached, query: &Query, args: &'a ListArgs) -> Self {
+        let Reached {
             cluster,
             served,
             namespace,
@@ -203,7 +203,7 @@ impl<'a> Rows<'a> {
         } = query;
         Self {
             listing: Listing::begin(cluster, served, namespace, kinds, selection).await,
-            company: Company::new(cluster, served, namespace, form.is_full()),
+            company: RowLoader::new(cluster, served, namespace, form.is_full()),
             args,
         }
     }
@@ -245,9 +245,14 @@ impl<'a> Rows<'a> {
 }
 
 /// Shows what changes: on a terminal in place, else a line for each change.
-async fn watch(place: &Place, query: &Query, args: &ListArgs, ui: Ui) -> Result<(), CommandError> {
+async fn watch(
+    place: &Reached,
+    query: &Query,
+    args: &ListArgs,
+    ui: Ui,
+) -> Result<(), CommandError> {
     let changed = Notify::new();
-    let mut pulse = Pulse::new(&place.cluster, &changed);
+    let mut pulse = ChangeWatcher::new(&place.cluster, &changed);
     for kind in &query.kinds {
         if let Some(version) = place.served.version(*kind) {
             let resource = existing::resource(*kind, version);
@@ -307,7 +312,7 @@ async fn watch(place: &Place, query: &Query, args: &ListArgs, ui: Ui) -> Result<
 }
 
 /// Returns what a terminal shows of these rows now.
-fn drawn(place: &Place, query: &Query, args: &ListArgs, rows: &[Listed], ui: Ui) -> String {
+fn drawn(place: &Reached, query: &Query, args: &ListArgs, rows: &[Listed], ui: Ui) -> String {
     match rows.is_empty() {
         true => format!("{}\n", nothing(place, args)),
         false => {
@@ -319,7 +324,7 @@ fn drawn(place: &Place, query: &Query, args: &ListArgs, rows: &[Listed], ui: Ui)
 }
 
 async fn all(
-    place: &Place,
+    place: &Reached,
     query: &Query,
     args: &ListArgs,
     ui: Ui,

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::cli::{ModelsArgs, ModelsFormat};
-use crate::cluster::read::models::{self, Listed};
+use crate::cluster::read::models::{self, ListedModels};
 use crate::error::CommandError;
 use crate::plan::kaito::offer::offers;
 use crate::settings::OutputFormat;
 use crate::ui::Ui;
-use crate::ui::models::{Catalogue, Source};
+use crate::ui::models::{Catalogue, ModelSource};
 use crate::yaml;
 
 use super::help::cannot_write;
@@ -31,7 +31,7 @@ pub fn run(args: &ModelsArgs, ui: Ui, output: Option<OutputFormat>) -> Result<()
     let catalogue = Catalogue {
         offers: &offers,
         counted: args.instance_type.is_some(),
-        source: listed.as_ref().map(|listed| Source {
+        source: listed.as_ref().map(|listed| ModelSource {
             context: &listed.context,
             namespace: &listed.namespace,
         }),
@@ -53,7 +53,7 @@ pub fn run(args: &ModelsArgs, ui: Ui, output: Option<OutputFormat>) -> Result<()
 }
 
 /// Asks the cluster what its KAITO lists; the catalogue is as good without.
-fn ask(args: &ModelsArgs, ui: Ui) -> Result<Option<Listed>, CommandError> {
+fn ask(args: &ModelsArgs, ui: Ui) -> Result<Option<ListedModels>, CommandError> {
     // A credential plugin that asked questions would outlast the deadline.
     let target = command_line::optional_target(&args.connection);
     let progress = ui.progress("asking the cluster");

@@ -10,7 +10,7 @@ use crate::yaml;
 
 use super::block_on;
 use super::help::cannot_write;
-use super::target::{self, Place};
+use super::target::{self, Reached};
 
 /// Shows what the queues have. `output` is what the variable asks for, unless
 /// a flag does.
@@ -20,7 +20,7 @@ pub fn run(args: &QueuesArgs, ui: Ui, output: Option<OutputFormat>) -> Result<()
         false => target::namespace(args.namespace.as_deref())?,
     };
     let result = block_on(async {
-        let place = Place::reach(&args.connection, namespace, ui).await?;
+        let place = Reached::reach(&args.connection, namespace, ui).await?;
         let queues = queues::read(&place.cluster, &place.served, &place.namespace).await?;
         let text = match StatusFormat::chosen(args.output, output) {
             Some(StatusFormat::Json) => report::json(&QueueReport::new(&queues)),

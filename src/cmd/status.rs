@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use crate::api::pod::Pod;
 use crate::cli::{StatusArgs, StatusFormat};
 use crate::cluster::read::prometheus::PrometheusError;
-use crate::cluster::read::watch::Pulse;
+use crate::cluster::read::watch::ChangeWatcher;
 use crate::cluster::read::{prometheus, snapshot, workload_details};
 use crate::error::{CommandError, ErrorClass};
 use crate::observe::description::Description;
@@ -21,7 +21,7 @@ use crate::ui::{Ui, status};
 use crate::yaml;
 
 use super::help::cannot_write;
-use super::target::{self, Place, Target};
+use super::target::{self, FoundWorkload, Reached};
 use super::{block_on, command_line, top};
 
 /// Ages are drawn anew, and things looked up again, this often.
@@ -41,7 +41,7 @@ struct StatusReport<'a> {
 /// does.
 pub fn run(args: &StatusArgs, ui: Ui, output: Option<OutputFormat>) -> Result<u8, CommandError> {
     let result = block_on(async {
-        let target = Target::find(&args.named, ui).await?;
+        let target = FoundWorkload::find(&args.named, ui).await?;
         let snapshot = target.snapshot().await?;
         if args.watch {
             watch(&target.place, snapshot, args, ui).await?;
@@ -85,12 +85,12 @@ fn exit_code(status: Status) -> u8 {
 }
 
 async fn describe(
-    place: &Place,
+    place: &Reached,
     snapshot: &Snapshot,
     args: &StatusArgs,
     ui: Ui,
 ) -> Result<Description, CommandError> {
-    let Place {
+    let Reached {
         cluster, served, ..
     } = place;
     let mut surroundings = workload_details::read(cluster, served, snapshot).await?;
@@ -119,13 +119,13 @@ async fn describe(
 
 /// Draws the workload until it is gone; in a pipe, once for each change.
 async fn watch(
-    place: &Place,
+    place: &Reached,
     mut last: Snapshot,
     args: &StatusArgs,
     ui: Ui,
 ) -> Result<(), CommandError> {
     let changed = Notify::new();
-    let mut pulse = Pulse::new(&place.cluster, &changed);
+    let mut pulse = ChangeWatcher::new(&place.cluster, &changed);
     snapshot::watch(&mut pulse, &place.served, &last);
     let is_drawn = ui.data_height().is_some();
     let mut live = Live::default();
@@ -143,7 +143,7 @@ async fn watch(
         }
         told = Some(about);
         pulse.next(TICK).await;
-        match snapshot::again(&place.cluster, &place.served, &last.workload).await? {
+        match snapshot::read_snapshot_again(&place.cluster, &place.served, &last.workload).await? {
             Some(now) => last = now,
             None => {
                 ui.status(format!("{} is gone", last.workload.display_name()));

@@ -15,7 +15,7 @@ use super::{command_line, sources};
 use crate::request::{self, DEFAULT_NAMESPACE};
 
 /// A cluster, and which of the APIs it serves that kaiwo speaks.
-pub struct Place {
+pub struct Reached {
     /// The cluster.
     pub cluster: Cluster,
     /// What it serves.
@@ -25,14 +25,14 @@ pub struct Place {
 }
 
 /// A workload in its place.
-pub struct Target {
+pub struct FoundWorkload {
     /// Where it is.
-    pub place: Place,
+    pub place: Reached,
     /// The workload.
     pub found: Found,
 }
 
-impl Place {
+impl Reached {
     /// Connects.
     pub async fn reach(
         connection: &ConnectionArgs,
@@ -50,11 +50,11 @@ impl Place {
     }
 }
 
-impl Target {
+impl FoundWorkload {
     /// Connects, and finds the workload.
     pub async fn find(args: &NamedArgs, ui: Ui) -> Result<Self, CommandError> {
         let namespace = namespace(args.namespace.as_deref())?;
-        let place = Place::reach(&args.connection, namespace, ui).await?;
+        let place = Reached::reach(&args.connection, namespace, ui).await?;
         let found = lookup::find(
             &place.cluster,
             &place.served,
@@ -68,10 +68,10 @@ impl Target {
     /// Reads what belongs to the workload.
     pub async fn snapshot(&self) -> Result<Snapshot, CommandError> {
         let workload = self.found.workload.clone();
-        let Place {
+        let Reached {
             cluster, served, ..
         } = &self.place;
-        Ok(snapshot::of(cluster, served, workload).await?)
+        Ok(snapshot::read_snapshot(cluster, served, workload).await?)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::api::pod::Pod;
 use crate::api::resource::Resource;
 use crate::cli::{NamedArgs, StatusFormat, TopArgs};
 use crate::cluster::client::pages::Selection;
-use crate::cluster::read::prometheus::{self, Choice};
+use crate::cluster::read::prometheus::{self, PrometheusChoice};
 use crate::error::{CommandError, ErrorClass};
 use crate::settings::OutputFormat;
 use crate::ui::top::{Line, TopReport};
@@ -14,7 +14,7 @@ use crate::yaml;
 
 use super::block_on;
 use super::help::cannot_write;
-use super::target::{self, Place, Target};
+use super::target::{self, FoundWorkload, Reached};
 
 /// Shows what GPUs do. `output` is what the variable asks for, unless a flag
 /// does.
@@ -73,25 +73,25 @@ pub fn run(args: &TopArgs, ui: Ui, output: Option<OutputFormat>) -> Result<(), C
 }
 
 /// Reads which Prometheus was meant.
-pub fn choice(typed: Option<&str>) -> Result<Option<Choice>, CommandError> {
+pub fn choice(typed: Option<&str>) -> Result<Option<PrometheusChoice>, CommandError> {
     let wrong = |error| CommandError::new(ErrorClass::Usage, format!("--prometheus: {error}"));
     typed.map(|text| text.parse().map_err(wrong)).transpose()
 }
 
 /// Returns the pods of the workload, else those of kaiwo's in the namespace.
-async fn pods(args: &TopArgs, ui: Ui) -> Result<(Place, Vec<Pod>), CommandError> {
+async fn pods(args: &TopArgs, ui: Ui) -> Result<(Reached, Vec<Pod>), CommandError> {
     if let Some(workload) = &args.workload {
         let named = NamedArgs {
             workload: workload.clone(),
             namespace: args.namespace.clone(),
             connection: args.connection.clone(),
         };
-        let target = Target::find(&named, ui).await?;
+        let target = FoundWorkload::find(&named, ui).await?;
         let snapshot = target.snapshot().await?;
         return Ok((target.place, snapshot.pods().to_vec()));
     }
     let namespace = target::namespace(args.namespace.as_deref())?;
-    let place = Place::reach(&args.connection, namespace, ui).await?;
+    let place = Reached::reach(&args.connection, namespace, ui).await?;
     let selection = Selection {
         labels: format!("{APP_MANAGED_BY_LABEL}={MANAGER}"),
         fields: "status.phase=Running".to_owned(),

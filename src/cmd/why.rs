@@ -13,16 +13,16 @@ use crate::ui::{Ui, report};
 use super::block_on;
 use super::command_line::with_connection;
 use super::help::cannot_write;
-use super::target::{self, Place, Target};
+use super::target::{self, FoundWorkload, Reached};
 
 /// Says why a workload does not run.
 pub fn run(args: &WhyArgs, ui: Ui, output: Option<OutputFormat>) -> Result<u8, CommandError> {
     let connection = &args.named.connection;
     let result = block_on(async {
         let progress = ui.progress("asking the cluster");
-        let target = Target::find(&args.named, ui).await?;
+        let target = FoundWorkload::find(&args.named, ui).await?;
         let snapshot = target.snapshot().await?;
-        let Place {
+        let Reached {
             cluster, served, ..
         } = &target.place;
         let evidence = evidence::evidence(cluster, served, &target.found, snapshot).await?;

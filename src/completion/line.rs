@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Arg, ArgAction, Command};
 
-use super::source::{self, Candidate, Source};
+use super::source::{self, Candidate, Candidates};
 
 /// A command line with a cursor, as far as it can be understood.
 ///
@@ -18,13 +18,13 @@ pub struct Line {
     /// The rest of that word, up to the cursor.
     pub start: String,
     /// What may stand there.
-    pub source: Source,
+    pub source: Candidates,
     given: BTreeSet<String>,
     values: BTreeMap<String, Vec<String>>,
 }
 
 /// Where the walk through the words is.
-struct Place<'a> {
+struct Cursor<'a> {
     root: &'a Command,
     command: &'a Command,
     /// Flag that waits for its value.
@@ -40,7 +40,7 @@ impl Line {
     /// `words[index]` ends at the cursor; beyond the last one, a new word
     /// begins there. `command` has been built.
     pub fn read(command: &Command, words: &[String], index: usize) -> Self {
-        let mut place = Place {
+        let mut place = Cursor {
             root: command,
             command,
             pending: None,
@@ -84,7 +84,7 @@ impl Line {
             }
         }
         let (head, start, mut source) = cursor.unwrap_or_else(|| place.at_cursor(""));
-        if let Source::Words(words) = &mut source {
+        if let Candidates::Words(words) = &mut source {
             words.retain(|word| !word.flag.as_ref().is_some_and(|id| given.contains(id)));
         }
         Self {
@@ -119,9 +119,9 @@ impl Line {
     }
 }
 
-impl<'a> Place<'a> {
+impl<'a> Cursor<'a> {
     /// Returns head and start of the word at the cursor, and what it may be.
-    fn at_cursor(&self, word: &str) -> (String, String, Source) {
+    fn at_cursor(&self, word: &str) -> (String, String, Candidates) {
         let whole = |source| (String::new(), word.to_owned(), source);
         if let Some(flag) = self.pending {
             return whole(source::of_value(flag));
@@ -129,20 +129,20 @@ impl<'a> Place<'a> {
         if self.escaped {
             return whole(match self.positional() {
                 Some(argument) => source::of_value(argument),
-                None => Source::Files,
+                None => Candidates::Files,
             });
         }
         if word.starts_with('-') {
             return match self.flag(word) {
                 Some((flag, Some((head, start)))) => (head, start, source::of_value(flag)),
-                _ => whole(Source::Words(flags(self.command))),
+                _ => whole(Candidates::Words(flags(self.command))),
             };
         }
         if let Some(argument) = self.positional()
             && !argument.is_last_set()
         {
             return whole(match self.command.get_name() {
-                "help" => Source::Words(self.topics()),
+                "help" => Candidates::Words(self.topics()),
                 _ => source::of_value(argument),
             });
         }
@@ -156,7 +156,7 @@ impl<'a> Place<'a> {
         if words.is_empty() && word.is_empty() && self.positionals <= most {
             words = flags(self.command);
         }
-        whole(Source::Words(words))
+        whole(Candidates::Words(words))
     }
 
     /// Returns what `kaiwo help` explains.
@@ -277,7 +277,7 @@ mod tests {
     fn words(text: &str) -> Vec<String> {
         let line = read(text);
         match &line.source {
-            Source::Words(words) => words
+            Candidates::Words(words) => words
                 .iter()
                 .filter_map(|candidate| line.complete(&candidate.word))
                 .collect(),
@@ -379,7 +379,7 @@ mod tests {
             ("submit --imagepullsecret |", Live::Secrets),
             ("submit --service-account |", Live::ServiceAccounts),
         ] {
-            assert_eq!(read(text).source, Source::Live(live), "{text}");
+            assert_eq!(read(text).source, Candidates::Live(live), "{text}");
         }
         let line = read("submit -nte|");
         assert_eq!(line.complete("team").as_deref(), Some("-nteam"));
@@ -393,18 +393,18 @@ mod tests {
 
     #[test]
     fn files_and_directories() {
-        assert_eq!(read("submit -p |").source, Source::Directories);
-        assert_eq!(read("config show -p tr|").source, Source::Directories);
-        assert_eq!(read("submit --env-file=|").source, Source::Files);
-        assert_eq!(read("submit --kubeconfig |").source, Source::Files);
-        assert_eq!(read("submit -- python -|").source, Source::Files);
-        assert_eq!(read("submit -- -n |").source, Source::Files);
+        assert_eq!(read("submit -p |").source, Candidates::Directories);
+        assert_eq!(read("config show -p tr|").source, Candidates::Directories);
+        assert_eq!(read("submit --env-file=|").source, Candidates::Files);
+        assert_eq!(read("submit --kubeconfig |").source, Candidates::Files);
+        assert_eq!(read("submit -- python -|").source, Candidates::Files);
+        assert_eq!(read("submit -- -n |").source, Candidates::Files);
     }
 
     #[test]
     fn what_nobody_knows_is_not_guessed() {
-        assert_eq!(read("submit -i |").source, Source::Nothing);
-        assert_eq!(read("submit -g |").source, Source::Nothing);
+        assert_eq!(read("submit -i |").source, Candidates::Nothing);
+        assert_eq!(read("submit -g |").source, Candidates::Nothing);
         assert_eq!(read("submit --nonsense=|").head, "");
     }
 

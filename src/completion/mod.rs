@@ -6,4 +6,4 @@ mod line;
 mod source;
 
 pub use line::Line;
-pub use source::{Candidate, Live, Source};
+pub use source::{Candidate, Candidates, Live};

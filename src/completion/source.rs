@@ -9,7 +9,7 @@ use crate::plan::kaito::{INSTANCE_TYPES, PRESETS, Preset};
 
 /// Where the candidates for a word come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum Candidates {
     /// From here: these and no others.
     Words(Vec<Candidate>),
     /// From the cluster, or the kubeconfig.
@@ -64,9 +64,12 @@ const LIVE: [(&str, Live); 8] = [
     ("service_account", Live::ServiceAccounts),
 ];
 
+/// Makes the words that an argument takes.
+type Words = fn() -> Vec<String>;
+
 /// Values that clap does not know of, because they are parsed from text, by the
 /// id of their argument.
-const PARSED: [(&str, fn() -> Vec<String>); 7] = [
+const PARSED: [(&str, Words); 7] = [
     ("goal", || owned(&Goal::ALL.map(Goal::name))),
     ("output", || owned(&["yaml", "json", "name"])),
     ("kind", || WorkloadKind::ALL.map(WorkloadKind::word).into()),
@@ -84,12 +87,12 @@ fn owned(words: &[&str]) -> Vec<String> {
 }
 
 /// Returns where the values of an argument come from.
-pub(super) fn of_value(argument: &Arg) -> Source {
+pub(super) fn of_value(argument: &Arg) -> Candidates {
     let id = argument.get_id().as_str();
     let known = argument.get_possible_values();
     if !known.is_empty() {
         let known = known.iter().filter(|value| !value.is_hide_set());
-        return Source::Words(
+        return Candidates::Words(
             known
                 .map(|value| Candidate {
                     word: value.get_name().to_owned(),
@@ -103,10 +106,10 @@ pub(super) fn of_value(argument: &Arg) -> Source {
         );
     }
     if matches!(id, "model_access_secret" | "tune_push_secret") {
-        return Source::Live(Live::Secrets);
+        return Candidates::Live(Live::Secrets);
     }
     if let Some((_, live)) = LIVE.iter().find(|(of, _)| *of == id) {
-        return Source::Live(*live);
+        return Candidates::Live(*live);
     }
     if let Some((_, words)) = PARSED.iter().find(|(of, _)| *of == id) {
         return plain(&words());
@@ -121,27 +124,27 @@ pub(super) fn of_value(argument: &Arg) -> Source {
         return plain(&["true", "false"]);
     }
     match argument.get_value_hint() {
-        ValueHint::DirPath => Source::Directories,
-        ValueHint::FilePath | ValueHint::AnyPath => Source::Files,
-        _ if argument.is_last_set() => Source::Files,
-        _ => Source::Nothing,
+        ValueHint::DirPath => Candidates::Directories,
+        ValueHint::FilePath | ValueHint::AnyPath => Candidates::Files,
+        _ if argument.is_last_set() => Candidates::Files,
+        _ => Candidates::Nothing,
     }
 }
 
 /// Returns the models of KAITO's catalogue, by the names that `-m` takes.
-fn models() -> Source {
+fn models() -> Candidates {
     let candidate = |preset: &Preset| Candidate {
         word: preset.name().to_owned(),
         description: format!("{} GiB, {}", preset.weights, preset.licence),
         flag: None,
     };
-    Source::Words(PRESETS.iter().map(candidate).collect())
+    Candidates::Words(PRESETS.iter().map(candidate).collect())
 }
 
 /// Returns the instance types that presets run on.
-fn instance_types() -> Source {
+fn instance_types() -> Candidates {
     let presets = INSTANCE_TYPES.iter().filter(|known| known.runs_presets());
-    Source::Words(
+    Candidates::Words(
         presets
             .map(|known| Candidate {
                 word: known.name.to_owned(),
@@ -158,13 +161,13 @@ fn is_switch(argument: &Arg) -> bool {
         .is_some_and(|names| names.iter().any(|name| name == "BOOL"))
 }
 
-fn plain(words: &[impl AsRef<str>]) -> Source {
+fn plain(words: &[impl AsRef<str>]) -> Candidates {
     let candidates = words.iter().map(|word| Candidate {
         word: word.as_ref().to_owned(),
         description: String::new(),
         flag: None,
     });
-    Source::Words(candidates.collect())
+    Candidates::Words(candidates.collect())
 }
 
 #[cfg(test)]

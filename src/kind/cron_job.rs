@@ -1,6 +1,6 @@
 //! `batch/v1` CronJob.
 
-use super::{Change, Descriptor, Goal, Operator};
+use super::{ChangeMode, Descriptor, Goal, Operator};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "CronJob",
@@ -17,7 +17,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     is_recurring: true,
     may_end: false,
     goal: Goal::Ready,
-    change: Change::Replaced,
+    change: ChangeMode::Replaced,
     is_scalable: false,
     service: None,
     command: "kaiwo submit --schedule CRON",

@@ -1,6 +1,6 @@
 //! `apps/v1` Deployment.
 
-use super::{Change, Descriptor, Goal, Operator};
+use super::{ChangeMode, Descriptor, Goal, Operator};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "Deployment",
@@ -16,7 +16,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     is_recurring: false,
     may_end: false,
     goal: Goal::Ready,
-    change: Change::InPlaceWithVersions,
+    change: ChangeMode::InPlaceWithVersions,
     is_scalable: true,
     // kaiwo's own.
     service: Some(("", "http")),

@@ -15,7 +15,7 @@ pub enum Operator {
 
 /// What becomes of a workload when another one of its name is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum ChangeMode {
     /// It has to make room.
     Replaced,
     /// It is changed.
@@ -57,7 +57,7 @@ pub struct Descriptor {
     /// What it is waited for unless something else is said.
     pub goal: Goal,
     /// What serving again does.
-    pub change: Change,
+    pub change: ChangeMode,
     /// Whether a HorizontalPodAutoscaler can scale it.
     pub is_scalable: bool,
     /// The Service through which it is asked: what its name adds to the

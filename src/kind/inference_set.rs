@@ -1,6 +1,6 @@
 //! `kaito.sh` InferenceSet.
 
-use super::{Change, Descriptor, Goal, KAITO_VERSIONS, Operator};
+use super::{ChangeMode, Descriptor, Goal, KAITO_VERSIONS, Operator};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "InferenceSet",
@@ -18,7 +18,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     may_end: false,
     goal: Goal::Ready,
     // KAITO carries out changes of the number of replicas (v0.12).
-    change: Change::InPlace,
+    change: ChangeMode::InPlace,
     is_scalable: true,
     // Each of its Workspaces has a Service of its own (KAITO v0.12).
     service: None,

@@ -1,6 +1,6 @@
 //! `batch/v1` Job.
 
-use super::{Change, Descriptor, Goal, Operator};
+use super::{ChangeMode, Descriptor, Goal, Operator};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "Job",
@@ -16,7 +16,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     is_recurring: false,
     may_end: true,
     goal: Goal::Done,
-    change: Change::Replaced,
+    change: ChangeMode::Replaced,
     is_scalable: false,
     service: None,
     command: "kaiwo submit, without --ray and --schedule",

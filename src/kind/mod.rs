@@ -12,7 +12,7 @@ mod ray_job;
 mod ray_service;
 mod workspace;
 
-pub use descriptor::{Change, Descriptor, Operator};
+pub use descriptor::{ChangeMode, Descriptor, Operator};
 pub use goal::Goal;
 
 /// Versions of KAITO's API that kaiwo writes, best first.
@@ -89,12 +89,12 @@ impl WorkloadKind {
 
     /// Returns whether serving again changes the object there is.
     pub fn updates_in_place(self) -> bool {
-        self.descriptor().change != Change::Replaced
+        self.descriptor().change != ChangeMode::Replaced
     }
 
     /// Returns whether the version before a change is kept, to be returned to.
     pub fn keeps_versions(self) -> bool {
-        self.descriptor().change == Change::InPlaceWithVersions
+        self.descriptor().change == ChangeMode::InPlaceWithVersions
     }
 
     /// Returns the kind of this name, as in manifests.

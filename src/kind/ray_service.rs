@@ -1,6 +1,6 @@
 //! `ray.io/v1` RayService.
 
-use super::{Change, Descriptor, Goal, Operator};
+use super::{ChangeMode, Descriptor, Goal, Operator};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "RayService",
@@ -16,7 +16,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     is_recurring: false,
     may_end: false,
     goal: Goal::Ready,
-    change: Change::InPlaceWithVersions,
+    change: ChangeMode::InPlaceWithVersions,
     is_scalable: false,
     // KubeRay's (`utils.GenerateServeServiceName`, v1.6).
     service: Some(("-serve-svc", "serve")),

@@ -1,6 +1,6 @@
 //! `kaito.sh` Workspace.
 
-use super::{Change, Descriptor, Goal, KAITO_VERSIONS, Operator};
+use super::{ChangeMode, Descriptor, Goal, KAITO_VERSIONS, Operator};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "Workspace",
@@ -18,7 +18,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     may_end: true,
     goal: Goal::Ready,
     // KAITO admits changes and ignores them (v0.12).
-    change: Change::Replaced,
+    change: ChangeMode::Replaced,
     is_scalable: false,
     // KAITO's, of the Workspace's name (v0.12).
     service: Some(("", "http")),

@@ -15,7 +15,7 @@ use super::usage::{self, PodUsage};
 use crate::api::condition::Condition;
 use crate::api::event::Event;
 use crate::api::gpu_resource::is_gpu_resource;
-use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::kueue_workload::KueueWorkload;
 use crate::api::pod_template::PodTemplate;
 use crate::api::workload::{Details, Workload};
 use crate::kind::WorkloadKind;
@@ -26,7 +26,7 @@ const EVENTS: usize = 8;
 /// What was read around a workload, beside its snapshot. What may not be read,
 /// or is not there, is empty.
 #[derive(Debug, Default)]
-pub struct Surroundings {
+pub struct WorkloadDetails {
     /// The ClusterQueue behind its LocalQueue.
     pub cluster_queue: Option<String>,
     /// Bytes of each upload.
@@ -46,7 +46,7 @@ pub struct Surroundings {
 #[serde(rename_all = "camelCase")]
 pub struct Description {
     /// Itself.
-    pub workload: Identity,
+    pub workload: Identification,
     /// How it stands.
     pub status: Status,
     /// Why; may be empty.
@@ -97,7 +97,7 @@ pub struct Description {
 /// Which object it is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Identity {
+pub struct Identification {
     /// Such as `batch/v1`.
     pub api_version: String,
     /// Kind.
@@ -227,11 +227,11 @@ pub struct EventLine {
 
 impl Description {
     /// Puts together what is known.
-    pub fn new(snapshot: &Snapshot, surroundings: Surroundings) -> Self {
+    pub fn new(snapshot: &Snapshot, surroundings: WorkloadDetails) -> Self {
         let workload = &snapshot.workload;
         let metadata = &workload.metadata;
         let standing = snapshot.standing();
-        let Surroundings {
+        let WorkloadDetails {
             cluster_queue,
             uploads,
             endpoint,
@@ -248,7 +248,7 @@ impl Description {
         nodes.sort_unstable();
         nodes.dedup();
         Self {
-            workload: Identity {
+            workload: Identification {
                 api_version: workload.api_version.clone(),
                 kind: workload.kind,
                 namespace: metadata.namespace.clone(),
@@ -348,7 +348,7 @@ fn queue(snapshot: &Snapshot, cluster_queue: Option<String>) -> Option<Queue> {
 }
 
 /// Returns the flavors that matter: those of GPUs where there are some.
-fn flavors(queued: &QueuedWorkload) -> Vec<String> {
+fn flavors(queued: &KueueWorkload) -> Vec<String> {
     let admission = queued.status.admission.iter();
     let given: Vec<(&String, &String)> = admission
         .flat_map(|admission| &admission.pod_set_assignments)

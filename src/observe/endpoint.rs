@@ -205,7 +205,11 @@ pub struct Endpoint {
 impl Endpoint {
     /// Finds the port of a Service that is called so, else its first, and the
     /// addresses of its load balancer and of the Ingress in front of it.
-    pub fn of(service: &Service, port_name: &str, ingress: Option<&Ingress>) -> Option<Self> {
+    pub fn from_service(
+        service: &Service,
+        port_name: &str,
+        ingress: Option<&Ingress>,
+    ) -> Option<Self> {
         let ports = &service.spec.ports;
         let port = ports
             .iter()
@@ -317,7 +321,7 @@ mod tests {
             "tls": [{"hosts": ["llm.example.com"]}],
         }}))
         .unwrap();
-        let endpoint = Endpoint::of(&service, "http", Some(&ingress)).unwrap();
+        let endpoint = Endpoint::from_service(&service, "http", Some(&ingress)).unwrap();
         assert_eq!(endpoint.cluster_url(), "http://llm.ml.svc:8000");
         assert_eq!(
             endpoint.proxy_path("/v1/models"),
@@ -332,7 +336,10 @@ mod tests {
                 "http://lb.example.com:8000",
             ]
         );
-        assert_eq!(Endpoint::of(&Service::default(), "http", None), None);
+        assert_eq!(
+            Endpoint::from_service(&Service::default(), "http", None),
+            None
+        );
     }
 
     #[test]
@@ -351,7 +358,7 @@ mod tests {
             .unwrap()
         };
         let mut pods = [pod("c", "True"), pod("b", "True"), pod("a", "False")];
-        let endpoint = Endpoint::of(&service, "http", None).unwrap();
+        let endpoint = Endpoint::from_service(&service, "http", None).unwrap();
         assert_eq!(endpoint.pod_selector().as_deref(), Some("a=b,c=d"));
         assert_eq!(endpoint.pod(&pods, None, None), Some(("b", 8000)));
         assert_eq!(endpoint.pod(&pods, Some("c"), None), Some(("c", 8000)));

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::kind::standing;
 use super::snapshot::Position;
 use super::status::{Standing, Status};
-use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::kueue_workload::KueueWorkload;
 use crate::api::pod::Pod;
 use crate::api::workload::Workload;
 use crate::kind::WorkloadKind;
@@ -38,7 +38,7 @@ pub struct Needs {
 impl Needs {
     /// Returns what the object of a workload leaves open. What has ended, runs
     /// or is in no queue needs nothing. `nodes` asks where it runs.
-    pub fn of(workload: &Workload, nodes: bool) -> Self {
+    pub fn for_workload(workload: &Workload, nodes: bool) -> Self {
         let Standing { status, reason } = standing(workload, &[], &[]);
         // A rollout may hang, which the pods of the next version tell.
         let rolls_out = workload.kind.keeps_versions() && !reason.is_empty();
@@ -66,7 +66,7 @@ impl Needs {
 
 impl Listed {
     /// Makes a row of what is known.
-    pub fn new(workload: Workload, queued: &[QueuedWorkload], pods: &[Pod]) -> Self {
+    pub fn new(workload: Workload, queued: &[KueueWorkload], pods: &[Pod]) -> Self {
         let standing = standing(&workload, queued, pods);
         let mut nodes: Vec<String> = pods
             .iter()
@@ -128,7 +128,7 @@ mod tests {
             "spec": spec, "status": status,
         });
         let workload = Workload::read(kind, kind.api_version(), &object).unwrap();
-        let needs = Needs::of(&workload, false);
+        let needs = Needs::for_workload(&workload, false);
         (needs.queued, needs.pods)
     }
 

@@ -9,7 +9,7 @@ use crate::api::pod::{ContainerStatus, Pod};
 
 /// What the user says about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Choice {
+pub struct PodChoice {
     /// A pod, by its name or its short one.
     pub pod: Option<String>,
     /// Head and workers of a RayJob instead of its driver.
@@ -37,7 +37,7 @@ pub enum Single {
 
 /// Why there is no such pod.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ChoiceError {
+pub enum PodChoiceError {
     /// No pod has that name.
     #[error("{workload} has no pod {wanted}")]
     NoPod {
@@ -72,8 +72,8 @@ impl Snapshot {
     /// Returns the pods whose logs are meant, in the order of their names.
     ///
     /// # Errors
-    /// [`ChoiceError::NoPod`] if a pod is named that is not there.
-    pub fn chosen(&self, choice: &Choice) -> Result<Vec<&Pod>, ChoiceError> {
+    /// [`PodChoiceError::NoPod`] if a pod is named that is not there.
+    pub fn chosen(&self, choice: &PodChoice) -> Result<Vec<&Pod>, PodChoiceError> {
         let matching = self.matching(choice)?;
         let meaning = meaning(&self.workload);
         let of_cluster = choice.workers && meaning.has_driver();
@@ -89,7 +89,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`Snapshot::chosen`].
-    pub fn matching(&self, choice: &Choice) -> Result<Vec<&Pod>, ChoiceError> {
+    pub fn matching(&self, choice: &PodChoice) -> Result<Vec<&Pod>, PodChoiceError> {
         if let Some(wanted) = &choice.pod {
             return self.named(wanted).map(|pod| vec![pod]);
         }
@@ -103,11 +103,11 @@ impl Snapshot {
     /// Returns the running pod that is meant.
     ///
     /// # Errors
-    /// [`ChoiceError`] if it is not there, or none runs.
-    pub fn running(&self, single: &Single) -> Result<&Pod, ChoiceError> {
+    /// [`PodChoiceError`] if it is not there, or none runs.
+    pub fn running(&self, single: &Single) -> Result<&Pod, PodChoiceError> {
         let mut pods: Vec<&Pod> = self.pods().iter().filter(|pod| pod.runs()).collect();
         pods.sort_by_key(|pod| (pod.place(), Reverse(pod.metadata.creation_timestamp)));
-        let missing = |wanted: &str| ChoiceError::NoPod {
+        let missing = |wanted: &str| PodChoiceError::NoPod {
             workload: self.workload.display_name(),
             wanted: wanted.to_owned(),
             known: pods.iter().map(|pod| self.label(pod)).collect(),
@@ -174,21 +174,21 @@ impl Snapshot {
         }
     }
 
-    fn named(&self, wanted: &str) -> Result<&Pod, ChoiceError> {
+    fn named(&self, wanted: &str) -> Result<&Pod, PodChoiceError> {
         let pods = self.pods();
         let known = || pods.iter().map(|pod| self.label(pod));
         pods.iter()
             .find(|pod| pod.name() == wanted)
             .or_else(|| pods.iter().find(|pod| self.label(pod) == wanted))
-            .ok_or_else(|| ChoiceError::NoPod {
+            .ok_or_else(|| PodChoiceError::NoPod {
                 workload: self.workload.display_name(),
                 wanted: wanted.to_owned(),
                 known: known().collect(),
             })
     }
 
-    fn none_runs(&self, standing: &str) -> ChoiceError {
-        ChoiceError::NoneRuns {
+    fn none_runs(&self, standing: &str) -> PodChoiceError {
+        PodChoiceError::NoneRuns {
             workload: self.workload.display_name(),
             standing: standing.to_owned(),
         }
@@ -224,14 +224,14 @@ impl Pod {
     /// Returns the name of the container that is meant.
     ///
     /// # Errors
-    /// [`ChoiceError::NoContainer`] if there is none of that name.
-    pub fn container(&self, wanted: Option<&str>) -> Result<&str, ChoiceError> {
+    /// [`PodChoiceError::NoContainer`] if there is none of that name.
+    pub fn container(&self, wanted: Option<&str>) -> Result<&str, PodChoiceError> {
         let mut names = self.spec.all().map(|container| container.name.as_str());
         match wanted {
             None => names.next(),
             Some(wanted) => names.clone().find(|name| *name == wanted),
         }
-        .ok_or_else(|| ChoiceError::NoContainer {
+        .ok_or_else(|| PodChoiceError::NoContainer {
             pod: self.name().to_owned(),
             wanted: wanted.unwrap_or_default().to_owned(),
             known: names.map(str::to_owned).collect(),

@@ -24,7 +24,7 @@ pub struct Autoscaler {
 #[serde(rename_all = "camelCase", default)]
 pub struct AutoscalerSpec {
     /// What it scales.
-    pub scale_target_ref: Target,
+    pub scale_target_ref: MetricTarget,
     /// Fewest pods; 1 unless it says otherwise.
     pub min_replicas: Option<i64>,
     /// Most pods.
@@ -36,7 +36,7 @@ pub struct AutoscalerSpec {
 /// `spec.scaleTargetRef` of a HorizontalPodAutoscaler.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct Target {
+pub struct MetricTarget {
     /// Kind.
     pub kind: String,
     /// Name.
@@ -62,27 +62,27 @@ pub struct AutoscalerStatus {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Metric {
-    resource: Option<Source>,
-    container_resource: Option<Source>,
-    pods: Option<Source>,
-    object: Option<Source>,
-    external: Option<Source>,
+    resource: Option<MetricSource>,
+    container_resource: Option<MetricSource>,
+    pods: Option<MetricSource>,
+    object: Option<MetricSource>,
+    external: Option<MetricSource>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-struct Source {
+struct MetricSource {
     /// Of resources.
     name: String,
     /// Of all others.
-    metric: Named,
+    metric: MetricName,
     target: Amount,
     current: Amount,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-struct Named {
+struct MetricName {
     name: String,
 }
 
@@ -99,7 +99,7 @@ fn null_is_empty<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Vec<Metr
 }
 
 impl Metric {
-    fn source(&self) -> Option<&Source> {
+    fn source(&self) -> Option<&MetricSource> {
         let sources = [
             &self.resource,
             &self.container_resource,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::api::Readable;
-use crate::api::kueue_workload::{PendingWorkload, QueuedWorkload};
+use crate::api::kueue_workload::{KueueWorkload, PendingWorkload};
 use crate::api::metadata::Metadata;
 use crate::api::pod::Pod;
 use crate::api::workload::Workload;
@@ -19,7 +19,7 @@ pub struct Snapshot {
     pub parts: Vec<Metadata>,
     /// Kueue's Workloads of it: one, or one for each pod of a Deployment and
     /// each Job of a CronJob, or none outside of queues.
-    pub queued: Readable<Vec<QueuedWorkload>>,
+    pub queued: Readable<Vec<KueueWorkload>>,
     /// Its pods.
     pub pods: Readable<Vec<Pod>>,
     /// Where it is in the queue, while it waits.
@@ -53,7 +53,7 @@ impl Position {
 
 impl Snapshot {
     /// Returns Kueue's Workloads, as far as they are known.
-    pub fn queued(&self) -> &[QueuedWorkload] {
+    pub fn queued(&self) -> &[KueueWorkload] {
         self.queued.known().map_or(&[], Vec::as_slice)
     }
 

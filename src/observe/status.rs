@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use crate::api::kueue_workload::{QueueState, QueuedWorkload};
+use crate::api::kueue_workload::{KueueWorkload, QueueState};
 
 macro_rules! vocabulary {
     ($( $(#[$meta:meta])* $status:ident, )*) => {
@@ -112,7 +112,7 @@ impl Standing {
 
 /// Returns the one of several that has farthest to go: where pods are queued
 /// each by itself, it tells how the whole stands.
-pub fn farthest(queued: &[QueuedWorkload]) -> Option<&QueuedWorkload> {
+pub fn farthest(queued: &[KueueWorkload]) -> Option<&KueueWorkload> {
     queued.iter().min_by_key(|queued| rank(queued.state()))
 }
 

@@ -65,7 +65,7 @@ pub enum Verdict {
 /// Something that does not heal by itself, and how long it is given all the
 /// same: what looks broken for a moment often only comes late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Impasse {
+enum Blocker {
     /// The image's name is none, or it may not be pulled at all.
     ImageName,
     /// The image cannot be pulled.
@@ -89,7 +89,7 @@ enum Impasse {
     Service,
 }
 
-impl Impasse {
+impl Blocker {
     /// Returns how long it is given.
     fn grace(self) -> Duration {
         Duration::from_secs(match self {
@@ -156,15 +156,15 @@ impl Impasse {
 
 /// Waits for one workload: remembers since when things are as they are.
 #[derive(Debug)]
-pub struct Vigil {
+pub struct WaitTracker {
     goal: Goal,
     limits: Limits,
     queued_since: Option<Duration>,
-    impasses: Vec<(Impasse, Duration)>,
+    impasses: Vec<(Blocker, Duration)>,
     settling: Settling,
 }
 
-impl Vigil {
+impl WaitTracker {
     /// Begins to wait.
     pub fn new(goal: Goal, limits: Limits) -> Self {
         Self {
@@ -278,7 +278,7 @@ impl Vigil {
 }
 
 /// Returns everything about a workload that does not heal by itself.
-fn impasses(snapshot: &Snapshot, standing: &Standing, events: &[Event]) -> Vec<(Impasse, String)> {
+fn impasses(snapshot: &Snapshot, standing: &Standing, events: &[Event]) -> Vec<(Blocker, String)> {
     let workload = &snapshot.workload;
     let mut found = Vec::new();
     for queued in snapshot.queued() {
@@ -289,7 +289,7 @@ fn impasses(snapshot: &Snapshot, standing: &Standing, events: &[Event]) -> Vec<(
             && let Some(evicted) = given_up
         {
             let reason = format!("Kueue has given it up: {}", evicted.words());
-            found.push((Impasse::Deactivated, reason));
+            found.push((Blocker::Deactivated, reason));
         }
     }
     // KAITO makes nodes for its pods, in its own time.
@@ -297,19 +297,19 @@ fn impasses(snapshot: &Snapshot, standing: &Standing, events: &[Event]) -> Vec<(
     let pods = snapshot.pods().iter();
     let of_pods = pods
         .filter(|pod| !pod.is_terminating() && !pod.has_ended())
-        .filter_map(|pod| Impasse::of_pod(pod, events))
+        .filter_map(|pod| Blocker::of_pod(pod, events))
         .filter(|(impasse, _)| {
-            let of_nodes = matches!(impasse, Impasse::NoSuchNode | Impasse::NoNode);
+            let of_nodes = matches!(impasse, Blocker::NoSuchNode | Blocker::NoNode);
             !(of_nodes && nodes_are_made)
         });
     found.extend(of_pods);
     if standing.status == Status::Failed && is_observed(workload) {
-        found.push((Impasse::Service, standing.reason.clone()));
+        found.push((Blocker::Service, standing.reason.clone()));
     }
     if is_observed(workload)
         && let Some(reason) = meaning(workload).hangs(standing)
     {
-        found.push((Impasse::Service, reason));
+        found.push((Blocker::Service, reason));
     }
     found
 }

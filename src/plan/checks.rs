@@ -3,7 +3,7 @@
 use super::Refusal;
 use super::facts::ClusterFacts;
 use super::request::WorkloadRequest;
-use super::request::preload::{Place, is_at_or_below, place};
+use super::request::preload::{PreloadTarget, is_at_or_below, place};
 use crate::api::Readable;
 use crate::names::nearest;
 
@@ -14,7 +14,7 @@ use crate::names::nearest;
 pub fn preloads(request: &WorkloadRequest) -> Result<(), Refusal> {
     for preload in &request.serving.preloads {
         let path = &preload.path;
-        if let Place::Claim(mount) = place(path, &request.pods.volumes)
+        if let PreloadTarget::Claim(mount) = place(path, &request.pods.volumes)
             && mount.read_only
         {
             return Err(Refusal::new(format!(

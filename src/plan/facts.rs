@@ -54,7 +54,7 @@ pub struct ClusterFacts {
     /// Names of the claims in the namespace; `None` unless one is mounted.
     pub claims: Option<Readable<Vec<String>>>,
     /// The Deployment that is about to be changed, if it is one.
-    pub running: Option<Running>,
+    pub running: Option<RunningDeployment>,
 }
 
 /// The nodes, and the pods on them; `None` where nobody asked.
@@ -68,7 +68,7 @@ pub struct NodeFacts {
 
 /// What the Deployment of this name is doing before it is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Running {
+pub struct RunningDeployment {
     /// Pods it shall have.
     pub replicas: i64,
     /// Pods that serve.

@@ -89,7 +89,7 @@ pub struct Plan {
 
 impl Plan {
     /// Fills in what follows from the shape alone.
-    fn of(
+    fn from_shape(
         request: WorkloadRequest,
         shape: Shape,
         resource: Option<String>,
@@ -104,7 +104,7 @@ impl Plan {
         request.lifetime.check(request.kind)?;
         request.serving.check_replicas(layout.replicas)?;
         checks::preloads(&request)?;
-        let vendor = resource.as_deref().map(Vendor::of);
+        let vendor = resource.as_deref().map(Vendor::from_resource);
         let image = image::choose(&request, vendor, layout.total() > 0)?;
         Ok(Self {
             api_version: request.kind.api_version().to_owned(),
@@ -202,7 +202,7 @@ fn plan_assumed(request: WorkloadRequest) -> Result<Plan, Refusal> {
         Ok(())
     })?;
     let queue = request.queue.clone();
-    let mut plan = Plan::of(request, shape, Some(resource), queue.clone())?;
+    let mut plan = Plan::from_shape(request, shape, Some(resource), queue.clone())?;
     plan.new_namespace = plan.request.create_namespace;
     plan.new_local_queue = queue.map(|queue| NewLocalQueue {
         api_version: ASSUMED_KUEUE.to_owned(),

@@ -58,7 +58,7 @@ pub struct Claimant<'a> {
 
 impl<'a> Claimant<'a> {
     /// Returns the workload that is asked for.
-    pub fn of(request: &'a WorkloadRequest) -> Self {
+    pub fn from_request(request: &'a WorkloadRequest) -> Self {
         Self {
             kind: request.kind,
             name: &request.name,
@@ -171,13 +171,13 @@ pub struct NamesakeMetadata {
     /// Identity.
     pub uid: String,
     /// What it belongs to.
-    pub owner_references: Vec<Owner>,
+    pub owner_references: Vec<NameOwner>,
 }
 
 /// Entry of `ownerReferences`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Owner {
+pub struct NameOwner {
     /// Its kind.
     pub kind: String,
     /// Its name.
@@ -188,7 +188,7 @@ pub struct Owner {
     pub controller: bool,
 }
 
-impl Owner {
+impl NameOwner {
     /// Returns `kind/name`.
     pub fn display_name(&self) -> String {
         format!("{}/{}", self.kind.to_lowercase(), self.name)
@@ -252,7 +252,7 @@ pub fn clash(workload: &Claimant<'_>, found: &[Namesake]) -> Option<Clash> {
             .find(|owner| owner.controller);
         Some(Clash {
             workload: workload.display_name(),
-            other: controller.map_or_else(|| namesake.display_name(), Owner::display_name),
+            other: controller.map_or_else(|| namesake.display_name(), NameOwner::display_name),
             words,
         })
     })

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::facts::ClusterFacts;
 use super::gpu::GpuLayout;
-use super::kueue::capacity::Room;
-use super::kueue::flavor::{self, Offer, Shape};
+use super::kueue::capacity::QueueCapacity;
+use super::kueue::flavor::{self, FlavorOption, Shape};
 use super::kueue::forecast::Forecast;
 use super::kueue::multikueue;
 use super::kueue::placement::PodSet;
@@ -56,7 +56,7 @@ pub fn plan(request: WorkloadRequest, queue: &str, facts: &ClusterFacts) -> Resu
     let forecast = planner.forecast(resource.as_deref(), &shape);
 
     let local_queue = choice.local_queue.clone();
-    let mut plan = Plan::of(request, shape, resource, Some(local_queue.clone()))?;
+    let mut plan = Plan::from_shape(request, shape, resource, Some(local_queue.clone()))?;
     if choice.sends_away(facts) {
         multikueue::check(&plan)?;
     }
@@ -100,7 +100,7 @@ struct QueuedPlanner<'a> {
     choice: &'a QueueChoice,
     facts: &'a ClusterFacts,
     /// What the ClusterQueue has, where it can be read.
-    room: Option<Room<'a>>,
+    room: Option<QueueCapacity<'a>>,
 }
 
 impl<'a> QueuedPlanner<'a> {
@@ -110,7 +110,7 @@ impl<'a> QueuedPlanner<'a> {
             request,
             choice,
             facts,
-            room: queue.map(|queue| Room::new(queue, facts)),
+            room: queue.map(|queue| QueueCapacity::new(queue, facts)),
         }
     }
 
@@ -129,7 +129,7 @@ impl<'a> QueuedPlanner<'a> {
 
     /// Returns which flavors offer the GPUs that are asked for; none where the
     /// ClusterQueue cannot be read.
-    fn offers(&self, resource: Option<&str>) -> Result<Vec<Offer>, Refusal> {
+    fn offers(&self, resource: Option<&str>) -> Result<Vec<FlavorOption>, Refusal> {
         let request = self.request;
         if !request.gpus.wants_gpus() {
             return Ok(Vec::new());
@@ -153,7 +153,7 @@ impl<'a> QueuedPlanner<'a> {
 
     /// Splits the request over the flavors that offer its GPUs, where the queue
     /// could ever have room for it.
-    fn shape(&self, resource: Option<&str>, offers: &[Offer]) -> Result<Shape, Refusal> {
+    fn shape(&self, resource: Option<&str>, offers: &[FlavorOption]) -> Result<Shape, Refusal> {
         let request = self.request;
         let fits = |layout: GpuLayout, flavor: Option<&str>| match &self.room {
             Some(room) => room.check(&self.pod_sets(layout, resource, &BTreeMap::new()), flavor),

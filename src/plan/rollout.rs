@@ -2,7 +2,7 @@
 //! the next: the new pod first where a node has GPUs left for it, else the old
 //! one has to go first.
 
-use super::facts::{ClusterFacts, NodeFacts, Running};
+use super::facts::{ClusterFacts, NodeFacts, RunningDeployment};
 use super::gpu::GpuLayout;
 use super::kueue::placement::PodSet;
 use super::occupation::Occupation;
@@ -45,7 +45,7 @@ pub struct Conditions {
     /// Whether a claim goes from one pod to the next.
     pub has_claim: bool,
     /// What is there already, if something is.
-    pub running: Option<Running>,
+    pub running: Option<RunningDeployment>,
     /// Further pods that the nodes have room for, as far as GPUs go; `None` if
     /// that is not known.
     pub room: Option<i64>,
@@ -119,7 +119,7 @@ impl Rollout {
     /// which nothing else is known.
     pub fn of_manifest(
         manifest: &Value,
-        running: Running,
+        running: RunningDeployment,
         facts: &NodeFacts,
         may_pause: bool,
     ) -> Self {
@@ -245,7 +245,7 @@ mod tests {
         Rollout::choose(Conditions {
             replicas,
             needs_gpus: true,
-            running: running.map(|(replicas, available)| Running {
+            running: running.map(|(replicas, available)| RunningDeployment {
                 replicas,
                 available,
             }),
@@ -305,7 +305,7 @@ mod tests {
         let allowed = Rollout::choose(Conditions {
             replicas: 1,
             needs_gpus: true,
-            running: Some(Running {
+            running: Some(RunningDeployment {
                 replicas: 1,
                 available: 1,
             }),
@@ -319,7 +319,7 @@ mod tests {
     fn without_gpus_there_is_room_but_not_for_a_claim() {
         let plain = Conditions {
             replicas: 1,
-            running: Some(Running {
+            running: Some(RunningDeployment {
                 replicas: 1,
                 available: 1,
             }),

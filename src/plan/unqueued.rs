@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::ClusterFacts;
-use super::kueue::capacity::Room;
+use super::kueue::capacity::QueueCapacity;
 use super::kueue::flavor;
 use super::kueue::queue;
 use super::request::WorkloadRequest;
@@ -51,7 +51,7 @@ pub fn plan(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Refu
         .hint(format!("try --gpus-per-replica {largest}"))
         .hint("--force serves it anyway"));
     }
-    let mut plan = Plan::of(request, shape, resource, None)?;
+    let mut plan = Plan::from_shape(request, shape, resource, None)?;
     if plan.request.kind.is_kaito() {
         of_kaito(&mut plan, facts)?;
     }
@@ -130,7 +130,7 @@ fn resource(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<Option<St
 fn in_queues(facts: &ClusterFacts) -> BTreeSet<String> {
     let of_cluster = facts.cluster_queues.known().into_iter().flatten();
     let of_cluster = of_cluster.flat_map(|queue| {
-        let room = Room::new(queue, facts);
+        let room = QueueCapacity::new(queue, facts);
         flavor::handed_out(&room).cloned().collect::<Vec<_>>()
     });
     let of_namespace = facts.local_queues.known().into_iter().flatten();

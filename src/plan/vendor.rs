@@ -17,7 +17,7 @@ pub enum Vendor {
 
 impl Vendor {
     /// Returns the vendor of an extended resource.
-    pub fn of(resource: &str) -> Self {
+    pub fn from_resource(resource: &str) -> Self {
         match resource.split('/').next() {
             Some("amd.com") => Self::Amd,
             Some("nvidia.com") => Self::Nvidia,
@@ -30,7 +30,7 @@ impl Vendor {
 /// custom such a taint has the name of the resource, or of the vendor's whole
 /// GPUs.
 pub fn tolerations(resource: &str) -> Vec<Toleration> {
-    let whole = match Vendor::of(resource) {
+    let whole = match Vendor::from_resource(resource) {
         Vendor::Amd => keys::AMD_GPU,
         Vendor::Nvidia => keys::NVIDIA_GPU,
         Vendor::Other => resource,
@@ -89,9 +89,12 @@ mod tests {
         ] {
             assert!(!is_gpu_resource(name), "{name}");
         }
-        assert_eq!(Vendor::of("nvidia.com/mig-1g.10gb"), Vendor::Nvidia);
-        assert_eq!(Vendor::of("amd.com/cpx_nps4"), Vendor::Amd);
-        assert_eq!(Vendor::of("gpu.intel.com/xe"), Vendor::Other);
+        assert_eq!(
+            Vendor::from_resource("nvidia.com/mig-1g.10gb"),
+            Vendor::Nvidia
+        );
+        assert_eq!(Vendor::from_resource("amd.com/cpx_nps4"), Vendor::Amd);
+        assert_eq!(Vendor::from_resource("gpu.intel.com/xe"), Vendor::Other);
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Manifest {
             object: document,
             resource: None,
         };
-        manifest.resource = Resource::of(manifest.api_version(), manifest.kind());
+        manifest.resource = Resource::find(manifest.api_version(), manifest.kind());
         Ok(manifest)
     }
 

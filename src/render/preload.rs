@@ -6,7 +6,7 @@ use super::environment::{EnvVarContext, is_common, literal};
 use super::mount_paths::SCRATCH_DIRECTORY;
 use crate::digest;
 use crate::plan::Plan;
-use crate::plan::request::preload::{self, IMAGE, Place};
+use crate::plan::request::preload::{self, IMAGE, PreloadTarget};
 
 /// What the containers run, for any `sh`.
 const SCRIPT: &str = include_str!("../../templates/preload.sh");
@@ -70,12 +70,12 @@ impl PreloadContext {
         let mut shared_mounts = Vec::new();
         for preload in &serving.preloads {
             let found = match preload::place(&preload.path, &request.pods.volumes) {
-                Place::Scratch => continue,
-                Place::Claim(claim) => {
+                PreloadTarget::Scratch => continue,
+                PreloadTarget::Claim(claim) => {
                     let index = request.pods.volumes.iter().position(|own| own == claim);
                     mount(&format!("volume-{}", index.unwrap_or(0)), &claim.path)
                 }
-                Place::PartOfScratch => {
+                PreloadTarget::PartOfScratch => {
                     let part = digest::short(preload.path.as_bytes(), 8);
                     let found = MountContext {
                         sub_path: Some(format!("preload-{part}")),

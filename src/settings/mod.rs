@@ -25,7 +25,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use crate::plan::kaito::{Adapter, Input, Method, Place, Runtime};
+use crate::plan::kaito::{Adapter, Method, Place, Runtime, TuningInput};
 use crate::plan::request::autoscale::{MetricTarget, Scale};
 use crate::plan::request::claim::{ClaimMount, Storage};
 use crate::plan::request::ingress::IngressHost;
@@ -263,7 +263,7 @@ settings! {
         /// How a model is tuned: `lora` or `qlora`.
         tune: Method = "KAIWO_TUNE";
         /// Data to tune with: URLs, an image, or `pvc:CLAIM`.
-        tune_input: List<Input> = "KAIWO_TUNE_INPUT";
+        tune_input: List<TuningInput> = "KAIWO_TUNE_INPUT";
         /// Where the tuned adapter goes: an image, or `pvc:CLAIM`.
         tune_output: Place = "KAIWO_TUNE_OUTPUT";
         /// Secret with which the tuned adapter's image is pushed.

@@ -12,7 +12,7 @@ use crate::observe::kind;
 #[serde(rename_all = "camelCase")]
 pub struct Item {
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: DeletionOutcome,
     /// `kind/name`, or what was asked for.
     pub object: String,
     /// `kind/name` of what goes with it.
@@ -27,7 +27,7 @@ pub struct Item {
 /// What became of a workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Outcome {
+pub enum DeletionOutcome {
     /// It and its pods are gone.
     Deleted,
     /// It is being deleted.
@@ -65,7 +65,7 @@ impl Item {
     /// Reports what could not be deleted.
     pub fn failed(object: String, error: &CommandError) -> Self {
         Self {
-            outcome: Outcome::Failed,
+            outcome: DeletionOutcome::Failed,
             object,
             with: Vec::new(),
             kept: Vec::new(),

@@ -4,11 +4,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::report::{API_VERSION, json as to_json};
-use crate::plan::kaito::offer::{CONFIG_MAP, Machines, Offer};
+use crate::plan::kaito::offer::{CONFIG_MAP, Machines, ModelOffer};
 
 /// Where it is said which models a cluster's KAITO lists.
 #[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
+pub struct ModelSource<'a> {
     /// Context of the kubeconfig.
     pub context: &'a str,
     /// Namespace of the ConfigMap.
@@ -16,17 +16,17 @@ pub struct Source<'a> {
 }
 
 /// A column of the table: its head, and its cell for a model.
-type Column = (&'static str, fn(&Offer) -> String);
+type Column = (&'static str, fn(&ModelOffer) -> String);
 
 /// Models to choose from.
 #[derive(Debug, Clone, Copy)]
 pub struct Catalogue<'a> {
     /// The models.
-    pub offers: &'a [Offer],
+    pub offers: &'a [ModelOffer],
     /// Whether machines are counted on one instance type.
     pub counted: bool,
     /// The cluster that has answered.
-    pub source: Option<Source<'a>>,
+    pub source: Option<ModelSource<'a>>,
 }
 
 #[derive(Serialize)]
@@ -74,7 +74,7 @@ impl Catalogue<'_> {
         to_json(&self.report())
     }
 
-    fn row<'a>(&self, offer: &'a Offer) -> Row<'a> {
+    fn row<'a>(&self, offer: &'a ModelOffer) -> Row<'a> {
         let preset = offer.preset;
         Row {
             name: &offer.name,
@@ -151,7 +151,7 @@ impl Catalogue<'_> {
     }
 }
 
-fn weights(offer: &Offer) -> String {
+fn weights(offer: &ModelOffer) -> String {
     text(
         offer
             .preset
@@ -159,7 +159,7 @@ fn weights(offer: &Offer) -> String {
     )
 }
 
-fn gpus(offer: &Offer) -> String {
+fn gpus(offer: &ModelOffer) -> String {
     let shown = |machines: Machines| {
         format!(
             "{} × {}",
@@ -170,16 +170,16 @@ fn gpus(offer: &Offer) -> String {
     text(offer.machines.map(shown))
 }
 
-fn nodes(offer: &Offer) -> String {
+fn nodes(offer: &ModelOffer) -> String {
     text(offer.machines.map(|machines| machines.nodes))
 }
 
-fn fits(offer: &Offer) -> String {
+fn fits(offer: &ModelOffer) -> String {
     text(offer.preset.map(|_| yes(offer.machines.is_some())))
 }
 
 /// An id is served by KAITO v0.9 and later, whether it is listed or not.
-fn listed(offer: &Offer) -> String {
+fn listed(offer: &ModelOffer) -> String {
     match offer.listed {
         Some(false) if offer.name.contains('/') => "-".to_owned(),
         listed => text(listed.map(yes)),

@@ -151,7 +151,7 @@ pub enum Outcome {
 /// What a submission was about, as far as it is known: a workload that is
 /// there already need not be plannable any more.
 #[derive(Debug, Clone, Copy)]
-pub struct Submission<'a> {
+pub struct SubmissionReport<'a> {
     /// How it ended.
     pub outcome: Outcome,
     /// Whether it was a rehearsal.
@@ -168,7 +168,7 @@ pub struct Submission<'a> {
     pub show_manifests: bool,
 }
 
-impl Submission<'_> {
+impl SubmissionReport<'_> {
     /// Returns the lines that say how it ended and what to do next.
     pub fn lines(&self) -> Vec<String> {
         let request = self.request;
@@ -229,7 +229,7 @@ impl Submission<'_> {
             objects: self
                 .objects
                 .iter()
-                .map(|object| Identity::of(object))
+                .map(|object| WorkloadIdentity::from_manifest(object))
                 .collect(),
             manifests: self.show_manifests.then_some(self.objects),
         }
@@ -292,7 +292,7 @@ struct SubmitReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     gpus: Option<Gpus<'a>>,
     /// Everything that belongs to the submission, in order of creation.
-    objects: Vec<Identity<'a>>,
+    objects: Vec<WorkloadIdentity<'a>>,
     /// The same in full. They hold the values of variables and whole files,
     /// which do not belong into every log.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -302,7 +302,7 @@ struct SubmitReport<'a> {
 /// What an object is known by.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Identity<'a> {
+struct WorkloadIdentity<'a> {
     api_version: &'a str,
     kind: &'a str,
     name: &'a str,
@@ -310,8 +310,8 @@ struct Identity<'a> {
     namespace: &'a str,
 }
 
-impl<'a> Identity<'a> {
-    fn of(object: &'a Manifest) -> Self {
+impl<'a> WorkloadIdentity<'a> {
+    fn from_manifest(object: &'a Manifest) -> Self {
         Self {
             api_version: object.api_version(),
             kind: object.kind(),

@@ -6,7 +6,9 @@ use std::path::Path;
 use kaiwo::kind::WorkloadKind;
 use kaiwo::names::is_dns_1123_subdomain;
 use kaiwo::plan::gpu::GpuRequest;
-use kaiwo::plan::kaito::{Adapter, Choices, Input, Method, Place, Runtime, Tuning, access_secret};
+use kaiwo::plan::kaito::{
+    Adapter, Choices, Method, Place, Runtime, Tuning, TuningInput, access_secret,
+};
 use kaiwo::plan::request::autoscale::MetricTarget;
 use kaiwo::plan::request::ingress::IngressHost;
 use kaiwo::plan::request::pod::PodSettings;
@@ -157,7 +159,8 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         }
         Spot::PushSecret => workload == Workload::Tuning && is_dns_1123_subdomain(value),
         Spot::TuningUrl => {
-            workload == Workload::Tuning && format!("https://x/{value}").parse::<Input>().is_ok()
+            workload == Workload::Tuning
+                && format!("https://x/{value}").parse::<TuningInput>().is_ok()
         }
         Spot::IngressHost | Spot::IngressClass | Spot::Metric => workload == Workload::Deployment,
         // YAML has no keys of more than 1024 characters.
@@ -344,7 +347,7 @@ fn choices(workload: Workload, at: &dyn Fn(Spot, &str) -> String) -> Choices {
         context: None,
         tuning: tunes.then(|| Tuning {
             method: Method::Lora,
-            input: vec![Input::Url(url)],
+            input: vec![TuningInput::Url(url)],
             output: place,
             push_secret: match push_secret.as_str() {
                 "" => is_pushed.then(|| "registry".to_owned()),

@@ -317,7 +317,7 @@ impl Testbed {
         documents: impl IntoIterator<Item = Value>,
     ) -> Vec<Option<(u16, String)>> {
         let text = |field: &str| original[field].as_str().unwrap();
-        let resource = Resource::of(text("apiVersion"), text("kind")).unwrap();
+        let resource = Resource::find(text("apiVersion"), text("kind")).unwrap();
         let path = resource.collection_path(&self.name);
         let uri = format!("{path}?dryRun=All&fieldValidation=Strict");
         let answers = futures_util::stream::iter(documents).map(|document| {

@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 
 use super::workload::list;
 use crate::cli::WorkloadArgs;
-use crate::plan::kaito::{Input, Method, Place};
+use crate::plan::kaito::{Method, Place, TuningInput};
 use crate::plan::request::pod::{Seconds, SecretName};
 use crate::settings::{Settings, SettingsError, whole};
 
@@ -73,7 +73,7 @@ pub struct SubmitArgs {
         value_name = "DATA",
         help_heading = "Tuning by KAITO"
     )]
-    pub tune_input: Vec<Input>,
+    pub tune_input: Vec<TuningInput>,
 
     /// Where the adapter goes: IMAGE or pvc:CLAIM
     #[arg(long, value_name = "PLACE", help_heading = "Tuning by KAITO")]

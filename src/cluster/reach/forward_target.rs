@@ -9,7 +9,7 @@ use super::logs;
 use crate::cluster::client::backoff::{Patience, passes};
 use crate::cluster::read::api_versions::Served;
 use crate::cluster::read::snapshot;
-use crate::cluster::read::watch::Pulse;
+use crate::cluster::read::watch::ChangeWatcher;
 use crate::cluster::{Cluster, ClusterError};
 use crate::observe::Snapshot;
 use crate::observe::pod_selection::Single;
@@ -29,7 +29,7 @@ pub struct Destination {
 }
 
 impl Destination {
-    fn of(snapshot: &Snapshot, single: &Single, before: &Self) -> Self {
+    fn from_snapshot(snapshot: &Snapshot, single: &Single, before: &Self) -> Self {
         let running = snapshot.pods().iter().filter(|pod| pod.runs());
         let running: HashSet<String> = running.map(|pod| pod.metadata.uid.clone()).collect();
         // As long as a pod is good, there is no reason to take another.
@@ -56,7 +56,7 @@ impl Destination {
 /// # Errors
 /// [`ClusterError`] if the pods may not be listed. While the cluster cannot be
 /// asked, the destination stays.
-pub async fn keep(
+pub async fn keep_forwarding(
     cluster: &Cluster,
     served: &Served,
     first: Snapshot,
@@ -64,7 +64,7 @@ pub async fn keep(
     destination: &watch::Sender<Destination>,
 ) -> Result<Option<Snapshot>, ClusterError> {
     let changed = Notify::new();
-    let mut pulse = Pulse::new(cluster, &changed);
+    let mut pulse = ChangeWatcher::new(cluster, &changed);
     let patience = Patience::new();
     let workload = first.workload.clone();
     let mut present = first;
@@ -72,7 +72,7 @@ pub async fn keep(
         logs::readable(cluster, &present).await?;
         snapshot::watch(&mut pulse, served, &present);
         destination.send_if_modified(|destination| {
-            let now = Destination::of(&present, single, destination);
+            let now = Destination::from_snapshot(&present, single, destination);
             let is_new = *destination != now;
             *destination = now;
             is_new
@@ -82,7 +82,7 @@ pub async fn keep(
         }
         pulse.next(LOOK).await;
         present = loop {
-            match snapshot::again(cluster, served, &workload).await {
+            match snapshot::read_snapshot_again(cluster, served, &workload).await {
                 Ok(Some(present)) => break present,
                 Ok(None) => return Ok(None),
                 Err(error) if passes(&error) => patience.wait().await,

@@ -12,7 +12,7 @@ use crate::observe::scaling::Autoscaler;
 ///
 /// # Errors
 /// [`ClusterError`] if the cluster cannot be asked.
-pub async fn of(
+pub async fn autoscaler_of(
     cluster: &Cluster,
     workload: &Workload,
 ) -> Result<Option<Autoscaler>, ClusterError> {

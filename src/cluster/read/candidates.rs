@@ -27,7 +27,7 @@ const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=met
 
 /// What there is to choose from. Those that live in a namespace hold its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Choice<'a> {
+pub enum CandidateSource<'a> {
     /// Contexts of the kubeconfig. No cluster is asked.
     Contexts,
     /// Namespaces; if they may not be listed, those that the kubeconfig names
@@ -68,9 +68,13 @@ enum End {
 }
 
 /// Returns what there is to choose from, as far as it is known at `deadline`.
-pub async fn entries(target: &Target, choice: Choice<'_>, deadline: Instant) -> Vec<Entry> {
+pub async fn entries(
+    target: &Target,
+    choice: CandidateSource<'_>,
+    deadline: Instant,
+) -> Vec<Entry> {
     let deadline = tokio::time::Instant::from_std(deadline);
-    if choice == Choice::Contexts {
+    if choice == CandidateSource::Contexts {
         return contexts(target);
     }
     let Ok(Ok(cluster)) = timeout_at(deadline, Cluster::connect(target)).await else {
@@ -81,22 +85,22 @@ pub async fn entries(target: &Target, choice: Choice<'_>, deadline: Instant) -> 
         deadline,
     };
     match choice {
-        Choice::Contexts => Vec::new(),
-        Choice::Namespaces => match catalogue.list("v1", "Namespace", "", "").await {
+        CandidateSource::Contexts => Vec::new(),
+        CandidateSource::Namespaces => match catalogue.list("v1", "Namespace", "", "").await {
             (_, End::Forbidden) => namespaces_of_contexts(target, &cluster),
             (items, _) => described(items, ""),
         },
-        Choice::Queues(namespace) => catalogue.queues(namespace).await,
-        Choice::PriorityClasses => {
+        CandidateSource::Queues(namespace) => catalogue.queues(namespace).await,
+        CandidateSource::PriorityClasses => {
             let items = catalogue.list_kueue("WorkloadPriorityClass", "").await;
             described(items, "")
         }
-        Choice::Workloads(namespace) => catalogue.workloads(namespace).await,
-        Choice::Secrets(namespace) => {
+        CandidateSource::Workloads(namespace) => catalogue.workloads(namespace).await,
+        CandidateSource::Secrets(namespace) => {
             let (items, _) = catalogue.list("v1", "Secret", namespace, "").await;
             described(items, "")
         }
-        Choice::ServiceAccounts(namespace) => {
+        CandidateSource::ServiceAccounts(namespace) => {
             let (items, _) = catalogue.list("v1", "ServiceAccount", namespace, "").await;
             described(items, "")
         }
@@ -214,7 +218,7 @@ impl Catalogue<'_> {
         namespace: &str,
         selector: &str,
     ) -> (Vec<Metadata>, End) {
-        let Some(resource) = Resource::of(api_version, kind) else {
+        let Some(resource) = Resource::find(api_version, kind) else {
             return (Vec::new(), End::NotServed);
         };
         let mut path = format!("{}?limit={PAGE}", resource.collection_path(namespace));

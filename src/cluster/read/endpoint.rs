@@ -123,7 +123,7 @@ pub async fn to_ask(
     workload: &Workload,
 ) -> Result<Endpoint, EndpointError> {
     if workload.kind != WorkloadKind::InferenceSet {
-        return of(cluster, workload).await;
+        return endpoint_of(cluster, workload).await;
     }
     let mut parts = workspaces(cluster, served, workload).await?;
     let count = parts.len();
@@ -137,7 +137,7 @@ pub async fn to_ask(
     };
     Ok(Endpoint {
         part: Some(part.display_name()),
-        ..of(cluster, part).await?
+        ..endpoint_of(cluster, part).await?
     })
 }
 
@@ -168,7 +168,10 @@ async fn workspaces(
 ///
 /// # Errors
 /// [`EndpointError`] if it is not.
-pub async fn of(cluster: &Cluster, workload: &Workload) -> Result<Endpoint, EndpointError> {
+pub async fn endpoint_of(
+    cluster: &Cluster,
+    workload: &Workload,
+) -> Result<Endpoint, EndpointError> {
     let metadata = &workload.metadata;
     let Some((service, port)) = service_name(workload.kind, &metadata.name) else {
         return Err(EndpointError::ServesNothing {
@@ -185,7 +188,7 @@ pub async fn of(cluster: &Cluster, workload: &Workload) -> Result<Endpoint, Endp
     // Whoever may not read Ingresses can still reach the Service.
     let ingress = ingress.ok().flatten();
     found?
-        .and_then(|found| Endpoint::of(&found, port, ingress.as_ref()))
+        .and_then(|found| Endpoint::from_service(&found, port, ingress.as_ref()))
         .ok_or_else(|| EndpointError::NoService {
             workload: workload.display_name(),
             kind: workload.kind,

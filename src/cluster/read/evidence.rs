@@ -12,7 +12,7 @@ use super::facts;
 use super::lookup::Found;
 use super::{autoscaler, snapshot};
 use crate::api::Readable;
-use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::kueue_workload::KueueWorkload;
 use crate::api::kueue_workload::{PendingWorkload, QueueState};
 use crate::api::resource::Resource;
 use crate::api::selector::LabelSelector;
@@ -82,7 +82,7 @@ pub async fn evidence(
         .map(str::to_owned)
         .collect();
     let mut evidence = Evidence {
-        autoscaler: autoscaler::of(cluster, &snapshot.workload).await?,
+        autoscaler: autoscaler::autoscaler_of(cluster, &snapshot.workload).await?,
         finalizers,
         now: Timestamp::now(),
         has_kueue: served.kueue.is_some(),
@@ -222,7 +222,7 @@ async fn neighbours(
     cluster: &Cluster,
     served: &Served,
     evidence: &Evidence,
-) -> Result<(Vec<QueuedWorkload>, bool), ClusterError> {
+) -> Result<(Vec<KueueWorkload>, bool), ClusterError> {
     let Some(kueue) = &served.kueue else {
         return Ok((Vec::new(), true));
     };
@@ -231,10 +231,10 @@ async fn neighbours(
         let mut found = Vec::new();
         let mut pages = Pages::new(cluster, &resource, namespace, &Selection::default());
         loop {
-            match readable(pages.next::<QueuedWorkload>().await)? {
+            match readable(pages.next::<KueueWorkload>().await)? {
                 Readable::Known(Some(page)) => {
                     // What has ended stays for long and tells nothing.
-                    let competes = |queued: &QueuedWorkload| queued.state() != QueueState::Finished;
+                    let competes = |queued: &KueueWorkload| queued.state() != QueueState::Finished;
                     found.extend(page.into_iter().filter(competes));
                 }
                 Readable::Known(None) => return Ok((found, is_all)),

@@ -63,7 +63,7 @@ pub async fn gather(
             false => Ok(KaitoFacts::default()),
         }
     };
-    let claimant = Claimant::of(request);
+    let claimant = Claimant::from_request(request);
     let (groups, found, existing, queues, claims, kaito_facts, namesakes) = tokio::join!(
         Groups::read(cluster),
         find_namespace(cluster, namespace),

@@ -9,8 +9,8 @@ use super::api_versions::Served;
 use super::{parts, snapshot};
 use crate::api::Readable;
 use crate::api::keys::JOB_UID_LABEL;
+use crate::api::kueue_workload::KueueWorkload;
 use crate::api::kueue_workload::PendingWorkload;
-use crate::api::kueue_workload::QueuedWorkload;
 use crate::api::metadata::Metadata;
 use crate::api::pod::Pod;
 use crate::api::queue::LocalQueue;
@@ -30,7 +30,7 @@ use crate::observe::snapshot::Position;
 const FEW: usize = 8;
 
 /// Reads on demand, and at most once.
-pub struct Company<'a> {
+pub struct RowLoader<'a> {
     cluster: &'a Cluster,
     served: &'a Served,
     /// The namespace; empty for all.
@@ -38,7 +38,7 @@ pub struct Company<'a> {
     /// Whether nodes and ClusterQueues are asked for.
     in_full: bool,
     /// Kueue's Workloads by the UID of what they stand for, once all are read.
-    queued: Option<HashMap<String, Vec<QueuedWorkload>>>,
+    queued: Option<HashMap<String, Vec<KueueWorkload>>>,
     /// Pods that have not ended, once all are read.
     pods: Option<Vec<Pod>>,
     /// Who waits, by namespace and LocalQueue.
@@ -47,7 +47,7 @@ pub struct Company<'a> {
     cluster_queues: Option<HashMap<(String, String), String>>,
 }
 
-impl<'a> Company<'a> {
+impl<'a> RowLoader<'a> {
     /// Knows nothing yet. `in_full` asks for nodes and ClusterQueues, too.
     pub fn new(
         cluster: &'a Cluster,
@@ -75,7 +75,7 @@ impl<'a> Company<'a> {
     pub async fn rows(&mut self, page: Vec<Workload>) -> Result<Vec<Listed>, ClusterError> {
         let needs: Vec<Needs> = page
             .iter()
-            .map(|workload| Needs::of(workload, self.in_full))
+            .map(|workload| Needs::for_workload(workload, self.in_full))
             .collect();
         let pods = self.pods_of(&page, &needs).await?;
         let queued = self.queued_of(&page, &needs, &pods).await?;
@@ -85,7 +85,7 @@ impl<'a> Company<'a> {
             // Kueue queues a Deployment's pods each by itself.
             let uids = std::iter::once(&workload.metadata.uid)
                 .chain(pods.iter().map(|pod| &pod.metadata.uid));
-            let own: Vec<QueuedWorkload> = match needs[index].queued {
+            let own: Vec<KueueWorkload> = match needs[index].queued {
                 true => uids
                     .filter_map(|uid| queued.get(uid))
                     .flatten()
@@ -121,7 +121,7 @@ impl<'a> Company<'a> {
                 // What a CronJob's Jobs do is theirs to tell.
                 let parts = match workload.kind.descriptor().is_recurring {
                     true => Vec::new(),
-                    false => parts::of(self.cluster, self.served, workload).await?,
+                    false => parts::parts_of(self.cluster, self.served, workload).await?,
                 };
                 let pods = snapshot::pods(self.cluster, workload, &parts).await;
                 Ok::<_, ClusterError>((*index, known(pods)?))
@@ -154,7 +154,7 @@ impl<'a> Company<'a> {
         page: &[Workload],
         needs: &[Needs],
         pods: &HashMap<usize, Vec<Pod>>,
-    ) -> Result<HashMap<String, Vec<QueuedWorkload>>, ClusterError> {
+    ) -> Result<HashMap<String, Vec<KueueWorkload>>, ClusterError> {
         let Some(kueue) = &self.served.kueue else {
             return Ok(HashMap::new());
         };
@@ -187,7 +187,7 @@ impl<'a> Company<'a> {
             while let Readable::Known(Some(mut page)) = readable(pages.next().await)? {
                 // There may be very many; this much is needed for no row.
                 for queued in &mut page {
-                    let QueuedWorkload { spec, status, .. }: &mut QueuedWorkload = queued;
+                    let KueueWorkload { spec, status, .. }: &mut KueueWorkload = queued;
                     spec.pod_sets = Vec::new();
                     status.resource_requests = Vec::new();
                     status.admission = None;
@@ -208,7 +208,7 @@ impl<'a> Company<'a> {
     async fn position(
         &mut self,
         workload: &Workload,
-        queued: &[QueuedWorkload],
+        queued: &[KueueWorkload],
     ) -> Option<Position> {
         let place = (
             workload.metadata.namespace.clone(),
@@ -259,8 +259,8 @@ fn known<T>(listed: Result<Vec<T>, ClusterError>) -> Result<Vec<T>, ClusterError
     }
 }
 
-fn by_uid(queued: Vec<QueuedWorkload>) -> HashMap<String, Vec<QueuedWorkload>> {
-    let mut sorted: HashMap<String, Vec<QueuedWorkload>> = HashMap::new();
+fn by_uid(queued: Vec<KueueWorkload>) -> HashMap<String, Vec<KueueWorkload>> {
+    let mut sorted: HashMap<String, Vec<KueueWorkload>> = HashMap::new();
     for queued in queued {
         if let Some(uid) = queued.metadata.label(JOB_UID_LABEL) {
             sorted.entry(uid.to_owned()).or_default().push(queued);

@@ -12,7 +12,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::observe::WorkloadRef;
-use crate::observe::pod_selection::ChoiceError;
+use crate::observe::pod_selection::PodChoiceError;
 
 /// Why there is no one workload of that name.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +88,7 @@ impl Classified for LookupError {
     }
 }
 
-impl Classified for ChoiceError {
+impl Classified for PodChoiceError {
     fn class(&self) -> ErrorClass {
         ErrorClass::Refused
     }

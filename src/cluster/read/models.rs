@@ -20,7 +20,7 @@ const NAMESPACES: [&str; 2] = ["kaito-workspace", "kube-system"];
 
 /// What a cluster lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedModels {
     /// Context of the kubeconfig.
     pub context: String,
     /// Namespace of the ConfigMap.
@@ -40,14 +40,14 @@ struct ConfigMap {
 ///
 /// # Errors
 /// Why there is no answer, as the end of "the cluster was not asked: …".
-pub async fn listed(target: &Target, within: Duration) -> Result<Listed, String> {
+pub async fn listed(target: &Target, within: Duration) -> Result<ListedModels, String> {
     match timeout(within, ask(target)).await {
         Ok(answer) => answer,
         Err(_) => Err(format!("no answer within {} s", within.as_secs())),
     }
 }
 
-async fn ask(target: &Target) -> Result<Listed, String> {
+async fn ask(target: &Target) -> Result<ListedModels, String> {
     let cluster = Cluster::connect(target).await.map_err(short)?;
     let everywhere = format!("/api/v1/configmaps?fieldSelector=metadata.name%3D{CONFIG_MAP}");
     let resource = Resource::known("v1", "ConfigMap");
@@ -71,7 +71,7 @@ async fn ask(target: &Target) -> Result<Listed, String> {
         });
     };
     match supported(&found.data) {
-        Some(models) => Ok(Listed {
+        Some(models) => Ok(ListedModels {
             context: cluster.context().to_owned(),
             namespace: found.metadata.namespace.clone(),
             models,

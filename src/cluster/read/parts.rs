@@ -18,7 +18,7 @@ use crate::kind::WorkloadKind;
 ///
 /// # Errors
 /// [`ClusterError`] if the cluster cannot be asked.
-pub async fn of(
+pub async fn parts_of(
     cluster: &Cluster,
     served: &Served,
     workload: &Workload,

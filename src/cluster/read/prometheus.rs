@@ -33,14 +33,14 @@ const KNOWN: [&str; 3] = [
 
 /// Which Prometheus is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Choice {
+pub enum PrometheusChoice {
     /// A Service, through the API server: namespace, name and port.
     Service(String, String, i64),
     /// A URL, directly, without the cluster's credentials.
     Url(Uri),
 }
 
-impl FromStr for Choice {
+impl FromStr for PrometheusChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -134,7 +134,7 @@ struct Data {
 /// [`PrometheusError`] if nobody can tell.
 pub async fn usage(
     cluster: &Cluster,
-    choice: Option<&Choice>,
+    choice: Option<&PrometheusChoice>,
     namespace: &str,
 ) -> Result<Vec<PodUsage>, PrometheusError> {
     let found;
@@ -146,8 +146,8 @@ pub async fn usage(
         }
     };
     let place = match choice {
-        Choice::Service(namespace, name, port) => format!("{namespace}/{name}:{port}"),
-        Choice::Url(url) => url.to_string(),
+        PrometheusChoice::Service(namespace, name, port) => format!("{namespace}/{name}:{port}"),
+        PrometheusChoice::Url(url) => url.to_string(),
     };
     let questions = usage::questions(namespace);
     let answers = try_join_all(questions.iter().map(|question| {
@@ -168,9 +168,13 @@ fn patience(cluster: &Cluster) -> Duration {
     cluster.asked_timeout().unwrap_or(PATIENCE)
 }
 
-async fn ask(cluster: &Cluster, choice: &Choice, path: String) -> Result<Vec<Sample>, String> {
+async fn ask(
+    cluster: &Cluster,
+    choice: &PrometheusChoice,
+    path: String,
+) -> Result<Vec<Sample>, String> {
     let answer: Answer = match choice {
-        Choice::Service(namespace, service, port) => {
+        PrometheusChoice::Service(namespace, service, port) => {
             let endpoint = Endpoint {
                 namespace: namespace.clone(),
                 service: service.clone(),
@@ -186,7 +190,7 @@ async fn ask(cluster: &Cluster, choice: &Choice, path: String) -> Result<Vec<Sam
             let answer = answer.map_err(|error| error.to_string())?;
             serde_json::from_value(answer).map_err(|error| error.to_string())?
         }
-        Choice::Url(url) => {
+        PrometheusChoice::Url(url) => {
             let request = http::Request::get(path).body(Vec::new());
             let request = request.map_err(|error| error.to_string())?;
             let client = session::anonymous(url).map_err(|error| error.to_string())?;
@@ -200,7 +204,7 @@ async fn ask(cluster: &Cluster, choice: &Choice, path: String) -> Result<Vec<Sam
 }
 
 /// Looks for Prometheus among the Services of all namespaces.
-async fn find(cluster: &Cluster) -> Result<Choice, PrometheusError> {
+async fn find(cluster: &Cluster) -> Result<PrometheusChoice, PrometheusError> {
     let services = Resource::known("v1", "Service");
     let listed = join_all(KNOWN.map(async |labels| {
         let selection = Selection::labels(labels);
@@ -220,7 +224,7 @@ async fn find(cluster: &Cluster) -> Result<Choice, PrometheusError> {
                 .find(|port| port.port == PORT || port.name.contains("web"))
                 .or_else(|| ports.iter().find(|port| port.name == "http"))?;
             let metadata = service.metadata;
-            Some(Choice::Service(
+            Some(PrometheusChoice::Service(
                 metadata.namespace,
                 metadata.name,
                 port.port,
@@ -240,7 +244,7 @@ mod tests {
     #[test]
     fn prometheus_is_a_service_or_a_url() {
         let service = |port| {
-            Ok(Choice::Service(
+            Ok(PrometheusChoice::Service(
                 "monitoring".to_owned(),
                 "prometheus".to_owned(),
                 port,
@@ -249,7 +253,10 @@ mod tests {
         assert_eq!("monitoring/prometheus".parse(), service(9090));
         assert_eq!("monitoring/prometheus:80".parse(), service(80));
         for text in ["http://localhost:9090/", "https://prometheus.example/base"] {
-            assert!(matches!(text.parse(), Ok(Choice::Url(_))), "{text}");
+            assert!(
+                matches!(text.parse(), Ok(PrometheusChoice::Url(_))),
+                "{text}"
+            );
         }
         for text in [
             "",
@@ -260,7 +267,7 @@ mod tests {
             "a/b/c",
             "http://x?y=z",
         ] {
-            assert!(text.parse::<Choice>().is_err(), "{text}");
+            assert!(text.parse::<PrometheusChoice>().is_err(), "{text}");
         }
     }
 }

@@ -6,11 +6,11 @@ use serde::Deserialize;
 use super::api_versions::Served;
 use super::lookup::{self, Found};
 use super::parts;
-use super::watch::Pulse;
+use super::watch::ChangeWatcher;
 use crate::api::Readable;
 use crate::api::event::Event;
 use crate::api::keys::JOB_UID_LABEL;
-use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::kueue_workload::KueueWorkload;
 use crate::api::kueue_workload::{PendingWorkload, QueueState};
 use crate::api::metadata::Metadata;
 use crate::api::pod::Pod;
@@ -35,12 +35,12 @@ struct PendingSummary {
 /// # Errors
 /// [`ClusterError`] if the cluster cannot be asked. What the user may not read
 /// is left unknown.
-pub async fn of(
+pub async fn read_snapshot(
     cluster: &Cluster,
     served: &Served,
     workload: Workload,
 ) -> Result<Snapshot, ClusterError> {
-    let parts = parts::of(cluster, served, &workload).await?;
+    let parts = parts::parts_of(cluster, served, &workload).await?;
     let pods = readable(pods(cluster, &workload, &parts).await)?;
     let known = pods.known().map_or(&[][..], Vec::as_slice);
     let queued = readable(queued(cluster, served, &workload, known, &parts).await)?;
@@ -66,7 +66,7 @@ pub async fn of(
 ///
 /// # Errors
 /// [`ClusterError`] if the cluster cannot be asked.
-pub async fn again(
+pub async fn read_snapshot_again(
     cluster: &Cluster,
     served: &Served,
     workload: &Workload,
@@ -79,14 +79,14 @@ pub async fn again(
     } = &workload.metadata;
     match lookup::read(cluster, served, namespace, workload.kind, name).await? {
         Some(Found { workload, .. }) if workload.metadata.uid == *uid => {
-            of(cluster, served, workload).await.map(Some)
+            read_snapshot(cluster, served, workload).await.map(Some)
         }
         _ => Ok(None),
     }
 }
 
 /// Watches what this snapshot is made of.
-pub fn watch(pulse: &mut Pulse<'_>, served: &Served, snapshot: &Snapshot) {
+pub fn watch(pulse: &mut ChangeWatcher<'_>, served: &Served, snapshot: &Snapshot) {
     let workload = &snapshot.workload;
     let Metadata {
         namespace, name, ..
@@ -204,7 +204,7 @@ async fn queued(
     workload: &Workload,
     pods: &[Pod],
     parts: &[Metadata],
-) -> Result<Vec<QueuedWorkload>, ClusterError> {
+) -> Result<Vec<KueueWorkload>, ClusterError> {
     let Some(kueue) = &served.kueue else {
         return Ok(Vec::new());
     };
@@ -258,7 +258,7 @@ async fn pending_in(
     Some(summary.items)
 }
 
-async fn position(cluster: &Cluster, served: &Served, queued: &QueuedWorkload) -> Option<Position> {
+async fn position(cluster: &Cluster, served: &Served, queued: &KueueWorkload) -> Option<Position> {
     let metadata = &queued.metadata;
     let queue = &queued.spec.queue_name;
     let pending = pending(cluster, served, &metadata.namespace, queue).await?;

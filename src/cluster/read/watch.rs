@@ -28,14 +28,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Watches several collections.
-pub struct Pulse<'a> {
+pub struct ChangeWatcher<'a> {
     cluster: &'a Cluster,
     changed: &'a Notify,
     watches: FuturesUnordered<LocalBoxFuture<'a, ()>>,
     watched: HashSet<String>,
 }
 
-impl<'a> Pulse<'a> {
+impl<'a> ChangeWatcher<'a> {
     /// Watches nothing yet. `changed` is where the watches meet.
     pub fn new(cluster: &'a Cluster, changed: &'a Notify) -> Self {
         Self {

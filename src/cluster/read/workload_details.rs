@@ -15,13 +15,13 @@ use crate::api::resource::Resource;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::observe::Snapshot;
-use crate::observe::description::Surroundings;
+use crate::observe::description::WorkloadDetails;
 use crate::observe::scaling::Autoscaler;
 
 /// A ConfigMap that carries uploads.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Upload {
+struct UploadedFiles {
     metadata: Metadata,
     #[serde(default)]
     data: BTreeMap<String, String>,
@@ -29,7 +29,7 @@ struct Upload {
     binary_data: BTreeMap<String, String>,
 }
 
-impl Upload {
+impl UploadedFiles {
     /// Returns how many bytes it carries; what is binary is in base64.
     fn bytes(&self) -> u64 {
         let text = self.data.values().map(String::len).sum::<usize>();
@@ -54,15 +54,15 @@ pub async fn read(
     cluster: &Cluster,
     served: &Served,
     snapshot: &Snapshot,
-) -> Result<Surroundings, ClusterError> {
+) -> Result<WorkloadDetails, ClusterError> {
     let (cluster_queue, uploads, endpoint, scaled) = tokio::join!(
         cluster_queue(cluster, served, snapshot),
         uploads(cluster, snapshot),
-        endpoint::of(cluster, &snapshot.workload),
+        endpoint::endpoint_of(cluster, &snapshot.workload),
         scaled(cluster, snapshot),
     );
     let (autoscaler, events) = scaled?;
-    Ok(Surroundings {
+    Ok(WorkloadDetails {
         cluster_queue: cluster_queue?,
         uploads: uploads?,
         // What is not there yet, or may not be read, is not told.
@@ -81,7 +81,7 @@ async fn scaled(
     cluster: &Cluster,
     snapshot: &Snapshot,
 ) -> Result<(Option<Autoscaler>, Readable<Vec<Event>>), ClusterError> {
-    let autoscaler = autoscaler::of(cluster, &snapshot.workload).await?;
+    let autoscaler = autoscaler::autoscaler_of(cluster, &snapshot.workload).await?;
     let uid = autoscaler.as_ref().map(|it| &it.metadata.uid);
     let events = snapshot::events(cluster, snapshot, uid).await?;
     Ok((autoscaler, events))
@@ -126,7 +126,7 @@ async fn uploads(cluster: &Cluster, snapshot: &Snapshot) -> Result<Vec<u64>, Clu
     let selector = format!("{APP_COMPONENT_LABEL}=upload,{APP_INSTANCE_LABEL}={instance}");
     let resource = Resource::known("v1", "ConfigMap");
     let listed = cluster
-        .list::<Upload>(&resource, &metadata.namespace, &selector)
+        .list::<UploadedFiles>(&resource, &metadata.namespace, &selector)
         .await;
     let listed = match readable(listed)? {
         Readable::Known(listed) => listed,
@@ -137,5 +137,5 @@ async fn uploads(cluster: &Cluster, snapshot: &Snapshot) -> Result<Vec<u64>, Clu
         let is_own = owners.any(|owner| owner.uid == metadata.uid);
         is_own && snapshot.workload.mounts(&upload.metadata.name)
     });
-    Ok(own.map(Upload::bytes).collect())
+    Ok(own.map(UploadedFiles::bytes).collect())
 }

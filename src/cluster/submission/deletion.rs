@@ -271,7 +271,7 @@ pub async fn left(
     if now.await?.as_ref().is_some_and(is_it) {
         return Ok(Some(workload.display_name()));
     }
-    if let Some(part) = parts::of(cluster, served, workload).await?.first() {
+    if let Some(part) = parts::parts_of(cluster, served, workload).await?.first() {
         let kind = match workload.kind {
             WorkloadKind::InferenceSet => "workspace",
             _ => "job",

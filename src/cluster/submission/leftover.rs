@@ -120,7 +120,7 @@ impl Leftover {
 ///
 /// # Errors
 /// [`ClusterError`] if the cluster cannot be asked.
-pub async fn of(
+pub async fn leftovers_of(
     cluster: &Cluster,
     namespace: &str,
     instance: &str,
@@ -233,7 +233,7 @@ impl Submission<'_> {
         if self.manifests.namespace.is_some() {
             return Vec::new();
         }
-        let listed = of(self.cluster, workload.namespace(), workload.name()).await;
+        let listed = leftovers_of(self.cluster, workload.namespace(), workload.name()).await;
         listed.unwrap_or_else(|error| {
             tracing::info!("what is left of earlier runs is not known: {error}");
             Vec::new()

@@ -187,7 +187,7 @@ impl<'a> Submission<'a> {
     /// list pods does without.
     async fn wait_until_pods_gone(&self, old: &Existing) -> Result<(), SubmissionError> {
         let workload = &self.manifests.workload;
-        let Some(pods) = Resource::of("v1", "Pod").filter(|_| self.kind == WorkloadKind::Job)
+        let Some(pods) = Resource::find("v1", "Pod").filter(|_| self.kind == WorkloadKind::Job)
         else {
             return Ok(());
         };

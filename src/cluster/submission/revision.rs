@@ -77,7 +77,7 @@ impl Classified for RevisionError {
 ///
 /// # Errors
 /// [`ClusterError`] if the cluster cannot be asked.
-pub async fn keep(
+pub async fn keep_revision(
     cluster: &Cluster,
     old: &Existing,
     manifests: &mut ManifestSet,

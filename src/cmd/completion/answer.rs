@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use clap::CommandFactory;
 
 use crate::cli::{Cli, CompleteArgs, ConnectionArgs};
-use crate::cluster::read::candidates::{self, Choice, Entry};
+use crate::cluster::read::candidates::{self, CandidateSource, Entry};
 use crate::cmd::{block_on, command_line, sources};
-use crate::completion::{Candidate, Line, Live, Source};
+use crate::completion::{Candidate, Candidates, Line, Live};
 use crate::error::CommandError;
 use crate::names::is_dns_1123_label;
 use crate::request::DEFAULT_NAMESPACE;
@@ -38,10 +38,10 @@ pub fn answer(args: &CompleteArgs, ui: Ui) -> Result<(), CommandError> {
     command.build();
     let line = Line::read(&command, &words, args.index);
     let text = match &line.source {
-        Source::Nothing => String::new(),
-        Source::Files => FILES.to_owned(),
-        Source::Directories => DIRECTORIES.to_owned(),
-        Source::Words(candidates) => lines(
+        Candidates::Nothing => String::new(),
+        Candidates::Files => FILES.to_owned(),
+        Candidates::Directories => DIRECTORIES.to_owned(),
+        Candidates::Words(candidates) => lines(
             &line,
             candidates.iter().map(
                 |Candidate {
@@ -49,13 +49,13 @@ pub fn answer(args: &CompleteArgs, ui: Ui) -> Result<(), CommandError> {
                  }| (word, description),
             ),
         ),
-        Source::Live(live) if args.ask => lines(
+        Candidates::Live(live) if args.ask => lines(
             &line,
             look_up(&line, *live, deadline)
                 .iter()
                 .map(|Entry { name, description }| (name, description)),
         ),
-        Source::Live(_) => attempt::ask(args.index, &words, deadline),
+        Candidates::Live(_) => attempt::ask(args.index, &words, deadline),
     };
     // A shell that no longer listens is no error either.
     let _ = ui.data(&text);
@@ -97,13 +97,13 @@ fn look_up(line: &Line, live: Live, deadline: Instant) -> Vec<Entry> {
         }
     };
     let choice = match live {
-        Live::Contexts => Choice::Contexts,
-        Live::Namespaces => Choice::Namespaces,
-        Live::PriorityClasses => Choice::PriorityClasses,
-        Live::Queues => Choice::Queues(&namespace),
-        Live::Workloads => Choice::Workloads(&namespace),
-        Live::Secrets => Choice::Secrets(&namespace),
-        Live::ServiceAccounts => Choice::ServiceAccounts(&namespace),
+        Live::Contexts => CandidateSource::Contexts,
+        Live::Namespaces => CandidateSource::Namespaces,
+        Live::PriorityClasses => CandidateSource::PriorityClasses,
+        Live::Queues => CandidateSource::Queues(&namespace),
+        Live::Workloads => CandidateSource::Workloads(&namespace),
+        Live::Secrets => CandidateSource::Secrets(&namespace),
+        Live::ServiceAccounts => CandidateSource::ServiceAccounts(&namespace),
     };
     let entries = async { Ok(candidates::entries(&target, choice, deadline).await) };
     block_on(entries).unwrap_or_default()

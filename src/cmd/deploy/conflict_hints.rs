@@ -21,7 +21,7 @@ pub fn check(
     existing: Option<&Existing>,
     namesakes: &[Namesake],
 ) -> Result<(), CommandError> {
-    if let Some(clash) = namesake::clash(&Claimant::of(request), namesakes) {
+    if let Some(clash) = namesake::clash(&Claimant::from_request(request), namesakes) {
         return Err(beside(asking(clash.into()), request));
     }
     let Some(owner) = existing.and_then(Existing::controller) else {

@@ -53,7 +53,7 @@ pub fn run(
         *output = settings.output.as_ref().map(|output| output.value);
         let mut mode = Mode {
             diff,
-            ..Mode::of(args, &settings, ui)
+            ..Mode::from_settings(args, &settings, ui)
         };
         if diff {
             diff::check_form(mode.dry_run, mode.output)?;
@@ -108,7 +108,7 @@ struct Change<'a> {
 }
 
 impl<'a> Mode<'a> {
-    fn of(args: &'a WorkloadArgs, settings: &Merged, ui: Ui) -> Self {
+    fn from_settings(args: &'a WorkloadArgs, settings: &Merged, ui: Ui) -> Self {
         let dry_run = settings
             .dry_run
             .as_ref()
@@ -205,7 +205,7 @@ impl<'a> Mode<'a> {
         if decided == Ok(Action::Update) {
             facts.running = existing.as_ref().and_then(Existing::running);
         }
-        let claimant = Claimant::of(&request);
+        let claimant = Claimant::from_request(&request);
         let left_over = namesakes.iter().any(|namesake| claimant.owns(namesake));
         let needs = plan::needs(&request, &facts);
         facts::complete(cluster, &mut facts, needs).await?;
@@ -238,7 +238,7 @@ impl<'a> Mode<'a> {
         if let (Action::Update, Some(old), DryRun::None) = (action, &existing, self.dry_run)
             && plan.request.kind.keeps_versions()
         {
-            revision::keep(cluster, old, &mut manifests, &identity).await?;
+            revision::keep_revision(cluster, old, &mut manifests, &identity).await?;
         }
         let change = Change {
             action,
@@ -416,7 +416,7 @@ impl<'a> Mode<'a> {
         planned: Option<(&Plan, &ManifestSet)>,
         objects: &[&Manifest],
     ) -> Result<(), CommandError> {
-        let submission = report::Submission {
+        let submission = report::SubmissionReport {
             outcome,
             dry_run: self.dry_run,
             context: cluster.map(Cluster::context),

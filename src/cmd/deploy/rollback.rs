@@ -97,7 +97,7 @@ async fn roll_back(
     }
 
     let wait = wait::of_submission(settings, kind, output)?;
-    revision::keep(&cluster, &old, &mut manifests, &identity).await?;
+    revision::keep_revision(&cluster, &old, &mut manifests, &identity).await?;
     let needed = Needed {
         manifests: &manifests,
         replace: false,

@@ -14,7 +14,7 @@ use crate::ui::Ui;
 use crate::ui::terminal::{self, Raw};
 
 use crate::cmd::help::cannot_write;
-use crate::cmd::target::{self, Target};
+use crate::cmd::target::{self, FoundWorkload};
 use crate::cmd::{block_on, signals};
 
 /// Starts the best shell of an image.
@@ -37,7 +37,7 @@ pub fn run(args: &ExecArgs, ui: Ui) -> Result<u8, CommandError> {
 }
 
 async fn exec(args: &ExecArgs, ui: Ui) -> Result<u8, CommandError> {
-    let target = Target::find(&args.named, ui).await?;
+    let target = FoundWorkload::find(&args.named, ui).await?;
     let snapshot = target.snapshot().await?;
     logs::readable(&target.place.cluster, &snapshot).await?;
     let single = match (&args.pod, args.worker) {

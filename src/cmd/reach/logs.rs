@@ -14,12 +14,12 @@ use crate::cluster::reach::logs::{self, ContainerLog, LogEvent, LogOptions};
 use crate::error::CommandError;
 use crate::observe::Snapshot;
 use crate::observe::log::Line;
-use crate::observe::pod_selection::Choice;
+use crate::observe::pod_selection::PodChoice;
 use crate::ui::log::{LogLines, waiting};
 use crate::ui::{Ui, Waiting};
 
 use crate::cmd::help::cannot_write;
-use crate::cmd::target::{self, Place, Target};
+use crate::cmd::target::{self, FoundWorkload, Reached};
 use crate::cmd::{block_on, command_line, stdout_closed};
 
 /// Bytes that are written at once, if there are so many.
@@ -31,7 +31,7 @@ const EVENTS: usize = 64;
 #[derive(Debug, Clone, Default)]
 pub struct Shown {
     /// Which pods and which container.
-    pub choice: Choice,
+    pub choice: PodChoice,
     /// From where on.
     pub options: LogOptions,
     /// Whether each line begins with its time.
@@ -43,7 +43,7 @@ pub struct Shown {
 /// Shows the logs of a workload.
 pub fn run(args: &LogsArgs, ui: Ui) -> Result<(), CommandError> {
     let shown = Shown {
-        choice: Choice {
+        choice: PodChoice {
             pod: args.pod.clone(),
             workers: args.workers,
             all: args.all_pods,
@@ -58,7 +58,7 @@ pub fn run(args: &LogsArgs, ui: Ui) -> Result<(), CommandError> {
         says_no_status: false,
     };
     let result = block_on(async {
-        let target = Target::find(&args.named, ui).await?;
+        let target = FoundWorkload::find(&args.named, ui).await?;
         let snapshot = target.snapshot().await?;
         match args.follow {
             true => follow(&target.place, snapshot, &shown, ui).await,
@@ -80,13 +80,13 @@ pub fn run(args: &LogsArgs, ui: Ui) -> Result<(), CommandError> {
 /// # Errors
 /// [`CommandError`] if they may not be read, or the cluster stays away.
 pub async fn follow(
-    place: &Place,
+    place: &Reached,
     snapshot: Snapshot,
     shown: &Shown,
     ui: Ui,
 ) -> Result<(), CommandError> {
     let (sender, mut events) = mpsc::channel(EVENTS);
-    let Place {
+    let Reached {
         cluster, served, ..
     } = place;
     let Shown {
@@ -193,7 +193,7 @@ impl Writer {
 
 /// Writes what there is.
 async fn show(
-    place: &Place,
+    place: &Reached,
     snapshot: &Snapshot,
     shown: &Shown,
     ui: Ui,
@@ -245,7 +245,7 @@ async fn show(
 
 /// Writes several logs as one, in the order of the lines' times.
 async fn merge(
-    place: &Place,
+    place: &Reached,
     snapshot: &Snapshot,
     begun: &[(&Pod, &str)],
     shown: &Shown,

@@ -25,7 +25,7 @@ use crate::ui::Ui;
 use crate::ui::log::waiting;
 
 use crate::cmd::help::cannot_write;
-use crate::cmd::target::{self, Place, Target};
+use crate::cmd::target::{self, FoundWorkload, Reached};
 use crate::cmd::{block_on, signals};
 
 /// How long a connection waits for a pod.
@@ -40,7 +40,7 @@ pub fn run(args: &PortForwardArgs, ui: Ui) -> Result<u8, CommandError> {
 }
 
 async fn port_forward(args: &PortForwardArgs, ui: Ui) -> Result<u8, CommandError> {
-    let target = Target::find(&args.named, ui).await?;
+    let target = FoundWorkload::find(&args.named, ui).await?;
     let snapshot = target.snapshot().await?;
     logs::readable(&target.place.cluster, &snapshot).await?;
     let kind = snapshot.workload.kind;
@@ -80,11 +80,11 @@ async fn port_forward(args: &PortForwardArgs, ui: Ui) -> Result<u8, CommandError
         ui,
     };
     let (sender, destination) = watch::channel(Destination::default());
-    let Place {
+    let Reached {
         cluster, served, ..
     } = &target.place;
     tokio::select! {
-        last = forward_target::keep(cluster, served, snapshot, &single, &sender) => {
+        last = forward_target::keep_forwarding(cluster, served, snapshot, &single, &sender) => {
             match last? {
                 Some(snapshot) => ui.status(format!("→ {}", waiting(&snapshot))),
                 None => ui.status(format!("→ {} was deleted", forwarding.workload)),
@@ -103,7 +103,7 @@ async fn port_forward(args: &PortForwardArgs, ui: Ui) -> Result<u8, CommandError
 
 /// Returns the ports of what stands in front of a workload.
 async fn of_service(
-    place: &Place,
+    place: &Reached,
     snapshot: &Snapshot,
     single: &Single,
 ) -> Result<Vec<Forward>, CommandError> {
@@ -145,7 +145,7 @@ async fn listen(
 
 /// What all connections share.
 struct Forwarding<'a> {
-    place: &'a Place,
+    place: &'a Reached,
     workload: String,
     namespace: String,
     /// What was said last about a connection that failed.

@@ -23,7 +23,7 @@ use crate::settings::{Merged, Origin, OutputFormat, Settings, Sourced};
 use crate::ui::Ui;
 
 use super::reach::logs::{self, Shown};
-use super::target::{self, Place, Target};
+use super::target::{self, FoundWorkload, Reached};
 use super::{block_on, signals, sources};
 
 use progress::Voice;
@@ -41,7 +41,7 @@ const REST: Duration = Duration::from_secs(10);
 pub fn run(args: &WaitArgs, ui: Ui, output: Option<OutputFormat>) -> Result<(), CommandError> {
     let result = limits(args).and_then(|limits| {
         block_on(async {
-            let Target { place, found } = Target::find(&args.named, ui).await?;
+            let FoundWorkload { place, found } = FoundWorkload::find(&args.named, ui).await?;
             let workload = found.workload;
             let goal = args.goal.unwrap_or_else(|| workload.kind.descriptor().goal);
             check(goal, workload.kind)?;
@@ -263,7 +263,7 @@ impl Wait {
 
     /// Finds out which APIs the cluster serves, however long that takes within
     /// the limits.
-    async fn place(&self, cluster: Cluster, subject: &Subject) -> Result<Place, CommandError> {
+    async fn place(&self, cluster: Cluster, subject: &Subject) -> Result<Reached, CommandError> {
         let start = Instant::now();
         let longest = self
             .limits
@@ -282,7 +282,7 @@ impl Wait {
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }
         };
-        Ok(Place {
+        Ok(Reached {
             cluster,
             served,
             namespace: subject.namespace.clone(),

@@ -10,16 +10,16 @@ use crate::cluster::ClusterError;
 use crate::cluster::client::backoff::Pauses;
 use crate::cluster::read::lookup::{self, Found};
 use crate::cluster::read::snapshot;
-use crate::cluster::read::watch::Pulse;
+use crate::cluster::read::watch::ChangeWatcher;
 use crate::error::{CommandError, ErrorClass};
 use crate::observe::Snapshot;
 use crate::observe::kind::meaning;
-use crate::observe::wait::{Limit, Verdict, Vigil};
+use crate::observe::wait::{Limit, Verdict, WaitTracker};
 use crate::ui::span;
 
 use super::progress::Voice;
 use super::{PAUSE, Subject, UNREACHABLE, Wait};
-use crate::cmd::target::Place;
+use crate::cmd::target::Reached;
 
 /// Longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -40,7 +40,7 @@ pub struct Watch<'a> {
     /// What for.
     pub wait: &'a Wait,
     /// Where.
-    pub place: &'a Place,
+    pub place: &'a Reached,
     /// Who waits for the first sight of the workload.
     pub first: Option<oneshot::Sender<Snapshot>>,
     /// The workload.
@@ -55,12 +55,12 @@ pub struct Watch<'a> {
 
 impl Watch<'_> {
     pub async fn run(mut self) -> Result<(), CommandError> {
-        let mut vigil = Vigil::new(self.wait.goal, self.wait.limits);
+        let mut vigil = WaitTracker::new(self.wait.goal, self.wait.limits);
         let changed = Notify::new();
-        let Place {
+        let Reached {
             cluster, served, ..
         } = self.place;
-        let mut pulse = Pulse::new(cluster, &changed);
+        let mut pulse = ChangeWatcher::new(cluster, &changed);
         let mut watched = None;
         let (mut answered, mut gone_since) = (Instant::now(), None);
         let mut unserved_since = None;
@@ -88,7 +88,7 @@ impl Watch<'_> {
                     // What a RayJob's pods are selected by is known late.
                     let selected = meaning(&snapshot.workload).pod_labels(&snapshot.parts);
                     if watched.as_ref() != Some(&selected) {
-                        pulse = Pulse::new(cluster, &changed);
+                        pulse = ChangeWatcher::new(cluster, &changed);
                         snapshot::watch(&mut pulse, served, &snapshot);
                         watched = Some(selected);
                     }
@@ -137,7 +137,7 @@ impl Watch<'_> {
 
     /// Looks how the workload is; `None` if it is gone.
     async fn look(&self) -> Result<Option<(Snapshot, Vec<Event>)>, ClusterError> {
-        let Place {
+        let Reached {
             cluster, served, ..
         } = self.place;
         let Subject {
@@ -150,7 +150,7 @@ impl Watch<'_> {
             |workload: &Workload| uid.as_ref().is_none_or(|uid| workload.metadata.uid == *uid);
         match lookup::read(cluster, served, namespace, *kind, name).await? {
             Some(Found { workload, .. }) if is_it(&workload) => {
-                let snapshot = snapshot::of(cluster, served, workload).await?;
+                let snapshot = snapshot::read_snapshot(cluster, served, workload).await?;
                 let waiting = snapshot
                     .pods()
                     .iter()

@@ -42,7 +42,7 @@ fn a_ray_job_is_its_groups_and_its_dashboard() {
         ]}},
     }]);
     let snapshot = snapshot(WorkloadKind::RayJob, object, queued, json!([]));
-    let about = Description::new(&snapshot, Surroundings::default());
+    let about = Description::new(&snapshot, WorkloadDetails::default());
     assert_eq!(
         about.gpus,
         [GpuGroup {
@@ -85,10 +85,10 @@ fn pods_tell_what_is_wrong_and_events_only_what_was() {
         .collect();
     let about = Description::new(
         &snapshot,
-        Surroundings {
+        WorkloadDetails {
             events,
             uploads: vec![10, 20],
-            ..Surroundings::default()
+            ..WorkloadDetails::default()
         },
     );
     let reasons: Vec<_> = about.pods.iter().map(|pod| pod.reason.as_deref()).collect();

@@ -1,14 +1,14 @@
 //! What a CronJob does by the Jobs that it starts (batch/v1, Kubernetes v1.36).
 
 use super::{
-    Evidence, Finding, Meaning, Metadata, Pod, PodLabels, QueuedWorkload, Standing, Status, job,
+    Evidence, Finding, KueueWorkload, Meaning, Metadata, Pod, PodLabels, Standing, Status, job,
     lifecycle, newest,
 };
 use crate::api::job::{CronJobSpec, CronJobStatus};
 use crate::api::keys::CONTROLLER_UID_LABEL;
 
 impl Meaning for (&CronJobSpec, &CronJobStatus) {
-    fn standing(&self, _queued: &[QueuedWorkload], _pods: &[Pod]) -> Standing {
+    fn standing(&self, _queued: &[KueueWorkload], _pods: &[Pod]) -> Standing {
         let (spec, status) = self;
         match (spec.suspend, status.active.len()) {
             (true, _) => Standing::new(Status::Suspended, "starts no Jobs"),

@@ -1,7 +1,7 @@
 //! Counts and conditions of a Deployment (apps/v1, Kubernetes v1.36).
 
 use super::{
-    Evidence, Finding, Meaning, Metadata, Pod, PodLabels, QueuedWorkload, Standing, Status,
+    Evidence, Finding, KueueWorkload, Meaning, Metadata, Pod, PodLabels, Standing, Status,
     Timestamp, Workload, lifecycle, suspended, troubles, turned, waits,
 };
 use crate::api::condition::{Condition, condition, holds};
@@ -10,7 +10,7 @@ use crate::observe::why::finding::{Cause, Who};
 use crate::observe::why::{pods as of_pods, scaling};
 
 impl Meaning for (&Workload, &DeploymentSpec, &DeploymentStatus) {
-    fn standing(&self, queued: &[QueuedWorkload], pods: &[Pod]) -> Standing {
+    fn standing(&self, queued: &[KueueWorkload], pods: &[Pod]) -> Standing {
         let (workload, spec, status) = self;
         let wanted = spec.replicas.unwrap_or(1);
         if wanted == 0 {

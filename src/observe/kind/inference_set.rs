@@ -2,7 +2,7 @@
 //! tells more.
 
 use super::{
-    Evidence, Finding, Meaning, Metadata, Pod, PodLabels, QueuedWorkload, Standing, Status,
+    Evidence, Finding, KueueWorkload, Meaning, Metadata, Pod, PodLabels, Standing, Status,
 };
 use crate::api::condition::Condition;
 use crate::api::kaito::{InferenceSetSpec, InferenceSetStatus};
@@ -11,7 +11,7 @@ use crate::observe::why::finding::{Cause, Who};
 use crate::observe::why::{pods as of_pods, scaling};
 
 impl Meaning for (&InferenceSetSpec, &InferenceSetStatus) {
-    fn standing(&self, _queued: &[QueuedWorkload], _pods: &[Pod]) -> Standing {
+    fn standing(&self, _queued: &[KueueWorkload], _pods: &[Pod]) -> Standing {
         let (wanted, ready) = (self.0.replicas.unwrap_or(1), self.1.ready_replicas);
         let status = match ready {
             _ if ready >= wanted => return Standing::new(Status::Ready, ""),

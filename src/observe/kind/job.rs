@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::{
-    Evidence, Finding, Meaning, Metadata, Pod, PodLabels, QueuedWorkload, Standing, Status,
+    Evidence, Finding, KueueWorkload, Meaning, Metadata, Pod, PodLabels, Standing, Status,
     Timestamp, Workload, first_exit_code, lifecycle, suspended, troubles, turned,
 };
 use crate::api::Readable;
@@ -16,7 +16,7 @@ use crate::observe::why::finding::Cause;
 use crate::observe::why::pods as of_pods;
 
 impl Meaning for (&Workload, &JobSpec, &JobStatus) {
-    fn standing(&self, queued: &[QueuedWorkload], pods: &[Pod]) -> Standing {
+    fn standing(&self, queued: &[KueueWorkload], pods: &[Pod]) -> Standing {
         let (workload, spec, status) = self;
         let conditions = &status.conditions;
         if holds(conditions, "Complete").is_some() {

@@ -21,7 +21,7 @@ use super::why::evidence::Evidence;
 use super::why::finding::Finding;
 use super::why::lifecycle;
 use crate::api::condition::{Condition, holds};
-use crate::api::kueue_workload::{QueueState, QueuedWorkload};
+use crate::api::kueue_workload::{KueueWorkload, QueueState};
 use crate::api::metadata::Metadata;
 use crate::api::pod::Pod;
 use crate::api::workload::{Details, Workload};
@@ -32,7 +32,7 @@ pub use workspace::progress as workspace_progress;
 /// needed of the workload, its specification and its status.
 pub trait Meaning {
     /// See [`standing`].
-    fn standing(&self, queued: &[QueuedWorkload], pods: &[Pod]) -> Standing;
+    fn standing(&self, queued: &[KueueWorkload], pods: &[Pod]) -> Standing;
 
     /// Returns by which labels its pods are found; `parts` are the Jobs of a
     /// CronJob or RayJob, or the Workspaces of an InferenceSet. None, if it has
@@ -124,7 +124,7 @@ pub fn meaning(workload: &Workload) -> Box<dyn Meaning + '_> {
 /// Returns how a workload stands. `queued` and `pods` are what is known of it
 /// in Kueue and on nodes; with less known, the answer is less precise, never
 /// another one that is wrong.
-pub fn standing(workload: &Workload, queued: &[QueuedWorkload], pods: &[Pod]) -> Standing {
+pub fn standing(workload: &Workload, queued: &[KueueWorkload], pods: &[Pod]) -> Standing {
     let mut standing = meaning(workload).standing(queued, pods);
     if workload.metadata.deletion_timestamp.is_some() {
         standing.reason = "is being deleted".to_owned();
@@ -140,7 +140,7 @@ impl Snapshot {
 }
 
 /// What is suspended waits for Kueue, or for whoever suspended it.
-fn suspended(workload: &Workload, queued: &[QueuedWorkload]) -> Standing {
+fn suspended(workload: &Workload, queued: &[KueueWorkload]) -> Standing {
     let Some(queued) = farthest(queued) else {
         return match workload.queue() {
             Some(_) => Standing::new(Status::Pending, ""),
@@ -158,7 +158,7 @@ fn suspended(workload: &Workload, queued: &[QueuedWorkload]) -> Standing {
 }
 
 /// Returns whether Kueue holds a part of a service back.
-fn waits(queued: &[QueuedWorkload]) -> bool {
+fn waits(queued: &[KueueWorkload]) -> bool {
     let admitted = [QueueState::Admitted, QueueState::Finished];
     queued
         .iter()

@@ -2,7 +2,7 @@
 //! does, and `JobStatus`, which is what Ray says.
 
 use super::{
-    Evidence, Finding, Meaning, Metadata, Pod, PodLabels, QueuedWorkload, Standing, Status,
+    Evidence, Finding, KueueWorkload, Meaning, Metadata, Pod, PodLabels, Standing, Status,
     Timestamp, Workload, first_exit_code, first_line, lifecycle, newest, suspended, troubles,
 };
 use crate::api::keys::{CONTROLLER_UID_LABEL, RAY_CLUSTER_LABEL};
@@ -10,7 +10,7 @@ use crate::api::ray::{RayJobSpec, RayJobStatus};
 use crate::observe::why::finding::Cause;
 
 impl Meaning for (&Workload, &RayJobSpec, &RayJobStatus) {
-    fn standing(&self, queued: &[QueuedWorkload], pods: &[Pod]) -> Standing {
+    fn standing(&self, queued: &[KueueWorkload], pods: &[Pod]) -> Standing {
         let (workload, spec, status) = self;
         let failed = || {
             let words = [&status.message, &status.reason, &status.job_status];

@@ -3,7 +3,7 @@
 //! and during an upgrade of the one that shall.
 
 use super::{
-    Duration, Evidence, Finding, Meaning, Metadata, Pod, PodLabels, QueuedWorkload, Standing,
+    Duration, Evidence, Finding, KueueWorkload, Meaning, Metadata, Pod, PodLabels, Standing,
     Status, Timestamp, Workload, first_line, lifecycle, suspended, troubles, turned, waits,
 };
 use crate::api::condition::{condition, holds};
@@ -18,7 +18,7 @@ use crate::observe::why::finding::Cause;
 const SETTLES: Duration = Duration::from_secs(5);
 
 impl Meaning for (&Workload, &RayServiceSpec, &RayServiceStatus) {
-    fn standing(&self, queued: &[QueuedWorkload], pods: &[Pod]) -> Standing {
+    fn standing(&self, queued: &[KueueWorkload], pods: &[Pod]) -> Standing {
         let (workload, spec, status) = self;
         if holds(&status.conditions, "Ready").is_some() {
             return serving(status, pods);

@@ -14,7 +14,7 @@ fn of(kind: WorkloadKind, object: Value) -> (Status, String) {
 fn with(
     kind: WorkloadKind,
     object: Value,
-    queued: &[QueuedWorkload],
+    queued: &[KueueWorkload],
     pods: &[Pod],
 ) -> (Status, String) {
     let Standing { status, reason } = standing(&read(kind, object), queued, pods);
@@ -29,7 +29,7 @@ fn is_not(kind: &str, reason: &str, message: &str) -> Value {
     json!({"type": kind, "status": "False", "reason": reason, "message": message})
 }
 
-fn queued(conditions: Value) -> QueuedWorkload {
+fn queued(conditions: Value) -> KueueWorkload {
     serde_json::from_value(json!({"status": {"conditions": conditions}})).unwrap()
 }
 

@@ -2,7 +2,7 @@
 //! under their names of v0.1 to v0.12.
 
 use super::{
-    Evidence, Finding, Meaning, Metadata, Pod, PodLabels, QueuedWorkload, Standing, Status,
+    Evidence, Finding, KueueWorkload, Meaning, Metadata, Pod, PodLabels, Standing, Status,
     Timestamp, Workload, troubles, turned,
 };
 use crate::api::condition::{Condition, condition, holds};
@@ -27,7 +27,7 @@ const GOALS: [&str; 2] = ["WorkspaceSucceeded", "WorkspaceReady"];
 impl Meaning for (&Workload, &WorkspaceStatus) {
     /// KAITO's word `Ready` is not enough: a pod that crashes again and again is
     /// behind some of them (KAITO issues 931 and 1493).
-    fn standing(&self, _queued: &[QueuedWorkload], pods: &[Pod]) -> Standing {
+    fn standing(&self, _queued: &[KueueWorkload], pods: &[Pod]) -> Standing {
         let (_, status) = self;
         let conditions = &status.conditions;
         let of = |kind: &str| condition(conditions, kind);

@@ -31,15 +31,15 @@ fn snapshot(kind: WorkloadKind, object: Value, pods: &[Value]) -> Snapshot {
     }
 }
 
-fn names(snapshot: &Snapshot, choice: &Choice) -> Vec<String> {
+fn names(snapshot: &Snapshot, choice: &PodChoice) -> Vec<String> {
     let pods = snapshot.chosen(choice).unwrap();
     pods.iter().map(|pod| pod.name().to_owned()).collect()
 }
 
-fn all() -> Choice {
-    Choice {
+fn all() -> PodChoice {
+    PodChoice {
         all: true,
-        ..Choice::default()
+        ..PodChoice::default()
     }
 }
 
@@ -53,7 +53,7 @@ fn of_a_job_those_that_count() {
             pod("x-b", 2, "Running", json!({})),
         ],
     );
-    assert_eq!(names(&retried, &Choice::default()), ["x-b"]);
+    assert_eq!(names(&retried, &PodChoice::default()), ["x-b"]);
     assert_eq!(names(&retried, &all()), ["x-a", "x-b"]);
     let failed = snapshot(
         WorkloadKind::Job,
@@ -63,7 +63,7 @@ fn of_a_job_those_that_count() {
             pod("x-a", 2, "Failed", json!({})),
         ],
     );
-    assert_eq!(names(&failed, &Choice::default()), ["x-a"]);
+    assert_eq!(names(&failed, &PodChoice::default()), ["x-a"]);
     let index = |index: u8| json!({COMPLETION_INDEX_LABEL: index.to_string()});
     let indexed = snapshot(
         WorkloadKind::Job,
@@ -76,7 +76,7 @@ fn of_a_job_those_that_count() {
         ],
     );
     assert_eq!(
-        names(&indexed, &Choice::default()),
+        names(&indexed, &PodChoice::default()),
         ["x-0-z", "x-2-a", "x-10-a"]
     );
 }
@@ -94,9 +94,9 @@ fn of_a_cron_job_the_active_jobs_else_the_last_ones() {
     ];
     let active = json!({"status": {"active": [{"uid": "two"}]}});
     let active = snapshot(WorkloadKind::CronJob, active, &pods);
-    assert_eq!(names(&active, &Choice::default()), ["x-2-a"]);
+    assert_eq!(names(&active, &PodChoice::default()), ["x-2-a"]);
     let idle = snapshot(WorkloadKind::CronJob, json!({}), &pods);
-    assert_eq!(names(&idle, &Choice::default()), ["x-3-a"]);
+    assert_eq!(names(&idle, &PodChoice::default()), ["x-3-a"]);
     assert_eq!(names(&idle, &all()).len(), 3);
 }
 
@@ -118,10 +118,10 @@ fn ray() -> Snapshot {
 #[test]
 fn of_a_ray_job_the_driver_and_on_demand_the_others() {
     let ray = ray();
-    assert_eq!(names(&ray, &Choice::default()), ["x-new"]);
-    let workers = Choice {
+    assert_eq!(names(&ray, &PodChoice::default()), ["x-new"]);
+    let workers = PodChoice {
         workers: true,
-        ..Choice::default()
+        ..PodChoice::default()
     };
     assert_eq!(
         names(&ray, &workers),
@@ -145,15 +145,15 @@ fn of_a_ray_job_the_driver_and_on_demand_the_others() {
 fn a_pod_is_named_in_full_or_in_short() {
     let ray = ray();
     for wanted in ["x-k2-head-c", "head-c"] {
-        let choice = Choice {
+        let choice = PodChoice {
             pod: Some(wanted.to_owned()),
-            ..Choice::default()
+            ..PodChoice::default()
         };
         assert_eq!(names(&ray, &choice), ["x-k2-head-c"]);
     }
-    let choice = Choice {
+    let choice = PodChoice {
         pod: Some("head".to_owned()),
-        ..Choice::default()
+        ..PodChoice::default()
     };
     let error = ray.chosen(&choice).unwrap_err();
     assert_eq!(error.to_string(), "rayjob/x has no pod head");
@@ -204,7 +204,7 @@ fn commands_run_in_the_head_the_first_pod_or_one_that_is_ready() {
     let none = snapshot(WorkloadKind::Job, json!({}), &[]);
     assert!(matches!(
         none.running(&Single::Main),
-        Err(ChoiceError::NoneRuns { .. })
+        Err(PodChoiceError::NoneRuns { .. })
     ));
 }
 
@@ -213,7 +213,7 @@ fn containers_are_the_first_or_the_one_that_is_named() {
     let pod: Pod = serde_json::from_value(pod("x", 1, "Running", json!({}))).unwrap();
     assert_eq!(pod.container(None), Ok("main"));
     assert_eq!(pod.container(Some("init")), Ok("init"));
-    let Err(ChoiceError::NoContainer { known, .. }) = pod.container(Some("main2")) else {
+    let Err(PodChoiceError::NoContainer { known, .. }) = pod.container(Some("main2")) else {
         panic!("there is no main2");
     };
     assert_eq!(known, ["main", "sidecar", "init"]);

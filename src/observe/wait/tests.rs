@@ -56,8 +56,8 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn vigil(goal: Goal) -> Vigil {
-    Vigil::new(goal, Limits::default())
+fn vigil(goal: Goal) -> WaitTracker {
+    WaitTracker::new(goal, Limits::default())
 }
 
 /// Shows the same again and again; returns after how many seconds it is found
@@ -229,7 +229,7 @@ fn the_limits_hold() {
     };
     let queued = job(true, json!({}), &[]);
     let running = job(false, json!({"active": 1, "ready": 1}), &[]);
-    let mut vigil = Vigil::new(Goal::Done, limits);
+    let mut vigil = WaitTracker::new(Goal::Done, limits);
     let mut at = |snapshot: &Snapshot, after: u64| vigil.judge(snapshot, &[], seconds(after));
     assert_eq!(at(&queued, 5), Verdict::GoOn(Some(seconds(10))));
     assert_eq!(at(&queued, 14), Verdict::GoOn(Some(seconds(1))));

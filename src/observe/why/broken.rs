@@ -4,11 +4,11 @@ use super::evidence::Evidence;
 use super::finding::{Cause, Finding, Who};
 use super::message::Obstacle;
 use super::quota_contention::cluster_queue;
-use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::kueue_workload::KueueWorkload;
 use crate::api::queue::StopPolicy;
 
 /// Says what is wrong with the queue now, as far as its objects tell.
-pub(super) fn broken_queue(evidence: &Evidence, own: &QueuedWorkload) -> Option<Finding> {
+pub(super) fn broken_queue(evidence: &Evidence, own: &KueueWorkload) -> Option<Finding> {
     let name = &own.spec.queue_name;
     let namespace = evidence.namespace();
     let locals = evidence.fact(|facts| Some(&facts.local_queues))?;
@@ -59,7 +59,7 @@ pub(super) fn broken_queue(evidence: &Evidence, own: &QueuedWorkload) -> Option<
 /// Says what Kueue says of the queue.
 pub(super) fn told_of_queue(
     evidence: &Evidence,
-    own: &QueuedWorkload,
+    own: &KueueWorkload,
     obstacle: &Obstacle,
 ) -> Option<Finding> {
     let queue = &own.spec.queue_name;
@@ -119,7 +119,7 @@ fn local_queue_missing(evidence: &Evidence, name: &str) -> Finding {
         }
         false => finding,
     };
-    finding.again("with -q QUEUE").admin(format!(
+    finding.resubmit("with -q QUEUE").admin(format!(
         "makes LocalQueue {name}; then it is queued by itself"
     ))
 }
@@ -132,7 +132,7 @@ fn cluster_queue_missing(local: &str, target: &str) -> Finding {
     .admin(format!(
         "makes ClusterQueue {target}, or lets LocalQueue {local} point at another"
     ))
-    .again("with another -q QUEUE")
+    .resubmit("with another -q QUEUE")
 }
 
 fn stopped(queue: &str, command: String) -> Finding {
@@ -145,7 +145,7 @@ fn stopped(queue: &str, command: String) -> Finding {
         "opens it again; then it is admitted by itself",
         Some(command).filter(|command| !command.is_empty()),
     )
-    .again("with another -q QUEUE")
+    .resubmit("with another -q QUEUE")
 }
 
 fn cluster_queue_inactive(name: &str, why: &str) -> Finding {
@@ -169,10 +169,10 @@ fn cluster_queue_inactive(name: &str, why: &str) -> Finding {
         "mends it; then it is admitted by itself",
         command,
     )
-    .again("with another -q QUEUE")
+    .resubmit("with another -q QUEUE")
 }
 
-fn namespace_not_selected(evidence: &Evidence, own: &QueuedWorkload) -> Finding {
+fn namespace_not_selected(evidence: &Evidence, own: &KueueWorkload) -> Finding {
     let namespace = evidence.namespace();
     let queue = cluster_queue(evidence, own);
     let name = queue.map_or("the ClusterQueue".to_owned(), |queue| {

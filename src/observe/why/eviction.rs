@@ -5,10 +5,10 @@ use super::finding::{Cause, Finding, Who};
 use super::message;
 use super::quota_contention::Rival;
 use crate::api::condition::{Condition, condition, holds};
-use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::kueue_workload::KueueWorkload;
 
 /// Says why a Workload is not considered any more, and how it is again.
-pub(super) fn deactivated(evidence: &Evidence, own: &QueuedWorkload) -> Finding {
+pub(super) fn deactivated(evidence: &Evidence, own: &KueueWorkload) -> Finding {
     let evicted = condition(&own.status.conditions, "Evicted");
     let (reason, words) = evicted.map_or(("", ""), |evicted| {
         (evicted.reason.as_str(), evicted.words())
@@ -57,11 +57,11 @@ pub(super) fn deactivated(evidence: &Evidence, own: &QueuedWorkload) -> Finding 
     };
     finding
         .remedy(Who::Admin, "puts it back into the queue", again)
-        .again("")
+        .resubmit("")
 }
 
 /// Says which admission checks are missing.
-pub(super) fn checks(evidence: &Evidence, own: &QueuedWorkload) -> Finding {
+pub(super) fn checks(evidence: &Evidence, own: &KueueWorkload) -> Finding {
     let missing: Vec<_> = own
         .status
         .admission_checks
@@ -108,7 +108,7 @@ pub(super) fn checks(evidence: &Evidence, own: &QueuedWorkload) -> Finding {
 }
 
 impl Finding {
-    fn shows_since(self, evidence: &Evidence, own: &QueuedWorkload, kind: &str) -> Self {
+    fn shows_since(self, evidence: &Evidence, own: &KueueWorkload, kind: &str) -> Self {
         let since = holds(&own.status.conditions, kind).and_then(|held| held.last_transition_time);
         match since {
             Some(since) => {
@@ -124,7 +124,7 @@ impl Finding {
 }
 
 /// Says what took a workload off.
-pub(super) fn evicted(evidence: &Evidence, own: &QueuedWorkload) -> Option<Finding> {
+pub(super) fn evicted(evidence: &Evidence, own: &KueueWorkload) -> Option<Finding> {
     let conditions = &own.status.conditions;
     let evicted = holds(conditions, "Evicted")?;
     if evicted.reason == "Preempted" {

@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::api::Readable;
 use crate::api::event::Event;
-use crate::api::kueue_workload::{PendingWorkload, QueueState, QueuedWorkload};
+use crate::api::kueue_workload::{KueueWorkload, PendingWorkload, QueueState};
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::selector::LabelSelector;
@@ -39,7 +39,7 @@ pub struct Evidence {
     /// Who waits for the ClusterQueue, first come first, as far as known.
     pub waiting: Vec<PendingWorkload>,
     /// Workloads of Kueue's that wait or hold quota, as far as known.
-    pub neighbours: Vec<QueuedWorkload>,
+    pub neighbours: Vec<KueueWorkload>,
     /// What is taken of the nodes; unknown unless the cluster's pods can be
     /// read.
     pub occupation: Option<Occupation>,

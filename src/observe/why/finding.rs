@@ -266,7 +266,7 @@ impl Finding {
 
     /// Something else is to be asked for: `with --this`, or `asking for that`.
     #[must_use]
-    pub(in crate::observe) fn again(mut self, text: impl Into<String>) -> Self {
+    pub(in crate::observe) fn resubmit(mut self, text: impl Into<String>) -> Self {
         self.remedies.push(Remedy {
             who: Who::You,
             text: text.into(),

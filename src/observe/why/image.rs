@@ -78,7 +78,7 @@ pub(super) fn finding(evidence: &Evidence, trouble: &Trouble, image: &str) -> Fi
             Cause::ImageNotFound,
             format!("{image} cannot be the name of an image"),
         )
-        .again(new_name),
+        .resubmit(new_name),
         "ErrImageNeverPull" => Finding::new(
             Cause::ImageNotFound,
             format!("image {image} is not on the node, and is never to be pulled"),
@@ -107,13 +107,13 @@ pub(super) fn finding(evidence: &Evidence, trouble: &Trouble, image: &str) -> Fi
                     registry(image)
                 )),
             )
-            .again("with --image-pull-secret registry")
+            .resubmit("with --image-pull-secret registry")
         }
         _ if missing => Finding::new(
             Cause::ImageNotFound,
             format!("the registry has no image {image}"),
         )
-        .again(new_name),
+        .resubmit(new_name),
         _ if any(&UNREACHABLE) => Finding::new(
             Cause::ImagePull,
             format!("the node cannot reach the registry of image {image}"),

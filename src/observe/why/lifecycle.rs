@@ -124,7 +124,7 @@ pub(in crate::observe) fn deadline_exceeded(words: &str) -> Finding {
         "it ran for longer than its deadline and was stopped",
     )
     .shows(words)
-    .again("with a longer --max-runtime")
+    .resubmit("with a longer --max-runtime")
 }
 
 /// Shows the last lines of what something printed, and where the rest is.
@@ -187,5 +187,5 @@ pub(in crate::observe) fn refused_pods(evidence: &Evidence, message: &str) -> Fi
     if message.contains("admission webhook") || message.contains("PodSecurity") {
         return finding.admin("knows the policy that refuses them");
     }
-    finding.again("asking for what is allowed")
+    finding.resubmit("asking for what is allowed")
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::evidence::Evidence;
 use super::finding::{Cause, Finding, Who};
 use super::node_supply::Supply;
-use super::scheduler::Verdict;
+use super::scheduler::SchedulerMessage;
 use crate::api::gpu_resource::is_gpu_resource;
 use crate::api::keys::CORDONED_TAINT;
 use crate::api::node::{FlavorToleration, Node};
@@ -19,7 +19,7 @@ pub(super) fn finding(evidence: &Evidence, pod: &Pod, message: &str) -> Finding 
     if let Some(finding) = claims(evidence, pod, message) {
         return finding;
     }
-    let verdict = Verdict::read(message);
+    let verdict = SchedulerMessage::read(message);
     let words = match verdict.reasons.is_empty() {
         true => message.to_owned(),
         false => {
@@ -68,7 +68,7 @@ fn claims(evidence: &Evidence, pod: &Pod, message: &str) -> Option<Finding> {
                 "make the claim; then the pods start by themselves",
                 Some(format!("kubectl -n {namespace} get persistentvolumeclaims")),
             )
-            .again("with another --volume"),
+            .resubmit("with another --volume"),
         );
     }
     let unbound = mounts
@@ -166,7 +166,7 @@ fn no_labels(evidence: &Evidence, pod: &Pod, nodes: Option<&[Node]>) -> Finding 
             "adds or labels the nodes, or takes the flavor's quota away",
             Some(format!("kubectl get nodes -l {labels}")),
         )
-        .again("with another -q QUEUE");
+        .resubmit("with another -q QUEUE");
     }
     let finding = Finding::new(
         Cause::NodeSelector,
@@ -188,7 +188,7 @@ fn no_labels(evidence: &Evidence, pod: &Pod, nodes: Option<&[Node]>) -> Finding 
             ))
         }
     };
-    finding.again("with another --node-selector").remedy(
+    finding.resubmit("with another --node-selector").remedy(
         Who::Admin,
         "labels the nodes",
         Some("kubectl get nodes --show-labels".to_owned()),
@@ -234,7 +234,7 @@ fn tainted(nodes: &[&Node], tolerations: &[FlavorToleration]) -> Finding {
     )
     .shows(taints.join(", "));
     match mine {
-        Some(taint) => finding.again(format!("with --toleration {taint}")),
+        Some(taint) => finding.resubmit(format!("with --toleration {taint}")),
         None if taints.iter().any(|taint| taint.starts_with(CORDONED_TAINT)) => {
             finding.admin("has cordoned them, and uncordons them: kubectl uncordon NODE")
         }
@@ -243,23 +243,23 @@ fn tainted(nodes: &[&Node], tolerations: &[FlavorToleration]) -> Finding {
 }
 
 /// Says why from the scheduler's words alone.
-fn by_words(evidence: &Evidence, pod: &Pod, verdict: &Verdict) -> Finding {
-    let unmatched = verdict.of("node affinity/selector");
-    let tainted = verdict.of("untolerated taint");
-    let cordoned = verdict.of("unschedulable");
+fn by_words(evidence: &Evidence, pod: &Pod, verdict: &SchedulerMessage) -> Finding {
+    let unmatched = verdict.nodes_with("node affinity/selector");
+    let tainted = verdict.nodes_with("untolerated taint");
+    let cordoned = verdict.nodes_with("unschedulable");
     let insufficient = verdict.insufficient();
     if verdict.nodes > 0 && unmatched == verdict.nodes {
         return no_labels(evidence, pod, None);
     }
     if let Some(resource) = insufficient.first() {
         let request = pod.requests().get(*resource).copied().unwrap_or_default();
-        let nodes = verdict.of("Insufficient");
+        let nodes = verdict.nodes_with("Insufficient");
         return Finding::new(
             Cause::NodesFull,
             format!("a pod needs {request} {resource} on one node, and none of the {nodes} nodes it may use has so many free"),
         )
         .nobody("it starts when a node has enough free")
-        .again("in smaller pods: --gpus-per-node");
+        .resubmit("in smaller pods: --gpus-per-node");
     }
     if tainted > 0 {
         let taint = verdict
@@ -275,7 +275,7 @@ fn by_words(evidence: &Evidence, pod: &Pod, verdict: &Verdict) -> Finding {
             format!("{tainted} nodes have taints that its pods do not tolerate"),
         )
         .shows(taint)
-        .again("with --toleration KEY=VALUE:EFFECT");
+        .resubmit("with --toleration KEY=VALUE:EFFECT");
     }
     if cordoned > 0 {
         return Finding::new(Cause::Taints, format!("{cordoned} nodes are cordoned"))

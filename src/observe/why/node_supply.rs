@@ -79,7 +79,7 @@ impl<'a> Supply<'a> {
                 "a pod asks for {request} {resource}, and no node it may use has more than {largest}"
             ),
         )
-        .again(self.smaller(largest, "asking for less"))
+        .resubmit(self.smaller(largest, "asking for less"))
         .admin("adds such nodes")
     }
 
@@ -100,7 +100,7 @@ impl<'a> Supply<'a> {
         )
         .shows(format!("free: {}", places.join(", ")))
         .nobody("it starts when a node has enough free")
-        .again(self.smaller(most, "in smaller pods"))
+        .resubmit(self.smaller(most, "in smaller pods"))
     }
 
     fn full(&self, sum: Quantity) -> Finding {

@@ -245,7 +245,7 @@ fn out_of_memory(pod: &Pod, name: &str, status: Option<&ContainerStatus>) -> Fin
     });
     match (gpus, more) {
         (1.., Some(more)) => {
-            finding.again(format!("with --memory-per-gpu {more}, or let it use less"))
+            finding.resubmit(format!("with --memory-per-gpu {more}, or let it use less"))
         }
         (_, Some(more)) => finding.you(format!(
             "give it more, say {more}: `kaiwo template eject` makes a template with its own limits"
@@ -280,7 +280,7 @@ fn configuration(evidence: &Evidence, message: &str) -> Finding {
             "add the key; then the pods start by themselves",
             Some(format!("kubectl -n {namespace} edit {lower} {name}")),
         )
-        .again("with another key"),
+        .resubmit("with another key"),
         None => Finding::new(
             Cause::ConfigurationMissing,
             format!("there is no {kind} {name} in namespace {namespace}"),

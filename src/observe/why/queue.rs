@@ -6,7 +6,7 @@ use super::message::{self, Obstacle};
 use super::quota_contention::Contest;
 use super::{broken, eviction, quota, unqueued};
 use crate::api::condition::{Condition, condition, holds};
-use crate::api::kueue_workload::{QueueState, QueuedWorkload};
+use crate::api::kueue_workload::{KueueWorkload, QueueState};
 use crate::observe::status::{Status, farthest};
 
 /// Returns what keeps a workload from being admitted, and who competes with
@@ -55,7 +55,7 @@ pub(super) fn findings(evidence: &Evidence) -> (Vec<Finding>, Option<Contest>) {
 
 /// Says why a workload waits: what is wrong with its queue now, else what
 /// Kueue said when it looked last.
-fn waiting(evidence: &Evidence, own: &QueuedWorkload) -> (Vec<Finding>, Option<Contest>) {
+fn waiting(evidence: &Evidence, own: &KueueWorkload) -> (Vec<Finding>, Option<Contest>) {
     let obstacles = obstacles(evidence, own);
     let uncontested = broken::broken_queue(evidence, own)
         .or_else(|| {
@@ -74,7 +74,7 @@ fn waiting(evidence: &Evidence, own: &QueuedWorkload) -> (Vec<Finding>, Option<C
 
 /// Returns what keeps a workload from quota in Kueue's words, or in those about
 /// its twin where it has none of its own.
-fn obstacles(evidence: &Evidence, own: &QueuedWorkload) -> Vec<Obstacle> {
+fn obstacles(evidence: &Evidence, own: &KueueWorkload) -> Vec<Obstacle> {
     let reserved = condition(&own.status.conditions, "QuotaReserved");
     let obstacles = reserved.map_or_else(
         || message::obstacles("", ""),
@@ -121,7 +121,7 @@ fn before_quota(evidence: &Evidence, obstacles: &[Obstacle]) -> Option<Finding> 
 /// Says why a workload waits for quota; the first of these that holds.
 fn for_quota(
     evidence: &Evidence,
-    own: &QueuedWorkload,
+    own: &KueueWorkload,
     obstacles: &[Obstacle],
     contest: &Contest,
 ) -> Finding {
@@ -147,7 +147,7 @@ fn for_quota(
 /// Returns what Kueue says of another Workload of the queue that asks for the
 /// same: up to v0.18 it says nothing of those that come later, since they
 /// could not be admitted either (`cluster_queue.go`, equivalence classes).
-fn twin<'a>(evidence: &'a Evidence, own: &QueuedWorkload) -> Option<&'a Condition> {
+fn twin<'a>(evidence: &'a Evidence, own: &KueueWorkload) -> Option<&'a Condition> {
     let requests = own.requests();
     let twins = evidence.neighbours.iter().filter(|queued| {
         queued.metadata.namespace == own.metadata.namespace

@@ -5,7 +5,7 @@ use super::finding::{Cause, Finding, Who};
 use super::message::Obstacle;
 use super::quota_contention::{Contest, QuotaRow, cluster_queue};
 use crate::api::gpu_resource::is_gpu_resource;
-use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::kueue_workload::KueueWorkload;
 use crate::api::queue::QueueingStrategy;
 use crate::quantity::Quantity;
 
@@ -30,7 +30,7 @@ pub(super) fn preempting(obstacles: &[Obstacle]) -> Finding {
     Finding::new(Cause::WaitingForPreempted, summary).nobody("it starts when their pods are gone")
 }
 
-pub(super) fn short(contest: &Contest, own: &QueuedWorkload, namespace: &str) -> Finding {
+pub(super) fn short(contest: &Contest, own: &KueueWorkload, namespace: &str) -> Finding {
     let rows = lacking(contest);
     let summary = match rows.first().and_then(|row| Some((row, row.missing()?))) {
         Some((row, missing)) => format!(
@@ -82,7 +82,7 @@ pub(super) fn exceeds(contest: &Contest, obstacles: &[Obstacle]) -> Finding {
             format!("{queue} has no quota for {resource}"),
         )
         .admin(format!("adds {resource} to its coveredResources"))
-        .again("with another -q QUEUE");
+        .resubmit("with another -q QUEUE");
     }
     let rows = || {
         obstacles.iter().filter_map(|obstacle| match obstacle {
@@ -109,8 +109,8 @@ pub(super) fn exceeds(contest: &Contest, obstacles: &[Obstacle]) -> Finding {
         ),
     );
     let finding = match (is_gpu_resource(resource), most > Quantity::default()) {
-        (true, true) => finding.again(format!("with -g {} or less", most.whole())),
-        _ => finding.again("asking for less"),
+        (true, true) => finding.resubmit(format!("with -g {} or less", most.whole())),
+        _ => finding.resubmit("asking for less"),
     };
     finding.admin("raises the quota, or lets the queue borrow more")
 }
@@ -146,17 +146,17 @@ pub(super) fn no_flavor(obstacles: &[Obstacle]) -> Finding {
         finding = finding.shows(words);
     }
     if affinity {
-        finding = finding.again("with another --node-selector");
+        finding = finding.resubmit("with another --node-selector");
     }
     if taint {
-        finding = finding.again("with --toleration KEY=VALUE:EFFECT");
+        finding = finding.resubmit("with --toleration KEY=VALUE:EFFECT");
     }
     finding.admin("adds a flavor for such nodes to the queue")
 }
 
 pub(super) fn not_evaluated(
     evidence: &Evidence,
-    own: &QueuedWorkload,
+    own: &KueueWorkload,
     contest: &Contest,
     obstacles: &[Obstacle],
 ) -> Finding {

@@ -12,7 +12,7 @@ use super::finding::Cause;
 use super::message::Obstacle;
 use crate::api::condition::holds;
 use crate::api::gpu_resource::is_gpu_resource;
-use crate::api::kueue_workload::{QueueState, QueuedWorkload};
+use crate::api::kueue_workload::{KueueWorkload, QueueState};
 use crate::api::queue::{ClusterQueue, Preemption, PreemptionPolicy};
 use crate::plan::kueue::cohort::{FlavorResource, Quotas};
 use crate::quantity::Quantity;
@@ -100,7 +100,7 @@ pub struct Rival {
 }
 
 impl Rival {
-    pub(super) fn new(queued: &QueuedWorkload) -> Self {
+    pub(super) fn new(queued: &KueueWorkload) -> Self {
         let metadata = &queued.metadata;
         let workload = match queued.owner() {
             Some((kind, name)) => format!("{}/{name}", kind.to_lowercase()),
@@ -123,7 +123,7 @@ impl Rival {
 
 impl Contest {
     /// Looks at who competes with `own`, which `obstacles` keep from quota.
-    pub(super) fn new(evidence: &Evidence, own: &QueuedWorkload, obstacles: &[Obstacle]) -> Self {
+    pub(super) fn new(evidence: &Evidence, own: &KueueWorkload, obstacles: &[Obstacle]) -> Self {
         let queue = cluster_queue(evidence, own);
         let local = evidence.fact(|facts| Some(&facts.local_queues));
         let leads_to = local
@@ -188,7 +188,7 @@ impl Contest {
 /// Returns the ClusterQueue that a Workload waits for, if it can be read.
 pub(super) fn cluster_queue<'a>(
     evidence: &'a Evidence,
-    own: &QueuedWorkload,
+    own: &KueueWorkload,
 ) -> Option<&'a ClusterQueue> {
     let local = evidence.fact(|facts| Some(&facts.local_queues))?;
     let local = local
@@ -203,7 +203,7 @@ pub(super) fn cluster_queue<'a>(
 fn quota(
     evidence: &Evidence,
     queue: Option<&ClusterQueue>,
-    own: &QueuedWorkload,
+    own: &KueueWorkload,
     obstacles: &[Obstacle],
 ) -> Vec<QuotaRow> {
     let requests = own.requests();
@@ -283,7 +283,7 @@ fn row_of(obstacle: &Obstacle) -> Option<QuotaRow> {
     })
 }
 
-fn ahead(evidence: &Evidence, own: &QueuedWorkload) -> Vec<Rival> {
+fn ahead(evidence: &Evidence, own: &KueueWorkload) -> Vec<Rival> {
     let waiting = &evidence.waiting;
     let place = waiting
         .iter()
@@ -305,9 +305,9 @@ fn ahead(evidence: &Evidence, own: &QueuedWorkload) -> Vec<Rival> {
                 // It has an owner in the answer, too.
                 None => Rival {
                     gpus: None,
-                    ..Rival::new(&QueuedWorkload {
+                    ..Rival::new(&KueueWorkload {
                         metadata: waiting.metadata.clone(),
-                        ..QueuedWorkload::default()
+                        ..KueueWorkload::default()
                     })
                 },
             };
@@ -407,7 +407,7 @@ fn borrowing(evidence: &Evidence, contest: &Contest, quotas: &Quotas) -> Option<
 }
 
 /// Says whether the queue may preempt, and whom.
-fn preemption(evidence: &Evidence, queue: &ClusterQueue, own: &QueuedWorkload) -> Option<String> {
+fn preemption(evidence: &Evidence, queue: &ClusterQueue, own: &KueueWorkload) -> Option<String> {
     let Preemption {
         within_cluster_queue,
         reclaim_within_cohort,
@@ -435,7 +435,7 @@ fn preemption(evidence: &Evidence, queue: &ClusterQueue, own: &QueuedWorkload) -
                             && queued.spec.priority == priority
                             && queued.metadata.creation_timestamp > created))
             });
-            let gpus: i64 = victims.map(QueuedWorkload::gpus).sum();
+            let gpus: i64 = victims.map(KueueWorkload::gpus).sum();
             let whom = match newer {
                 true => "of lower priority, or newer of the same,",
                 false => "of lower priority",

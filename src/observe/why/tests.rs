@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::Readable;
 use crate::api::event::Event;
-use crate::api::kueue_workload::QueuedWorkload;
+use crate::api::kueue_workload::KueueWorkload;
 use crate::api::node::Node;
 use crate::api::pod::Pod;
 use crate::api::workload::Workload;
@@ -75,7 +75,7 @@ fn waits(conditions: Value) -> Evidence {
     evidence
 }
 
-fn queued(object: Value) -> QueuedWorkload {
+fn queued(object: Value) -> KueueWorkload {
     serde_json::from_value(object).unwrap()
 }
 

@@ -74,7 +74,7 @@ fn unknown_priority_class(evidence: &Evidence) -> Option<Finding> {
     )
     .shows(known)
     .shows("without it Kueue makes no Workload, and the queue does not see it")
-    .again("with another --priority-class, or none")
+    .resubmit("with another --priority-class, or none")
     .remedy(
         Who::Admin,
         "makes the class",
@@ -138,7 +138,7 @@ fn unexplained(evidence: &Evidence) -> Finding {
         _ => finding.shows("Kueue is not told to manage its kind or namespace, or does not run"),
     };
     let finding = match named {
-        Some(_) => finding.again("with another --priority-class, or none"),
+        Some(_) => finding.resubmit("with another --priority-class, or none"),
         None => finding,
     };
     finding.remedy(

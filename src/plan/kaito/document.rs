@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::adapter::MOST_ADAPTERS;
 use super::annotation::{Runtime, uses_local_weights};
-use super::place::Input;
+use super::place::TuningInput;
 use super::{
     ModelName, access_secret, check_annotations, check_instance_type, check_name, check_runtime,
     check_selector, check_set_name, find, tuning,
@@ -284,7 +284,7 @@ fn check_tuning(document: &Value) -> Result<Option<ModelName>, Refusal> {
         .iter()
         .filter_map(Value::as_str)
     {
-        if let Err(why) = url.parse::<Input>() {
+        if let Err(why) = url.parse::<TuningInput>() {
             return Err(Refusal::new(format!("tuning.input.urls: {why}")));
         }
     }

@@ -30,7 +30,7 @@ pub use choices::Choices;
 pub use document::{check_inference_set, check_workspace};
 pub use inference_config::{INFERENCE_KEY, check_inference_config};
 pub use instance_type::{DEFAULT_CONTEXT, INSTANCE_TYPES, InstanceType, check_instance_type};
-pub use place::{Input, Place};
+pub use place::{Place, TuningInput};
 pub use selector::{check_selector, default_selector};
 pub use served::KaitoFacts;
 pub use token::{access_secret, check_access_secret};

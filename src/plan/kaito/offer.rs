@@ -65,7 +65,7 @@ impl Machines {
 
 /// A model that can be served.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Offer {
+pub struct ModelOffer {
     /// What `-m` takes.
     pub name: String,
     /// What the catalogue knows of it; `None` for what only the cluster lists.
@@ -94,9 +94,9 @@ pub fn offers(
     filter: Option<&str>,
     instance_type: Option<&str>,
     cluster: Option<&[Supported]>,
-) -> Result<Vec<Offer>, Refusal> {
+) -> Result<Vec<ModelOffer>, Refusal> {
     let on = instance_type.map(machine).transpose()?;
-    let mut offers: Vec<Offer> = PRESETS
+    let mut offers: Vec<ModelOffer> = PRESETS
         .iter()
         .filter(|preset| filter.is_none_or(|word| preset.is_called(word)))
         .map(|preset| offer(preset, on, cluster))
@@ -112,14 +112,14 @@ fn offer(
     preset: &'static Preset,
     on: Option<&'static InstanceType>,
     cluster: Option<&[Supported]>,
-) -> Offer {
+) -> ModelOffer {
     let listed = cluster.map(|models| {
         models
             .iter()
             .find(|model| [preset.name(), preset.id].contains(&model.name.as_str()))
     });
     let flagged = listed.flatten().is_some_and(|it| it.download_auth_required);
-    Offer {
+    ModelOffer {
         name: preset.name().to_owned(),
         preset: Some(preset),
         needs_token: Some(preset.needs_token() || flagged),
@@ -148,14 +148,14 @@ fn smallest(preset: &Preset) -> Option<Machines> {
 }
 
 /// Returns what the catalogue does not know: a later KAITO may.
-fn unknown(filter: Option<&str>, cluster: &[Supported]) -> Vec<Offer> {
+fn unknown(filter: Option<&str>, cluster: &[Supported]) -> Vec<ModelOffer> {
     let word = filter.unwrap_or_default().to_lowercase();
     let is_known =
         |name: &str| is_retired(name) || find(name).is_ok_and(|model| model.preset.is_some());
     cluster
         .iter()
         .filter(|model| !is_known(&model.name) && model.name.to_lowercase().contains(&word))
-        .map(|model| Offer {
+        .map(|model| ModelOffer {
             name: model.name.clone(),
             preset: None,
             needs_token: model.download_auth_required.then_some(true),
@@ -223,7 +223,7 @@ fn machine(name: &str) -> Result<&'static InstanceType, Refusal> {
 mod tests {
     use super::*;
 
-    fn names(offers: &[Offer]) -> Vec<&str> {
+    fn names(offers: &[ModelOffer]) -> Vec<&str> {
         offers.iter().map(|offer| offer.name.as_str()).collect()
     }
 

@@ -79,14 +79,14 @@ impl Schema for Place {
 
 /// Where the data to tune with is: a URL, or a [`Place`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
+pub enum TuningInput {
     /// A file that is fetched by `http` or `https`.
     Url(String),
     /// An image or a claim.
     Place(Place),
 }
 
-impl FromStr for Input {
+impl FromStr for TuningInput {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -98,7 +98,7 @@ impl FromStr for Input {
     }
 }
 
-impl fmt::Display for Input {
+impl fmt::Display for TuningInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(url) => f.write_str(url),
@@ -107,10 +107,10 @@ impl fmt::Display for Input {
     }
 }
 
-deserialize_from_text!(Input);
-serialize_as_text!(Input);
+deserialize_from_text!(TuningInput);
+serialize_as_text!(TuningInput);
 
-impl Schema for Input {
+impl Schema for TuningInput {
     fn schema() -> serde_json::Value {
         schema::text(
             "^[^ ]+$",
@@ -193,11 +193,11 @@ mod tests {
     fn an_image_a_claim_or_a_url() {
         for text in ["registry:5000/data@sha256:abc", "pvc:data", "data"] {
             assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
-            assert_eq!(text.parse::<Input>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<TuningInput>().unwrap().to_string(), text);
         }
         assert_eq!("pvc:d".parse(), Ok(Place::Claim("d".into())));
         let url = "https://huggingface.co/datasets/x/data.parquet?download=true";
-        assert_eq!(url.parse(), Ok(Input::Url(url.into())));
+        assert_eq!(url.parse(), Ok(TuningInput::Url(url.into())));
         for text in ["", "pvc:", "pvc:A", "a b", "/x", "https://x/y"] {
             assert!(text.parse::<Place>().is_err(), "{text:?}");
         }
@@ -220,7 +220,7 @@ mod tests {
             "http://[fd00::1]/x",
             "http://[::ffff:10.0.0.1]/x",
         ] {
-            let why = url.parse::<Input>().unwrap_err();
+            let why = url.parse::<TuningInput>().unwrap_err();
             assert!(why.contains("local, private"), "{url}: {why}");
         }
         for url in [
@@ -230,10 +230,10 @@ mod tests {
             "http://",
             "http:///x",
         ] {
-            assert!(url.parse::<Input>().is_err(), "{url}");
+            assert!(url.parse::<TuningInput>().is_err(), "{url}");
         }
         for url in ["http://8.8.8.8/x", "http://[2001:db8::1]/x", "HTTPS://host"] {
-            let _: Input = url.parse().unwrap();
+            let _: TuningInput = url.parse().unwrap();
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::catalogue::{ModelName, PRESETS};
 use super::instance_type::{DEFAULT_CONTEXT, InstanceType, check_instance_type};
-use super::place::{Input, Place};
+use super::place::{Place, TuningInput};
 use crate::plan::Refusal;
 use crate::schema::Schema;
 use crate::yaml::{deserialize_from_text, serialize_as_text};
@@ -60,7 +60,7 @@ pub struct Tuning {
     /// How.
     pub method: Method,
     /// The data: URLs, or one image or claim.
-    pub input: Vec<Input>,
+    pub input: Vec<TuningInput>,
     /// Where the adapter goes.
     pub output: Place,
     /// Secret that lets the adapter's image be pushed.
@@ -70,10 +70,10 @@ pub struct Tuning {
 impl Tuning {
     /// Returns the URLs of the data.
     pub fn urls(&self) -> Vec<&str> {
-        fn url(input: &Input) -> Option<&str> {
+        fn url(input: &TuningInput) -> Option<&str> {
             match input {
-                Input::Url(url) => Some(url),
-                Input::Place(_) => None,
+                TuningInput::Url(url) => Some(url),
+                TuningInput::Place(_) => None,
             }
         }
         self.input.iter().filter_map(url).collect()
@@ -82,8 +82,8 @@ impl Tuning {
     /// Returns the image or claim with the data.
     pub fn input_place(&self) -> Option<&Place> {
         self.input.iter().find_map(|input| match input {
-            Input::Place(place) => Some(place),
-            Input::Url(_) => None,
+            TuningInput::Place(place) => Some(place),
+            TuningInput::Url(_) => None,
         })
     }
 

@@ -11,7 +11,7 @@ use crate::quantity::Quantity;
 
 /// Seeks flavors of a queue for the pod sets of a workload.
 #[derive(Debug, Clone, Copy)]
-pub struct Room<'a> {
+pub struct QueueCapacity<'a> {
     /// The queue.
     pub queue: &'a ClusterQueue,
     /// What it may hold.
@@ -20,7 +20,7 @@ pub struct Room<'a> {
     pub facts: &'a ClusterFacts,
 }
 
-impl<'a> Room<'a> {
+impl<'a> QueueCapacity<'a> {
     /// Looks at `queue`.
     pub fn new(queue: &'a ClusterQueue, facts: &'a ClusterFacts) -> Self {
         Self {
@@ -190,7 +190,7 @@ mod tests {
 
     fn check(queue: &ClusterQueue, sets: &[PodSet]) -> Result<(), Refusal> {
         let facts = facts(vec![queue.clone()], vec![]);
-        Room::new(queue, &facts).check(sets, None)
+        QueueCapacity::new(queue, &facts).check(sets, None)
     }
 
     #[test]
@@ -313,7 +313,7 @@ mod tests {
             ),
         ];
         let facts = facts(vec![queue.clone()], flavors);
-        let room = Room::new(&queue, &facts);
+        let room = QueueCapacity::new(&queue, &facts);
         let set = |key: &str, value: &str, gpus: i64| {
             let mut set = pods(1, &[("amd.com/gpu", gpus)]);
             set.node_selector = [(key.to_owned(), value.to_owned())].into();

@@ -95,8 +95,8 @@ impl<'a> Quotas<'a> {
     }
 
     /// Returns the tree above the queue, if all of it is known.
-    fn tree<'s>(&'s self, of: FlavorResource<'s>) -> Option<Tree<'s>> {
-        Some(Tree {
+    fn tree<'s>(&'s self, of: FlavorResource<'s>) -> Option<CohortTree<'s>> {
+        Some(CohortTree {
             queues: self.queues,
             cohorts: self.cohorts?,
             of,
@@ -105,18 +105,18 @@ impl<'a> Quotas<'a> {
 }
 
 /// Returns a ClusterQueue as a node of the tree.
-fn leaf(queue: &ClusterQueue, of: FlavorResource) -> Node {
-    Node::new(own(&queue.spec.resource_groups, of), reserved(queue, of))
+fn leaf(queue: &ClusterQueue, of: FlavorResource) -> CohortNode {
+    CohortNode::new(own(&queue.spec.resource_groups, of), reserved(queue, of))
 }
 
 /// The cohorts above a queue, seen for one resource of one flavor.
-struct Tree<'a> {
+struct CohortTree<'a> {
     queues: &'a [ClusterQueue],
     cohorts: &'a [Cohort],
     of: FlavorResource<'a>,
 }
 
-impl Tree<'_> {
+impl CohortTree<'_> {
     /// `None` where cohorts run in a circle.
     fn most(&self, name: &str, depth: usize) -> Option<Quantity> {
         let node = self.node(name, depth)?;
@@ -140,12 +140,12 @@ impl Tree<'_> {
 
     /// Sums up what a cohort has: its own quota, and what its queues and
     /// cohorts lend it.
-    fn node(&self, name: &str, depth: usize) -> Option<Node> {
+    fn node(&self, name: &str, depth: usize) -> Option<CohortNode> {
         let depth = depth.checked_sub(1)?;
         let quota = self
             .find(name)
             .and_then(|cohort| own(&cohort.spec.resource_groups, self.of));
-        let mut node = Node::new(quota, Quantity::default());
+        let mut node = CohortNode::new(quota, Quantity::default());
         for cohort in self
             .cohorts
             .iter()
@@ -176,7 +176,7 @@ impl Tree<'_> {
 
 /// A queue or a cohort.
 #[derive(Debug, Clone, Copy)]
-struct Node {
+struct CohortNode {
     /// Its own quota, and what those below lend it.
     subtree: Quantity,
     usage: Quantity,
@@ -184,7 +184,7 @@ struct Node {
     borrowing_limit: Option<Quantity>,
 }
 
-impl Node {
+impl CohortNode {
     fn new(quota: Option<&ResourceQuota>, usage: Quantity) -> Self {
         Self {
             subtree: quota.map_or_else(Quantity::default, |quota| quota.nominal_quota),

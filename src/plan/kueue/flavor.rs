@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::capacity::{Room, flavors_with};
+use super::capacity::{QueueCapacity, flavors_with};
 use super::cohort::FlavorResource;
 use super::placement::PodSet;
 use super::queue::QueueChoice;
@@ -29,7 +29,7 @@ pub fn detect_resource(
     let room = choice
         .cluster_queue
         .as_ref()
-        .map(|queue| Room::new(queue, facts));
+        .map(|queue| QueueCapacity::new(queue, facts));
     let covered = room.iter().flat_map(handed_out);
     // Who cannot see the quotas goes by what the LocalQueue counts.
     let counted = choice.resources.iter().filter(|_| room.is_none());
@@ -58,7 +58,7 @@ pub fn detect_resource(
 }
 
 /// Returns what the queue covers and could ever give.
-pub fn handed_out<'a>(room: &'a Room<'a>) -> impl Iterator<Item = &'a String> {
+pub fn handed_out<'a>(room: &'a QueueCapacity<'a>) -> impl Iterator<Item = &'a String> {
     let groups = room.queue.spec.resource_groups.iter();
     let resources = groups.flat_map(|group| &group.covered_resources);
     resources.filter(|resource| {
@@ -67,14 +67,14 @@ pub fn handed_out<'a>(room: &'a Room<'a>) -> impl Iterator<Item = &'a String> {
 }
 
 /// Returns whether the queue could ever get any of `resource` in a flavor.
-fn gives(room: &Room, flavor: &str, resource: &str) -> bool {
+fn gives(room: &QueueCapacity, flavor: &str, resource: &str) -> bool {
     let most = room.quotas.most(FlavorResource { flavor, resource });
     most.is_none_or(|most| most > Quantity::default())
 }
 
 /// One flavor of a queue, seen from a GPU resource.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Offer {
+pub struct FlavorOption {
     /// The ResourceFlavor.
     pub flavor: String,
     /// GPUs on one of its nodes, where that is known.
@@ -89,12 +89,12 @@ pub struct Offer {
 /// [`Refusal`] if the queue has such flavors and none of them takes the pods;
 /// with `force` these are listed then.
 pub fn offers(
-    room: &Room,
+    room: &QueueCapacity,
     resource: &str,
     label_key: Option<&str>,
     pods: &PodSet,
     force: bool,
-) -> Result<Vec<Offer>, Refusal> {
+) -> Result<Vec<FlavorOption>, Refusal> {
     let (mut offers, mut shut, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
     for quotas in flavors_with(room.queue, resource) {
         let flavor = &quotas.name;
@@ -117,7 +117,12 @@ pub fn offers(
     }
 }
 
-fn offer(name: &str, facts: &ClusterFacts, resource: &str, label_key: Option<&str>) -> Offer {
+fn offer(
+    name: &str,
+    facts: &ClusterFacts,
+    resource: &str,
+    label_key: Option<&str>,
+) -> FlavorOption {
     let known = facts.flavors.known().map_or(&[][..], Vec::as_slice);
     let flavor = known.iter().find(|flavor| flavor.metadata.name == name);
     let labels = flavor
@@ -140,7 +145,7 @@ fn offer(name: &str, facts: &ClusterFacts, resource: &str, label_key: Option<&st
         Some((key, count)) => BTreeMap::from([(key, count.to_string())]),
         None => labels,
     };
-    Offer {
+    FlavorOption {
         flavor: name.to_owned(),
         per_node,
         node_labels,
@@ -205,10 +210,10 @@ pub struct Shape {
 pub fn shape(
     request: &GpuRequest,
     stated_per_node: Option<i64>,
-    offers: &[Offer],
+    offers: &[FlavorOption],
     fallback_per_node: Option<i64>,
     force: bool,
-    fits: impl Fn(GpuLayout, &Offer) -> Result<(), Refusal>,
+    fits: impl Fn(GpuLayout, &FlavorOption) -> Result<(), Refusal>,
 ) -> Result<Shape, Refusal> {
     let mut refused = None;
     let mut forced = None;
@@ -251,7 +256,7 @@ pub fn shape(
 fn node_sizes(
     request: &GpuRequest,
     stated: Option<i64>,
-    offers: &[Offer],
+    offers: &[FlavorOption],
     fallback: Option<i64>,
 ) -> Result<Vec<i64>, Refusal> {
     match stated {
@@ -279,13 +284,13 @@ fn node_sizes(
 /// The offers whose nodes hold a pod of a layout, and those whose do not.
 struct Candidates<'a> {
     layout: GpuLayout,
-    offers: Vec<&'a Offer>,
-    too_small: Vec<&'a Offer>,
+    offers: Vec<&'a FlavorOption>,
+    too_small: Vec<&'a FlavorOption>,
 }
 
 impl<'a> Candidates<'a> {
-    fn new(offers: &'a [Offer], layout: GpuLayout, is_stated: bool) -> Self {
-        let holds = |offer: &&Offer| {
+    fn new(offers: &'a [FlavorOption], layout: GpuLayout, is_stated: bool) -> Self {
+        let holds = |offer: &&FlavorOption| {
             let per_node = offer.per_node;
             per_node.is_none_or(|count| count >= layout.gpus_per_replica)
         };
@@ -316,7 +321,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// Returns the layout on those of the candidates that are `chosen`.
-    fn shape(&self, chosen: &[&Offer]) -> Shape {
+    fn shape(&self, chosen: &[&FlavorOption]) -> Shape {
         // Kueue picks the flavor by quota alone; a pod on a flavor whose
         // nodes are too small would be admitted and wait for ever.
         let pin = chosen
@@ -335,7 +340,7 @@ impl<'a> Candidates<'a> {
     }
 }
 
-fn cannot_pin(large: &Offer, small: &Offer) -> Refusal {
+fn cannot_pin(large: &FlavorOption, small: &FlavorOption) -> Refusal {
     let (large, small) = (&large.flavor, &small.flavor);
     Refusal::new(format!(
         "flavor {large:?} has larger nodes than {small:?} and no node labels, so nothing could keep the pods off the smaller ones"
@@ -349,8 +354,8 @@ fn cannot_pin(large: &Offer, small: &Offer) -> Refusal {
 mod tests {
     use super::*;
 
-    fn offer(flavor: &str, per_node: i64) -> Offer {
-        Offer {
+    fn offer(flavor: &str, per_node: i64) -> FlavorOption {
+        FlavorOption {
             flavor: flavor.to_owned(),
             per_node: Some(per_node),
             node_labels: BTreeMap::from([("count".to_owned(), per_node.to_string())]),
@@ -364,7 +369,7 @@ mod tests {
         }
     }
 
-    fn roomy(_: GpuLayout, _: &Offer) -> Result<(), Refusal> {
+    fn roomy(_: GpuLayout, _: &FlavorOption) -> Result<(), Refusal> {
         Ok(())
     }
 
@@ -380,7 +385,7 @@ mod tests {
     #[test]
     fn without_room_on_the_largest_the_next_is_tried() {
         let offers = [offer("small", 4), offer("big", 8)];
-        let fits = |_: GpuLayout, offer: &Offer| match offer.flavor.as_str() {
+        let fits = |_: GpuLayout, offer: &FlavorOption| match offer.flavor.as_str() {
             "big" => Err(Refusal::new("big is too small")),
             _ => Ok(()),
         };
@@ -391,7 +396,7 @@ mod tests {
         );
         assert!(planned.node_selector.is_empty(), "pods of 4 fit both");
 
-        let none = |_: GpuLayout, _: &Offer| Err(Refusal::new("no room"));
+        let none = |_: GpuLayout, _: &FlavorOption| Err(Refusal::new("no room"));
         assert_eq!(
             shape(&total(16), None, &offers, None, false, none)
                 .unwrap_err()

@@ -1,7 +1,7 @@
 //! How a queue stands at the moment of submitting: whether the workload starts
 //! now, and what it waits for.
 
-use super::capacity::{Room, flavors_with};
+use super::capacity::{QueueCapacity, flavors_with};
 use super::cohort::FlavorResource;
 use super::placement::{Miss, PodSet};
 use crate::quantity::Quantity;
@@ -51,7 +51,12 @@ impl Forecast {
     /// one on which the least is.
     ///
     /// `None` if the queue has no such flavor with `counted`.
-    pub fn new(room: &Room, flavors: &[String], counted: &str, sets: &[PodSet]) -> Option<Self> {
+    pub fn new(
+        room: &QueueCapacity,
+        flavors: &[String],
+        counted: &str,
+        sets: &[PodSet],
+    ) -> Option<Self> {
         flavors_with(room.queue, counted)
             .map(|quotas| quotas.name.as_str())
             .filter(|name| flavors.is_empty() || flavors.iter().any(|flavor| flavor == name))
@@ -63,7 +68,7 @@ impl Forecast {
             .min_by_key(|forecast| forecast.lacking.as_ref().map(|lack| lack.amount))
     }
 
-    fn on(room: &Room, flavor: &str, counted: &str, sets: &[PodSet]) -> Self {
+    fn on(room: &QueueCapacity, flavor: &str, counted: &str, sets: &[PodSet]) -> Self {
         let quotas = &room.quotas;
         let of = FlavorResource {
             flavor,
@@ -75,7 +80,7 @@ impl Forecast {
         let lacking = match room.place(sets, Some(flavor), |of| Some(free(of))) {
             Err(Miss::Short(shortage)) => Some(Lack {
                 amount: shortage.demand - shortage.limit,
-                may_borrow: quotas.available(shortage.of()).is_none(),
+                may_borrow: quotas.available(shortage.flavor_resource()).is_none(),
                 resource: shortage.resource,
             }),
             _ => None,
@@ -141,7 +146,7 @@ mod tests {
         let sets = [pods(2, &[("cpu", 32), ("amd.com/gpu", 8)])];
         let look = |queue: &ClusterQueue, counted: &str, flavors: &[String]| {
             let facts = facts(vec![queue.clone()], vec![]);
-            Forecast::new(&Room::new(queue, &facts), flavors, counted, &sets)
+            Forecast::new(&QueueCapacity::new(queue, &facts), flavors, counted, &sets)
         };
         let gpus = |reserved, pending| look(&queue(reserved, pending), "amd.com/gpu", &[]).unwrap();
         assert!(gpus(16, 0).starts_now());
@@ -174,7 +179,13 @@ mod tests {
             facts.cohorts = cohorts_known.then(|| Readable::Known(Vec::new()));
             let queues = facts.cluster_queues.known().unwrap().clone();
             let sets = [pods(1, &[("amd.com/gpu", gpus)])];
-            Forecast::new(&Room::new(&queues[0], &facts), &[], "amd.com/gpu", &sets).unwrap()
+            Forecast::new(
+                &QueueCapacity::new(&queues[0], &facts),
+                &[],
+                "amd.com/gpu",
+                &sets,
+            )
+            .unwrap()
         };
         let numbers = |forecast: &Forecast| {
             (

@@ -116,7 +116,7 @@ pub struct Shortage {
 
 impl Shortage {
     /// Returns what there is too little of.
-    pub fn of(&self) -> FlavorResource<'_> {
+    pub fn flavor_resource(&self) -> FlavorResource<'_> {
         FlavorResource {
             flavor: &self.flavor,
             resource: &self.resource,

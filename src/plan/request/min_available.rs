@@ -20,7 +20,7 @@ pub enum MinAvailable {
 impl MinAvailable {
     /// Returns how many of so many pods these are, as the disruption controller
     /// counts them: a part of a pod is a whole one.
-    pub fn of(self, pods: i64) -> i64 {
+    pub fn out_of(self, pods: i64) -> i64 {
         match self {
             Self::Pods(count) => count,
             Self::Percent(percent) => pods
@@ -88,9 +88,9 @@ mod tests {
     fn counts_and_parts() {
         assert_eq!("2".parse(), Ok(MinAvailable::Pods(2)));
         assert_eq!("50%".parse(), Ok(MinAvailable::Percent(50)));
-        assert_eq!(MinAvailable::Percent(50).of(3), 2);
-        assert_eq!(MinAvailable::Percent(100).of(3), 3);
-        assert_eq!(MinAvailable::Pods(2).of(9), 2);
+        assert_eq!(MinAvailable::Percent(50).out_of(3), 2);
+        assert_eq!(MinAvailable::Percent(100).out_of(3), 3);
+        assert_eq!(MinAvailable::Pods(2).out_of(9), 2);
         for (text, said) in [
             ("0", "\"0\" protects no pod; try 1, or leave it away"),
             ("0%", "\"0%\" protects no pod; try 1, or leave it away"),

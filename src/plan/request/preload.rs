@@ -107,7 +107,7 @@ impl Schema for Preload {
 
 /// Where something that is loaded ends up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place<'a> {
+pub enum PreloadTarget<'a> {
     /// In a claim that is mounted there, or above.
     Claim(&'a ClaimMount),
     /// Below the scratch directory.
@@ -117,15 +117,15 @@ pub enum Place<'a> {
 }
 
 /// Returns where what is loaded into `path` ends up.
-pub fn place<'a>(path: &str, volumes: &'a [ClaimMount]) -> Place<'a> {
+pub fn place<'a>(path: &str, volumes: &'a [ClaimMount]) -> PreloadTarget<'a> {
     let mount = volumes
         .iter()
         .filter(|mount| is_at_or_below(path, &mount.path))
         .max_by_key(|mount| mount.path.len());
     match mount {
-        Some(mount) => Place::Claim(mount),
-        None if is_at_or_below(path, "/scratch") => Place::Scratch,
-        None => Place::PartOfScratch,
+        Some(mount) => PreloadTarget::Claim(mount),
+        None if is_at_or_below(path, "/scratch") => PreloadTarget::Scratch,
+        None => PreloadTarget::PartOfScratch,
     }
 }
 
@@ -217,11 +217,20 @@ mod tests {
             .iter()
             .map(|text| text.parse().unwrap())
             .collect();
-        assert_eq!(place("/models", &volumes), Place::Claim(&volumes[0]));
-        assert_eq!(place("/models/x", &volumes), Place::Claim(&volumes[0]));
-        assert_eq!(place("/models/big/x", &volumes), Place::Claim(&volumes[1]));
-        assert_eq!(place("/modelsx", &volumes), Place::PartOfScratch);
-        assert_eq!(place("/scratch/x", &volumes), Place::Scratch);
+        assert_eq!(
+            place("/models", &volumes),
+            PreloadTarget::Claim(&volumes[0])
+        );
+        assert_eq!(
+            place("/models/x", &volumes),
+            PreloadTarget::Claim(&volumes[0])
+        );
+        assert_eq!(
+            place("/models/big/x", &volumes),
+            PreloadTarget::Claim(&volumes[1])
+        );
+        assert_eq!(place("/modelsx", &volumes), PreloadTarget::PartOfScratch);
+        assert_eq!(place("/scratch/x", &volumes), PreloadTarget::Scratch);
     }
 
     #[test]

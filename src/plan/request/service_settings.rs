@@ -168,7 +168,7 @@ impl Serving {
     pub fn drains_blocked(&self, replicas: i64) -> Option<String> {
         let least = self.least(replicas);
         let budget = self.min_available?;
-        (budget.of(least) >= least).then(|| {
+        (budget.out_of(least) >= least).then(|| {
             format!(
                 "--min-available {budget} of {least} lets no pod be evicted: draining its node waits until you allow it"
             )

@@ -92,16 +92,16 @@ impl fmt::Display for Finding {
 
 /// A place in a document, as the chain of steps that lead there.
 #[derive(Clone, Copy)]
-pub(super) enum Place<'a> {
+pub(super) enum FieldPath<'a> {
     /// The document.
     Document,
     /// A field of an object, or a key of a map.
-    Field(&'a Place<'a>, &'a str),
+    Field(&'a FieldPath<'a>, &'a str),
     /// An item of a list.
-    Item(&'a Place<'a>, usize),
+    Item(&'a FieldPath<'a>, usize),
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for FieldPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = |name: &str| {
             !name.is_empty()
@@ -110,11 +110,11 @@ impl fmt::Display for Place<'_> {
                     .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
         };
         match self {
-            Place::Document => Ok(()),
-            Place::Field(Place::Document, name) if plain(name) => f.write_str(name),
-            Place::Field(above, name) if plain(name) => write!(f, "{above}.{name}"),
-            Place::Field(above, name) => write!(f, "{above}[{name}]"),
-            Place::Item(above, index) => write!(f, "{above}[{index}]"),
+            FieldPath::Document => Ok(()),
+            FieldPath::Field(FieldPath::Document, name) if plain(name) => f.write_str(name),
+            FieldPath::Field(above, name) if plain(name) => write!(f, "{above}.{name}"),
+            FieldPath::Field(above, name) => write!(f, "{above}[{name}]"),
+            FieldPath::Item(above, index) => write!(f, "{above}[{index}]"),
         }
     }
 }
@@ -150,7 +150,7 @@ impl Findings {
         }
     }
 
-    pub(super) fn add(&mut self, place: Place<'_>, problem: Problem) {
+    pub(super) fn add(&mut self, place: FieldPath<'_>, problem: Problem) {
         if self.found.len() < MOST_FINDINGS {
             self.found.push(Finding {
                 path: place.to_string(),
@@ -161,18 +161,23 @@ impl Findings {
 
     pub(super) fn unknown_field<'k>(
         &mut self,
-        place: Place<'_>,
+        place: FieldPath<'_>,
         name: &str,
         known: impl IntoIterator<Item = &'k str>,
     ) {
         let nearest = nearest(name, known.into_iter().map(str::to_owned));
         self.add(
-            Place::Field(&place, name),
+            FieldPath::Field(&place, name),
             Problem::UnknownField { nearest },
         );
     }
 
-    pub(super) fn wrong_type(&mut self, place: Place<'_>, value: &Value, expected: &'static str) {
+    pub(super) fn wrong_type(
+        &mut self,
+        place: FieldPath<'_>,
+        value: &Value,
+        expected: &'static str,
+    ) {
         let kind = match value {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
@@ -182,7 +187,7 @@ impl Findings {
             Value::Object(_) => "an object",
         };
         // The value of a variable may be secret, too.
-        let is_secret = self.secret || matches!(place, Place::Field(_, "value"));
+        let is_secret = self.secret || matches!(place, FieldPath::Field(_, "value"));
         let found = match value {
             Value::Bool(_) | Value::Number(_) if !is_secret => format!("{value} is {kind}"),
             // Numbers and amounts in quotes; other texts may be secret.

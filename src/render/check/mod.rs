@@ -38,8 +38,8 @@ use k8s_openapi::api::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value};
 
+use finding::{FieldPath, Findings, ReadBy};
 pub use finding::{Finding, MOST_FINDINGS, Problem};
-use finding::{Findings, Place, ReadBy};
 use scalar::Scalar;
 use schema::Object;
 
@@ -55,7 +55,7 @@ macro_rules! built_in_kinds {
 }
 
 /// Checks a whole object.
-type ObjectCheck = fn(&Value, Place<'_>, &mut Findings);
+type ObjectCheck = fn(&Value, FieldPath<'_>, &mut Findings);
 
 /// The built-in kinds that belong to workloads: `apiVersion`, `kind`, check.
 const BUILT_IN: &[(&str, &str, ObjectCheck)] = built_in_kinds![
@@ -164,11 +164,11 @@ pub fn check(document: &Value) -> Vec<Finding> {
         .iter()
         .find(|(version, name, _)| api_version == Some(*version) && kind == Some(*name));
     if let Some((_, _, check)) = built_in {
-        check(document, Place::Document, &mut findings);
+        check(document, FieldPath::Document, &mut findings);
         return findings.found;
     }
     let Value::Object(fields) = document else {
-        findings.wrong_type(Place::Document, document, "an object");
+        findings.wrong_type(FieldPath::Document, document, "an object");
         return findings.found;
     };
     check_head(fields, &mut findings);
@@ -191,7 +191,7 @@ const HEAD: [&str; 3] = ["apiVersion", "kind", "metadata"];
 /// Checks the fields that every object has.
 fn check_head(fields: &Map<String, Value>, findings: &mut Findings) {
     for name in HEAD {
-        let place = Place::Field(&Place::Document, name);
+        let place = FieldPath::Field(&FieldPath::Document, name);
         match (name, fields.get(name)) {
             (_, None) => findings.add(place, Problem::MissingField),
             ("metadata", Some(value)) => typed::check::<ObjectMeta>(value, place, findings),
@@ -204,17 +204,17 @@ fn check_custom(custom: &CustomKind, fields: &Map<String, Value>, findings: &mut
     if !custom.has_spec {
         custom
             .schema
-            .check(fields, &HEAD, Place::Document, findings);
+            .check(fields, &HEAD, FieldPath::Document, findings);
         return;
     }
     for (name, value) in fields {
-        let place = Place::Field(&Place::Document, name);
+        let place = FieldPath::Field(&FieldPath::Document, name);
         match name.as_str() {
             "spec" => schema::Shape::Object(custom.schema).check(value, place, findings),
             // The API server takes it from the operator only.
             "status" => {}
             name if HEAD.contains(&name) => {}
-            _ => findings.unknown_field(Place::Document, name, ["spec", "status"]),
+            _ => findings.unknown_field(FieldPath::Document, name, ["spec", "status"]),
         }
     }
 }

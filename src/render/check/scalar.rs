@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::finding::{Findings, Place, ReadBy};
+use super::finding::{FieldPath, Findings, ReadBy};
 
 /// A kind of value that has no fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Scalar {
 }
 
 /// Checks a value.
-pub(super) fn check(scalar: Scalar, value: &Value, place: Place<'_>, findings: &mut Findings) {
+pub(super) fn check(scalar: Scalar, value: &Value, place: FieldPath<'_>, findings: &mut Findings) {
     if !scalar.accepts(value, findings.read_by) {
         findings.wrong_type(place, value, scalar.expected());
     }

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::finding::{Findings, Place, Problem};
+use super::finding::{FieldPath, Findings, Problem};
 use super::scalar::{self, Scalar};
 
 /// Checks a value against a type of k8s-openapi.
-type TypeCheck = fn(&Value, Place<'_>, &mut Findings);
+type TypeCheck = fn(&Value, FieldPath<'_>, &mut Findings);
 
 /// What may be at a place.
 #[derive(Clone, Copy)]
@@ -99,7 +99,7 @@ pub(super) const fn built_in(name: &'static str, check: TypeCheck) -> Field {
 }
 
 impl Shape {
-    pub(super) fn check(&self, value: &Value, place: Place<'_>, findings: &mut Findings) {
+    pub(super) fn check(&self, value: &Value, place: FieldPath<'_>, findings: &mut Findings) {
         match (self, value) {
             // Null is the same as nothing.
             (Self::Anything, _) | (_, Value::Null) => {}
@@ -107,12 +107,12 @@ impl Shape {
             (Self::BuiltIn(BuiltIn(check)), _) => check(value, place, findings),
             (Self::List(item), Value::Array(items)) => {
                 for (index, value) in items.iter().enumerate() {
-                    item.check(value, Place::Item(&place, index), findings);
+                    item.check(value, FieldPath::Item(&place, index), findings);
                 }
             }
             (Self::Map(item), Value::Object(entries)) => {
                 for (key, value) in entries {
-                    item.check(value, Place::Field(&place, key), findings);
+                    item.check(value, FieldPath::Field(&place, key), findings);
                 }
             }
             (Self::Object(object), Value::Object(entries)) => {
@@ -137,14 +137,14 @@ impl Object {
         &self,
         entries: &Map<String, Value>,
         beside: &[&str],
-        place: Place<'_>,
+        place: FieldPath<'_>,
         findings: &mut Findings,
     ) {
         for (key, value) in entries {
             match self.field(key) {
                 Some(field) => field
                     .shape
-                    .check(value, Place::Field(&place, key), findings),
+                    .check(value, FieldPath::Field(&place, key), findings),
                 None if beside.contains(&key.as_str()) => {}
                 None => {
                     let known = self.fields.iter().map(|field| field.name);
@@ -154,7 +154,7 @@ impl Object {
         }
         for field in self.fields {
             if field.required && !entries.contains_key(field.name) {
-                findings.add(Place::Field(&place, field.name), Problem::MissingField);
+                findings.add(FieldPath::Field(&place, field.name), Problem::MissingField);
             }
         }
         for group in self.exactly_one_of {

@@ -16,12 +16,16 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use serde_json::Value;
 
-use super::finding::{Findings, Place, Problem};
+use super::finding::{FieldPath, Findings, Problem};
 use super::required;
 use super::scalar::{self, Scalar};
 
 /// Checks `value` against `T`.
-pub(super) fn check<T: DeserializeOwned>(value: &Value, place: Place<'_>, findings: &mut Findings) {
+pub(super) fn check<T: DeserializeOwned>(
+    value: &Value,
+    place: FieldPath<'_>,
+    findings: &mut Findings,
+) {
     let comparison = Comparison {
         value,
         place,
@@ -41,7 +45,7 @@ const SOME_TIME: &str = "1970-01-01T00:00:00Z";
 
 struct Comparison<'a> {
     value: &'a Value,
-    place: Place<'a>,
+    place: FieldPath<'a>,
     findings: &'a mut Findings,
 }
 
@@ -61,7 +65,7 @@ impl Comparison<'_> {
     /// Returns whether a field is the status of the document, which only
     /// controllers write.
     fn is_status(&self, field: &str) -> bool {
-        field == "status" && matches!(self.place, Place::Document)
+        field == "status" && matches!(self.place, FieldPath::Document)
     }
 
     fn check_fields(&mut self, name: &str, fields: &'static [&'static str]) {
@@ -77,7 +81,7 @@ impl Comparison<'_> {
         for field in required::fields_of(name) {
             if !object.contains_key(*field) {
                 self.findings
-                    .add(Place::Field(&self.place, field), Problem::MissingField);
+                    .add(FieldPath::Field(&self.place, field), Problem::MissingField);
             }
         }
     }
@@ -100,7 +104,7 @@ impl<'de> Deserializer<'de> for Comparison<'_> {
         for (key, value) in self.value.as_object().into_iter().flatten() {
             // Types of whole objects compare these two with their own.
             if matches!(key.as_str(), "apiVersion" | "kind") && fields.contains(&key.as_str()) {
-                let place = Place::Field(&self.place, key);
+                let place = FieldPath::Field(&self.place, key);
                 scalar::check(Scalar::Text, value, place, self.findings);
             } else if fields.contains(&key.as_str()) && !self.is_status(key) {
                 known.push((key.as_str(), value));
@@ -215,7 +219,7 @@ impl<'de> Deserializer<'de> for Comparison<'_> {
 struct Entries<'a, I> {
     entries: I,
     next: Option<(&'a str, &'a Value)>,
-    place: Place<'a>,
+    place: FieldPath<'a>,
     findings: &'a mut Findings,
 }
 
@@ -240,7 +244,7 @@ impl<'de, 'a, I: Iterator<Item = (&'a str, &'a Value)>> MapAccess<'de> for Entri
         let (key, value) = self.next.take().unwrap_or(("", &Value::Null));
         seed.deserialize(Comparison {
             value,
-            place: Place::Field(&self.place, key),
+            place: FieldPath::Field(&self.place, key),
             findings: self.findings,
         })
     }
@@ -248,7 +252,7 @@ impl<'de, 'a, I: Iterator<Item = (&'a str, &'a Value)>> MapAccess<'de> for Entri
 
 struct Items<'a, I> {
     items: I,
-    place: Place<'a>,
+    place: FieldPath<'a>,
     findings: &'a mut Findings,
 }
 
@@ -264,7 +268,7 @@ impl<'de, 'a, I: Iterator<Item = (usize, &'a Value)>> SeqAccess<'de> for Items<'
         };
         seed.deserialize(Comparison {
             value,
-            place: Place::Item(&self.place, index),
+            place: FieldPath::Item(&self.place, index),
             findings: self.findings,
         })
         .map(Some)

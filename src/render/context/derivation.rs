@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     AdapterContext, IngressContext, KAITO_PORT, Meta, MetricContext, Scheduling, SecretVolume,
     StorageContext, TemplateContext, TolerationContext, TuningContext, UploadContext, UploadItem,
-    VolumeContext, Workload, WorkloadMeta, directory,
+    VolumeContext, WorkloadContext, WorkloadMeta, directory,
 };
 use crate::kind::WorkloadKind;
 use crate::plan::Plan;
@@ -31,7 +31,7 @@ impl<'a> TemplateContext<'a> {
         let variables = env_vars(plan);
         Self {
             scheduling: Scheduling::new(plan),
-            workload: Workload::new(plan, &variables),
+            workload: WorkloadContext::new(plan, &variables),
             meta: Meta::new(plan, parts, submission, variables),
             workload_meta: WorkloadMeta::new(plan),
             custom: &plan.request.custom,
@@ -121,7 +121,7 @@ impl Scheduling {
     }
 }
 
-impl Workload {
+impl WorkloadContext {
     fn new(plan: &Plan, variables: &[EnvVarContext]) -> Self {
         let request = &plan.request;
         let serving = &request.serving;

@@ -40,7 +40,7 @@ pub struct TemplateContext<'a> {
     /// GPUs and what pods request.
     pub scheduling: Scheduling,
     /// What runs.
-    pub workload: Workload,
+    pub workload: WorkloadContext,
     /// The queue.
     pub workload_meta: WorkloadMeta,
     /// What the user gave with `--custom-config` and `--set`.
@@ -285,7 +285,7 @@ impl From<PodResources> for ResourcesContext {
 /// What runs.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Workload {
+pub struct WorkloadContext {
     /// The command as one line of shell, for Ray; nothing without one.
     pub entrypoint: Option<String>,
     /// The command word by word; empty for the image's own.

@@ -18,11 +18,11 @@ use crate::api::workload::Workload;
 use crate::cluster::client::backoff::{PATIENCE, Patience, passes};
 use crate::cluster::read::api_versions::Served;
 use crate::cluster::read::snapshot;
-use crate::cluster::read::watch::Pulse;
+use crate::cluster::read::watch::ChangeWatcher;
 use crate::cluster::{Cluster, ClusterError};
 use crate::observe::Snapshot;
 use crate::observe::kind::meaning;
-use crate::observe::pod_selection::Choice;
+use crate::observe::pod_selection::PodChoice;
 
 /// Longest time without a look at the workload.
 const LOOK: Duration = Duration::from_secs(15);
@@ -48,7 +48,7 @@ pub async fn follow(
     cluster: &Cluster,
     served: &Served,
     first: Snapshot,
-    choice: &Choice,
+    choice: &PodChoice,
     options: &LogOptions,
     events: mpsc::Sender<LogEvent>,
 ) -> Result<(), LogError> {
@@ -63,7 +63,7 @@ pub async fn follow(
     };
     let mut followed = Followed::new(&first, choice)?;
     let changed = Notify::new();
-    let mut pulse = Pulse::new(cluster, &changed);
+    let mut pulse = ChangeWatcher::new(cluster, &changed);
     let mut readers = Readers::new();
     let workload = first.workload.clone();
     let longest = match workload.kind.descriptor().is_recurring {
@@ -119,7 +119,7 @@ pub async fn follow(
             _ = pulse.next(longest) => {}
             Some(read) = readers.next(), if !readers.is_empty() => read?,
         }
-        let again = again(&shared, served, &workload);
+        let again = look_again(&shared, served, &workload);
         present = while_reading(&mut readers, again).await??;
     }
 }
@@ -141,14 +141,14 @@ async fn while_reading<T>(
 }
 
 /// Reads how the workload stands, as soon as that can be had.
-async fn again(
+async fn look_again(
     shared: &Shared<'_>,
     served: &Served,
     workload: &Workload,
 ) -> Result<Option<Snapshot>, ClusterError> {
     let patience = Patience::new();
     loop {
-        match snapshot::again(shared.cluster, served, workload).await {
+        match snapshot::read_snapshot_again(shared.cluster, served, workload).await {
             Ok(present) => {
                 shared.back().await;
                 return Ok(present);
@@ -170,7 +170,7 @@ struct Followed {
 }
 
 impl Followed {
-    fn new(snapshot: &Snapshot, choice: &Choice) -> Result<Self, LogError> {
+    fn new(snapshot: &Snapshot, choice: &PodChoice) -> Result<Self, LogError> {
         let uid = |pod: &&Pod| pod.metadata.uid.clone();
         let present: HashSet<String> = snapshot.chosen(choice)?.iter().map(uid).collect();
         let all = snapshot.matching(choice)?;
@@ -186,7 +186,7 @@ impl Followed {
     fn add(
         &mut self,
         snapshot: &Snapshot,
-        choice: &Choice,
+        choice: &PodChoice,
     ) -> Result<Vec<(Pod, String, Rc<str>)>, LogError> {
         let pods = match snapshot.matching(choice) {
             Ok(pods) => pods,

@@ -20,7 +20,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::observe::Snapshot;
 use crate::observe::log::Line;
-use crate::observe::pod_selection::ChoiceError;
+use crate::observe::pod_selection::PodChoiceError;
 
 /// Which part of a log is meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub enum LogEvent {
 pub enum LogError {
     /// There is nothing of that name.
     #[error(transparent)]
-    Choice(#[from] ChoiceError),
+    Choice(#[from] PodChoiceError),
     /// The cluster cannot be asked, or said no.
     #[error(transparent)]
     Cluster(#[from] ClusterError),

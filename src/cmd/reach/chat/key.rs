@@ -7,7 +7,7 @@ use crate::cluster::reach::route::{self, ApiKey};
 use crate::error::{CommandError, ErrorClass};
 use crate::secrecy::variable;
 
-use crate::cmd::target::Target;
+use crate::cmd::target::FoundWorkload;
 
 /// Returns whether a key is named.
 pub fn has_key(args: &ChatArgs) -> bool {
@@ -17,7 +17,7 @@ pub fn has_key(args: &ChatArgs) -> bool {
 /// Returns the key that the server is to be shown, if one is named.
 pub async fn api_key(
     args: &ChatArgs,
-    target: &Target,
+    target: &FoundWorkload,
     namespace: &str,
 ) -> Result<Option<ApiKey>, CommandError> {
     if let Some(place) = &args.api_key_secret {

@@ -25,7 +25,7 @@ use errors::About;
 use key::{api_key, has_key};
 
 use crate::cmd::help::cannot_write;
-use crate::cmd::target::{self, Target};
+use crate::cmd::target::{self, FoundWorkload};
 use crate::cmd::{block_on, signals};
 
 /// How often a server that is busy is asked, and the pauses in between.
@@ -72,7 +72,7 @@ pub fn run(args: &ChatArgs, ui: Ui) -> Result<(), CommandError> {
     }
     let result = prompt(args).and_then(|prompt| {
         block_on(async {
-            let target = Target::find(&args.named, ui).await?;
+            let target = FoundWorkload::find(&args.named, ui).await?;
             let mut chat = Chat::begin(args, ui, &target).await?;
             match prompt {
                 Some(prompt) => chat.ask(&prompt).await,
@@ -139,7 +139,11 @@ enum Asked {
 }
 
 impl<'a> Chat<'a> {
-    async fn begin(args: &'a ChatArgs, ui: Ui, target: &'a Target) -> Result<Self, CommandError> {
+    async fn begin(
+        args: &'a ChatArgs,
+        ui: Ui,
+        target: &'a FoundWorkload,
+    ) -> Result<Self, CommandError> {
         let cluster = &target.place.cluster;
         let workload = target.found.workload.display_name();
         let endpoint =
