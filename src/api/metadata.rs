@@ -48,7 +48,7 @@ impl Metadata {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Annotations {
-    /// Where the version before this one is kept ([`api::keys::PREVIOUS_ANNOTATION`]);
+    /// Where the version before this one is kept ([`keys::PREVIOUS_ANNOTATION`]);
     /// empty if none is.
     #[serde(rename = "kaiwo-cli/previous")]
     pub previous: String,

@@ -36,7 +36,7 @@ const TARGETS: [(&str, &[&str]); 3] = [
 ];
 
 /// Layers that are modules of the integration tests.
-const MODULES: [(&str, &str); 11] = [
+const MODULES: [(&str, &str); 12] = [
     ("structure of the code", "architecture::"),
     ("documents about the code", "documents::"),
     ("dependencies", "dependencies::"),
@@ -44,6 +44,7 @@ const MODULES: [(&str, &str); 11] = [
     ("golden manifests", "golden::"),
     ("the admin's guide", "admins_guide::"),
     ("hostile values", "hostile::"),
+    ("canaries in every position", "canaries::"),
     ("command line", "cli::"),
     ("scripted API server", "mock_api::"),
     ("credentials, beside kubectl", "credentials::"),

@@ -2,11 +2,11 @@
 //! with kaiwo's labels that nothing owns and no command would find again.
 //!
 //! A run in progress has such objects, too, for a moment. They carry the identity
-//! of the run ([`api::keys::SUBMISSION_ANNOTATION`]) and the kind of workload they are
-//! for ([`api::keys::KIND_ANNOTATION`]). `kaiwo delete` takes all but those of a workload
+//! of the run ([`keys::SUBMISSION_ANNOTATION`]) and the kind of workload they are
+//! for ([`keys::KIND_ANNOTATION`]). `kaiwo delete` takes all but those of a workload
 //! that is there; a submission takes, once its workload has the name, those of its
 //! own kind, whose run can only fail by now, and of other kinds what is older than
-//! [`SETTLED`]. What somebody applied who let kaiwo print the manifests has no run,
+//! `SETTLED`. What somebody applied who let kaiwo print the manifests has no run,
 //! and is left alone, as are claims of `--keep-storage` and LocalQueues.
 
 use std::time::Duration;
@@ -133,7 +133,7 @@ pub async fn leftovers_of(
 /// empty.
 ///
 /// # Errors
-/// As [`of`].
+/// As [`leftovers_of`].
 pub async fn selected(
     cluster: &Cluster,
     namespace: &str,
