@@ -1,4 +1,4 @@
-//! What passes by itself, and how long to wait for it.
+//! Decides which errors are worth another try, and how long to pause before it.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher as _, RandomState};
@@ -13,11 +13,11 @@ use crate::ClusterError;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long a cluster may stay away before it is given up.
-pub const PATIENCE: Duration = Duration::from_secs(600);
+pub const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
 
 /// Returns whether an error says nothing about the request: the API server is
 /// being restarted, or does not reach a node at the moment.
-pub fn passes(error: &ClusterError) -> bool {
+pub fn is_transient(error: &ClusterError) -> bool {
     match error {
         ClusterError::Unreachable { .. } | ClusterError::Slow { .. } => true,
         ClusterError::Api(status) => status.code >= 500 || status.code == 429,
@@ -113,12 +113,12 @@ impl Absence {
 
 /// Pauses until something succeeds, and account of how long it has not.
 #[derive(Debug)]
-pub struct Patience {
+pub struct Backoff {
     pauses: Cell<Pauses>,
     since: Cell<Option<Instant>>,
 }
 
-impl Patience {
+impl Backoff {
     /// Begins with the first pause.
     #[expect(
         clippy::new_without_default,

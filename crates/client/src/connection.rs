@@ -10,9 +10,11 @@ use http::Uri;
 use rustls::pki_types::ServerName;
 
 use super::backoff::Absence;
-use super::credentials::{self, Issued, NoSource, Source, lacking};
+use super::credentials::{self, Credentials, NoSource, Source, lacking};
 use super::exec_plugin::Terminal;
-use super::kubeconfig::{self, Choice, ClusterEntry, Kubeconfig, KubeconfigError, UserEntry};
+use super::kubeconfig::{
+    self, ClusterEntry, ContextChoice, Kubeconfig, KubeconfigError, UserEntry,
+};
 use super::proxy::{Proxy, ProxyVariables};
 use super::session::{Endpoint, Owner, Session, shown};
 use super::tls::Trust;
@@ -199,7 +201,7 @@ fn no_kubeconfig(files: &[PathBuf]) -> KubeconfigError {
 }
 
 /// Returns the service account of the pod as a kubeconfig would describe it.
-fn in_cluster(pod: &Pod) -> Option<Choice> {
+fn in_cluster(pod: &Pod) -> Option<ContextChoice> {
     let token_file = pod.service_account.join("token");
     if pod.service_host.is_empty() || pod.service_port.is_empty() || !token_file.is_file() {
         return None;
@@ -219,11 +221,16 @@ fn in_cluster(pod: &Pod) -> Option<Choice> {
         token_file: Some(token_file),
         ..UserEntry::default()
     };
-    Some(Choice::of(IN_CLUSTER, &pod.service_account, cluster, user))
+    Some(ContextChoice::without_file(
+        IN_CLUSTER,
+        &pod.service_account,
+        cluster,
+        user,
+    ))
 }
 
 /// Works out where to connect to and as whom.
-fn prepare(target: &Target, mut choice: Choice) -> Result<(Endpoint, Source), NoSource> {
+fn prepare(target: &Target, mut choice: ContextChoice) -> Result<(Endpoint, Source), NoSource> {
     let at_cluster = |error: KubeconfigError| KubeconfigError {
         file: Some(choice.cluster.file.clone()),
         ..error
@@ -288,8 +295,8 @@ fn prepare(target: &Target, mut choice: Choice) -> Result<(Endpoint, Source), No
     let headers = credentials::impersonation(&choice.user.entry)?;
     // Nobody's credentials are sent in the clear; kubectl does not either.
     let source = match server.scheme_str() {
-        Some("https") => Source::of(&choice.user.entry, &cluster, &authorities)?,
-        _ => Source::Kubeconfig(Issued::default()),
+        Some("https") => Source::from_user(&choice.user.entry, &cluster, &authorities)?,
+        _ => Source::Kubeconfig(Credentials::default()),
     };
     let endpoint = Endpoint {
         server,

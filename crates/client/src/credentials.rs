@@ -41,7 +41,7 @@ pub enum CredentialError {
 
 /// What a request is sent with.
 #[derive(Clone, Default)]
-pub(crate) struct Issued {
+pub(crate) struct Credentials {
     /// Value of the `Authorization` header.
     pub(crate) authorization: Option<HeaderValue>,
     /// Client certificate.
@@ -53,10 +53,10 @@ pub(crate) struct Issued {
 /// Where they come from.
 pub(crate) enum Source {
     /// The kubeconfig has them.
-    Kubeconfig(Issued),
+    Kubeconfig(Credentials),
     /// A file has a token that may change, beside a client certificate and a
     /// first token.
-    TokenFile(PathBuf, Issued),
+    TokenFile(PathBuf, Credentials),
     /// A program gives them.
     Plugin(Plugin),
 }
@@ -83,7 +83,7 @@ impl From<CredentialError> for NoSource {
 
 impl Source {
     /// Finds what `user` is to be known by to a server that speaks TLS.
-    pub(crate) fn of(
+    pub(crate) fn from_user(
         user: &UserEntry,
         cluster: &ClusterEntry,
         authorities: &[u8],
@@ -102,9 +102,9 @@ impl Source {
             Some(exec) => Some(Plugin::new(exec, cluster, authorities)?),
             None => None,
         };
-        let mut issued = Issued {
+        let mut issued = Credentials {
             identity,
-            ..Issued::default()
+            ..Credentials::default()
         };
         if !user.token.is_empty() {
             issued.authorization = Some(bearer(&user.token)?);
@@ -133,14 +133,14 @@ impl Source {
     /// Gets credentials, after `last` if there were some.
     pub(crate) async fn issue(
         &self,
-        last: Option<&Issued>,
+        last: Option<&Credentials>,
         terminal: &Terminal,
         request_timeout: Duration,
-    ) -> Result<Issued, CredentialError> {
+    ) -> Result<Credentials, CredentialError> {
         match self {
             Self::Kubeconfig(issued) => Ok(issued.clone()),
             Self::TokenFile(file, first) => match (token_of(file), last) {
-                (Ok(token), _) => Ok(Issued {
+                (Ok(token), _) => Ok(Credentials {
                     authorization: Some(bearer(&token)?),
                     ..first.clone()
                 }),
@@ -164,7 +164,7 @@ impl Source {
                     "" => None,
                     token => Some(bearer(token)?),
                 };
-                Ok(Issued {
+                Ok(Credentials {
                     authorization,
                     identity,
                     expires: given.expires,
@@ -174,7 +174,7 @@ impl Source {
     }
 }
 
-impl Issued {
+impl Credentials {
     /// Returns whether both are the same to an API server.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.authorization == other.authorization && self.has_identity_of(other)

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use super::backoff::Pauses;
 use super::echo;
-use super::session::Pass;
+use super::session::AuthenticatedClient;
 use crate::{Cluster, ClusterError};
 
 /// How often a request is sent at most. One that did not leave was not sent.
@@ -193,7 +193,7 @@ impl Cluster {
 
     async fn try_once<A>(
         &self,
-        pass: &Pass,
+        pass: &AuthenticatedClient,
         outgoing: &Outgoing<'_>,
         what: &str,
         ask: &impl AsyncFn(Client, http::Request<Vec<u8>>) -> kube::Result<A>,

@@ -138,7 +138,7 @@ fn quoted(said: &Option<String>) -> String {
 
 /// What a plugin gave.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Given {
+pub(crate) struct ExecCredential {
     /// A bearer token; empty for none.
     pub(crate) token: String,
     /// Certificate and key as PEM.
@@ -230,7 +230,7 @@ impl Plugin {
         &self,
         terminal: &Terminal,
         request_timeout: Duration,
-    ) -> Result<Given, PluginError> {
+    ) -> Result<ExecCredential, PluginError> {
         let interactive = match self.mode {
             InteractiveMode::Never => false,
             InteractiveMode::IfAvailable => terminal.can_ask,
@@ -357,7 +357,7 @@ impl Plugin {
     }
 
     /// Reads what the plugin printed, JSON or YAML as client-go does.
-    fn understand(&self, output: &[u8]) -> Result<Given, PluginError> {
+    fn understand(&self, output: &[u8]) -> Result<ExecCredential, PluginError> {
         let wrong = |what: &str| PluginError::Answer {
             plugin: self.name(),
             what: what.to_owned(),
@@ -414,7 +414,7 @@ impl Plugin {
                     .map_err(|_| wrong("an expirationTimestamp that is no time"))
             })
             .transpose()?;
-        Ok(Given {
+        Ok(ExecCredential {
             token,
             identity,
             expires,

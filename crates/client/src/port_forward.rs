@@ -34,7 +34,7 @@ const NOT_MADE: [&str; 5] = [
 
 /// Why a connection ended before its time.
 #[derive(Debug, thiserror::Error)]
-pub enum Severed {
+pub enum PortForwardError {
     /// The node's word about the port.
     #[error("{0}")]
     Told(String),
@@ -43,7 +43,7 @@ pub enum Severed {
     Lost(String),
 }
 
-impl Severed {
+impl PortForwardError {
     /// Returns whether nothing of what was sent can have arrived: the node did
     /// not reach the port.
     pub fn is_undelivered(&self) -> bool {
@@ -56,7 +56,7 @@ impl Severed {
 }
 
 /// A way to a port of a pod.
-pub struct Way {
+pub struct PortForwardStream {
     sender: websocket::Sender,
     receiver: websocket::Receiver,
 }
@@ -70,18 +70,18 @@ pub async fn open(
     namespace: &str,
     pod: &str,
     port: u16,
-) -> Result<Way, ClusterError> {
+) -> Result<PortForwardStream, ClusterError> {
     let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/portforward?ports={port}");
     let (sender, receiver) = websocket::open(cluster, &path).await?;
-    Ok(Way { sender, receiver })
+    Ok(PortForwardStream { sender, receiver })
 }
 
-impl Way {
+impl PortForwardStream {
     /// Carries a connection to its end.
     ///
     /// # Errors
     /// What the node says about the port, or how the way broke off.
-    pub async fn carry(self, local: impl AsyncRead + AsyncWrite) -> Result<(), Severed> {
+    pub async fn carry(self, local: impl AsyncRead + AsyncWrite) -> Result<(), PortForwardError> {
         let Self {
             mut sender,
             mut receiver,
@@ -139,7 +139,7 @@ async fn bring_here(
     receiver: &mut websocket::Receiver,
     to_local: &mut (impl AsyncWrite + Unpin),
     has_sent_all: &Notify,
-) -> Result<(), Severed> {
+) -> Result<(), PortForwardError> {
     let mut begun = [false; 2];
     let far = Instant::now() + Duration::from_secs(365 * 86_400);
     let mut deadline = far;
@@ -161,7 +161,7 @@ async fn bring_here(
                 };
                 if channel == ERROR && !bytes.is_empty() {
                     let word = String::from_utf8_lossy(bytes);
-                    return Err(Severed::Told(word.trim().to_owned()));
+                    return Err(PortForwardError::Told(word.trim().to_owned()));
                 }
                 if to_local.write_all(bytes).await.is_err() {
                     return Ok(());
@@ -172,7 +172,7 @@ async fn bring_here(
             }
             Received::Bytes(..) | Received::Alive => {}
             Received::Closed => return Ok(()),
-            Received::Lost(why) => return Err(Severed::Lost(why)),
+            Received::Lost(why) => return Err(PortForwardError::Lost(why)),
         }
     }
 }
@@ -186,7 +186,7 @@ mod tests {
     fn what_did_not_connect_did_not_arrive() {
         let said = |word: &str| {
             let begun = "error forwarding port 80 to pod 9f1c, uid : ";
-            Severed::Told(format!("{begun}{word}")).is_undelivered()
+            PortForwardError::Told(format!("{begun}{word}")).is_undelivered()
         };
         for word in [
             "failed to execute portforward in network namespace \"/var/run/netns/cni-1\": failed \
@@ -208,7 +208,7 @@ mod tests {
         ] {
             assert!(!said(word), "{word}");
         }
-        let lost = Severed::Lost("dial tcp: connect: connection refused".to_owned());
+        let lost = PortForwardError::Lost("dial tcp: connect: connection refused".to_owned());
         assert!(!lost.is_undelivered());
     }
 }

@@ -19,7 +19,7 @@ use rustls::pki_types::ServerName;
 use tokio::sync::Mutex;
 use tower::{BoxError, ServiceBuilder};
 
-use super::credentials::{Issued, Source, TOKEN_FILE_AGE};
+use super::credentials::{Credentials, Source, TOKEN_FILE_AGE};
 use super::exec_plugin::Terminal;
 use super::proxy::{Protocol, Proxy};
 use super::tls::{self, Identity, Trust};
@@ -51,9 +51,9 @@ pub struct Owner {
 }
 
 /// A client and what its requests are sent with.
-pub(crate) struct Pass {
+pub(crate) struct AuthenticatedClient {
     pub(crate) client: Client,
-    issued: Issued,
+    issued: Credentials,
     since: Instant,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct Session {
     owner: Owner,
     terminal: Terminal,
     request_timeout: Duration,
-    current: Mutex<Option<Arc<Pass>>>,
+    current: Mutex<Option<Arc<AuthenticatedClient>>>,
 }
 
 impl Session {
@@ -87,7 +87,7 @@ impl Session {
 
     /// Returns what to send a request with. One caller at a time gets new
     /// credentials, the others wait for them.
-    pub(crate) async fn pass(&self) -> Result<Arc<Pass>, ClusterError> {
+    pub(crate) async fn pass(&self) -> Result<Arc<AuthenticatedClient>, ClusterError> {
         let mut current = self.current.lock().await;
         match &*current {
             Some(pass) if !self.is_used_up(pass) => Ok(pass.clone()),
@@ -103,8 +103,8 @@ impl Session {
     /// `None` if there is nothing better.
     pub(crate) async fn after_refusal(
         &self,
-        refused: &Arc<Pass>,
-    ) -> Result<Option<Arc<Pass>>, ClusterError> {
+        refused: &Arc<AuthenticatedClient>,
+    ) -> Result<Option<Arc<AuthenticatedClient>>, ClusterError> {
         let mut current = self.current.lock().await;
         if let Some(pass) = &*current
             && !Arc::ptr_eq(pass, refused)
@@ -120,7 +120,7 @@ impl Session {
         Ok(is_better.then_some(pass))
     }
 
-    fn is_used_up(&self, pass: &Pass) -> bool {
+    fn is_used_up(&self, pass: &AuthenticatedClient) -> bool {
         match &self.source {
             Source::Kubeconfig(_) => false,
             Source::TokenFile(..) => pass.since.elapsed() >= TOKEN_FILE_AGE,
@@ -131,7 +131,10 @@ impl Session {
         }
     }
 
-    async fn renewed(&self, last: Option<&Pass>) -> Result<Pass, ClusterError> {
+    async fn renewed(
+        &self,
+        last: Option<&AuthenticatedClient>,
+    ) -> Result<AuthenticatedClient, ClusterError> {
         let issued = self
             .source
             .issue(
@@ -155,7 +158,7 @@ impl Session {
                     source: Box::new(source),
                 })?,
         };
-        Ok(Pass {
+        Ok(AuthenticatedClient {
             client,
             issued,
             since: Instant::now(),
@@ -176,7 +179,7 @@ impl Session {
     }
 }
 
-impl Pass {
+impl AuthenticatedClient {
     pub(crate) fn authorization(&self) -> Option<&HeaderValue> {
         self.issued.authorization.as_ref()
     }

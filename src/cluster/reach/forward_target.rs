@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use super::logs;
-use crate::cluster::client::backoff::{Patience, passes};
+use crate::cluster::client::backoff::{Backoff, is_transient};
 use crate::cluster::read::api_versions::Served;
 use crate::cluster::read::snapshot;
 use crate::cluster::read::watch::ChangeWatcher;
@@ -65,7 +65,7 @@ pub async fn keep_forwarding(
 ) -> Result<Option<Snapshot>, ClusterError> {
     let changed = Notify::new();
     let mut pulse = ChangeWatcher::new(cluster, &changed);
-    let patience = Patience::new();
+    let patience = Backoff::new();
     let workload = first.workload.clone();
     let mut present = first;
     loop {
@@ -85,7 +85,7 @@ pub async fn keep_forwarding(
             match snapshot::read_snapshot_again(cluster, served, &workload).await {
                 Ok(Some(present)) => break present,
                 Ok(None) => return Ok(None),
-                Err(error) if passes(&error) => patience.wait().await,
+                Err(error) if is_transient(&error) => patience.wait().await,
                 Err(error) => return Err(error),
             }
         };

@@ -9,7 +9,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinSet;
 
-use crate::cluster::client::port_forward::{self, Severed};
+use crate::cluster::client::port_forward::{self, PortForwardError};
 use crate::cluster::{Cluster, ClusterError};
 
 /// Bytes that wait in each direction.
@@ -18,17 +18,17 @@ const BUFFER: usize = 64 << 10;
 /// A connection to a server in a pod, for one request.
 pub(in crate::cluster) struct Tunnel {
     sender: SendRequest<Full<Bytes>>,
-    carried: Carried,
+    carried: TunnelTasks,
 }
 
 /// What carries a connection, for as long as this is there.
-pub(in crate::cluster) struct Carried {
+pub(in crate::cluster) struct TunnelTasks {
     _tasks: JoinSet<()>,
-    severed: Arc<OnceLock<Severed>>,
+    severed: Arc<OnceLock<PortForwardError>>,
 }
 
 /// Why there is no answer.
-pub(in crate::cluster) enum Silence {
+pub(in crate::cluster) enum TunnelError {
     /// The request did not get there.
     Undelivered(String),
     /// It may have.
@@ -67,7 +67,7 @@ pub(in crate::cluster) async fn open(
     });
     Ok(Tunnel {
         sender,
-        carried: Carried {
+        carried: TunnelTasks {
             _tasks: tasks,
             severed,
         },
@@ -79,23 +79,25 @@ impl Tunnel {
     pub(in crate::cluster) async fn send(
         mut self,
         request: Request<Full<Bytes>>,
-    ) -> Result<(Response<Incoming>, Carried), Silence> {
+    ) -> Result<(Response<Incoming>, TunnelTasks), TunnelError> {
         match self.sender.send_request(request).await {
             Ok(answer) => Ok((answer, self.carried)),
             Err(error) => Err(match self.carried.severed.get() {
                 // The node could not connect, and says why.
-                Some(why) if why.is_undelivered() => Silence::Undelivered(why.to_string()),
-                Some(why) => Silence::Broken(why.to_string()),
+                Some(why) if why.is_undelivered() => TunnelError::Undelivered(why.to_string()),
+                Some(why) => TunnelError::Broken(why.to_string()),
                 None if error.is_incomplete_message() || error.is_canceled() => {
-                    Silence::Broken("the server closed the connection without an answer".to_owned())
+                    TunnelError::Broken(
+                        "the server closed the connection without an answer".to_owned(),
+                    )
                 }
-                None => Silence::Broken(format!("the answer is no HTTP: {error}")),
+                None => TunnelError::Broken(format!("the answer is no HTTP: {error}")),
             }),
         }
     }
 }
 
-impl Carried {
+impl TunnelTasks {
     /// Returns what the node said about the port, or how the way broke off.
     pub(in crate::cluster) fn why(&self) -> Option<String> {
         self.severed.get().map(ToString::to_string)

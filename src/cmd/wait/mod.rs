@@ -26,7 +26,7 @@ use super::reach::logs::{self, Shown};
 use super::target::{self, FoundWorkload, Reached};
 use super::{block_on, signals, sources};
 
-use progress::Voice;
+use progress::ProgressVoice;
 use watch::Watch;
 
 /// Time without any answer of the cluster after which nobody can tell any more
@@ -220,7 +220,7 @@ impl Wait {
         let watch = Watch {
             wait: self,
             place: &place,
-            voice: Voice::new(&subject.display_name(), ui, self),
+            voice: ProgressVoice::new(&subject.display_name(), ui, self),
             subject,
             way_back: None,
             start: Instant::now(),

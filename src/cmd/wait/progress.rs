@@ -13,7 +13,7 @@ use super::Wait;
 use crate::cmd::help::cannot_write;
 
 /// Tells how a wait goes.
-pub struct Voice {
+pub struct ProgressVoice {
     name: String,
     ui: Ui,
     as_json: bool,
@@ -23,7 +23,7 @@ pub struct Voice {
     told: String,
 }
 
-impl Voice {
+impl ProgressVoice {
     pub fn new(name: &str, ui: Ui, wait: &Wait) -> Self {
         // A log would run through it.
         let has_line = ui.is_watched() && !wait.follow;

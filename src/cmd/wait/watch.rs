@@ -17,7 +17,7 @@ use crate::observe::kind::meaning;
 use crate::observe::wait::{Limit, Verdict, WaitTracker};
 use crate::ui::span;
 
-use super::progress::Voice;
+use super::progress::ProgressVoice;
 use super::{PAUSE, Subject, UNREACHABLE, Wait};
 use crate::cmd::target::Reached;
 
@@ -48,7 +48,7 @@ pub struct Watch<'a> {
     /// How it gets back to the version before this one, if that is kept.
     pub way_back: Option<String>,
     /// Tells of it.
-    pub voice: Voice,
+    pub voice: ProgressVoice,
     /// When it began.
     pub start: Instant,
 }

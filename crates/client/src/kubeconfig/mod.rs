@@ -71,7 +71,7 @@ pub struct Kubeconfig {
 
 /// What a context chooses.
 #[derive(Debug)]
-pub struct Choice {
+pub struct ContextChoice {
     /// The context.
     pub context: Found<Context>,
     /// Its cluster.
@@ -146,7 +146,7 @@ impl Kubeconfig {
     ///
     /// # Errors
     /// [`KubeconfigError`] if there is no such context, or no such cluster.
-    pub fn choose(mut self, context: Option<&str>) -> Result<Choice, KubeconfigError> {
+    pub fn choose(mut self, context: Option<&str>) -> Result<ContextChoice, KubeconfigError> {
         let whole = match &self.files[..] {
             [file] => Some(file.clone()),
             _ => None,
@@ -190,7 +190,7 @@ impl Kubeconfig {
                 entry: UserEntry::default(),
                 file: context.file.clone(),
             });
-        Ok(Choice {
+        Ok(ContextChoice {
             context,
             cluster,
             user,
@@ -205,10 +205,15 @@ impl Kubeconfig {
     }
 }
 
-impl Choice {
+impl ContextChoice {
     /// Returns a choice that no file offers: `name` is its context, and
     /// `folder` where it comes from.
-    pub(crate) fn of(name: &str, folder: &Path, cluster: ClusterEntry, user: UserEntry) -> Self {
+    pub(crate) fn without_file(
+        name: &str,
+        folder: &Path,
+        cluster: ClusterEntry,
+        user: UserEntry,
+    ) -> Self {
         fn found<T>(name: &str, entry: T, folder: &Path) -> Found<T> {
             Found {
                 name: name.to_owned(),

@@ -6,7 +6,7 @@ use futures_util::AsyncBufReadExt as _;
 
 use super::{LogOptions, Of, Stream, next_bytes};
 use crate::api::pod::Pod;
-use crate::cluster::client::backoff::{Patience, passes};
+use crate::cluster::client::backoff::{Backoff, is_transient};
 use crate::cluster::{Cluster, ClusterError};
 use crate::observe::log::{Cursor, Line, Splitter};
 
@@ -51,7 +51,7 @@ impl<'a> ContainerLog<'a> {
     /// # Errors
     /// Any [`ClusterError`].
     pub async fn next(&mut self) -> Result<Option<Line>, ClusterError> {
-        let patience = Patience::new();
+        let patience = Backoff::new();
         loop {
             while let Some(line) = self.lines.pop_front() {
                 if self.cursor.take(&line) {
@@ -64,7 +64,7 @@ impl<'a> ContainerLog<'a> {
             }
             match self.advance().await {
                 Ok(()) => {}
-                Err(error) if passes(&error) && self.failures < MOST_FAILURES => {
+                Err(error) if is_transient(&error) && self.failures < MOST_FAILURES => {
                     self.failures += 1;
                     self.splitter = Splitter::default();
                     self.stream = None;

@@ -15,7 +15,7 @@ use super::{LogError, LogEvent, LogOptions, follower};
 use crate::api::pod::ContainerStatus;
 use crate::api::pod::Pod;
 use crate::api::workload::Workload;
-use crate::cluster::client::backoff::{PATIENCE, Patience, passes};
+use crate::cluster::client::backoff::{Backoff, GIVE_UP_AFTER, is_transient};
 use crate::cluster::read::api_versions::Served;
 use crate::cluster::read::snapshot;
 use crate::cluster::read::watch::ChangeWatcher;
@@ -146,14 +146,14 @@ async fn look_again(
     served: &Served,
     workload: &Workload,
 ) -> Result<Option<Snapshot>, ClusterError> {
-    let patience = Patience::new();
+    let patience = Backoff::new();
     loop {
         match snapshot::read_snapshot_again(shared.cluster, served, workload).await {
             Ok(present) => {
                 shared.back().await;
                 return Ok(present);
             }
-            Err(error) if passes(&error) && patience.tried_for() < PATIENCE => {
+            Err(error) if is_transient(&error) && patience.tried_for() < GIVE_UP_AFTER => {
                 shared.lost(&error).await;
                 patience.wait().await;
             }

@@ -14,7 +14,7 @@ use crate::api::pod::ContainerStatus;
 use crate::api::pod::Pod;
 use crate::api::resource::Resource;
 use crate::cluster::ClusterError;
-use crate::cluster::client::backoff::{PATIENCE, Patience, passes};
+use crate::cluster::client::backoff::{Backoff, GIVE_UP_AFTER, is_transient};
 use crate::observe::log::{Cursor, Line, Splitter};
 
 /// A stream on which nothing came for so long is opened anew: it may have died
@@ -54,7 +54,7 @@ pub(in crate::cluster) async fn run(
         is_whole: true,
         is_listed: false,
         narrowly: false,
-        patience: Patience::new(),
+        patience: Backoff::new(),
     };
     if shared.options.tail.is_some() {
         follower.cursor.limit();
@@ -81,7 +81,7 @@ struct Follower<'a> {
     is_whole: bool,
     is_listed: bool,
     narrowly: bool,
-    patience: Patience,
+    patience: Backoff,
 }
 
 /// How a stream ended.
@@ -156,9 +156,9 @@ impl Follower<'_> {
                         self.narrowly = false;
                     }
                 }
-                Err(error) if passes(&error) => {
+                Err(error) if is_transient(&error) => {
                     self.shared.lost(&error).await;
-                    let patience = if has_ended { DEAD_NODE } else { PATIENCE };
+                    let patience = if has_ended { DEAD_NODE } else { GIVE_UP_AFTER };
                     if self.patience.tried_for() >= patience {
                         self.missing(&error.to_string()).await;
                         return if has_ended { Ok(()) } else { Err(error) };
@@ -321,7 +321,7 @@ impl Follower<'_> {
                 .await;
             match found {
                 Ok(pod) => return Ok(pod.filter(|pod| pod.metadata.uid == self.uid)),
-                Err(error) if passes(&error) && self.patience.tried_for() < PATIENCE => {
+                Err(error) if is_transient(&error) && self.patience.tried_for() < GIVE_UP_AFTER => {
                     self.shared.lost(&error).await;
                     self.patience.wait().await;
                 }

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 pub use api_key::{ApiKey, ApiKeyError, api_key};
 pub use error::RouteError;
 
-use super::tunnel::{self, Carried, Silence};
+use super::tunnel::{self, TunnelError, TunnelTasks};
 use crate::api::pod::Pod;
 use crate::api::resource::Resource;
 use crate::cluster::client::exchange::{Outgoing, Repeat};
@@ -45,13 +45,13 @@ type Bits = Pin<Box<dyn Stream<Item = io::Result<Bytes>>>>;
 struct Begun {
     status: StatusCode,
     body: Bits,
-    carried: Option<Carried>,
+    carried: Option<TunnelTasks>,
 }
 
 /// An answer, line by line.
 pub struct Lines {
     lines: futures_util::io::Lines<futures_util::stream::IntoAsyncRead<Bits>>,
-    carried: Option<Carried>,
+    carried: Option<TunnelTasks>,
 }
 
 impl Lines {
@@ -62,7 +62,7 @@ impl Lines {
     pub async fn next(&mut self) -> Option<Result<String, String>> {
         let line = self.lines.next().await?;
         Some(line.map_err(|error| {
-            let why = self.carried.as_ref().and_then(Carried::why);
+            let why = self.carried.as_ref().and_then(TunnelTasks::why);
             why.unwrap_or_else(|| root(&error).to_string())
         }))
     }
@@ -255,10 +255,10 @@ impl<'a> Route<'a> {
                             carried: Some(carried),
                         });
                     }
-                    Err(Silence::Broken(why)) if !question.method.is_safe() => {
+                    Err(TunnelError::Broken(why)) if !question.method.is_safe() => {
                         return Err(RouteError::Silent(why));
                     }
-                    Err(Silence::Broken(why) | Silence::Undelivered(why)) => why,
+                    Err(TunnelError::Broken(why) | TunnelError::Undelivered(why)) => why,
                 },
                 // It is gone, or its node does not answer: the API server says
                 // so, or still waits for the node.
@@ -315,7 +315,7 @@ async fn whole(begun: Begun) -> Result<Vec<u8>, RouteError> {
     let mut bytes = Vec::new();
     while let Some(bit) = body.next().await {
         let bit = bit.map_err(|error| {
-            let why = carried.as_ref().and_then(Carried::why);
+            let why = carried.as_ref().and_then(TunnelTasks::why);
             RouteError::Silent(why.unwrap_or_else(|| root(&error).to_string()))
         })?;
         bytes.extend_from_slice(&bit);
