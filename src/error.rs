@@ -1,5 +1,6 @@
-//! What a failed command tells its user: an exit code of a documented class,
-//! one message with its causes, the object it is about, and what mends it.
+//! The error that a command reports to its user: an exit code of a documented
+//! class, one message with its causes, the object it is about, and what mends
+//! it.
 //!
 //! Every room has an error type of its own and says here, once, which class
 //! each of its errors belongs to; [`CommandError`] is what reaches the user.

@@ -1,5 +1,5 @@
-//! What Kubernetes accepts as names, keys, labels and paths, and which known
-//! name was probably meant by an unknown one.
+//! Checks names, keys, labels and paths as Kubernetes does, and finds the known
+//! name that was probably meant by an unknown one.
 //!
 //! Source of the rules: `k8s.io/apimachinery/pkg/util/validation`, v0.36.
 

@@ -1,4 +1,4 @@
-//! Conditions, in which controllers say how their objects are.
+//! Conditions, by which controllers report the state of their objects.
 
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! What happened around an object, as Kubernetes tells it.
+//! Events that Kubernetes records about an object.
 
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! Which extended resources are GPUs.
+//! Tells which extended resources are GPUs.
 
 /// Returns whether `resource` names GPUs: whole ones, or the parts that a
 /// device plugin hands out under a name of their own.

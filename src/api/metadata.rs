@@ -1,4 +1,4 @@
-//! What objects of every kind have.
+//! The metadata that objects of every kind have.
 
 use std::collections::BTreeMap;
 

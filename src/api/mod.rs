@@ -1,5 +1,5 @@
-//! What the API server says: views of the few fields that matter of the objects
-//! of Kubernetes, Kueue, Ray and KAITO, and the names they go by.
+//! Views of the objects of Kubernetes, Kueue, Ray and KAITO, with the few fields
+//! that matter, and the names they go by.
 
 pub mod condition;
 pub mod deployment;

@@ -1,4 +1,4 @@
-//! Nodes, and whom they take.
+//! Nodes, and which pods they take.
 
 use std::collections::BTreeMap;
 

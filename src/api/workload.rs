@@ -1,4 +1,4 @@
-//! Views of workloads: what of each kind is looked at.
+//! Views of workloads, with the fields of each kind that are looked at.
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! What an update changes in an object, place by place.
+//! Lists what an update changes in an object, place by place.
 
 use serde_json::Value;
 

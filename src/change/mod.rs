@@ -1,5 +1,5 @@
-//! What is to be, beside what is there: what changes of an object, whether it can
-//! change in place, and what that takes. Nothing here talks to a cluster.
+//! Compares manifests with what is there: what changes of an object, whether it
+//! can change in place, and what that takes. Nothing here talks to a cluster.
 
 pub mod companions;
 pub mod comparison;

@@ -1,4 +1,5 @@
-//! What makes up a version of a service, without what the cluster has put there.
+//! Reduces the objects of a service to what makes up a version of it, without
+//! what the cluster has put there.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! An answer that arrives bit by bit.
+//! Reads an answer of a model as it streams in.
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! Talking to a model that is served: the requests of three APIs, and how
-//! their answers arrive. Pure: `cluster` carries the bytes.
+//! Speaks with language models: writes the requests of three APIs, and reads
+//! their answers as they arrive. Pure: `cluster` carries the bytes.
 
 pub mod answer;
 pub mod dialect;

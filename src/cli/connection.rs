@@ -1,4 +1,4 @@
-//! Flags that say which cluster, and as whom.
+//! Flags for the cluster to connect to and the user to connect as.
 
 use std::path::PathBuf;
 

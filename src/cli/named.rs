@@ -1,4 +1,4 @@
-//! Arguments of everything that is about one workload.
+//! Arguments of the commands that are about one workload.
 
 use clap::Args;
 

@@ -1,4 +1,5 @@
-//! Signals that ask the process to end: one idea of an end for every command.
+//! Handles the signals that ask the process to end, in the same way for every
+//! command.
 //!
 //! A thread of its own waits for them, because a command may be anywhere: in a
 //! request, in a computation, in a read of a file that blocks. What runs under

@@ -1,4 +1,4 @@
-//! Whether somebody still reads stdout.
+//! Notices when nobody reads stdout any more.
 
 use crate::ui::Ui;
 

@@ -1,4 +1,4 @@
-//! A command line that cannot be understood, told like every other error.
+//! Reports a command line that cannot be understood, as any other error is.
 
 use std::path::Path;
 use std::process::ExitCode;

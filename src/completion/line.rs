@@ -1,4 +1,4 @@
-//! Reading an unfinished command line.
+//! Reads an unfinished command line.
 
 use std::collections::{BTreeMap, BTreeSet};
 

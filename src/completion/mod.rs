@@ -1,5 +1,5 @@
-//! What may stand where the cursor is: read off clap's definitions and the
-//! words of an unfinished command line. Pure; what only the cluster or the
+//! Completes an unfinished command line: reads what may stand at the cursor off
+//! clap's definitions and the words so far. Pure; what only the cluster or the
 //! file system knows is named here, and looked up elsewhere.
 
 mod line;

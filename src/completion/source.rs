@@ -1,4 +1,4 @@
-//! Where the candidates for a value come from.
+//! Tells where the candidates for a value come from.
 
 use clap::{Arg, ValueHint};
 

@@ -1,4 +1,4 @@
-//! What there is to know about a kind.
+//! The description of a kind of workload.
 
 use super::Goal;
 

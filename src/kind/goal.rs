@@ -1,4 +1,4 @@
-//! What a workload is waited for.
+//! The state that a command waits for a workload to reach.
 
 use std::fmt;
 use std::str::FromStr;

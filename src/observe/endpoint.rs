@@ -1,4 +1,4 @@
-//! Where a workload that serves is reached.
+//! Finds the addresses of a workload that serves.
 
 use std::collections::BTreeMap;
 use std::fmt;

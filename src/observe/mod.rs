@@ -1,6 +1,6 @@
-//! What the objects of a workload say about it: whether it runs, where it is,
-//! what is wrong. Pure: `cluster` reads the objects, and whoever needs the
-//! time passes it in.
+//! Judges a workload by its objects: whether it runs, where it is, what is
+//! wrong. Pure: `cluster` reads the objects, and whoever needs the time passes
+//! it in.
 //!
 //! The views hold the few fields that decide something, so that a listing of
 //! ten thousand Jobs costs little more than their names.

@@ -1,4 +1,4 @@
-//! Which of a workload's pods a command is about.
+//! Selects the pods of a workload that a command is about.
 
 use std::cmp::Reverse;
 

@@ -1,4 +1,4 @@
-//! What queues have, use, borrow and lend.
+//! Adds up what queues have, use, borrow and lend.
 
 use std::collections::BTreeMap;
 

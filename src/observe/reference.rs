@@ -1,4 +1,4 @@
-//! How a user names a workload: `NAME` or `KIND/NAME`.
+//! The reference by which a user names a workload: `NAME` or `KIND/NAME`.
 
 use std::fmt;
 use std::str::FromStr;

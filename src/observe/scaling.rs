@@ -1,5 +1,5 @@
-//! What scales a workload: a HorizontalPodAutoscaler of `autoscaling/v2`, kaiwo's
-//! own or one that somebody else has put there.
+//! The autoscaler of a workload: a HorizontalPodAutoscaler of `autoscaling/v2`,
+//! kaiwo's own or one that somebody else has put there.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What is wrong with a pod.
+//! Finds what is wrong with a pod.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What GPUs do, as exporters tell Prometheus.
+//! Reads what GPUs do from the metrics that exporters give Prometheus.
 //!
 //! NVIDIA's dcgm-exporter (4.x) and AMD's device-metrics-exporter (1.x) say
 //! which pod has a GPU in the labels `pod` and `namespace`; where Prometheus

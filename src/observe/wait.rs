@@ -1,5 +1,5 @@
-//! When waiting for a workload ends, and how: reached, failed, beyond hope, or
-//! out of time.
+//! Decides when waiting for a workload ends, and how: reached, failed, beyond
+//! hope, or out of time.
 //!
 //! Whoever waits shows what it sees, and says how long it has been waiting; a
 //! judgment needs nothing else.

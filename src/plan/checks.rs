@@ -1,4 +1,4 @@
-//! Checks of a request as a whole, before and after the cluster has answered.
+//! Checks a request as a whole, before and after the cluster has answered.
 
 use super::Refusal;
 use super::facts::ClusterFacts;

@@ -1,5 +1,5 @@
-//! What is known about the cluster, as plain data. `cluster::read::facts` reads
-//! it; planning only ever sees these types, so it can be tried without one.
+//! The facts about a cluster, as plain data. `cluster::read::facts` reads them;
+//! planning only ever sees these types, so it can be tried without one.
 //!
 //! The views hold the few fields that decide something.
 

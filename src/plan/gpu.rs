@@ -1,4 +1,4 @@
-//! How many pods share a workload's GPUs, and how many each gets.
+//! Decides how many pods share a workload's GPUs, and how many each gets.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Which image runs the workload if the user names none.
+//! Chooses the image of a workload if the user names none.
 
 use super::Refusal;
 use super::request::WorkloadRequest;

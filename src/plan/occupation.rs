@@ -1,4 +1,5 @@
-//! What the pods of the cluster have taken of its nodes, and what is left.
+//! Adds up what the pods of the cluster have taken of its nodes, and what is
+//! left.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a plan cannot be made for.
+//! The error that a request cannot be planned.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! What pods request. Requests equal limits, so that a pod gets what Kueue
-//! has counted for it.
+//! Computes what pods request. Requests equal limits, so that a pod gets what
+//! Kueue has counted for it.
 
 use std::collections::BTreeMap;
 

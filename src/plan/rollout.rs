@@ -1,6 +1,6 @@
-//! In what order an update takes the pods of a Deployment from one version to
-//! the next: the new pod first where a node has GPUs left for it, else the old
-//! one has to go first.
+//! Decides in what order an update replaces the pods of a Deployment: the new
+//! pod first where a node has GPUs left for it, else the old one has to go
+//! first.
 
 use super::facts::{ClusterFacts, NodeFacts, RunningDeployment};
 use super::gpu::GpuLayout;

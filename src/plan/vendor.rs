@@ -1,4 +1,5 @@
-//! Who makes the GPUs, and what its device plugin and labeller call them.
+//! The makers of GPUs, and the names that their device plugins and labellers
+//! use.
 
 use super::request::toleration::Toleration;
 use crate::api::gpu_resource::is_mig;

@@ -1,4 +1,4 @@
-//! What can be wrong with a template, and with what it makes.
+//! Errors in a template, and in what it makes.
 
 use std::path::Path;
 

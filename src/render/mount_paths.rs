@@ -1,4 +1,4 @@
-//! Where files and scratch space appear in a container.
+//! The paths of files and scratch space in a container.
 
 /// Where the files of a job appear.
 pub const WORKLOAD_DIRECTORY: &str = "/workload";

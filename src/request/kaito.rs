@@ -1,5 +1,5 @@
-//! What `kaiwo serve` and `kaiwo submit` ask of KAITO: a model that is served
-//! or tuned, and what is chosen with it.
+//! Builds what `kaiwo serve` and `kaiwo submit` ask of KAITO: a model that is
+//! served or tuned, and what is chosen with it.
 
 use super::{DEFAULT_NAMESPACE, Note, Typed, is_on, value};
 use crate::error::CommandError;

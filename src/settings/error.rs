@@ -1,4 +1,4 @@
-//! What can be wrong with a source of settings.
+//! Errors in a source of settings.
 
 use super::Settings;
 use crate::error::{Classified, ErrorClass};

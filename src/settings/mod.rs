@@ -1,6 +1,6 @@
-//! What the user wants, from every place where it can be said, and which
-//! place wins: flag > `KAIWO_*` variable > `kaiwoconfig` > user config file.
-//! What the cluster says and the defaults come after these, in `plan`.
+//! Merges the settings from every place where they can be given, by precedence:
+//! flag > `KAIWO_*` variable > `kaiwoconfig` > user config file. What the
+//! cluster says and the defaults come after these, in `plan`.
 //!
 //! One table lists every setting: its field, its key in files, its variable.
 //! A source that is silent leaves `None`; nothing here invents a value, so a

@@ -1,4 +1,4 @@
-//! What is told about deletions.
+//! Reports deletions.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What is told about a submission, to people and to programs.
+//! Reports a submission, to people and to programs.
 
 use serde::Serialize;
 

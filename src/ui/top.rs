@@ -1,4 +1,4 @@
-//! What GPUs do, pod by pod.
+//! Shows what GPUs do, pod by pod.
 
 use serde::Serialize;
 

@@ -1,5 +1,5 @@
-//! How a workload that is waited for fares: a line for people, an event for
-//! programs.
+//! Reports the state of a workload that is waited for: a line for people, an
+//! event for programs.
 
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! The answer to why a workload does not run, on one screen.
+//! Shows why a workload does not run, on one screen.
 
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;

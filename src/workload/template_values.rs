@@ -1,5 +1,5 @@
-//! What users bring when the built-in templates do not do: a template of their
-//! own, and values for it.
+//! Reads what users bring when the built-in templates do not do: a template of
+//! their own, and values for it.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! What an API server answers, whatever it is asked for.
+//! Types for the answers of an API server, whatever was asked for.
 
 use serde::Deserialize;
 

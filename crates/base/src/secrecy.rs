@@ -1,4 +1,4 @@
-//! What may be secret, and how words that others wrote stand in messages.
+//! Decides what may be secret, and quotes words of others safely in messages.
 //!
 //! The rule for every message, in every form of output:
 //!

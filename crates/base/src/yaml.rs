@@ -1,4 +1,4 @@
-//! YAML in and out. The only file that names the YAML library, so that its
+//! Reads and writes YAML. The only file that names the YAML library, so that its
 //! churn stays here.
 
 use std::path::{Path, PathBuf};

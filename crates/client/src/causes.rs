@@ -1,4 +1,4 @@
-//! What lies beneath an error of the HTTP client.
+//! Finds the cause beneath an error of the HTTP client.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};

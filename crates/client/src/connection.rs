@@ -1,4 +1,4 @@
-//! Connecting as kubectl would: the same files, the same precedence.
+//! Connects as kubectl would: from the same files, with the same precedence.
 
 use std::ffi::OsString;
 use std::net::IpAddr;

@@ -1,5 +1,5 @@
-//! Where the credentials of a user come from, and how they are had again once
-//! they are used up. Precedence and contradictions are those of client-go.
+//! Finds the credentials of a user, and renews them when they are used up.
+//! Precedence and contradictions are those of client-go.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

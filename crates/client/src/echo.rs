@@ -1,5 +1,5 @@
-//! What the API server and its webhooks repeat of a request in their refusals:
-//! some print the whole object, with the values of its variables.
+//! Removes values of variables from refusals, in which the API server and its
+//! webhooks repeat parts of the request: some print the whole object.
 
 use kube::core::Status;
 use serde_json::Value;

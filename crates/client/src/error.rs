@@ -1,4 +1,4 @@
-//! What can go wrong between a client and an API server.
+//! Errors of talking to an API server.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! One request and its answer: with credentials, within a deadline, and again
-//! where that is safe.
+//! Sends a request and reads its answer: with credentials, within a deadline,
+//! and again where that is safe.
 
 use std::time::{Duration, Instant};
 

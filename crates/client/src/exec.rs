@@ -1,4 +1,4 @@
-//! A command in a container.
+//! Runs a command in a container.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! Listings, page by page, so that memory does not grow with the cluster.
+//! Reads listings page by page, so that memory does not grow with the cluster.
 
 use std::future::ready;
 

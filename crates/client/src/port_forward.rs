@@ -1,4 +1,4 @@
-//! A port of a pod, brought here.
+//! Forwards connections to a port of a pod.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Which proxy stands between kaiwo and an API server: the rules of Go's
+//! Chooses the proxy between kaiwo and an API server, by the rules of Go's
 //! `net/http`, which kubectl follows. kube 5 has others: it holds `NO_PROXY`
 //! against the proxy's own address, and goes to localhost through a proxy.
 

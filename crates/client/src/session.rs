@@ -1,5 +1,5 @@
-//! What requests are sent over and with: a client for an API server, and
-//! credentials that are had again when they are used up.
+//! Keeps the HTTP client for an API server together with credentials, and renews
+//! these when they are used up.
 
 use std::path::PathBuf;
 use std::sync::Arc;

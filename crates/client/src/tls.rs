@@ -1,4 +1,4 @@
-//! Trusting an API server, and being known to it by a certificate.
+//! Sets up TLS: which API server to trust, and the certificate to show it.
 
 use std::sync::Arc;
 

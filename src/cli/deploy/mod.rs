@@ -1,4 +1,4 @@
-//! What makes workloads: `submit` and `serve`.
+//! Flags of the commands that make workloads: `submit` and `serve`.
 
 pub mod serve;
 pub mod submit;

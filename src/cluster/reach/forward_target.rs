@@ -1,4 +1,4 @@
-//! The pod of a workload that is reached at the moment.
+//! Keeps connections going to a pod of a workload that is there at the moment.
 
 use std::collections::HashSet;
 use std::time::Duration;

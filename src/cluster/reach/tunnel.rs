@@ -1,4 +1,4 @@
-//! HTTP/1.1 over a way to a port of a pod.
+//! Speaks HTTP/1.1 through a forwarded port of a pod.
 
 use std::sync::{Arc, OnceLock};
 

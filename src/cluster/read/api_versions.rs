@@ -1,4 +1,4 @@
-//! Which of the APIs that kaiwo speaks a cluster serves.
+//! Asks which of the APIs that kaiwo speaks a cluster serves.
 
 use futures_util::future::join_all;
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! Names of what exists, to choose from. What cannot be read in time, or at
-//! all, is left out: an offer need not be complete.
+//! Reads the names that shell completion offers. What cannot be read in time, or
+//! at all, is left out: an offer need not be complete.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! What is read beside the workloads of a listing, with few requests for many
-//! of them: Kueue's Workloads, places in queues, pods.
+//! Reads what a listing shows beside the workloads themselves, with few requests
+//! for many of them: Kueue's Workloads, places in queues, pods.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! All workloads of a place, kind by kind and page by page.
+//! Lists all workloads of a namespace or the cluster, kind by kind and page by
+//! page.
 
 use std::collections::VecDeque;
 

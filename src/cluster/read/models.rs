@@ -1,4 +1,4 @@
-//! What a cluster's KAITO says that it knows. Nobody waits for it: an answer
+//! Reads which models a cluster's KAITO supports. Nobody waits for it: an answer
 //! that does not come in time is none.
 
 use std::collections::BTreeMap;

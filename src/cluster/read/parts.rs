@@ -1,5 +1,6 @@
-//! What an operator puts between a workload and its pods: the Jobs of a CronJob,
-//! the Job that submits a RayJob, the Workspaces of an InferenceSet.
+//! Reads the objects that an operator puts between a workload and its pods: the
+//! Jobs of a CronJob, the Job that submits a RayJob, the Workspaces of an
+//! InferenceSet.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Clearing up after a submission that failed: what this run made is removed,
-//! and the error says exactly how far that went.
+//! Cleans up after a submission that failed: what this run made is removed, and
+//! the error says exactly how far that went.
 
 use std::time::Duration;
 

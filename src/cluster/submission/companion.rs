@@ -1,6 +1,6 @@
-//! What goes with a workload: uploads, its queue, and the objects of a template.
-//! It is made with the workload, belongs to it, and what is left of an earlier
-//! one is told apart from what is in use.
+//! Completes what goes with a workload: uploads, its queue, and the objects of a
+//! template. It is made with the workload, belongs to it, and what is left of an
+//! earlier one is told apart from what is in use.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

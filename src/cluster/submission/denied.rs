@@ -1,4 +1,4 @@
-//! Adds, to the error that a right is missing, what gives it.
+//! Adds the manifests that grant a missing right to the error that reports it.
 
 use crate::change::rbac::{FOR_ADMINS, Needed};
 use crate::cluster::ClusterError;

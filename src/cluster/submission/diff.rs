@@ -1,4 +1,4 @@
-//! What serving again would change, object by object.
+//! Lists what serving again would change, object by object.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! Why a submission does not come about.
+//! Errors of a submission.
 
 use std::time::Duration;
 

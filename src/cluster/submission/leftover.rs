@@ -1,5 +1,6 @@
-//! What runs of kaiwo have left that ended before their workload was made: objects
-//! with kaiwo's labels that nothing owns and no command would find again.
+//! Finds and deletes what runs of kaiwo left behind that ended before their
+//! workload was made: objects with kaiwo's labels that nothing owns and no
+//! command would find again.
 //!
 //! A run in progress has such objects, too, for a moment. They carry the identity
 //! of the run ([`keys::SUBMISSION_ANNOTATION`]) and the kind of workload they are

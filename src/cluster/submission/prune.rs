@@ -1,4 +1,5 @@
-//! What an earlier version of a service had, and the present one does without.
+//! Removes what an earlier version of a service had and the present one does
+//! without.
 
 use std::collections::BTreeSet;
 

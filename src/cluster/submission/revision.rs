@@ -1,7 +1,7 @@
-//! The version that an update takes the place of: written down before, so that a
-//! rollback can return to it. A ConfigMap holds the objects as they were, for
-//! what makes the pods of a service (ReplicaSets, the clusters of Ray) knows
-//! nothing of its Service, of what scales it, or of Ray Serve's applications.
+//! Records the version that an update replaces, so that a rollback can return to
+//! it. A ConfigMap holds the objects as they were, for what makes the pods of a
+//! service (ReplicaSets, the clusters of Ray) knows nothing of its Service, of
+//! what scales it, or of Ray Serve's applications.
 
 use std::collections::BTreeMap;
 

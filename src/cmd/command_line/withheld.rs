@@ -1,5 +1,5 @@
-//! Words of a command line that are not repeated, because they may be secret,
-//! and what a shell puts in their place.
+//! Finds the words of a command line that are not repeated, because they may be
+//! secret, and says what a shell puts in their place.
 
 use crate::secrecy::{may_be_secret, secret_in};
 use crate::shell;

@@ -1,5 +1,6 @@
-//! What may stand at the cursor, in lines for the scripts in `completions/`:
-//! `WORD<tab>DESCRIPTION`, or one of [`FILES`] and [`DIRECTORIES`].
+//! Prints what may stand at the cursor, in lines for the scripts in
+//! `completions/`: `WORD<tab>DESCRIPTION`, or one of [`FILES`] and
+//! [`DIRECTORIES`].
 //!
 //! Scripts are installed once and outlive many a kaiwo, so this form stays.
 

@@ -1,4 +1,5 @@
-//! Asking in a process of its own, which can be ended at any moment.
+//! Asks for completions in a process of its own, which can be ended at any
+//! moment.
 //!
 //! Credential plugins block, ask on the terminal and write to stderr as they
 //! like; here they have no terminal to ask on, nobody reads their stderr, and

@@ -1,4 +1,4 @@
-//! Names that are taken, and the ways out.
+//! Suggests ways out when a name is taken.
 
 use crate::change::existing::Existing;
 use crate::cluster::submission::SubmissionError;

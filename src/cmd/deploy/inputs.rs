@@ -1,4 +1,4 @@
-//! Gives what a request is built from: files, the login name, chance.
+//! Supplies what a request is built from: files, the login name, chance.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! What `kaiwo submit` and `kaiwo serve` have in common: everything from the
-//! request on.
+//! Carries out what `kaiwo submit` and `kaiwo serve` have in common: everything
+//! from the request on.
 
 mod conflict_hints;
 mod diff;

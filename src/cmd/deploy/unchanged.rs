@@ -1,4 +1,5 @@
-//! A submission that is there already: what an earlier run left undone is done.
+//! Completes a submission that is there already: does what an earlier run left
+//! undone.
 
 use crate::change::existing::Existing;
 use crate::cluster::Cluster;

@@ -1,4 +1,4 @@
-//! A wait under way: looks again whenever something may have changed.
+//! Waits for a workload: looks again whenever something may have changed.
 
 use std::time::{Duration, Instant};
 

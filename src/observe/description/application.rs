@@ -1,4 +1,4 @@
-//! What Ray Serve serves of a RayService.
+//! Reads which applications Ray Serve runs for a RayService.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What a CronJob does by the Jobs that it starts (batch/v1, Kubernetes v1.36).
+//! Judges a CronJob by the Jobs that it starts (batch/v1, Kubernetes v1.36).
 
 use super::{
     Evidence, Finding, KueueWorkload, Meaning, Metadata, Pod, PodLabels, Standing, Status, job,

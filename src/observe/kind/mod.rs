@@ -1,4 +1,4 @@
-//! What the status of a workload means, by its kind: how it stands and since
+//! Interprets the status of a workload, by its kind: how it stands and since
 //! when, which pods are its own, whether it is over, and what is wrong. A kind
 //! is a file here, and a line in [`meaning`].
 

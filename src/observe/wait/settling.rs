@@ -1,4 +1,5 @@
-//! When a RayService that says that it is ready means its newest version.
+//! Decides whether a RayService that reports itself ready means its newest
+//! version.
 
 use core::time::Duration;
 

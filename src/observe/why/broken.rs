@@ -1,4 +1,4 @@
-//! What is wrong with a queue.
+//! Finds what is wrong with a queue.
 
 use super::evidence::Evidence;
 use super::finding::{Cause, Finding, Who};

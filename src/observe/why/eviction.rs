@@ -1,4 +1,4 @@
-//! What took a workload off, gave it up, or has not let it in yet.
+//! Finds what evicted or deactivated a workload, or has not let it in yet.
 
 use super::evidence::Evidence;
 use super::finding::{Cause, Finding, Who};

@@ -1,5 +1,5 @@
-//! What is known about a workload and about what is around it, and which of
-//! that is worth asking for.
+//! Keeps what is known about a workload and its surroundings, and decides which
+//! of that is worth asking for.
 
 use std::collections::{BTreeMap, BTreeSet};
 

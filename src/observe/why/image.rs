@@ -1,5 +1,5 @@
-//! Why an image cannot be pulled, from the words of the kubelet, the container
-//! runtime and the registry.
+//! Explains why an image cannot be pulled, from the words of the kubelet, the
+//! container runtime and the registry.
 
 use super::evidence::Evidence;
 use super::finding::{Cause, Finding, Who};

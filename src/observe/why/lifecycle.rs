@@ -1,5 +1,5 @@
-//! What is said of workloads of any kind: that they are deleted, stopped, on their
-//! way, or get no pods.
+//! Finds what can be said of workloads of any kind: that they are being deleted,
+//! are stopped, are on their way, or get no pods.
 
 use k8s_openapi::jiff::Timestamp;
 

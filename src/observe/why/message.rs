@@ -1,5 +1,5 @@
-//! What Kueue says about a Workload that has no quota, and about one that lost
-//! it, as data.
+//! Parses what Kueue says about a Workload that has no quota, and about one that
+//! lost it.
 //!
 //! Sources: the messages of Kueue v0.18 (`scheduler/flavorassigner`,
 //! `scheduler/scheduler.go`, `core/workload_controller.go`,

@@ -1,6 +1,6 @@
-//! Why a workload does not run, or why it failed: the causes, what shows them,
-//! and who mends them. `docs/why.md` explains each cause with the source of
-//! its rule.
+//! Explains why a workload does not run, or why it failed: the causes, what
+//! shows them, and who mends them. `docs/why.md` explains each cause with the
+//! source of its rule.
 //!
 //! The present state decides. Events add details to it, and only those about
 //! the very object and not older than the state they explain.

@@ -1,5 +1,5 @@
-//! Why no node takes a pod: from the scheduler's words, and where nodes and
-//! pods can be read, from what they have and hold.
+//! Explains why no node takes a pod: from the scheduler's words, and where nodes
+//! and pods can be read, from what they have and hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! Whether the nodes that a pod may use have room for what it requests of one
-//! resource, and why not.
+//! Decides whether the nodes that a pod may use have room for what it requests
+//! of one resource, and if not, why.
 
 use super::evidence::Evidence;
 use super::finding::{Cause, Finding, Who};

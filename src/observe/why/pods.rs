@@ -1,4 +1,4 @@
-//! What is wrong with the pods of a workload, alike ones taken together.
+//! Finds what is wrong with the pods of a workload, alike ones taken together.
 
 use k8s_openapi::jiff::Timestamp;
 

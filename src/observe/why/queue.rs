@@ -1,4 +1,4 @@
-//! What keeps a workload in Kueue's hands.
+//! Finds what keeps a workload waiting in Kueue.
 
 use super::evidence::Evidence;
 use super::finding::{Cause, Finding, Who};

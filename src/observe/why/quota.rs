@@ -1,4 +1,4 @@
-//! Why a queue that is well does not admit a workload.
+//! Explains why a queue that is well does not admit a workload.
 
 use super::evidence::Evidence;
 use super::finding::{Cause, Finding, Who};

@@ -1,6 +1,6 @@
-//! Who competes for the quota that a workload waits for: what is requested
-//! against what is free, who is ahead, who holds the GPUs, and whether the
-//! queue may borrow or preempt.
+//! Finds who competes for the quota that a workload waits for: what is requested
+//! against what is free, who is ahead, who holds the GPUs, and whether the queue
+//! may borrow or preempt.
 
 use std::collections::BTreeSet;
 

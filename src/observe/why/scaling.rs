@@ -1,4 +1,4 @@
-//! Why a workload has not as many pods as its load asks for.
+//! Explains why a workload has fewer pods than its load asks for.
 
 use super::evidence::Evidence;
 use super::finding::{Cause, Finding, Who};

@@ -1,4 +1,4 @@
-//! What the scheduler says about a pod that no node takes.
+//! Parses what the scheduler says about a pod that no node takes.
 
 /// What the scheduler says of the nodes: how many, and why not (kube-scheduler
 /// v1.36, `FitError`).

@@ -1,4 +1,4 @@
-//! Why Kueue has no Workload for what is to be queued.
+//! Explains why Kueue has no Workload for what is to be queued.
 
 use super::evidence::Evidence;
 use super::finding::{Cause, Finding, Who};

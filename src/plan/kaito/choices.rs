@@ -1,4 +1,4 @@
-//! What a user chooses of a Workspace besides its model and its machines.
+//! The settings of a Workspace besides its model and its machines.
 
 use serde::Serialize;
 

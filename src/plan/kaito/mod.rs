@@ -1,6 +1,6 @@
-//! What KAITO (the Kubernetes AI Toolchain Operator) asks of a Workspace: the
-//! models that it knows, the instance types that it counts on, and the values
-//! that it takes without a word and then does nothing with.
+//! Checks what KAITO (the Kubernetes AI Toolchain Operator) asks of a Workspace:
+//! the models that it knows, the instance types that it counts on, and the
+//! values that it takes without a word and then does nothing with.
 //!
 //! Its admission webhook answers some mistakes; those that it admits end as a
 //! reconcile error nobody reads, or as nothing at all. Both kinds are found

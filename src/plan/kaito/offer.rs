@@ -1,5 +1,5 @@
-//! What there is to serve: the catalogue, together with what a cluster says
-//! that its KAITO knows.
+//! Lists the models that can be served: the catalogue, together with what a
+//! cluster says that its KAITO knows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Where data is that KAITO reads or writes, as the one text that a flag, a
-//! variable and a file share.
+//! Places of data that KAITO reads or writes, each as the one text that a flag,
+//! a variable and a file share.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt;

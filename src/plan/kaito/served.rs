@@ -1,6 +1,6 @@
-//! What a cluster serves of KAITO: which kinds, in which versions, with which
-//! fields. Releases differ in fields under one version, so the schema decides
-//! and not the version.
+//! Keeps what a cluster serves of KAITO: which kinds, in which versions, with
+//! which fields. Releases differ in fields under one version, so the schema
+//! decides and not the version.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What vLLM can be told, so that a typing mistake is found before machines are
+//! The options of vLLM, so that a typing mistake is found before machines are
 //! ordered for it.
 
 /// Options of `vllm serve` without their `--`, of the releases that KAITO v0.4

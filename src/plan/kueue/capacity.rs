@@ -1,5 +1,5 @@
-//! Whether a queue has room for pods: whether it could ever have, and whether
-//! it has now. `placement` seeks the places.
+//! Decides whether a queue has room for pods: whether it could ever have, and
+//! whether it has now. `placement` seeks the places.
 
 use super::cohort::{FlavorResource, Quotas};
 use super::placement::{Miss, PodSet, Search, Shortage};

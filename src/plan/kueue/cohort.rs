@@ -1,5 +1,5 @@
-//! How much a ClusterQueue may hold of a flavor, alone and by borrowing from
-//! its cohort: the most it could ever get, and what is free now.
+//! Computes how much a ClusterQueue may hold of a flavor, alone and by borrowing
+//! from its cohort: the most it could ever get, and what is free now.
 //!
 //! The arithmetic is that of Kueue v0.18 (`resource_node.go`:
 //! `potentialAvailable` and `available`). ClusterQueues are the leaves of a

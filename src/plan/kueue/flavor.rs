@@ -1,5 +1,5 @@
-//! Which GPUs a queue hands out, how many of them one node holds, and which
-//! of the queue's flavors the pods must land on.
+//! Finds which GPUs a queue hands out, how many of them one node holds, and
+//! which of the queue's flavors the pods must land on.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! How a queue stands at the moment of submitting: whether the workload starts
-//! now, and what it waits for.
+//! Forecasts, at the moment of submitting, whether a queue lets the workload
+//! start now, and what it waits for.
 
 use super::capacity::{QueueCapacity, flavors_with};
 use super::cohort::FlavorResource;

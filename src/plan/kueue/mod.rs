@@ -1,4 +1,5 @@
-//! What Kueue will do with a workload: its queue, flavors, quota and cohort.
+//! Predicts what Kueue will do with a workload: its queue, flavors, quota and
+//! cohort.
 
 pub mod capacity;
 pub mod cohort;

@@ -1,5 +1,5 @@
-//! What of a submission reaches another cluster, where Kueue sends the
-//! workload away (MultiKueue): the workload itself, and nothing it refers to.
+//! Refuses what does not reach another cluster when Kueue sends the workload
+//! away (MultiKueue): only the workload itself goes, and nothing it refers to.
 
 use crate::plan::{Plan, Refusal};
 

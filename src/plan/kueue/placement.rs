@@ -1,6 +1,6 @@
-//! Where the pods of a workload find a place among the flavors of a resource
-//! group, as Kueue seeks it: one flavor for each pod set, and pod sets that share
-//! a flavor counted together (`flavorassigner.go`, v0.18).
+//! Seeks a place for the pods of a workload among the flavors of a resource
+//! group, as Kueue does: one flavor for each pod set, and pod sets that share a
+//! flavor counted together (`flavorassigner.go`, v0.18).
 
 use std::collections::BTreeMap;
 

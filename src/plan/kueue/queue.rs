@@ -1,4 +1,4 @@
-//! Which LocalQueue takes the workload, and whether it can.
+//! Chooses the LocalQueue for a workload, and checks whether it can take it.
 
 use std::collections::BTreeMap;
 

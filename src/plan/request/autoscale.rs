@@ -1,5 +1,5 @@
-//! How many replicas a service may have at its least and at its busiest, and by
-//! what a HorizontalPodAutoscaler chooses between them.
+//! The fewest and the most replicas of a service, and the metric by which a
+//! HorizontalPodAutoscaler chooses between them.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,5 +1,5 @@
-//! How a service is reached from outside, as the one text that a flag, a
-//! variable and a file share.
+//! The host under which a service is reached from outside, as the one text that
+//! a flag, a variable and a file share.
 
 use std::fmt;
 use std::str::FromStr;

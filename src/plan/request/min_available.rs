@@ -1,4 +1,5 @@
-//! How many pods of a service must be there while nodes are drained.
+//! The number of a service's pods that must stay available while nodes are
+//! drained.
 
 use std::fmt;
 use std::str::FromStr;

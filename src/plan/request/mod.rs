@@ -1,4 +1,4 @@
-//! What one submission asks for, after all sources of settings and the
+//! The request for one submission, after all sources of settings and the
 //! workload directory were read.
 
 pub mod autoscale;

@@ -1,7 +1,6 @@
-//! What users say about the pods of a workload, of whatever kind: volumes,
-//! placement, rights, sizes. Each type is read from the one text that a flag,
-//! a variable and a file share, those of claims and tolerations in `claim` and
-//! `taint`.
+//! Settings for the pods of a workload, of whatever kind: volumes, placement,
+//! rights, sizes. Each type is read from the one text that a flag, a variable
+//! and a file share, those of claims and tolerations in `claim` and `taint`.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What is downloaded before a service starts: models and data, each as the one
+//! Models and data that are downloaded before a service starts, each as the one
 //! text that a flag, a variable and a file share.
 
 use std::fmt;

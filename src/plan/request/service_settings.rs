@@ -1,4 +1,4 @@
-//! What only services have, and which of it goes together.
+//! Settings that only services have, and which of them go together.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What a check finds, and where.
+//! Findings of a check, each with its place in the document.
 
 use std::fmt;
 

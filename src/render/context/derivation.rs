@@ -1,4 +1,4 @@
-//! The context of a plan.
+//! Derives the context of the templates from a plan.
 
 use std::collections::BTreeMap;
 

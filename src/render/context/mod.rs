@@ -1,5 +1,5 @@
-//! What templates see. The names are those of the original kaiwo's Go
-//! context, so that a template ports by dropping dots and verbs; what is new
+//! The context that templates see. The names are those of the original kaiwo's
+//! Go context, so that a template ports by dropping dots and verbs; what is new
 //! follows the same style.
 
 mod derivation;

@@ -1,4 +1,4 @@
-//! Whether what a `serveconfig` imports is there.
+//! Checks that what a `serveconfig` imports is there.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Opening files where there are neither pipes nor devices in directories.
+//! Opens files where directories hold neither pipes nor devices.
 
 use std::fs::{self, File, Metadata};
 use std::io;

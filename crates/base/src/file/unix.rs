@@ -1,4 +1,4 @@
-//! Opening files on Unix.
+//! Opens files on Unix.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;

@@ -1,4 +1,4 @@
-//! One container's log, from where on it is meant to its present end.
+//! Reads one container's log, from a given point to its present end.
 
 use std::collections::VecDeque;
 

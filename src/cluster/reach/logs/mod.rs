@@ -1,4 +1,4 @@
-//! Logs of containers: read once, or followed until the workload ends.
+//! Reads logs of containers, once or until the workload ends.
 
 mod container;
 mod follow;

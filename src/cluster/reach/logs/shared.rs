@@ -1,4 +1,4 @@
-//! What those who follow the pods of one workload share.
+//! Keeps the state that the followers of one workload's pods share.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

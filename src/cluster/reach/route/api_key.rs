@@ -1,4 +1,4 @@
-//! Keys with which servers let people in.
+//! Reads the API key of a server from a Secret.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Why what is served does not answer.
+//! Errors of a request to a workload that serves.
 
 use crate::cluster::ClusterError;
 use crate::error::{Classified, ErrorClass};

@@ -1,6 +1,6 @@
-//! How what a workload serves is reached: through its Service's proxy at the
-//! API server, or through a port of a pod behind the Service. Neither needs a
-//! public address, and each takes rights of its own.
+//! Reaches what a workload serves: through its Service's proxy at the API
+//! server, or through a port of a pod behind the Service. Neither needs a public
+//! address, and each takes rights of its own.
 
 mod api_key;
 mod error;

@@ -1,4 +1,5 @@
-//! What goes wrong while a workload is asked, in words about it.
+//! Explains what goes wrong while a workload is asked, in words about that
+//! workload.
 
 use crate::chat::answer;
 use crate::cluster::reach::route::RouteError;
