@@ -2,11 +2,8 @@
 //! that matter, and the names they go by.
 
 pub mod condition;
-pub mod deployment;
 pub mod event;
 pub mod gpu_resource;
-pub mod job;
-pub mod kaito;
 pub mod keys;
 pub mod kueue_workload;
 pub mod metadata;
@@ -14,7 +11,6 @@ pub mod node;
 pub mod pod;
 pub mod pod_template;
 pub mod queue;
-pub mod ray;
 pub mod resource;
 pub mod selector;
 pub mod workload;

@@ -1,8 +1,8 @@
 //! Asks the API server where it serves kinds that kaiwo does not know: those
 //! that templates bring along.
 
+use super::{Cluster, ClusterError};
 use crate::api::resource::Resource;
-use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::render::manifest::{Manifest, ManifestSet};
 

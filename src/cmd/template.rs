@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::cli::{ContextCommand, EjectArgs, TemplateCommand};
 use crate::error::{CommandError, ErrorClass};
 use crate::names::with_article;
+use crate::plan;
 use crate::plan::facts::Facts;
 use crate::plan::request::WorkloadRequest;
 use crate::render::context::TemplateContext;
@@ -16,7 +17,7 @@ use crate::shell;
 use crate::ui::Ui;
 use crate::ui::report::{self, API_VERSION};
 use crate::workload::directory;
-use crate::{plan, yaml};
+use crate::yaml;
 
 use super::deploy::{serve, submit};
 use super::help::cannot_write;

@@ -4,8 +4,8 @@ use super::{
     Evidence, Finding, KueueWorkload, Meaning, Metadata, Pod, PodLabels, Standing, Status, job,
     lifecycle, newest,
 };
-use crate::api::job::{CronJobSpec, CronJobStatus};
 use crate::api::keys::CONTROLLER_UID_LABEL;
+use crate::api::workload::job::{CronJobSpec, CronJobStatus};
 
 impl Meaning for (&CronJobSpec, &CronJobStatus) {
     fn standing(&self, _queued: &[KueueWorkload], _pods: &[Pod]) -> Standing {

@@ -5,7 +5,7 @@ use super::{
     Timestamp, Workload, lifecycle, suspended, troubles, turned, waits,
 };
 use crate::api::condition::{Condition, condition, holds};
-use crate::api::deployment::{DeploymentSpec, DeploymentStatus};
+use crate::api::workload::deployment::{DeploymentSpec, DeploymentStatus};
 use crate::observe::why::finding::{Cause, Who};
 use crate::observe::why::{pods as of_pods, scaling};
 

@@ -5,8 +5,8 @@ use super::{
     Evidence, Finding, KueueWorkload, Meaning, Metadata, Pod, PodLabels, Standing, Status,
 };
 use crate::api::condition::Condition;
-use crate::api::kaito::{InferenceSetSpec, InferenceSetStatus};
 use crate::api::keys::WORKSPACE_LABEL;
+use crate::api::workload::kaito::{InferenceSetSpec, InferenceSetStatus};
 use crate::observe::why::finding::{Cause, Who};
 use crate::observe::why::{pods as of_pods, scaling};
 

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::api::Readable;
 use crate::api::condition::{Condition, holds};
-use crate::api::job::{JobSpec, JobStatus};
 use crate::api::keys::CONTROLLER_UID_LABEL;
+use crate::api::workload::job::{JobSpec, JobStatus};
 use crate::observe::trouble::TroubleKind;
 use crate::observe::why::finding::Cause;
 use crate::observe::why::pods as of_pods;

@@ -6,7 +6,7 @@ use super::{
     Timestamp, Workload, first_exit_code, first_line, lifecycle, newest, suspended, troubles,
 };
 use crate::api::keys::{CONTROLLER_UID_LABEL, RAY_CLUSTER_LABEL};
-use crate::api::ray::{RayJobSpec, RayJobStatus};
+use crate::api::workload::ray::{RayJobSpec, RayJobStatus};
 use crate::observe::why::finding::Cause;
 
 impl Meaning for (&Workload, &RayJobSpec, &RayJobStatus) {

@@ -8,7 +8,9 @@ use super::{
 };
 use crate::api::condition::{condition, holds};
 use crate::api::keys::RAY_CLUSTER_LABEL;
-use crate::api::ray::{RayServiceCluster, RayServiceSpec, RayServiceStatus, ServeApplication};
+use crate::api::workload::ray::{
+    RayServiceCluster, RayServiceSpec, RayServiceStatus, ServeApplication,
+};
 use crate::observe::why::finding::Cause;
 
 /// Time after which what a RayService says of its applications is about their

@@ -6,8 +6,8 @@ use super::{
     Timestamp, Workload, troubles, turned,
 };
 use crate::api::condition::{Condition, condition, holds};
-use crate::api::kaito::WorkspaceStatus;
 use crate::api::keys::WORKSPACE_LABEL;
+use crate::api::workload::kaito::WorkspaceStatus;
 use crate::observe::why::finding::{Cause, Who};
 use crate::observe::why::pods as of_pods;
 

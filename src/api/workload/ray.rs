@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
-use super::condition::Condition;
-use super::pod_template::PodTemplate;
+use crate::api::condition::Condition;
+use crate::api::pod_template::PodTemplate;
 
 /// `spec` of a RayJob.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

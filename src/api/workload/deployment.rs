@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::condition::Condition;
-use super::pod_template::PodTemplate;
+use crate::api::condition::Condition;
+use crate::api::pod_template::PodTemplate;
 
 /// `spec` of a Deployment.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

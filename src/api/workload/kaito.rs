@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::condition::Condition;
+use crate::api::condition::Condition;
 
 /// `resource` of a Workspace.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

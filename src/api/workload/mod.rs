@@ -1,19 +1,24 @@
 //! Views of workloads, with the fields of each kind that are looked at.
 
+pub mod deployment;
+pub mod job;
+pub mod kaito;
+pub mod ray;
+
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::Page;
 use super::condition::Condition;
-use super::deployment::{DeploymentSpec, DeploymentStatus};
-use super::job::{CronJobSpec, CronJobStatus, JobSpec, JobStatus};
-use super::kaito::{InferenceSetSpec, InferenceSetStatus, WorkspaceResource, WorkspaceStatus};
 use super::keys;
 use super::metadata::Metadata;
 use super::pod_template::PodTemplate;
-use super::ray::{RayJobSpec, RayJobStatus, RayServiceSpec, RayServiceStatus};
 use super::resource::Resource;
 use crate::kind::WorkloadKind;
+use deployment::{DeploymentSpec, DeploymentStatus};
+use job::{CronJobSpec, CronJobStatus, JobSpec, JobStatus};
+use kaito::{InferenceSetSpec, InferenceSetStatus, WorkspaceResource, WorkspaceStatus};
+use ray::{RayJobSpec, RayJobStatus, RayServiceSpec, RayServiceStatus};
 
 /// A workload of any kind.
 #[derive(Debug, Clone, PartialEq)]

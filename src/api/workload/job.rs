@@ -3,9 +3,9 @@
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
-use super::condition::Condition;
-use super::metadata::ObjectName;
-use super::pod_template::PodTemplate;
+use crate::api::condition::Condition;
+use crate::api::metadata::ObjectName;
+use crate::api::pod_template::PodTemplate;
 
 /// `spec` of a Job.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
