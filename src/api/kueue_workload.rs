@@ -6,10 +6,10 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
 use super::condition::{Condition, condition, holds};
-use super::gpu_resource::is_gpu_resource;
 use super::keys::USERNAME_LABEL;
 use super::metadata::Metadata;
 use super::pod_template::PodTemplateSpec;
+use super::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
 
 /// `kueue.x-k8s.io` Workload; `v1beta1` and `v1beta2` agree in these fields.

@@ -3,7 +3,6 @@
 
 pub mod condition;
 pub mod event;
-pub mod gpu_resource;
 pub mod keys;
 pub mod kueue_workload;
 pub mod metadata;
@@ -13,6 +12,7 @@ pub mod pod_template;
 pub mod queue;
 pub mod resource;
 pub mod selector;
+pub mod vendor;
 pub mod workload;
 
 pub use kaiwo_base::answer::{Page, Readable};

@@ -6,10 +6,10 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
 use super::condition::{Condition, holds};
-use super::gpu_resource::is_gpu_resource;
 use super::metadata::Metadata;
 use super::node::FlavorToleration;
 use super::pod_template::TemplateContainer;
+use super::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
 
 /// `v1` Pod.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::gpu_resource::is_gpu_resource;
+use super::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
 
 /// Template of pods.

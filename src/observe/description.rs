@@ -14,9 +14,9 @@ use super::status::Status;
 use super::usage::{self, PodUsage};
 use crate::api::condition::Condition;
 use crate::api::event::Event;
-use crate::api::gpu_resource::is_gpu_resource;
 use crate::api::kueue_workload::KueueWorkload;
 use crate::api::pod_template::PodTemplate;
+use crate::api::vendor::is_gpu_resource;
 use crate::api::workload::{Details, Workload};
 use crate::kind::WorkloadKind;
 

@@ -2,7 +2,7 @@
 
 use super::Refusal;
 use super::request::WorkloadRequest;
-use super::vendor::Vendor;
+use crate::api::vendor::Vendor;
 
 /// Ray and ROCm for AMD GPUs: the image of the original kaiwo.
 const ROCM_RAY: &str = "ghcr.io/silogen/rocm-ray:v0.5";

@@ -20,7 +20,6 @@ pub mod rollout;
 #[cfg(test)]
 mod testing;
 pub mod unqueued;
-pub mod vendor;
 
 use std::collections::BTreeMap;
 
@@ -28,6 +27,7 @@ pub use refusal::Refusal;
 
 use crate::api::Readable;
 use crate::api::keys;
+use crate::api::vendor::Vendor;
 use crate::kind::WorkloadKind;
 use facts::{ClusterFacts, Facts};
 use gpu::GpuLayout;
@@ -36,7 +36,6 @@ use kueue::forecast::Forecast;
 use request::WorkloadRequest;
 use resources::PodResources;
 use rollout::Rollout;
-use vendor::Vendor;
 
 /// Kueue's API version where no cluster was asked: the one Kueue stores.
 const ASSUMED_KUEUE: &str = "kueue.x-k8s.io/v1beta2";

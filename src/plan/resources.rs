@@ -7,7 +7,7 @@ use super::gpu::GpuLayout;
 use super::kueue::placement::PodSet;
 use super::request::WorkloadRequest;
 use super::request::pod::PodSettings;
-use super::vendor;
+use super::request::toleration;
 use crate::kind::WorkloadKind;
 use crate::quantity::Quantity;
 
@@ -66,7 +66,7 @@ pub fn pod_sets(
     let mut workers = plain_set(layout.replicas, worker(layout.gpus_per_replica, pods), pods);
     workers.node_selector.extend(pin.clone());
     if let Some(resource) = gpu_resource.filter(|_| layout.gpus_per_replica > 0) {
-        workers.tolerations.extend(vendor::tolerations(resource));
+        workers.tolerations.extend(toleration::of_gpus(resource));
         workers.requests.insert(
             resource.to_owned(),
             Quantity::units(layout.gpus_per_replica),

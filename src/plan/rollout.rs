@@ -10,8 +10,8 @@ use super::request::WorkloadRequest;
 use super::request::toleration::untolerated;
 use super::{Plan, Refusal, resources};
 use crate::api::Readable;
-use crate::api::gpu_resource::is_gpu_resource;
 use crate::api::node::Node;
+use crate::api::vendor::is_gpu_resource;
 use crate::kind::WorkloadKind;
 use serde_json::Value;
 

@@ -10,8 +10,8 @@ use super::kueue::queue;
 use super::request::WorkloadRequest;
 use super::{Needs, Plan, Refusal};
 use crate::api::Readable;
-use crate::api::gpu_resource::is_gpu_resource;
 use crate::api::keys;
+use crate::api::vendor::is_gpu_resource;
 use crate::kind::WorkloadKind;
 
 /// Returns what has to be read before [`plan`] knows all it can.

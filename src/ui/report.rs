@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::api::gpu_resource::is_gpu_resource;
+use crate::api::vendor::is_gpu_resource;
 use crate::error::CommandError;
 use crate::kind::WorkloadKind;
 use crate::plan::Plan;

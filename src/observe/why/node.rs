@@ -7,10 +7,10 @@ use super::evidence::Evidence;
 use super::finding::{Cause, Finding, Who};
 use super::node_supply::Supply;
 use super::scheduler::SchedulerMessage;
-use crate::api::gpu_resource::is_gpu_resource;
 use crate::api::keys::CORDONED_TAINT;
 use crate::api::node::{FlavorToleration, Node};
 use crate::api::pod::Pod;
+use crate::api::vendor::is_gpu_resource;
 use crate::plan::request::toleration::untolerated;
 use crate::quantity::Quantity;
 

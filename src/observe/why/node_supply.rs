@@ -3,8 +3,8 @@
 
 use super::evidence::Evidence;
 use super::finding::{Cause, Finding, Who};
-use crate::api::gpu_resource::is_gpu_resource;
 use crate::api::node::Node;
+use crate::api::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
 
 /// What nodes have of a resource that a pod requests.

@@ -4,9 +4,9 @@ use super::evidence::Evidence;
 use super::finding::{Cause, Finding, Who};
 use super::message::Obstacle;
 use super::quota_contention::{Contest, QuotaRow, cluster_queue};
-use crate::api::gpu_resource::is_gpu_resource;
 use crate::api::kueue_workload::KueueWorkload;
 use crate::api::queue::QueueingStrategy;
+use crate::api::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
 
 /// Returns the rows that say what is missing, GPUs first.

@@ -11,9 +11,9 @@ use super::evidence::Evidence;
 use super::finding::Cause;
 use super::message::Obstacle;
 use crate::api::condition::holds;
-use crate::api::gpu_resource::is_gpu_resource;
 use crate::api::kueue_workload::{KueueWorkload, QueueState};
 use crate::api::queue::{ClusterQueue, Preemption, PreemptionPolicy};
+use crate::api::vendor::is_gpu_resource;
 use crate::plan::kueue::cohort::{FlavorResource, Quotas};
 use crate::quantity::Quantity;
 

@@ -11,7 +11,7 @@ use super::{
     ModelName, access_secret, check_annotations, check_instance_type, check_name, check_runtime,
     check_selector, check_set_name, find, tuning,
 };
-use crate::api::gpu_resource::is_gpu_resource;
+use crate::api::vendor::is_gpu_resource;
 use crate::plan::Refusal;
 
 /// Checks a rendered Workspace, v1beta1 or v1alpha1, for what KAITO rejects, and

@@ -3,8 +3,8 @@
 
 use super::cohort::{FlavorResource, Quotas};
 use super::placement::{Miss, PodSet, Search, Shortage};
-use crate::api::gpu_resource::is_gpu_resource;
 use crate::api::queue::{ClusterQueue, FlavorQuotas};
+use crate::api::vendor::is_gpu_resource;
 use crate::plan::Refusal;
 use crate::plan::facts::ClusterFacts;
 use crate::quantity::Quantity;

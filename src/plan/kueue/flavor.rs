@@ -8,12 +8,12 @@ use super::cohort::FlavorResource;
 use super::placement::PodSet;
 use super::queue::QueueChoice;
 use crate::api::Readable;
-use crate::api::gpu_resource::is_gpu_resource;
 use crate::api::queue::ResourceFlavor;
+use crate::api::vendor::count_label;
+use crate::api::vendor::is_gpu_resource;
 use crate::plan::Refusal;
 use crate::plan::facts::ClusterFacts;
 use crate::plan::gpu::{GpuLayout, GpuRequest};
-use crate::plan::vendor::count_label;
 use crate::quantity::Quantity;
 
 /// Finds the extended resource that the queue hands out. One that it covers

@@ -21,6 +21,9 @@ use crate::workload::environment::SecretMount;
 use crate::yaml::{deserialize_from_text, serialize_as_text};
 
 /// Settings of the pods.
+///
+/// They are part of the digest. A field that is added must be left out while it
+/// says nothing (`skip_serializing_if`), or every workload that is there differs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PodSettings {

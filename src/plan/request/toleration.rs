@@ -4,7 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::api::keys;
 use crate::api::node::{FlavorToleration, Taint};
+use crate::api::vendor::Vendor;
 use crate::names::{is_label_value, is_qualified_name};
 use crate::schema::{self, Schema};
 use crate::yaml::{deserialize_from_text, serialize_as_text};
@@ -113,6 +115,26 @@ fn flavor_tolerates(toleration: &FlavorToleration, taint: &Taint) -> bool {
             "" | "Equal" => !toleration.key.is_empty() && toleration.value == taint.value,
             _ => true,
         }
+}
+
+/// Returns the tolerations that let pods onto nodes that are kept for those with GPUs: by
+/// custom such a taint has the name of the resource, or of the vendor's whole
+/// GPUs.
+pub fn of_gpus(resource: &str) -> Vec<Toleration> {
+    let whole = match Vendor::from_resource(resource) {
+        Vendor::Amd => keys::AMD_GPU,
+        Vendor::Nvidia => keys::NVIDIA_GPU,
+        Vendor::Other => resource,
+    };
+    let mut keys = vec![whole];
+    keys.extend(Some(resource).filter(|resource| *resource != whole));
+    keys.into_iter()
+        .map(|key| Toleration {
+            key: key.to_owned(),
+            value: None,
+            effect: None,
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -14,10 +14,10 @@ use crate::plan::request::claim::ClaimMount;
 use crate::plan::request::min_available::MinAvailable;
 use crate::plan::request::pod::PodSettings;
 use crate::plan::request::service_settings::Serving;
+use crate::plan::request::toleration;
 use crate::plan::request::toleration::Toleration;
 use crate::plan::request::{Run, WorkloadRequest};
 use crate::plan::resources::{RAY_HEAD, RAY_SUBMITTER};
-use crate::plan::vendor;
 use crate::render::environment::{EnvVarContext, env_vars, is_common, literal};
 use crate::render::preload::PreloadContext;
 use crate::render::support;
@@ -175,7 +175,7 @@ fn node_selector(plan: &Plan) -> BTreeMap<String, String> {
 /// those of nodes with such GPUs.
 fn worker_tolerations(plan: &Plan) -> Vec<TolerationContext> {
     let resource = plan.gpu_resource.as_deref();
-    let of_gpus = resource.map(vendor::tolerations).unwrap_or_default();
+    let of_gpus = resource.map(toleration::of_gpus).unwrap_or_default();
     tolerations(plan.request.pods.tolerations.iter().chain(&of_gpus))
 }
 

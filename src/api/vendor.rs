@@ -1,9 +1,7 @@
 //! The makers of GPUs, and the names that their device plugins and labellers
 //! use.
 
-use super::request::toleration::Toleration;
-use crate::api::gpu_resource::is_mig;
-use crate::api::keys;
+use super::keys;
 
 /// Makers of GPUs, as far as they matter to kaiwo: for labels and images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,24 +25,32 @@ impl Vendor {
     }
 }
 
-/// Returns what lets pods onto nodes that are kept for those with GPUs: by
-/// custom such a taint has the name of the resource, or of the vendor's whole
-/// GPUs.
-pub fn tolerations(resource: &str) -> Vec<Toleration> {
-    let whole = match Vendor::from_resource(resource) {
-        Vendor::Amd => keys::AMD_GPU,
-        Vendor::Nvidia => keys::NVIDIA_GPU,
-        Vendor::Other => resource,
+/// Returns whether `resource` names GPUs: whole ones, or the parts that a
+/// device plugin hands out under a name of their own.
+///
+/// NVIDIA: slices (`nvidia.com/mig-1g.10gb`) and shared GPUs
+/// (`nvidia.com/gpu.shared`). AMD: compute partitions under the plugin's
+/// `mixed` naming (`amd.com/cpx_nps4`). Intel: by driver, `i915` or `xe`.
+pub fn is_gpu_resource(resource: &str) -> bool {
+    let Some((domain, name)) = resource.split_once('/') else {
+        return false;
     };
-    let mut keys = vec![whole];
-    keys.extend(Some(resource).filter(|resource| *resource != whole));
-    keys.into_iter()
-        .map(|key| Toleration {
-            key: key.to_owned(),
-            value: None,
-            effect: None,
-        })
-        .collect()
+    match domain {
+        "nvidia.com" => is_mig(resource) || matches!(name, "gpu" | "gpu.shared"),
+        "amd.com" => {
+            name == "gpu"
+                || name.split_once('_').is_some_and(|(compute, memory)| {
+                    compute.ends_with("px") && memory.starts_with("nps")
+                })
+        }
+        "gpu.intel.com" => matches!(name, "i915" | "xe"),
+        _ => name == "gpu",
+    }
+}
+
+/// Returns whether `resource` is a slice of an NVIDIA GPU (MIG).
+fn is_mig(resource: &str) -> bool {
+    resource.starts_with("nvidia.com/mig-")
 }
 
 /// Returns the node label in which the vendor's own labeller counts `resource`
@@ -63,7 +69,6 @@ pub fn count_label(resource: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::gpu_resource::is_gpu_resource;
 
     #[test]
     fn gpus_are_told_from_other_resources() {
