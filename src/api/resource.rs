@@ -6,8 +6,6 @@ use crate::kind::WorkloadKind;
 pub const KUEUE_GROUP: &str = "kueue.x-k8s.io";
 /// API group of KubeRay.
 pub const RAY_GROUP: &str = "ray.io";
-/// API group of KAITO.
-pub const KAITO_GROUP: &str = "kaito.sh";
 
 /// A kind of object and where the API server serves it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -62,7 +62,7 @@ pub enum ContextCommand {
 }
 
 fn kind(word: &str) -> Result<WorkloadKind, String> {
-    let known = WorkloadKind::ALL.map(|kind| kind.name().to_lowercase());
+    let known = WorkloadKind::ALL.map(WorkloadKind::word);
     WorkloadKind::ALL
         .into_iter()
         .find(|kind| kind.name().eq_ignore_ascii_case(word))

@@ -1,4 +1,4 @@
-//! Says which class the errors of the client belong to, and what mends them.
+//! Says which class the errors of the client belong to, and how to fix them.
 
 use super::ClusterError;
 use super::client::causes;

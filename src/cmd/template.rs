@@ -69,12 +69,12 @@ fn eject(args: &EjectArgs, ui: Ui) -> Result<(), CommandError> {
             .hint(match file.is_file() {
                 true => format!(
                     "compare with: kaiwo template show {} | diff {} -",
-                    kind.name().to_lowercase(),
+                    kind.word(),
                     shell::quoted(&file.display().to_string())
                 ),
                 false => format!(
                     "it is no file; write one elsewhere: kaiwo template show {} > FILE",
-                    kind.name().to_lowercase()
+                    kind.word()
                 ),
             });
             error.object = Some(file.display().to_string());

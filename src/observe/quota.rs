@@ -105,11 +105,6 @@ impl QuotaLine {
         self.borrowed > Quantity::default()
     }
 
-    /// Returns whether the cohort has some of it.
-    pub fn has_lent(&self) -> bool {
-        self.lent > Quantity::default()
-    }
-
     /// Divides a bar. What is something has at least one cell.
     pub fn parts(&self, cells: usize) -> Parts {
         let whole = self.nominal.max(self.used);

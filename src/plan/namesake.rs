@@ -139,7 +139,7 @@ impl<'a> Claimant<'a> {
     }
 
     fn display_name(&self) -> String {
-        format!("{}/{}", self.kind.name().to_lowercase(), self.name)
+        format!("{}/{}", self.kind.word(), self.name)
     }
 }
 

@@ -169,7 +169,7 @@ fn custom(
         ))
         .hint(format!(
             "write one from the built-in: kaiwo template eject {} DIR, and give it with --template DIR/template",
-            kind.name().to_lowercase()
+            kind.word()
         ))
         .into());
     }

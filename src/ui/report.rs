@@ -172,7 +172,7 @@ impl SubmissionReport<'_> {
     /// Returns the lines that say how it ended and what to do next.
     pub fn lines(&self) -> Vec<String> {
         let request = self.request;
-        let workload = format!("{}/{}", request.kind.name().to_lowercase(), request.name);
+        let workload = request.display_name();
         let verb = match self.outcome {
             Outcome::Created => "created",
             Outcome::Unchanged => "unchanged",

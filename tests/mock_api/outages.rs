@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::server::{Answer, MockApi, healthy};
+use super::signals::SERVE;
 use super::store::Store;
 use super::trouble::is;
 use crate::common::Outcome;
@@ -189,17 +190,6 @@ fn survives(store: &Store, (at, after): (usize, bool), command: &[&str], left: &
 }
 
 const SUBMIT: [&str; 5] = ["submit", "-p", "w", "-g", "8"];
-const SERVE: [&str; 9] = [
-    "serve",
-    "-p",
-    "w",
-    "-g",
-    "0",
-    "--port",
-    "8000",
-    "-i",
-    "registry/chat:1",
-];
 const AGAIN: [&str; 9] = [
     "serve",
     "-p",

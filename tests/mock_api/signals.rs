@@ -124,7 +124,8 @@ fn is_asked(api: &MockApi, method: &str, kind: &str) -> bool {
     words.any(|(verb, path)| verb == method && path.ends_with(kind))
 }
 
-const SERVE: [&str; 9] = [
+/// Serves a port from the directory `w`.
+pub(super) const SERVE: [&str; 9] = [
     "serve",
     "-p",
     "w",

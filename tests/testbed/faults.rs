@@ -15,6 +15,14 @@ use crate::common::relay::Relay;
 /// Whoever comes through the proxy.
 const USER: &str = "alice";
 
+/// Returns a testbed with a namespace, and a LocalQueue of its name.
+fn queued(name: &str) -> Testbed {
+    let testbed = Testbed::with_queue(name, Flavor::Amd, 32);
+    testbed.namespace();
+    testbed.local_queue(&testbed.name, &testbed.name, json!({}));
+    testbed
+}
+
 /// Lets the proxy's user submit and serve.
 fn permit(testbed: &Testbed) {
     for role in ["kueue-batch-user-role", "edit"] {
@@ -25,9 +33,7 @@ fn permit(testbed: &Testbed) {
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
 fn each_answer_may_be_lost_once() {
-    let testbed = Testbed::with_queue("lost", Flavor::Amd, 32);
-    testbed.namespace();
-    testbed.local_queue(&testbed.name, &testbed.name, json!({}));
+    let testbed = queued("lost");
     permit(&testbed);
     let path = example("hello");
     let through = |arguments: &[&str]| -> Outcome {
@@ -97,9 +103,7 @@ const OUTAGE: Duration = Duration::from_millis(800);
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
 fn many_runs_survive_a_server_that_goes_away() {
-    let testbed = Testbed::with_queue("away", Flavor::Amd, 32);
-    testbed.namespace();
-    testbed.local_queue(&testbed.name, &testbed.name, json!({}));
+    let testbed = queued("away");
     let submissions = std::env::var("KAIWO_TESTBED_SUBMISSIONS");
     let submissions = submissions.map_or(SUBMISSIONS, |text| text.parse().unwrap());
 
@@ -170,9 +174,7 @@ fn many_runs_survive_a_server_that_goes_away() {
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
 fn a_signal_leaves_nothing() {
-    let testbed = Testbed::with_queue("signal", Flavor::Amd, 32);
-    testbed.namespace();
-    testbed.local_queue(&testbed.name, &testbed.name, json!({}));
+    let testbed = queued("signal");
     permit(&testbed);
     let path = example("hello");
     let submit = ["submit", "-p", &path, "-g", "1", "-q", &testbed.name];

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// An answer, or the reason why there is none.
+/// The answer to a read, or that the user may not read this.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Readable<T> {
     /// The API server answered.

@@ -45,7 +45,7 @@ const TOKENS: [(&str, usize); 16] = [
     ("eyJ", 12),
 ];
 
-/// Returns a name in quotes, or how much text there is where it is none.
+/// Returns a name in quotes, or the length of a text that is not a name.
 pub fn named(word: &str) -> String {
     match is_name(word) {
         true => format!("{word:?}"),

@@ -56,7 +56,7 @@ impl Pauses {
         asked + self.first - shortened(self.first, random())
     }
 
-    /// Begins anew: something succeeded.
+    /// Starts over, after a success.
     pub fn restart(&mut self) {
         self.next = self.first;
     }

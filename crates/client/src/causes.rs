@@ -75,7 +75,7 @@ pub(crate) fn first(error: &kube::Error) -> String {
     words.unwrap_or_default().to_owned()
 }
 
-/// Returns what mends it that a server's certificate is not trusted.
+/// Returns how to fix that a server's certificate is not trusted.
 pub fn distrust(error: &kube::Error) -> Option<&'static str> {
     use rustls::CertificateError::{
         BadSignature, NotValidForName, NotValidForNameContext, UnknownIssuer,

@@ -130,7 +130,7 @@ views! {
 impl Workload {
     /// Returns `kind/name`, as users write it.
     pub fn display_name(&self) -> String {
-        format!("{}/{}", self.kind.name().to_lowercase(), self.metadata.name)
+        format!("{}/{}", self.kind.word(), self.metadata.name)
     }
 
     /// Returns how kubectl names it under `-o name`.

@@ -250,5 +250,5 @@ async fn near(
     })
     .filter(|(likeness, ..)| *likeness > 0.85)
     .max_by(|a, b| a.0.total_cmp(&b.0))
-    .map(|(_, kind, name)| format!("{}/{name}", kind.name().to_lowercase()))
+    .map(|(_, kind, name)| format!("{}/{name}", kind.word()))
 }

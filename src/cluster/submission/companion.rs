@@ -38,7 +38,7 @@ impl<'a> Submission<'a> {
     /// whether it had.
     ///
     /// # Errors
-    /// [`SubmissionError`] for the first object that could not be mended;
+    /// [`SubmissionError`] for the first object that could not be restored;
     /// [`PreflightError::QueueForbidden`] to who may not make the LocalQueue.
     pub async fn complete(&self, workload: &Existing) -> Result<bool, CommandError> {
         if let Some(claim) = &self.manifests.kept_claim

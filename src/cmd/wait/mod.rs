@@ -177,7 +177,7 @@ pub struct Subject {
 
 impl Subject {
     fn display_name(&self) -> String {
-        format!("{}/{}", self.kind.name().to_lowercase(), self.name)
+        format!("{}/{}", self.kind.word(), self.name)
     }
 
     /// Returns the end of a command about it.

@@ -207,6 +207,6 @@ impl WorkloadRequest {
 
     /// Returns `kind/name` of the workload.
     pub fn display_name(&self) -> String {
-        format!("{}/{}", self.kind.name().to_lowercase(), self.name)
+        format!("{}/{}", self.kind.word(), self.name)
     }
 }

@@ -35,8 +35,8 @@ pub fn refuse(explicit: Option<&Path>, variable: Option<&OsStr>) -> Result<(), K
     })
 }
 
-/// Returns what a shell pipes the text through to get a kubeconfig, nothing if
-/// it is one as it stands; `None` if it is none.
+/// Returns the shell pipe that makes a kubeconfig of the text, empty if the text
+/// already is one; `None` if it cannot become one.
 fn decoding(text: &str) -> Option<&'static str> {
     if reads_like_one(text) {
         return Some("");
