@@ -8,9 +8,10 @@
 use std::fmt;
 
 use crate::file::FileError;
+use crate::suggestion::Suggestion;
 
 macro_rules! classes {
-    ($( $(#[$meta:meta])* $class:ident = $code:literal, $name:literal; )*) => {
+    ($( $(#[$meta:meta])* $class:ident = $code:literal, $name:literal, $meaning:literal; )*) => {
         /// Class of a failure. Its number is the exit code, listed for users by
         /// `kaiwo help exit-codes`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,37 +36,56 @@ macro_rules! classes {
                     $( Self::$class => $name, )*
                 }
             }
+
+            /// Returns what it means, for users.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $( Self::$class => $meaning, )*
+                }
+            }
         }
     };
 }
 
 classes! {
     /// Nothing more precise is known: a bug, or an answer nobody foresaw.
-    Unclassified = 1, "unclassified";
+    Unclassified = 1, "unclassified",
+        "an unexpected error";
     /// The workload failed; its container's exit code comes before this one,
     /// see [`CommandError::exit_code`].
-    Failed = 1, "failed";
+    Failed = 1, "failed",
+        "the workload failed without a known exit code";
     /// The command line is wrong.
-    Usage = 2, "usage";
+    Usage = 2, "usage",
+        "the command line is invalid";
     /// Refused before anything was created.
-    Refused = 3, "refused";
+    Refused = 3, "refused",
+        "refused before anything was created: bad input, an impossible request, or the API server would not accept it";
     /// Not authenticated, or not allowed.
-    Denied = 4, "denied";
+    Denied = 4, "denied",
+        "not allowed, or not authenticated";
     /// The object exists already and differs.
-    Conflict = 5, "conflict";
+    Conflict = 5, "conflict",
+        "a workload of that name exists and differs or has ended, or someone else changed it at the same time";
     /// Some objects were created and could not be removed again.
-    Partial = 6, "partial";
+    Partial = 6, "partial",
+        "partly created and could not be undone; what is left is listed";
     /// The cluster cannot be reached.
-    Unreachable = 7, "unreachable";
+    Unreachable = 7, "unreachable",
+        "the cluster cannot be reached or does not answer";
     /// It is not ready, or has not finished.
-    NotReady = 8, "notReady";
+    NotReady = 8, "notReady",
+        "not ready, or not finished";
     /// A deadline passed.
-    TimedOut = 124, "timedOut";
+    TimedOut = 124, "timedOut",
+        "a deadline passed: a wait, a deletion, or a model's answer";
     /// What became of a workload that was waited for cannot be told.
-    LostTrack = 125, "lostTrack";
+    LostTrack = 125, "lostTrack",
+        "the workload was deleted during the wait, or the cluster has not answered for ten minutes";
     /// A signal ended the command; which, the exit code says, see
     /// [`CommandError::exit_code`].
-    Interrupted = 130, "interrupted";
+    Interrupted = 130, "interrupted",
+        "ended by a signal: SIGINT (Ctrl-C); 143 after SIGTERM, 129 after SIGHUP";
 }
 
 /// Exit code after SIGINT.
@@ -78,7 +98,7 @@ pub trait Classified: std::error::Error + Send + Sync + 'static {
 
     /// Returns what the user can do, best first. A runnable command where
     /// there is one.
-    fn hints(&self) -> Vec<String> {
+    fn hints(&self) -> Vec<Suggestion> {
         Vec::new()
     }
 
@@ -94,8 +114,8 @@ impl Classified for FileError {
         ErrorClass::Refused
     }
 
-    fn hints(&self) -> Vec<String> {
-        vec![self.reason.hint(&self.path)]
+    fn hints(&self) -> Vec<Suggestion> {
+        vec![self.reason.hint(&self.path).into()]
     }
 
     fn object(&self) -> Option<String> {
@@ -113,7 +133,7 @@ pub struct CommandError {
     /// What is to be known besides: what was cleared up, what is left.
     pub notes: Vec<String>,
     /// What the user can do, best first.
-    pub hints: Vec<String>,
+    pub hints: Vec<Suggestion>,
     /// The object or place the error is about.
     pub object: Option<String>,
 }
@@ -174,14 +194,6 @@ impl CommandError {
         }
     }
 
-    /// Adds what an interruption means that says nothing yet: it came before
-    /// anything was done.
-    pub fn if_bare_interruption(&mut self, note: &str) {
-        if self.is_bare_interruption() {
-            self.notes.push(note.to_owned());
-        }
-    }
-
     /// Returns whether a signal ended the command, and nothing else is to be said.
     pub fn is_bare_interruption(&self) -> bool {
         self.class == ErrorClass::Interrupted && self.notes.is_empty() && self.hints.is_empty()
@@ -208,7 +220,7 @@ impl CommandError {
 
     /// Adds a hint after those it has.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Suggestion>) -> Self {
         self.hints.push(hint.into());
         self
     }
@@ -231,7 +243,7 @@ impl CommandError {
             let text = cause.to_string();
             let step = text.trim_start_matches("ServiceError: ");
             if !above.contains(&text) && !step.starts_with("client error (") {
-                causes.push(text.clone());
+                causes.push(step.to_owned());
                 above = text;
             }
         }

@@ -13,34 +13,36 @@
 //! Arrows go down only, and files form no circles. What a room may name of the
 //! others, and what it must not use, is held to by `tests/architecture.rs`, which
 //! reads this table, and those of the crates below: `kaiwo_base` ([`file`],
-//! [`quantity`], [`secrecy`], [`shell`], [`yaml`]) and `kaiwo_client`
-//! ([`cluster::client`]).
+//! [`printable`], [`quantity`], [`secrecy`], [`shell`], [`time`], [`yaml`]) and
+//! `kaiwo_client` ([`cluster::client`]).
 //!
 //! | room | does | may name | must not use |
 //! | --- | --- | --- | --- |
-//! | [`error`] | classes of errors, exit codes | file | I/O, clock, kube, tera, clap |
+//! | [`suggestion`] | what a user can do next: a sentence or a command | shell | I/O, clock, kube, tera, clap |
+//! | [`error`] | classes of errors, exit codes | file, suggestion | I/O, clock, kube, tera, clap |
 //! | [`names`] | what Kubernetes accepts as names | – | I/O, clock, kube, tera, clap |
 //! | [`digest`] | digests of texts | – | I/O, clock, kube, tera, clap |
-//! | [`schema`] | the types of files as JSON Schema | quantity, yaml | I/O, clock, kube, tera, clap |
+//! | [`vocabulary`] | what is known of other programs' words, and of which release | names | I/O, clock, kube, tera, clap |
+//! | [`schema`] | the types of files as JSON Schema | quantity, time, yaml | I/O, clock, kube, tera, clap |
 //! | [`kind`] | every fact about a kind of workload | – | I/O, clock, kube, tera, clap |
-//! | [`api`] | views of what the API says; labels and paths | kind, quantity | I/O, clock, kube, tera, clap |
-//! | [`workload`] | reads the directory | digest, error, file, names, quantity, schema, secrecy, shell, yaml | network, environment, clock, kube, tera, clap |
-//! | [`plan`] | decides, from a request and facts | api, digest, error, kind, names, quantity, schema, secrecy, workload, yaml | I/O, clock, kube, tera, clap |
-//! | [`render`] | Tera and YAML: a plan becomes manifests | api, digest, error, kind, names, plan, quantity, secrecy, workload, yaml | I/O, clock, kube, clap |
-//! | [`change`] | compares manifests with what is there | api, digest, kind, plan, render, secrecy, yaml | I/O, clock, kube, tera, clap |
-//! | [`observe`] | judges what objects mean | api, kind, names, plan, quantity, secrecy | I/O, clock, kube, tera, clap |
+//! | [`api`] | views of what the API says; labels and paths | kind, quantity, suggestion | I/O, clock, kube, tera, clap |
+//! | [`workload`] | reads the directory | digest, error, file, names, quantity, schema, secrecy, shell, suggestion, vocabulary, yaml | network, environment, clock, kube, tera, clap |
+//! | [`plan`] | decides, from a request and facts | api, digest, error, kind, names, quantity, schema, secrecy, suggestion, time, vocabulary, workload, yaml | I/O, clock, kube, tera, clap |
+//! | [`render`] | Tera and YAML: a plan becomes manifests | api, digest, error, kind, names, plan, quantity, secrecy, suggestion, vocabulary, workload, yaml | I/O, clock, kube, clap |
+//! | [`change`] | compares manifests with what is there | api, digest, kind, plan, render, secrecy, suggestion, yaml | I/O, clock, kube, tera, clap |
+//! | [`observe`] | judges what objects mean | api, kind, names, plan, printable, quantity, secrecy, suggestion | I/O, clock, kube, tera, clap |
 //! | [`chat`] | speaks the APIs of language models | – | I/O, clock, kube, tera, clap |
-//! | [`cluster`] | all Kubernetes I/O | api, change, digest, error, file, kind, observe, plan, render, secrecy, yaml | variables, tera, clap |
-//! | [`settings`] | every setting, and who wins | error, names, plan, quantity, schema, secrecy, yaml | network, environment, clock, kube, tera, clap |
-//! | [`request`] | builds a request from settings and what was read | error, file, kind, names, plan, quantity, secrecy, settings, workload | I/O, clock, kube, tera, clap |
-//! | [`cli`] | clap's types | chat, kind, observe, plan, quantity, settings | I/O, clock, kube, tera |
-//! | [`completion`] | reads an unfinished command line | api, kind, observe, plan | I/O, clock, kube, tera |
-//! | [`ui`] | writes to the terminal | api, error, kind, observe, plan, render, settings, yaml | network, kube, tera, clap |
+//! | [`cluster`] | all Kubernetes I/O | api, change, digest, error, file, kind, names, observe, plan, render, secrecy, shell, suggestion, yaml | variables, tera, clap |
+//! | [`settings`] | every setting, its flag, and who wins | error, names, plan, quantity, schema, secrecy, suggestion, time, yaml | network, environment, clock, kube, tera |
+//! | [`request`] | builds a request from settings and what was read | error, file, kind, names, plan, quantity, secrecy, settings, suggestion, workload | I/O, clock, kube, tera, clap |
+//! | [`cli`] | clap's types | chat, kind, observe, plan, quantity, settings, time | I/O, clock, kube, tera |
+//! | [`completion`] | reads command lines that clap cannot: unfinished, or as others take them | api, kind, names, observe, plan, secrecy, settings, shell, suggestion, workload | I/O, clock, kube, tera |
+//! | [`ui`] | writes to the terminal | api, error, kind, observe, plan, printable, render, settings, suggestion, yaml | network, kube, tera, clap |
 //! | [`cmd`] | calls the rooms in order | every room | kube, tera |
 //!
 //! [`file`]: mod@file
 
-pub use kaiwo_base::{file, quantity, secrecy, shell, yaml};
+pub use kaiwo_base::{file, printable, quantity, secrecy, shell, time, yaml};
 
 pub mod api;
 pub mod change;
@@ -59,5 +61,7 @@ pub mod render;
 pub mod request;
 pub mod schema;
 pub mod settings;
+pub mod suggestion;
 pub mod ui;
+pub mod vocabulary;
 pub mod workload;

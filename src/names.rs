@@ -3,14 +3,36 @@
 //!
 //! Source of the rules: `k8s.io/apimachinery/pkg/util/validation`, v0.36.
 
+mod image;
+
+pub use image::{ImageError, check_image};
+
 /// Returns the one of `known` that was probably meant by `word`.
 pub fn nearest(word: &str, known: impl IntoIterator<Item = String>) -> Option<String> {
     known
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(word, &candidate), candidate))
+        .map(|candidate| (likeness(word, &candidate), candidate))
         .filter(|(similarity, _)| *similarity > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
+}
+
+/// Returns how alike two words are, from 0 to 1. One slip of the fingers makes short
+/// words much alike, two letters that changed places among them.
+pub fn likeness(word: &str, other: &str) -> f64 {
+    let slips = strsim::osa_distance(word, other);
+    let alike = strsim::jaro_winkler(word, other);
+    match (slips, word.chars().count()) {
+        (1, 3..) => alike.max(0.9),
+        _ => alike,
+    }
+}
+
+/// Returns whether a word is another one but for a letter or two, or their case.
+pub fn is_slip(word: &str, other: &str) -> bool {
+    let letters = word.chars().count().max(other.chars().count());
+    let most = if letters > 4 { 2 } else { 1 };
+    strsim::osa_distance(&word.to_lowercase(), &other.to_lowercase()) <= most
 }
 
 /// Returns whether `name` is a DNS-1123 label, as namespaces need.
@@ -114,14 +136,14 @@ const OWN_PATHS: [&str; 3] = ["/workload", "/scratch", "/dev/shm"];
 pub fn check_mount_path(path: &str) -> Result<(), String> {
     let trimmed = path.trim_end_matches('/');
     if !path.starts_with('/') || trimmed.is_empty() {
-        return Err("the path must be absolute, and not the root".to_owned());
+        return Err("the path must be absolute and must not be the root".to_owned());
     }
     let plain = trimmed
         .split('/')
         .skip(1)
         .all(|part| !matches!(part, "" | "." | ".."));
     if !plain || path.contains([':', '\n', '\0']) {
-        return Err("the path must be plain, without //, . or .. or :".to_owned());
+        return Err("the path must not contain //, ., .. or :".to_owned());
     }
     let own = OWN_PATHS.into_iter().find(|own| {
         trimmed == *own
@@ -130,7 +152,7 @@ pub fn check_mount_path(path: &str) -> Result<(), String> {
                 .is_some_and(|rest| rest.starts_with('/') && *own == "/workload")
     });
     match own {
-        Some(own) => Err(format!("kaiwo mounts {own} itself")),
+        Some(own) => Err(format!("kaiwo itself mounts {own}")),
         None => Ok(()),
     }
 }

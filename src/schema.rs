@@ -7,6 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::quantity::{ByteSize, Quantity};
+use crate::time::Seconds;
 
 /// A type that is read from a file.
 pub trait Schema {
@@ -174,5 +175,13 @@ impl Schema for Quantity {
 impl Schema for ByteSize {
     fn schema() -> Value {
         json!({"type": ["string", "number"], "minimum": 0, "pattern": PATTERN, "examples": ["8Mi"]})
+    }
+}
+
+impl Schema for Seconds {
+    fn schema() -> Value {
+        let pattern = "^([-+]?[0-9]+|([0-9]+[smhd])+)$";
+        json!({"type": ["string", "integer"], "minimum": 0, "pattern": pattern,
+               "examples": ["90s", "30m", "1h30m", "2d"]})
     }
 }

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use kaiwo::api::kueue_configuration::KueueConfiguration;
+use kaiwo::plan::readiness;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -50,6 +52,69 @@ fn files_below(directory: &Path) -> Vec<PathBuf> {
     }
     files.sort();
     files
+}
+
+#[test]
+fn the_guide_has_the_versions_that_the_tests_run() {
+    let guide = read("cluster-admins/README.md");
+    for (name, folder, module) in [
+        ("Kueue", "kueue", "sigs.k8s.io/kueue"),
+        (
+            "KubeRay",
+            "kuberay",
+            "github.com/ray-project/kuberay/ray-operator",
+        ),
+    ] {
+        let pinned = read(&format!("testbed/{folder}/go.mod"));
+        let mut pinned = pinned.lines().map(str::trim);
+        let version = pinned
+            .find_map(|line| line.strip_prefix(module)?.strip_prefix(" v"))
+            .and_then(|rest| rest.split(' ').next())
+            .unwrap();
+        let row = format!("| {name} | {version} |");
+        assert!(guide.contains(&row), "no {row}");
+        let testbed = read("testbed/README.md");
+        let row = testbed
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{folder}` |")));
+        let row = row.unwrap_or_default();
+        assert!(row.ends_with(&format!("| {version} |")), "{row}");
+        if name == "Kueue" {
+            let values = read("cluster-admins/kueue/values.yaml");
+            let install = format!("--version {version} --namespace kueue-system");
+            for text in [&guide, &values] {
+                assert!(text.contains(&install), "no {install}");
+            }
+        }
+    }
+}
+
+#[test]
+fn kueue_gives_services_the_time_that_their_probes_do() {
+    let [values] = documents("cluster-admins/kueue/values.yaml")
+        .try_into()
+        .unwrap_or_else(|found| panic!("{found:?}"));
+    let text = values["managerConfig"]["controllerManagerConfigYaml"].as_str();
+    let configuration: KueueConfiguration =
+        serde_json::from_value(kaiwo::yaml::parse_first(text.unwrap()).unwrap()).unwrap();
+    let window = configuration.readiness().unwrap();
+    let sandbox = Sandbox::new();
+    let serve = [
+        "serve",
+        "-i",
+        "x",
+        "-g",
+        "1",
+        "--port",
+        "80",
+        "-q",
+        "kaiwo",
+        "--dry-run=client",
+    ];
+    let served = sandbox.kaiwo(&serve).exits(0).documents();
+    let allowed = served.iter().filter_map(readiness::startup_seconds).max();
+    let allowed = allowed.expect("a service has a startup probe");
+    assert_eq!(readiness::warning(allowed, window), None);
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn rooms(root: &str) -> Vec<Room> {
 }
 
 /// Returns the files of all crates that are not tests only.
-fn sources() -> Vec<PathBuf> {
+pub(crate) fn sources() -> Vec<PathBuf> {
     CRATES.into_iter().flat_map(sources_of).collect()
 }
 
@@ -110,7 +110,7 @@ fn module(root: &str, file: &Path) -> String {
 }
 
 /// Returns code without comments and without the items that only tests have.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let mut kept = Vec::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
@@ -349,6 +349,23 @@ fn files_functions_and_rooms_have_a_size_that_can_be_read() {
     for (room, files) in levels {
         if files > LARGEST_ROOM {
             found.push(format!("{}: {files} files", room.display()));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// A name that means something only beside its argument.
+const SAY_NOTHING: [&str; 3] = ["of", "keep", "again"];
+
+#[test]
+fn functions_are_named_for_what_they_do() {
+    let mut found = Vec::new();
+    for file in sources() {
+        let text = fs::read_to_string(&file).unwrap();
+        for (name, _) in functions(&text) {
+            if SAY_NOTHING.contains(&name.as_str()) {
+                found.push(format!("{}: {name}", file.display()));
+            }
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));

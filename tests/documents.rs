@@ -1,5 +1,5 @@
-//! Whether what `docs/architecture.md` and the decisions name is there: paths,
-//! modules and items of modules, dependencies.
+//! Checks that what `docs/architecture.md`, `docs/style.md` and the decisions name
+//! exists: paths, modules and items of modules, dependencies; and that links lead somewhere.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,11 +13,14 @@ use crate::common::checkout;
 const DECLARES: &str =
     r"(?:fn|struct|enum|trait|type|const|static|macro_rules!|impl(?:<[^>]*>)?(?: \S+ for)?)";
 
-/// Returns the documents that tell about the code.
+/// Documents about the code that are not decisions.
+const ABOUT_CODE: [&str; 2] = ["docs/architecture.md", "docs/style.md"];
+
+/// Returns the documents about the code.
 fn documents() -> Vec<PathBuf> {
     let decisions = fs::read_dir(checkout("docs/decisions")).unwrap();
     let mut found: Vec<PathBuf> = decisions.map(|entry| entry.unwrap().path()).collect();
-    found.push(checkout("docs/architecture.md"));
+    found.extend(ABOUT_CODE.map(checkout));
     assert!(found.len() > 20, "{found:?}");
     found
 }
@@ -150,11 +153,18 @@ fn every_decision_is_listed() {
     let list = fs::read_to_string(checkout("docs/decisions/README.md")).unwrap();
     let mut expected = Vec::new();
     let mut files: Vec<PathBuf> = documents();
-    files.retain(|file| !file.ends_with("README.md") && !file.ends_with("architecture.md"));
+    files.retain(|file| file.parent() == Some(&checkout("docs/decisions")));
+    files.retain(|file| !file.ends_with("README.md"));
     files.sort();
-    for (number, file) in (1..).zip(&files) {
+    let mut last = 0;
+    for file in &files {
         let name = file.file_name().unwrap().to_str().unwrap();
-        assert!(name.starts_with(&format!("{number:04}-")), "{name}");
+        let number: u32 = name.split('-').next().unwrap().parse().unwrap();
+        assert!(
+            number > last && name.starts_with(&format!("{number:04}-")),
+            "{name}"
+        );
+        last = number;
         let text = fs::read_to_string(file).unwrap();
         let title = text.lines().next().unwrap().trim_start_matches("# ");
         expected.push(format!("{number}. [{title}]({name})"));
@@ -205,4 +215,86 @@ fn every_dependency_has_its_reason() {
     for name in of_tests.difference(&of_code) {
         assert!(decision.contains(&format!("`{name}`")), "{name}");
     }
+}
+
+/// Adds the Markdown files below `path`, except what is built.
+fn markdown(path: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(path).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() {
+            if name != "target" && !name.starts_with('.') {
+                markdown(&path, found);
+            }
+        } else if name.ends_with(".md") {
+            found.push(path);
+        }
+    }
+}
+
+/// Returns a text without its blocks of code.
+fn without_blocks(text: &str) -> String {
+    let mut is_block = false;
+    let kept = text.lines().filter(|line| {
+        let is_fence = line.starts_with("```");
+        is_block ^= is_fence;
+        !is_fence && !is_block
+    });
+    kept.collect::<Vec<_>>().join("\n")
+}
+
+/// Returns the anchor of a heading, as GitHub forms it.
+fn anchor(heading: &str) -> String {
+    let heading = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = heading.chars().filter_map(|c| match c {
+        ' ' => Some('-'),
+        '-' | '_' => Some(c),
+        _ => c.is_alphanumeric().then_some(c),
+    });
+    kept.collect()
+}
+
+/// Returns what is wrong with a link of the file `from`.
+fn broken(from: &Path, link: &str) -> Option<String> {
+    let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+    let to = match path {
+        "" => from.to_owned(),
+        _ => from.parent().unwrap().join(path),
+    };
+    let wrong = match to.exists() {
+        false => "no such file",
+        true if heading.is_empty() => return None,
+        true => {
+            let text = without_blocks(&fs::read_to_string(&to).unwrap());
+            let mut headings = text.lines().filter(|line| line.starts_with('#'));
+            if headings.any(|line| anchor(line) == heading) {
+                return None;
+            }
+            "no such heading"
+        }
+    };
+    Some(format!("{}: {link}: {wrong}", from.display()))
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading() {
+    let link = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
+    let (mut files, mut found, mut seen) = (Vec::new(), Vec::new(), 0);
+    markdown(&checkout(""), &mut files);
+    for file in files {
+        let text = without_blocks(&fs::read_to_string(&file).unwrap());
+        for link in link.captures_iter(&text) {
+            if !link[1].contains("://") {
+                seen += 1;
+                found.extend(broken(&file, &link[1]));
+            }
+        }
+    }
+    assert!(seen > 100, "the links are read: {seen}");
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    let readme = checkout("README.md");
+    for wrong in ["docs/nothing.md", "docs/logs.md#nothing", "#nothing"] {
+        assert!(broken(&readme, wrong).is_some(), "{wrong}");
+    }
+    assert_eq!(broken(&readme, "#see-it-run"), None);
 }

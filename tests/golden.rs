@@ -20,7 +20,7 @@ fn manifests_of_every_example() {
 }
 
 /// The settings of pods, whatever makes them.
-const POD_SETTINGS: [&str; 18] = [
+const POD_SETTINGS: [&str; 19] = [
     "--image=registry/image:1",
     "--version=v2",
     "--env=PLAIN=a b",
@@ -38,6 +38,7 @@ const POD_SETTINGS: [&str; 18] = [
     "--annotation=example.com/ticket=ML-7",
     "--cpus-per-gpu=2",
     "--memory-per-gpu=16Gi",
+    "--grace=5m",
     "--dry-run",
 ];
 
@@ -72,6 +73,26 @@ fn submitted_with_every_setting() {
     ] {
         let outcome = sandbox().kaiwo(&[&settings, arguments].concat()).exits(0);
         check_pods(&outcome, &unbuffered());
+        insta::assert_snapshot!(name, outcome.stdout);
+    }
+}
+
+/// Pods that are sized as a whole, and not by their GPUs.
+#[test]
+fn sized_as_a_whole() {
+    let settings = [
+        "submit",
+        "-p=w",
+        "--image=registry/image:1",
+        "--cpus=6",
+        "--memory=24Gi",
+        "--shm=1Gi",
+        "--dry-run",
+    ];
+    let head = ["--ray", "--head-cpus=1", "--head-memory=3Gi"];
+    for (name, arguments) in [("sized-job", &["-g=2"][..]), ("sized-rayjob", &head)] {
+        let arguments = [&settings[..], arguments].concat();
+        let outcome = sandbox().kaiwo(&arguments).exits(0);
         insta::assert_snapshot!(name, outcome.stdout);
     }
 }
@@ -247,6 +268,180 @@ fn every_pod_has_what_all_pods_have() {
                 "RayService ray-worker",
                 "Workspace workload",
             ]
+        );
+    }
+}
+
+/// Checks that a document has these fields, and among others these items.
+fn has(document: &Value, wanted: &Value, path: &str) {
+    match (document, wanted) {
+        (Value::Object(found), Value::Object(fields)) => {
+            for (name, value) in fields {
+                let below = found.get(name).unwrap_or(&Value::Null);
+                has(below, value, &format!("{path}.{name}"));
+            }
+        }
+        (Value::Array(found), Value::Array(items)) if items.iter().all(Value::is_object) => {
+            for item in items {
+                let name = &item["name"];
+                let same = |it: &&Value| name.is_null() || it["name"] == *name;
+                let below = found.iter().find(same).unwrap_or(&Value::Null);
+                has(below, item, &format!("{path}[{name}]"));
+            }
+        }
+        _ => assert_eq!(document, wanted, "{path}"),
+    }
+}
+
+/// An inference server, its Service, its autoscaler and a training Job as a guide to
+/// AI on Kubernetes writes them, given as flags.
+#[test]
+fn manifests_of_a_guide_are_flags() {
+    let sandbox = Sandbox::new();
+    let served = sandbox.kaiwo(&[
+        "serve",
+        "-i=ghcr.io/huggingface/text-generation-inference:latest",
+        "--name=llm-inference",
+        "-g=5",
+        "--gpus-per-node=1",
+        "--gpu-resource=nvidia.com/gpu",
+        "--env=MODEL_ID=mistralai/Mistral-7B-Instruct",
+        "--port=80:3000",
+        "--autoscale=1-5",
+        "--target-cpu=70",
+        "--dry-run",
+    ]);
+    let served = served.exits(0);
+    let pod = json!({"containers": [{
+        "image": "ghcr.io/huggingface/text-generation-inference:latest",
+        "resources": {"limits": {"nvidia.com/gpu": 1}},
+        "env": [{"name": "MODEL_ID", "value": "mistralai/Mistral-7B-Instruct"}],
+        "ports": [{"containerPort": 3000}],
+    }]});
+    let deployment = served.document("Deployment");
+    has(
+        &deployment,
+        &json!({
+            "apiVersion": "apps/v1",
+            "metadata": {"name": "llm-inference"},
+            "spec": {"template": {"spec": pod}},
+        }),
+        "Deployment",
+    );
+    // Its number is the autoscaler's, from one on.
+    assert_eq!(deployment["spec"].get("replicas"), None);
+    let labels = &deployment["spec"]["template"]["metadata"]["labels"];
+    has(
+        labels,
+        &deployment["spec"]["selector"]["matchLabels"],
+        "labels",
+    );
+
+    let service = served.document("Service");
+    let port = &service["spec"]["ports"][0];
+    assert_eq!(port["port"], 80);
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(port["targetPort"], container["ports"][0]["name"]);
+    has(labels, &service["spec"]["selector"], "labels");
+
+    has(
+        &served.document("HorizontalPodAutoscaler"),
+        &json!({
+            "apiVersion": "autoscaling/v2",
+            "spec": {
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "llm-inference"},
+                "minReplicas": 1,
+                "maxReplicas": 5,
+                "metrics": [{"type": "Resource", "resource": {
+                    "name": "cpu",
+                    "target": {"type": "Utilization", "averageUtilization": 70},
+                }}],
+            },
+        }),
+        "HorizontalPodAutoscaler",
+    );
+
+    let trained = sandbox.kaiwo(&[
+        "submit",
+        "-i=pytorch/pytorch:latest",
+        "--name=ml-training",
+        "-g=1",
+        "--gpu-resource=nvidia.com/gpu",
+        "--dry-run",
+        "--",
+        "python",
+        "train.py",
+    ]);
+    has(
+        &trained.exits(0).document("Job"),
+        &json!({
+            "apiVersion": "batch/v1",
+            "metadata": {"name": "ml-training"},
+            "spec": {"template": {"spec": {
+                "restartPolicy": "Never",
+                "containers": [{
+                    "image": "pytorch/pytorch:latest",
+                    "command": ["python", "train.py"],
+                    "resources": {"limits": {"nvidia.com/gpu": 1}},
+                }],
+            }}},
+        }),
+        "Job",
+    );
+}
+
+/// A certificate, and what is loaded before a job runs.
+#[test]
+fn an_ingress_has_its_certificate_and_a_job_its_model() {
+    let sandbox = Sandbox::new();
+    let serve = ["serve", "-i=x", "-g=0", "--port=3000", "--dry-run"];
+    let tls = |host: &str| {
+        let ingress = format!("--ingress={host}");
+        let outcome = sandbox.kaiwo(&[&serve[..], &[&ingress]].concat()).exits(0);
+        outcome.document("Ingress")["spec"].clone()
+    };
+    let spec = tls("chat.example.org,nginx,chat-tls");
+    assert_eq!(spec["ingressClassName"], "nginx");
+    let expected = json!([{"hosts": ["chat.example.org"], "secretName": "chat-tls"}]);
+    assert_eq!(spec["tls"], expected);
+    let spec = tls("chat.example.org,,chat-tls");
+    assert_eq!(
+        (spec.get("ingressClassName"), &spec["tls"]),
+        (None, &expected)
+    );
+    assert_eq!(tls("chat.example.org,nginx").get("tls"), None);
+
+    for (more, pointer) in [
+        (&[][..], "/spec/template/spec"),
+        (
+            &["--schedule=@daily"],
+            "/spec/jobTemplate/spec/template/spec",
+        ),
+        (
+            &["--ray", "-p=w"],
+            "/spec/rayClusterSpec/workerGroupSpecs/0/template/spec",
+        ),
+    ] {
+        sandbox.write("w/entrypoint", "python train.py\n");
+        let submit = [
+            "submit",
+            "-i=x",
+            "-g=1",
+            "--preload=hf://org/model:/models",
+            "-d",
+        ];
+        let outcome = sandbox.kaiwo(&[&submit[..], more].concat()).exits(0);
+        let documents = outcome.documents();
+        let pod = documents
+            .iter()
+            .find_map(|document| document.pointer(pointer))
+            .unwrap();
+        let command = pod["initContainers"][0]["command"].as_array().unwrap();
+        assert!(command.contains(&json!("hf://org/model")), "{pod:#}");
+        let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap();
+        assert!(
+            mounts.iter().any(|mount| mount["mountPath"] == "/models"),
+            "{pod:#}"
         );
     }
 }

@@ -6,8 +6,9 @@ mod admins_guide;
 mod architecture;
 mod canaries;
 mod cli;
-mod common;
 #[cfg(unix)]
+mod commands;
+mod common;
 mod credentials;
 mod dependencies;
 mod documents;
@@ -15,6 +16,10 @@ mod examples;
 mod golden;
 mod hostile;
 mod mock_api;
+mod parsers;
 mod pod_runner;
+#[cfg(unix)]
+mod real_node;
+mod style;
 mod testbed;
 mod upstream;

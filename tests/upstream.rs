@@ -24,7 +24,7 @@ pub fn agree(kind: &CustomKind, definition: &Value) {
         false => ("", whole),
     };
     let mut differences = Vec::new();
-    compare_objects(kind.schema, own, place, &mut differences);
+    compare_objects(&kind.schema, own, place, &mut differences);
     assert!(
         differences.is_empty(),
         "{} {}:\n{}",
@@ -68,7 +68,7 @@ fn compare_objects(ours: &Object, theirs: &Value, place: &str, differences: &mut
             differences.push(format!("{place}.{name} is upstream only"));
         }
     }
-    for field in ours.fields {
+    for field in &ours.fields {
         let place = format!("{place}.{}", field.name);
         let Some(property) = properties.get(field.name) else {
             differences.push(format!("{place} is ours only"));
@@ -180,13 +180,13 @@ pub fn kaito(kind: &str) -> Option<Value> {
 
 #[test]
 fn schemas_of_kaito_are_those_upstream() {
-    for kind in CUSTOM_KINDS {
+    for kind in CUSTOM_KINDS.iter() {
         if !kind.api_version.starts_with("kaito.sh/") {
             continue;
         }
         let Some(definition) = kaito(kind.kind) else {
             return skip("KAIWO_UPSTREAM_CRDS names no directory with KAITO's own");
         };
-        agree(&kind, &definition);
+        agree(kind, &definition);
     }
 }

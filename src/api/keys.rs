@@ -6,6 +6,9 @@ pub const QUEUE_NAME_LABEL: &str = "kueue.x-k8s.io/queue-name";
 /// Label with a workload's priority class (Kueue
 /// `constants.WorkloadPriorityClassLabel`).
 pub const PRIORITY_CLASS_LABEL: &str = "kueue.x-k8s.io/priority-class";
+/// Annotation with the gates, separated by commas, that keep a workload out of its
+/// queue (Kueue `constants.AdmissionGatedByAnnotation`, from v0.19 on).
+pub const ADMISSION_GATED_BY_ANNOTATION: &str = "kueue.x-k8s.io/admission-gated-by";
 /// LocalQueue that takes what names no queue (Kueue `LocalQueueDefaulting`, v0.18).
 pub const DEFAULT_LOCAL_QUEUE: &str = "default";
 /// Label of pods that Kueue holds back until they are admitted (Kueue
@@ -13,6 +16,9 @@ pub const DEFAULT_LOCAL_QUEUE: &str = "default";
 pub const MANAGED_LABEL: &str = "kueue.x-k8s.io/managed";
 /// Label with the person who submitted, as the original kaiwo set it.
 pub const USERNAME_LABEL: &str = "kaiwo-cli/username";
+/// Label of an EndpointSlice with the name of its Service (Kubernetes
+/// `discoveryv1.LabelServiceName`).
+pub const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
 /// Recommended label: the application, here the directory or image.
 pub const APP_NAME_LABEL: &str = "app.kubernetes.io/name";
 /// Recommended label: this instance. Selectors use it, those of a Deployment with
@@ -41,6 +47,19 @@ pub const KIND_ANNOTATION: &str = "kaiwo-cli/kind";
 /// Annotation of a service with the name of the ConfigMap that holds its
 /// previous version; empty where none is kept.
 pub const PREVIOUS_ANNOTATION: &str = "kaiwo-cli/previous";
+
+/// Annotation of a service with the names of the ConfigMaps that hold its versions,
+/// in the order in which they were served. Its digest tells which of them it is.
+pub const VERSIONS_ANNOTATION: &str = "kaiwo-cli/versions";
+
+/// Annotation of such a ConfigMap with the images of the version.
+pub const IMAGES_ANNOTATION: &str = "kaiwo-cli/images";
+
+/// Value of [`APP_COMPONENT_LABEL`] of such a ConfigMap.
+pub const REVISION: &str = "revision";
+
+/// Where uploads are mounted that the container's command copies.
+pub const UPLOADS_DIRECTORY: &str = "/kaiwo/uploads";
 
 /// Value of [`APP_MANAGED_BY_LABEL`], and the field manager of every write.
 pub const MANAGER: &str = "kaiwo";

@@ -84,6 +84,28 @@ pub struct QueuedStatus {
     pub requeue_state: Option<RequeueState>,
     /// The cluster that MultiKueue sent it to.
     pub cluster_name: Option<String>,
+    /// Seconds that it was admitted for before it was admitted last.
+    pub accumulated_past_execution_time_seconds: Option<i64>,
+    /// How often what has happened to it.
+    pub scheduling_stats: SchedulingStats,
+}
+
+/// `schedulingStats` of a Workload (from v0.14 on).
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct SchedulingStats {
+    /// How often it was taken off, for each reason.
+    pub evictions: Vec<EvictionCount>,
+}
+
+/// Entry of `schedulingStats.evictions`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct EvictionCount {
+    /// The reason of condition `Evicted`.
+    pub reason: String,
+    /// How often.
+    pub count: i64,
 }
 
 /// Quota that was given to a Workload.
@@ -162,7 +184,7 @@ pub enum QueueState {
 }
 
 impl KueueWorkload {
-    /// Returns where it is (conditions of Kueue v0.18,
+    /// Returns where it is (conditions of Kueue v0.19,
     /// `apis/kueue/v1beta2/workload_types.go`).
     pub fn state(&self) -> QueueState {
         let conditions = &self.status.conditions;
@@ -200,13 +222,13 @@ impl KueueWorkload {
                     .find(|check| check.state != "Ready");
                 return match waiting {
                     Some(check) if check.message.is_empty() => {
-                        format!("waits for admission check {}", check.name)
+                        format!("waiting for admission check {}", check.name)
                     }
                     Some(check) => format!(
-                        "waits for admission check {}: {}",
+                        "waiting for admission check {}: {}",
                         check.name, check.message
                     ),
-                    None => "has quota, waits for admission".to_owned(),
+                    None => "quota reserved, waiting for admission".to_owned(),
                 };
             }
             QueueState::Preempted | QueueState::Evicted => words("Evicted"),
@@ -240,13 +262,21 @@ impl KueueWorkload {
             }
         } else {
             for set in &self.spec.pod_sets {
-                for container in &set.template.spec.containers {
-                    let amounts = container.resources.requests.iter();
-                    amounts.for_each(|(resource, amount)| add(resource, *amount * set.count));
+                let amounts = set.template.spec.requests();
+                for (resource, amount) in &amounts {
+                    add(resource, *amount * set.count);
                 }
             }
         }
         total
+    }
+
+    /// Returns how many seconds its pods may take to start, where their probes
+    /// say that.
+    pub fn startup_seconds(&self) -> Option<i64> {
+        let sets = self.spec.pod_sets.iter();
+        sets.filter_map(|set| set.template.spec.startup_seconds())
+            .max()
     }
 
     /// Returns the GPUs that it asks for.

@@ -52,6 +52,13 @@ pub struct Annotations {
     /// empty if none is.
     #[serde(rename = "kaiwo-cli/previous")]
     pub previous: String,
+    /// Where all versions are kept, in the order in which they were served
+    /// ([`keys::VERSIONS_ANNOTATION`]).
+    #[serde(rename = "kaiwo-cli/versions")]
+    pub versions: String,
+    /// Digest of the request ([`keys::DIGEST_ANNOTATION`]).
+    #[serde(rename = "kaiwo-cli/digest")]
+    pub digest: String,
 }
 
 /// Entry of `ownerReferences`.

@@ -1,12 +1,16 @@
 //! Views of the objects of Kubernetes, Kueue, Ray and KAITO, with the few fields
 //! that matter, and the names they go by.
 
+pub mod access;
+pub mod claim;
 pub mod condition;
 pub mod event;
 pub mod keys;
+pub mod kueue_configuration;
 pub mod kueue_workload;
 pub mod metadata;
 pub mod node;
+pub mod operator;
 pub mod pod;
 pub mod pod_template;
 pub mod queue;
@@ -15,4 +19,4 @@ pub mod selector;
 pub mod vendor;
 pub mod workload;
 
-pub use kaiwo_base::answer::{Page, Readable};
+pub use kaiwo_base::answer::{Page, Readable, Reading};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::condition::Condition;
 use super::metadata::Metadata;
 use crate::quantity::Quantity;
 
@@ -21,7 +22,7 @@ pub struct Taint {
 
 /// A toleration as Kubernetes writes it; what is empty tolerates any.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct FlavorToleration {
     /// Key of the taint.
     pub key: String,
@@ -31,6 +32,8 @@ pub struct FlavorToleration {
     pub value: String,
     /// Effect of the taint.
     pub effect: String,
+    /// For how many seconds a `NoExecute` is tolerated; for ever, if it does not say.
+    pub toleration_seconds: Option<i64>,
 }
 
 /// `v1` Node.
@@ -78,4 +81,6 @@ pub struct NodeSpec {
 pub struct NodeStatus {
     /// What pods may request, by resource.
     pub allocatable: BTreeMap<String, Quantity>,
+    /// Conditions, `Ready` among them.
+    pub conditions: Vec<Condition>,
 }

@@ -6,9 +6,10 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
 use super::condition::{Condition, holds};
+use super::keys;
 use super::metadata::Metadata;
 use super::node::FlavorToleration;
-use super::pod_template::TemplateContainer;
+use super::pod_template::{TemplateContainer, set_aside};
 use super::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
 
@@ -34,6 +35,8 @@ pub struct PodSpec {
     pub containers: Vec<TemplateContainer>,
     /// Containers that run before those.
     pub init_containers: Vec<TemplateContainer>,
+    /// `Always`, `OnFailure` or `Never`.
+    pub restart_policy: String,
     /// What keeps it from being scheduled.
     pub scheduling_gates: Vec<SchedulingGate>,
     /// Labels that its node must have.
@@ -42,6 +45,8 @@ pub struct PodSpec {
     pub tolerations: Vec<FlavorToleration>,
     /// What it mounts.
     pub volumes: Vec<Volume>,
+    /// Conditions without which it is not ready, besides its containers.
+    pub readiness_gates: Vec<ReadinessGate>,
 }
 
 impl PodSpec {
@@ -55,9 +60,17 @@ impl PodSpec {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Volume {
+    /// Name.
+    pub name: String,
     /// A claim.
     pub persistent_volume_claim: Option<ClaimSource>,
+    /// A claim that is made for the pod and goes with it.
+    pub ephemeral: Option<EphemeralSource>,
 }
+
+/// `ephemeral` of a volume.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct EphemeralSource {}
 
 /// `persistentVolumeClaim` of a volume.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -65,6 +78,14 @@ pub struct Volume {
 pub struct ClaimSource {
     /// Its name.
     pub claim_name: String,
+}
+
+/// Entry of `readinessGates`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReadinessGate {
+    /// The condition.
+    pub condition_type: String,
 }
 
 /// Entry of `schedulingGates`.
@@ -170,6 +191,28 @@ impl Pod {
         matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
     }
 
+    /// Returns how it has ended: whether well. The kubelet says first that its
+    /// containers have, and half a second later that it has (v1.36).
+    pub fn ended_well(&self) -> Option<bool> {
+        match self.status.phase.as_str() {
+            "Succeeded" => return Some(true),
+            "Failed" => return Some(false),
+            _ => {}
+        }
+        let containers = &self.status.container_statuses;
+        let codes: Option<Vec<i64>> = containers
+            .iter()
+            .map(|container| Some(container.state.terminated.as_ref()?.exit_code))
+            .collect();
+        let codes = codes.filter(|codes| !codes.is_empty())?;
+        let is_well = codes.iter().all(|code| *code == 0);
+        match self.spec.restart_policy.as_str() {
+            "Never" => Some(is_well),
+            "OnFailure" if is_well => Some(true),
+            _ => None,
+        }
+    }
+
     /// Returns whether it has been deleted, but is still there.
     pub fn is_terminating(&self) -> bool {
         self.metadata.deletion_timestamp.is_some()
@@ -178,6 +221,18 @@ impl Pod {
     /// Returns the node that it is on.
     pub fn node(&self) -> Option<&str> {
         Some(self.spec.node_name.as_str()).filter(|node| !node.is_empty())
+    }
+
+    /// Returns whether it stays where it is, as part of the node or the cluster, and is no
+    /// workload that ends: it has no GPUs, no queue, and belongs to what runs for good.
+    pub fn stays(&self) -> bool {
+        let metadata = &self.metadata;
+        let is_workload = metadata.is_kaiwos() || metadata.label(keys::QUEUE_NAME_LABEL).is_some();
+        let for_good = ["DaemonSet", "Node", "ReplicaSet", "StatefulSet"];
+        let mut owners = metadata.owner_references.iter();
+        !is_workload
+            && self.gpus() == 0
+            && owners.any(|owner| owner.controller && for_good.contains(&owner.kind.as_str()))
     }
 
     /// Returns the GPUs that are set aside for it on its node.
@@ -211,6 +266,35 @@ impl Pod {
             init.partition(|init| sidecars.contains(&init.name.as_str()));
         let run = self.status.container_statuses.iter().chain(stay);
         (first, run.collect())
+    }
+
+    /// Returns the claims that it mounts; of an ephemeral volume the claim is
+    /// called POD-VOLUME (Kubernetes v1.36, `ephemeral.VolumeClaimName`).
+    pub fn claims(&self) -> impl Iterator<Item = String> {
+        self.spec.volumes.iter().filter_map(|volume| {
+            let named = volume.persistent_volume_claim.as_ref();
+            let made = volume.ephemeral.as_ref();
+            let made = made.map(|_| format!("{}-{}", self.metadata.name, volume.name));
+            named.map(|claim| claim.claim_name.clone()).or(made)
+        })
+    }
+
+    /// Returns what a container is to be, by its name.
+    pub fn template(&self, name: &str) -> Option<&TemplateContainer> {
+        self.spec.all().find(|container| container.name == name)
+    }
+
+    /// Returns whether a container that ends is started again, by its own policy
+    /// or that of the pod, which is `Always` unless it says otherwise.
+    pub fn starts_again(&self, container: &str) -> bool {
+        let own = self.template(container);
+        let own = own.map_or("", |own| own.restart_policy.as_str());
+        let policy = if own.is_empty() {
+            &self.spec.restart_policy
+        } else {
+            own
+        };
+        !self.has_ended() && policy != "Never"
     }
 
     /// Returns how a container fares.
@@ -267,42 +351,6 @@ impl Pod {
             .or_else(|| container.cloned())
             .unwrap_or_else(|| self.status.phase.clone())
     }
-}
-
-/// Returns what is set aside on a node for a pod of these containers: all that
-/// run beside each other together, or what one that runs before them needs, if
-/// that is more. Init containers come with whether they stay, as sidecars
-/// (k8s.io/component-helpers `PodRequests`, v1.36).
-fn set_aside<'a>(
-    containers: impl Iterator<Item = &'a BTreeMap<String, Quantity>>,
-    init: impl Iterator<Item = (bool, &'a BTreeMap<String, Quantity>)>,
-) -> BTreeMap<String, Quantity> {
-    let add = |total: &mut BTreeMap<String, Quantity>, more: &BTreeMap<String, Quantity>| {
-        for (resource, amount) in more {
-            let sum = total.entry(resource.clone()).or_default();
-            *sum = *sum + *amount;
-        }
-    };
-    let (mut sidecars, mut most) = (BTreeMap::new(), BTreeMap::<String, Quantity>::new());
-    let mut at_least = |now: &BTreeMap<String, Quantity>| {
-        for (resource, amount) in now {
-            let most = most.entry(resource.clone()).or_default();
-            *most = (*most).max(*amount);
-        }
-    };
-    for (stays, requests) in init {
-        let mut now = sidecars.clone();
-        add(&mut now, requests);
-        at_least(&now);
-        if stays {
-            sidecars = now;
-        }
-    }
-    for requests in containers {
-        add(&mut sidecars, requests);
-    }
-    at_least(&sidecars);
-    most
 }
 
 #[cfg(test)]

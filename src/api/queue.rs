@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::condition::Condition;
+use super::kueue_workload::KueueWorkload;
 use super::metadata::Metadata;
 use super::node::{FlavorToleration, Taint};
 use super::selector::LabelSelector;
@@ -248,6 +249,68 @@ pub struct ClusterQueueStatus {
     pub conditions: Vec<Condition>,
 }
 
+impl ClusterQueue {
+    /// Takes what is reserved from the Workloads themselves, of which all are known.
+    /// The queue's own account lags behind them by seconds, and what is added up from
+    /// both is of two moments.
+    pub fn recount(&mut self, workloads: &[KueueWorkload]) {
+        self.status.flavors_reservation = self.reserved_by(workloads);
+    }
+
+    /// Takes that at least as much is reserved as these Workloads hold, of which there
+    /// may be more than can be seen.
+    pub fn recount_with_some(&mut self, workloads: &[KueueWorkload]) {
+        let told = std::mem::take(&mut self.status.flavors_reservation);
+        let mut reservation = self.reserved_by(workloads);
+        for flavor in told {
+            let own = reservation.iter_mut().find(|own| own.name == flavor.name);
+            let Some(own) = own else {
+                reservation.push(flavor);
+                continue;
+            };
+            for told in flavor.resources {
+                match own.resources.iter_mut().find(|it| it.name == told.name) {
+                    Some(own) => own.total = own.total.max(told.total),
+                    None => own.resources.push(told),
+                }
+            }
+        }
+        self.status.flavors_reservation = reservation;
+    }
+
+    /// Returns what Workloads hold of the queue.
+    fn reserved_by(&self, workloads: &[KueueWorkload]) -> Vec<FlavorUsage> {
+        let mut reserved = BTreeMap::<&str, BTreeMap<&str, Quantity>>::new();
+        let admissions = workloads
+            .iter()
+            .filter_map(|one| one.status.admission.as_ref());
+        let own = admissions.filter(|one| one.cluster_queue == self.metadata.name);
+        for set in own.flat_map(|admission| &admission.pod_set_assignments) {
+            for (resource, flavor) in &set.flavors {
+                let amount = set
+                    .resource_usage
+                    .get(resource)
+                    .copied()
+                    .unwrap_or_default();
+                let sums = reserved.entry(flavor).or_default();
+                let sum = sums.entry(resource).or_default();
+                *sum = *sum + amount;
+            }
+        }
+        let flavors = reserved.into_iter().map(|(flavor, sums)| FlavorUsage {
+            name: flavor.to_owned(),
+            resources: sums
+                .into_iter()
+                .map(|(name, total)| ResourceUsage {
+                    name: name.to_owned(),
+                    total,
+                })
+                .collect(),
+        });
+        flavors.collect()
+    }
+}
+
 /// Reserved or used quota of one flavor.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct FlavorUsage {
@@ -293,6 +356,48 @@ pub struct ResourceFlavorSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_reserved_is_what_workloads_hold() {
+        use serde_json::json;
+        let mut queue: ClusterQueue = serde_json::from_value(json!({
+            "metadata": {"name": "ml"}, "spec": {},
+            "status": {"flavorsReservation": [
+                {"name": "a", "resources": [{"name": "amd.com/gpu", "total": "1"}]},
+            ]},
+        }))
+        .unwrap();
+        let workload = |of: &str, gpus: &str| -> KueueWorkload {
+            serde_json::from_value(json!({"metadata": {"name": "w"}, "spec": {}, "status": {
+                "admission": {"clusterQueue": of, "podSetAssignments": [{
+                    "name": "main", "count": 1, "flavors": {"amd.com/gpu": "a"},
+                    "resourceUsage": {"amd.com/gpu": gpus},
+                }]},
+            }}))
+            .unwrap()
+        };
+        queue.recount(&[
+            workload("ml", "16"),
+            workload("ml", "1"),
+            workload("web", "8"),
+        ]);
+        let [usage] = &queue.status.flavors_reservation[..] else {
+            panic!("{queue:?}");
+        };
+        assert_eq!(usage.resources[0].total, Quantity::units(17));
+        let total = |queue: &ClusterQueue| {
+            let usage = &queue.status.flavors_reservation;
+            let resources: Vec<_> = usage.iter().flat_map(|usage| &usage.resources).collect();
+            assert_eq!(resources.len(), 1);
+            resources[0].total
+        };
+        queue.recount_with_some(&[workload("ml", "8")]);
+        assert_eq!(total(&queue), Quantity::units(17));
+        queue.recount_with_some(&[workload("ml", "24"), workload("web", "8")]);
+        assert_eq!(total(&queue), Quantity::units(24));
+        queue.recount_with_some(&[]);
+        assert_eq!(total(&queue), Quantity::units(24));
+    }
 
     #[test]
     fn both_versions_of_kueue_are_read() {

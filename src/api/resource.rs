@@ -4,6 +4,8 @@ use crate::kind::WorkloadKind;
 
 /// API group of Kueue.
 pub const KUEUE_GROUP: &str = "kueue.x-k8s.io";
+/// Versions of Kueue's API that kaiwo reads and writes, best first.
+pub const KUEUE_VERSIONS: [&str; 2] = ["v1beta2", "v1beta1"];
 /// API group of KubeRay.
 pub const RAY_GROUP: &str = "ray.io";
 
@@ -22,7 +24,7 @@ pub struct Resource {
 
 /// Kinds other than workloads: group, kind, plural, and whether they live in a
 /// namespace.
-const KINDS: [(&str, &str, &str, bool); 31] = [
+const KINDS: [(&str, &str, &str, bool); 34] = [
     ("", "Namespace", "namespaces", false),
     ("", "Node", "nodes", false),
     ("", "PersistentVolume", "persistentvolumes", false),
@@ -81,6 +83,19 @@ const KINDS: [(&str, &str, &str, bool); 31] = [
         false,
     ),
     ("storage.k8s.io", "StorageClass", "storageclasses", false),
+    (
+        "admissionregistration.k8s.io",
+        "MutatingWebhookConfiguration",
+        "mutatingwebhookconfigurations",
+        false,
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "ValidatingWebhookConfiguration",
+        "validatingwebhookconfigurations",
+        false,
+    ),
+    ("discovery.k8s.io", "EndpointSlice", "endpointslices", true),
     (RAY_GROUP, "RayCluster", "rayclusters", true),
     (KUEUE_GROUP, "LocalQueue", "localqueues", true),
     (KUEUE_GROUP, "ClusterQueue", "clusterqueues", false),

@@ -1,5 +1,7 @@
 //! Lists what an update changes in an object, place by place.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::secrecy::{self, secret_in};
@@ -46,7 +48,147 @@ pub fn between(new: &Value, old: &Value, path: &str) -> Vec<Change> {
     found
 }
 
+/// Compares what the API server would store with what it has, so that nothing is
+/// filled in on one side only: whatever is missing in `new` goes.
+pub fn stored(new: &Value, old: &Value, path: &str) -> Vec<Change> {
+    let mut found = Vec::new();
+    if let (Value::Object(new), Value::Object(old)) = (new, old) {
+        for key in new
+            .keys()
+            .chain(old.keys().filter(|key| !new.contains_key(*key)))
+        {
+            let path = format!("{path}.{key}");
+            match (new.get(key), old.get(key)) {
+                (Some(new), Some(old)) => found.extend(stored(new, old, &path)),
+                (None, Some(old)) if !is_empty(old) => found.push(whole(path, "removed")),
+                (Some(new), None) if !is_empty(new) => found.push(whole(path, "added")),
+                _ => {}
+            }
+        }
+        return found;
+    }
+    let each = |_: &str, new: &Value, old: &Value, path: &str, found: &mut Vec<Change>| {
+        found.extend(stored(new, old, path));
+    };
+    if !by_name(new, old, path, &mut found, each) {
+        compare(new, old, path, &mut found);
+    }
+    found
+}
+
+/// Compares lists whose items have names, in whatever order: `each` those that both
+/// have. Returns whether they are such lists.
+fn by_name(
+    new: &Value,
+    old: &Value,
+    path: &str,
+    found: &mut Vec<Change>,
+    mut each: impl FnMut(&str, &Value, &Value, &str, &mut Vec<Change>),
+) -> bool {
+    let (Some(new), Some(old)) = (items(new), items(old)) else {
+        return false;
+    };
+    for (name, item) in &new {
+        let path = format!("{path}[{name}]");
+        match old.iter().find(|(other, _)| other == name) {
+            Some((_, old)) => each(name, item, old, &path, found),
+            None => found.push(whole(path, "added")),
+        }
+    }
+    let gone = old
+        .iter()
+        .filter(|(name, _)| !new.iter().any(|it| it.0 == *name));
+    found.extend(gone.map(|(name, _)| whole(format!("{path}[{name}]"), "removed")));
+    true
+}
+
+/// Returns the items of a list whose items have names of their own, which two
+/// mounts of one volume have not.
+fn items(list: &Value) -> Option<Vec<(&str, &Value)>> {
+    let items = list.as_array()?.iter();
+    let items: Option<Vec<_>> = items
+        .map(|item| Some((item["name"].as_str()?, item)))
+        .collect();
+    let items = items?;
+    let names: BTreeSet<&str> = items.iter().map(|(name, _)| *name).collect();
+    (names.len() == items.len()).then_some(items)
+}
+
+/// Compares, of what is there, that which kaiwo has written: `answer` is what the
+/// API server makes of `manifest`.
+pub fn rendered(manifest: &Value, answer: &Value, live: &Value, path: &str) -> Vec<Change> {
+    match (manifest, answer, live) {
+        (Value::Object(fields), _, _) => {
+            let mut found = Vec::new();
+            for (key, manifest) in fields.iter().filter(|(_, value)| !is_empty(value)) {
+                let path = format!("{path}.{key}");
+                let is_there = |value: &&Value| !value.is_null();
+                match (answer.get(key), live.get(key).filter(is_there)) {
+                    (Some(answer), Some(live)) => {
+                        found.extend(rendered(manifest, answer, live, &path));
+                    }
+                    (Some(answer), None) if !is_empty(answer) => found.push(whole(path, "added")),
+                    // The API server does not keep it.
+                    _ => {}
+                }
+            }
+            found
+        }
+        (Value::Array(written), Value::Array(new), Value::Array(old)) => {
+            rendered_items(written, (answer, new), (live, old), path)
+        }
+        _ => between(answer, live, path),
+    }
+}
+
+fn rendered_items(
+    written: &[Value],
+    (answer, new): (&Value, &[Value]),
+    (live, old): (&Value, &[Value]),
+    path: &str,
+) -> Vec<Change> {
+    let mut found = Vec::new();
+    let each = |name: &str, answer: &Value, live: &Value, path: &str, found: &mut Vec<Change>| {
+        // What kaiwo has not written, a webhook has put there.
+        if let Some(manifest) = written.iter().find(|item| item["name"] == *name) {
+            found.extend(rendered(manifest, answer, live, path));
+        }
+    };
+    if by_name(answer, live, path, &mut found, each) {
+        return found;
+    }
+    // Kueue adds those of the flavor, in whatever place.
+    if path.ends_with(".tolerations") {
+        let missing = new.iter().any(|item| !old.contains(item));
+        return missing
+            .then(|| whole(path.to_owned(), "changed"))
+            .into_iter()
+            .collect();
+    }
+    let is_deep = |items: &[Value]| items.iter().all(Value::is_object);
+    if written.len() == new.len() && new.len() == old.len() && is_deep(new) && is_deep(old) {
+        let items = written.iter().zip(new).zip(old).enumerate();
+        let items = items.map(|(index, ((manifest, new), old))| {
+            rendered(manifest, new, old, &format!("{path}[{index}]"))
+        });
+        return items.flatten().collect();
+    }
+    between(answer, live, path)
+}
+
+fn whole(path: String, what: &str) -> Change {
+    Change {
+        path,
+        what: what.to_owned(),
+    }
+}
+
 fn compare(new: &Value, old: &Value, path: &str, found: &mut Vec<Change>) {
+    if by_name(new, old, path, found, |_, new, old, path, found| {
+        compare(new, old, path, found);
+    }) {
+        return;
+    }
     let mut say = |path: &str, what: String| {
         found.push(Change {
             path: path.to_owned(),
@@ -69,27 +211,6 @@ fn compare(new: &Value, old: &Value, path: &str, found: &mut Vec<Change>) {
                         path,
                         what: "added".to_owned(),
                     }),
-                }
-            }
-        }
-        (Value::Array(new), Value::Array(old)) if named(new) && named(old) => {
-            let name = |item: &Value| item["name"].as_str().unwrap_or_default().to_owned();
-            for item in new {
-                let path = format!("{path}[{}]", name(item));
-                match old.iter().find(|other| name(other) == name(item)) {
-                    Some(other) => compare(item, other, &path, found),
-                    None => found.push(Change {
-                        path,
-                        what: "added".to_owned(),
-                    }),
-                }
-            }
-            for item in old {
-                if !new.iter().any(|other| name(other) == name(item)) {
-                    found.push(Change {
-                        path: format!("{path}[{}]", name(item)),
-                        what: "removed".to_owned(),
-                    });
                 }
             }
         }
@@ -128,10 +249,6 @@ fn is_empty(value: &Value) -> bool {
         Value::Array(items) => items.is_empty(),
         _ => false,
     }
-}
-
-fn named(items: &[Value]) -> bool {
-    items.iter().all(|item| item["name"].is_string())
 }
 
 /// A quantity may be written as a number, and comes back as a text.

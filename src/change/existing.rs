@@ -1,6 +1,7 @@
 //! A workload that has the wanted name already.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,10 +16,17 @@ use crate::plan::namesake::NameOwner;
 use crate::render::manifest::Manifest;
 
 /// A workload in the cluster, as far as a new one of its name is concerned.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Existing {
     view: View,
     object: Value,
+}
+
+/// Its values may be secret.
+impl fmt::Debug for Existing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.view.fmt(f)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -68,6 +76,16 @@ impl Existing {
     /// Returns the object as it was read.
     pub fn object(&self) -> &Value {
         &self.object
+    }
+
+    /// Returns who submitted it, and since when it is there.
+    pub fn origin(&self) -> Option<(&str, &str)> {
+        let metadata = &self.object["metadata"];
+        let user = metadata["labels"][keys::USERNAME_LABEL].as_str()?;
+        Some((
+            user,
+            metadata["creationTimestamp"].as_str().unwrap_or_default(),
+        ))
     }
 
     /// Returns the LocalQueue that it is in.

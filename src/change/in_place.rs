@@ -4,25 +4,40 @@
 use serde_json::{Map, Value};
 
 use super::comparison::{self, Change};
+use super::metadata::owners;
+use super::version::GIVEN;
 use crate::api::keys;
 use crate::kind::WorkloadKind;
 use crate::plan::action::Relation;
 use crate::render::manifest::Manifest;
 
-/// Returns what makes of `found` what the companion says. A merge patch keeps
-/// what it does not name; of these kinds the API server fills in no field of the
-/// specification by itself, so that what is not named was there before.
-pub fn companion_patch(companion: &Manifest, found: &Value) -> Value {
-    let mut patch = companion.value().clone();
-    let whole = ["Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget"];
-    if whole.contains(&companion.kind())
-        && let (Some(spec), Some(live)) = (patch["spec"].as_object_mut(), found["spec"].as_object())
-    {
-        for field in live.keys() {
-            spec.entry(field).or_insert(Value::Null);
-        }
+/// Returns the merge patch that makes `to` of `from`, if they differ, on the
+/// condition that nobody has written to it since it was read.
+pub fn patch(from: &Value, to: &Value) -> Option<Value> {
+    let mut patch = difference(from, to)?;
+    for field in ["uid", "resourceVersion"] {
+        patch["metadata"][field] = from["metadata"][field].clone();
     }
-    patch
+    Some(patch)
+}
+
+/// Returns a merge patch (RFC 7386).
+fn difference(from: &Value, to: &Value) -> Option<Value> {
+    let (Value::Object(from), Value::Object(to)) = (from, to) else {
+        return (from != to).then(|| to.clone());
+    };
+    let mut patch = Map::new();
+    for key in from.keys().filter(|key| !to.contains_key(*key)) {
+        patch.insert(key.clone(), Value::Null);
+    }
+    for (key, to) in to {
+        let changed = match from.get(key) {
+            Some(from) => difference(from, to),
+            None => Some(to.clone()),
+        };
+        patch.extend(changed.map(|changed| (key.clone(), changed)));
+    }
+    (!patch.is_empty()).then_some(Value::Object(patch))
 }
 
 /// Returns why the service would not become what `manifest` says in place: Kueue
@@ -76,41 +91,86 @@ fn cluster_changes(new: &Value, live: &Value) -> Vec<Change> {
 /// Returns the object as it shall be: what kaiwo writes, in what the cluster
 /// has. Labels and annotations of others stay, and so does the cluster of a
 /// RayService that Kueue has admitted, with what it has written there.
-pub fn merged_object(manifest: &Manifest, mut live: Value) -> Value {
-    let new = manifest.value();
-    let replicas = live["spec"]["replicas"].take();
-    if is_queued_ray(&live) && cluster_changes(new, &live).is_empty() {
-        let cluster = live["spec"]["rayClusterConfig"].take();
-        live["spec"] = new["spec"].clone();
-        live["spec"]["rayClusterConfig"] = cluster;
-    } else {
-        live["spec"] = new["spec"].clone();
+pub fn merged_object(manifest: &Manifest, live: &Value) -> Value {
+    let (new, mut merged) = (manifest.value(), live.clone());
+    if let Some(object) = merged.as_object_mut() {
+        object.remove("status");
     }
-    // Left out, they are those of whatever scales the workload.
-    if new["spec"]["replicas"].is_null() && !replicas.is_null() {
-        live["spec"]["replicas"] = replicas;
+    for (field, content) in new.as_object().into_iter().flatten() {
+        match field.as_str() {
+            "metadata" | "status" => {}
+            "spec" => merged["spec"] = merged_spec(manifest.kind(), new, live),
+            _ => merged[field] = content.clone(),
+        }
+    }
+    // Of what is data alone, nothing else is there.
+    for field in ["data", "binaryData"] {
+        if manifest.kind() == "ConfigMap"
+            && new.get(field).is_none()
+            && let Some(object) = merged.as_object_mut()
+        {
+            object.remove(field);
+        }
     }
     for field in ["labels", "annotations"] {
         let Some(pairs) = new["metadata"][field].as_object() else {
             continue;
         };
-        match &mut live["metadata"][field] {
+        match &mut merged["metadata"][field] {
             Value::Object(there) => there.extend(pairs.clone()),
             missing => *missing = Value::Object(pairs.clone()),
         }
     }
-    if let Some(metadata) = live["metadata"].as_object_mut() {
+    if !new["metadata"]["ownerReferences"].is_null() && owners(live).next().is_none() {
+        merged["metadata"]["ownerReferences"] = new["metadata"]["ownerReferences"].clone();
+    }
+    if let Some(metadata) = merged["metadata"].as_object_mut() {
         metadata.remove("managedFields");
     }
-    if let Some(object) = live.as_object_mut() {
-        object.remove("status");
+    merged
+}
+
+fn merged_spec(kind: &str, new: &Value, live: &Value) -> Value {
+    let mut spec = new["spec"].clone();
+    let keep = |spec: &mut Value, field: &str| {
+        if spec[field].is_null() && !live["spec"][field].is_null() {
+            spec[field] = live["spec"][field].clone();
+        }
+    };
+    match kind {
+        "Service" => GIVEN.iter().for_each(|field| keep(&mut spec, field)),
+        "Ingress" | "HorizontalPodAutoscaler" | "PodDisruptionBudget" => {}
+        kind if WorkloadKind::named(kind).is_some() => {
+            // Left out, they are those of whatever scales the workload.
+            keep(&mut spec, "replicas");
+            if is_queued_ray(live) && cluster_changes(new, live).is_empty() {
+                spec["rayClusterConfig"] = live["spec"]["rayClusterConfig"].clone();
+            }
+        }
+        // Of a kind that nobody here knows, what it has been given stays.
+        _ => {
+            let mut given = live["spec"].clone();
+            lay_over(&mut given, spec);
+            return given;
+        }
     }
-    live
+    spec
+}
+
+fn lay_over(there: &mut Value, new: Value) {
+    match (there, new) {
+        (Value::Object(there), Value::Object(new)) => {
+            for (key, value) in new {
+                lay_over(there.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (there, new) => *there = new,
+    }
 }
 
 /// Compares what kaiwo would write with what is there, without what an update
 /// leaves to Kueue.
-pub fn changes(manifest: &Manifest, live: &Value) -> Vec<Change> {
+fn changes(manifest: &Manifest, live: &Value) -> Vec<Change> {
     let mut found = comparison::between(&manifest.value()["spec"], &live["spec"], "spec");
     let labels = |object: &Value| match &object["metadata"]["labels"] {
         Value::Null => Value::Object(Map::new()),
@@ -159,8 +219,9 @@ mod tests {
         });
         let spec = json!({"replicas": 2});
         assert_eq!(
-            merged_object(&manifest(spec), live),
+            merged_object(&manifest(spec), &live),
             json!({
+                "apiVersion": "apps/v1", "kind": "Deployment",
                 "metadata": {"uid": "u", "resourceVersion": "7", "labels": {"team": "ml", "kueue.x-k8s.io/x": "y"},
                              "annotations": {"deployment.kubernetes.io/revision": "3"}},
                 "spec": {"replicas": 2},
@@ -171,7 +232,7 @@ mod tests {
     #[test]
     fn replicas_that_are_left_out_stay() {
         let live = json!({"metadata": {"uid": "u"}, "spec": {"replicas": 3, "paused": true}});
-        let after = merged_object(&manifest(json!({"minReadySeconds": 1})), live);
+        let after = merged_object(&manifest(json!({"minReadySeconds": 1})), &live);
         assert_eq!(
             after["spec"],
             json!({"replicas": 3, "minReadySeconds": 1}),
@@ -188,23 +249,60 @@ mod tests {
 
     #[test]
     fn what_a_companion_no_longer_has_goes() {
-        let ingress = Manifest::new(json!({
-            "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "a"},
-            "spec": {"rules": []},
-        }))
-        .unwrap();
-        let found = json!({"spec": {"ingressClassName": "nginx", "rules": [1]}});
-        let patch = companion_patch(&ingress, &found);
+        let becomes = |kind: &str, new: Value, live: Value| {
+            let mut object = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "a"}});
+            object
+                .as_object_mut()
+                .unwrap()
+                .extend(new.as_object().unwrap().clone());
+            let live = {
+                let mut whole = json!({"apiVersion": "v1", "kind": kind,
+                    "metadata": {"name": "a", "uid": "u", "resourceVersion": "7"}});
+                whole
+                    .as_object_mut()
+                    .unwrap()
+                    .extend(live.as_object().unwrap().clone());
+                whole
+            };
+            patch(
+                &live,
+                &merged_object(&Manifest::new(object).unwrap(), &live),
+            )
+        };
+        let as_read = json!({"uid": "u", "resourceVersion": "7"});
         assert_eq!(
-            patch["spec"],
-            json!({"ingressClassName": null, "rules": []})
+            becomes(
+                "Ingress",
+                json!({"spec": {"rules": []}}),
+                json!({"spec": {"ingressClassName": "nginx", "rules": [1]}}),
+            ),
+            Some(json!({"metadata": as_read, "spec": {"ingressClassName": null, "rules": []}}))
         );
-        let service = Manifest::new(json!({
-            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"ports": []},
-        }))
-        .unwrap();
-        let patch = companion_patch(&service, &json!({"spec": {"clusterIP": "10.0.0.1"}}));
-        assert_eq!(patch["spec"], json!({"ports": []}), "the API server's own");
+        // What the API server has given out stays.
+        assert_eq!(
+            becomes(
+                "Service",
+                json!({"spec": {"ports": []}}),
+                json!({"spec": {"clusterIP": "10.0.0.1", "ports": []}}),
+            ),
+            None
+        );
+        assert_eq!(
+            becomes(
+                "ConfigMap",
+                json!({"data": {"a": "1"}}),
+                json!({"data": {"a": "1", "b": "2"}})
+            ),
+            Some(json!({"metadata": as_read, "data": {"b": null}}))
+        );
+        assert_eq!(
+            becomes(
+                "Gadget",
+                json!({"spec": {"size": 2}}),
+                json!({"spec": {"size": 1, "volumeName": "v"}}),
+            ),
+            Some(json!({"metadata": as_read, "spec": {"size": 2}}))
+        );
     }
 
     /// A RayService whose workers have this image, as Kueue has admitted it.
@@ -239,7 +337,7 @@ mod tests {
         assert_eq!(in_place_block(&new, &live), None);
         let told: Vec<String> = changes(&new, &live).iter().map(Change::to_string).collect();
         assert_eq!(told, ["spec.serveConfigV2: changed"]);
-        let after = merged_object(&new, live.clone());
+        let after = merged_object(&new, &live);
         assert_eq!(after["spec"]["serveConfigV2"], "two");
         assert_eq!(
             after["spec"]["rayClusterConfig"], live["spec"]["rayClusterConfig"],
@@ -283,7 +381,7 @@ mod tests {
             in_place_block(&new(1, "x:2"), &live),
             Some(Relation::KeptByKaito)
         );
-        assert_eq!(merged_object(&new(3, "x:1"), live)["spec"]["replicas"], 3);
+        assert_eq!(merged_object(&new(3, "x:1"), &live)["spec"]["replicas"], 3);
     }
 
     #[test]

@@ -4,8 +4,11 @@
 pub mod companions;
 pub mod comparison;
 pub mod content;
+pub mod drift;
 pub mod existing;
 pub mod in_place;
 pub mod metadata;
 pub mod rbac;
+pub mod record;
+pub mod values;
 pub mod version;

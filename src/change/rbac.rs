@@ -7,6 +7,7 @@ use super::companions::COMPANIONS;
 use crate::digest;
 use crate::kind::WorkloadKind;
 use crate::render::manifest::{Manifest, ManifestSet};
+use crate::suggestion::Suggestion;
 
 /// What a submission is about to do.
 #[derive(Debug, Clone, Copy)]
@@ -121,8 +122,10 @@ impl Needed<'_> {
     }
 }
 
-/// Leads over to manifests that somebody else has to apply.
-pub const FOR_ADMINS: &str = "or send this to an admin, who applies it:";
+/// Suggests that somebody else applies manifests.
+pub fn for_admins(manifests: &str) -> Suggestion {
+    format!("or ask an admin to apply this:\n\n{manifests}").into()
+}
 
 fn rule(manifest: &Manifest, verbs: &[&str]) -> Value {
     let group = manifest.api_version().split_once('/');

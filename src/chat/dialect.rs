@@ -229,7 +229,7 @@ impl FromStr for Dialect {
             .find(|dialect| dialect.name() == text)
             .ok_or_else(|| {
                 let names: Vec<&str> = known.map(Self::name).collect();
-                format!("expected an API that kaiwo speaks: {}", names.join(", "))
+                format!("expected one of: {}", names.join(", "))
             })
     }
 }

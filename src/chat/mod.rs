@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod dialect;
+mod framing;
 
 pub use answer::{Answer, Piece};
 pub use dialect::{Conversation, Dialect, Options, Role, Turn};

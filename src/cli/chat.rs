@@ -6,12 +6,14 @@ use super::NamedArgs;
 use crate::chat::Dialect;
 use crate::observe::endpoint::Via;
 use crate::plan::request::pod::SecretKey;
+use crate::settings::Format;
+use crate::time::Limit;
 
 /// Flags of `kaiwo chat`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Asks a Deployment, RayService, Workspace or InferenceSet through the API server;
-it needs no public address. Without PROMPT, on a terminal, it goes on until
+it needs no public address. Without PROMPT, on a terminal, it continues until
 /quit or Ctrl-D; in a pipe, the prompt is read from stdin.
 
 Examples:
@@ -21,7 +23,7 @@ Examples:
   kaiwo chat phi-4 Hello --json          for programs
   kaiwo chat llm --api-key-secret llm-key/token    a server that asks for a key")]
 pub struct ChatArgs {
-    /// What to ask
+    /// Prompt
     #[arg(value_name = "PROMPT", index = 2)]
     pub prompt: Option<String>,
 
@@ -30,51 +32,55 @@ pub struct ChatArgs {
     pub named: NamedArgs,
 
     /// Instructions for the model
-    #[arg(long, value_name = "TEXT", help_heading = "What is asked")]
+    #[arg(long, value_name = "TEXT", help_heading = "Prompt")]
     pub system: Option<String>,
 
-    /// 0 for the likeliest words, more for stranger ones [default: the
-    /// server's]
-    #[arg(long, value_name = "T", value_parser = temperature, help_heading = "What is asked")]
+    /// Sampling temperature; 0 is deterministic [default: the server's]
+    #[arg(long, value_name = "T", value_parser = temperature, help_heading = "Prompt")]
     pub temperature: Option<f64>,
 
     /// Most tokens of an answer [default: the server's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "What is asked")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Prompt")]
     pub max_tokens: Option<u32>,
 
     /// Model, where several are served [default: the first]
-    #[arg(short, long, help_heading = "What is asked")]
+    #[arg(short, long, help_heading = "Prompt")]
     pub model: Option<String>,
 
-    /// API it speaks: openai, tgi or kaito [default: asked of it]
-    #[arg(long, value_name = "API", help_heading = "How it is reached")]
+    /// API of the service: openai, tgi or kaito [default: detected]
+    #[arg(long, value_name = "API", help_heading = "Connection to the service")]
     pub api: Option<Dialect>,
 
-    /// Path in front of the API's, such as Ray Serve's route_prefix
-    #[arg(long, value_name = "PATH", default_value = "", value_parser = base_path, hide_default_value = true, help_heading = "How it is reached")]
+    /// Path prefix of the API, such as Ray Serve's route_prefix
+    #[arg(long, value_name = "PATH", default_value = "", value_parser = base_path, hide_default_value = true, help_heading = "Connection to the service")]
     pub base_path: String,
 
     /// service: its Service's proxy; pod: a forwarded port [default: service,
     /// pod where that is not allowed, or with an API key]
-    #[arg(long, value_name = "WAY", help_heading = "How it is reached")]
+    #[arg(long, value_name = "WAY", help_heading = "Connection to the service")]
     pub via: Option<Via>,
 
-    /// Variable here with the key that the server asks for
-    #[arg(long, value_name = "NAME", help_heading = "How it is reached")]
+    /// Local variable with the API key
+    #[arg(long, value_name = "NAME", help_heading = "Connection to the service")]
     pub api_key_env: Option<String>,
 
-    /// Secret in the namespace with that key
+    /// Secret in the namespace with the API key
     #[arg(
         long,
         value_name = "SECRET/KEY",
         conflicts_with = "api_key_env",
-        help_heading = "How it is reached"
+        help_heading = "Connection to the service"
     )]
     pub api_key_secret: Option<SecretKey>,
 
-    /// Most seconds until an answer begins, and between two parts of it
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..), help_heading = "How it is reached")]
-    pub timeout: u64,
+    /// Longest wait for an answer to begin, and between its parts
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "5m",
+        help_heading = "Connection to the service"
+    )]
+    pub timeout: Limit,
 
     /// Write each answer as JSON
     #[arg(long, help_heading = "Output")]
@@ -92,9 +98,9 @@ pub struct EndpointArgs {
     #[command(flatten)]
     pub named: NamedArgs,
 
-    /// `json` for programs
-    #[arg(short, long, value_name = "FORMAT", value_parser = ["json"], hide_possible_values = true)]
-    pub output: Option<String>,
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", value_parser = Format::parser(Format::REPORTS))]
+    pub output: Option<Format>,
 }
 
 fn temperature(text: &str) -> Result<f64, String> {

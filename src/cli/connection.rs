@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::time::Limit;
+
 /// Which cluster, and as whom: the flags of kubectl.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Cluster")]
@@ -24,9 +26,9 @@ pub struct ConnectionArgs {
     #[arg(long, value_name = "GROUP")]
     pub as_group: Vec<String>,
 
-    /// Most seconds for one request, and for trying to connect [default: 30]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub request_timeout: Option<u64>,
+    /// Timeout of each request, and of connecting [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    pub request_timeout: Option<Limit>,
 
     /// Do not check the certificate of the API server
     #[arg(long)]

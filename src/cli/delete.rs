@@ -4,18 +4,20 @@ use clap::{ArgGroup, Args};
 
 use super::ConnectionArgs;
 use crate::observe::WorkloadRef;
-use crate::plan::request::pod::Seconds;
+use crate::settings::{Format, Namespace};
+use crate::time::Seconds;
 
 /// Flags of `kaiwo delete`.
 #[derive(Debug, Args)]
 #[command(
     group(ArgGroup::new("which").required(true)),
     after_help = "\
-Asks first, unless -y is given. With a workload go its pods and what kaiwo made
-for it: uploads, Services and the like, and the claims of --storage with what is
-in them. What a run left that was killed before it made its workload goes by the
-workload's name. LocalQueues, namespaces, claims of --keep-storage and everything
-that somebody else made stay. Returns when all is gone.
+Asks first, unless -y is given. Deleting a workload also deletes its pods and
+everything that kaiwo created for it: uploads, Services and the like, and the
+claims of --storage with their data. What an interrupted run left behind can be
+deleted by the name of its workload. LocalQueues, namespaces, claims of
+--keep-storage and objects that kaiwo did not create are kept. Returns when
+everything is deleted.
 
 Examples:
   kaiwo delete alice-train                 asks, then deletes
@@ -28,7 +30,7 @@ pub struct DeleteArgs {
     #[arg(value_name = "NAME", group = "which")]
     pub workload: Vec<WorkloadRef>,
 
-    /// Those of kaiwo's workloads that have these labels: K=V,K2=V2
+    /// kaiwo's workloads with these labels: K=V,K2=V2
     #[arg(short = 'l', long, value_name = "LABELS", group = "which")]
     pub selector: Option<String>,
 
@@ -40,33 +42,33 @@ pub struct DeleteArgs {
     #[arg(short, long)]
     pub yes: bool,
 
-    /// Delete what kaiwo did not make, too
+    /// Also delete workloads that kaiwo did not create
     #[arg(long, conflicts_with_all = ["selector", "all"])]
     pub force: bool,
 
-    /// A workload that is not there is no error
+    /// Succeed even if a workload does not exist
     #[arg(long)]
     pub ignore_not_found: bool,
 
-    /// Return at once, not when all is gone
+    /// Return at once, without waiting for the deletion
     #[arg(long, conflicts_with = "timeout")]
     pub no_wait: bool,
 
-    /// Longest wait until all is gone [default: 2m]
+    /// Longest wait until everything is deleted [default: 2m]
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<Seconds>,
 
-    /// Say what would be deleted, and delete nothing
+    /// Show what would be deleted, and delete nothing
     #[arg(short, long)]
     pub dry_run: bool,
 
-    /// Data on stdout: name or json
-    #[arg(short, long, value_name = "FORMAT", value_parser = ["name", "json"], hide_possible_values = true)]
-    pub output: Option<String>,
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", value_parser = Format::parser(Format::OBJECTS))]
+    pub output: Option<Format>,
 
     /// Namespace [default: kaiwo]
     #[arg(short, long)]
-    pub namespace: Option<String>,
+    pub namespace: Option<Namespace>,
 
     /// Which cluster, and as whom.
     #[command(flatten)]

@@ -1,30 +1,32 @@
 //! Flags of `kaiwo list`.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::ConnectionArgs;
 use crate::kind::WorkloadKind;
-use crate::observe::{Status, reference};
+use crate::observe::{Status, workload_ref};
+use crate::settings::{Format, Namespace};
 
 /// Flags of `kaiwo list`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-STATUS is one of Pending (it waits in a queue), Admitted, Starting, Running,
-Ready, Degraded, Succeeded, Failed, Suspended and Preempted. POS counts all that
-wait for the same ClusterQueue. What you may not read is left blank.
+STATUS is one of Pending (waiting in a queue), Admitted, Starting, Running,
+Ready, Degraded, Succeeded, Failed, Suspended and Preempted. POS is the position
+among all that wait for the same ClusterQueue. What you may not read is left
+blank.
 
 Examples:
-  kaiwo list                        what kaiwo made in the namespace
+  kaiwo list                        those that kaiwo created in the namespace
   kaiwo list -A --mine              your own, in all namespaces
   kaiwo list --status pending,preempted
   kaiwo list --kind job,rayjob -o wide
-  kaiwo list -w                     follow them: drawn anew as they change
+  kaiwo list -w                     watch them: redrawn on every change
   kaiwo list -w | tee log           one line for each change
   kaiwo list -o json | jq -r '.items[] | select(.status == \"Failed\").name'")]
 pub struct ListArgs {
     /// Namespace [default: kaiwo]
     #[arg(short, long)]
-    pub namespace: Option<String>,
+    pub namespace: Option<Namespace>,
 
     /// All namespaces
     #[arg(short = 'A', long, conflicts_with = "namespace")]
@@ -38,41 +40,28 @@ pub struct ListArgs {
     #[arg(long)]
     pub mine: bool,
 
-    /// Only of these kinds: job, cronjob, rayjob, deployment, rayservice,
+    /// Only these kinds: job, cronjob, rayjob, deployment, rayservice,
     /// workspace, inferenceset
-    #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = reference::kind)]
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = workload_ref::kind)]
     pub kind: Vec<WorkloadKind>,
 
-    /// Only those that stand so: pending, running, failed, …
+    /// Filter by status: pending, running, failed, …
     #[arg(long, value_name = "STATUS,…", value_delimiter = ',')]
     pub status: Vec<Status>,
 
-    /// Those that kaiwo has not made, too
+    /// Include workloads not created by kaiwo
     #[arg(long)]
     pub any: bool,
 
-    /// Form of the data: json, yaml, name, or wide for more columns
-    #[arg(short, long, value_name = "FORMAT", hide_possible_values = true)]
-    pub output: Option<ListFormat>,
+    /// Output format; wide has more columns
+    #[arg(short, long, value_name = "FORMAT", value_parser = Format::parser(Format::TABLES))]
+    pub output: Option<Format>,
 
-    /// Go on, and show what changes
+    /// Watch for changes
     #[arg(short, long)]
     pub watch: bool,
 
     /// Which cluster, and as whom.
     #[command(flatten)]
     pub connection: ConnectionArgs,
-}
-
-/// Forms of a listing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ListFormat {
-    /// A document of YAML.
-    Yaml,
-    /// A document of JSON.
-    Json,
-    /// Names, one to a line.
-    Name,
-    /// The table, with more columns.
-    Wide,
 }

@@ -6,15 +6,14 @@ mod connection;
 mod delete;
 mod deploy;
 mod exec;
+mod init;
 mod list;
 mod logs;
-mod models;
 mod named;
+mod overview;
 mod port_forward;
-mod queues;
 mod status;
 mod template;
-mod top;
 mod wait;
 mod why;
 
@@ -23,20 +22,24 @@ pub use connection::ConnectionArgs;
 pub use delete::DeleteArgs;
 pub use deploy::serve::ServeArgs;
 pub use deploy::submit::SubmitArgs;
-pub use deploy::workload::WorkloadArgs;
+pub use deploy::workload::{SubmissionArgs, WorkloadArgs};
 pub use exec::ExecArgs;
-pub use list::{ListArgs, ListFormat};
+pub use init::InitArgs;
+pub use list::ListArgs;
 pub use logs::LogsArgs;
-pub use models::{ModelsArgs, ModelsFormat};
 pub use named::NamedArgs;
+pub use overview::doctor::DoctorArgs;
+pub use overview::models::ModelsArgs;
+pub use overview::nodes::NodesArgs;
+pub use overview::queues::QueuesArgs;
+pub use overview::top::TopArgs;
 pub use port_forward::PortForwardArgs;
-pub use queues::QueuesArgs;
-pub use status::{StatusArgs, StatusFormat};
+pub use status::StatusArgs;
 pub use template::{ContextCommand, EjectArgs, TemplateCommand, TemplateKindArgs};
-pub use top::TopArgs;
 pub use wait::WaitArgs;
 pub use why::WhyArgs;
 
+use crate::settings::Format;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 /// From a directory and a GPU count to a running AI workload on Kubernetes.
@@ -52,10 +55,10 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 Examples:
   kaiwo submit -p train/ -g 16 --ray    16 GPUs, two nodes of 8, as a RayJob
   kaiwo submit -p train/ -g 8           8 GPUs as a Job
-  kaiwo submit -p train/ -g 8 -d        print the manifests, ask no cluster
-  kaiwo serve -i image -g 1 --port 8000 a Deployment and its Service
-  kaiwo list                            what became of them all
-  kaiwo why alice-train                 why one does not run, and who mends that
+  kaiwo submit -p train/ -g 8 -d        print the manifests, contact no cluster
+  kaiwo serve -i image -g 1 --port 80   a Deployment and its Service
+  kaiwo list                            all workloads and their status
+  kaiwo why alice-train                 why one is not running, who can fix it
   kaiwo help exit-codes                 what the exit codes mean"
 )]
 pub struct Cli {
@@ -71,36 +74,42 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a directory or an image to its end, queued by Kueue
+    /// Write a workload directory to start from
+    Init(InitArgs),
+    /// Run a directory or image as a batch job, queued by Kueue
     Submit(Box<SubmitArgs>),
     /// Run a directory, an image or a model as a service
     Serve(Box<ServeArgs>),
-    /// List workloads, and how they stand
+    /// List workloads and their status
     #[command(visible_alias = "ls")]
     List(Box<ListArgs>),
     /// Show one workload in full
     Status(Box<StatusArgs>),
-    /// Say why a workload does not run, or why it failed
+    /// Explain why a workload is not running or has failed
     Why(Box<WhyArgs>),
-    /// Show what a workload writes, or follow it
+    /// Show or follow the logs of a workload
     Logs(Box<LogsArgs>),
     /// Wait until a workload runs, is ready or has ended
     Wait(Box<WaitArgs>),
     /// Run a command where a workload runs
     Exec(Box<ExecArgs>),
-    /// Bring ports of a workload here
+    /// Forward local ports to a workload
     PortForward(Box<PortForwardArgs>),
-    /// Delete workloads, and what kaiwo made for them
+    /// Delete workloads, and what kaiwo created for them
     Delete(Box<DeleteArgs>),
-    /// Show what the queues have, and who waits
+    /// Check that kaiwo works here, and show how to fix what does not
+    Doctor(Box<DoctorArgs>),
+    /// Show queue quotas and pending workloads
     Queues(Box<QueuesArgs>),
-    /// Show what GPUs do
+    /// Show the capacity of nodes, and who holds it
+    Nodes(Box<NodesArgs>),
+    /// Show GPU utilization
     Top(Box<TopArgs>),
-    /// List the models that KAITO serves, and what each needs
+    /// List the models that KAITO serves, and the GPUs each needs
     Models(ModelsArgs),
     /// Ask a model that is served
     Chat(Box<ChatArgs>),
-    /// Print where a service is reached
+    /// Print the addresses of a service
     Endpoint(Box<EndpointArgs>),
     /// Print the completion script of a shell
     #[command(after_help = "\
@@ -110,7 +119,7 @@ Examples:
   kaiwo completion fish > ~/.config/fish/completions/kaiwo.fish
 
 Commands, flags, files and names from the cluster are completed. A cluster that
-does not answer within a second is passed over in silence.")]
+does not answer within a second is silently skipped.")]
     Completion {
         /// bash, zsh, fish, elvish or powershell
         #[arg(hide_possible_values = true)]
@@ -119,10 +128,13 @@ does not answer within a second is passed over in silence.")]
     /// What the completion scripts call
     #[command(name = "__complete", hide = true)]
     Complete(CompleteArgs),
+    /// What renders a template beforehand
+    #[command(name = "__render", hide = true)]
+    Render,
     /// Show settings
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Show the built-in templates, and what templates may use
+    /// Show the built-in templates, and what templates can use
     #[command(subcommand)]
     Template(Box<TemplateCommand>),
     /// Explain a command or a topic
@@ -131,6 +143,45 @@ does not answer within a second is passed over in silence.")]
         #[arg(value_name = "COMMAND|TOPIC")]
         topic: Vec<String>,
     },
+}
+
+impl Command {
+    /// Returns which cluster and which namespace were typed.
+    pub fn place(&self) -> Option<(&ConnectionArgs, Option<&str>)> {
+        let named = match self {
+            Self::Submit(args) => {
+                let namespace = args.settings.0.namespace.as_deref();
+                return Some((&args.submission.connection, namespace));
+            }
+            Self::Serve(args) => {
+                let namespace = args.settings.0.namespace.as_deref();
+                return Some((&args.submission.connection, namespace));
+            }
+            Self::List(args) => return Some((&args.connection, args.namespace.as_deref())),
+            Self::Delete(args) => return Some((&args.connection, args.namespace.as_deref())),
+            Self::Queues(args) => return Some((&args.connection, args.namespace.as_deref())),
+            Self::Doctor(args) => return Some((&args.connection, args.namespace.as_deref())),
+            Self::Top(args) => return Some((&args.connection, args.namespace.as_deref())),
+            Self::Nodes(args) => return Some((&args.connection, None)),
+            Self::Models(args) => return Some((&args.connection, None)),
+            Self::Status(args) => &args.named,
+            Self::Why(args) => &args.named,
+            Self::Logs(args) => &args.named,
+            Self::Wait(args) => &args.named,
+            Self::Exec(args) => &args.named,
+            Self::PortForward(args) => &args.named,
+            Self::Chat(args) => &args.named,
+            Self::Endpoint(args) => &args.named,
+            Self::Init(_)
+            | Self::Completion { .. }
+            | Self::Complete(_)
+            | Self::Render
+            | Self::Config(_)
+            | Self::Template(_)
+            | Self::Help { .. } => return None,
+        };
+        Some((&named.connection, named.namespace.as_deref()))
+    }
 }
 
 /// What is done with settings.
@@ -144,19 +195,19 @@ pub enum ConfigCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  kaiwo config show              your own settings and variables
-  kaiwo config show -p train/    those of a directory as well
+  kaiwo config show              your settings and variables
+  kaiwo config show -p train/    also those of a directory
   kaiwo config show -o json      for programs
 
-Values of variables and of --set are hidden, and what looks like a secret.")]
+Values of variables and of --set, and values that look secret, are hidden.")]
 pub struct ConfigShowArgs {
-    /// Directory whose kaiwoconfig counts
+    /// Directory with a kaiwoconfig
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub path: Option<std::path::PathBuf>,
 
-    /// `json` for programs
-    #[arg(short, long, value_name = "FORMAT", value_parser = ["json"], hide_possible_values = true)]
-    pub output: Option<String>,
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", value_parser = Format::parser(Format::REPORTS))]
+    pub output: Option<Format>,
 }
 
 /// Shells that kaiwo completes in.
@@ -196,11 +247,11 @@ pub struct CompleteArgs {
 /// How much is said, and how it looks.
 #[derive(Debug, Clone, Args)]
 pub struct TalkArgs {
-    /// Say more on stderr: every request; twice: the HTTP client too
+    /// More detail on stderr: -v logs requests, -vv also the HTTP client
     #[arg(short, long, action = ArgAction::Count, global = true, help_heading = "Output")]
     pub verbose: u8,
 
-    /// Say nothing on stderr but errors
+    /// Only print errors on stderr
     #[arg(
         long,
         global = true,
@@ -231,4 +282,60 @@ pub enum ColorChoice {
     Always,
     /// Never.
     Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::error::ErrorKind;
+    use clap::{Arg, CommandFactory};
+
+    use super::*;
+
+    /// Returns every argument, with the words that lead to it.
+    fn arguments<'a>(command: &'a clap::Command, path: &[String]) -> Vec<(Vec<String>, &'a Arg)> {
+        let own = command.get_arguments().map(|flag| (path.to_vec(), flag));
+        let below = command.get_subcommands().flat_map(|below| {
+            let path = [path, &[below.get_name().to_owned()]].concat();
+            arguments(below, &path)
+        });
+        own.chain(below).collect()
+    }
+
+    #[test]
+    fn every_time_is_written_in_the_same_way() {
+        let mut command = Cli::command();
+        command.build();
+        let mut found = 0;
+        for (path, flag) in arguments(&command, &["kaiwo".to_owned()]) {
+            let names = flag.get_value_names().unwrap_or_default();
+            assert!(
+                names.iter().all(|name| name != "SECONDS"),
+                "{path:?} {flag}"
+            );
+            if names.iter().all(|name| name != "TIME") {
+                continue;
+            }
+            found += 1;
+            let typed = |time: &str| {
+                let flag = format!("--{}", flag.get_long().unwrap());
+                let words = path.iter().cloned().chain([flag, time.to_owned()]);
+                Cli::try_parse_from(words).err().map(|error| error.kind())
+            };
+            for time in ["30", "30s", "10m", "2h", "1d", "1h30m"] {
+                assert_ne!(
+                    typed(time),
+                    Some(ErrorKind::ValueValidation),
+                    "{path:?} {flag} {time}"
+                );
+            }
+            for time in ["soon", "10x", "1.5h"] {
+                assert_eq!(
+                    typed(time),
+                    Some(ErrorKind::ValueValidation),
+                    "{path:?} {flag} {time}"
+                );
+            }
+        }
+        assert!(found > 20, "{found}");
+    }
 }

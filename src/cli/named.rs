@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::ConnectionArgs;
 use crate::observe::WorkloadRef;
+use crate::settings::Namespace;
 
 /// Which workload, and where.
 #[derive(Debug, Clone, Args)]
@@ -14,7 +15,7 @@ pub struct NamedArgs {
 
     /// Namespace [default: kaiwo]
     #[arg(short, long)]
-    pub namespace: Option<String>,
+    pub namespace: Option<Namespace>,
 
     /// Which cluster, and as whom.
     #[command(flatten)]

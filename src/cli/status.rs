@@ -1,65 +1,45 @@
 //! Flags of `kaiwo status`.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::NamedArgs;
-use crate::settings::OutputFormat;
+use crate::settings::Format;
 
 /// Flags of `kaiwo status`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
---exit-status exits with 0 if it runs, is ready or has succeeded, with 1 if it
-has failed, and with 8 if it is neither: it waits, starts, is degraded or
+--exit-status exits with 0 if the workload is running, ready or has succeeded,
+with 1 if it has failed, and with 8 otherwise: pending, starting, degraded or
 suspended.
 
 Examples:
-  kaiwo status alice-train          all about it
-  kaiwo status job/alice-train      where several kinds share the name
-  kaiwo status alice-train -w       drawn anew as it changes
+  kaiwo status alice-train          all details
+  kaiwo status job/alice-train      if several kinds share the name
+  kaiwo status alice-train -w       redrawn on every change
   kaiwo status web --exit-status --quiet >/dev/null && echo it is up
   kaiwo status alice-train -o json | jq -r '.pods[].node'")]
 pub struct StatusArgs {
-    /// Exit with 0, 1 or 8, as it stands
+    /// Set the exit code from the status (0, 1 or 8)
     #[arg(long)]
     pub exit_status: bool,
 
-    /// Form of the data: json or yaml
-    #[arg(short, long, value_name = "FORMAT", hide_possible_values = true)]
-    pub output: Option<StatusFormat>,
+    /// Output format
+    #[arg(short, long, value_name = "FORMAT", value_parser = Format::parser(Format::REPORTS))]
+    pub output: Option<Format>,
 
     /// Where GPU metrics are.
     #[arg(
-        help = "Prometheus that knows what GPUs do: a URL, or NAMESPACE/SERVICE[:PORT] through the API server [default: found among the cluster's Services]",
+        help = "Prometheus with the GPU metrics: a URL, or NAMESPACE/SERVICE[:PORT] through the API server [default: found among the cluster's Services]",
         long,
         value_name = "PLACE"
     )]
     pub prometheus: Option<String>,
 
-    /// Go on until it is gone, and draw it anew as it changes
+    /// Watch: redraw on every change until it is deleted
     #[arg(short, long, conflicts_with_all = ["output", "exit_status"])]
     pub watch: bool,
 
     /// Which workload, and where.
     #[command(flatten)]
     pub named: NamedArgs,
-}
-
-/// Forms of what is told about a workload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum StatusFormat {
-    /// A document of YAML.
-    Yaml,
-    /// A document of JSON.
-    Json,
-}
-
-impl StatusFormat {
-    /// Returns the form that was typed, else the one that the settings say.
-    pub fn chosen(typed: Option<Self>, setting: Option<OutputFormat>) -> Option<Self> {
-        typed.or(match setting {
-            Some(OutputFormat::Json) => Some(Self::Json),
-            Some(OutputFormat::Yaml) => Some(Self::Yaml),
-            _ => None,
-        })
-    }
 }

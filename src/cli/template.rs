@@ -18,7 +18,7 @@ Examples:
     Show(TemplateKindArgs),
     /// Write the built-in template of a kind into a directory, to change it
     Eject(EjectArgs),
-    /// Print everything a template may use, with the values it would have
+    /// Print everything a template can use, with its values
     #[command(subcommand)]
     Context(ContextCommand),
 }
@@ -39,9 +39,9 @@ pub struct TemplateKindArgs {
 #[command(after_help = "\
 Examples:
   kaiwo template eject job train/     writes train/template
-  kaiwo submit -p train/ -g 8 -d      shows what it makes
+  kaiwo submit -p train/ -g 8 -d      shows the result
 
-A file that exists is left alone.")]
+An existing file is not overwritten.")]
 pub struct EjectArgs {
     /// The kind of the template.
     #[command(flatten)]
@@ -66,5 +66,5 @@ fn kind(word: &str) -> Result<WorkloadKind, String> {
     WorkloadKind::ALL
         .into_iter()
         .find(|kind| kind.name().eq_ignore_ascii_case(word))
-        .ok_or_else(|| format!("the kinds are {}", known.join(", ")))
+        .ok_or_else(|| format!("expected one of: {}", known.join(", ")))
 }

@@ -5,24 +5,25 @@ use super::{Cluster, ClusterError};
 use crate::api::resource::Resource;
 use crate::error::{Classified, ErrorClass};
 use crate::render::manifest::{Manifest, ManifestSet};
+use crate::suggestion::{Suggestion, kubectl};
 
 /// A kind that cannot be submitted here.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoveryError {
     /// The cluster does not serve it.
-    #[error("the cluster serves no {} of {}, and the template makes {}", manifest.kind(), manifest.api_version(), manifest.display_name())]
+    #[error("the cluster does not serve {} of {}, but the template creates {}", manifest.kind(), manifest.api_version(), manifest.display_name())]
     NotServed {
         /// The object.
         manifest: Box<Manifest>,
     },
     /// Its objects belong to no namespace.
-    #[error("{} belongs to no namespace, and cannot go with a workload", manifest.display_name())]
+    #[error("{} is not namespaced, and cannot be part of a workload", manifest.display_name())]
     ClusterWide {
         /// The object.
         manifest: Box<Manifest>,
     },
     /// The cluster cannot be asked.
-    #[error("cannot find out where {object} is served")]
+    #[error("cannot determine the API path of {object}")]
     Failed {
         /// `kind/name` of the object.
         object: String,
@@ -39,13 +40,13 @@ impl Classified for DiscoveryError {
         }
     }
 
-    fn hints(&self) -> Vec<String> {
+    fn hints(&self) -> Vec<Suggestion> {
         match self {
             Self::NotServed { .. } => {
-                vec!["see what is served with: kubectl api-resources".to_owned()]
+                vec![kubectl("api-resources", &[]).to("list what the cluster serves")]
             }
             Self::ClusterWide { .. } => {
-                vec!["leave it out of the template; an admin makes it".to_owned()]
+                vec!["remove it from the template, and ask an admin to create it".into()]
             }
             Self::Failed { source, .. } => source.hints(),
         }

@@ -4,6 +4,7 @@
 pub mod discovery;
 pub mod error;
 pub mod objects;
+pub mod pod_references;
 pub mod reach;
 pub mod read;
 pub mod submission;

@@ -58,7 +58,8 @@ pub(in crate::cluster) async fn next_workloads(
     api_version: &str,
 ) -> Result<Option<Vec<Workload>>, ClusterError> {
     let api_version = api_version.to_owned();
+    let reading = pages.reading();
     pages
-        .turn(move |text| Workload::read_page(kind, &api_version, text))
+        .turn(move |text| Workload::read_page(kind, &api_version, text, reading))
         .await
 }

@@ -8,9 +8,10 @@ use crate::cli::ConfigShowArgs;
 use crate::error::CommandError;
 use crate::plan::request::pod::SecretKey;
 use crate::secrecy;
-use crate::settings::{Entry, OutputFormat, Settings};
+use crate::settings::{Entry, Format};
 use crate::ui::Ui;
-use crate::ui::report::{self, API_VERSION};
+use crate::ui::document::document;
+use crate::ui::report::API_VERSION;
 use crate::workload::directory::DEFAULT_LIMIT;
 
 use super::help::cannot_write;
@@ -33,14 +34,10 @@ struct Row {
     from: String,
 }
 
-/// Shows every setting with its origin, as JSON if the flag or `output`, which
-/// the variable may have set, asks for that; a table is the only other form.
-pub fn show(
-    args: &ConfigShowArgs,
-    ui: Ui,
-    output: Option<OutputFormat>,
-) -> Result<(), CommandError> {
-    let merged = sources::merged(Settings::default(), args.path.as_deref())?;
+/// Shows every setting with its origin. `output` is what the variable asks for,
+/// unless a flag does.
+pub fn show(args: &ConfigShowArgs, ui: Ui, output: Option<Format>) -> Result<(), CommandError> {
+    let merged = sources::as_said(args.path.as_deref())?;
     let mut rows: Vec<Row> = merged.entries().into_iter().map(row).collect();
     for (key, value) in [
         ("namespace", serde_json::json!(DEFAULT_NAMESPACE)),
@@ -55,15 +52,16 @@ pub fn show(
             });
         }
     }
-    let text = match args.output.is_some() || output == Some(OutputFormat::Json) {
-        true => report::json(&SettingsReport {
-            api_version: API_VERSION,
-            kind: "Settings",
-            settings: rows,
-        }),
-        false => table(&rows),
+    let report = SettingsReport {
+        api_version: API_VERSION,
+        kind: "Settings",
+        settings: rows,
     };
-    ui.data(&text).map_err(cannot_write)
+    let written = match document(&report, args.output.or(output)) {
+        Some(text) => ui.data(&text),
+        None => ui.page(&table(&report.settings)),
+    };
+    written.map_err(cannot_write)
 }
 
 fn row(entry: Entry<'_>) -> Row {
@@ -93,6 +91,8 @@ fn may_be_secret(entry: &Entry<'_>) -> bool {
     }
     match setting {
         "env" | "set" => true,
+        // It shows no more than may be seen.
+        "notify" => false,
         "secret" => text.is_none_or(|text| text.parse::<SecretKey>().is_err()),
         _ => match &entry.value {
             serde_json::Value::Array(items) => items.iter().any(looks_so),

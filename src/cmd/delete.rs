@@ -1,6 +1,7 @@
 //! `kaiwo delete`.
 
-use std::cell::Cell;
+mod stuck;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -15,13 +16,17 @@ use crate::cluster::submission::deletion::{self, Doomed};
 use crate::cluster::submission::leftover::{self, Leftover};
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
-use crate::settings::OutputFormat;
+use crate::settings::Format;
+use crate::suggestion::kaiwo;
+use crate::time::Seconds;
 use crate::ui::Ui;
-use crate::ui::deletion::{DeletionOutcome, Item, lines, lines_of_leftovers, report};
+use crate::ui::deletion::{DeleteReport, DeletionOutcome, Item, lines, lines_of_leftovers};
+use crate::ui::document::document;
 
 use super::block_on;
-use super::command_line::{self, CommandLine};
+use super::command_line::CommandLine;
 use super::help::cannot_write;
+use super::signals::{self, SignalEffect};
 use super::target::{self, Reached};
 
 /// Longest wait for what was deleted to be gone, unless another is given.
@@ -32,29 +37,30 @@ const POLL: Duration = Duration::from_millis(500);
 const AT_ONCE: usize = 8;
 
 /// Deletes workloads. Returns the exit code: of several that fail, the worst.
-pub fn run(args: &DeleteArgs, ui: Ui, output: Option<OutputFormat>) -> Result<u8, CommandError> {
+pub fn run(args: &DeleteArgs, ui: Ui, output: Option<Format>) -> Result<u8, CommandError> {
     let asks = !args.yes && !args.dry_run;
     if asks && !ui.can_ask() {
         let typed = CommandLine::typed();
         return Err(CommandError::new(
             ErrorClass::Usage,
-            "deleting asks first, and nobody is there to answer",
+            "confirmation required, but stdin is not a terminal",
         )
-        .hint(format!("{}  # says yes beforehand", typed.with(&["-y"])))
-        .hint(format!(
-            "{}  # shows what would be deleted",
-            typed.with(&["--dry-run"])
-        )));
+        .hint(typed.with(&["-y"]).noted("skips the confirmation"))
+        .hint(
+            typed
+                .with(&["--dry-run"])
+                .noted("shows what would be deleted"),
+        ));
     }
-    let namespace = target::namespace(args.namespace.as_deref())?;
-    let has_begun = Cell::new(false);
-    let result = block_on(async {
+    let namespace = target::namespace(args.namespace.as_ref(), &args.connection)?;
+    signals::set_effect(SignalEffect::Note("nothing was deleted"));
+    block_on(async {
         let place = Reached::reach(&args.connection, namespace, ui).await?;
         let mut run = Run {
             args,
             ui,
             place,
-            output,
+            output: args.output.or(output),
             items: Vec::new(),
             left: Vec::new(),
             code: 0,
@@ -65,27 +71,23 @@ pub fn run(args: &DeleteArgs, ui: Ui, output: Option<OutputFormat>) -> Result<u8
             ui.status("nothing was deleted");
             return Ok(ErrorClass::Refused.exit_code());
         }
-        has_begun.set(!is_nothing && !args.dry_run);
+        if !is_nothing && !args.dry_run {
+            signals::set_effect(SignalEffect::Note(
+                "deletions that have begun continue; run the same command again for the rest",
+            ));
+        }
         run.delete(doomed).await?;
         run.delete_leftovers().await?;
         run.print()?;
         Ok(run.code)
-    });
-    let result = result.map_err(|mut error| {
-        error.if_bare_interruption(match has_begun.get() {
-            true => "what was asked to go goes on going; the same command deletes the rest",
-            false => "nothing was deleted",
-        });
-        error
-    });
-    target::connected(result, &args.connection)
+    })
 }
 
 struct Run<'a> {
     args: &'a DeleteArgs,
     ui: Ui,
     place: Reached,
-    output: Option<OutputFormat>,
+    output: Option<Format>,
     items: Vec<Item>,
     /// What runs have left under names that no workload has, by what was asked
     /// for.
@@ -106,7 +108,7 @@ impl Run<'_> {
         for kind in hidden {
             let kind = kind.name();
             self.ui
-                .warn(format!("you may not list any {kind}, so none is deleted"));
+                .warn(format!("you may not list any {kind}, so none was deleted"));
         }
         let left = leftover::selected(cluster, namespace, selector).await?;
         let mut by_name: BTreeMap<String, Vec<Leftover>> = BTreeMap::new();
@@ -164,13 +166,13 @@ impl Run<'_> {
                 Ok(one) => {
                     let name = one.workload.display_name();
                     let error = not_made_by_kaiwo(&one.workload, namespace);
-                    failures.push(Item::failed(name, &error));
+                    failures.push(Item::failed(name, &error, self.ui.connection()));
                     self.code = self.code.max(self.complain(error));
                 }
                 Err(LookupError::NotFound { .. } | LookupError::NotServed { .. })
                     if self.args.ignore_not_found =>
                 {
-                    self.ui.status(format!("{wanted} is not there"));
+                    self.ui.status(format!("{wanted} does not exist"));
                     failures.push(Item {
                         outcome: DeletionOutcome::NotFound,
                         object: wanted.to_string(),
@@ -185,7 +187,7 @@ impl Run<'_> {
                         LookupError::NotFound { .. } | LookupError::NotServed { .. }
                     );
                     let error = CommandError::from(error);
-                    let mut item = Item::failed(wanted.to_string(), &error);
+                    let mut item = Item::failed(wanted.to_string(), &error, self.ui.connection());
                     if is_missing {
                         item.outcome = DeletionOutcome::NotFound;
                     }
@@ -224,10 +226,7 @@ impl Run<'_> {
     }
 
     /// Tells what went wrong with one of several, and returns its exit code.
-    fn complain(&self, mut error: CommandError) -> u8 {
-        for hint in &mut error.hints {
-            *hint = command_line::with_connection(hint, &self.args.connection);
-        }
+    fn complain(&self, error: CommandError) -> u8 {
         self.ui.error(&error);
         error.exit_code()
     }
@@ -237,7 +236,7 @@ impl Run<'_> {
         self.show(doomed);
         let what = match (doomed.len(), self.left.len()) {
             (1, 0) => "it".to_owned(),
-            (0, _) => "what is left".to_owned(),
+            (0, _) => "these leftovers".to_owned(),
             (count, 0) => format!("these {count} workloads"),
             _ => "all of this".to_owned(),
         };
@@ -289,18 +288,18 @@ impl Run<'_> {
                         let name = one.display_name();
                         let error = cannot_delete(error, &name);
                         item.outcome = DeletionOutcome::Failed;
-                        item.error = Item::failed(name, &error).error;
+                        item.error = Item::failed(name, &error, self.ui.connection()).error;
                         self.code = self.code.max(self.complain(error));
                     }
                 }
             }
             if item.outcome == DeletionOutcome::Deleted {
-                self.ui.status(format!("what was left of {name} deleted"));
+                self.ui.status(format!("leftovers of {name} deleted"));
             }
             self.items.push(item);
         }
         match self.output {
-            Some(OutputFormat::Name) => self.ui.data(&gone).map_err(cannot_write),
+            Some(Format::Name) => self.ui.data(&gone).map_err(cannot_write),
             _ => Ok(()),
         }
     }
@@ -310,16 +309,18 @@ impl Run<'_> {
         if self.args.dry_run {
             if !(doomed.is_empty() && self.left.is_empty()) {
                 self.show(&doomed);
-                self.ui.status("  nothing is deleted (dry run)");
+                self.ui.status("  nothing deleted (dry run)");
             }
             let items = doomed.iter().map(|one| item(one, DeletionOutcome::DryRun));
             self.items.extend(items);
             return self.names(&doomed);
         }
-        let cluster = &self.place.cluster;
+        let Reached {
+            cluster, served, ..
+        } = &self.place;
         let results: Vec<_> = stream::iter(doomed)
-            .map(async |one| {
-                let result = deletion::delete(cluster, &one).await;
+            .map(async |mut one| {
+                let result = deletion::delete(cluster, served, &mut one).await;
                 (one, result)
             })
             .buffered(AT_ONCE)
@@ -332,7 +333,8 @@ impl Run<'_> {
                 Err(error) => {
                     let name = one.workload.display_name();
                     let error = cannot_delete(error, &name);
-                    self.items.push(Item::failed(name, &error));
+                    self.items
+                        .push(Item::failed(name, &error, self.ui.connection()));
                     self.code = self.code.max(self.complain(error));
                 }
             }
@@ -342,10 +344,7 @@ impl Run<'_> {
     }
 
     async fn wait(&mut self, going: Vec<Doomed>) -> Result<(), CommandError> {
-        let limit = match &self.args.timeout {
-            Some(limit) => Duration::from_secs(limit.0.try_into().unwrap_or_default()),
-            None => GONE,
-        };
+        let limit = self.args.timeout.map_or(GONE, Seconds::duration);
         let deadline = Instant::now() + limit;
         for one in going {
             let name = one.workload.display_name();
@@ -363,25 +362,13 @@ impl Run<'_> {
                     self.ui.status(format!("{name} deleted"));
                     self.items.push(item(&one, DeletionOutcome::Deleted));
                 }
-                stuck => {
-                    let namespace = &self.place.namespace;
-                    let error = match stuck {
+                left => {
+                    let error = match left {
                         Err(error) => CommandError::from(error),
-                        Ok(left) => {
-                            let left = left.unwrap_or_else(|| name.clone());
-                            let limit = limit.as_secs();
-                            CommandError::new(
-                                ErrorClass::TimedOut,
-                                format!("{left} is still being deleted after {limit} s"),
-                            )
-                            .hint(format!(
-                                "see what holds it: kubectl -n {namespace} get {left} -o yaml"
-                            ))
-                            .about(left)
-                        }
+                        Ok(left) => stuck::stuck(&self.place, &one, left, limit).await,
                     };
                     let mut item = item(&one, DeletionOutcome::Deleting);
-                    item.error = Item::failed(name, &error).error;
+                    item.error = Item::failed(name, &error, self.ui.connection()).error;
                     self.items.push(item);
                     self.code = self.code.max(self.complain(error));
                 }
@@ -407,7 +394,7 @@ impl Run<'_> {
 
     /// Writes the names of what goes (`-o name`).
     fn names(&self, doomed: &[Doomed]) -> Result<(), CommandError> {
-        if self.output != Some(OutputFormat::Name) {
+        if self.output != Some(Format::Name) {
             return Ok(());
         }
         let names = doomed.iter().map(|one| one.qualified_name() + "\n");
@@ -418,14 +405,19 @@ impl Run<'_> {
 
     /// Writes the report for programs.
     fn print(&self) -> Result<(), CommandError> {
-        if self.output != Some(OutputFormat::Json) {
-            return Ok(());
-        }
         let Reached {
             cluster, namespace, ..
         } = &self.place;
-        let report = report(cluster.context(), namespace, &self.items);
-        self.ui.data(&report).map_err(cannot_write)
+        let report = DeleteReport::new(
+            cluster.context(),
+            namespace,
+            &self.items,
+            cluster.warnings(),
+        );
+        match document(&report, self.output) {
+            Some(text) => self.ui.data(&text).map_err(cannot_write),
+            None => Ok(()),
+        }
     }
 }
 
@@ -439,18 +431,27 @@ fn not_made_by_kaiwo(workload: &Workload, namespace: &str) -> CommandError {
         Some(owner) => {
             let whole = format!("{}/{}", owner.kind.to_lowercase(), owner.name);
             let message = format!("{name} belongs to {whole}");
-            CommandError::new(ErrorClass::Refused, message).hint(format!(
-                "kaiwo delete {whole} -n {namespace}  # deletes it with all that belongs to it"
-            ))
+            CommandError::new(ErrorClass::Refused, message).hint(
+                kaiwo("delete {} -n {}", &[&whole, namespace])
+                    .noted("deletes it with everything that belongs to it"),
+            )
         }
-        None => CommandError::new(ErrorClass::Refused, format!("{name} was not made by kaiwo"))
-            .hint("delete it all the same: --force"),
+        None => CommandError::new(
+            ErrorClass::Refused,
+            format!("{name} was not created by kaiwo"),
+        )
+        .hint("to delete it anyway, add --force"),
     };
     error.about(name)
 }
 
 fn cannot_delete(error: ClusterError, name: &str) -> CommandError {
-    let error = CommandError::from(error);
+    let is_another = error.is_conflict();
+    let mut error = CommandError::from(error);
+    if is_another {
+        // It was made or changed again since it was found.
+        error.class = ErrorClass::Conflict;
+    }
     CommandError {
         error: error.error.context(format!("cannot delete {name}")),
         object: Some(name.to_owned()),

@@ -1,26 +1,29 @@
 //! `kaiwo list`.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::api::keys::{APP_MANAGED_BY_LABEL, MANAGER, USERNAME_LABEL};
 use crate::api::resource::Resource;
 use crate::change::existing;
-use crate::cli::{ListArgs, ListFormat};
+use crate::cli::ListArgs;
+use crate::cluster::ClusterError;
 use crate::cluster::client::pages::Selection;
 use crate::cluster::read::list_rows::RowLoader;
 use crate::cluster::read::listing::Listing;
-use crate::cluster::read::watch::ChangeWatcher;
+use crate::cluster::read::snapshot::LostTrack;
+use crate::cluster::read::watch::{Outage, Polled, Poller};
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::names::label_value;
 use crate::observe::Listed;
 use crate::observe::listed::changes;
 use crate::request;
-use crate::settings::{OutputFormat, Settings};
+use crate::settings::{Format, Settings};
+use crate::suggestion::kaiwo;
 use crate::ui::Ui;
 use crate::ui::list::{Form, Listing as Written};
 use crate::ui::live::Live;
@@ -32,9 +35,9 @@ use super::{block_on, sources};
 
 /// On a terminal, ages are drawn anew this often.
 const TICK: Duration = Duration::from_secs(5);
-/// Without any sign of a change, things are looked up again after so many
-/// ticks: a watch may not be allowed, and positions have none.
-const LOOK_AGAIN: u32 = 6;
+/// Without any sign of a change, things are looked up again this often: a watch
+/// may not be allowed, and positions have none.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// Time between two looks: in a busy cluster something changes all the time.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -51,52 +54,44 @@ struct Query {
 
 /// Lists workloads. `output` is what the variable asks for, unless a flag
 /// does; it is taken away once a part of the data is out.
-pub fn run(args: &ListArgs, ui: Ui, output: &mut Option<OutputFormat>) -> Result<(), CommandError> {
+pub fn run(args: &ListArgs, ui: Ui, output: &mut Option<Format>) -> Result<(), CommandError> {
     let namespace = match args.all_namespaces {
         true => String::new(),
-        false => target::namespace(args.namespace.as_deref())?,
+        false => target::namespace(args.namespace.as_ref(), &args.connection)?,
     };
     let query = query(args, *output)?;
-    let result = block_on(async {
+    block_on(async {
         let place = Reached::reach(&args.connection, namespace, ui).await?;
         match args.watch {
             true => watch(&place, &query, args, ui).await,
             false => list(&place, &query, args, ui, output).await,
         }
-    });
-    target::connected(result, &args.connection)
+    })
 }
 
-fn query(args: &ListArgs, output: Option<OutputFormat>) -> Result<Query, CommandError> {
-    let table = |wide| Form::Table {
+fn query(args: &ListArgs, output: Option<Format>) -> Result<Query, CommandError> {
+    let form = Form {
+        format: args.output.or(output),
         namespaces: args.all_namespaces,
-        wide,
         kaito: !args.kind.is_empty()
             && args
                 .kind
                 .iter()
                 .all(|kind| *kind == WorkloadKind::Workspace),
     };
-    let form = match (args.output, output) {
-        (Some(ListFormat::Wide), _) => table(true),
-        (Some(ListFormat::Json), _) | (None, Some(OutputFormat::Json)) => Form::Json,
-        (Some(ListFormat::Yaml), _) | (None, Some(OutputFormat::Yaml)) => Form::Yaml,
-        (Some(ListFormat::Name), _) | (None, Some(OutputFormat::Name)) => Form::Name,
-        (None, None) => table(false),
-    };
-    if args.watch && !matches!(form, Form::Table { .. }) {
-        return Err(CommandError::new(
-            ErrorClass::Usage,
-            "--watch follows the table, no other form",
-        )
-        .hint("leave out -o, or say -o wide"));
+    if args.watch && !form.is_table() {
+        return Err(
+            CommandError::new(ErrorClass::Usage, "--watch only supports the table")
+                .hint("remove -o, or use -o wide"),
+        );
     }
     let mut labels = Vec::new();
     if !args.any {
         labels.push(format!("{APP_MANAGED_BY_LABEL}={MANAGER}"));
     }
     if args.mine {
-        let user = request::user(&sources::merged(Settings::default(), None)?, &Machine);
+        let user = sources::merged_of(&["KAIWO_USER"], Settings::default(), &args.connection)?;
+        let user = request::user(&user, &Machine);
         labels.push(format!("{USERNAME_LABEL}={}", label_value(&user)));
     }
     labels.extend(args.selector.clone());
@@ -120,7 +115,7 @@ async fn list(
     query: &Query,
     args: &ListArgs,
     ui: Ui,
-    output: &mut Option<OutputFormat>,
+    output: &mut Option<Format>,
 ) -> Result<(), CommandError> {
     let mut rows = Rows::begin(place, query, args).await;
     let mut written = Written::new(query.form, ui);
@@ -129,7 +124,7 @@ async fn list(
     let mut held = Vec::new();
     let mut is_measured = !query.form.is_table();
     loop {
-        let mut page = rows.next().await?;
+        let mut page = rows.next().await.map_err(|error| denied(error, args))?;
         if !is_measured {
             let is_all = page.is_none();
             held.extend(page.into_iter().flatten());
@@ -149,15 +144,15 @@ async fn list(
             begun = true;
         }
         let Some(page) = page else {
-            text += &written.tail();
-            ui.data(&text).map_err(cannot_write)?;
+            text += written.tail();
+            query.form.write(ui, &text).map_err(cannot_write)?;
             break;
         };
         text += &written.page(&page, now);
         if query.form.is_document() {
             *output = None;
         }
-        if !text.is_empty() && !ui.stream(&text).map_err(cannot_write)? {
+        if !text.is_empty() && !query.form.write(ui, &text).map_err(cannot_write)? {
             return Ok(());
         }
     }
@@ -172,13 +167,23 @@ fn nothing(place: &Reached, args: &ListArgs) -> String {
     let narrowed =
         args.mine || args.selector.is_some() || !args.kind.is_empty() || !args.status.is_empty();
     let what = match (narrowed, args.any) {
-        (true, _) => "no such workloads",
+        (true, _) => "no matching workloads",
         (false, true) => "no workloads",
-        (false, false) => "no workloads of kaiwo's",
+        (false, false) => "no workloads created by kaiwo",
     };
     match place.namespace.as_str() {
         "" => format!("{what} in any namespace"),
         namespace => format!("{what} in namespace {namespace}"),
+    }
+}
+
+/// Returns the error of a listing that may not be had.
+fn denied(error: ClusterError, args: &ListArgs) -> CommandError {
+    let is_denied = error.is_forbidden();
+    let error = CommandError::from(error);
+    match is_denied && args.all_namespaces {
+        true => error.hint(kaiwo("list -n {NAMESPACE}", &[]).to("list one namespace")),
+        false => error,
     }
 }
 
@@ -208,7 +213,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    async fn next(&mut self) -> Result<Option<Vec<Listed>>, CommandError> {
+    async fn next(&mut self) -> Result<Option<Vec<Listed>>, ClusterError> {
         let Some(page) = self.listing.next().await? else {
             // Who may list no kind at all is told so.
             let listing = &mut self.listing;
@@ -216,7 +221,7 @@ impl<'a> Rows<'a> {
                 return Ok(None);
             }
             let (_, error) = listing.denied.swap_remove(0);
-            return Err(self.denied(error.into()));
+            return Err(error);
         };
         let mut rows = self.company.rows(page).await?;
         if !self.args.status.is_empty() {
@@ -225,17 +230,10 @@ impl<'a> Rows<'a> {
         Ok(Some(rows))
     }
 
-    fn denied(&self, error: CommandError) -> CommandError {
-        match self.args.all_namespaces {
-            true => error.hint("list one namespace: kaiwo list -n NAMESPACE"),
-            false => error,
-        }
-    }
-
     /// Tells which kinds were left out.
     fn tell(&self, ui: Ui) {
         for (kind, error) in &self.listing.denied {
-            let text = format!("{}s are left out: {error}", kind.name());
+            let text = format!("cannot list {}s: {error}", kind.name());
             match self.args.kind.is_empty() {
                 true => ui.detail(text),
                 false => ui.warn(text),
@@ -251,61 +249,57 @@ async fn watch(
     args: &ListArgs,
     ui: Ui,
 ) -> Result<(), CommandError> {
-    let changed = Notify::new();
-    let mut pulse = ChangeWatcher::new(&place.cluster, &changed);
+    let mut poller = Poller::new(&place.cluster);
     for kind in &query.kinds {
         if let Some(version) = place.served.version(*kind) {
             let resource = existing::resource(*kind, version);
-            pulse.watch(&resource, &place.namespace, &query.selection);
+            poller.watch(&resource, &place.namespace, &query.selection);
         }
     }
     if let Some(kueue) = &place.served.kueue {
         let queued = Resource::known(kueue, "Workload");
-        pulse.watch(&queued, &place.namespace, &Selection::default());
+        poller.watch(&queued, &place.namespace, &Selection::default());
     }
     let pods = Resource::known("v1", "Pod");
-    pulse.watch(&pods, &place.namespace, &query.selection);
+    poller.watch(&pods, &place.namespace, &query.selection);
 
-    let is_drawn = ui.data_height().is_some();
-    let mut live = Live::default();
+    let mut live = Live::new(ui);
     let mut log = Written::new(query.form, ui);
-    let mut last = all(place, query, args, ui).await?;
-    if !is_drawn
-        && !ui
-            .stream(&log.page(&last, Timestamp::now()))
-            .map_err(cannot_write)?
-    {
-        return Ok(());
-    }
+    let mut last = all(place, query, args, ui)
+        .await
+        .map_err(|error| denied(error, args))?;
+    let asking = Reached {
+        cluster: place.cluster.failing_at_once(),
+        served: place.served.clone(),
+        namespace: place.namespace.clone(),
+    };
+    let mut text = log.page(&last, Timestamp::now());
     loop {
-        let mut ticks = 0;
-        loop {
-            if is_drawn
-                && !live
-                    .draw(&drawn(place, query, args, &last, ui), ui)
-                    .map_err(cannot_write)?
-            {
-                return Ok(());
-            }
-            ticks += 1;
-            if pulse.next(TICK).await || ticks == LOOK_AGAIN {
-                break;
-            }
-        }
-        let rows = match all(place, query, args, ui).await {
-            Ok(rows) => rows,
-            // It was reached before, and may be again.
-            Err(error) => {
-                ui.warn(format!("{:#}", error.error));
-                continue;
+        let polled = {
+            let mut next = pin!(poller.next(LOOK, async || all(&asking, query, args, ui).await));
+            loop {
+                if live.is_drawn() {
+                    text = drawn(place, query, args, &last, ui);
+                }
+                if !live.draw(&text).map_err(cannot_write)? {
+                    return Ok(());
+                }
+                text.clear();
+                tokio::select! {
+                    polled = &mut next => break polled,
+                    () = sleep(TICK), if live.is_drawn() => {}
+                }
             }
         };
-        if !is_drawn {
-            let text = log.page(&changes(&last, &rows), Timestamp::now());
-            if !text.is_empty() && !ui.stream(&text).map_err(cannot_write)? {
-                return Ok(());
+        let rows = match polled {
+            Ok(Polled::Now(rows)) => rows,
+            Ok(Polled::Outage(outage)) => {
+                live.note(&outage, outage == Outage::Ends);
+                continue;
             }
-        }
+            Err(error) => return Err(LostTrack::of_all(&place.namespace, error).into()),
+        };
+        text = log.page(&changes(&last, &rows), Timestamp::now());
         last = rows;
         sleep(PAUSE).await;
     }
@@ -328,7 +322,7 @@ async fn all(
     query: &Query,
     args: &ListArgs,
     ui: Ui,
-) -> Result<Vec<Listed>, CommandError> {
+) -> Result<Vec<Listed>, ClusterError> {
     let mut rows = Rows::begin(place, query, args).await;
     let mut all = Vec::new();
     while let Some(page) = rows.next().await? {

@@ -8,9 +8,9 @@ mod delete;
 mod deploy;
 mod endpoint;
 mod help;
+mod init;
 mod list;
-mod models;
-mod queues;
+mod overview;
 mod reach;
 mod signals;
 mod sources;
@@ -18,48 +18,57 @@ mod status;
 mod stdout_closed;
 mod target;
 mod template;
-mod top;
 mod usage;
 mod wait;
 mod why;
 
 use deploy::serve;
 use deploy::submit;
+use overview::{doctor, models, nodes, queues, top};
 use reach::chat;
 use reach::exec;
 use reach::logs;
 use reach::port_forward;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::{Cli, ColorChoice, Command, ConfigCommand, TalkArgs};
+use crate::cli::{ColorChoice, Command, ConfigCommand};
 use crate::error::{CommandError, INTERRUPTED};
-use crate::settings::OutputFormat;
+use crate::settings::Format;
 use crate::ui::Ui;
-use crate::ui::report::{self, ErrorReport};
+use crate::ui::document::json_line;
+use crate::ui::report::ErrorReport;
 
 use command_line::CommandLine;
 
-/// Runs the command that was typed and returns the process's exit code.
-pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
+/// Runs the command that was typed and returns the process's exit code. `words`
+/// follow the program's name.
+pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
     // Before anything else can fail: programs are owed their JSON even then.
     let line = CommandLine::typed();
     let mut output = line.output(std::env::var("KAIWO_OUTPUT").ok().as_deref());
-    let cli = match typed {
+    let cli = match usage::parse(words.collect()) {
         Ok(cli) => cli,
         Err(error) => return usage::tell(error, &line, output),
     };
-    let ui = Ui::new(cli.talk.quiet, cli.talk.verbose > 0, color(&cli.talk));
+    let ui = Ui::new(
+        cli.talk.quiet,
+        cli.talk.verbose > 0,
+        color(cli.talk.color, |name| std::env::var_os(name)),
+    )
+    .connected(command_line::connection(cli.command.place()));
     start_log(cli.talk.verbose);
     // What completes a line has nothing to give back, and little time.
-    if !matches!(cli.command, Command::Complete(_)) {
+    if !matches!(cli.command, Command::Complete(_) | Command::Render) {
         signals::watch(ui, move |error, to_programs| {
             tell(error, ui, output.filter(|_| to_programs));
         });
     }
     let done = |()| 0;
     let result = match cli.command {
+        Command::Init(args) => init::run(&args, ui).map(done),
         Command::Submit(args) => submit::run(&args, ui, &mut output).map(done),
         Command::Serve(args) => serve::run(&args, ui, &mut output).map(done),
         Command::List(args) => list::run(&args, ui, &mut output).map(done),
@@ -68,25 +77,26 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
         Command::Delete(args) => delete::run(&args, ui, output),
         Command::Logs(args) => logs::run(&args, ui).map(done),
         Command::Wait(args) => wait::run(&args, ui, output).map(done),
+        Command::Doctor(args) => doctor::run(&args, ui, output),
         Command::Queues(args) => queues::run(&args, ui, output).map(done),
         Command::Exec(args) => exec::run(&args, ui),
         Command::PortForward(args) => port_forward::run(&args, ui),
+        Command::Nodes(args) => nodes::run(&args, ui, output).map(done),
         Command::Top(args) => top::run(&args, ui, output).map(done),
         Command::Models(args) => models::run(&args, ui, output).map(done),
         Command::Chat(args) => chat::run(&args, ui).map(done),
-        Command::Endpoint(args) => endpoint::run(&args, ui).map(done),
+        Command::Endpoint(args) => endpoint::run(&args, ui, output).map(done),
         Command::Config(ConfigCommand::Show(args)) => config::show(&args, ui, output).map(done),
         Command::Template(command) => template::run(&command, ui, &mut output).map(done),
         Command::Completion { shell } => completion::run(shell, ui).map(done),
         Command::Complete(args) => completion::answer(&args, ui).map(done),
+        Command::Render => return deploy::render_limits::answer(),
         Command::Help { topic } => help::run(&topic, ui).map(done),
     };
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            if signals::may_tell() {
-                tell(&error, ui, output);
-            }
+            signals::tell_once(|| tell(&error, ui, output));
             ExitCode::from(error.exit_code())
         }
     }
@@ -94,7 +104,7 @@ pub fn run(typed: Result<Cli, clap::Error>) -> ExitCode {
 
 /// Tells an error to programs and to people. Who presses Ctrl-C sees it on the
 /// terminal, and needs no word where there is nothing else to say.
-fn tell(error: &CommandError, ui: Ui, output: Option<OutputFormat>) {
+fn tell(error: &CommandError, ui: Ui, output: Option<Format>) {
     tell_programs(error, ui, output);
     let is_seen = ui.is_watched() && error.exit_code() == INTERRUPTED;
     if !(is_seen && error.is_bare_interruption()) {
@@ -103,22 +113,25 @@ fn tell(error: &CommandError, ui: Ui, output: Option<OutputFormat>) {
 }
 
 /// Writes an error to stdout if JSON was asked for there.
-fn tell_programs(error: &CommandError, ui: Ui, output: Option<OutputFormat>) {
-    if output == Some(OutputFormat::Json)
-        && let Err(unwritten) = ui.data(&report::json_line(&ErrorReport::new(error)))
+fn tell_programs(error: &CommandError, ui: Ui, output: Option<Format>) {
+    if output == Some(Format::Json)
+        && let Err(unwritten) = ui.data(&json_line(&ErrorReport::new(error, ui.connection())))
     {
         ui.error(&help::cannot_write(unwritten));
     }
 }
 
-/// Returns the user's word about colours; `None` leaves it to the terminal.
-fn color(talk: &TalkArgs) -> Option<bool> {
-    match talk.color {
+/// Returns the user's word about colours; `None` leaves it to the terminal. One that
+/// calls itself dumb shows none.
+fn color(choice: ColorChoice, variable: impl Fn(&str) -> Option<OsString>) -> Option<bool> {
+    match choice {
         ColorChoice::Always => Some(true),
         ColorChoice::Never => Some(false),
-        ColorChoice::Auto => std::env::var_os("NO_COLOR")
-            .filter(|value| !value.is_empty())
-            .map(|_| false),
+        ColorChoice::Auto => {
+            let variable = |name| variable(name).filter(|value| !value.is_empty());
+            let is_dumb = variable("TERM").is_some_and(|term| term == "dumb");
+            (is_dumb || variable("NO_COLOR").is_some()).then_some(false)
+        }
     }
 }
 
@@ -157,4 +170,23 @@ fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<
     // A name that is being resolved cannot be given up.
     runtime.shutdown_background();
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dumb_terminal_and_no_color_leave_colours_out() {
+        let auto = |set: &'static str, value: &'static str| {
+            let variable = move |name: &str| (name == set).then(|| value.into());
+            color(ColorChoice::Auto, variable)
+        };
+        assert_eq!(auto("TERM", "xterm"), None);
+        assert_eq!(auto("TERM", "dumb"), Some(false));
+        assert_eq!(auto("NO_COLOR", "1"), Some(false));
+        assert_eq!(auto("NO_COLOR", ""), None);
+        let dumb = |_: &str| Some("dumb".into());
+        assert_eq!(color(ColorChoice::Always, dumb), Some(true));
+    }
 }

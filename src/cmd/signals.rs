@@ -9,19 +9,35 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::task::Poll;
 
 use tokio::sync::watch;
 
 use crate::cluster::submission::Submission;
 use crate::error::CommandError;
+use crate::suggestion::Suggestion;
 use crate::ui::Ui;
+
+/// What it means for the command that a signal ends it now.
+#[derive(Debug, Clone)]
+pub enum SignalEffect {
+    /// A note says it.
+    Note(&'static str),
+    /// A workload goes on, and this is how to come back to it.
+    GoesOn {
+        /// The workload.
+        workload: String,
+        /// The hint.
+        back: Suggestion,
+    },
+}
 
 /// What has come, and who deals with it.
 #[derive(Debug, Default)]
 struct State {
+    /// What an end means at the moment, where there is anything to say.
+    effect: Option<SignalEffect>,
     /// Exit code that the first signal asks for.
     code: Option<u8>,
     /// Whether there was another.
@@ -39,7 +55,7 @@ struct State {
 static STATE: LazyLock<watch::Sender<State>> =
     LazyLock::new(|| watch::Sender::new(State::default()));
 /// Whether the end of the process is told, which is done once.
-static TOLD: AtomicBool = AtomicBool::new(false);
+static TOLD: Mutex<bool> = Mutex::new(false);
 
 /// Begins to wait for signals. Where nothing deals with one, `tell` tells of the
 /// end, which is the process's; also to programs, if nothing else can be under
@@ -54,9 +70,41 @@ pub fn watch(ui: Ui, tell: impl Fn(&CommandError, bool) + Send + Sync + 'static)
     let _ = (ui, tell);
 }
 
-/// Returns whether whoever asks is the one to tell of the end.
-pub fn may_tell() -> bool {
-    !TOLD.swap(true, Ordering::SeqCst)
+/// Tells of the end, unless that was done. Whoever comes second waits until it is told,
+/// and does not end the process in the middle of it.
+pub fn tell_once(tell: impl FnOnce()) {
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if !std::mem::replace(&mut *told, true) {
+        tell();
+    }
+}
+
+/// Says what an end means from now on, whoever tells of it: the command, or the
+/// thread where the command does not react in time.
+pub fn set_effect(effect: SignalEffect) {
+    STATE.send_modify(|state| state.effect = Some(effect));
+}
+
+/// Creates the error that a signal ended the command.
+fn interrupted(code: u8) -> CommandError {
+    explained(CommandError::interrupted(code))
+}
+
+/// Adds what an interruption means that says nothing yet.
+fn explained(mut error: CommandError) -> CommandError {
+    if !error.is_bare_interruption() {
+        return error;
+    }
+    match STATE.borrow().effect.clone() {
+        None => {}
+        Some(SignalEffect::Note(note)) => error.notes.push(note.to_owned()),
+        Some(SignalEffect::GoesOn { workload, back }) => {
+            let words = format!("{}; {workload} continues", error.error);
+            error.error = error.error.context(words);
+            error.hints.push(back);
+        }
+    }
+    error
 }
 
 /// Returns when a signal has asked the process to end, with the exit code that
@@ -95,7 +143,7 @@ pub async fn until_ended<T>(
             break result;
         }
         if !STATE.borrow().held {
-            break Err(CommandError::interrupted(code));
+            break Err(interrupted(code));
         }
     };
     STATE.send_modify(|state| state.runs = false);
@@ -128,10 +176,14 @@ pub async fn carry_out<T>(
     let interrupt = async { CommandError::interrupted(ended().await) };
     let haste = async {
         ended().await;
-        ui.tells()("interrupted: clearing up; a second time ends that, too");
+        ui.tells()("interrupted: cleaning up; interrupt again to stop");
         ended_again().await;
     };
-    submission.carry_out(steps, interrupt, haste).await
+    let done = submission.carry_out(steps, interrupt, haste).await;
+    let done = done.map_err(explained);
+    // What was true before it is not after it.
+    STATE.send_modify(|state| state.effect = None);
+    done
 }
 
 /// A conversation, which Ctrl-C does not end for as long as it lives.
@@ -198,13 +250,14 @@ mod unix {
     use tokio::signal::unix::{Signal, SignalKind, signal};
     use tokio::time::{Instant, sleep_until};
 
-    use super::{CommandError, STATE, Ui, may_tell};
+    use super::{CommandError, STATE, Ui, interrupted, tell_once};
     use crate::error::INTERRUPTED;
     use crate::file;
     use crate::ui::terminal;
 
-    /// How long a command may take to notice a signal, or to tell of its end.
-    const REACTION: Duration = Duration::from_secs(1);
+    /// How long a command may take to notice a signal, or to tell of its end: long
+    /// enough for a busy machine. Who signals a second time waits no longer.
+    const REACTION: Duration = Duration::from_secs(3);
     /// Time in which signals count as one: `timeout` signals a process and then
     /// its group, and a terminal that is closed both kernel and shell tell of.
     const SAME: Duration = Duration::from_secs(1);
@@ -283,7 +336,10 @@ mod unix {
                 Some(first) if now < first + SAME => {}
                 Some(_) => {
                     STATE.send_modify(|state| state.again = true);
-                    deadline = Some(now + REACTION);
+                    deadline = Some(match STATE.borrow().held {
+                        true => now + REACTION,
+                        false => now,
+                    });
                 }
             }
         }
@@ -309,9 +365,7 @@ mod unix {
         let tell = Arc::clone(tell);
         // Somebody may be writing to who does not read.
         thread::spawn(move || {
-            if may_tell() {
-                tell(&CommandError::interrupted(code), to_programs);
-            }
+            tell_once(|| tell(&interrupted(code), to_programs));
             sender.send(())
         });
         _ = told.recv_timeout(REACTION);

@@ -4,25 +4,26 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
-use tokio::sync::Notify;
 
 use crate::api::pod::Pod;
-use crate::cli::{StatusArgs, StatusFormat};
+use crate::cli::StatusArgs;
+use crate::cluster::Cluster;
 use crate::cluster::read::prometheus::PrometheusError;
-use crate::cluster::read::watch::ChangeWatcher;
-use crate::cluster::read::{prometheus, snapshot, workload_details};
+use crate::cluster::read::snapshot::{Seen, SnapshotStream};
+use crate::cluster::read::watch::Outage;
+use crate::cluster::read::{prometheus, workload_details};
 use crate::error::{CommandError, ErrorClass};
-use crate::observe::description::Description;
+use crate::observe::description::{Description, WorkloadDetails};
 use crate::observe::{Snapshot, Status};
-use crate::settings::OutputFormat;
+use crate::settings::Format;
+use crate::ui::document::document;
 use crate::ui::live::Live;
-use crate::ui::report::{self, API_VERSION};
+use crate::ui::report::{API_VERSION, words};
 use crate::ui::{Ui, status};
-use crate::yaml;
 
 use super::help::cannot_write;
-use super::target::{self, FoundWorkload, Reached};
-use super::{block_on, command_line, top};
+use super::target::{FoundWorkload, Reached};
+use super::{block_on, top};
 
 /// Ages are drawn anew, and things looked up again, this often.
 const TICK: Duration = Duration::from_secs(5);
@@ -35,39 +36,49 @@ struct StatusReport<'a> {
     kind: &'static str,
     #[serde(flatten)]
     description: &'a Description,
+    /// Commands that go on from here.
+    next: Vec<String>,
+    /// The words of each.
+    commands: Vec<Vec<String>>,
 }
 
 /// Shows one workload. `output` is what the variable asks for, unless a flag
 /// does.
-pub fn run(args: &StatusArgs, ui: Ui, output: Option<OutputFormat>) -> Result<u8, CommandError> {
-    let result = block_on(async {
+pub fn run(args: &StatusArgs, ui: Ui, output: Option<Format>) -> Result<u8, CommandError> {
+    block_on(async {
         let target = FoundWorkload::find(&args.named, ui).await?;
         let snapshot = target.snapshot().await?;
         if args.watch {
             watch(&target.place, snapshot, args, ui).await?;
             return Ok(0);
         }
-        let about = describe(&target.place, &snapshot, args, ui).await?;
+        let Reached {
+            cluster, served, ..
+        } = &target.place;
+        let surroundings = workload_details::read(cluster, served, &snapshot).await?;
+        let about = describe(&target.place, &snapshot, surroundings, args, ui).await?;
+        let connection = ui.connection();
         let report = StatusReport {
             api_version: API_VERSION,
             kind: "WorkloadStatus",
             description: &about,
+            next: about
+                .next
+                .iter()
+                .map(|next| next.line(connection))
+                .collect(),
+            commands: words(&about.next, connection),
         };
-        let text = match StatusFormat::chosen(args.output, output) {
-            Some(StatusFormat::Json) => report::json(&report),
-            // Plain data always serialises.
-            Some(StatusFormat::Yaml) => {
-                yaml::to_string(&serde_json::to_value(&report).unwrap_or_default())
-            }
-            None => status::text(&about, Timestamp::now(), ui),
+        let written = match document(&report, args.output.or(output)) {
+            Some(text) => ui.data(&text),
+            None => ui.page(&status::text(&about, Timestamp::now(), ui)),
         };
-        ui.data(&text).map_err(cannot_write)?;
+        written.map_err(cannot_write)?;
         Ok(match args.exit_status {
             true => exit_code(about.status),
             false => 0,
         })
-    });
-    target::connected(result, &args.named.connection)
+    })
 }
 
 /// What `--exit-status` says of a status.
@@ -87,66 +98,63 @@ fn exit_code(status: Status) -> u8 {
 async fn describe(
     place: &Reached,
     snapshot: &Snapshot,
+    mut surroundings: WorkloadDetails,
     args: &StatusArgs,
     ui: Ui,
 ) -> Result<Description, CommandError> {
-    let Reached {
-        cluster, served, ..
-    } = place;
-    let mut surroundings = workload_details::read(cluster, served, snapshot).await?;
     let holds_gpus = |pod: &Pod| pod.gpus() > 0 && pod.node().is_some() && !pod.has_ended();
     if snapshot.pods().iter().any(holds_gpus) {
         let choice = top::choice(args.prometheus.as_deref())?;
         let namespace = &snapshot.workload.metadata.namespace;
-        match prometheus::usage(cluster, choice.as_ref(), namespace).await {
+        match prometheus::usage(&place.cluster, choice.as_ref(), namespace).await {
             Ok(usage) => surroundings.usage = usage,
             // Once is enough.
             Err(_) if args.watch => {}
             // Most users may not look, and many clusters have none: that is not
             // worth a line below every status.
             Err(error @ (PrometheusError::NotAllowed | PrometheusError::NotFound)) => {
-                ui.detail(format!("what its GPUs do is not known: {error}"));
+                ui.detail(format!("GPU utilization is unknown: {error}"));
             }
-            Err(error) => ui.status(format!("what its GPUs do is not known: {error}")),
+            Err(error) => ui.status(format!("GPU utilization is unknown: {error}")),
         }
     }
-    let mut about = Description::new(snapshot, surroundings);
-    for command in &mut about.next {
-        *command = command_line::with_connection(command, &args.named.connection);
-    }
-    Ok(about)
+    Ok(Description::new(snapshot, surroundings))
 }
 
 /// Draws the workload until it is gone; in a pipe, once for each change.
 async fn watch(
     place: &Reached,
-    mut last: Snapshot,
+    first: Snapshot,
     args: &StatusArgs,
     ui: Ui,
 ) -> Result<(), CommandError> {
-    let changed = Notify::new();
-    let mut pulse = ChangeWatcher::new(&place.cluster, &changed);
-    snapshot::watch(&mut pulse, &place.served, &last);
-    let is_drawn = ui.data_height().is_some();
-    let mut live = Live::default();
-    let mut told = None;
+    let name = first.workload.display_name();
+    let mut stream = SnapshotStream::beginning_with(&place.cluster, &place.served, first);
+    let mut live = Live::new(ui);
+    let mut about: Option<Description> = None;
     loop {
-        let about = describe(place, &last, args, ui).await?;
-        let text = status::text(&about, Timestamp::now(), ui);
-        let goes_on = match is_drawn {
-            true => live.draw(&text, ui),
-            false if told.as_ref() == Some(&about) => Ok(true),
-            false => ui.stream(&format!("{text}\n")),
+        let surroundings = async |cluster: &Cluster, snapshot: &Snapshot| {
+            workload_details::read(cluster, &place.served, snapshot).await
         };
-        if !goes_on.map_err(cannot_write)? {
-            return Ok(());
+        let mut is_new = live.is_drawn();
+        match stream.next(TICK, surroundings).await? {
+            Seen::Now(snapshot, surroundings) => {
+                let now = describe(place, &snapshot, surroundings, args, ui).await?;
+                is_new |= about.as_ref() != Some(&now);
+                about = Some(now);
+            }
+            Seen::Gone => {
+                ui.status(format!("→ {name} was deleted"));
+                return Ok(());
+            }
+            Seen::Outage(outage) => live.note(&outage, outage == Outage::Ends),
         }
-        told = Some(about);
-        pulse.next(TICK).await;
-        match snapshot::read_snapshot_again(&place.cluster, &place.served, &last.workload).await? {
-            Some(now) => last = now,
-            None => {
-                ui.status(format!("{} is gone", last.workload.display_name()));
+        if let Some(about) = about.as_ref().filter(|_| is_new) {
+            let mut text = status::text(about, Timestamp::now(), ui);
+            if !live.is_drawn() {
+                text.push('\n');
+            }
+            if !live.draw(&text).map_err(cannot_write)? {
                 return Ok(());
             }
         }

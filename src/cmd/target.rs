@@ -1,18 +1,18 @@
 //! The cluster, namespace and workload that a command is about.
 
+use crate::api::Reading;
 use crate::cli::{ConnectionArgs, NamedArgs};
-use crate::cluster::Cluster;
-use crate::cluster::error::WITHOUT_CLUSTER;
 use crate::cluster::read::api_versions::Served;
 use crate::cluster::read::lookup::{self, Found};
 use crate::cluster::read::snapshot;
+use crate::cluster::{Cluster, Target};
 use crate::error::CommandError;
 use crate::observe::Snapshot;
-use crate::settings::Settings;
+use crate::settings::{Namespace, Settings};
 use crate::ui::Ui;
 
 use super::{command_line, sources};
-use crate::request::{self, DEFAULT_NAMESPACE};
+use crate::request::DEFAULT_NAMESPACE;
 
 /// A cluster, and which of the APIs it serves that kaiwo speaks.
 pub struct Reached {
@@ -39,7 +39,10 @@ impl Reached {
         namespace: String,
         ui: Ui,
     ) -> Result<Self, CommandError> {
-        let target = command_line::target(connection, ui);
+        let target = Target {
+            reading: Reading::Blank,
+            ..command_line::target(connection, ui)
+        };
         let cluster = Cluster::connect(&target).await?;
         let served = Served::read(&cluster).await?;
         Ok(Self {
@@ -53,7 +56,7 @@ impl Reached {
 impl FoundWorkload {
     /// Connects, and finds the workload.
     pub async fn find(args: &NamedArgs, ui: Ui) -> Result<Self, CommandError> {
-        let namespace = namespace(args.namespace.as_deref())?;
+        let namespace = namespace(args.namespace.as_ref(), &args.connection)?;
         let place = Reached::reach(&args.connection, namespace, ui).await?;
         let found = lookup::find(
             &place.cluster,
@@ -76,29 +79,16 @@ impl FoundWorkload {
 }
 
 /// Returns the namespace: what was typed, or what the settings say.
-pub fn namespace(typed: Option<&str>) -> Result<String, CommandError> {
+pub fn namespace(
+    typed: Option<&Namespace>,
+    connection: &ConnectionArgs,
+) -> Result<String, CommandError> {
     let typed = Settings {
-        namespace: typed.map(str::to_owned),
+        namespace: typed.cloned(),
         ..Settings::default()
     };
-    let merged = sources::merged(typed, None)?;
-    request::check_words(&merged)?;
+    let merged = sources::merged_of(&["KAIWO_NAMESPACE"], typed, connection)?;
     Ok(merged
         .namespace
-        .map_or_else(|| DEFAULT_NAMESPACE.to_owned(), |namespace| namespace.value))
-}
-
-/// Makes the commands that an error suggests talk to the cluster that was
-/// typed. What is suggested to those who submit is left out.
-pub fn connected<T>(
-    result: Result<T, CommandError>,
-    connection: &ConnectionArgs,
-) -> Result<T, CommandError> {
-    result.map_err(|mut error| {
-        error.hints.retain(|hint| hint != WITHOUT_CLUSTER);
-        for hint in &mut error.hints {
-            *hint = command_line::with_connection(hint, connection);
-        }
-        error
-    })
+        .map_or_else(|| DEFAULT_NAMESPACE.to_owned(), |it| it.value.into()))
 }

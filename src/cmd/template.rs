@@ -12,12 +12,13 @@ use crate::plan::facts::Facts;
 use crate::plan::request::WorkloadRequest;
 use crate::render::context::TemplateContext;
 use crate::render::templates;
-use crate::settings::OutputFormat;
+use crate::settings::Format;
 use crate::shell;
+use crate::suggestion::kaiwo;
 use crate::ui::Ui;
-use crate::ui::report::{self, API_VERSION};
+use crate::ui::document::document;
+use crate::ui::report::API_VERSION;
 use crate::workload::directory;
-use crate::yaml;
 
 use super::deploy::{serve, submit};
 use super::help::cannot_write;
@@ -36,7 +37,7 @@ struct ContextReport<'a> {
 pub fn run(
     command: &TemplateCommand,
     ui: Ui,
-    output: &mut Option<OutputFormat>,
+    output: &mut Option<Format>,
 ) -> Result<(), CommandError> {
     match command {
         TemplateCommand::Show(args) => ui
@@ -64,18 +65,18 @@ fn eject(args: &EjectArgs, ui: Ui) -> Result<(), CommandError> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let mut error = CommandError::new(
                 ErrorClass::Refused,
-                format!("{} exists already, and is left alone", file.display()),
+                format!("{} already exists and was not overwritten", file.display()),
             )
             .hint(match file.is_file() {
-                true => format!(
-                    "compare with: kaiwo template show {} | diff {} -",
-                    kind.word(),
-                    shell::quoted(&file.display().to_string())
-                ),
-                false => format!(
-                    "it is no file; write one elsewhere: kaiwo template show {} > FILE",
-                    kind.word()
-                ),
+                true => kaiwo("template show {}", &[&kind.word()])
+                    .raw(format!(
+                        "| diff {} -",
+                        shell::quoted(&file.display().to_string())
+                    ))
+                    .to("compare them"),
+                false => kaiwo("template show {}", &[&kind.word()])
+                    .raw("> FILE")
+                    .to("it is not a file; choose another path"),
             });
             error.object = Some(file.display().to_string());
             return Err(error);
@@ -110,11 +111,7 @@ fn eject(args: &EjectArgs, ui: Ui) -> Result<(), CommandError> {
 
 /// Prints the context that a template would be rendered with, without asking
 /// a cluster: as JSON if that is asked for, else as YAML.
-fn context(
-    request: WorkloadRequest,
-    ui: Ui,
-    output: Option<OutputFormat>,
-) -> Result<(), CommandError> {
+fn context(request: WorkloadRequest, ui: Ui, output: Option<Format>) -> Result<(), CommandError> {
     let plan = plan::plan(request, &Facts::Assumed)?;
     let parts = plan.request.upload.parts();
     let context = TemplateContext::new(&plan, &parts, None);
@@ -122,13 +119,16 @@ fn context(
         ui.status(format!("  assumed: {}", plan.assumptions.join(", ")));
     }
     let text = match output {
-        Some(OutputFormat::Json) => report::json(&ContextReport {
-            api_version: API_VERSION,
-            kind: "TemplateContext",
-            context: &context,
-        }),
-        // Plain data serialises; see `yaml::to_string` on what becomes of a bug.
-        _ => yaml::to_string(&serde_json::to_value(&context).unwrap_or_default()),
+        // As a template sees it.
+        None | Some(Format::Yaml) => document(&context, Some(Format::Yaml)),
+        _ => document(
+            &ContextReport {
+                api_version: API_VERSION,
+                kind: "TemplateContext",
+                context: &context,
+            },
+            output,
+        ),
     };
-    ui.data(&text).map_err(cannot_write)
+    ui.data(&text.unwrap_or_default()).map_err(cannot_write)
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Arg, ArgAction, Command};
 
-use super::source::{self, Candidate, Candidates};
+use super::source::{self, Candidate, Candidates, Live};
 
 /// A command line with a cursor, as far as it can be understood.
 ///
@@ -21,6 +21,8 @@ pub struct Line {
     pub source: Candidates,
     given: BTreeSet<String>,
     values: BTreeMap<String, Vec<String>>,
+    /// The first word that is neither command, flag nor value.
+    named: Option<String>,
 }
 
 /// Where the walk through the words is.
@@ -50,6 +52,7 @@ impl Line {
         let mut values = BTreeMap::<String, Vec<String>>::new();
         let mut given = BTreeSet::new();
         let mut cursor = None;
+        let mut named = None;
         for (at, word) in words.iter().enumerate() {
             if at == index {
                 cursor = Some(place.at_cursor(word));
@@ -79,7 +82,10 @@ impl Line {
             } else if !word.starts_with('-') {
                 match place.command.find_subcommand(word) {
                     Some(command) if place.positionals == 0 => place.command = command,
-                    _ => place.positionals += 1,
+                    _ => {
+                        named.get_or_insert_with(|| word.clone());
+                        place.positionals += 1;
+                    }
                 }
             }
         }
@@ -93,7 +99,14 @@ impl Line {
             source,
             given,
             values,
+            named,
         }
+    }
+
+    /// Returns the name of the workload that the line is about.
+    pub fn named(&self) -> Option<&str> {
+        let named = self.named.as_deref()?;
+        Some(named.rsplit('/').next().unwrap_or(named))
     }
 
     /// Returns whether the flag with this id was typed.
@@ -124,7 +137,7 @@ impl<'a> Cursor<'a> {
     fn at_cursor(&self, word: &str) -> (String, String, Candidates) {
         let whole = |source| (String::new(), word.to_owned(), source);
         if let Some(flag) = self.pending {
-            return whole(source::of_value(flag));
+            return within(flag, String::new(), word.to_owned());
         }
         if self.escaped {
             return whole(match self.positional() {
@@ -134,7 +147,7 @@ impl<'a> Cursor<'a> {
         }
         if word.starts_with('-') {
             return match self.flag(word) {
-                Some((flag, Some((head, start)))) => (head, start, source::of_value(flag)),
+                Some((flag, Some((head, start)))) => within(flag, head, start),
                 _ => whole(Candidates::Words(flags(self.command))),
             };
         }
@@ -143,6 +156,9 @@ impl<'a> Cursor<'a> {
         {
             return whole(match self.command.get_name() {
                 "help" => Candidates::Words(self.topics()),
+                "endpoint" | "chat" if argument.get_id() == "workload" => {
+                    Candidates::Live(Live::Services)
+                }
                 _ => source::of_value(argument),
             });
         }
@@ -170,13 +186,19 @@ impl<'a> Cursor<'a> {
         topics
     }
 
-    /// Returns the positional argument whose turn it is.
+    /// Returns the positional argument whose turn it is: in the order of their
+    /// indices, and the last one again and again where it takes several.
     fn positional(&self) -> Option<&'a Arg> {
-        let mut positionals = self.command.get_positionals();
-        match self.escaped {
-            true => positionals.find(|argument| argument.is_last_set()),
-            false => positionals.nth(self.positionals),
+        let mut positionals: Vec<&Arg> = self.command.get_positionals().collect();
+        if self.escaped {
+            let mut positionals = positionals.into_iter();
+            return positionals.find(|argument| argument.is_last_set());
         }
+        positionals.sort_by_key(|argument| argument.get_index());
+        let again = |argument: &&&Arg| matches!(argument.get_action(), ArgAction::Append);
+        let turn = positionals.get(self.positionals);
+        let last = positionals.last().filter(again);
+        turn.or(last).copied()
     }
 
     /// Returns the flag that a word gives and, if the word holds a value, the
@@ -197,6 +219,9 @@ impl<'a> Cursor<'a> {
             return Some((flag, value.flatten()));
         }
         let mut last = None;
+        if !word.starts_with('-') {
+            return None;
+        }
         for (at, letter) in word.char_indices().skip(1) {
             let flag = self.find(|flag| flag.get_short() == Some(letter))?;
             let rest = at + letter.len_utf8();
@@ -212,6 +237,80 @@ impl<'a> Cursor<'a> {
     fn find(&self, is_it: impl Fn(&Arg) -> bool) -> Option<&'a Arg> {
         self.command.get_arguments().find(|flag| is_it(flag))
     }
+}
+
+/// Returns head, start and candidates of a flag's value. In `K=SECRET/KEY` what comes
+/// first is the user's own word.
+fn within(flag: &Arg, head: String, start: String) -> (String, String, Candidates) {
+    match start.split_once('=') {
+        Some((name, secret)) if flag.get_id() == "secret" => (
+            format!("{head}{name}="),
+            secret.to_owned(),
+            Candidates::Live(Live::Secrets),
+        ),
+        _ => (head, start, source::of_value(flag)),
+    }
+}
+
+/// Where the words of a finished command line stand.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    /// The command.
+    pub(super) verb: String,
+    /// Indices of the words that are neither command, flag nor value, before `--`.
+    pub(super) positionals: Vec<usize>,
+    /// Ids of the flags.
+    pub(super) given: BTreeSet<String>,
+    /// Id of the flag that waits for its value at the end.
+    pub(super) waiting: Option<String>,
+    /// Whether the last word is a flag that the command has.
+    pub(super) is_flag: bool,
+    /// Whether there is a `--`.
+    pub(super) is_escaped: bool,
+}
+
+impl Place {
+    /// Returns whether the flag with this id was typed.
+    pub(super) fn is_given(&self, id: &str) -> bool {
+        self.given.contains(id)
+    }
+}
+
+/// Reads where the words of a line stand.
+pub(super) fn places(command: &Command, words: &[String]) -> Place {
+    let mut cursor = Cursor {
+        root: command,
+        command,
+        pending: None,
+        positionals: 0,
+        escaped: false,
+    };
+    let mut found = Place::default();
+    for (at, word) in words.iter().enumerate() {
+        found.is_flag = false;
+        if cursor.pending.take().is_some() {
+            continue;
+        }
+        if word == "--" {
+            found.is_escaped = true;
+            break;
+        }
+        if let Some((flag, attached)) = cursor.flag(word) {
+            found.is_flag = true;
+            found.given.insert(flag.get_id().to_string());
+            if attached.is_none() && waits(flag) {
+                cursor.pending = Some(flag);
+            }
+        } else if !word.starts_with('-') {
+            match cursor.command.find_subcommand(word) {
+                Some(command) if found.positionals.is_empty() => cursor.command = command,
+                _ => found.positionals.push(at),
+            }
+        }
+    }
+    found.verb = cursor.command.get_name().to_owned();
+    found.waiting = cursor.pending.map(|flag| flag.get_id().to_string());
+    found
 }
 
 fn takes_value(flag: &Arg) -> bool {
@@ -256,170 +355,4 @@ fn first_line(text: Option<&clap::builder::StyledStr>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-    use crate::cli::Cli;
-    use crate::completion::Live;
-
-    /// Reads a line in which `|` is the cursor.
-    fn read(text: &str) -> Line {
-        let mut command = Cli::command();
-        command.build();
-        let (before, after) = text.split_once('|').unwrap();
-        let mut words: Vec<String> = before.split(' ').map(str::to_owned).collect();
-        let index = words.len() - 1;
-        words.extend(after.split(' ').skip(1).map(str::to_owned));
-        Line::read(&command, &words, index)
-    }
-
-    fn words(text: &str) -> Vec<String> {
-        let line = read(text);
-        match &line.source {
-            Candidates::Words(words) => words
-                .iter()
-                .filter_map(|candidate| line.complete(&candidate.word))
-                .collect(),
-            other => panic!("{text}: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn commands_and_flags() {
-        assert_eq!(
-            words("|"),
-            [
-                "submit",
-                "serve",
-                "list",
-                "status",
-                "why",
-                "logs",
-                "wait",
-                "exec",
-                "port-forward",
-                "delete",
-                "queues",
-                "top",
-                "models",
-                "chat",
-                "endpoint",
-                "completion",
-                "config",
-                "template",
-                "help"
-            ]
-        );
-        assert_eq!(words("su|"), ["submit"]);
-        assert_eq!(words("config |"), ["show"]);
-        assert_eq!(words("--quiet co|"), ["completion", "config"]);
-        assert_eq!(
-            words("submit --gpus-per-n|"),
-            ["--gpus-per-node"],
-            "a flag by its beginning"
-        );
-        assert!(words("submit |").contains(&"--queue".to_owned()));
-        assert!(words("submit -|").contains(&"--quiet".to_owned()));
-        assert_eq!(words("submit train|"), [] as [&str; 0]);
-        assert_eq!(words("nonsense su|"), [] as [&str; 0]);
-        assert_eq!(words("nonsense |"), [] as [&str; 0]);
-        assert!(words("completion bash |").contains(&"--quiet".to_owned()));
-    }
-
-    #[test]
-    fn a_flag_that_was_given_is_offered_again_only_if_it_may_be() {
-        for line in ["submit -q x --|", "submit --| -q x", "submit --queue=x --|"] {
-            let words = words(line);
-            assert!(!words.contains(&"--queue".to_owned()), "{line}");
-            assert!(words.contains(&"--namespace".to_owned()), "{line}");
-        }
-        assert!(words("submit --env A=1 --env|").contains(&"--env".to_owned()));
-    }
-
-    #[test]
-    fn words_that_are_known() {
-        assert_eq!(words("submit -o |"), ["yaml", "json", "name"]);
-        assert_eq!(words("submit --dry-run=s|"), ["--dry-run=server"]);
-        assert_eq!(words("submit -d=|"), ["-d=client", "-d=server"]);
-        assert_eq!(words("submit --ray=f|"), ["--ray=false"]);
-        assert_eq!(
-            words("submit --gpu-resource |"),
-            ["amd.com/gpu", "nvidia.com/gpu"]
-        );
-        assert_eq!(words("serve -m phi-4|"), ["phi-4", "phi-4-mini-instruct"]);
-        assert_eq!(words("models mistralai/|").len(), 3);
-        assert_eq!(words("models -o w|"), ["wide"]);
-        assert_eq!(
-            words("serve --instance-type=Standard_ND96isr_H2|"),
-            ["--instance-type=Standard_ND96isr_H200_v5"]
-        );
-        assert_eq!(words("--color n|"), ["never"]);
-        assert_eq!(words("submit --color=al|"), ["--color=always"]);
-        assert_eq!(words("config show -o |"), ["json"]);
-        assert_eq!(words("completion f|"), ["fish"]);
-        assert_eq!(words("help e|"), ["exec", "endpoint", "exit-codes"]);
-        // The next word is not the value of a flag that wants `=`.
-        assert!(words("submit --ray |").contains(&"--queue".to_owned()));
-    }
-
-    #[test]
-    fn values_that_only_the_cluster_knows() {
-        for (text, live) in [
-            ("submit -n |", Live::Namespaces),
-            ("submit --namespace te|", Live::Namespaces),
-            ("submit --namespace=te|", Live::Namespaces),
-            ("submit -nte|", Live::Namespaces),
-            ("submit -n=te|", Live::Namespaces),
-            ("submit -q |", Live::Queues),
-            ("submit --priority-class |", Live::PriorityClasses),
-            ("submit --context |", Live::Contexts),
-            ("submit --name |", Live::Workloads),
-            ("submit --image-pull-secret |", Live::Secrets),
-            ("submit --imagepullsecret |", Live::Secrets),
-            ("submit --service-account |", Live::ServiceAccounts),
-        ] {
-            assert_eq!(read(text).source, Candidates::Live(live), "{text}");
-        }
-        let line = read("submit -nte|");
-        assert_eq!(line.complete("team").as_deref(), Some("-nteam"));
-        assert_eq!(line.complete("other"), None);
-        let line = read("submit --context=arn:aws|");
-        assert_eq!(
-            line.complete("arn:aws:eks").as_deref(),
-            Some("--context=arn:aws:eks")
-        );
-    }
-
-    #[test]
-    fn files_and_directories() {
-        assert_eq!(read("submit -p |").source, Candidates::Directories);
-        assert_eq!(read("config show -p tr|").source, Candidates::Directories);
-        assert_eq!(read("submit --env-file=|").source, Candidates::Files);
-        assert_eq!(read("submit --kubeconfig |").source, Candidates::Files);
-        assert_eq!(read("submit -- python -|").source, Candidates::Files);
-        assert_eq!(read("submit -- -n |").source, Candidates::Files);
-    }
-
-    #[test]
-    fn what_nobody_knows_is_not_guessed() {
-        assert_eq!(read("submit -i |").source, Candidates::Nothing);
-        assert_eq!(read("submit -g |").source, Candidates::Nothing);
-        assert_eq!(read("submit --nonsense=|").head, "");
-    }
-
-    #[test]
-    fn the_rest_of_the_line_is_read_whatever_it_holds() {
-        let line = read(
-            "submit -g abc --bad --context=a --as bob --as-group=g -n x -q | --kubeconfig k --as-group h -- --as eve",
-        );
-        assert_eq!(line.value("context"), Some("a"));
-        assert_eq!(line.value("as_user"), Some("bob"));
-        assert_eq!(line.values("as_group"), ["g", "h"]);
-        assert_eq!(line.value("namespace"), Some("x"));
-        assert_eq!(line.value("kubeconfig"), Some("k"));
-        assert_eq!(line.value("queue"), None);
-        let line = read("submit -vnx -n y --queue |");
-        assert_eq!(line.values("namespace"), ["x", "y"]);
-    }
-}
+mod tests;

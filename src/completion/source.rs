@@ -1,11 +1,21 @@
 //! Tells where the candidates for a value come from.
 
+use std::any::TypeId;
+
 use clap::{Arg, ValueHint};
 
 use crate::api::keys;
 use crate::kind::{Goal, WorkloadKind};
+use crate::observe::WorkloadRef;
 use crate::observe::status::Status;
-use crate::plan::kaito::{INSTANCE_TYPES, PRESETS, Preset};
+use crate::plan::kaito::{INSTANCE_TYPES, Method, PRESETS, Preset, Runtime};
+use crate::plan::request::claim::ClaimMount;
+use crate::plan::request::pod::{SecretName, VariableName};
+use crate::settings::{
+    DryRun, GpuResource, InstanceType, ModelRef, Namespace, PriorityClassName, QueueName,
+    ServiceAccountName, Switch,
+};
+use crate::workload::example;
 
 /// Where the candidates for a word come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +28,8 @@ pub enum Candidates {
     Files,
     /// Likewise, but only directories.
     Directories,
+    /// From the variables of this machine whose values count as secret.
+    Variables,
     /// From nowhere: only the user knows.
     Nothing,
 }
@@ -39,6 +51,14 @@ pub enum Live {
     Secrets,
     /// Service accounts.
     ServiceAccounts,
+    /// Workloads of kaiwo that serve.
+    Services,
+    /// PersistentVolumeClaims.
+    Claims,
+    /// Pods of the workload that is named.
+    Pods,
+    /// Nodes.
+    Nodes,
 }
 
 /// A word that may stand at the cursor.
@@ -52,43 +72,8 @@ pub struct Candidate {
     pub flag: Option<String>,
 }
 
-/// Values that are looked up, by the id of their argument.
-const LIVE: [(&str, Live); 8] = [
-    ("context", Live::Contexts),
-    ("namespace", Live::Namespaces),
-    ("queue", Live::Queues),
-    ("priority_class", Live::PriorityClasses),
-    ("name", Live::Workloads),
-    ("workload", Live::Workloads),
-    ("image_pull_secret", Live::Secrets),
-    ("service_account", Live::ServiceAccounts),
-];
-
-/// Makes the words that an argument takes.
-type Words = fn() -> Vec<String>;
-
-/// Values that clap does not know of, because they are parsed from text, by the
-/// id of their argument.
-const PARSED: [(&str, Words); 7] = [
-    ("goal", || owned(&Goal::ALL.map(Goal::name))),
-    ("output", || owned(&["yaml", "json", "name"])),
-    ("kind", || WorkloadKind::ALL.map(WorkloadKind::word).into()),
-    ("status", || {
-        let all = Status::ALL.iter();
-        all.map(|status| status.name().to_lowercase()).collect()
-    }),
-    ("dry_run", || owned(&["client", "server"])),
-    ("tune", || owned(&["lora", "qlora"])),
-    ("gpu_resource", || owned(&[keys::AMD_GPU, keys::NVIDIA_GPU])),
-];
-
-fn owned(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
-}
-
-/// Returns where the values of an argument come from.
+/// Returns where the values of an argument come from: of most, their type tells.
 pub(super) fn of_value(argument: &Arg) -> Candidates {
-    let id = argument.get_id().as_str();
     let known = argument.get_possible_values();
     if !known.is_empty() {
         let known = known.iter().filter(|value| !value.is_hide_set());
@@ -105,23 +90,21 @@ pub(super) fn of_value(argument: &Arg) -> Candidates {
                 .collect(),
         );
     }
-    if matches!(id, "model_access_secret" | "tune_push_secret") {
-        return Candidates::Live(Live::Secrets);
+    let parsed = argument.get_value_parser().type_id();
+    let by_type = types().into_iter().find(|(known, _)| parsed == *known);
+    if let Some((_, make)) = by_type {
+        return make();
     }
-    if let Some((_, live)) = LIVE.iter().find(|(of, _)| *of == id) {
-        return Candidates::Live(*live);
-    }
-    if let Some((_, words)) = PARSED.iter().find(|(of, _)| *of == id) {
-        return plain(&words());
-    }
-    match id {
-        "model" | "filter" => return models(),
-        "instance_type" => return instance_types(),
-        "runtime" => return plain(&["vllm", "transformers"]),
+    match argument.get_id().as_str() {
+        "context" => return Candidates::Live(Live::Contexts),
+        "name" => return Candidates::Live(Live::Workloads),
+        "model_access_secret" => return Candidates::Live(Live::Secrets),
+        "pod" => return Candidates::Live(Live::Pods),
+        "node" => return Candidates::Live(Live::Nodes),
+        "filter" => return models(),
+        "claim" => return Candidates::Live(Live::Claims),
+        "from" => return plain(example::names()),
         _ => {}
-    }
-    if is_switch(argument) {
-        return plain(&["true", "false"]);
     }
     match argument.get_value_hint() {
         ValueHint::DirPath => Candidates::Directories,
@@ -129,6 +112,52 @@ pub(super) fn of_value(argument: &Arg) -> Candidates {
         _ if argument.is_last_set() => Candidates::Files,
         _ => Candidates::Nothing,
     }
+}
+
+/// Types of values, each with the candidates for it.
+fn types() -> [(TypeId, fn() -> Candidates); 18] {
+    [
+        (TypeId::of::<Namespace>(), || {
+            Candidates::Live(Live::Namespaces)
+        }),
+        (TypeId::of::<QueueName>(), || Candidates::Live(Live::Queues)),
+        (TypeId::of::<PriorityClassName>(), || {
+            Candidates::Live(Live::PriorityClasses)
+        }),
+        (TypeId::of::<WorkloadRef>(), || {
+            Candidates::Live(Live::Workloads)
+        }),
+        (TypeId::of::<SecretName>(), || {
+            Candidates::Live(Live::Secrets)
+        }),
+        (TypeId::of::<VariableName>(), || Candidates::Variables),
+        (TypeId::of::<ServiceAccountName>(), || {
+            Candidates::Live(Live::ServiceAccounts)
+        }),
+        (TypeId::of::<ClaimMount>(), || {
+            Candidates::Live(Live::Claims)
+        }),
+        (TypeId::of::<ModelRef>(), models),
+        (TypeId::of::<InstanceType>(), instance_types),
+        (TypeId::of::<GpuResource>(), || {
+            plain([keys::AMD_GPU, keys::NVIDIA_GPU])
+        }),
+        (TypeId::of::<DryRun>(), || plain(["client", "server"])),
+        (TypeId::of::<Switch>(), || plain(["true", "false"])),
+        (TypeId::of::<Method>(), || plain(["lora", "qlora"])),
+        (TypeId::of::<Runtime>(), || plain(["vllm", "transformers"])),
+        (TypeId::of::<Goal>(), || plain(Goal::ALL.map(Goal::name))),
+        (TypeId::of::<Status>(), || {
+            plain(
+                Status::ALL
+                    .iter()
+                    .map(|status| status.name().to_lowercase()),
+            )
+        }),
+        (TypeId::of::<WorkloadKind>(), || {
+            plain(WorkloadKind::ALL.map(WorkloadKind::word))
+        }),
+    ]
 }
 
 /// Returns the models of KAITO's catalogue, by the names that `-m` takes.
@@ -155,15 +184,9 @@ fn instance_types() -> Candidates {
     )
 }
 
-fn is_switch(argument: &Arg) -> bool {
-    argument
-        .get_value_names()
-        .is_some_and(|names| names.iter().any(|name| name == "BOOL"))
-}
-
-fn plain(words: &[impl AsRef<str>]) -> Candidates {
-    let candidates = words.iter().map(|word| Candidate {
-        word: word.as_ref().to_owned(),
+fn plain<T: Into<String>>(words: impl IntoIterator<Item = T>) -> Candidates {
+    let candidates = words.into_iter().map(|word| Candidate {
+        word: word.into(),
         description: String::new(),
         flag: None,
     });
@@ -172,47 +195,41 @@ fn plain(words: &[impl AsRef<str>]) -> Candidates {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     use super::*;
     use crate::cli::Cli;
-    use crate::observe::reference::kind;
-    use crate::plan::kaito::Method;
-    use crate::settings::{DryRun, OutputFormat};
 
-    /// A flag that is renamed must not lose its values in silence.
+    /// A flag whose type is changed must not lose its candidates in silence, and what is
+    /// offered is taken.
     #[test]
-    fn every_id_is_that_of_a_flag() {
+    fn every_type_is_one_of_a_flag_and_takes_its_words() {
         let mut command = Cli::command();
         command.build();
-        let submit = command.find_subcommand("submit").unwrap();
-        let waits = command.find_subcommand("wait").unwrap();
-        let lists = command.find_subcommand("list").unwrap();
-        let ids = LIVE.iter().map(|(id, _)| *id);
-        for id in ids.chain(PARSED.map(|(id, _)| id)) {
-            assert!(
-                [submit, waits, lists]
-                    .iter()
-                    .any(|of| of.get_arguments().any(|flag| flag.get_id() == id)),
-                "{id}"
-            );
-        }
-    }
-
-    #[test]
-    fn words_are_accepted() {
-        for (id, words) in PARSED {
-            for word in words() {
-                match id {
-                    "output" => drop(word.parse::<OutputFormat>().unwrap()),
-                    "dry_run" => drop(word.parse::<DryRun>().unwrap()),
-                    "goal" => drop(word.parse::<Goal>().unwrap()),
-                    "kind" => drop(kind(&word).unwrap()),
-                    "status" => drop(word.parse::<Status>().unwrap()),
-                    "tune" => drop(word.parse::<Method>().unwrap()),
-                    _ => assert_eq!(id, "gpu_resource"),
+        for (index, (id, make)) in types().into_iter().enumerate() {
+            let mut found = 0;
+            for below in command.get_subcommands() {
+                for flag in below.get_arguments() {
+                    if flag.get_value_parser().type_id() != id {
+                        continue;
+                    }
+                    found += 1;
+                    let (Candidates::Words(words), Some(long)) = (make(), flag.get_long()) else {
+                        continue;
+                    };
+                    for Candidate { word, .. } in words {
+                        let flag = format!("--{long}={word}");
+                        let parsed = Cli::try_parse_from(["kaiwo", below.get_name(), &flag]);
+                        let kind = parsed.err().map(|error| error.kind());
+                        assert_ne!(
+                            kind,
+                            Some(clap::error::ErrorKind::ValueValidation),
+                            "{flag}"
+                        );
+                    }
                 }
             }
+            assert!(found > 0, "type {index}");
         }
     }
 }

@@ -1,8 +1,12 @@
 //! Everything that is told about one workload, for people and programs alike.
 
+mod address;
 mod application;
+mod kept;
 
+pub use address::Address;
 pub use application::{Application, ServeDeployment};
+pub use kept::{ServedVersion, Uploads};
 
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
@@ -17,8 +21,9 @@ use crate::api::event::Event;
 use crate::api::kueue_workload::KueueWorkload;
 use crate::api::pod_template::PodTemplate;
 use crate::api::vendor::is_gpu_resource;
-use crate::api::workload::{Details, Workload};
+use crate::api::workload::Workload;
 use crate::kind::WorkloadKind;
+use crate::suggestion::{Command, kaiwo};
 
 /// Events that are told at most, the latest.
 const EVENTS: usize = 8;
@@ -39,6 +44,8 @@ pub struct WorkloadDetails {
     pub autoscaler: Option<Autoscaler>,
     /// What GPUs do, by pod; nothing where nobody can tell.
     pub usage: Vec<PodUsage>,
+    /// Its versions, the last one last.
+    pub versions: Vec<ServedVersion>,
 }
 
 /// A workload in full.
@@ -62,6 +69,12 @@ pub struct Description {
     pub created_at: Option<Timestamp>,
     /// Images of its containers.
     pub images: Vec<String>,
+    /// Model that KAITO serves or tunes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Virtual machines that KAITO makes for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance_type: Option<String>,
     /// How its GPUs are split.
     pub gpus: Vec<GpuGroup>,
     /// How it is scaled.
@@ -85,13 +98,17 @@ pub struct Description {
     /// What was uploaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uploads: Option<Uploads>,
+    /// Its versions, in the order in which they were served.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<ServedVersion>,
     /// Addresses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<Address>,
     /// What happened last, latest last.
     pub events: Vec<EventLine>,
     /// Commands that go on from here.
-    pub next: Vec<String>,
+    #[serde(skip)]
+    pub next: Vec<Command>,
 }
 
 /// Which object it is.
@@ -184,27 +201,6 @@ pub struct ConditionLine {
     pub since: Option<Timestamp>,
 }
 
-/// What was uploaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Uploads {
-    /// ConfigMaps.
-    pub count: usize,
-    /// Bytes in all of them.
-    pub bytes: u64,
-}
-
-/// An address.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Address {
-    /// For whom: `cluster` for pods in the cluster, `public`, or `dashboard`,
-    /// which is Ray's.
-    pub to: &'static str,
-    /// URL.
-    pub url: String,
-}
-
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -238,6 +234,7 @@ impl Description {
             events,
             autoscaler,
             usage,
+            versions,
         } = surroundings;
         let mut nodes: Vec<String> = snapshot
             .pods()
@@ -260,6 +257,8 @@ impl Description {
             version: workload.version().map(str::to_owned),
             created_at: metadata.creation_timestamp,
             images: images(snapshot),
+            model: workload.model.clone(),
+            instance_type: workload.machine().map(str::to_owned),
             gpus: gpus(workload),
             scaling: autoscaler.as_ref().map(Autoscaler::scaling),
             queue: queue(snapshot, cluster_queue),
@@ -284,7 +283,8 @@ impl Description {
                 count: uploads.len(),
                 bytes: uploads.iter().sum(),
             }),
-            endpoints: addresses(workload, endpoint),
+            versions,
+            endpoints: address::all(workload, endpoint),
             events: last(events),
             next: next(workload, standing.status),
         }
@@ -376,7 +376,9 @@ fn pods(snapshot: &Snapshot, usage: &[PodUsage]) -> Vec<PodLine> {
             node: pod.node().map(str::to_owned),
             restarts: pod.restarts(),
             gpus: pod.gpus(),
-            reason: pod.trouble().map(|trouble| trouble.in_its_pod()),
+            reason: pod
+                .trouble(&snapshot.known())
+                .map(|trouble| trouble.in_its_pod()),
             created_at: pod.metadata.creation_timestamp,
             usage: usage
                 .iter()
@@ -412,31 +414,6 @@ fn conditions(snapshot: &Snapshot, autoscaler: Option<&Autoscaler>) -> Vec<Condi
     own.chain(scaled).chain(queued).collect()
 }
 
-fn addresses(workload: &Workload, endpoint: Option<Endpoint>) -> Vec<Address> {
-    let mut addresses = Vec::new();
-    if let Some(endpoint) = endpoint {
-        addresses.push(Address {
-            to: "cluster",
-            url: endpoint.cluster_url(),
-        });
-        addresses.extend(
-            endpoint
-                .public
-                .into_iter()
-                .map(|url| Address { to: "public", url }),
-        );
-    }
-    if let Details::RayJob(_, status) = &workload.details
-        && !status.dashboard_url.is_empty()
-    {
-        addresses.push(Address {
-            to: "dashboard",
-            url: format!("http://{}", status.dashboard_url),
-        });
-    }
-    addresses
-}
-
 fn last(mut events: Vec<Event>) -> Vec<EventLine> {
     let older = events.len().saturating_sub(EVENTS);
     events.drain(..older);
@@ -458,35 +435,34 @@ fn last(mut events: Vec<Event>) -> Vec<EventLine> {
 }
 
 /// Returns what one would type next.
-fn next(workload: &Workload, status: Status) -> Vec<String> {
+fn next(workload: &Workload, status: Status) -> Vec<Command> {
     let metadata = &workload.metadata;
     let name = workload.display_name();
-    let command =
-        |words: &str, rest: &str| format!("kaiwo {words} {name} -n {}{rest}", metadata.namespace);
+    let about = |form| kaiwo(form, &[&name, &metadata.namespace]);
     let mut next = Vec::new();
     let explained = !matches!(status, Status::Running | Status::Ready | Status::Succeeded);
     if explained {
-        next.push(command("why", ""));
+        next.push(about("why {} -n {}"));
     }
     match status {
-        Status::Starting | Status::Running => next.push(command("logs", " -f")),
+        Status::Starting | Status::Running => next.push(about("logs {} -n {} -f")),
         Status::Ready | Status::Degraded | Status::Succeeded | Status::Failed => {
-            next.push(command("logs", ""));
+            next.push(about("logs {} -n {}"));
         }
         _ => {}
     }
     match (status, workload.kind) {
         (Status::Running, kind) if kind.is_ray() => {
-            next.push(command("port-forward", " --dashboard"));
+            next.push(about("port-forward {} -n {} --dashboard"));
         }
-        (Status::Running, WorkloadKind::Job) => next.push(command("exec", " -- sh")),
-        (Status::Ready, kind) if !kind.is_batch() => next.push(command("endpoint", "")),
+        (Status::Running, WorkloadKind::Job) => next.push(about("exec {} -n {}")),
+        (Status::Ready, kind) if !kind.is_batch() => next.push(about("endpoint {} -n {}")),
         _ => {}
     }
     if status.is_waiting() {
-        next.push(command("wait", ""));
+        next.push(about("wait {} -n {}"));
     }
-    next.push(command("delete", ""));
+    next.push(about("delete {} -n {}"));
     next
 }
 

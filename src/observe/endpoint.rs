@@ -148,14 +148,21 @@ pub struct PublicAddress {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Ingress {
+    /// Name.
+    pub metadata: Metadata,
     /// Which hosts it answers for.
     pub spec: IngressSpec,
+    /// What was made for it.
+    pub status: ServiceStatus,
 }
 
 /// `spec` of an Ingress.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
+#[serde(rename_all = "camelCase")]
 pub struct IngressSpec {
+    /// Who is to take it; the cluster's default if absent.
+    pub ingress_class_name: Option<String>,
     /// Hosts.
     pub rules: Vec<IngressRule>,
     /// Hosts that are reached by TLS.
@@ -200,6 +207,47 @@ pub struct Endpoint {
     pub selector: BTreeMap<String, String>,
     /// URLs from outside of the cluster.
     pub public: Vec<String>,
+    /// Why there are not more of these yet: `no address yet: …`.
+    pub pending: Vec<String>,
+}
+
+impl LoadBalancer {
+    fn has_address(&self) -> bool {
+        let mut addresses = self.ingress.iter();
+        addresses.any(|address| !address.ip.is_empty() || !address.hostname.is_empty())
+    }
+}
+
+/// Says which addresses were asked for, and nobody has given yet.
+fn pending(service: &Service, ingress: Option<&Ingress>) -> Vec<String> {
+    let name = &service.metadata.name;
+    let waits = service.spec.kind == "LoadBalancer" && !service.status.load_balancer.has_address();
+    let balanced = waits.then(|| {
+        format!("no address yet: no load balancer has assigned one to Service {name} (--public)")
+    });
+    let waits = |ingress: &&Ingress| !ingress.status.load_balancer.has_address();
+    let ruled = ingress.filter(waits).map(|ingress| {
+        let class = match &ingress.spec.ingress_class_name {
+            Some(class) => format!("of class {class}"),
+            None => "of the cluster's default class".to_owned(),
+        };
+        let hosts: Vec<&str> = ingress
+            .spec
+            .rules
+            .iter()
+            .map(|rule| rule.host.as_str())
+            .filter(|host| !host.is_empty())
+            .collect();
+        let hosts = match hosts.is_empty() {
+            true => String::new(),
+            false => format!(" for {}", hosts.join(", ")),
+        };
+        format!(
+            "no address yet: no ingress controller {class} serves Ingress {}{hosts}",
+            ingress.metadata.name
+        )
+    });
+    ruled.into_iter().chain(balanced).collect()
 }
 
 impl Endpoint {
@@ -223,7 +271,8 @@ impl Endpoint {
             };
             (!host.is_empty()).then(|| url("http", host, port.port))
         });
-        let ruled = ingress.into_iter().flat_map(|ingress| {
+        let is_taken = |ingress: &&Ingress| ingress.status.load_balancer.has_address();
+        let ruled = ingress.filter(is_taken).into_iter().flat_map(|ingress| {
             ingress
                 .spec
                 .rules
@@ -243,6 +292,7 @@ impl Endpoint {
             port: port.clone(),
             selector: service.spec.selector.clone(),
             public: ruled.chain(balanced).collect(),
+            pending: pending(service, ingress),
         })
     }
 
@@ -319,7 +369,7 @@ mod tests {
         let ingress: Ingress = serde_json::from_value(json!({"spec": {
             "rules": [{"host": "llm.example.com"}, {"host": "plain.example.com"}, {}],
             "tls": [{"hosts": ["llm.example.com"]}],
-        }}))
+        }, "status": {"loadBalancer": {"ingress": [{"ip": "10.0.0.1"}]}}}))
         .unwrap();
         let endpoint = Endpoint::from_service(&service, "http", Some(&ingress)).unwrap();
         assert_eq!(endpoint.cluster_url(), "http://llm.ml.svc:8000");
@@ -339,6 +389,29 @@ mod tests {
         assert_eq!(
             Endpoint::from_service(&Service::default(), "http", None),
             None
+        );
+    }
+
+    #[test]
+    fn an_address_that_nobody_gave_is_none() {
+        let service: Service = serde_json::from_value(json!({
+            "metadata": {"name": "llm", "namespace": "ml"},
+            "spec": {"type": "LoadBalancer", "ports": [{"name": "http", "port": 8000}]},
+        }))
+        .unwrap();
+        let ingress: Ingress = serde_json::from_value(json!({
+            "metadata": {"name": "llm"},
+            "spec": {"ingressClassName": "traefik", "rules": [{"host": "llm.example.com"}]},
+        }))
+        .unwrap();
+        let endpoint = Endpoint::from_service(&service, "http", Some(&ingress)).unwrap();
+        assert!(endpoint.public.is_empty());
+        assert_eq!(
+            endpoint.pending,
+            [
+                "no address yet: no ingress controller of class traefik serves Ingress llm for llm.example.com",
+                "no address yet: no load balancer has assigned one to Service llm (--public)",
+            ]
         );
     }
 

@@ -37,7 +37,7 @@ impl FromStr for Forward {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "not a port, as in 8000, 9000:8000 or :8000".to_owned();
+        let wrong = || "expected a port such as 8000, 9000:8000 or :8000".to_owned();
         let number = |text: &str| {
             let number = text.parse::<u16>().ok().filter(|number| *number > 0);
             number.ok_or_else(wrong)

@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 
-use super::kind::standing;
-use super::snapshot::Position;
+use k8s_openapi::jiff::Timestamp;
+
+use super::kind::{rules, standing};
+use super::snapshot::{Position, WorkloadContext};
 use super::status::{Standing, Status};
-use crate::api::kueue_workload::KueueWorkload;
-use crate::api::pod::Pod;
-use crate::api::workload::Workload;
+use crate::api::workload::{Details, Workload};
 use crate::kind::WorkloadKind;
 
 /// A row of a listing.
@@ -28,26 +28,33 @@ pub struct Listed {
 
 /// What has to be read for a row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Needs {
+pub struct RowReads {
     /// Kueue's Workloads, and the place in the queue.
     pub queued: bool,
     /// The pods.
     pub pods: bool,
 }
 
-impl Needs {
-    /// Returns what the object of a workload leaves open. What has ended, runs
-    /// or is in no queue needs nothing. `nodes` asks where it runs.
-    pub fn for_workload(workload: &Workload, nodes: bool) -> Self {
-        let Standing { status, reason } = standing(workload, &[], &[]);
-        // A rollout may hang, which the pods of the next version tell.
-        let rolls_out = workload.kind.keeps_versions() && !reason.is_empty();
+impl RowReads {
+    /// Returns what the object of a workload leaves open at `now`. What has
+    /// succeeded, runs or is in no queue needs nothing. `nodes` asks where it runs.
+    pub fn for_workload(workload: &Workload, nodes: bool, now: Timestamp) -> Self {
+        let known = WorkloadContext {
+            now,
+            ..WorkloadContext::default()
+        };
+        let Standing { status, reason } = standing(workload, &known);
+        let is_recurring = workload.kind.descriptor().is_recurring;
         let pods = match status {
             Status::Starting | Status::Degraded => true,
-            // Its rollout has failed; its pods tell why.
-            Status::Failed => workload.kind == WorkloadKind::Deployment,
-            Status::Ready if rolls_out => true,
-            Status::Running | Status::Ready => nodes && !workload.kind.descriptor().is_recurring,
+            // Its pods tell why.
+            Status::Failed => matches!(workload.kind, WorkloadKind::Job | WorkloadKind::Deployment),
+            // A rollout may hang, which the pods of the next version tell.
+            Status::Ready if workload.kind.keeps_versions() && !reason.is_empty() => true,
+            Status::Ready if workload.kind == WorkloadKind::Workspace => true,
+            Status::Ready if rules(workload).is_new(&known) => true,
+            Status::Running if !is_recurring && may_be_ill(workload, &reason) => true,
+            Status::Running | Status::Ready => nodes && !is_recurring,
             _ => false,
         };
         let may_wait = match workload.kind {
@@ -64,11 +71,23 @@ impl Needs {
     }
 }
 
+/// Returns whether something may be wrong with the pods of what runs: it is
+/// ending, some have failed, or they start what fails again by themselves.
+fn may_be_ill(workload: &Workload, reason: &str) -> bool {
+    let starts_again = match &workload.details {
+        Details::Job(spec, _) => spec.template.spec.restart_policy == "OnFailure",
+        Details::RayJob(..) => true,
+        _ => false,
+    };
+    starts_again || !reason.is_empty()
+}
+
 impl Listed {
     /// Makes a row of what is known.
-    pub fn new(workload: Workload, queued: &[KueueWorkload], pods: &[Pod]) -> Self {
-        let standing = standing(&workload, queued, pods);
-        let mut nodes: Vec<String> = pods
+    pub fn new(workload: Workload, known: &WorkloadContext) -> Self {
+        let standing = standing(&workload, known);
+        let mut nodes: Vec<String> = known
+            .pods
             .iter()
             .filter(|pod| !pod.has_ended())
             .filter_map(|pod| pod.node().map(str::to_owned))
@@ -121,6 +140,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::api::pod::Pod;
 
     fn needs(kind: WorkloadKind, queue: &str, spec: Value, status: Value) -> (bool, bool) {
         let object = json!({
@@ -128,7 +148,7 @@ mod tests {
             "spec": spec, "status": status,
         });
         let workload = Workload::read(kind, kind.api_version(), &object).unwrap();
-        let needs = Needs::for_workload(&workload, false);
+        let needs = RowReads::for_workload(&workload, false, Timestamp::UNIX_EPOCH);
         (needs.queued, needs.pods)
     }
 
@@ -136,6 +156,7 @@ mod tests {
     fn only_what_waits_or_starts_costs_requests() {
         use WorkloadKind::{CronJob, Deployment, Job, RayJob};
         let complete = json!({"conditions": [{"type": "Complete", "status": "True"}]});
+        let failed = json!({"conditions": [{"type": "Failed", "status": "True"}]});
         let suspended = json!({"suspend": true});
         for (kind, queue, spec, status, expected) in [
             (Job, "q", suspended.clone(), json!({}), (true, false)),
@@ -143,6 +164,15 @@ mod tests {
             (Job, "q", suspended.clone(), complete, (false, false)),
             (Job, "q", json!({}), json!({"ready": 1}), (false, false)),
             (Job, "q", json!({}), json!({}), (false, true)),
+            // Which container failed, and how, only its pods tell.
+            (Job, "q", json!({}), failed.clone(), (false, true)),
+            (
+                Job,
+                "q",
+                json!({"backoffLimit": 2}),
+                json!({"ready": 1, "failed": 1}),
+                (false, true),
+            ),
             (RayJob, "q", suspended, json!({}), (true, false)),
             (CronJob, "q", json!({}), json!({}), (false, false)),
             (Deployment, "q", json!({}), json!({}), (true, true)),
@@ -171,7 +201,7 @@ mod tests {
         let row = |name: &str, status: Value| {
             let job = json!({"metadata": {"name": name, "uid": name}, "status": status});
             let job = Workload::read(WorkloadKind::Job, "batch/v1", &job).unwrap();
-            Listed::new(job, &[], &[])
+            Listed::new(job, &WorkloadContext::default())
         };
         let before = [
             row("same", json!({"ready": 1})),
@@ -213,6 +243,10 @@ mod tests {
             {"metadata": {}},
         ]))
         .unwrap();
-        assert_eq!(Listed::new(job, &[], &pods).nodes, ["a", "b"]);
+        let known = WorkloadContext {
+            pods: &pods,
+            ..WorkloadContext::default()
+        };
+        assert_eq!(Listed::new(job, &known).nodes, ["a", "b"]);
     }
 }

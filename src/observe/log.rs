@@ -4,10 +4,14 @@
 //! line that is not older (kubelet v1.36, `cri-client/pkg/logs`), so going on
 //! means reading a little twice and dropping what was shown.
 
+mod note;
+
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use k8s_openapi::jiff::Timestamp;
+
+pub use note::LogNote;
 
 /// Bytes after which a line is broken, so that one without an end does not
 /// fill the memory.
@@ -21,8 +25,10 @@ const DISORDER: i64 = SECOND;
 /// A line, without what ends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// When it was written, in nanoseconds since 1970; `None` if it begins
-    /// with no time, as the kubelet's own messages do.
+    /// When it was written, in nanoseconds since 1970; `None` if it begins with
+    /// no time. Times are always asked for, so such a line is not the container's:
+    /// the kubelet, once it has answered with 200, sends its errors as lines
+    /// (v1.36, `pkg/kubelet/server/server.go` `getContainerLogs`).
     pub stamp: Option<i64>,
     bytes: Vec<u8>,
     text: usize,
@@ -46,6 +52,14 @@ impl Line {
     /// Returns what the container wrote.
     pub fn text(&self) -> &[u8] {
         &self.bytes[self.text..]
+    }
+
+    /// Returns what the node says of a pod in place of its log.
+    pub fn of_node(&self, pod: &str) -> LogNote {
+        LogNote::Node {
+            pod: pod.to_owned(),
+            words: String::from_utf8_lossy(self.text()).trim().to_owned(),
+        }
     }
 
     /// Returns that with its time before it.

@@ -6,24 +6,28 @@
 //! ten thousand Jobs costs little more than their names.
 
 pub mod description;
+pub mod doctor;
 pub mod endpoint;
 pub mod forward;
 pub mod kind;
 pub mod listed;
 pub mod log;
-pub mod pod_labels;
+pub mod nodes;
 pub mod pod_selection;
+pub mod preemption;
 pub mod quota;
-pub mod reference;
 pub mod scaling;
 pub mod snapshot;
+pub mod snapshot_reads;
 pub mod status;
 pub mod trouble;
+pub mod upstream;
 pub mod usage;
 pub mod wait;
 pub mod why;
+pub mod workload_ref;
 
 pub use listed::Listed;
-pub use reference::WorkloadRef;
 pub use snapshot::Snapshot;
 pub use status::{Standing, Status};
+pub use workload_ref::WorkloadRef;

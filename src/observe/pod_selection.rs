@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::kind::meaning;
+use super::kind::rules;
 use super::snapshot::Snapshot;
 use crate::api::keys::{COMPLETION_INDEX_LABEL, RAY_CLUSTER_LABEL, RAY_NODE_TYPE_LABEL};
 use crate::api::pod::{ContainerStatus, Pod};
@@ -59,7 +59,7 @@ pub enum PodChoiceError {
         known: Vec<String>,
     },
     /// No pod runs.
-    #[error("no pod of {workload} runs")]
+    #[error("no pod of {workload} is running")]
     NoneRuns {
         /// The workload.
         workload: String,
@@ -75,11 +75,11 @@ impl Snapshot {
     /// [`PodChoiceError::NoPod`] if a pod is named that is not there.
     pub fn chosen(&self, choice: &PodChoice) -> Result<Vec<&Pod>, PodChoiceError> {
         let matching = self.matching(choice)?;
-        let meaning = meaning(&self.workload);
-        let of_cluster = choice.workers && meaning.has_driver();
+        let rules = rules(&self.workload);
+        let of_cluster = choice.workers && rules.has_driver();
         let mut chosen = match choice.all || choice.pod.is_some() || of_cluster {
             true => matching,
-            false => meaning.present_pods(matching),
+            false => rules.present_pods(matching),
         };
         chosen.sort_by_key(|pod| pod.place());
         Ok(chosen)
@@ -93,7 +93,7 @@ impl Snapshot {
         if let Some(wanted) = &choice.pod {
             return self.named(wanted).map(|pod| vec![pod]);
         }
-        let has_driver = meaning(&self.workload).has_driver();
+        let has_driver = rules(&self.workload).has_driver();
         let pods = self.pods().iter();
         Ok(pods
             .filter(|pod| !has_driver || choice.all || pod.is_of_ray() == choice.workers)
@@ -149,7 +149,7 @@ impl Snapshot {
                 // The pod that submits a RayJob is no place to be.
                 let indexed = pods.iter().find(|pod| pod.index().is_some());
                 let first = head.or(indexed).or(ready).or(pods.first());
-                first.copied().ok_or_else(|| missing("that runs"))
+                first.copied().ok_or_else(|| missing("that is running"))
             }
         }
     }
@@ -162,7 +162,7 @@ impl Snapshot {
             let rest = name.strip_prefix(prefix)?.strip_prefix('-')?;
             (!rest.is_empty()).then(|| rest.to_owned())
         };
-        let is_driver = meaning(&self.workload).has_driver() && !pod.is_of_ray();
+        let is_driver = rules(&self.workload).has_driver() && !pod.is_of_ray();
         let short = pod
             .metadata
             .label(RAY_CLUSTER_LABEL)

@@ -18,6 +18,31 @@ pub struct Queues {
     pub local_queues: Vec<LocalQueueLine>,
 }
 
+impl Queues {
+    /// Returns the names of all of them.
+    pub fn names(&self) -> Vec<String> {
+        let cluster = self.cluster_queues.iter().map(|queue| &queue.name);
+        let local = self.local_queues.iter().map(|queue| &queue.name);
+        let mut names: Vec<String> = cluster.chain(local).cloned().collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Leaves the queues of one name: a ClusterQueue with the LocalQueues that lead
+    /// to it, LocalQueues with where they lead. Returns whether there is one.
+    pub fn retain_named(&mut self, name: &str) -> bool {
+        let is_cluster = self.cluster_queues.iter().any(|queue| queue.name == name);
+        self.local_queues
+            .retain(|local| local.name == name || is_cluster && local.cluster_queue == name);
+        let local = &self.local_queues;
+        self.cluster_queues.retain(|queue| {
+            queue.name == name || local.iter().any(|local| local.cluster_queue == queue.name)
+        });
+        !self.cluster_queues.is_empty() || !self.local_queues.is_empty()
+    }
+}
+
 /// A ClusterQueue.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -187,9 +212,9 @@ impl QueueLine {
             .iter()
             .find(|condition| condition.kind == "Active" && condition.status != "True");
         let reason = match stop {
-            StopPolicy::Hold => Some("stopped: it admits nothing new".to_owned()),
+            StopPolicy::Hold => Some("stopped: admits nothing new".to_owned()),
             StopPolicy::HoldAndDrain => {
-                Some("stopped and drained: it admits nothing, and has put out what ran".to_owned())
+                Some("stopped and drained: admits nothing and has evicted what ran".to_owned())
             }
             StopPolicy::None => inactive.map(|condition| condition.message.clone()),
         };
@@ -301,6 +326,33 @@ mod tests {
             },
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn one_queue_is_kept_with_what_leads_to_it() {
+        let queues = || {
+            let cluster: Vec<ClusterQueue> = ["a", "b"]
+                .map(|name| {
+                    let queue = serde_json::json!({"metadata": {"name": name}, "spec": {}});
+                    serde_json::from_value(queue).unwrap()
+                })
+                .into();
+            let local: Vec<LocalQueue> = [("x", "a"), ("b", "a"), ("y", "b")]
+                .map(|(name, of)| {
+                    let spec = serde_json::json!({"clusterQueue": of});
+                    let queue = serde_json::json!({"metadata": {"name": name}, "spec": spec});
+                    serde_json::from_value(queue).unwrap()
+                })
+                .into();
+            Queues::new(&cluster, &local)
+        };
+        let mut kept = queues();
+        assert!(kept.retain_named("y"));
+        assert_eq!(kept.names(), ["b", "y"]);
+        let mut kept = queues();
+        assert!(kept.retain_named("b"));
+        assert_eq!((kept.cluster_queues.len(), kept.local_queues.len()), (2, 2));
+        assert!(!queues().retain_named("z"));
     }
 
     #[test]

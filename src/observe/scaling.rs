@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::upstream::output;
 use crate::api::condition::{Condition, condition, holds};
 use crate::api::metadata::Metadata;
 use crate::api::workload::Workload;
@@ -157,7 +158,7 @@ pub struct Measure {
 
 /// Why an autoscaler does not scale.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hindrance {
+pub enum ScalingBlocker {
     /// Nothing answers for the API that has the metrics.
     Unserved {
         /// `metrics.k8s.io` and the like.
@@ -179,7 +180,7 @@ pub enum Hindrance {
     Other(String),
 }
 
-impl Hindrance {
+impl ScalingBlocker {
     /// Returns it in a few words.
     pub fn words(&self) -> String {
         match self {
@@ -188,7 +189,7 @@ impl Hindrance {
                 format!("{api} has no {metric} of its pods")
             }
             Self::NoRequest { resource } => {
-                format!("its pods request no {resource} that the target could be a share of")
+                format!("its pods have no {resource} request to which the target could apply")
             }
             Self::Other(message) => message.clone(),
         }
@@ -204,20 +205,20 @@ impl Autoscaler {
 
     /// Returns why it does not scale. With no pods at all it has nothing to do,
     /// and before it has looked for the first time it says nothing.
-    pub fn hindrance(&self) -> Option<Hindrance> {
+    pub fn blocker(&self) -> Option<ScalingBlocker> {
         let fails = |kind: &str| {
             let condition = condition(&self.status.conditions, kind)?;
             (condition.status == "False" && condition.reason != "ScalingDisabled")
                 .then_some(condition)
         };
         let failed = fails("AbleToScale").or_else(|| fails("ScalingActive"))?;
-        Some(self.hindrance_of(&failed.reason, failed.words()))
+        Some(self.blocker_of(&failed.reason, failed.words()))
     }
 
     /// Reads the words of the controller and of its clients (Kubernetes v1.36,
     /// `podautoscaler/metrics/client.go`, `replica_calculator.go`,
     /// `custom_metrics/discovery.go`).
-    fn hindrance_of(&self, reason: &str, message: &str) -> Hindrance {
+    fn blocker_of(&self, reason: &str, message: &str) -> ScalingBlocker {
         let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
         let metric = || {
             let mut names = self.spec.metrics.iter().map(Metric::name);
@@ -225,7 +226,7 @@ impl Autoscaler {
             named.unwrap_or("metrics").to_owned()
         };
         if says(&["missing request for", "missing pod-level request for"]) {
-            return Hindrance::NoRequest { resource: metric() };
+            return ScalingBlocker::NoRequest { resource: metric() };
         }
         let apis = [
             ("resource metrics API", "metrics.k8s.io"),
@@ -250,17 +251,17 @@ impl Autoscaler {
             "could not find the requested resource",
             "unable to handle the request",
         ]) {
-            Hindrance::Unserved { api }
+            ScalingBlocker::Unserved { api }
         } else if says(&[
             "no metrics returned",
             "could not find the metric",
             "did not receive metrics for targeted pods",
         ]) {
             let metric = metric();
-            Hindrance::Unmeasured { api, metric }
+            ScalingBlocker::Unmeasured { api, metric }
         } else {
             let rest = message.strip_prefix("the HPA was unable to compute the replica count: ");
-            Hindrance::Other(rest.unwrap_or(message).to_owned())
+            ScalingBlocker::Other(output::gist(rest.unwrap_or(message)))
         }
     }
 
@@ -292,7 +293,7 @@ impl Autoscaler {
             current: status.current_replicas,
             wanted: (status.desired_replicas > 0 || is_active).then_some(status.desired_replicas),
             beyond_max: limited.is_some_and(|limited| limited.reason == "TooManyReplicas"),
-            problem: self.hindrance().map(|hindrance| hindrance.words()),
+            problem: self.blocker().map(|blocker| blocker.words()),
             metrics: spec.metrics.iter().filter_map(measure).collect(),
         }
     }
@@ -392,7 +393,7 @@ mod tests {
     fn why_it_does_not_scale() {
         let cpu = "the HPA was unable to compute the replica count: failed to get cpu utilization: unable to get metrics for resource cpu: ";
         let pods = "the HPA was unable to compute the replica count: unable to get metric queue_length: unable to fetch metrics from custom metrics API: ";
-        let unmeasured = |api, metric: &str| Hindrance::Unmeasured {
+        let unmeasured = |api, metric: &str| ScalingBlocker::Unmeasured {
             api,
             metric: metric.to_owned(),
         };
@@ -400,12 +401,12 @@ mod tests {
             (
                 "FailedGetResourceMetric",
                 format!("{cpu}unable to fetch metrics from resource metrics API: the server could not find the requested resource (get pods.metrics.k8s.io)"),
-                Hindrance::Unserved { api: "metrics.k8s.io" },
+                ScalingBlocker::Unserved { api: "metrics.k8s.io" },
             ),
             (
                 "FailedGetResourceMetric",
                 format!("{cpu}unable to fetch metrics from resource metrics API: the server is currently unable to handle the request (get pods.metrics.k8s.io)"),
-                Hindrance::Unserved { api: "metrics.k8s.io" },
+                ScalingBlocker::Unserved { api: "metrics.k8s.io" },
             ),
             (
                 "FailedGetResourceMetric",
@@ -420,12 +421,12 @@ mod tests {
             (
                 "FailedGetResourceMetric",
                 "the HPA was unable to compute the replica count: failed to get cpu utilization: missing request for cpu in container main of Pod a-1".to_owned(),
-                Hindrance::NoRequest { resource: "cpu".to_owned() },
+                ScalingBlocker::NoRequest { resource: "cpu".to_owned() },
             ),
             (
                 "FailedGetPodsMetric",
                 format!("{pods}no custom metrics API (custom.metrics.k8s.io) registered"),
-                Hindrance::Unserved { api: "custom.metrics.k8s.io" },
+                ScalingBlocker::Unserved { api: "custom.metrics.k8s.io" },
             ),
             (
                 "FailedGetPodsMetric",
@@ -440,18 +441,15 @@ mod tests {
             (
                 "AmbiguousSelector",
                 "pods by selector a=b are controlled by multiple HPAs: [x y]".to_owned(),
-                Hindrance::Other("pods by selector a=b are controlled by multiple HPAs: [x y]".to_owned()),
+                ScalingBlocker::Other("pods by selector a=b are controlled by multiple HPAs: [x y]".to_owned()),
             ),
         ] {
             let active = condition("ScalingActive", "False", reason, &message);
             let autoscaler = autoscaler(json!({"conditions": [active]}));
-            assert_eq!(autoscaler.hindrance(), Some(expected), "{message}");
+            assert_eq!(autoscaler.blocker(), Some(expected), "{message}");
         }
         let stopped = condition("ScalingActive", "False", "ScalingDisabled", "zero");
-        assert_eq!(
-            autoscaler(json!({"conditions": [stopped]})).hindrance(),
-            None
-        );
+        assert_eq!(autoscaler(json!({"conditions": [stopped]})).blocker(), None);
     }
 
     #[test]

@@ -1,12 +1,21 @@
 //! Everything about one workload at one moment.
 
+use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
+use super::upstream::api_server;
 use crate::api::Readable;
+use crate::api::condition::{Condition, holds};
+use crate::api::event::Event;
 use crate::api::kueue_workload::{KueueWorkload, PendingWorkload};
-use crate::api::metadata::Metadata;
+use crate::api::metadata::{Metadata, ObjectName};
 use crate::api::pod::Pod;
 use crate::api::workload::Workload;
+use crate::api::workload::ray::RayCluster;
+
+/// Condition of a Ray cluster (KubeRay v1.6) and of a Deployment whose pods are
+/// refused.
+pub(super) const REPLICA_FAILURE: &str = "ReplicaFailure";
 
 /// A workload and what belongs to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +26,8 @@ pub struct Snapshot {
     /// CronJob, the Job that submits a RayJob, the Workspaces of an
     /// InferenceSet.
     pub parts: Vec<Metadata>,
+    /// The Workspaces of an InferenceSet that is not ready.
+    pub workspaces: Vec<Workload>,
     /// Kueue's Workloads of it: one, or one for each pod of a Deployment and
     /// each Job of a CronJob, or none outside of queues.
     pub queued: Readable<Vec<KueueWorkload>>,
@@ -24,6 +35,73 @@ pub struct Snapshot {
     pub pods: Readable<Vec<Pod>>,
     /// Where it is in the queue, while it waits.
     pub position: Option<Position>,
+    /// Kueue's Workloads that took the quota of those above.
+    pub preemptors: Vec<KueueWorkload>,
+    /// The Ray clusters that are to make pods which are missing.
+    pub clusters: Vec<RayCluster>,
+    /// What happened around what is on its way or missing, as far as it can be
+    /// read.
+    pub events: Readable<Vec<Event>>,
+    /// When all this was read.
+    pub now: Timestamp,
+}
+
+/// What is known around a workload when it is judged: of a listing less than of
+/// a snapshot. With less known, a judgement is less precise, never another one
+/// that is wrong.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WorkloadContext<'a> {
+    /// See [`Snapshot::queued`].
+    pub queued: &'a [KueueWorkload],
+    /// See [`Snapshot::workspaces`].
+    pub workspaces: &'a [Workload],
+    /// See [`Snapshot::pods`].
+    pub pods: &'a [Pod],
+    /// See [`Snapshot::preemptors`].
+    pub preemptors: &'a [KueueWorkload],
+    /// See [`Snapshot::clusters`].
+    pub clusters: &'a [RayCluster],
+    /// See [`Snapshot::events`].
+    pub events: &'a [Event],
+    /// See [`Snapshot::now`]; before everything if nobody has said it.
+    pub now: Timestamp,
+}
+
+impl<'a> WorkloadContext<'a> {
+    /// Returns the events about an object of this UID.
+    pub fn events_about(&self, uid: &'a str) -> impl Iterator<Item = &'a Event> {
+        let events = self.events.iter();
+        events.filter(move |event| event.involved_object.uid == uid)
+    }
+
+    /// Returns why the API server refuses pods, in the words of whoever is to make
+    /// them: a condition of a Ray cluster, or an event not older than `since` and
+    /// the newest pod, about the object of this UID, a Ray cluster or a Job
+    /// between it and its pods.
+    pub fn refusal(&self, uid: &str, since: Option<Timestamp>) -> Option<&'a str> {
+        let clusters = self.clusters.iter();
+        let mut failures = clusters.filter_map(|it| holds(&it.status.conditions, REPLICA_FAILURE));
+        let newest = self.pods.iter().map(|pod| pod.metadata.creation_timestamp);
+        let since = since.max(newest.max().flatten());
+        let is_maker = |object: &ObjectName| {
+            let mut clusters = self.clusters.iter();
+            object.uid == uid
+                || matches!(object.kind.as_str(), "Job" | "StatefulSet")
+                || clusters.any(|cluster| cluster.metadata.uid == object.uid)
+        };
+        let told = self.events.iter().filter(|event| {
+            event.is_warning() && event.last() >= since && is_maker(&event.involved_object)
+        });
+        let told = told.filter(|event| api_server::is_refusal(&event.reason));
+        let told = told.max_by_key(|event| event.last());
+        let told = told.map(|event| event.message.as_str());
+        told.or_else(|| failures.next().map(Condition::words))
+    }
+
+    /// Returns how many seconds ago that was; none if it is not known.
+    pub fn since(&self, then: Option<Timestamp>) -> i64 {
+        then.map_or(0, |then| self.now.as_second() - then.as_second())
+    }
 }
 
 /// A place in a queue, counted from 1.
@@ -60,5 +138,23 @@ impl Snapshot {
     /// Returns the pods, as far as they are known.
     pub fn pods(&self) -> &[Pod] {
         self.pods.known().map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns what happened, as far as it is known.
+    pub fn events(&self) -> &[Event] {
+        self.events.known().map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns all that is known around the workload.
+    pub fn known(&self) -> WorkloadContext<'_> {
+        WorkloadContext {
+            queued: self.queued(),
+            workspaces: &self.workspaces,
+            pods: self.pods(),
+            preemptors: &self.preemptors,
+            clusters: &self.clusters,
+            events: self.events(),
+            now: self.now,
+        }
     }
 }

@@ -1,9 +1,29 @@
-//! Finds what is wrong with a pod.
+//! Finds what is wrong with a pod: by what its containers do now and did before,
+//! and by the events about it where only they tell.
+//!
+//! A container that fails again and again runs in between. Its trouble stays
+//! meanwhile, so that it is told alike at every moment of a turn.
+
+mod lost_node;
 
 use std::fmt;
 
+use k8s_openapi::jiff::Timestamp;
+
+use super::snapshot::WorkloadContext;
+use super::upstream::kubelet::{self, End, Missing, SetUp, Waiting};
+use super::upstream::registry::{self, PullFailure};
+use super::upstream::{output, scheduler};
 use crate::api::condition::{condition, holds};
 use crate::api::pod::{ContainerStatus, Pod, Terminated};
+
+/// Seconds for which a container that nothing probes has to run at least and at
+/// most before it counts as well again. The kubelet forgets that one has failed
+/// after ten minutes, too (v1.36, `MaxContainerBackOff` twice).
+const PROVEN: (i64, i64) = (10, 600);
+/// A container that was started again so often and is ready may be in a loop
+/// that gets as far as that.
+const OFTEN: i64 = 3;
 
 /// What is wrong with a pod, as kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,6 +33,10 @@ pub enum TroubleKind {
     /// A container cannot be made of what the pod names: a Secret or ConfigMap
     /// or a key of it is missing (kubelet `CreateContainerConfigError`).
     Config,
+    /// A volume cannot be mounted.
+    Mount,
+    /// What its containers share cannot be made: network, runtime.
+    Sandbox,
     /// A container cannot be started: its command is not there, for instance.
     Start,
     /// A container that runs before the others fails.
@@ -25,6 +49,8 @@ pub enum TroubleKind {
     Failed,
     /// The pod was taken off its node: a drain, pressure, preemption.
     Disrupted,
+    /// The pod's node does not answer.
+    NodeLost,
     /// No node takes it.
     Unschedulable,
 }
@@ -35,15 +61,29 @@ impl TroubleKind {
         match self {
             Self::ImagePull => "imagePull",
             Self::Config => "containerConfig",
+            Self::Mount => "volumeMount",
+            Self::Sandbox => "podSandbox",
             Self::Start => "containerStart",
             Self::Init => "initContainer",
             Self::OutOfMemory => "outOfMemory",
             Self::CrashLoop => "crashLoop",
             Self::Failed => "failed",
             Self::Disrupted => "disrupted",
+            Self::NodeLost => "nodeLost",
             Self::Unschedulable => "unschedulable",
         }
     }
+}
+
+/// Where a container is that is started again whenever it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It has ended, and is about to be started again.
+    Down,
+    /// It runs.
+    Up,
+    /// It runs and is ready.
+    Ready,
 }
 
 /// What is wrong with a pod.
@@ -55,46 +95,102 @@ pub struct Trouble {
     pub pod: String,
     /// Its container, if one of them is the matter.
     pub container: Option<String>,
-    /// Kubernetes' word: `ImagePullBackOff`, `OOMKilled`.
+    /// Kubernetes' word: `ImagePullBackOff`, `OOMKilled`; the same one in all
+    /// states that a container goes through for one cause.
     pub reason: String,
-    /// Kubernetes' words; may be empty.
+    /// What it means, shortly; may be empty.
     pub message: String,
+    /// The words of whoever noticed it, in full; may be empty.
+    pub detail: String,
     /// Exit code of the container, if it has ended.
     pub exit_code: Option<i64>,
+    /// How often the container was started again.
+    pub restarts: i64,
+    /// Where it is meanwhile.
+    pub turn: Turn,
 }
 
 impl Trouble {
     /// Returns it without the pod, which is told beside.
     pub fn in_its_pod(&self) -> String {
-        self.to_string()
-            .replacen(&format!(" in pod {}", self.pod), "", 1)
+        let words = self.to_string();
+        let begins = ["was", "is"].map(|verb| format!("pod {} {verb} ", self.pod));
+        let words = begins
+            .iter()
+            .find_map(|begin| words.strip_prefix(begin))
+            .unwrap_or(&words);
+        words.replacen(&format!(" in pod {}", self.pod), "", 1)
     }
 
     /// Returns it as trouble of this container.
     fn in_container(mut self, container: &ContainerStatus, exit_code: Option<i64>) -> Self {
         self.container = Some(container.name.clone());
         self.exit_code = exit_code;
+        self.restarts = container.restart_count;
+        self.turn = match container.state.running {
+            Some(_) if container.ready => Turn::Ready,
+            Some(_) => Turn::Up,
+            None => Turn::Down,
+        };
+        self
+    }
+
+    /// Returns it with a short message for the one in full.
+    fn shortly(mut self, message: String) -> Self {
+        self.message = message;
         self
     }
 }
 
+/// Returns the words without how often a container was started again, which is
+/// no news each time.
+pub fn without_restarts(words: &str) -> String {
+    const BEGIN: &str = ", restarted ";
+    let Some((before, rest)) = words.split_once(BEGIN) else {
+        return words.to_owned();
+    };
+    let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    let rest = rest.strip_prefix(" times").or(rest.strip_prefix(" time"));
+    format!("{before}{}", rest.unwrap_or_default())
+}
+
+/// `started again 3 times`
+pub(in crate::observe) fn started_again(restarts: i64) -> String {
+    match restarts {
+        1 => "restarted 1 time".to_owned(),
+        restarts => format!("restarted {restarts} times"),
+    }
+}
+
 impl fmt::Display for Trouble {
-    /// `ImagePullBackOff in pod x: Back-off pulling image "y"`
+    /// `ImagePullBackOff in pod x: the registry has no image y`, `exit code 5,
+    /// started again 3 times in pod x`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use TroubleKind::{CrashLoop, Disrupted, Failed, Init, NodeLost, OutOfMemory};
         let Self {
             reason,
             pod,
             message,
             ..
         } = self;
-        match (self.kind, self.exit_code) {
-            (TroubleKind::Failed | TroubleKind::Init, Some(code)) => {
-                write!(f, "exit code {code} in pod {pod}")?;
-            }
-            _ => write!(f, "{reason} in pod {pod}")?,
+        if self.kind == Disrupted
+            && let Some(words) = kubelet::disruption(reason)
+        {
+            return write!(f, "pod {pod} was {words}");
         }
+        if self.kind == NodeLost {
+            return write!(f, "pod {pod} is on node {message}, which is not responding");
+        }
+        match (self.kind, self.exit_code) {
+            (Failed | Init | CrashLoop, Some(code)) => write!(f, "exit code {code}")?,
+            _ => write!(f, "{reason}")?,
+        }
+        if self.restarts > 0 && matches!(self.kind, Failed | Init | CrashLoop | OutOfMemory) {
+            write!(f, ", {}", started_again(self.restarts))?;
+        }
+        write!(f, " in pod {pod}")?;
         if let Some(container) = &self.container
-            && self.kind == TroubleKind::Init
+            && self.kind == Init
         {
             write!(f, ", init container {container}")?;
         }
@@ -119,23 +215,25 @@ impl Pod {
             .min_by_key(|(_, ended)| ended.finished_at)
     }
 
-    /// Returns what is wrong with it now. What went wrong before and has
-    /// healed is no trouble.
-    pub fn trouble(&self) -> Option<Trouble> {
+    /// Returns what is wrong with it. What went wrong before and has healed is no
+    /// trouble.
+    pub fn trouble(&self, known: &WorkloadContext) -> Option<Trouble> {
         // How sidecars ended does not count then.
         if self.status.phase == "Succeeded" {
             return None;
         }
         let (init, containers) = self.in_turn();
-        self.disruption()
-            .or_else(|| init.into_iter().find_map(|init| self.init_trouble(init)))
+        self.on_lost_node()
+            .or_else(|| self.disruption())
+            .or_else(|| init.into_iter().find_map(|it| self.init_trouble(it, known)))
             .or_else(|| self.container_failure())
             .or_else(|| {
                 let mut containers = containers.into_iter();
-                containers.find_map(|container| self.waiting_trouble(container))
+                containers.find_map(|container| self.container_trouble(container, known))
             })
             .or_else(|| self.failure())
             .or_else(|| self.no_node())
+            .or_else(|| self.held_up(known))
     }
 
     fn disruption(&self) -> Option<Trouble> {
@@ -144,47 +242,164 @@ impl Pod {
     }
 
     /// Returns what is wrong with a container that runs before the others.
-    fn init_trouble(&self, init: &ContainerStatus) -> Option<Trouble> {
-        if let Some(waiting) = &init.state.waiting
-            && let Some(kind) = TroubleKind::of_waiting(&waiting.reason)
-        {
-            let kind = match kind {
-                TroubleKind::CrashLoop => TroubleKind::Init,
-                other => other,
-            };
-            let told = self.told(kind, &waiting.reason, &waiting.message);
-            return Some(told.in_container(init, init.last_exit_code()));
-        }
-        let ended = init.state.terminated.as_ref();
-        let ended = ended.filter(|ended| ended.exit_code != 0)?;
-        let told = self.told(TroubleKind::Init, &ended.reason, &ended.message);
-        Some(told.in_container(init, Some(ended.exit_code)))
+    fn init_trouble(&self, init: &ContainerStatus, known: &WorkloadContext) -> Option<Trouble> {
+        let trouble = self.container_trouble(init, known);
+        let trouble = trouble.or_else(|| {
+            let ended = init.state.terminated.as_ref();
+            let ended = ended.filter(|ended| ended.exit_code != 0)?;
+            Some(self.ended(init, ended))
+        })?;
+        Some(match trouble.kind {
+            TroubleKind::CrashLoop | TroubleKind::Failed => Trouble {
+                kind: TroubleKind::Init,
+                ..trouble
+            },
+            _ => trouble,
+        })
     }
 
-    /// Returns which container failed. Of several, the first to fail says
-    /// most: the others fail for want of it.
+    /// Returns which container failed for good. Of several, the first to fail
+    /// says most: the others fail for want of it.
     fn container_failure(&self) -> Option<Trouble> {
         let (container, ended) = self.first_failure()?;
-        let kind = match ended.reason.as_str() {
-            "OOMKilled" => TroubleKind::OutOfMemory,
-            "ContainerCannotRun" | "StartError" => TroubleKind::Start,
-            _ => TroubleKind::Failed,
-        };
-        let told = self.told(kind, &ended.reason, &ended.message);
-        Some(told.in_container(container, Some(ended.exit_code)))
+        (!self.starts_again(&container.name)).then(|| self.ended(container, ended))
     }
 
-    /// Returns what a container waits for, unless that passes by itself.
-    fn waiting_trouble(&self, container: &ContainerStatus) -> Option<Trouble> {
-        let waiting = container.state.waiting.as_ref()?;
-        let kind = TroubleKind::of_waiting(&waiting.reason)?;
-        let told = match &container.last_state.terminated {
-            Some(ended) if kind == TroubleKind::CrashLoop && ended.reason == "OOMKilled" => {
-                self.told(TroubleKind::OutOfMemory, &ended.reason, &ended.message)
+    /// Returns what is wrong with a container that has not failed for good.
+    fn container_trouble(
+        &self,
+        container: &ContainerStatus,
+        known: &WorkloadContext,
+    ) -> Option<Trouble> {
+        let waiting = container.state.waiting.as_ref();
+        let reason = waiting.map_or("", |waiting| waiting.reason.as_str());
+        match Waiting::read(reason) {
+            Some(Waiting::BackOff) => {
+                let ended = container.last_state.terminated.as_ref();
+                return Some(match ended.map(|ended| self.ended(container, ended)) {
+                    Some(trouble) if trouble.kind == TroubleKind::Failed => Trouble {
+                        kind: TroubleKind::CrashLoop,
+                        ..trouble
+                    },
+                    Some(trouble) => trouble,
+                    None => self
+                        .told(TroubleKind::CrashLoop, reason, "")
+                        .in_container(container, None),
+                });
             }
-            _ => self.told(kind, &waiting.reason, &waiting.message),
+            Some(kind) => return Some(self.waiting(container, kind, known)),
+            None => {}
+        }
+        if !self.starts_again(&container.name) {
+            return None;
+        }
+        let is_init = self.in_turn().0.iter().any(|it| it.name == container.name);
+        let may_end = is_init || self.spec.restart_policy == "OnFailure";
+        let has_failed = |ended: &&Terminated| ended.exit_code != 0 || !may_end;
+        if let Some(ended) = &container.state.terminated {
+            let failed = Some(ended).filter(has_failed);
+            return failed.map(|ended| self.ended(container, ended));
+        }
+        let before = container.last_state.terminated.as_ref();
+        let before = before.filter(has_failed)?;
+        let is_well = container.restart_count == 0 || self.has_healed(container, known.now);
+        (!is_well).then(|| self.ended(container, before))
+    }
+
+    /// Returns whether a container that was started again is well by now: its
+    /// readiness probe says so, or it has run for longer than it did before.
+    fn has_healed(&self, container: &ContainerStatus, now: Timestamp) -> bool {
+        if !container.ready {
+            return false;
+        }
+        let template = self.template(&container.name);
+        let is_probed = template.is_some_and(|template| template.readiness_probe.is_some());
+        if is_probed && container.restart_count < OFTEN {
+            return true;
+        }
+        let running = container.state.running.as_ref();
+        let Some(since) = running.and_then(|running| running.started_at) else {
+            return true;
         };
-        Some(told.in_container(container, container.last_exit_code()))
+        let before = container.last_state.terminated.as_ref();
+        let before = before
+            .and_then(|ended| Some(ended.finished_at?.as_second() - ended.started_at?.as_second()));
+        let (least, most) = PROVEN;
+        let proven = (before.unwrap_or_default() * 2).clamp(least, most);
+        now.as_second() - since.as_second() >= proven
+    }
+
+    /// Returns what a container waits for that does not pass by itself.
+    fn waiting(
+        &self,
+        container: &ContainerStatus,
+        kind: Waiting,
+        known: &WorkloadContext,
+    ) -> Trouble {
+        let waiting = container.state.waiting.clone().unwrap_or_default();
+        let (reason, message) = (waiting.reason.as_str(), waiting.message.as_str());
+        let trouble = match kind {
+            Waiting::ImageName | Waiting::ImagePull => {
+                self.pull_trouble(container, reason, message, known)
+            }
+            Waiting::Config => self.told(TroubleKind::Config, reason, message),
+            Waiting::Start | Waiting::BackOff => {
+                let words = kubelet::start_failure(message);
+                self.told(TroubleKind::Start, reason, message)
+                    .shortly(words)
+            }
+        };
+        let last = container.last_state.terminated.as_ref();
+        trouble.in_container(container, last.map(|ended| ended.exit_code))
+    }
+
+    fn pull_trouble(
+        &self,
+        container: &ContainerStatus,
+        reason: &str,
+        message: &str,
+        known: &WorkloadContext,
+    ) -> Trouble {
+        let told = known
+            .events_about(&self.metadata.uid)
+            .filter(|event| event.reason == "Failed" && event.message.contains("pull image"))
+            .map(|event| event.message.as_str());
+        let message = match registry::says_why(message) {
+            true => message,
+            false => told.last().unwrap_or(message),
+        };
+        let template = self.template(&container.name);
+        let image = template.map_or(container.image.as_str(), |template| &template.image);
+        let image = match image {
+            "" => registry::quoted(message).unwrap_or("of the container"),
+            image => image,
+        };
+        let failure = PullFailure::read(reason, message, image);
+        let reason = match reason {
+            "ErrImagePull" => "ImagePullBackOff",
+            reason => reason,
+        };
+        self.told(TroubleKind::ImagePull, reason, message)
+            .shortly(failure.words(image, message))
+    }
+
+    /// Returns the trouble of a container that ended like this.
+    fn ended(&self, container: &ContainerStatus, ended: &Terminated) -> Trouble {
+        let trouble = match End::read(&ended.reason) {
+            End::OutOfMemory => self.told(TroubleKind::OutOfMemory, &ended.reason, &ended.message),
+            End::NotStarted => self
+                .told(TroubleKind::Start, "RunContainerError", &ended.message)
+                .shortly(kubelet::start_failure(&ended.message)),
+            End::Ended => {
+                let kind = match self.starts_again(&container.name) {
+                    true => TroubleKind::CrashLoop,
+                    false => TroubleKind::Failed,
+                };
+                self.told(kind, &ended.reason, &ended.message)
+                    .shortly(output::gist(&ended.message))
+            }
+        };
+        trouble.in_container(container, Some(ended.exit_code))
     }
 
     /// Returns why the pod failed as a whole.
@@ -194,10 +409,8 @@ impl Pod {
             return None;
         }
         let (kind, reason) = match status.reason.as_str() {
-            // Kubelet's and the scheduler's words (v1.36).
-            reason @ ("Evicted" | "Preempting" | "NodeShutdown" | "Terminated" | "NodeLost"
-            | "NodeAffinity") => (TroubleKind::Disrupted, reason),
             "" => (TroubleKind::Failed, "Failed"),
+            reason if kubelet::was_taken_off(reason) => (TroubleKind::Disrupted, reason),
             reason => (TroubleKind::Failed, reason),
         };
         Some(self.told(kind, reason, &status.message))
@@ -209,7 +422,43 @@ impl Pod {
         let is_unschedulable = scheduled.status == "False" && scheduled.reason == "Unschedulable";
         is_unschedulable.then(|| {
             let kind = TroubleKind::Unschedulable;
+            let words = scheduler::without_preemption(&scheduled.message);
             self.told(kind, &scheduled.reason, &scheduled.message)
+                .shortly(words.to_owned())
+        })
+    }
+
+    /// Returns what holds up a pod that has a node and no containers yet: of
+    /// that, only events tell, and only those that nothing has overtaken.
+    fn held_up(&self, known: &WorkloadContext) -> Option<Trouble> {
+        let conditions = &self.status.conditions;
+        if self.status.phase != "Pending"
+            || self.node().is_none()
+            || holds(conditions, kubelet::IS_SET_UP).is_some()
+        {
+            return None;
+        }
+        let since = condition(conditions, "PodScheduled")
+            .and_then(|scheduled| scheduled.last_transition_time)
+            .or(self.metadata.creation_timestamp);
+        let told = known
+            .events_about(&self.metadata.uid)
+            .filter(|event| event.last() >= since)
+            .filter_map(|event| Some((event, SetUp::read(&event.reason)?)));
+        let (event, set_up) = told.max_by_key(|(event, it)| (event.last(), *it == SetUp::Done))?;
+        let message = event.message.as_str();
+        let words = kubelet::innermost(message);
+        Some(match set_up {
+            SetUp::Done => return None,
+            SetUp::Volume if Missing::read(message).is_some() => self
+                .told(TroubleKind::Config, &event.reason, message)
+                .shortly(words),
+            SetUp::Volume => self
+                .told(TroubleKind::Mount, &event.reason, message)
+                .shortly(words),
+            SetUp::Sandbox => self
+                .told(TroubleKind::Sandbox, &event.reason, message)
+                .shortly(words),
         })
     }
 
@@ -220,168 +469,14 @@ impl Pod {
             pod: self.metadata.name.clone(),
             container: None,
             reason: reason.to_owned(),
-            message: message.to_owned(),
+            message: output::gist(message),
+            detail: message.to_owned(),
             exit_code: None,
+            restarts: 0,
+            turn: Turn::Down,
         }
-    }
-}
-
-impl ContainerStatus {
-    fn last_exit_code(&self) -> Option<i64> {
-        let last = self.last_state.terminated.as_ref()?;
-        Some(last.exit_code)
-    }
-}
-
-impl TroubleKind {
-    /// Returns what a waiting container's reason means (kubelet v1.36,
-    /// `pkg/kubelet/images/types.go` and `kuberuntime_container.go`); nothing
-    /// for reasons that pass by themselves.
-    fn of_waiting(reason: &str) -> Option<Self> {
-        Some(match reason {
-            "ImagePullBackOff"
-            | "ErrImagePull"
-            | "ErrImageNeverPull"
-            | "InvalidImageName"
-            | "RegistryUnavailable"
-            | "SignatureValidationFailed"
-            | "ImageInspectError" => Self::ImagePull,
-            "CreateContainerConfigError" => Self::Config,
-            "CreateContainerError"
-            | "RunContainerError"
-            | "PreCreateHookError"
-            | "PreStartHookError"
-            | "PostStartHookError" => Self::Start,
-            "CrashLoopBackOff" => Self::CrashLoop,
-            _ => return None,
-        })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn pod(status: Value) -> Pod {
-        serde_json::from_value(json!({"metadata": {"name": "p"}, "status": status})).unwrap()
-    }
-
-    fn trouble(status: Value) -> Option<(TroubleKind, String)> {
-        let trouble = pod(status).trouble()?;
-        Some((trouble.kind, trouble.to_string()))
-    }
-
-    #[test]
-    fn healthy_pods_have_none() {
-        for status in [
-            json!({"phase": "Pending"}),
-            json!({"phase": "Pending", "containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}),
-            json!({"phase": "Running", "containerStatuses": [{
-                "state": {"running": {}},
-                "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}},
-            }]}),
-            json!({"phase": "Succeeded", "containerStatuses": [{"state": {"terminated": {"exitCode": 0}}}]}),
-        ] {
-            assert_eq!(trouble(status), None);
-        }
-    }
-
-    #[test]
-    fn each_trouble_is_told_by_its_kind() {
-        let waiting = |reason: &str| json!({"waiting": {"reason": reason, "message": "why"}});
-        let ended =
-            |code: i64, reason: &str| json!({"terminated": {"exitCode": code, "reason": reason}});
-        for (status, kind, words) in [
-            (
-                json!({"containerStatuses": [{"name": "c", "state": waiting("ImagePullBackOff")}]}),
-                TroubleKind::ImagePull,
-                "ImagePullBackOff in pod p: why",
-            ),
-            (
-                json!({"containerStatuses": [{"name": "c", "state": waiting("CreateContainerConfigError")}]}),
-                TroubleKind::Config,
-                "CreateContainerConfigError in pod p: why",
-            ),
-            (
-                json!({"containerStatuses": [{"name": "c", "state": waiting("CrashLoopBackOff"), "lastState": ended(1, "Error")}]}),
-                TroubleKind::CrashLoop,
-                "CrashLoopBackOff in pod p: why",
-            ),
-            (
-                json!({"containerStatuses": [{"name": "c", "state": waiting("CrashLoopBackOff"), "lastState": ended(137, "OOMKilled")}]}),
-                TroubleKind::OutOfMemory,
-                "OOMKilled in pod p",
-            ),
-            (
-                json!({"initContainerStatuses": [{"name": "i", "state": waiting("CrashLoopBackOff"), "lastState": ended(3, "Error")}]}),
-                TroubleKind::Init,
-                "exit code 3 in pod p, init container i: why",
-            ),
-            (
-                json!({"phase": "Failed", "containerStatuses": [{"name": "c", "state": ended(42, "Error")}]}),
-                TroubleKind::Failed,
-                "exit code 42 in pod p",
-            ),
-            (
-                json!({"phase": "Failed", "containerStatuses": [{"name": "c", "state": ended(137, "OOMKilled")}]}),
-                TroubleKind::OutOfMemory,
-                "OOMKilled in pod p",
-            ),
-            (
-                json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}),
-                TroubleKind::Disrupted,
-                "Evicted in pod p: low on memory",
-            ),
-            (
-                json!({"phase": "Pending", "conditions": [
-                    {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"},
-                ]}),
-                TroubleKind::Unschedulable,
-                "Unschedulable in pod p: 0/3 nodes",
-            ),
-        ] {
-            assert_eq!(trouble(status), Some((kind, words.to_owned())));
-        }
-    }
-
-    #[test]
-    fn sidecars_are_no_init_containers() {
-        let pod = |phase: &str, main: Value, sidecar: Value| -> Pod {
-            serde_json::from_value(json!({
-                "metadata": {"name": "p"},
-                "spec": {"initContainers": [{"name": "mesh", "restartPolicy": "Always"}]},
-                "status": {
-                    "phase": phase,
-                    "containerStatuses": [{"name": "main", "state": main}],
-                    "initContainerStatuses": [{"name": "mesh", "state": sidecar}],
-                },
-            }))
-            .unwrap()
-        };
-        let ended = |code: i64, at: &str| json!({"terminated": {"exitCode": code, "reason": "Error", "finishedAt": at}});
-        let (first, then) = ("2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z");
-        let well = pod("Succeeded", ended(0, first), ended(143, then));
-        assert_eq!(well.trouble(), None);
-        assert_eq!(well.state(), "Error");
-        let failed = pod("Failed", ended(42, first), ended(137, then));
-        let words = failed.trouble().unwrap().to_string();
-        assert_eq!(words, "exit code 42 in pod p");
-        let waiting = json!({"waiting": {"reason": "CrashLoopBackOff"}});
-        let crashes = pod("Running", json!({"running": {}}), waiting);
-        assert_eq!(crashes.trouble().unwrap().kind, TroubleKind::CrashLoop);
-    }
-
-    #[test]
-    fn the_first_container_to_fail_counts() {
-        let end = |code: i64, at: &str| json!({"terminated": {"exitCode": code, "finishedAt": at}});
-        let pod = pod(json!({"phase": "Failed", "containerStatuses": [
-            {"name": "late", "state": end(143, "2026-01-01T00:00:02Z")},
-            {"name": "first", "state": end(7, "2026-01-01T00:00:01Z")},
-            {"name": "fine", "state": end(0, "2026-01-01T00:00:00Z")},
-        ]}));
-        let (container, ended) = pod.first_failure().unwrap();
-        assert_eq!((container.name.as_str(), ended.exit_code), ("first", 7));
-    }
-}
+mod tests;

@@ -163,7 +163,8 @@ pub fn verdict(usage: &[PodUsage]) -> Option<String> {
         .iter()
         .filter_map(|pod| pod.over_ten_minutes)
         .fold(0.0, f64::max);
-    all_idle.then(|| format!("its GPUs idle: {most:.0} % at work over the last 10 minutes"))
+    all_idle
+        .then(|| format!("its GPUs are idle: at most {most:.0} % busy over the last 10 minutes"))
 }
 
 #[cfg(test)]
@@ -229,7 +230,7 @@ mod tests {
         assert_eq!(verdict(&usage), None);
         assert_eq!(
             verdict(&usage[..1]).as_deref(),
-            Some("its GPUs idle: 1 % at work over the last 10 minutes")
+            Some("its GPUs are idle: at most 1 % busy over the last 10 minutes")
         );
         assert_eq!(verdict(&[]), None);
     }

@@ -9,6 +9,8 @@ pub enum Relation {
     Same,
     /// The same submission, which has run already.
     Finished,
+    /// The same submission, and changed by other means since.
+    Changed,
     /// Another submission.
     Different,
     /// Not made by kaiwo at all.
@@ -34,18 +36,19 @@ impl Relation {
     pub fn words(self) -> &'static str {
         match self {
             Self::Same => "is the same",
-            Self::Finished => "has run to its end",
+            Self::Finished => "has finished",
+            Self::Changed => "has changed since it was submitted",
             Self::Different => "differs",
-            Self::Foreign => "was not made by kaiwo",
+            Self::Foreign => "was not created by kaiwo",
             Self::Terminating => "is being deleted",
-            Self::OtherwiseQueued => "is not in this queue, which Kueue lets no service change",
+            Self::OtherwiseQueued => {
+                "is in a different queue, and Kueue does not let a service change its queue"
+            }
             Self::OtherwiseSelected => {
-                "selects its pods by other labels, which Kubernetes lets nobody change"
+                "selects its pods by different labels, which cannot be changed"
             }
-            Self::KeptByKaito => {
-                "differs, and KAITO would leave its replicas as they are but for their number"
-            }
-            Self::HeldByQueue => "is queued by Kueue, which lets its pods not change in place",
+            Self::KeptByKaito => "differs, and KAITO can only change the number of its replicas",
+            Self::HeldByQueue => "is queued by Kueue, which does not let its pods change in place",
         }
     }
 }
@@ -55,8 +58,8 @@ impl Relation {
 pub enum Action {
     /// Nothing has the name: it is made.
     Create,
-    /// It is there already.
-    Unchanged,
+    /// It is there already, and stays or becomes again what was asked for.
+    Keep,
     /// It is changed in place.
     Update,
     /// It is deleted to make room for the new one.
@@ -85,7 +88,7 @@ pub fn decide(
         return Ok(Action::Create);
     };
     match relation {
-        Relation::Same => Ok(Action::Unchanged),
+        Relation::Same => Ok(Action::Keep),
         Relation::Terminating => Ok(Action::WaitThenCreate),
         Relation::Different if is_in_place(kind, replace) => Ok(Action::Update),
         // Deleting what somebody made by other means takes two words.
@@ -102,15 +105,15 @@ mod tests {
 
     #[test]
     fn what_is_there_the_kind_and_two_flags_decide() {
-        use Action::{Create, Replace, Unchanged, Update, WaitThenCreate};
+        use Action::{Create, Keep, Replace, Update, WaitThenCreate};
         use Relation::{Different, Finished, Foreign, HeldByQueue, Same, Terminating};
         let job = WorkloadKind::Job;
         let service = WorkloadKind::Deployment;
         // What is done without a flag, with --force, --replace, and both.
         for (relation, kind, expected) in [
             (None, job, [Ok(Create); 4]),
-            (Some(Same), job, [Ok(Unchanged); 4]),
-            (Some(Same), service, [Ok(Unchanged); 4]),
+            (Some(Same), job, [Ok(Keep); 4]),
+            (Some(Same), service, [Ok(Keep); 4]),
             (Some(Terminating), job, [Ok(WaitThenCreate); 4]),
             (Some(Terminating), service, [Ok(WaitThenCreate); 4]),
             (Some(Different), job, replaced(Different)),

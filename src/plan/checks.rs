@@ -1,11 +1,18 @@
 //! Checks a request as a whole, before and after the cluster has answered.
 
-use super::Refusal;
 use super::facts::ClusterFacts;
+use super::gpu::GpuLayout;
 use super::request::WorkloadRequest;
 use super::request::preload::{PreloadTarget, is_at_or_below, place};
+use super::sizes::PodSizes;
+use super::{Plan, Refusal};
 use crate::api::Readable;
+use crate::api::claim::Sharing;
+use crate::kind::WorkloadKind;
 use crate::names::nearest;
+use crate::quantity::Quantity;
+use crate::suggestion::kubectl;
+use crate::workload::serve_config::{self, demands};
 
 /// Checks that everything can be loaded to where it shall be.
 ///
@@ -18,24 +25,86 @@ pub fn preloads(request: &WorkloadRequest) -> Result<(), Refusal> {
             && mount.read_only
         {
             return Err(Refusal::new(format!(
-                "nothing can be loaded into {path}: claim {} is mounted there to be read only",
+                "cannot preload into {path}: claim {} is mounted there read-only",
                 mount.claim
             ))
             .hint(format!(
-                "let it be written: --volume {}:{}",
+                "mount it writable: --volume {}:{}",
                 mount.claim, mount.path
             )));
         }
         let mut secrets = request.environment.mounts.iter();
         if let Some(secret) = secrets.find(|secret| is_at_or_below(path, &secret.path)) {
             return Err(Refusal::new(format!(
-                "nothing can be loaded into {path}: secret {} is mounted as the file {}",
+                "cannot preload into {path}: secret {} is mounted there as the file {}",
                 secret.secret, secret.path
             ))
-            .hint("load it into another directory"));
+            .hint("preload into another directory"));
         }
     }
     Ok(())
+}
+
+/// Checks that `/dev/shm` is no larger than the memory that it is part of.
+///
+/// # Errors
+/// [`Refusal`] with memory that holds it.
+pub fn shared_memory(sizes: &PodSizes) -> Result<(), Refusal> {
+    let (Some(shm), memory) = (sizes.shm, sizes.worker.memory) else {
+        return Ok(());
+    };
+    if shm <= memory.total() {
+        return Ok(());
+    }
+    let hint = match memory.gpus {
+        0 => format!("give it more: --memory {}", shm * 2),
+        gpus => {
+            let each = (shm * 2).holds(Quantity::gib(gpus)) + 1;
+            format!("give it more: --memory-per-gpu {each}Gi")
+        }
+    };
+    Err(Refusal::new(format!(
+        "--shm {shm} is larger than the memory of the pod, {}, which it is part of",
+        memory.total()
+    ))
+    .hint(hint))
+}
+
+/// Checks that pods have the GPUs that a `serveconfig` asks of one: Ray places no
+/// actor beyond a node. Returns what is likely to be too much.
+///
+/// # Errors
+/// [`Refusal`] about what no pod can hold.
+pub fn serve_config(request: &WorkloadRequest, layout: GpuLayout) -> Result<Vec<String>, Refusal> {
+    let text = request.serving.serve_config.as_deref();
+    // A template of the user's own may have other pods.
+    let text = text.filter(|_| request.template.is_none());
+    let mut warnings = Vec::new();
+    for demand in text.map(demands).unwrap_or_default() {
+        let (has, whose) = match demand.may_span {
+            true => (layout.total(), "all pods have"),
+            false => (layout.gpus_per_replica, "a pod has"),
+        };
+        let place = format!("serveconfig:{}", demand.line);
+        let said = |whose: &str, has: i64| {
+            format!(
+                "{place}: {} of {} is {}, and {whose} {has} GPUs",
+                demand.what, demand.deployment, demand.gpus
+            )
+        };
+        if demand.gpus <= layout.gpus_per_replica as f64 {
+            continue;
+        }
+        if demand.gpus <= has as f64 || request.force {
+            warnings.push(said("a pod has", layout.gpus_per_replica));
+            continue;
+        }
+        return Err(Refusal::new(said(whose, has))
+            .about(place)
+            .hint(format!("use at most {has}, or request more GPUs with -g"))
+            .hint(serve_config::FORCE));
+    }
+    Ok(warnings)
 }
 
 /// Checks that the claims which are mounted exist, as far as that can be seen:
@@ -47,6 +116,10 @@ pub fn claims(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<(), Ref
     let Some(known) = facts.claims.as_ref().and_then(Readable::known) else {
         return Ok(());
     };
+    let known: Vec<String> = known
+        .iter()
+        .map(|claim| claim.metadata.name.clone())
+        .collect();
     let mut wanted = request.pods.volumes.iter().map(|mount| &mount.claim);
     let Some(missing) = wanted.find(|claim| !known.contains(claim)) else {
         return Ok(());
@@ -56,7 +129,7 @@ pub fn claims(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<(), Ref
     }
     let namespace = &request.namespace;
     let refusal = Refusal::new(format!(
-        "no PersistentVolumeClaim {missing:?} in namespace {namespace:?}"
+        "PersistentVolumeClaim {missing:?} does not exist in namespace {namespace:?}"
     ))
     .about(format!("persistentvolumeclaim/{missing}"));
     let refusal = match nearest(missing, known.clone()) {
@@ -64,10 +137,56 @@ pub fn claims(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<(), Ref
         None => refusal,
     };
     let refusal = match known[..] {
-        [] => refusal.hint(format!(
-            "the namespace has none; make it with: kubectl -n {namespace} apply -f claim.yaml"
-        )),
+        [] => refusal.hint(
+            kubectl("-n {} apply -f -", &[namespace])
+                .before(format!("echo '{}' | ", claim(missing)))
+                .to("create it, with a suitable size"),
+        ),
         _ => refusal.hint(format!("claims: {}", known.join(", "))),
     };
-    Err(refusal.hint("--force goes ahead, should it be made later"))
+    Err(refusal.hint("--force submits anyway, if it will be created later"))
+}
+
+/// Returns the manifest of a claim that every pod may mount.
+fn claim(name: &str) -> serde_json::Value {
+    serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": {
+            "accessModes": ["ReadWriteMany"],
+            "resources": {"requests": {"storage": "100Gi"}},
+        },
+    })
+}
+
+/// Returns what keeps several pods from mounting the same claims at once, as far as
+/// that can be seen.
+pub fn shared_claims(plan: &Plan, facts: &ClusterFacts) -> Vec<String> {
+    let known = facts.claims.as_ref().and_then(Readable::known);
+    let submitter = i64::from(plan.request.kind == WorkloadKind::RayJob);
+    let pods: i64 = plan.pods.iter().map(|set| set.count).sum();
+    let pods = pods - submitter;
+    if pods < 2 {
+        return Vec::new();
+    }
+    let mounts = plan.request.pods.volumes.iter();
+    let claims = mounts.filter_map(|mount| {
+        let mut known = known.into_iter().flatten();
+        known.find(|claim| claim.metadata.name == mount.claim)
+    });
+    claims
+        .filter_map(|claim| {
+            let name = &claim.metadata.name;
+            match claim.sharing() {
+                Sharing::OnePod => Some(format!(
+                    "only one pod at a time can mount claim {name} (ReadWriteOncePod): all but one of the {pods} pods will wait for it"
+                )),
+                Sharing::OneNode => Some(format!(
+                    "only one node at a time can mount claim {name} (ReadWriteOnce): all {pods} pods must fit on the same node"
+                )),
+                Sharing::Many => None,
+            }
+        })
+        .collect()
 }

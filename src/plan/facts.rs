@@ -6,6 +6,7 @@
 use super::kaito::KaitoFacts;
 use super::occupation::Occupation;
 use crate::api::Readable;
+use crate::api::claim::Claim;
 use crate::api::metadata::Namespace;
 use crate::api::node::Node;
 use crate::api::queue::{AdmissionCheck, ClusterQueue, Cohort, LocalQueue, ResourceFlavor};
@@ -33,6 +34,8 @@ pub struct ClusterFacts {
     /// What is served of KAITO, and what is there of what a Workspace refers
     /// to; nothing unless KAITO is asked for.
     pub kaito_facts: KaitoFacts,
+    /// Namespace of the context; empty where it names none.
+    pub context_namespace: String,
     /// The target namespace; `Known(None)` if it does not exist.
     pub namespace: Readable<Option<Namespace>>,
     /// LocalQueues of the namespace.
@@ -51,8 +54,8 @@ pub struct ClusterFacts {
     pub admission_checks: Option<Readable<Vec<AdmissionCheck>>>,
     /// What pods have taken of the nodes; `None` until a plan needs it.
     pub occupation: Option<Readable<Occupation>>,
-    /// Names of the claims in the namespace; `None` unless one is mounted.
-    pub claims: Option<Readable<Vec<String>>>,
+    /// Claims of the namespace; `None` unless one is mounted.
+    pub claims: Option<Readable<Vec<Claim>>>,
     /// The Deployment that is about to be changed, if it is one.
     pub running: Option<RunningDeployment>,
 }

@@ -71,6 +71,19 @@ impl GpuRequest {
         self.counts().any(|gpus| gpus > 0)
     }
 
+    /// Returns how many GPUs a node is taken to have where the largest of today has
+    /// `seen`: what a pod is said to have is believed, because larger nodes may be
+    /// added on demand.
+    pub fn size_of_nodes(&self, seen: i64) -> i64 {
+        let shared = match (self.total, self.replicas) {
+            (Some(total), Some(replicas @ 1..)) => Some(total / replicas),
+            _ => None,
+        };
+        let stated = self.gpus_per_replica.or(shared);
+        let tensor = self.parallelism.map(|(_, tensor)| tensor);
+        seen.max(stated.or(tensor).unwrap_or(0))
+    }
+
     /// Returns the request of a service that is scaled: its GPUs are those of
     /// the most replicas.
     ///
@@ -82,7 +95,7 @@ impl GpuRequest {
         {
             let most = format!("the {} replicas of --autoscale {scale}", scale.max);
             even(total, scale.max, &most).map_err(|refusal| {
-                refusal.hint("--gpus-per-replica in its place says what each replica has")
+                refusal.hint("use --gpus-per-replica instead to set the GPUs of each replica")
             })?;
         }
         self.replicas = Some(scale.max);
@@ -105,7 +118,7 @@ impl GpuRequest {
         ] {
             if let Some(count) = count.filter(|count| *count < 0) {
                 return Err(Refusal::new(format!(
-                    "{count} {what} cannot be: a count is never negative"
+                    "invalid number of {what} {count}: must be 0 or more"
                 ))
                 .hint(if what == "replicas" {
                     "try 1"
@@ -115,7 +128,10 @@ impl GpuRequest {
             }
         }
         if self.replicas == Some(0) {
-            return Err(Refusal::new("0 replicas would run nothing").hint("try --replicas 1"));
+            return Err(
+                Refusal::new("invalid number of replicas 0: must be 1 or more")
+                    .hint("try --replicas 1"),
+            );
         }
         let layout = match (self.replicas, self.gpus_per_replica, self.parallelism) {
             (Some(replicas), Some(gpus_per_replica), _) => self.stated(
@@ -168,14 +184,14 @@ impl GpuRequest {
             gpus_per_replica,
         };
         let product = replicas.checked_mul(gpus_per_replica).ok_or_else(|| {
-            Refusal::new(format!("{layout} GPUs are more than can be counted")).hint("try -g alone")
+            Refusal::new(format!("{layout} GPUs: the number is too large")).hint("try -g alone")
         })?;
         match self.total {
             Some(total) if total != product => Err(Refusal::new(format!(
-                "{total} GPUs were asked for, but {by} make {layout} = {product}"
+                "{total} GPUs were requested, but {by} gives {layout} = {product}"
             ))
             .hint(match by {
-                PARALLELISM => format!("try -g {product}, or take both variables out of env"),
+                PARALLELISM => format!("try -g {product}, or remove both variables from env"),
                 _ => format!("try -g {product}, or -g {total} without {by}"),
             })),
             _ => Ok(layout),
@@ -211,8 +227,7 @@ fn split_total(total: i64, per_node: i64) -> Result<GpuLayout, Refusal> {
         .unwrap_or(1);
     if gpus_per_replica * 2 < per_node {
         return Err(Refusal::new(format!(
-            "{total} GPUs do not split over nodes of {per_node}: the largest even share is {gpus_per_replica} \
-             of {per_node} on {} nodes",
+            "{total} GPUs cannot be split over nodes of {per_node}: the largest even share is {gpus_per_replica} of {per_node} on {} nodes",
             total / gpus_per_replica
         ))
         .hint(nearest_multiples(total, per_node)));
@@ -269,7 +284,7 @@ mod tests {
         let refusal = total(25).split(4).unwrap_err();
         assert_eq!(refusal.hints, ["try -g 24 or -g 28"]);
         let refusal = total(-1).split(8).unwrap_err();
-        assert!(refusal.message.contains("-1 GPUs"), "{refusal}");
+        assert!(refusal.message.contains("GPUs -1"), "{refusal}");
         assert_eq!(refusal.hints, ["try 0 or 1"]);
         let refusal = GpuRequest {
             replicas: Some(3),
@@ -377,7 +392,7 @@ mod tests {
                     prop_assert_eq!(larger, None);
                 }
                 Err(refusal) => {
-                    for word in refusal.hints[0].split_whitespace() {
+                    for word in refusal.hints[0].plain().split_whitespace() {
                         if let Ok(count) = word.parse::<i64>() {
                             prop_assert!(total(count).split(per_node).is_ok(), "hint {} on {}", count, per_node);
                         }

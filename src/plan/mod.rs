@@ -5,6 +5,7 @@
 pub mod action;
 mod checks;
 pub mod facts;
+pub mod gang;
 pub mod gpu;
 pub mod image;
 pub mod kaito;
@@ -12,13 +13,16 @@ pub mod kueue;
 pub mod name;
 pub mod namesake;
 pub mod occupation;
+pub mod pod_reference;
 mod queued;
+pub mod readiness;
 mod refusal;
 pub mod request;
 pub mod resources;
 pub mod rollout;
+pub mod sizes;
 #[cfg(test)]
-mod testing;
+pub mod testing;
 pub mod unqueued;
 
 use std::collections::BTreeMap;
@@ -30,12 +34,16 @@ use crate::api::keys;
 use crate::api::vendor::Vendor;
 use crate::kind::WorkloadKind;
 use facts::{ClusterFacts, Facts};
+use gang::GangShortfall;
 use gpu::GpuLayout;
+use kaito::Releases;
 use kueue::flavor::{self, Shape};
 use kueue::forecast::Forecast;
+use kueue::placement::PodSet;
+use kueue::sizing::Sizing;
 use request::WorkloadRequest;
-use resources::PodResources;
 use rollout::Rollout;
+use sizes::PodSizes;
 
 /// Kueue's API version where no cluster was asked: the one Kueue stores.
 const ASSUMED_KUEUE: &str = "kueue.x-k8s.io/v1beta2";
@@ -64,8 +72,14 @@ pub struct Plan {
     pub layout: GpuLayout,
     /// Extended resource of the GPUs; `None` without GPUs.
     pub gpu_resource: Option<String>,
-    /// Requests and limits of one pod that does the work.
-    pub worker: PodResources,
+    /// Sizes of its pods, which a template of the user's own need not use.
+    pub sizes: PodSizes,
+    /// All pods, those that do the work first: what the flags make, and once it is
+    /// rendered, what the manifests ask for. None where an operator makes them.
+    pub pods: Vec<PodSet>,
+    /// Flavors of the queue that can hold one of the working pods; empty where
+    /// that is not known.
+    pub flavors: Vec<String>,
     /// Labels that the working pods' nodes must have.
     pub node_selector: BTreeMap<String, String>,
     /// How a Deployment gets from one version to the next.
@@ -74,12 +88,22 @@ pub struct Plan {
     pub local_queue: Option<String>,
     /// Group and version of the workload's kind, one that the cluster serves.
     pub api_version: String,
+    /// Releases of KAITO that the cluster may run.
+    pub kaito_releases: Releases,
     /// The LocalQueue, if it has to be made first.
     pub new_local_queue: Option<NewLocalQueue>,
     /// Whether the namespace has to be made first.
     pub new_namespace: bool,
     /// How the queue stands; `None` where the user may not see it.
     pub forecast: Option<Forecast>,
+    /// Why today's nodes do not hold all of the pods at once; `None` if they do,
+    /// or if it is not known.
+    pub misfit: Option<GangShortfall>,
+    /// Whether its pods may not fit beside those that stay on their nodes, which were not
+    /// read.
+    pub is_tight: bool,
+    /// What keeps several of the pods from mounting the same claims at once.
+    pub shared: Vec<String>,
     /// What was assumed because no cluster was asked.
     pub assumptions: Vec<String>,
     /// What the user should know, and nobody could make sure of.
@@ -93,40 +117,104 @@ impl Plan {
         shape: Shape,
         resource: Option<String>,
         local_queue: Option<String>,
+        sizing: Sizing,
     ) -> Result<Self, Refusal> {
+        let Sizing { sizes, is_tight } = sizing;
         let Shape {
             layout,
             node_selector,
-            ..
+            flavors,
         } = shape;
         name::check_length(&request.name, request.kind, layout.replicas)?;
         request.lifetime.check(request.kind)?;
         request.serving.check_replicas(layout.replicas)?;
         checks::preloads(&request)?;
+        checks::shared_memory(&sizes)?;
+        let notes = checks::serve_config(&request, layout)?;
         let vendor = resource.as_deref().map(Vendor::from_resource);
         let image = image::choose(&request, vendor, layout.total() > 0)?;
+        let gpu = resource.as_deref();
+        let pods = resources::pod_sets(&request, layout, gpu, &node_selector, &sizes);
         Ok(Self {
+            pods,
+            flavors,
             api_version: request.kind.api_version().to_owned(),
             image,
             layout,
-            worker: resources::worker(layout.gpus_per_replica, &request.pods),
+            sizes,
             gpu_resource: resource.filter(|_| layout.total() > 0),
             node_selector,
             rollout: Rollout::first(&request, layout),
             local_queue,
+            kaito_releases: Releases::ANY,
             new_local_queue: None,
             new_namespace: false,
             forecast: None,
+            misfit: None,
+            is_tight,
+            shared: Vec::new(),
             assumptions: Vec::new(),
-            notes: Vec::new(),
+            notes,
             request,
         })
+    }
+
+    /// Returns whether the pods have the sizes of the plan: a template of the user's own may
+    /// say other ones.
+    pub fn has_sizes(&self) -> bool {
+        let own = self.sizes.worker.resources();
+        let (cpu, memory) = (Some(&own.cpu), Some(&own.memory));
+        self.pods
+            .iter()
+            .any(|set| set.requests.get("cpu") == cpu && set.requests.get("memory") == memory)
+    }
+
+    /// Returns the flags that state the sizes which were chosen for this cluster; none if
+    /// these are the usual ones, or the pods have others.
+    pub fn adapted_sizes(&self) -> Vec<String> {
+        let gpus = self.layout.gpus_per_replica;
+        match self.has_sizes() {
+            true => self.sizes.flags(&PodSizes::usual(&self.request.pods, gpus)),
+            false => Vec::new(),
+        }
     }
 
     /// Returns what is likely not meant, and can be all the same.
     pub fn warnings(&self) -> Vec<String> {
         let budget = self.request.serving.drains_blocked(self.layout.replicas);
-        budget.into_iter().chain(self.notes.clone()).collect()
+        let misfit = self.misfit.as_ref().map(|misfit| {
+            let less = misfit.flags();
+            let less = less.map_or(String::new(), |flags| format!("; now {flags} would fit"));
+            format!("{misfit}: it will wait until nodes are added{less}")
+        });
+        let notes = budget.into_iter().chain(misfit);
+        let shared = self.shared.iter().chain(&self.notes);
+        notes.chain(shared.cloned()).collect()
+    }
+
+    /// Returns the plan with the pods that its manifests ask for, and what follows
+    /// from them.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the queue can never admit these.
+    pub fn rendered(
+        mut self,
+        pods: Vec<PodSet>,
+        facts: Option<&ClusterFacts>,
+    ) -> Result<Self, Refusal> {
+        if pods == self.pods {
+            return Ok(self);
+        }
+        self.pods = pods;
+        if let (Some(scale), Some(workers)) =
+            (self.request.serving.autoscale, self.pods.first_mut())
+        {
+            workers.count = scale.max;
+        }
+        match facts {
+            None => Ok(self),
+            Some(facts) => kueue::fitting::judged(self, facts, true),
+        }
     }
 
     /// Returns whether the workload is a Job of several pods, which find one
@@ -140,8 +228,8 @@ impl Plan {
 /// What a plan needs besides, and few plans do: worth a second round of
 /// requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Needs {
-    /// The nodes: the flavors leave the GPUs of a node open.
+pub struct PlanReads {
+    /// The nodes: how large they are, and whether all pods have a place on them.
     pub nodes: bool,
     /// The cohorts: the queue may borrow.
     pub cohorts: bool,
@@ -151,15 +239,16 @@ pub struct Needs {
     pub pods: bool,
 }
 
-/// Returns what has to be read before [`plan`] knows all it can.
-pub fn needs(request: &WorkloadRequest, facts: &ClusterFacts) -> Needs {
+/// Returns what has to be read before [`plan_in`] `queue` knows all it can.
+pub fn needs(request: &WorkloadRequest, queue: Option<&str>, facts: &ClusterFacts) -> PlanReads {
     let rolls = facts.running.is_some() && request.gpus.wants_gpus();
-    let needs = match &request.queue {
-        None => unqueued::needs(request),
+    let needs = match queue {
+        None => PlanReads::default(),
         Some(queue) => queued::needs(request, queue, facts),
     };
-    Needs {
-        nodes: needs.nodes || rolls,
+    PlanReads {
+        // KAITO makes those that it needs.
+        nodes: !request.kind.is_kaito(),
         pods: rolls,
         ..needs
     }
@@ -172,7 +261,10 @@ pub fn needs(request: &WorkloadRequest, facts: &ClusterFacts) -> Needs {
 pub fn plan(request: WorkloadRequest, facts: &Facts) -> Result<Plan, Refusal> {
     match facts {
         Facts::Assumed => plan_assumed(request),
-        Facts::Live(facts) => plan_live(request, facts),
+        Facts::Live(facts) => {
+            let queue = request.queue.clone();
+            plan_in(request, queue.as_deref(), facts)
+        }
     }
 }
 
@@ -201,7 +293,8 @@ fn plan_assumed(request: WorkloadRequest) -> Result<Plan, Refusal> {
         Ok(())
     })?;
     let queue = request.queue.clone();
-    let mut plan = Plan::from_shape(request, shape, Some(resource), queue.clone())?;
+    let sizing = Sizing::usual(&request, shape.layout);
+    let mut plan = Plan::from_shape(request, shape, Some(resource), queue.clone(), sizing)?;
     plan.new_namespace = plan.request.create_namespace;
     plan.new_local_queue = queue.map(|queue| NewLocalQueue {
         api_version: ASSUMED_KUEUE.to_owned(),
@@ -212,21 +305,35 @@ fn plan_assumed(request: WorkloadRequest) -> Result<Plan, Refusal> {
     Ok(plan)
 }
 
-fn plan_live(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Refusal> {
+/// Decides what is submitted for `request` where it gets into `queue`, whatever
+/// the request says.
+///
+/// # Errors
+/// [`Refusal`] if it cannot run, or can never be admitted.
+pub fn plan_in(
+    request: WorkloadRequest,
+    queue: Option<&str>,
+    facts: &ClusterFacts,
+) -> Result<Plan, Refusal> {
     operators(&request, facts)?;
     let new_namespace = facts.namespace == Readable::Known(None);
     if new_namespace && !request.create_namespace {
-        return Err(
-            Refusal::new(format!("namespace {:?} does not exist", request.namespace))
-                .about(format!("namespace/{}", request.namespace))
-                .hint("--create-namespace makes it, -n names another"),
-        );
+        let refusal = Refusal::new(format!("namespace {:?} does not exist", request.namespace))
+            .about(format!("namespace/{}", request.namespace));
+        return Err(match facts.context_namespace.as_str() {
+            "" => refusal,
+            other => refusal.hint(format!(
+                "to use the context's namespace {other}: -n {other}, or namespace: context in ~/.config/kaiwo/config.yaml"
+            )),
+        }
+        .hint("create it with --create-namespace, or choose another with -n"));
     }
     checks::claims(&request, facts)?;
-    let plan = match request.queue.clone() {
-        Some(queue) => queued::plan(request, &queue, facts),
+    let plan = match queue {
+        Some(queue) => queued::plan(request, queue, facts),
         None => unqueued::plan(request, facts),
     }?;
+    let plan = kueue::fitting::judged(plan, facts, false)?;
     Ok(Plan {
         new_namespace,
         rollout: Rollout::of_update(&plan, facts),
@@ -242,13 +349,15 @@ fn operators(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<(), Refu
                 true => "without --ray the workload runs as a Job",
                 false => "without --ray it is served by a Deployment",
             })
-            .hint("an admin installs it: https://docs.ray.io/en/latest/cluster/kubernetes/getting-started/kuberay-operator-installation.html"));
+            .hint("ask an admin to install it: https://docs.ray.io/en/latest/cluster/kubernetes/getting-started/kuberay-operator-installation.html"));
     }
     if request.kind.is_kaito() && facts.kaito.is_none() {
         return Err(Refusal::new(
             "KAITO is not installed: the cluster does not serve kaito.sh/v1beta1 or v1alpha1",
         )
-        .hint("an admin installs it: https://kaito-project.github.io/kaito/docs/installation"));
+        .hint(
+            "ask an admin to install it: https://kaito-project.github.io/kaito/docs/installation",
+        ));
     }
     Ok(())
 }

@@ -41,11 +41,10 @@ impl NameParts<'_> {
             if !is_dns_1035_label(chosen, longest) {
                 let hint = match is_name(chosen) {
                     true => format!("try --name {}", label(chosen, longest)),
-                    false => "choose a word: --name WORD".to_owned(),
+                    false => "choose a name: --name NAME".to_owned(),
                 };
                 return Err(Refusal::new(format!(
-                    "{} cannot name {}: up to {longest} of a-z, 0-9 and -, beginning with a letter, \
-                     not ending with -",
+                    "invalid name {} for {}: use up to {longest} of a-z, 0-9 and -, beginning with a letter and not ending with -",
                     named(chosen),
                     with_article(kind.name())
                 ))
@@ -76,7 +75,7 @@ pub fn check_length(name: &str, kind: WorkloadKind, pods: i64) -> Result<(), Ref
         return Ok(());
     }
     Err(Refusal::new(format!(
-        "{name:?} has {} characters; {} of {pods} pods may have {longest}, because host names end in the pod's index",
+        "{name:?} has {} characters; {} of {pods} pods may have at most {longest}, because host names end with the pod's index",
         name.len(),
         with_article(kind.name())
     ))

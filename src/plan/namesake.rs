@@ -127,13 +127,15 @@ impl<'a> Claimant<'a> {
 
     fn words(&self) -> &'static str {
         match self.kind {
-            WorkloadKind::RayJob => "KubeRay submits a RayJob by a Job of its name",
+            WorkloadKind::RayJob => "KubeRay creates a Job with the name of the RayJob",
             WorkloadKind::RayService => {
-                "KubeRay reaches a RayService by Services of its name with -head-svc and -serve-svc"
+                "KubeRay creates Services with the name of the RayService and -head-svc or -serve-svc"
             }
-            WorkloadKind::Workspace if self.tunes => "KAITO tunes by a Job of the Workspace's name",
+            WorkloadKind::Workspace if self.tunes => {
+                "KAITO creates a Job with the name of the Workspace"
+            }
             _ => {
-                "KAITO runs a Workspace by a StatefulSet (before v0.8, a Deployment) and a Service of its name"
+                "KAITO creates a StatefulSet (before v0.8, a Deployment) and a Service with the name of the Workspace"
             }
         }
     }
@@ -197,7 +199,7 @@ impl NameOwner {
 
 /// Why a workload cannot have its name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{other} exists already and is in the way of {workload}: {words}")]
+#[error("{other} already exists and conflicts with {workload}: {words}")]
 pub struct Clash {
     /// `kind/name` of what would be made.
     pub workload: String,
@@ -264,7 +266,7 @@ mod tests {
 
     use super::*;
 
-    fn of(kind: WorkloadKind) -> Claimant<'static> {
+    fn claimant(kind: WorkloadKind) -> Claimant<'static> {
         Claimant {
             kind,
             name: "x",
@@ -284,7 +286,7 @@ mod tests {
     #[test]
     fn kinds_that_meet_do_so_both_ways() {
         use WorkloadKind::{CronJob, Deployment, InferenceSet, Job, RayJob, RayService, Workspace};
-        let rivals = |kind| of(kind).rivals().collect::<Vec<_>>();
+        let rivals = |kind| claimant(kind).rivals().collect::<Vec<_>>();
         assert_eq!(rivals(Job), [RayJob, Workspace]);
         assert_eq!(rivals(RayJob), [Job, Workspace]);
         assert_eq!(rivals(Deployment), [Workspace]);
@@ -294,7 +296,7 @@ mod tests {
         }
         let tuning = Claimant {
             tunes: true,
-            ..of(Workspace)
+            ..claimant(Workspace)
         };
         assert_eq!(tuning.rivals().collect::<Vec<_>>(), [Job, RayJob]);
     }
@@ -340,16 +342,16 @@ mod tests {
             // It serves, and makes no Job.
             (Job, found("Workspace", "x", None), None),
         ] {
-            let clash = clash(&of(workload), std::slice::from_ref(&there));
+            let clash = clash(&claimant(workload), std::slice::from_ref(&there));
             let named = clash.as_ref().map(|clash| clash.other.as_str());
             assert_eq!(named, other, "{workload:?} {there:?}");
         }
         let tuning = json!({"kind": "Workspace", "metadata": {"name": "x"}, "tuning": {}});
         let tuning: Namesake = serde_json::from_value(tuning).unwrap();
-        let clash = clash(&of(Job), &[tuning]).unwrap();
+        let clash = clash(&claimant(Job), &[tuning]).unwrap();
         assert_eq!(
             clash.to_string(),
-            "workspace/x exists already and is in the way of job/x: KAITO tunes by a Job of the Workspace's name"
+            "workspace/x already exists and conflicts with job/x: KAITO creates a Job with the name of the Workspace"
         );
     }
 }

@@ -12,6 +12,8 @@ use crate::quantity::Quantity;
 pub struct Occupation {
     /// What is set aside, by node and resource.
     taken: BTreeMap<String, BTreeMap<String, Quantity>>,
+    /// What pods that stay have set aside, likewise.
+    resident: BTreeMap<String, BTreeMap<String, Quantity>>,
     /// Pods that hold GPUs.
     pub occupants: Vec<Occupant>,
 }
@@ -26,13 +28,29 @@ impl Occupation {
                 pod: format!("{}/{}", metadata.namespace, metadata.name),
                 node: node.clone(),
                 gpus: pod.gpus(),
+                is_leaving: pod.is_terminating(),
             });
         }
-        let sums = self.taken.entry(node.clone()).or_default();
-        for (resource, amount) in pod.requests() {
-            let sum = sums.entry(resource).or_default();
-            *sum = *sum + amount;
+        let resident = pod.stays().then(|| self.resident.entry(node.clone()));
+        let taken = self.taken.entry(node.clone());
+        for sums in resident.into_iter().chain([taken]) {
+            let sums = sums.or_default();
+            for (resource, amount) in pod.requests() {
+                let sum = sums.entry(resource).or_default();
+                *sum = *sum + amount;
+            }
         }
+    }
+
+    /// Returns a node with what pods that stay leave of it.
+    pub fn beside_residents(&self, node: &Node) -> Node {
+        let mut node = node.clone();
+        for (resource, amount) in self.resident.get(&node.metadata.name).into_iter().flatten() {
+            if let Some(left) = node.status.allocatable.get_mut(resource) {
+                *left = (*left - *amount).at_least_zero();
+            }
+        }
+        node
     }
 
     /// Returns what of a resource is left on a node.
@@ -52,4 +70,6 @@ pub struct Occupant {
     pub node: String,
     /// How many.
     pub gpus: i64,
+    /// Whether it has been deleted, and is about to give them back.
+    pub is_leaving: bool,
 }

@@ -7,32 +7,24 @@ use super::facts::ClusterFacts;
 use super::gpu::GpuLayout;
 use super::kueue::capacity::QueueCapacity;
 use super::kueue::flavor::{self, FlavorOption, Shape};
-use super::kueue::forecast::Forecast;
 use super::kueue::multikueue;
-use super::kueue::placement::PodSet;
 use super::kueue::queue::{self, QueueChoice};
+use super::kueue::sizing::{Pods, Sizing};
 use super::request::WorkloadRequest;
-use super::{Needs, NewLocalQueue, Plan, Refusal, resources};
+use super::{NewLocalQueue, Plan, PlanReads, Refusal, resources};
 use crate::api::Readable;
 use crate::names::nearest;
 
 /// Returns what has to be read before [`plan`] knows all it can.
-pub fn needs(request: &WorkloadRequest, queue: &str, facts: &ClusterFacts) -> Needs {
+pub fn needs(request: &WorkloadRequest, queue: &str, facts: &ClusterFacts) -> PlanReads {
     let Ok(choice) = queue::choose(queue, facts, &request.namespace, true) else {
-        return Needs::default();
+        return PlanReads::default();
     };
     let spec = choice.cluster_queue.as_ref().map(|queue| &queue.spec);
-    let nodes_tell = || {
-        let planner = QueuedPlanner::new(request, &choice, facts);
-        let offers = planner.offers(planner.resource()?.as_deref())?;
-        Ok::<_, Refusal>(offers.is_empty() || offers.iter().any(|offer| offer.per_node.is_none()))
-    };
-    let size_matters = request.gpus_per_node.is_none() && request.gpus.needs_node_size();
-    Needs {
-        nodes: size_matters && nodes_tell().unwrap_or(false),
+    PlanReads {
         cohorts: spec.is_some_and(|spec| spec.cohort_name.is_some()),
         admission_checks: spec.is_some_and(|spec| spec.admission_checks().next().is_some()),
-        pods: false,
+        ..PlanReads::default()
     }
 }
 
@@ -45,7 +37,7 @@ pub fn plan(request: WorkloadRequest, queue: &str, facts: &ClusterFacts) -> Resu
         Refusal::new(
             "Kueue is not installed: the cluster does not serve kueue.x-k8s.io/v1beta1 or v1beta2",
         )
-        .hint("an admin installs it: https://kueue.sigs.k8s.io/docs/installation/")
+        .hint("ask an admin to install it: https://kueue.sigs.k8s.io/docs/installation/")
     })?;
     check_priority_class(&request, facts)?;
     let choice = queue::choose(queue, facts, &request.namespace, request.force)?;
@@ -53,10 +45,10 @@ pub fn plan(request: WorkloadRequest, queue: &str, facts: &ClusterFacts) -> Resu
     let resource = planner.resource()?;
     let offers = planner.offers(resource.as_deref())?;
     let shape = planner.shape(resource.as_deref(), &offers)?;
-    let forecast = planner.forecast(resource.as_deref(), &shape);
 
+    let sizing = planner.sizing(&shape, resource.as_deref());
     let local_queue = choice.local_queue.clone();
-    let mut plan = Plan::from_shape(request, shape, resource, Some(local_queue.clone()))?;
+    let mut plan = Plan::from_shape(request, shape, resource, Some(local_queue.clone()), sizing)?;
     if choice.sends_away(facts) {
         multikueue::check(&plan)?;
     }
@@ -64,10 +56,6 @@ pub fn plan(request: WorkloadRequest, queue: &str, facts: &ClusterFacts) -> Resu
         api_version: kueue,
         name: local_queue,
         cluster_queue,
-    });
-    plan.forecast = forecast.map(|forecast| Forecast {
-        obstacle: choice.obstacle,
-        ..forecast
     });
     Ok(plan)
 }
@@ -82,14 +70,14 @@ fn check_priority_class(request: &WorkloadRequest, facts: &ClusterFacts) -> Resu
     if known.contains(wanted) {
         return Ok(());
     }
-    let refusal = Refusal::new(format!("no WorkloadPriorityClass {wanted:?}"))
+    let refusal = Refusal::new(format!("WorkloadPriorityClass {wanted:?} does not exist"))
         .about(format!("workloadpriorityclass/{wanted}"));
     let refusal = match nearest(wanted, known.clone()) {
         Some(near) => refusal.hint(format!("did you mean --priority-class {near}?")),
         None => refusal,
     };
     Err(match known[..] {
-        [] => refusal.hint("the cluster has none; leave --priority-class away"),
+        [] => refusal.hint("the cluster has none; remove --priority-class"),
         _ => refusal.hint(format!("priority classes: {}", known.join(", "))),
     })
 }
@@ -110,7 +98,7 @@ impl<'a> QueuedPlanner<'a> {
             request,
             choice,
             facts,
-            room: queue.map(|queue| QueueCapacity::new(queue, facts)),
+            room: queue.map(|queue| QueueCapacity::new(queue, facts).sized(request.pods.sizes)),
         }
     }
 
@@ -142,9 +130,14 @@ impl<'a> QueuedPlanner<'a> {
             replicas: 1,
             gpus_per_replica: 1,
         };
-        let sets = self.pod_sets(one, Some(resource), &BTreeMap::new());
+        let usual = Sizing::usual(request, one).sizes;
+        let sets = resources::pod_sets(request, one, Some(resource), &BTreeMap::new(), &usual);
         let label_key = request.gpu_node_label_key.as_deref();
-        let offers = flavor::offers(room, resource, label_key, &sets[0], request.force)?;
+        let mut offers = flavor::offers(room, resource, label_key, &sets[0], request.force)?;
+        for offer in offers.iter_mut().filter(|offer| offer.is_seen) {
+            let size = offer.per_node.map(|seen| request.gpus.size_of_nodes(seen));
+            offer.per_node = size;
+        }
         match offers.is_empty() && !request.force {
             true => Err(self.no_gpus(Some(resource))),
             false => Ok(offers),
@@ -156,13 +149,21 @@ impl<'a> QueuedPlanner<'a> {
     fn shape(&self, resource: Option<&str>, offers: &[FlavorOption]) -> Result<Shape, Refusal> {
         let request = self.request;
         let fits = |layout: GpuLayout, flavor: Option<&str>| match &self.room {
-            Some(room) => room.check(&self.pod_sets(layout, resource, &BTreeMap::new()), flavor),
+            Some(room) => {
+                let pin = BTreeMap::new();
+                let flavors: Vec<String> = flavor.into_iter().map(str::to_owned).collect();
+                let pods = self.pods(layout, resource, &pin);
+                let sizes = pods.sized(self.facts, Some(room), &flavors).sizes;
+                let sets = resources::pod_sets(request, layout, resource, &pin, &sizes);
+                room.check(&sets, flavor)
+            }
             None => Ok(()),
         };
         // Without flavors to go by, the nodes themselves tell.
         let largest_node = resource
             .filter(|_| offers.is_empty())
-            .and_then(|resource| flavor::on_nodes(self.facts, resource, &BTreeMap::new()));
+            .and_then(|resource| flavor::on_nodes(self.facts, resource, &BTreeMap::new()))
+            .map(|seen| request.gpus.size_of_nodes(seen));
         let shape = flavor::shape(
             &request.gpus,
             request.gpus_per_node,
@@ -177,35 +178,38 @@ impl<'a> QueuedPlanner<'a> {
         Ok(shape)
     }
 
-    /// Returns how the queue stands to pods of this shape.
-    fn forecast(&self, resource: Option<&str>, shape: &Shape) -> Option<Forecast> {
-        let room = self.room.as_ref()?;
-        let sets = self.pod_sets(shape.layout, resource, &shape.node_selector);
-        let counted = resource.filter(|_| shape.layout.total() > 0);
-        Forecast::new(room, &shape.flavors, counted.unwrap_or("cpu"), &sets)
+    /// Sizes the pods of a shape for the flavors on which they may be.
+    fn sizing(&self, shape: &Shape, resource: Option<&str>) -> Sizing {
+        let pods = self.pods(shape.layout, resource, &shape.node_selector);
+        pods.sized(self.facts, self.room.as_ref(), &shape.flavors)
     }
 
-    fn pod_sets(
-        &self,
+    fn pods<'p>(
+        &'p self,
         layout: GpuLayout,
-        resource: Option<&str>,
-        pin: &BTreeMap<String, String>,
-    ) -> Vec<PodSet> {
-        resources::pod_sets(self.request, layout, resource, pin)
+        gpu_resource: Option<&'p str>,
+        pin: &'p BTreeMap<String, String>,
+    ) -> Pods<'p> {
+        Pods {
+            request: self.request,
+            layout,
+            gpu_resource,
+            pin,
+        }
     }
 
     /// Refuses because the queue has no GPUs, or none of the named resource.
     fn no_gpus(&self, resource: Option<&str>) -> Refusal {
         let Some(room) = &self.room else {
             let refusal = Refusal::new(format!(
-                "cannot tell which GPUs queue {:?} hands out",
+                "cannot determine which GPUs queue {:?} provides",
                 self.choice.local_queue
             ))
             .hint("name the resource: --gpu-resource amd.com/gpu or --gpu-resource nvidia.com/gpu");
             return match self.facts.local_queues {
                 Readable::Known(_) => refusal,
                 Readable::Forbidden => refusal.hint(format!(
-                    "the LocalQueue would tell, but you may not list localqueues in namespace {:?}: ask its admin for that right",
+                    "you may not list localqueues in namespace {:?}, which would show it: ask its admin for that right",
                     self.request.namespace
                 )),
             };
@@ -217,10 +221,10 @@ impl<'a> QueuedPlanner<'a> {
             .collect();
         let refusal = match resource.filter(|resource| covered.contains(resource)) {
             Some(resource) => Refusal::new(format!(
-                "ClusterQueue {name:?} covers {resource} and has none of it, in no flavor"
+                "ClusterQueue {name:?} covers {resource} but has no quota for it in any flavor"
             )),
             None => Refusal::new(format!(
-                "ClusterQueue {name:?} hands out no {}, only {}",
+                "ClusterQueue {name:?} has no quota for {} (it has {})",
                 resource.unwrap_or("GPUs"),
                 covered.join(", ")
             )),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::error::{Classified, ErrorClass};
+use crate::suggestion::Suggestion;
 
 /// A submission that cannot be, with what can.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +11,7 @@ pub struct Refusal {
     /// What is wrong.
     pub message: String,
     /// What the user can do, best first.
-    pub hints: Vec<String>,
+    pub hints: Vec<Suggestion>,
     /// The object it is about.
     pub object: Option<String>,
 }
@@ -27,7 +28,7 @@ impl Refusal {
 
     /// Adds a hint after those it has.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Suggestion>) -> Self {
         self.hints.push(hint.into());
         self
     }
@@ -53,7 +54,7 @@ impl Classified for Refusal {
         ErrorClass::Refused
     }
 
-    fn hints(&self) -> Vec<String> {
+    fn hints(&self) -> Vec<Suggestion> {
         self.hints.clone()
     }
 

@@ -8,7 +8,7 @@ use super::kueue::placement::PodSet;
 use super::occupation::Occupation;
 use super::request::WorkloadRequest;
 use super::request::toleration::untolerated;
-use super::{Plan, Refusal, resources};
+use super::{Plan, Refusal};
 use crate::api::Readable;
 use crate::api::node::Node;
 use crate::api::vendor::is_gpu_resource;
@@ -91,10 +91,8 @@ impl Rollout {
             return plan.rollout;
         };
         let room = plan.gpu_resource.as_deref().and_then(|resource| {
-            let pin = &plan.node_selector;
-            let sets = resources::pod_sets(request, plan.layout, Some(resource), pin);
             let (nodes, occupation) = (facts.nodes.as_ref(), facts.occupation.as_ref());
-            let room = room(nodes, occupation, resource, sets.first()?)?;
+            let room = room(nodes, occupation, resource, plan.pods.first()?)?;
             // What Kueue does not admit takes no node, free or not.
             let quota = plan.forecast.as_ref().map_or(i64::MAX, |forecast| {
                 forecast.free.whole() / plan.layout.gpus_per_replica.max(1)
@@ -193,15 +191,15 @@ pub fn check_pause(rollout: Rollout, name: &str, may_pause: bool) -> Result<(), 
         return Ok(());
     };
     let why = match pause {
-        Pause::NoGpus => "no node has GPUs left for another beside it",
-        Pause::Claim => "its claim is mounted by one pod at a time",
+        Pause::NoGpus => "no node has GPUs for a second one",
+        Pause::Claim => "its claim can only be mounted by one pod at a time",
     };
     Err(Refusal::new(format!(
         "deployment/{name} has one pod, and {why}: nothing would serve while it is updated"
     ))
     .about(format!("deployment/{name}"))
-    .hint("--allow-downtime stops it first, and then starts the new one")
-    .hint("--generate-name serves the new one beside it, once there is room"))
+    .hint("--allow-downtime stops it before the new one starts")
+    .hint("--generate-name serves the new one beside it, once GPUs are free"))
 }
 
 /// Returns how many more pods like `pods` the nodes have room for, as far as
@@ -274,8 +272,7 @@ mod tests {
         let refusal = check_pause(only, "chat", false).unwrap_err();
         assert_eq!(
             refusal.message,
-            "deployment/chat has one pod, and no node has GPUs left for another beside it: \
-             nothing would serve while it is updated"
+            "deployment/chat has one pod, and no node has GPUs for a second one: nothing would serve while it is updated"
         );
         assert_eq!(check_pause(only, "chat", true), Ok(()));
     }
@@ -333,7 +330,11 @@ mod tests {
         let rollout = Rollout::choose(claim);
         assert_eq!(steps(rollout), (0, 1, Some(Pause::Claim)));
         let refusal = check_pause(rollout, "chat", false).unwrap_err();
-        assert!(refusal.message.contains("mounted by one pod at a time"));
+        assert!(
+            refusal
+                .message
+                .contains("only be mounted by one pod at a time")
+        );
         let first = Conditions {
             running: None,
             ..claim

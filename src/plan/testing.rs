@@ -1,14 +1,25 @@
 //! Facts for the tests of this room, short enough to be read.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::facts::ClusterFacts;
+use super::gpu::GpuRequest;
 use super::kaito::KaitoFacts;
 use super::kueue::placement::PodSet;
+use super::request::pod::PodSettings;
+use super::request::service_settings::Serving;
+use super::request::{Lifetime, Run, WorkloadRequest};
 use crate::api::Readable;
 use crate::api::metadata::Namespace;
+use crate::api::node::Node;
 use crate::api::queue::{ClusterQueue, ResourceFlavor};
+use crate::kind::WorkloadKind;
 use crate::quantity::Quantity;
+use crate::workload::environment::Environment;
+use crate::workload::template_values::CustomConfig;
+use crate::workload::upload::Upload;
 
 /// Returns a ClusterQueue that takes every namespace; `spec` is what it has
 /// besides.
@@ -36,9 +47,53 @@ pub fn pods(count: i64, requests: &[(&str, i64)]) -> PodSet {
     }
 }
 
+/// Returns the request of a workload of so many GPUs.
+pub fn request(kind: WorkloadKind, gpus: i64) -> WorkloadRequest {
+    WorkloadRequest {
+        kind,
+        name: "w".to_owned(),
+        namespace: "ml".to_owned(),
+        queue: None,
+        user: "alice".to_owned(),
+        app: "w".to_owned(),
+        version: None,
+        image: Some("image".to_owned()),
+        run: Run::Image,
+        environment: Environment::default(),
+        upload: Upload::new(Vec::new()),
+        gpus: GpuRequest {
+            total: Some(gpus),
+            ..GpuRequest::default()
+        },
+        gpus_per_node: None,
+        gpu_resource: None,
+        gpu_node_label_key: None,
+        ray_version: None,
+        pods: PodSettings::default(),
+        priority_class: None,
+        schedule: None,
+        time_zone: None,
+        lifetime: Lifetime::default(),
+        serving: Serving::default(),
+        template: None,
+        custom: CustomConfig::default(),
+        create_namespace: false,
+        force: false,
+        allow_downtime: false,
+    }
+}
+
+/// Returns a node that has so much.
+pub fn node(name: &str, allocatable: &[(&str, &str)]) -> Node {
+    let allocatable: BTreeMap<&str, &str> = allocatable.iter().copied().collect();
+    let status = json!({"allocatable": allocatable});
+    serde_json::from_value(json!({"metadata": {"name": name}, "status": status})).unwrap()
+}
+
 /// Returns a cluster with namespace `ml`, these queues and these flavors.
 pub fn facts(queues: Vec<ClusterQueue>, flavors: Vec<ResourceFlavor>) -> ClusterFacts {
     ClusterFacts {
+        context_namespace: String::new(),
         kueue: Some("kueue.x-k8s.io/v1beta2".into()),
         ray: true,
         kaito: Some("kaito.sh/v1beta1".into()),

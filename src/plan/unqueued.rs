@@ -7,23 +7,13 @@ use super::facts::ClusterFacts;
 use super::kueue::capacity::QueueCapacity;
 use super::kueue::flavor;
 use super::kueue::queue;
+use super::kueue::sizing::Pods;
 use super::request::WorkloadRequest;
-use super::{Needs, Plan, Refusal};
+use super::{Plan, Refusal};
 use crate::api::Readable;
 use crate::api::keys;
 use crate::api::vendor::is_gpu_resource;
 use crate::kind::WorkloadKind;
-
-/// Returns what has to be read before [`plan`] knows all it can.
-pub fn needs(request: &WorkloadRequest) -> Needs {
-    let wants_gpus = request.gpus.wants_gpus();
-    let resource = request.gpu_resource.is_none() && !request.kind.is_kaito();
-    let size = request.gpus_per_node.is_none() && request.gpus.needs_node_size();
-    Needs {
-        nodes: wants_gpus && (resource || size),
-        ..Needs::default()
-    }
-}
 
 /// Decides what is served for `request`, at once.
 ///
@@ -41,17 +31,16 @@ pub fn plan(request: WorkloadRequest, facts: &ClusterFacts) -> Result<Plan, Refu
     });
     let per_node = request.gpus_per_node;
     let force = request.force;
+    let seen = seen.map(|seen| request.gpus.size_of_nodes(seen));
     let shape = flavor::shape(&request.gpus, per_node, &[], seen, force, |_, _| Ok(()))?;
-    let largest = largest_node.unwrap_or(i64::MAX);
-    if shape.layout.gpus_per_replica > largest && !force {
-        return Err(Refusal::new(format!(
-            "no node has {} GPUs, the largest has {largest}",
-            shape.layout.gpus_per_replica
-        ))
-        .hint(format!("try --gpus-per-replica {largest}"))
-        .hint("--force serves it anyway"));
-    }
-    let mut plan = Plan::from_shape(request, shape, resource, None)?;
+    let pods = Pods {
+        request: &request,
+        layout: shape.layout,
+        gpu_resource: resource.as_deref(),
+        pin: &shape.node_selector,
+    };
+    let sizing = pods.sized(facts, None, &[]);
+    let mut plan = Plan::from_shape(request, shape, resource, None, sizing)?;
     if plan.request.kind.is_kaito() {
         of_kaito(&mut plan, facts)?;
     }
@@ -71,30 +60,30 @@ fn of_kaito(plan: &mut Plan, facts: &ClusterFacts) -> Result<(), Refusal> {
         (None, _) => facts.kaito.as_deref().unwrap_or(kind.api_version()),
     };
     seen.check_fields(kind, version, choices)?;
-    plan.notes = seen.check_references(choices, &request.namespace)?;
+    plan.notes
+        .extend(seen.check_references(choices, &request.namespace)?);
     if request.serving.instance_type.is_none()
         && let Some(default) = seen.default_instance_type(kind, version)
     {
         plan.notes.push(format!(
-            "this cluster's KAITO gives every Workspace the instance type {default} unless one is \
-             named ({version}): nodes of another type are not taken"
+            "this cluster's KAITO uses the instance type {default} for every Workspace that names none ({version}): nodes of other types are not used"
         ));
     }
     plan.api_version = version.to_owned();
+    plan.kaito_releases = seen.releases(facts.kaito.as_deref());
     Ok(())
 }
 
 fn no_inference_set() -> Refusal {
     Refusal::new(
-        "replicas of a model are an InferenceSet's, and this cluster's KAITO serves no such kind",
+        "replicas of a model need an InferenceSet, and this cluster's KAITO does not serve that kind",
     )
-    .hint("without --replicas it is served once, by a Workspace")
-    .hint("KAITO v0.8 and later can serve it, from v0.11 on without being told: ask an admin")
+    .hint("without --replicas, a Workspace serves it once")
+    .hint("KAITO v0.8 and later can serve it, by default from v0.11 on: ask an admin")
 }
 
 /// Returns the resource of the GPUs: what the user says, what the nodes have, or,
-/// where these are hidden, what the queues hand out. Without GPUs it only serves
-/// to guess an image.
+/// where these are hidden, what the queues hand out.
 fn resource(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<Option<String>, Refusal> {
     if let Some(resource) = &request.gpu_resource {
         return Ok(Some(resource.clone()));
@@ -103,18 +92,20 @@ fn resource(request: &WorkloadRequest, facts: &ClusterFacts) -> Result<Option<St
     if request.kind.is_kaito() {
         return Ok(Some(keys::NVIDIA_GPU.to_owned()));
     }
+    if !request.gpus.wants_gpus() {
+        return Ok(None);
+    }
     let (owners, found) = match &facts.nodes {
-        Some(Readable::Forbidden) => ("queues hand out", in_queues(facts)),
+        Some(Readable::Forbidden) => ("queues provide", in_queues(facts)),
         _ => ("nodes have", on_nodes(facts, &request.pods.node_selector)),
     };
     match found.iter().collect::<Vec<_>>()[..] {
         [resource] => Ok(Some(resource.clone())),
-        _ if !request.gpus.wants_gpus() => Ok(None),
         [] => Err(match facts.nodes {
             Some(Readable::Known(_)) => Refusal::new("no node has GPUs")
-                .hint("without -g it is served by CPUs")
-                .hint("if nodes with GPUs are made on demand, name their resource: --gpu-resource nvidia.com/gpu"),
-            _ => Refusal::new("cannot tell which GPUs the cluster has: you may not read its nodes, and no queue tells")
+                .hint("without -g, it is served on CPUs")
+                .hint("if nodes with GPUs are created on demand, name their resource: --gpu-resource nvidia.com/gpu"),
+            _ => Refusal::new("cannot determine which GPUs the cluster has: you may not read its nodes, and no queue shows it")
                 .hint("name their resource: --gpu-resource amd.com/gpu or --gpu-resource nvidia.com/gpu"),
         }),
         _ => Err(Refusal::new(format!(

@@ -17,6 +17,7 @@ use crate::kind::WorkloadKind;
 use crate::names::with_article;
 use crate::quantity::ByteSize;
 use crate::secrecy;
+use crate::suggestion::Suggestion;
 use crate::yaml;
 
 /// Most bytes of a rendered workload: etcd takes 1.5 MiB in one request, and
@@ -60,7 +61,7 @@ impl Documents {
             if companions.iter().any(|other| other.is_about(&manifest)) {
                 return Err(adoption.wrong(
                     format!("{} twice", manifest.display_name()),
-                    "give each object a name of its own, such as {{ Meta.Name ~ \"-data\" }}",
+                    "give each object its own name, such as {{ Meta.Name ~ \"-data\" }}",
                 ));
             }
             if manifest.kind() != kind.name() {
@@ -68,7 +69,7 @@ impl Documents {
             } else if workload.replace(adoption.workload(manifest)?).is_some() {
                 return Err(adoption.wrong(
                     format!("more than one {}", kind.name()),
-                    "a template makes one workload; submit the other by itself",
+                    "a template creates one workload; submit the other separately",
                 ));
             }
         }
@@ -91,7 +92,7 @@ impl Documents {
 
 fn parse(rendered: &Rendered) -> Result<Vec<Value>, RenderError> {
     let Rendered { template, text } = rendered;
-    yaml::parse_documents(Path::new(template), text).map_err(|error| {
+    yaml::parse_manifests(Path::new(template), text).map_err(|error| {
         let line = usize::try_from(error.line).unwrap_or(0);
         let snippet: Vec<String> = (1..)
             .zip(text.lines())
@@ -121,7 +122,7 @@ struct Adoption<'a> {
 }
 
 impl Adoption<'_> {
-    fn wrong(&self, what: String, hint: impl Into<String>) -> RenderError {
+    fn wrong(&self, what: String, hint: impl Into<Suggestion>) -> RenderError {
         RenderError::Document {
             template: self.template.clone(),
             what,
@@ -132,19 +133,19 @@ impl Adoption<'_> {
     fn other_kind(&self, kinds: &[String]) -> RenderError {
         let wanted = self.kind.name();
         let made = match kinds {
-            [] => "no document".to_owned(),
-            kinds => kinds.join(" and "),
+            [] => "no documents".to_owned(),
+            kinds => format!("{}, but no {wanted}", kinds.join(" and ")),
         };
         let known = kinds.iter().find_map(|kind| WorkloadKind::named(kind));
         let hint = match known {
             Some(kind) => format!(
-                "{} is made by: {}",
+                "to create {}: {}",
                 with_article(kind.name()),
                 kind.command()
             ),
-            None => format!("write a document of kind {wanted}"),
+            None => format!("add a document of kind {wanted}"),
         };
-        self.wrong(format!("{made}, and no {wanted}"), hint)
+        self.wrong(made, hint)
     }
 
     /// Checks what every object needs.
@@ -162,21 +163,21 @@ impl Adoption<'_> {
             .is_some_and(|resource| !resource.namespaced)
         {
             return Err(self.wrong(
-                format!("{name}, which belongs to no namespace"),
-                "what goes with a workload lives in its namespace; an admin makes the rest",
+                format!("{name}, which is not namespaced"),
+                "a template can only create objects in the workload's namespace; ask an admin to create others",
             ));
         }
         if !manifest.namespace().is_empty() && manifest.namespace() != namespace {
             return Err(self.wrong(
                 format!("{name} in namespace {:?}", manifest.namespace()),
-                format!("leave metadata.namespace away; -n says it, now {namespace:?}"),
+                format!("remove metadata.namespace; -n sets it, currently {namespace:?}"),
             ));
         }
         // Its values would be printed by a dry run, and stored in clear.
         if manifest.kind() == "Secret" {
             return Err(self.wrong(
                 format!("{name}, whose values would be readable here"),
-                format!("make it once with kubectl -n {namespace} create secret, and refer to it by name"),
+                format!("create it once with kubectl -n {namespace} create secret, and refer to it by name"),
             ));
         }
         // What it holds would pass by every check.
@@ -195,8 +196,8 @@ impl Adoption<'_> {
     fn companion(&self, manifest: Manifest) -> Result<Manifest, RenderError> {
         if manifest.kind() == "LocalQueue" {
             return Err(self.wrong(
-                format!("{}, which kaiwo makes itself", manifest.display_name()),
-                "leave it away; -q names the queue",
+                format!("{}, which kaiwo itself creates", manifest.display_name()),
+                "remove it; -q sets the queue",
             ));
         }
         self.checked(manifest)

@@ -1,9 +1,12 @@
 //! The variables of a container: those of the user as they were written, those
 //! that kaiwo adds, and what several pods find one another by.
 
+use std::fmt;
+
 use serde::Serialize;
 
-use super::mount_paths::{SCRATCH_DIRECTORY, WORKLOAD_DIRECTORY};
+use super::mount_paths::{SCRATCH_DIRECTORY, SIGNAL_FILE, WORKLOAD_DIRECTORY};
+use super::support::secret_name;
 use crate::kind::WorkloadKind;
 use crate::plan::Plan;
 use crate::workload::environment::EnvSource;
@@ -13,9 +16,11 @@ use crate::workload::environment::EnvSource;
 const UNBUFFERED: &str = "PYTHONUNBUFFERED";
 /// Variable with the directories that Python imports from.
 const PYTHON_PATH: &str = "PYTHONPATH";
+/// Seconds from SIGTERM to SIGKILL where nothing is said of them (core/v1 PodSpec).
+const DEFAULT_GRACE: i64 = 30;
 
 /// One variable: a value, or a reference.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Clone, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct EnvVarContext {
     /// Its name.
@@ -26,6 +31,12 @@ pub struct EnvVarContext {
     pub from_secret: Option<FromSecret>,
     /// Field of the pod.
     pub from_field: Option<&'static str>,
+}
+
+impl fmt::Debug for EnvVarContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
 }
 
 /// Key of a Secret.
@@ -76,6 +87,14 @@ pub fn env_vars(plan: &Plan) -> Vec<EnvVarContext> {
                 }),
                 ..EnvVarContext::default()
             },
+            EnvSource::Local(_) => EnvVarContext {
+                name: variable.name.clone(),
+                from_secret: Some(FromSecret {
+                    secret: secret_name(plan),
+                    key: variable.name.clone(),
+                }),
+                ..EnvVarContext::default()
+            },
         })
         .collect();
 
@@ -85,9 +104,13 @@ pub fn env_vars(plan: &Plan) -> Vec<EnvVarContext> {
         value_of("NUM_REPLICAS", layout.replicas.to_string()),
         value_of("NUM_GPUS_PER_REPLICA", layout.gpus_per_replica.to_string()),
         value_of("KAIWO_SCRATCH", SCRATCH_DIRECTORY.to_owned()),
-        value_of("HF_HOME", format!("{SCRATCH_DIRECTORY}/huggingface")),
-        value_of(UNBUFFERED, "1".to_owned()),
     ];
+    if !plan.request.keeps_model_cache() {
+        let home = format!("{SCRATCH_DIRECTORY}/huggingface");
+        injected.push(value_of("HF_HOME", home));
+    }
+    injected.push(value_of(UNBUFFERED, "1".to_owned()));
+    injected.extend(told_to_end(plan));
     if plan.indexed() {
         injected.extend(rendezvous(plan));
     }
@@ -104,6 +127,22 @@ pub fn env_vars(plan: &Plan) -> Vec<EnvVarContext> {
 /// too that do not run what the user wrote.
 pub fn is_common(variable: &EnvVarContext) -> bool {
     variable.name == UNBUFFERED
+}
+
+/// Returns what a program that is told to end finds: the file that says so, and with
+/// Ray the time that it has. Ray itself (v2.60, `job_supervisor.py`) kills the program
+/// of a job that is stopped after 3 seconds.
+fn told_to_end(plan: &Plan) -> Vec<EnvVarContext> {
+    let request = &plan.request;
+    let mut variables = Vec::new();
+    if request.kind != WorkloadKind::RayService {
+        variables.push(value_of("KAIWO_SIGNAL_FILE", SIGNAL_FILE.to_owned()));
+    }
+    if request.kind == WorkloadKind::RayJob {
+        let grace = request.pods.grace.map_or(DEFAULT_GRACE, |grace| grace.0);
+        variables.push(value_of("RAY_JOB_STOP_WAIT_TIME_S", grace.to_string()));
+    }
+    variables
 }
 
 /// Returns what `torchrun` reads in place of its options (`PET_` and the

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use super::check::Finding;
-use super::go_template::GoLine;
+use super::go_template::GoAction;
 use super::quoting::Glued;
 use crate::error::{Classified, ErrorClass};
 use crate::names::with_article;
 use crate::quantity::ByteSize;
 use crate::secrecy::message;
+use crate::suggestion::{Suggestion, kubectl};
 use crate::yaml::place;
 
 /// A template that does not make manifests.
@@ -32,20 +33,25 @@ pub enum RenderError {
         /// What is wrong.
         message: String,
     },
+    /// The template takes more than a template needs.
+    #[error("{file} {takes}, the limit for a template")]
+    Unbounded {
+        /// Name of the template.
+        file: String,
+        /// What it takes: `makes more than 8.0 MiB`.
+        takes: String,
+    },
     /// The template is written for the original kaiwo.
-    #[error(
-        "{file} is a Go template, and kaiwo reads Tera; write instead:{}",
-        go_lines(lines)
-    )]
+    #[error("{file} is a Go template, but kaiwo uses Tera:{}", go_actions(actions))]
     GoSyntax {
         /// Name of the template.
         file: String,
-        /// Its lines, and what to write instead.
-        lines: Vec<GoLine>,
+        /// Its actions.
+        actions: Vec<GoAction>,
     },
     /// The template puts a text into the middle of another.
     #[error(
-        "{file} puts quotes or text around values, which are quoted already; write instead:{}",
+        "{file} adds quotes or text to values that are already quoted; write instead:{}",
         glued_lines(glued)
     )]
     Glued {
@@ -55,7 +61,7 @@ pub enum RenderError {
         glued: Vec<Glued>,
     },
     /// What was rendered is not YAML.
-    #[error("{template} made no valid YAML: {message}\n{snippet}")]
+    #[error("{template} produced invalid YAML: {message}\n{snippet}")]
     Yaml {
         /// Name of the template.
         template: String,
@@ -65,18 +71,18 @@ pub enum RenderError {
         snippet: String,
     },
     /// A document is not what a workload can consist of.
-    #[error("{template} made {what}")]
+    #[error("{template} produced {what}")]
     Document {
         /// Name of the template.
         template: String,
         /// The document, and what is wrong with it.
         what: String,
         /// What to write instead.
-        hint: String,
+        hint: Suggestion,
     },
     /// What was rendered is no object that Kubernetes takes.
     #[error(
-        "{template} made {} that Kubernetes does not take:{}",
+        "{template} produced {} that Kubernetes rejects:{}",
         with_article(object),
         finding_lines(findings)
     )]
@@ -89,7 +95,7 @@ pub enum RenderError {
         findings: Vec<Finding>,
     },
     /// The workload is more than etcd takes.
-    #[error("the {kind} itself is {size}, more than the API server stores (1.0 MiB)")]
+    #[error("the {kind} itself is {size}, more than the API server accepts (1.0 MiB)")]
     TooLarge {
         /// Kind of the workload.
         kind: String,
@@ -103,10 +109,13 @@ impl Classified for RenderError {
         ErrorClass::Refused
     }
 
-    fn hints(&self) -> Vec<String> {
+    fn hints(&self) -> Vec<Suggestion> {
         match self {
             Self::TooLarge { .. } => {
-                vec!["give it fewer or shorter variables, and fewer files".to_owned()]
+                vec!["use fewer or shorter variables, and fewer files".into()]
+            }
+            Self::Unbounded { .. } => {
+                vec!["look for loops in loops, and for variables that grow in them".into()]
             }
             Self::Findings {
                 object, findings, ..
@@ -115,19 +124,16 @@ impl Classified for RenderError {
                 let above = findings.first().map(Finding::fields_above);
                 let fields = above.into_iter().flatten();
                 let path: Vec<&str> = std::iter::once(kind).chain(fields).collect();
-                vec![format!(
-                    "the fields there: kubectl explain {}",
-                    path.join(".")
-                )]
+                vec![kubectl("explain {}", &[&path.join(".")]).to("the fields of it")]
             }
             Self::Document { hint, .. } => vec![hint.clone()],
             Self::Template { .. } => vec![
-                "put `template context` before submit, and kaiwo prints every name a template may use"
-                    .to_owned(),
+                "to print every name that a template can use, put `template context` before submit"
+                    .into(),
             ],
-            Self::GoSyntax { .. } => vec![
-                "docs/templates.md lists the names and functions of the original, and theirs here".to_owned(),
-            ],
+            Self::GoSyntax { .. } => {
+                vec!["docs/templates.md shows the Tera equivalent of each".into()]
+            }
             _ => Vec::new(),
         }
     }
@@ -136,10 +142,11 @@ impl Classified for RenderError {
         let line = |file: &str, line: usize| Some(place(Path::new(file), line as u64));
         match self {
             Self::Template { file, line, .. } => Some(place(Path::new(file), *line)),
-            Self::GoSyntax { file, lines } => line(file, lines.first()?.line),
+            Self::GoSyntax { file, actions } => line(file, actions.first()?.line),
             Self::Glued { file, glued } => line(file, glued.first()?.line),
             Self::Yaml { template, .. } | Self::Document { template, .. } => Some(template.clone()),
             Self::Findings { object, .. } => Some(object.clone()),
+            Self::Unbounded { file, .. } => Some(file.clone()),
             Self::Tera { .. } | Self::TooLarge { .. } => None,
         }
     }
@@ -152,36 +159,25 @@ fn finding_lines(findings: &[Finding]) -> String {
         .collect()
 }
 
-fn go_lines(lines: &[GoLine]) -> String {
-    let unknown = "(nothing does the same; see docs/templates.md)";
-    let rows = lines.iter().map(|found| {
-        let instead = found.instead.as_deref().unwrap_or(unknown);
-        (found.line, found.written.as_str(), instead)
+fn go_actions(actions: &[GoAction]) -> String {
+    let actions = actions.iter().map(|found| {
+        let GoAction { line, column, .. } = found;
+        format!("\n  {line}:{column}: {}", message(&found.written))
     });
-    in_columns(rows)
-}
-
-fn glued_lines(glued: &[Glued]) -> String {
-    let rows = glued
-        .iter()
-        .map(|found| (found.line, found.written.as_str(), found.instead.as_str()));
-    in_columns(rows)
+    actions.collect()
 }
 
 /// Sets lines out below one another: number, what is written, what to write.
-fn in_columns<'a>(rows: impl Iterator<Item = (usize, &'a str, &'a str)> + Clone) -> String {
+fn glued_lines(glued: &[Glued]) -> String {
     const WIDEST: usize = 44;
-    let width = rows
-        .clone()
-        .map(|(_, written, _)| written.chars().count())
-        .filter(|width| *width <= WIDEST)
-        .max()
-        .unwrap_or(0);
-    rows.map(|(line, written, instead)| {
-        let (written, instead) = (message(written), message(instead));
+    let widths = glued.iter().map(|found| found.written.chars().count());
+    let width = widths.filter(|width| *width <= WIDEST).max().unwrap_or(0);
+    let lines = glued.iter().map(|found| {
+        let (written, instead) = (message(&found.written), message(&found.instead));
+        let line = found.line;
         format!("\n  line {line}: {written:<width$}  →  {instead}")
-    })
-    .collect()
+    });
+    lines.collect()
 }
 
 #[cfg(test)]
@@ -203,14 +199,12 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "template made a job/a that Kubernetes does not take:\n\
-             \x20 spec.backoffLimit: \"3\" is a string, an integer is expected\n\
-             \x20 spec.template.spec.containers[0].imagee: unknown field; did you mean image?"
+            "template produced a job/a that Kubernetes rejects:\n\x20 spec.backoffLimit: \"3\" is a string, expected an integer\n\x20 spec.template.spec.containers[0].imagee: unknown field; did you mean image?"
         );
         assert_eq!(error.class(), ErrorClass::Refused);
         assert_eq!(
             error.hints(),
-            ["the fields there: kubectl explain job.spec"]
+            ["the fields of it: kubectl explain job.spec"]
         );
     }
 }

@@ -1,6 +1,7 @@
 //! Objects of Kubernetes as they are sent and printed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -9,10 +10,17 @@ use crate::api::resource::Resource;
 use crate::plan::rollout::Rollout;
 
 /// One object: a mapping with `apiVersion`, `kind` and `metadata.name`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Manifest {
     object: Value,
     resource: Option<Resource>,
+}
+
+/// Its values may be secret.
+impl fmt::Debug for Manifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.display_name())
+    }
 }
 
 impl Serialize for Manifest {
@@ -107,6 +115,29 @@ impl Manifest {
         lay_over(&mut self.object, &["metadata"], "annotations", annotations);
     }
 
+    /// Returns what refers to this object, whose UID is known, as an owner.
+    pub fn as_owner(&self, uid: &str) -> Value {
+        json!({
+            "apiVersion": self.api_version(),
+            "kind": self.kind(),
+            "name": self.name(),
+            "uid": uid,
+        })
+    }
+
+    /// Has an owner that it goes with.
+    pub fn set_owner(&mut self, owner: &Value) {
+        self.object["metadata"]["ownerReferences"] = json!([owner]);
+    }
+
+    /// Takes the order in which a Deployment's pods change from another.
+    pub fn keep_rollout(&mut self, other: &Value) {
+        let strategy = other.pointer("/spec/strategy");
+        if let (Some(strategy), false) = (strategy, self.object["spec"]["strategy"].is_null()) {
+            self.object["spec"]["strategy"] = strategy.clone();
+        }
+    }
+
     /// Says how a Deployment gets to this version.
     pub fn set_rollout(&mut self, rollout: Rollout) {
         self.object["spec"]["strategy"] = json!({
@@ -130,6 +161,11 @@ impl Manifest {
         self.kind() == other.kind()
             && self.name() == other.name()
             && group(self.api_version()) == group(other.api_version())
+    }
+
+    /// Returns whether it is never printed, because it holds values that are secret.
+    pub fn is_secret(&self) -> bool {
+        self.kind() == "Secret"
     }
 
     /// Returns the object as the JSON that is sent.
@@ -208,12 +244,13 @@ pub struct ManifestSet {
     pub local_queue: Option<Manifest>,
     /// A claim that stays when the workload goes, and is found again.
     pub kept_claim: Option<Manifest>,
-    /// ConfigMaps with the files of the directory.
+    /// ConfigMaps with the files of the directory, and a Secret with values of the
+    /// machine that submits.
     pub uploads: Vec<Manifest>,
     /// What the template made besides the workload, such as its Service.
     pub companions: Vec<Manifest>,
-    /// The version that an update takes the place of, for a rollback.
-    pub previous: Option<Manifest>,
+    /// Records of versions: its own, and that of the one it takes the place of.
+    pub records: Vec<Manifest>,
     /// The workload.
     pub workload: Manifest,
 }
@@ -241,7 +278,18 @@ impl ManifestSet {
         self.uploads
             .iter()
             .chain(&self.companions)
-            .chain(&self.previous)
+            .chain(&self.records)
+    }
+
+    /// Has everything that the workload owns say so from the beginning, where it is
+    /// there already. Without `blockOwnerDeletion`, which would need a right on the
+    /// workload's finalizers that users rarely have.
+    pub fn give_owner(&mut self, uid: &str) {
+        let owner = self.workload.as_owner(uid);
+        let owned = self.uploads.iter_mut().chain(&mut self.companions);
+        for manifest in owned.chain(&mut self.records) {
+            manifest.set_owner(&owner);
+        }
     }
 
     /// Returns a Job as the set's CronJob will start them, for finding out
@@ -338,4 +386,18 @@ pub fn to_yaml<'a>(objects: impl IntoIterator<Item = &'a Manifest>) -> String {
         .map(|object| crate::yaml::to_string(object.value()))
         .collect();
     documents.join("---\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_name_is_all_that_debug_output_has() {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "canary"},
+        });
+        let manifest = Manifest::new(secret).unwrap();
+        assert_eq!(format!("{manifest:?}"), "secret/s");
+    }
 }

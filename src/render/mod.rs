@@ -2,18 +2,21 @@
 //! for what goes with it. Pure: a function of the plan.
 
 pub mod check;
+pub mod concatenation;
 pub mod context;
 pub mod documents;
 pub mod environment;
 mod error;
 pub mod go_template;
-pub mod joined;
 pub mod manifest;
 mod mount_paths;
+pub mod pod_references;
 pub mod preload;
 pub mod quoting;
+mod raw_block;
 pub mod support;
 pub mod templates;
+pub mod trial;
 
 pub use error::RenderError;
 
@@ -47,7 +50,7 @@ pub fn render(plan: &Plan, submission: Option<&str>) -> Result<ManifestSet, Rend
         kept_claim: support::kept_claim(plan, submission),
         uploads: support::uploads(plan, &parts, submission),
         companions,
-        previous: None,
+        records: Vec::new(),
         workload,
     })
 }

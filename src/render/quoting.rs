@@ -8,6 +8,8 @@
 
 use std::collections::BTreeSet;
 
+use super::raw_block::without_raw;
+
 /// A scalar of a template that a value stands in the middle of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glued {
@@ -24,6 +26,8 @@ pub struct Glued {
 /// Finds the scalars that would be wrong if their values were texts; numbers
 /// and booleans are written without quotes, and may stand anywhere.
 pub fn candidates(template: &str) -> Vec<Glued> {
+    // What is written as it stands has no values.
+    let template = &without_raw(template);
     let mut found = Vec::new();
     let mut offset = 0;
     let lines: Vec<Line<'_>> = template

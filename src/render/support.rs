@@ -172,6 +172,34 @@ fn config(plan: &Plan, submission: Option<&str>) -> Option<Manifest> {
     })))
 }
 
+/// Returns the name of the Secret with values of the machine that submits. It depends
+/// on these, so that pods of one version never start with those of another.
+pub fn secret_name(plan: &Plan) -> String {
+    let values = plan.request.environment.local();
+    let marks: Vec<String> = values
+        .map(|(name, value)| format!("{name}={}", value.mark()))
+        .collect();
+    upload_name(plan, &marks.join("\n"))
+}
+
+/// Returns that Secret, if there are such values.
+fn secret(plan: &Plan, submission: Option<&str>) -> Option<Manifest> {
+    let values = plan.request.environment.local();
+    let data: serde_json::Map<String, Value> = values
+        .map(|(name, value)| (name.to_owned(), base64(value.expose().as_bytes()).into()))
+        .collect();
+    (!data.is_empty()).then(|| {
+        object(json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": upload_metadata(plan, &secret_name(plan), submission),
+            "type": "Opaque",
+            "immutable": true,
+            "data": data,
+        }))
+    })
+}
+
 fn upload_metadata(plan: &Plan, name: &str, submission: Option<&str>) -> Value {
     let mut labels = labels(plan);
     labels.insert(keys::APP_COMPONENT_LABEL.to_owned(), "upload".to_owned());
@@ -183,8 +211,8 @@ fn upload_metadata(plan: &Plan, name: &str, submission: Option<&str>) -> Value {
     })
 }
 
-/// Returns the ConfigMaps that carry the files of the directory, and the one
-/// that configures what KAITO runs.
+/// Returns the ConfigMaps that carry the files of the directory, the one that
+/// configures what KAITO runs, and the Secret with values of this machine.
 pub fn uploads(plan: &Plan, parts: &[UploadPart<'_>], submission: Option<&str>) -> Vec<Manifest> {
     parts
         .iter()
@@ -211,6 +239,7 @@ pub fn uploads(plan: &Plan, parts: &[UploadPart<'_>], submission: Option<&str>) 
             object(config_map)
         })
         .chain(config(plan, submission))
+        .chain(secret(plan, submission))
         .collect()
 }
 

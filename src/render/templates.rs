@@ -10,15 +10,16 @@ use tera::{Context, ErrorKind, Kwargs, State, Tera, Value};
 
 use super::context::TemplateContext;
 use super::quoting::{self, Glued};
-use super::{RenderError, go_template, joined};
+use super::{RenderError, concatenation, go_template};
 use crate::kind::WorkloadKind;
+use crate::quantity::ByteSize;
 use crate::secrecy;
 use crate::workload::template_values::CustomTemplate;
 use crate::yaml;
 
 /// Templates that are included in others come first, because Tera checks
 /// that what is included exists.
-const TEMPLATES: [(&str, &str); 24] = [
+const TEMPLATES: [(&str, &str); 30] = [
     (
         "queue_labels.yaml.tera",
         include_str!("../../templates/queue_labels.yaml.tera"),
@@ -32,6 +33,10 @@ const TEMPLATES: [(&str, &str); 24] = [
         include_str!("../../templates/environment.yaml.tera"),
     ),
     (
+        "other_mounts.yaml.tera",
+        include_str!("../../templates/other_mounts.yaml.tera"),
+    ),
+    (
         "volume_mounts.yaml.tera",
         include_str!("../../templates/volume_mounts.yaml.tera"),
     ),
@@ -39,6 +44,15 @@ const TEMPLATES: [(&str, &str); 24] = [
         "volumes.yaml.tera",
         include_str!("../../templates/volumes.yaml.tera"),
     ),
+    (
+        "working_dir_mounts.yaml.tera",
+        include_str!("../../templates/working_dir_mounts.yaml.tera"),
+    ),
+    (
+        "working_dir_volumes.yaml.tera",
+        include_str!("../../templates/working_dir_volumes.yaml.tera"),
+    ),
+    ("stop.sh.tera", include_str!("../../templates/stop.sh.tera")),
     (
         "pod_identity.yaml.tera",
         include_str!("../../templates/pod_identity.yaml.tera"),
@@ -74,6 +88,14 @@ const TEMPLATES: [(&str, &str); 24] = [
     (
         "workload_pod.yaml.tera",
         include_str!("../../templates/workload_pod.yaml.tera"),
+    ),
+    (
+        "ray_command.yaml.tera",
+        include_str!("../../templates/ray_command.yaml.tera"),
+    ),
+    (
+        "ray_log.yaml.tera",
+        include_str!("../../templates/ray_log.yaml.tera"),
     ),
     (
         "ray_cluster.yaml.tera",
@@ -198,9 +220,9 @@ pub fn render(
         return Ok(Rendered { template, text });
     };
     let file = custom.file.display().to_string();
-    let lines = go_template::find(&custom.text);
-    if !lines.is_empty() {
-        return Err(RenderError::GoSyntax { file, lines });
+    let actions = go_template::find(&custom.text);
+    if !actions.is_empty() {
+        return Err(RenderError::GoSyntax { file, actions });
     }
     let text = engine(Some((&file, &custom.text)))
         .and_then(|tera| tera.render(&file, &context))
@@ -230,6 +252,42 @@ fn engine(custom: Option<(&str, &str)>) -> tera::TeraResult<Tera> {
     Ok(tera)
 }
 
+/// Returns whether a template makes no more than `most` of a context. What Tera
+/// refuses makes nothing.
+pub(super) fn is_bounded(
+    file: &str,
+    text: &str,
+    context: &serde_json::Value,
+    most: ByteSize,
+) -> bool {
+    let Ok(context) = Context::from_serialize(context) else {
+        return true;
+    };
+    let mut made = Bounded(most.0);
+    if let Ok(tera) = engine(Some((file, text))) {
+        // Why not, is told where it is rendered to be used.
+        let _ = tera.render_to(file, &context, &mut made);
+    }
+    made.0 > 0
+}
+
+/// Counts down what may still be written, and takes nothing when that is nothing.
+struct Bounded(u64);
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.saturating_sub(bytes.len() as u64);
+        match self.0 {
+            0 => Err(io::ErrorKind::FileTooLarge.into()),
+            _ => Ok(bytes.len()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Writes any value as JSON, which is YAML too: for lists and mappings.
 fn to_json(value: &Value, _: Kwargs, _: &State<'_>) -> tera::TeraResult<Value> {
     if value.is_undefined() {
@@ -254,11 +312,11 @@ fn glued(file: &str, template: &str, context: &Context) -> Vec<Glued> {
 
 /// Returns the first of what the template joins to a text and is not there.
 fn missing_operand(file: &str, template: &str, context: &Context) -> Option<RenderError> {
-    let operands = joined::operands(template);
+    let operands = concatenation::operands(template);
     if operands.is_empty() {
         return None;
     }
-    let marked = joined::instrument(template, &operands, MARK);
+    let marked = concatenation::instrument(template, &operands, MARK);
     let is_missing = |value: &Value| value.is_undefined() || value.is_none();
     let missing = rendered_with_marks(file, &marked, context, "operand", is_missing);
     let operand = operands.get(*missing.first()?)?;
@@ -267,7 +325,7 @@ fn missing_operand(file: &str, template: &str, context: &Context) -> Option<Rend
     Some(RenderError::Template {
         file: file.to_owned(),
         line: operand.line as u64,
-        message: format!("`{name}` is not defined, and is joined to a text"),
+        message: format!("`{name}` is not defined, but is joined to a text"),
         snippet: format!("{} | {}", operand.line, secrecy::line(text)),
     })
 }

@@ -3,23 +3,24 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{
-    DEFAULT_NAMESPACE, Intent, Note, Typed, check_words, instead, is_on, user, value, variables,
-};
+use super::gpus::{gpus, sizes, without_gpus};
+use super::{DEFAULT_NAMESPACE, Intent, Note, Typed, instead, is_on, user, value, variables, word};
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::plan::Refusal;
-use crate::plan::gpu::GpuRequest;
 use crate::plan::name::NameParts;
 use crate::plan::request::pod::PodSettings;
+use crate::plan::request::schedule::{Schedule, check_time_zone};
 use crate::plan::request::service_settings::Serving;
-use crate::plan::request::{Lifetime, Run, Schedule, WorkloadRequest};
+use crate::plan::request::{Lifetime, Run, WorkloadRequest};
 use crate::quantity::ByteSize;
-use crate::secrecy;
-use crate::settings::{Merged, Sourced};
-use crate::workload::directory::{self, DEFAULT_LIMIT, WorkloadDirectory};
+use crate::secrecy::{self, named};
+use crate::settings::{Merged, Origin, Sourced};
+use crate::suggestion::kaiwo;
+use crate::workload::directory::{DEFAULT_LIMIT, WorkloadDirectory};
 use crate::workload::entrypoint::{Entrypoint, FILE_NAME};
 use crate::workload::environment::Environment;
+use crate::workload::ignore_file::leaving_out;
 use crate::workload::template_values::CustomConfig;
 use crate::workload::upload::{Upload, UploadFile};
 
@@ -35,11 +36,10 @@ pub(super) fn build(
         queue,
         serving,
     } = intent;
-    let image = value(&settings.image);
+    let image = word(&settings.image);
     if typed.path.is_none() && image.is_none() && serving.model.is_none() {
         return Err(nothing_to_run(kind));
     }
-    check_words(settings)?;
     let environment = variables::environment(typed, settings, notes)?;
     let directory = match typed.path {
         Some(path) => Some(directory(path, typed, settings, notes)?),
@@ -50,17 +50,11 @@ pub(super) fn build(
         settings.template.as_ref().map(|file| file.value.as_path()),
     )?;
     let custom = custom(settings, kind, template.is_some(), typed)?;
-    // A template may hold the command.
-    let needs_entrypoint = match kind {
-        _ if template.is_some() => false,
-        WorkloadKind::RayJob => true,
-        // Ray Serve runs what its configuration says, KAITO the model.
-        WorkloadKind::RayService => false,
-        kind if kind.is_kaito() && serving.model.is_some() => false,
-        _ => image.is_none(),
-    };
-    let (run, upload) = run(typed, kind, needs_entrypoint, directory)?;
+    let says_itself = template.is_some() || (kind.is_kaito() && serving.model.is_some());
+    let needs_entrypoint = !says_itself && needs_entrypoint(kind, image.is_some());
+    let (run, upload) = run(typed, kind, (needs_entrypoint, image.is_some()), directory)?;
 
+    let gpus = gpus(settings, &environment);
     let user = user(settings, typed.inputs);
     let app = match typed.path {
         Some(path) => typed.inputs.base_name(path),
@@ -70,32 +64,31 @@ pub(super) fn build(
             .unwrap_or_default(),
     };
     let name = name(kind, &user, &app, settings, typed)?;
-    let pods = pod_settings(settings, &environment)?;
+    let of = (kind, serving.model.as_deref());
+    let pods = pod_settings(settings, &environment, of)?;
+    notes.extend(without_gpus(settings, &gpus, kind));
+    let (schedule, time_zone) = schedule(settings, kind)?;
     Ok(WorkloadRequest {
         kind,
         name,
-        namespace: value(&settings.namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
+        namespace: word(&settings.namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
         queue,
         user,
         app,
-        version: value(&settings.version),
+        version: word(&settings.version),
         image,
         run,
-        gpus: GpuRequest {
-            total: value(&settings.gpus),
-            replicas: value(&settings.replicas),
-            gpus_per_replica: value(&settings.gpus_per_replica),
-            parallelism: parallelism(&environment),
-        },
+        gpus,
         environment,
         upload,
         gpus_per_node: value(&settings.gpus_per_node),
-        gpu_resource: value(&settings.gpu_resource),
-        gpu_node_label_key: value(&settings.gpu_node_label_key),
-        ray_version: value(&settings.ray_version),
+        gpu_resource: word(&settings.gpu_resource),
+        gpu_node_label_key: word(&settings.gpu_node_label_key),
+        ray_version: word(&settings.ray_version),
         pods,
-        priority_class: value(&settings.priority_class),
-        schedule: schedule(settings, kind)?,
+        priority_class: word(&settings.priority_class),
+        schedule,
+        time_zone,
         lifetime: lifetime(settings, kind),
         serving,
         template,
@@ -104,6 +97,16 @@ pub(super) fn build(
         force: is_on(&settings.force),
         allow_downtime: is_on(&settings.allow_downtime),
     })
+}
+
+/// Returns whether a workload without a template, which may hold the command, has to
+/// be given one. Ray Serve runs what its configuration says.
+fn needs_entrypoint(kind: WorkloadKind, has_image: bool) -> bool {
+    match kind {
+        WorkloadKind::RayJob => true,
+        WorkloadKind::RayService => false,
+        _ => !has_image,
+    }
 }
 
 fn name(
@@ -118,18 +121,43 @@ fn name(
         chosen: settings.name.as_ref().map(|name| name.value.as_str()),
         user,
         subject: app,
-        version: settings
-            .version
-            .as_ref()
-            .map(|version| version.value.as_str()),
+        version: settings.version.as_ref().map(|version| &*version.value),
         suffix: suffix.as_deref(),
     }
     .compose(kind)
 }
 
-fn schedule(settings: &Merged, kind: WorkloadKind) -> Result<Option<Schedule>, Refusal> {
-    let text = settings.schedule.as_ref().filter(|_| kind.is_batch());
-    text.map(|text| Schedule::new(&text.value)).transpose()
+/// Returns the schedule and its time zone, which may stand in the schedule itself.
+fn schedule(
+    settings: &Merged,
+    kind: WorkloadKind,
+) -> Result<(Option<Schedule>, Option<String>), Refusal> {
+    let Some(text) = settings.schedule.as_ref().filter(|_| kind.is_batch()) else {
+        return match &settings.time_zone {
+            Some(zone) if zone.origin == Origin::Flag => {
+                Err(Refusal::new("--time-zone has no effect without --schedule")
+                    .hint("add --schedule \"0 3 * * *\", or remove --time-zone"))
+            }
+            _ => Ok((None, None)),
+        };
+    };
+    let (schedule, within) = Schedule::new(&text.value)?;
+    let said = value(&settings.time_zone);
+    if let (Some(within), Some(said)) = (&within, &said)
+        && within != said
+    {
+        return Err(Refusal::new(format!(
+            "the schedule has the time zone {}, but --time-zone is {}",
+            named(within),
+            named(said)
+        ))
+        .hint("keep one of them"));
+    }
+    let zone = said.or(within);
+    if let Some(zone) = &zone {
+        check_time_zone(zone)?;
+    }
+    Ok((Some(schedule), zone))
 }
 
 /// What ends, is what these settings are about.
@@ -165,12 +193,12 @@ fn custom(
     };
     if !has_template {
         return Err(Refusal::new(format!(
-            "there are {what} (from {origin}) for a template, and no template: the built-in one reads none"
+            "{what} (from {origin}) would have no effect: the built-in template does not use it"
         ))
-        .hint(format!(
-            "write one from the built-in: kaiwo template eject {} DIR, and give it with --template DIR/template",
-            kind.word()
-        ))
+        .hint(
+            kaiwo("template eject {} {DIR}", &[&kind.word()])
+                .to("use your own with --template DIR/template, based on the built-in one"),
+        )
         .into());
     }
     let mut custom = match &settings.custom_config {
@@ -183,13 +211,17 @@ fn custom(
                 "set {} (from {origin}): {why}",
                 secrecy::named(path)
             ))
-            .hint("name a value with dots between its keys: --set model.name=phi-4")
+            .hint("separate nested keys with dots: --set model.name=phi-4")
         })?;
     }
     Ok(custom)
 }
 
-fn pod_settings(settings: &Merged, environment: &Environment) -> Result<PodSettings, CommandError> {
+fn pod_settings(
+    settings: &Merged,
+    environment: &Environment,
+    (kind, model): (WorkloadKind, Option<&str>),
+) -> Result<PodSettings, CommandError> {
     let plain = |pairs: &BTreeMap<String, Sourced<String>>| {
         pairs
             .iter()
@@ -205,7 +237,7 @@ fn pod_settings(settings: &Merged, environment: &Environment) -> Result<PodSetti
         tolerations: value(&settings.toleration)
             .map(|list| list.0)
             .unwrap_or_default(),
-        service_account: value(&settings.service_account),
+        service_account: word(&settings.service_account),
         image_pull_secrets: value(&settings.image_pull_secret)
             .map(|list| list.0)
             .unwrap_or_default(),
@@ -213,6 +245,9 @@ fn pod_settings(settings: &Merged, environment: &Environment) -> Result<PodSetti
         annotations: plain(&settings.annotation),
         cpus_per_gpu: value(&settings.cpus_per_gpu),
         memory_per_gpu: value(&settings.memory_per_gpu),
+        read_only_workdir: is_on(&settings.read_only_workdir),
+        grace: value(&settings.grace),
+        sizes: sizes(settings, kind, model)?,
     };
     pods.check(&environment.mounts)?;
     Ok(pods)
@@ -233,6 +268,11 @@ fn directory(
         notes.push(Note::Status(format!("  not uploaded: {left_out}")));
     }
     notes.push(Note::Detail(format!("  {}", uploads(&directory.files))));
+    if let Some(file) = directory.uninstalled().filter(|_| typed.command.is_empty()) {
+        notes.push(Note::Status(format!(
+            "  {file}: the entrypoint does not install it; kaiwo init writes one that does"
+        )));
+    }
     if let Some(entrypoint) = &directory.entrypoint {
         let file = path.join(FILE_NAME);
         if let Some((lines, verb)) = numbered(&entrypoint.joined_lines, "continues", "continue") {
@@ -243,7 +283,7 @@ fn directory(
         }
         if let Some((lines, verb)) = numbered(&entrypoint.stray_lines, "begins", "begin") {
             notes.push(Note::Warning(format!(
-                "{}: {lines} {verb} with -, after what is no command",
+                "{}: {lines} {verb} with - but does not follow a command",
                 file.display()
             )));
         }
@@ -263,10 +303,13 @@ fn uploads(files: &[UploadFile]) -> String {
         .map(|file| format!("{} ({})", file.path, size(file)))
         .collect();
     match files {
-        [] => "uploads: nothing but the entrypoint".to_owned(),
+        [] => "uploads: only the entrypoint".to_owned(),
         files => format!(
-            "uploads: {} files, {total}; largest: {}",
-            files.len(),
+            "uploads: {}, {total}; largest: {}",
+            match files.len() {
+                1 => "1 file".to_owned(),
+                count => format!("{count} files"),
+            },
             rows.join(", ")
         ),
     }
@@ -303,25 +346,30 @@ fn nothing_to_run(kind: WorkloadKind) -> CommandError {
     let command = verb(kind);
     CommandError::new(
         ErrorClass::Refused,
-        "nothing to run: neither a directory nor an image is given",
+        "nothing to run: no directory or image given",
     )
     .hint(format!(
-        "kaiwo {command} -p DIR   runs the entrypoint of a directory"
+        "kaiwo {command} -p DIR   to run the entrypoint of a directory"
     ))
-    .hint(format!("kaiwo {command} -i IMAGE runs an image"))
+    .hint(format!("kaiwo {command} -i IMAGE to run an image"))
 }
 
 /// Decides what runs and what is uploaded for it.
 fn run(
     typed: Typed<'_>,
     kind: WorkloadKind,
-    needs_entrypoint: bool,
+    (needs_entrypoint, has_image): (bool, bool),
     directory: Option<WorkloadDirectory>,
 ) -> Result<(Run, Upload), CommandError> {
     let (script, mut files) = match directory {
         Some(directory) => (directory.entrypoint, directory.files),
         None => (None, Vec::new()),
     };
+    let begins = typed.command.first().filter(|word| word.starts_with('-'));
+    // Words that begin with - are for the program of an image.
+    if let Some(word) = begins.filter(|_| !has_image || kind.is_ray()) {
+        return Err(no_program(word, kind));
+    }
     let script = match (typed.command.is_empty(), kind) {
         (true, _) => script,
         // Ray is given one line; a script spares the words two shells.
@@ -361,23 +409,48 @@ fn no_room(path: &Path) -> CommandError {
     let mut error = CommandError::new(
         ErrorClass::Refused,
         format!(
-            "{} is a directory, and a RayJob gets its command as a file of that name",
+            "{} is a directory, but a RayJob needs a file with that name for its command",
             folder.display()
         ),
     )
     .hint(format!(
-        "leave it out: {}",
-        directory::leaving_out(path, BELOW_ENTRYPOINT)
+        "exclude it: {}",
+        leaving_out(path, &[BELOW_ENTRYPOINT])
     ))
-    .hint("or give it another name");
+    .hint("or rename it");
     error.object = Some(folder.display().to_string());
     error
+}
+
+/// Says that a command after `--` names no program, and no image has one to take
+/// it.
+fn no_program(word: &str, kind: WorkloadKind) -> CommandError {
+    let command = verb(kind);
+    let why = match kind.is_ray() {
+        true => "Ray runs a command, not an image's own program",
+        false => "there is no image with a program to pass it to",
+    };
+    CommandError::new(
+        ErrorClass::Refused,
+        format!(
+            "the command after -- begins with {}, which is not a program: {why}",
+            named(word)
+        ),
+    )
+    .hint(format!(
+        "put the program first: kaiwo {command} … -- python main.py {}",
+        named(word)
+    ))
+    .hint(format!(
+        "or specify the image that it is for: kaiwo {command} -i IMAGE … -- {}",
+        named(word)
+    ))
 }
 
 fn no_entrypoint(typed: Typed<'_>, kind: WorkloadKind) -> CommandError {
     let why = match kind {
         WorkloadKind::RayJob => "a RayJob needs one",
-        _ => "without an image of your own there is nothing to run",
+        _ => "without --image there is nothing to run",
     };
     let command = verb(kind);
     match typed.path {
@@ -389,37 +462,26 @@ fn no_entrypoint(typed: Typed<'_>, kind: WorkloadKind) -> CommandError {
                 format!("{} {}, and {why}", file.display(), instead(is_directory)),
             )
             .hint(format!(
-                "{}write the commands to run into {}",
+                "{}write the commands to run to {}",
                 match is_directory {
-                    true => "give the directory another name, and ",
+                    true => "rename the directory, and ",
                     false => "",
                 },
                 file.display()
             ))
             .hint(format!(
-                "or give the command after --: kaiwo {command} … -- python main.py"
+                "or put the command after --: kaiwo {command} … -- python main.py"
             ));
             error.object = Some(file.display().to_string());
             error
         }
         None => CommandError::new(
             ErrorClass::Refused,
-            format!("no entrypoint is given, and {why}"),
+            format!("no entrypoint given, and {why}"),
         )
-        .hint("give the directory that holds one with -p")
+        .hint("use -p with a directory that contains one")
         .hint(format!(
-            "or give the command after --: kaiwo {command} … -- python main.py"
+            "or put the command after --: kaiwo {command} … -- python main.py"
         )),
     }
-}
-
-/// Reads the parallelism that a workload states in its own variables; any
-/// other value of them is the workload's own affair.
-fn parallelism(environment: &Environment) -> Option<(i64, i64)> {
-    let number = |name: &str| environment.value(name)?.trim().parse::<i64>().ok();
-    let (pipeline, tensor) = (
-        number("PIPELINE_PARALLELISM")?,
-        number("TENSOR_PARALLELISM")?,
-    );
-    (pipeline > 1 && tensor > 0).then_some((pipeline, tensor))
 }

@@ -1,7 +1,7 @@
 //! Builds what `kaiwo serve` and `kaiwo submit` ask of KAITO: a model that is
 //! served or tuned, and what is chosen with it.
 
-use super::{DEFAULT_NAMESPACE, Note, Typed, is_on, value};
+use super::{DEFAULT_NAMESPACE, Note, Typed, is_on, value, word};
 use crate::error::CommandError;
 use crate::plan::Refusal;
 use crate::plan::kaito::annotation::RUNTIME_ANNOTATION;
@@ -10,8 +10,23 @@ use crate::plan::kaito::{
     check_inference_config, check_runtime, check_training_config,
 };
 use crate::plan::request::service_settings::Serving;
-use crate::secrecy;
+use crate::secrecy::variable;
 use crate::settings::{Merged, Origin, Sourced};
+use crate::suggestion::{create_secret, kaiwo};
+
+/// Returns the variables that were given for a model which has none of the user's. What
+/// a user's own file says is said of other workloads.
+fn unused_variables(settings: &Merged) -> Option<Note> {
+    let given = settings.env.iter().chain(&settings.secret);
+    let given = given.filter(|(_, sourced)| !matches!(sourced.origin, Origin::User(_)));
+    let names: Vec<String> = given.map(|(name, _)| variable(name)).collect();
+    (!names.is_empty()).then(|| {
+        Note::Warning(format!(
+            "{} would have no effect: KAITO itself sets the variables of its catalogue's models",
+            names.join(", ")
+        ))
+    })
+}
 
 /// Returns what is chosen of a model that is served.
 pub(super) fn service_choices(
@@ -20,6 +35,7 @@ pub(super) fn service_choices(
     model: &ModelName,
     notes: &mut Vec<Note>,
 ) -> Result<Choices, CommandError> {
+    notes.extend(unused_variables(settings));
     let runtime = value(&settings.runtime);
     let used = match runtime {
         Some(runtime) => runtime,
@@ -35,11 +51,12 @@ pub(super) fn service_choices(
     let model_access_secret = match &settings.model_access_secret {
         Some(secret) => {
             let name = access_secret(&secret.value).map_err(|refusal| {
-                let namespace = settings.namespace.as_ref().map(|it| it.value.as_str());
-                refusal.hint(format!(
-                    "{}  # makes a Secret of a token that you type",
-                    secrecy::making_a_secret("HF_TOKEN", namespace.unwrap_or(DEFAULT_NAMESPACE))
-                ))
+                let namespace = settings.namespace.as_ref().map(|it| &*it.value);
+                let namespace = namespace.unwrap_or(DEFAULT_NAMESPACE);
+                refusal.hint(
+                    create_secret(namespace, "hf-token", "HF_TOKEN")
+                        .noted("create a Secret from a token that you type"),
+                )
             })?;
             Some(name.to_owned())
         }
@@ -48,7 +65,13 @@ pub(super) fn service_choices(
     let (mut config, mut context) = (None, None);
     if let Some(file) = &settings.inference_config {
         let text = typed.inputs.text(&file.value)?;
-        let checked = check_inference_config(&file.value, &text, model.preset, used)?;
+        let checked = check_inference_config(
+            &file.value,
+            &text,
+            model.preset,
+            used,
+            is_on(&settings.force),
+        )?;
         notes.extend(checked.warnings.into_iter().map(Note::Warning));
         context = checked.context;
         config = Some(text);
@@ -76,31 +99,36 @@ pub(super) fn check_no_model(settings: &Merged) -> Result<(), Refusal> {
     ] {
         // Said in a file, it is said of the models among a user's services.
         if origin == Some(&Origin::Flag) {
-            return Err(Refusal::new(format!(
-                "{flag} is for a model that KAITO serves, and none is named"
-            ))
-            .hint("name it with -m; kaiwo models lists those there are")
-            .hint(format!("or leave {flag} away")));
+            return Err(
+                Refusal::new(format!("{flag} requires a model that KAITO serves"))
+                    .hint(kaiwo("models", &[]).to("choose one with -m from the list"))
+                    .hint(format!("or remove {flag}")),
+            );
         }
     }
     Ok(())
 }
 
 /// Returns what is tuned and with what; `None` if nothing is to be tuned.
-pub(super) fn tuned(typed: Typed<'_>, settings: &Merged) -> Result<Option<Serving>, CommandError> {
+pub(super) fn tuned(
+    typed: Typed<'_>,
+    settings: &Merged,
+    notes: &mut Vec<Note>,
+) -> Result<Option<Serving>, CommandError> {
     let Some(method) = &settings.tune else {
         check_no_tuning(settings)?;
         return Ok(None);
     };
     let Some(model) = &settings.model else {
-        return Err(Refusal::new("--tune tunes a model, and none is named")
-            .hint("name it with -m: kaiwo submit -m phi-4 --tune lora …")
+        return Err(Refusal::new("--tune requires a model")
+            .hint("choose one with -m, such as -m phi-4")
             .into());
     };
     check_alone(settings)?;
-    let model = kaito::find(&model.value)?;
+    notes.extend(unused_variables(settings));
+    let model = kaito::find_or_trust(&model.value, is_on(&settings.force))?;
     let needed = |flag: &str, what: &str, like: &str| {
-        Refusal::new(format!("--tune needs {what}: {flag} is missing"))
+        Refusal::new(format!("--tune requires {what}: {flag} is missing"))
             .hint(format!("try {flag} {like}"))
     };
     let input = settings.tune_input.as_ref().ok_or_else(|| {
@@ -126,12 +154,14 @@ pub(super) fn tuned(typed: Typed<'_>, settings: &Merged) -> Result<Option<Servin
             .as_ref()
             .map(|it| it.value.0.clone()),
     };
-    let instance_type = value(&settings.instance_type);
+    let instance_type = word(&settings.instance_type);
     tuning.check(&model, instance_type.as_deref())?;
     let config = match &settings.tune_config {
         Some(file) => {
             let text = typed.inputs.text(&file.value)?;
-            check_training_config(&file.value, &text, method.value)?;
+            let force = is_on(&settings.force);
+            let warnings = check_training_config(&file.value, &text, method.value, force)?;
+            notes.extend(warnings.into_iter().map(Note::Warning));
             Some(text)
         }
         None => None,
@@ -160,22 +190,18 @@ fn check_no_tuning(settings: &Merged) -> Result<(), Refusal> {
         ("--tune-config", origin(&settings.tune_config)),
     ] {
         if origin == Some(&Origin::Flag) {
-            return Err(
-                Refusal::new(format!("{flag} is for tuning, and --tune does not say how"))
-                    .hint("add --tune lora or --tune qlora"),
-            );
+            return Err(Refusal::new(format!("{flag} requires --tune"))
+                .hint("add --tune lora or --tune qlora"));
         }
     }
     let served = |flag: &str, hint: &str| {
-        Err(Refusal::new(format!(
-            "{flag} is for tuning a model, and --tune does not say how"
-        ))
-        .hint("add --tune lora or --tune qlora")
-        .hint(hint))
+        Err(Refusal::new(format!("{flag} requires --tune"))
+            .hint("add --tune lora or --tune qlora")
+            .hint(hint))
     };
     match (origin(&settings.model), origin(&settings.instance_type)) {
-        (Some(Origin::Flag), _) => served("-m", "kaiwo serve -m serves a model"),
-        (_, Some(Origin::Flag)) => served("--instance-type", "or leave --instance-type away"),
+        (Some(Origin::Flag), _) => served("-m", "to serve a model, use kaiwo serve -m"),
+        (_, Some(Origin::Flag)) => served("--instance-type", "or remove --instance-type"),
         _ => Ok(()),
     }
 }
@@ -189,6 +215,9 @@ fn check_alone(settings: &Merged) -> Result<(), Refusal> {
             origin(&settings.ray).filter(|_| is_on(&settings.ray)),
         ),
         ("a schedule", origin(&settings.schedule)),
+        ("anything preloaded", origin(&settings.preload)),
+        ("variables", origin(&settings.secret_from)),
+        ("a time to end", origin(&settings.grace)),
         ("an image", origin(&settings.image)),
         ("a number of GPUs", origin(&settings.gpus)),
         ("a number of pods", origin(&settings.replicas)),
@@ -197,10 +226,12 @@ fn check_alone(settings: &Merged) -> Result<(), Refusal> {
     ] {
         if origin == Some(&Origin::Flag) {
             return Err(Refusal::new(format!(
-                "KAITO tunes a model on one machine of its own, without {what}"
+                "KAITO tunes a model on a single machine, without {what}"
             ))
             .hint(match what {
-                "a queue" => "leave -q away: Kueue does not queue KAITO's Workspaces",
+                "variables" => "remove --secret-from",
+                "a time to end" => "remove --grace",
+                "a queue" => "remove -q: Kueue does not queue KAITO's Workspaces",
                 _ => "choose the machine instead: --instance-type Standard_NC24ads_A100_v4",
             }));
         }
@@ -227,8 +258,8 @@ fn check_annotation(settings: &Merged, runtime: Option<Runtime>) -> Result<(), R
         return Ok(());
     }
     Err(Refusal::new(format!(
-        "the runtime is {runtime}, and annotation {RUNTIME_ANNOTATION} (from {}) says {:?}",
+        "the runtime is {runtime}, but annotation {RUNTIME_ANNOTATION} (from {}) is {:?}",
         annotation.origin, annotation.value
     ))
-    .hint("leave the annotation away"))
+    .hint("remove the annotation"))
 }

@@ -3,23 +3,22 @@
 //! what is refused without a file does not wait for one.
 
 mod build;
+mod gpus;
 mod kaito;
 pub mod serve;
 pub mod submit;
 #[cfg(test)]
 mod tests;
 mod variables;
-mod words;
-
-pub use words::check_words;
 
 use std::path::{Path, PathBuf};
 
 use crate::file::FileError;
 use crate::kind::WorkloadKind;
+use crate::plan::Refusal;
 use crate::plan::request::service_settings::Serving;
 use crate::quantity::ByteSize;
-use crate::settings::{Merged, Sourced, Switch};
+use crate::settings::{Merged, Origin, Sourced, Switch};
 use crate::workload::WorkloadError;
 use crate::workload::directory::WorkloadDirectory;
 use crate::workload::template_values::{CustomConfig, CustomTemplate};
@@ -102,6 +101,9 @@ pub trait Inputs {
     /// Returns the name of who is logged in.
     fn login_name(&self) -> String;
 
+    /// Returns the value that a variable has here.
+    fn variable(&self, name: &str) -> Option<String>;
+
     /// Returns a word that no other run of kaiwo has, in letters and digits.
     fn random_word(&self, length: usize) -> String;
 }
@@ -129,12 +131,39 @@ struct Intent {
 
 /// Returns who submits: what the settings say, else the login name.
 pub fn user(settings: &Merged, inputs: &dyn Inputs) -> String {
-    value(&settings.user).unwrap_or_else(|| inputs.login_name())
+    word(&settings.user).unwrap_or_else(|| inputs.login_name())
 }
 
 /// Returns whether a switch is on.
 pub fn is_on(setting: &Option<Sourced<Switch>>) -> bool {
     setting.as_ref().is_some_and(|sourced| sourced.value.0)
+}
+
+/// Returns what is loaded before a workload starts, and by which image.
+///
+/// # Errors
+/// [`Refusal`] for an image that has nothing to load.
+fn preloads(settings: &Merged) -> Result<Serving, Refusal> {
+    if let (None, Some(image)) = (&settings.preload, &settings.preload_image)
+        && image.origin == Origin::Flag
+    {
+        return Err(
+            Refusal::new("--preload-image has no effect without --preload")
+                .hint("add --preload hf://ORG/MODEL:/models"),
+        );
+    }
+    Ok(Serving {
+        preloads: value(&settings.preload)
+            .map(|list| list.0)
+            .unwrap_or_default(),
+        preload_image: word(&settings.preload_image).filter(|_| settings.preload.is_some()),
+        ..Serving::default()
+    })
+}
+
+/// Returns the word of a setting, wherever it was given.
+fn word<T: Clone + Into<String>>(setting: &Option<Sourced<T>>) -> Option<String> {
+    value(setting).map(Into::into)
 }
 
 /// Returns the value of a setting, wherever it was given.

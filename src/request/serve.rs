@@ -1,11 +1,12 @@
 //! Builds what `kaiwo serve` asks for.
 
 use super::build::build;
-use super::{Intent, Note, Typed, instead, is_on, kaito, value};
+use super::{Intent, Note, Typed, instead, is_on, kaito, preloads, value, word};
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::plan::kaito::Choices;
 use crate::plan::request::WorkloadRequest;
+use crate::plan::request::port::ServicePort;
 use crate::plan::request::service_settings::Serving;
 use crate::plan::{self, Refusal};
 use crate::secrecy::{is_name, named};
@@ -25,11 +26,11 @@ pub fn request(
     let intent = Intent {
         kind,
         serving: serving(typed, settings, kind, notes)?,
-        queue: value(&settings.queue),
+        queue: word(&settings.queue),
     };
     if kind.is_kaito() && intent.queue.is_some() {
         return Err(Refusal::new("Kueue does not queue KAITO Workspaces")
-            .hint("leave -q away")
+            .hint("remove -q")
             .into());
     }
     check_scale(settings, &intent)?;
@@ -39,7 +40,8 @@ pub fn request(
         check_unqueued(settings)?;
         request.priority_class = None;
     }
-    check_serve_config(typed, &request)?;
+    check_serve_config(typed, &request, notes)?;
+    notes.extend(lost_cache(&request));
     // The GPUs are those of the service at its busiest.
     if let Some(scale) = scale {
         request.gpus = request.gpus.scaled(scale)?;
@@ -47,18 +49,48 @@ pub fn request(
     Ok(request)
 }
 
-/// Checks what Ray Serve is given, unless the user knows better.
-fn check_serve_config(typed: Typed<'_>, request: &WorkloadRequest) -> Result<(), CommandError> {
+/// Says where models are downloaded to if a claim looks as if it was for them: what
+/// an image itself would do with it is not known.
+fn lost_cache(request: &WorkloadRequest) -> Option<Note> {
+    const NAMES: [&str; 5] = ["model", "weight", "cache", "hub", "hf"];
+    let is_elsewhere = request.keeps_model_cache()
+        || request.serving.keep_storage
+        || ["HF_HOME", "HF_HUB_CACHE"]
+            .iter()
+            .any(|name| request.environment.sets(name));
+    let mut claims = request.pods.volumes.iter().filter(|claim| !claim.read_only);
+    let claim = claims.find(|claim| {
+        let words = format!("{} {}", claim.claim, claim.path).to_lowercase();
+        NAMES.iter().any(|name| words.contains(name))
+    })?;
+    let is_kaito = request.kind.is_kaito();
+    (!is_elsewhere && !is_kaito).then(|| {
+        Note::Status(format!(
+            "  HF_HOME is /scratch/huggingface, which is deleted with the pod; --env HF_HOME={} keeps downloads on the claim",
+            claim.path
+        ))
+    })
+}
+
+/// Checks what Ray Serve is given. Where the user knows better, what would be
+/// refused is told.
+fn check_serve_config(
+    typed: Typed<'_>,
+    request: &WorkloadRequest,
+    notes: &mut Vec<Note>,
+) -> Result<(), CommandError> {
     let (Some(text), Some(path)) = (&request.serving.serve_config, typed.path) else {
         return Ok(());
     };
-    if request.force {
-        return Ok(());
-    }
     let file = path.join(directory::SERVE_CONFIG);
-    serve_config::check(&file, text)
-        .and_then(|()| serve_config::check_imports(&file, text, request.upload.files()))
-        .map_err(|error| CommandError::from(error).hint(serve_config::FORCE))
+    let checked = serve_config::check(&file, text);
+    let imports = serve_config::check_imports(&file, text, request.upload.files());
+    match checked.and_then(|warnings| imports.map(|()| warnings)) {
+        Ok(warnings) => notes.extend(warnings.into_iter().map(Note::Warning)),
+        Err(error) if request.force => notes.push(Note::Warning(error.to_string())),
+        Err(error) => return Err(CommandError::from(error).hint(serve_config::FORCE)),
+    }
+    Ok(())
 }
 
 /// Checks that nothing is asked of a queue which is none.
@@ -68,10 +100,10 @@ fn check_unqueued(settings: &Merged) -> Result<(), Refusal> {
             value,
             origin: Origin::Flag,
         }) => Err(Refusal::new(format!(
-            "priority class {} has no meaning without a queue",
+            "priority class {} has no effect without a queue",
             named(value)
         ))
-        .hint("queue it with -q, or leave --priority-class away")),
+        .hint("add -q, or remove --priority-class")),
         // Said in a file, of what is submitted.
         _ => Ok(()),
     }
@@ -89,7 +121,7 @@ fn check_scale(settings: &Merged, intent: &Intent) -> Result<(), Refusal> {
         ))
     };
     if intent.kind.is_kaito() {
-        return Err(wrong("KAITO does not scale a Workspace").hint("leave --autoscale away"));
+        return Err(wrong("KAITO does not scale a Workspace").hint("remove --autoscale"));
     }
     if let Some(replicas) = &settings.replicas {
         return Err(wrong(&format!(
@@ -100,8 +132,10 @@ fn check_scale(settings: &Merged, intent: &Intent) -> Result<(), Refusal> {
     }
     // What Ray adds later was never counted (Kueue v0.18, without elastic jobs).
     if intent.queue.is_some() && intent.kind == WorkloadKind::RayService {
-        return Err(wrong("Kueue admits a RayService as a whole, of one size")
-            .hint("keep one of --autoscale and -q"));
+        return Err(
+            wrong("Kueue admits a RayService as a whole, with a fixed size")
+                .hint("keep one of --autoscale and -q"),
+        );
     }
     Ok(())
 }
@@ -111,7 +145,7 @@ fn kind(typed: Typed<'_>, settings: &Merged) -> Result<WorkloadKind, Refusal> {
     if let Some(model) = &settings.model {
         let refuse = |what: &str, origin: &Origin, hint: &str| {
             Err(Refusal::new(format!(
-                "a model of KAITO's catalogue (from {}) is served as it is, without {what} (from {origin})",
+                "a model of KAITO's catalogue (from {}) is served without {what} (from {origin})",
                 model.origin
             ))
             .hint(hint))
@@ -120,7 +154,7 @@ fn kind(typed: Typed<'_>, settings: &Merged) -> Result<WorkloadKind, Refusal> {
             return refuse(
                 "Ray",
                 &ray.origin,
-                "leave --ray away, or serve a directory with vLLM: kaiwo serve -p DIR --ray",
+                "remove --ray; or remove -m, to serve a directory with vLLM: -p DIR --ray",
             );
         }
         let counts = [&settings.gpus, &settings.gpus_per_replica];
@@ -131,18 +165,27 @@ fn kind(typed: Typed<'_>, settings: &Merged) -> Result<WorkloadKind, Refusal> {
                 "choose the machine instead: --instance-type Standard_NC24ads_A100_v4",
             );
         }
+        if let Some(from) = &settings.secret_from
+            && !matches!(from.origin, Origin::User(_))
+        {
+            return refuse(
+                "variables",
+                &from.origin,
+                "to download it with a token, use --model-access-secret SECRET",
+            );
+        }
         if let Some(image) = &settings.image {
             return refuse(
                 "an image",
                 &image.origin,
-                "serve an image of your own with --kaito -i IMAGE",
+                "to serve your own image, use --kaito -i IMAGE",
             );
         }
         if typed.path.is_some() {
             return refuse(
                 "a directory",
                 &Origin::Flag,
-                "serve a directory of your own with --kaito -p DIR",
+                "to serve your own directory, use --kaito -p DIR",
             );
         }
         return Ok(match settings.replicas {
@@ -155,10 +198,10 @@ fn kind(typed: Typed<'_>, settings: &Merged) -> Result<WorkloadKind, Refusal> {
         (Some(_), false) => Ok(WorkloadKind::RayService),
         (None, true) => Ok(WorkloadKind::Workspace),
         (Some(ray), true) => Err(Refusal::new(format!(
-            "either Ray (from {}) or KAITO runs a workload",
+            "Ray (from {}) and KAITO cannot be combined",
             ray.origin
         ))
-        .hint("leave --kaito away, or add --ray=false")),
+        .hint("remove --kaito, or add --ray=false")),
     }
 }
 
@@ -177,7 +220,10 @@ fn serving(
         _ => None,
     };
     let model = match &settings.model {
-        Some(model) => Some(plan::kaito::find(&model.value)?),
+        Some(model) => {
+            let force = is_on(&settings.force);
+            Some(plan::kaito::find_or_trust(&model.value, force)?)
+        }
         None => None,
     };
     check_machines(settings, kind)?;
@@ -191,13 +237,15 @@ fn serving(
     };
     let of_deployment = kind == WorkloadKind::Deployment;
     let serving = Serving {
-        port,
+        port: port.map(|(_, container)| container),
+        service_port: port
+            .and_then(|(service, container)| (service != container).then_some(service)),
         health_path,
         serve_config,
         model: model.map(|model| model.name),
         kaito: choices,
         autoscale: value(&settings.autoscale),
-        instance_type: value_if(kind.is_kaito(), &settings.instance_type),
+        instance_type: word(&settings.instance_type).filter(|_| kind.is_kaito()),
         target_cpu: value_if(of_deployment, &settings.target_cpu),
         target_metrics: value_if(of_deployment, &settings.target_metric)
             .map(|list| list.0)
@@ -206,10 +254,10 @@ fn serving(
         ingress: value_if(of_deployment, &settings.ingress),
         min_available: value_if(of_deployment, &settings.min_available),
         keep_storage: of_deployment && is_on(&settings.keep_storage),
-        preloads: value_if(settings.model.is_none(), &settings.preload)
-            .map(|list| list.0)
-            .unwrap_or_default(),
-        preload_image: value_if(settings.preload.is_some(), &settings.preload_image),
+        ..match settings.model {
+            None => preloads(settings)?,
+            Some(_) => Serving::default(),
+        }
     };
     check_halves(settings, &serving)?;
     serving.check(kind)?;
@@ -219,13 +267,13 @@ fn serving(
 fn health_path(settings: &Merged) -> Result<Option<String>, Refusal> {
     match &settings.health_path {
         Some(path) if !path.value.starts_with('/') => Err(Refusal::new(format!(
-            "health path {} (from {}) does not begin with /",
+            "invalid health path {} (from {}): must begin with /",
             named(&path.value),
             path.origin
         ))
         .hint(match is_name(&path.value) {
-            true => format!("write --health-path /{}", path.value),
-            false => "write a path such as /health".to_owned(),
+            true => format!("use --health-path /{}", path.value),
+            false => "use a path such as /health".to_owned(),
         })),
         path => Ok(value(path)),
     }
@@ -234,17 +282,19 @@ fn health_path(settings: &Merged) -> Result<Option<String>, Refusal> {
 /// Checks that no port is chosen where an operator chooses it.
 fn check_port_is_ours(settings: &Merged, kind: WorkloadKind) -> Result<(), Refusal> {
     let elsewhere = match kind {
-        WorkloadKind::RayService => "KubeRay makes the Services of a RayService, on port 8000",
-        kind if kind.is_kaito() => "KAITO makes the Service of a Workspace, from port 80 to 5000",
+        WorkloadKind::RayService => {
+            "KubeRay creates the Services of a RayService, on http_options.port of its serveconfig"
+        }
+        kind if kind.is_kaito() => "KAITO creates the Service of a Workspace, from port 80 to 5000",
         _ => return Ok(()),
     };
     match &settings.port {
         None => Ok(()),
         Some(port) => Err(Refusal::new(format!(
-            "{elsewhere}; a port (from {}) has no place there",
+            "{elsewhere}; a port (from {}) would have no effect",
             port.origin
         ))
-        .hint("leave --port away")),
+        .hint("remove --port")),
     }
 }
 
@@ -258,8 +308,8 @@ fn ray_serve_config(typed: Typed<'_>) -> Result<String, CommandError> {
     match typed.command.is_empty() {
         true => Ok(found),
         false => Err(
-            Refusal::new("a RayService runs what its serveconfig says, and no command")
-                .hint("leave out what stands after --")
+            Refusal::new("a RayService runs its serveconfig, not a command")
+                .hint("remove the command after --")
                 .into(),
         ),
     }
@@ -268,35 +318,27 @@ fn ray_serve_config(typed: Typed<'_>) -> Result<String, CommandError> {
 /// Checks that KAITO knows its machines, and nobody else is told of them.
 fn check_machines(settings: &Merged, kind: WorkloadKind) -> Result<(), Refusal> {
     match &settings.instance_type {
-        None if kind.is_kaito() && settings.node_selector.is_empty() => {
-            Err(Refusal::new("a Workspace needs to know its machines")
-                .hint("--instance-type Standard_NC24ads_A100_v4 has KAITO make them")
-                .hint("--node-selector pool=llm chooses nodes that exist"))
-        }
-        // Said in a file, it is said for the Workspaces among a user's services.
-        Some(instance) if !kind.is_kaito() && instance.origin == Origin::Flag => Err(Refusal::new(
-            "--instance-type is for KAITO, which this is not",
+        None if kind.is_kaito() && settings.node_selector.is_empty() => Err(Refusal::new(
+            "a Workspace needs --instance-type or --node-selector",
         )
-        .hint("add --kaito, or leave --instance-type away")),
+        .hint("--instance-type Standard_NC24ads_A100_v4 lets KAITO create machines")
+        .hint("--node-selector pool=llm chooses existing nodes")),
+        // Said in a file, it is said for the Workspaces among a user's services.
+        Some(instance) if !kind.is_kaito() && instance.origin == Origin::Flag => {
+            Err(Refusal::new("--instance-type requires KAITO")
+                .hint("add --kaito, or remove --instance-type"))
+        }
         _ => Ok(()),
     }
 }
 
 /// Checks what means nothing without another setting.
 fn check_halves(settings: &Merged, serving: &Serving) -> Result<(), Refusal> {
-    if let (None, Some(image)) = (&settings.preload, &settings.preload_image)
-        && image.origin == Origin::Flag
-    {
-        return Err(
-            Refusal::new("--preload-image loads nothing by itself: --preload says what")
-                .hint("add --preload hf://ORG/MODEL:/models"),
-        );
-    }
     if serving.keep_storage && settings.storage.is_none() {
-        return Err(Refusal::new(
-            "--keep-storage keeps the claim of --storage, which is not asked for",
-        )
-        .hint("add --storage 100Gi"));
+        return Err(
+            Refusal::new("--keep-storage has no effect without --storage")
+                .hint("add --storage 100Gi"),
+        );
     }
     Ok(())
 }
@@ -314,8 +356,10 @@ fn check_kind(settings: &Merged, kind: WorkloadKind) -> Result<(), Refusal> {
         Some(&sourced.origin).filter(|origin| !matches!(origin, Origin::User(_)))
     }
     let why = match kind {
-        WorkloadKind::RayService => "KubeRay makes the Services of a RayService, Ray scales it",
-        kind if kind.is_kaito() => "KAITO makes the Service and the pods of a Workspace",
+        WorkloadKind::RayService => {
+            "KubeRay creates the Services of a RayService, and Ray scales it"
+        }
+        kind if kind.is_kaito() => "KAITO creates the Service and the pods of a Workspace",
         _ => return Ok(()),
     };
     let public = origin(&settings.public)
@@ -323,9 +367,16 @@ fn check_kind(settings: &Merged, kind: WorkloadKind) -> Result<(), Refusal> {
     let preload = origin(&settings.preload).filter(|_| settings.model.is_some());
     if let Some(origin) = preload {
         return Err(Refusal::new(format!(
-            "KAITO loads the models of its catalogue itself, and nothing else (--preload, from {origin})"
+            "KAITO itself loads the models of its catalogue (--preload, from {origin})"
         ))
-        .hint("leave --preload away"));
+        .hint("remove --preload"));
+    }
+    let grace = origin(&settings.grace).filter(|_| settings.model.is_some());
+    if let Some(origin) = grace {
+        return Err(Refusal::new(format!(
+            "KAITO itself creates the pods of a model (--grace, from {origin})"
+        ))
+        .hint("remove --grace"));
     }
     let given = [
         ("public", public),
@@ -344,33 +395,21 @@ fn check_kind(settings: &Merged, kind: WorkloadKind) -> Result<(), Refusal> {
     match found {
         None => Ok(()),
         Some((flag, origin)) => Err(Refusal::new(format!(
-            "--{flag} (from {origin}) is for a Deployment: {why}"
+            "--{flag} (from {origin}) requires a Deployment: {why}"
         ))
-        .hint(format!("leave --{flag} away"))),
+        .hint(format!("remove --{flag}"))),
     }
 }
 
-fn port(Sourced { value, origin }: &Sourced<i64>) -> Result<u16, Refusal> {
-    u16::try_from(*value)
-        .ok()
-        .filter(|port| *port > 0)
-        .ok_or_else(|| {
-            Refusal::new(format!(
-                "port {value} (from {origin}) is none: they go from 1 to 65535"
-            ))
-            .hint("try --port 8000")
-        })
-}
-
 fn no_serve_config(typed: Typed<'_>) -> CommandError {
-    let hint = "write it: https://docs.ray.io/en/latest/serve/production-guide/config.html";
+    let hint = "create it: https://docs.ray.io/en/latest/serve/production-guide/config.html";
     match typed.path {
         Some(path) => {
             let file = path.join(directory::SERVE_CONFIG);
             let mut error = CommandError::new(
                 ErrorClass::Refused,
                 format!(
-                    "{} {}, and a RayService needs one",
+                    "{} {}, but a RayService needs one",
                     file.display(),
                     instead(typed.inputs.is_directory(&file))
                 ),
@@ -384,6 +423,16 @@ fn no_serve_config(typed: Typed<'_>) -> CommandError {
             ErrorClass::Refused,
             "a RayService needs a directory with serveconfig",
         )
-        .hint("give it with -p"),
+        .hint("use -p"),
     }
+}
+
+/// Returns the port of the Service, and that of the containers.
+fn port(Sourced { value, origin }: &Sourced<ServicePort>) -> Result<(u16, u16), Refusal> {
+    value.checked().map_err(|number| {
+        Refusal::new(format!(
+            "invalid port {number} (from {origin}): must be between 1 and 65535"
+        ))
+        .hint("use --port 8000")
+    })
 }

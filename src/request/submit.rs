@@ -1,7 +1,7 @@
 //! Builds what `kaiwo submit` asks for.
 
 use super::build::build;
-use super::{DEFAULT_QUEUE, Intent, Note, Typed, kaito, value};
+use super::{DEFAULT_QUEUE, Intent, Note, Typed, kaito, preloads, word};
 use crate::error::CommandError;
 use crate::kind::WorkloadKind;
 use crate::plan::Refusal;
@@ -18,14 +18,14 @@ pub fn request(
     settings: &Merged,
     notes: &mut Vec<Note>,
 ) -> Result<WorkloadRequest, CommandError> {
-    if let Some(serving) = kaito::tuned(typed, settings)? {
+    if let Some(serving) = kaito::tuned(typed, settings, notes)? {
         return tuning(typed, settings, serving, notes);
     }
-    let queue = value(&settings.queue);
+    let queue = word(&settings.queue);
     let intent = Intent {
         kind: kind(settings)?,
         queue: Some(queue.unwrap_or_else(|| DEFAULT_QUEUE.to_owned())),
-        serving: Serving::default(),
+        serving: preloads(settings)?,
     };
     build(typed, intent, settings, notes)
 }
@@ -44,9 +44,9 @@ fn tuning(
     ];
     if let Some((_, what, flag)) = given.iter().find(|(given, ..)| *given) {
         return Err(Refusal::new(format!(
-            "KAITO tunes a model with a program of its own, without {what}"
+            "KAITO tunes a model with its own program, without {what}"
         ))
-        .hint(format!("leave {flag} away; --tune-input names the data"))
+        .hint(format!("remove {flag}; --tune-input sets the data"))
         .into());
     }
     let intent = Intent {
@@ -76,9 +76,9 @@ fn kind(settings: &Merged) -> Result<WorkloadKind, Refusal> {
         (None, Some(_)) => Ok(WorkloadKind::RayJob),
         (Some(_), None) => Ok(WorkloadKind::CronJob),
         (Some(schedule), Some(ray)) => Err(Refusal::new(format!(
-            "only Jobs are started by a schedule (from {}), not RayJobs (ray, from {})",
+            "a schedule (from {}) can start Jobs only, not RayJobs (ray, from {})",
             schedule.origin, ray.origin
         ))
-        .hint("leave --schedule away, or add --ray=false")),
+        .hint("remove --schedule, or add --ray=false")),
     }
 }

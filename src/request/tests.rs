@@ -65,6 +65,10 @@ impl Inputs for Fake {
         "alice".to_owned()
     }
 
+    fn variable(&self, name: &str) -> Option<String> {
+        (name == "HF_TOKEN").then(|| "canary".to_owned())
+    }
+
     fn random_word(&self, length: usize) -> String {
         "x".repeat(length)
     }
@@ -149,10 +153,7 @@ fn switches_and_what_is_counted_decide_the_kind() {
 fn what_is_typed_is_refused_and_what_a_file_says_of_others_is_not() {
     let machine = "instanceType: Standard_NC24ads_A100_v4";
     let typed = built(serve::request, None, &merged(machine, "image: a"));
-    assert_eq!(
-        typed.unwrap_err(),
-        "--instance-type is for KAITO, which this is not"
-    );
+    assert_eq!(typed.unwrap_err(), "--instance-type requires KAITO");
     let (request, _) = built(serve::request, None, &merged("image: a", machine)).unwrap();
     assert_eq!(request.serving.instance_type, None);
 }
@@ -163,17 +164,12 @@ fn refusals_name_where_it_was_said() {
         (
             submit::request as Build,
             "gpus: 8",
-            "nothing to run: neither a directory nor an image is given",
-        ),
-        (
-            submit::request,
-            "image: a\nnamespace: A",
-            "namespace \"A\" (from config.yaml) cannot be",
+            "nothing to run: no directory or image given",
         ),
         (
             submit::request,
             "image: a\nset: {a: b}",
-            "there are values (from config.yaml) for a template, and no template: the built-in one reads none",
+            "values (from config.yaml) would have no effect: the built-in template does not use it",
         ),
         (
             serve::request,
@@ -183,10 +179,66 @@ fn refusals_name_where_it_was_said() {
         (
             serve::request,
             "image: a\nhealthPath: health\nport: 80",
-            "health path \"health\" (from config.yaml) does not begin with /",
+            "invalid health path \"health\" (from config.yaml): must begin with /",
         ),
     ] {
         let found = built(build, None, &merged("", settings));
         assert_eq!(found.map(|_| ()), Err(expected.to_owned()), "{settings}");
+    }
+}
+
+#[test]
+fn a_secret_from_here_is_told_by_a_short_mark() {
+    let of = |settings: &str, user: &str| {
+        built(submit::request, Some("train"), &merged(settings, user)).map(|(request, _)| request)
+    };
+    let request = of("secretFrom: HF_TOKEN", "").unwrap();
+    let names: Vec<&str> = request.environment.local().map(|(name, _)| name).collect();
+    assert_eq!(names, ["HF_TOKEN"]);
+    let text = serde_json::to_string(&request).unwrap();
+    assert!(text.contains("\"local\":\""), "{text}");
+    assert!(!format!("{text}{request:?}").contains("canary"), "{text}");
+    assert_ne!(request.digest(), of("", "").unwrap().digest());
+    for (settings, said) in [
+        (
+            "secretFrom: [MISSING]",
+            "secret-from MISSING (from the command line): the variable is not set",
+        ),
+        (
+            "{secretFrom: HF_TOKEN, env: {HF_TOKEN: x}}",
+            "secret-from HF_TOKEN (from the command line): the same variable is also set with env",
+        ),
+        (
+            "{secretFrom: HF_TOKEN, secret: {HF_TOKEN: a/b}}",
+            "secret-from HF_TOKEN (from the command line): the same variable is also set with secret",
+        ),
+    ] {
+        assert_eq!(of(settings, "").map(|_| ()), Err(said.to_owned()));
+    }
+    // The directory's own file has it, and the user's only would.
+    let request = of("", "secretFrom: TOKEN").unwrap();
+    assert_eq!(request.environment.local().count(), 0);
+}
+
+/// Somebody may log it, or a test print it.
+#[test]
+fn what_may_be_secret_is_in_no_debug_output() {
+    let settings = Settings::parse_file(
+        Path::new("config.yaml"),
+        "env: {HF_TOKEN: canary, A: canary}\nset: {key: canary}\n",
+    )
+    .unwrap();
+    let flags = "env: {HF_TOKEN: canary, A: canary}";
+    let merged = merged(flags, "env: {B: canary}");
+    let (request, _) = built(submit::request, Some("train"), &merged).unwrap();
+    assert_eq!(request.environment.value("HF_TOKEN"), Some("canary"));
+    for debug in [
+        format!("{settings:?}"),
+        format!("{merged:?}"),
+        format!("{:?}", request.environment),
+        format!("{request:?}"),
+    ] {
+        assert!(!debug.contains("canary"), "{debug}");
+        assert!(!debug.is_empty());
     }
 }

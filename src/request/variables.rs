@@ -1,14 +1,15 @@
 //! The variables of a workload, from every place where they can be said.
 
-use super::{DEFAULT_NAMESPACE, Note, Typed, value};
+use super::{DEFAULT_NAMESPACE, Note, Typed, word};
 use crate::error::CommandError;
 use crate::names::is_variable_name;
 use crate::plan::Refusal;
-use crate::plan::request::pod::SecretKey;
+use crate::plan::request::pod::{SecretKey, VariableName};
 use crate::secrecy::{self, variable};
 use crate::settings::{Merged, Origin, Sourced};
+use crate::suggestion::create_secret;
 use crate::workload::env_file;
-use crate::workload::environment::{EnvSource, Environment};
+use crate::workload::environment::{EnvSource, Environment, LocalValue};
 
 /// Reads the file with variables, and lays what the settings say over it.
 /// Only the user's own file ranks below the directory's.
@@ -22,7 +23,7 @@ pub(super) fn environment(
         Some((file, text)) => env_file::parse(&file, &text)?,
         None => Environment::default(),
     };
-    let namespace = value(&settings.namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+    let namespace = word(&settings.namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
     let from_secret = |sourced: &Sourced<String>| {
         let SecretKey { secret, key } = sourced.value.parse()?;
         Ok::<_, String>(EnvSource::Secret { secret, key })
@@ -50,17 +51,17 @@ pub(super) fn environment(
             Refusal::new(format!("{flag} {name} (from {}): {why}", sourced.origin))
         };
         if !is_variable_name(name) {
-            return Err(wrong("this cannot name a variable")
+            return Err(wrong("invalid variable name")
                 .hint("use letters, digits and _, beginning with a letter or _")
                 .into());
         }
         if flag == "secret" && settings.env.contains_key(name) {
-            return Err(wrong("the same variable is given as env, too")
+            return Err(wrong("the same variable is also set with env")
                 .hint("keep one of them")
                 .into());
         }
         if sourced.value.contains('\0') {
-            return Err(wrong("its value holds a NUL, which no variable can")
+            return Err(wrong("its value contains a NUL character")
                 .hint("put the value into a file")
                 .into());
         }
@@ -72,21 +73,61 @@ pub(super) fn environment(
             };
             let secret = secrecy::secret_of(name);
             wrong(&why)
-                .hint(format!(
-                    "{}  # makes a Secret of a value that you type",
-                    secrecy::making_a_secret(name, &namespace)
-                ))
-                .hint(format!("then give --secret {name}={secret}/{name}"))
+                .hint(
+                    create_secret(&namespace, &secret, name)
+                        .noted("create a Secret from a value that you type"),
+                )
+                .hint(format!("then use --secret {name}={secret}/{name}"))
         })?;
         if !(matches!(sourced.origin, Origin::User(_)) && environment.sets(name)) {
             environment.set(name, source);
         }
     }
+    from_here(typed, settings, &mut environment)?;
     for name in environment.exposed_secrets() {
         notes.push(Note::Warning(format!(
-            "{name} looks like a secret, and its value can be read by everybody who may read the workload; \
-             put it into a Secret and give --secret {name}=SECRET/KEY"
+            "{name} looks like a secret, and everyone who may read the workload can read its value; use --secret-from {name}, or store it in a Secret and use --secret {name}=SECRET/KEY"
         )));
     }
     Ok(environment)
+}
+
+/// Takes the variables that a Secret of the workload's own will hold, with the values
+/// that they have on this machine.
+fn from_here(
+    typed: Typed<'_>,
+    settings: &Merged,
+    environment: &mut Environment,
+) -> Result<(), Refusal> {
+    let Some(Sourced { value, origin }) = &settings.secret_from else {
+        return Ok(());
+    };
+    for VariableName(name) in &value.0 {
+        let shown = variable(name);
+        let wrong = |why: &str| Refusal::new(format!("secret-from {shown} (from {origin}): {why}"));
+        let others = [("env", &settings.env), ("secret", &settings.secret)];
+        if let Some((other, _)) = others.iter().find(|(_, given)| given.contains_key(name)) {
+            return Err(
+                wrong(&format!("the same variable is also set with {other}"))
+                    .hint("keep one of them"),
+            );
+        }
+        if matches!(origin, Origin::User(_)) && environment.sets(name) {
+            continue;
+        }
+        let value = typed.inputs.variable(name).filter(|it| !it.is_empty());
+        let Some(value) = value else {
+            let refusal = wrong("the variable is not set");
+            return Err(match shown == *name {
+                true => refusal
+                    .hint(format!("type it unseen: read -rs {name} && export {name}"))
+                    .hint(format!(
+                        "or use an existing Secret: --secret {name}=SECRET/KEY"
+                    )),
+                false => refusal.hint("export it, or use an existing Secret with --secret"),
+            });
+        };
+        environment.set(name, EnvSource::Local(LocalValue::new(value)));
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use super::Settings;
 use crate::error::{Classified, ErrorClass};
 use crate::secrecy::variable;
+use crate::suggestion::Suggestion;
 use crate::yaml::{self, YamlError};
 
 /// A source of settings that cannot be read.
@@ -27,7 +28,7 @@ pub enum SettingsError {
         reason: String,
     },
     /// A variable of this machine was to be passed on, and is not set.
-    #[error("--env {}: no such variable is set here", variable(.0))]
+    #[error("--env {}: the variable is not set", variable(.0))]
     LocalVariable(String),
     /// A file is not YAML, has an unknown key or a value of the wrong type.
     #[error("{}", without_list(.0))]
@@ -48,13 +49,13 @@ impl Classified for SettingsError {
         ErrorClass::Refused
     }
 
-    fn hints(&self) -> Vec<String> {
+    fn hints(&self) -> Vec<Suggestion> {
         match self {
             Self::Variable { name, .. } | Self::Pairs { name, .. } => {
-                vec![format!("unset it with: unset {name}")]
+                vec![format!("unset it with: unset {name}").into()]
             }
             Self::LocalVariable(_) => {
-                vec!["export it first, or give the value as well: --env NAME=VALUE".to_owned()]
+                vec!["export it first, or pass a value: --env NAME=VALUE".into()]
             }
             Self::File(error) => {
                 let Some(key) = error.message.split('`').nth(1) else {
@@ -64,11 +65,11 @@ impl Classified for SettingsError {
                     return Vec::new();
                 }
                 if key == "path" {
-                    return vec!["remove `path`: the directory is given with -p".to_owned()];
+                    return vec!["remove `path`: set the directory with -p".into()];
                 }
                 match crate::names::nearest(key, Settings::keys()) {
-                    Some(known) => vec![format!("did you mean `{known}`?")],
-                    None => vec![format!("known keys: {}", Settings::keys().join(", "))],
+                    Some(known) => vec![format!("did you mean `{known}`?").into()],
+                    None => vec![format!("known keys: {}", Settings::keys().join(", ")).into()],
                 }
             }
         }

@@ -2,19 +2,32 @@
 //! flag > `KAIWO_*` variable > `kaiwoconfig` > user config file. What the
 //! cluster says and the defaults come after these, in `plan`.
 //!
-//! One table lists every setting: its field, its key in files, its variable.
-//! A source that is silent leaves `None`; nothing here invents a value, so a
-//! file can never take back what was typed.
+//! One table declares every setting: its key in files, its flag with its help, its
+//! variable, and its type, which checks the value wherever it was given. A source that
+//! is silent leaves `None`; nothing here invents a value, so a file can never take back
+//! what was typed.
 
 mod error;
+mod flag;
+mod format;
+mod merge;
+mod notify;
 mod origin;
 mod schema;
 mod values;
+mod words;
 
 pub use error::SettingsError;
+pub use flag::SettingArgs;
+pub use format::Format;
+pub use notify::Notify;
 pub use origin::{Origin, Sourced};
 pub use schema::{SETTINGS_FILES, Setting};
-pub use values::{DryRun, List, OutputFormat, Pairs, Switch, pair, whole};
+pub use values::{DryRun, List, Pairs, Switch, pair, whole};
+pub use words::{
+    GpuResource, ImageRef, InstanceType, LabelKey, ModelRef, Namespace, Part, PriorityClassName,
+    QueueName, RayVersion, ServiceAccountName, WordError,
+};
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -23,19 +36,25 @@ use std::num::ParseIntError;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use clap::{Arg, ArgMatches};
 use serde::Deserialize;
 
+use crate::names::nearest;
 use crate::plan::kaito::{Adapter, Method, Place, Runtime, TuningInput};
 use crate::plan::request::autoscale::{MetricTarget, Scale};
 use crate::plan::request::claim::{ClaimMount, Storage};
 use crate::plan::request::ingress::IngressHost;
 use crate::plan::request::min_available::MinAvailable;
-use crate::plan::request::pod::{Seconds, SecretName};
+use crate::plan::request::pod::{SecretName, VariableName};
+use crate::plan::request::port::ServicePort;
 use crate::plan::request::preload::Preload;
 use crate::plan::request::toleration::Toleration;
 use crate::quantity::{ByteSize, Quantity};
 use crate::schema::{Schema, camel_case, or_null};
+use crate::time::Seconds;
 use crate::yaml;
+
+use flag::{Command, FlagValue, flag};
 
 /// A value as it is shown to people.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,15 +72,24 @@ macro_rules! settings {
         values { $(
             $(#[doc = $doc:literal])+
             $(#[serde(alias = $alias:literal)])*
-            $field:ident: $type:ty = $variable:literal;
+            $field:ident: $type:ty = $variable:literal, $of:ident $heading:literal
+            $(, |$flag:ident| $more:expr)?;
         )* }
-        pairs { $( $(#[doc = $pair_doc:literal])+ $pair:ident = $pair_variable:literal; )* }
+        pairs { $(
+            $(#[doc = $pair_doc:literal])+
+            $pair:ident = $pair_variable:literal, $pair_of:ident $pair_heading:literal
+            $(, |$pair_flag:ident| $pair_more:expr)?;
+        )* }
     ) => {
         /// What one source says; `None` or nothing where it is silent.
         ///
         /// As a file this is YAML with the camelCase keys of the flags.
         #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
         #[serde(deny_unknown_fields, rename_all = "camelCase")]
+        #[expect(
+            rustdoc::broken_intra_doc_links,
+            reason = "the help of flags has forms such as PVC:/path[:ro]"
+        )]
         pub struct Settings {
             $(
                 $(#[doc = $doc])+
@@ -86,6 +114,37 @@ macro_rules! settings {
         }
 
         impl Settings {
+            /// Returns the flags of the settings that a command has.
+            fn flags(command: Command) -> Vec<Arg> {
+                let mut flags = Vec::new();
+                $( if Command::$of.includes(command) {
+                    let flag = flag!($field, $type, $heading, concat!($($doc),+));
+                    $( let $flag = flag; let flag = $more; )?
+                    flags.push(flag);
+                } )*
+                $( if Command::$pair_of.includes(command) {
+                    let flag = flag!($pair, Pairs, $pair_heading, concat!($($pair_doc),+));
+                    $( let $pair_flag = flag; let flag = $pair_more; )?
+                    flags.push(flag);
+                } )*
+                flags
+            }
+
+            /// Takes what was typed.
+            fn typed(matches: &mut ArgMatches) -> Self {
+                Self {
+                    $( $field: FlagValue::typed(matches, stringify!($field)), )*
+                    $( $pair: FlagValue::typed(matches, stringify!($pair)).unwrap_or_default(), )*
+                }
+            }
+
+            /// Finds what is said relative to the directory of a file.
+            fn resolve(&mut self, directory: &Path) {
+                $( if let Some(value) = &mut self.$field {
+                    value.resolve(directory);
+                } )*
+            }
+
             /// Reads the `KAIWO_*` variables through `lookup`, and returns each
             /// as a source of its own.
             ///
@@ -97,7 +156,10 @@ macro_rules! settings {
                 let mut sources = Vec::new();
                 // A variable that is set to nothing says nothing: CI systems
                 // export those that a pipeline left open.
-                let lookup = |name| lookup(name).filter(|text| !text.is_empty());
+                // Kubernetes sets some for the Services of a pod's namespace: one
+                // called `kaiwo` makes KAIWO_PORT=tcp://10.0.0.1:80.
+                let says = |text: &String| !text.is_empty() && !is_of_a_service(text);
+                let lookup = |name| lookup(name).filter(says);
                 $( if let Some(text) = lookup($variable) {
                     let $field = Some(from_variable($variable, text)?);
                     sources.push((Origin::Variable($variable), Settings { $field, ..Settings::default() }));
@@ -167,6 +229,22 @@ macro_rules! settings {
     };
 }
 
+/// Returns whether a value is that of a Service's variable, as kubelet and Docker set
+/// them.
+fn is_of_a_service(value: &str) -> bool {
+    let schemes = ["tcp://", "udp://", "sctp://"];
+    schemes.iter().any(|scheme| value.starts_with(scheme))
+}
+
+/// Returns the variable that was probably meant by an unknown one.
+pub fn nearest_variable(name: &str) -> Option<&'static str> {
+    let bare = |name: &str| name.trim_start_matches("KAIWO_").to_ascii_lowercase();
+    let table = Settings::table();
+    let near = nearest(&bare(name), table.iter().map(|known| bare(known.variable)))?;
+    let known = table.iter().find(|known| bare(known.variable) == near)?;
+    Some(known.variable)
+}
+
 fn from_variable<T: FromStr<Err: fmt::Display + 'static>>(
     name: &'static str,
     value: String,
@@ -182,154 +260,200 @@ fn from_variable<T: FromStr<Err: fmt::Display + 'static>>(
 
 settings! {
     values {
-        /// Container image.
-        image: String = "KAIWO_IMAGE";
-        /// Namespace of the workload.
-        namespace: String = "KAIWO_NAMESPACE";
-        /// Whether a missing namespace is made.
-        create_namespace: Switch = "KAIWO_CREATE_NAMESPACE";
-        /// LocalQueue or ClusterQueue that admits the workload.
-        queue: String = "KAIWO_QUEUE";
-        /// WorkloadPriorityClass of Kueue.
-        priority_class: String = "KAIWO_PRIORITY_CLASS";
-        /// Name of the workload, instead of the one made of user and directory.
-        name: String = "KAIWO_NAME";
-        /// Version, a suffix of the name and a label.
-        version: String = "KAIWO_VERSION";
-        /// User in names and labels, instead of the one of the operating system.
-        user: String = "KAIWO_USER";
-        /// GPUs of the whole workload.
-        gpus: i64 = "KAIWO_GPUS";
-        /// Pods that share the GPUs.
+        /// Container image [default with -p: an image with Ray for the GPUs]
+        image: ImageRef = "KAIWO_IMAGE", Both "Workload", |flag| flag.short('i');
+        /// Run on a Ray cluster of its own: a RayJob, or a RayService
+        ray: Switch = "KAIWO_RAY", Both "Workload";
+        /// Version of Ray in the image
+        ray_version: RayVersion = "KAIWO_RAY_VERSION", Both "Workload";
+        /// Name of the workload [default: USER-DIR or USER-IMAGE]
+        name: String = "KAIWO_NAME", Both "Workload", |flag| flag.value_name("NAME");
+        /// Version: a suffix of the default name, and a label
+        version: Part = "KAIWO_VERSION", Both "Workload";
+        /// User in names and labels, instead of the one of the operating system
+        user: Part = "KAIWO_USER", Neither "";
+        /// File with variables and secrets [default: DIR/env]
+        env_file: PathBuf = "KAIWO_ENV_FILE", Both "Workload";
+        /// Variable to store in a Secret of the workload, with its local value: HF_TOKEN; may be
+        /// repeated
+        secret_from: List<VariableName> = "KAIWO_SECRET_FROM", Both "Workload",
+            |flag| flag.value_name("K");
+        /// Template to render [default: DIR/template, or the built-in one]
+        template: PathBuf = "KAIWO_TEMPLATE", Both "Workload", |flag| flag.short('t');
+        /// YAML file that the template sees as Custom
+        custom_config: PathBuf = "KAIWO_CUSTOM_CONFIG", Both "Workload", |flag| flag.short('c');
+        /// Run repeatedly, as a CronJob: "0 3 * * *" is 3 o'clock in the zone of
+        /// --time-zone
+        schedule: String = "KAIWO_SCHEDULE", Submit "Workload", |flag| flag.value_name("CRON");
+        /// Time zone of --schedule: Europe/Berlin [default: the cluster's, mostly UTC]
+        time_zone: String = "KAIWO_TIME_ZONE", Submit "Workload", |flag| flag.value_name("ZONE");
+        /// Upload size limit [default: 8Mi]
+        upload_limit: ByteSize = "KAIWO_UPLOAD_LIMIT", Both "Workload";
+
+        /// GPUs in total; split over pods as the nodes need
+        gpus: i64 = "KAIWO_GPUS", Both "GPUs", |flag| flag.short('g');
+        /// Number of pods, instead of kaiwo's split
         #[serde(alias = "requestedReplicas")]
-        replicas: i64 = "KAIWO_REPLICAS";
-        /// GPUs of each pod.
+        replicas: i64 = "KAIWO_REPLICAS", Both "GPUs";
+        /// GPUs of each pod, instead of kaiwo's split
         #[serde(alias = "requestedGPUsPerReplica")]
-        gpus_per_replica: i64 = "KAIWO_GPUS_PER_REPLICA";
-        /// GPUs that one node offers, instead of asking the cluster.
-        gpus_per_node: i64 = "KAIWO_GPUS_PER_NODE";
-        /// Extended resource to request, such as `amd.com/gpu`.
-        gpu_resource: String = "KAIWO_GPU_RESOURCE";
-        /// Label of ResourceFlavors and nodes that holds the GPU count of a node.
-        gpu_node_label_key: String = "KAIWO_GPU_NODE_LABEL_KEY";
-        /// CPUs that come with each GPU.
-        cpus_per_gpu: Quantity = "KAIWO_CPUS_PER_GPU";
-        /// Memory that comes with each GPU.
-        memory_per_gpu: Quantity = "KAIWO_MEMORY_PER_GPU";
-        /// Whether Ray runs the workload.
-        ray: Switch = "KAIWO_RAY";
-        /// When a CronJob starts Jobs, as five fields of cron.
-        schedule: String = "KAIWO_SCHEDULE";
-        /// Version of Ray in the image.
-        ray_version: String = "KAIWO_RAY_VERSION";
-        /// File with environment variables, instead of `env` in the directory.
-        env_file: PathBuf = "KAIWO_ENV_FILE";
-        /// Template to render, instead of `template` in the directory or the
-        /// built-in one.
-        template: PathBuf = "KAIWO_TEMPLATE";
-        /// File whose content templates see as `Custom`.
-        custom_config: PathBuf = "KAIWO_CUSTOM_CONFIG";
-        /// PersistentVolumeClaims to mount: `PVC:/path[:ro]`.
-        volume: List<ClaimMount> = "KAIWO_VOLUME";
-        /// Claim for `/scratch`: `SIZE[,CLASS]`.
-        storage: Storage = "KAIWO_STORAGE";
-        /// Taints that the pods tolerate: `KEY[=VALUE][:EFFECT]`.
-        toleration: List<Toleration> = "KAIWO_TOLERATION";
-        /// Service account of the pods.
-        service_account: String = "KAIWO_SERVICE_ACCOUNT";
-        /// Secrets for pulling the image.
-        image_pull_secret: List<SecretName> = "KAIWO_IMAGE_PULL_SECRET";
-        /// How often a failed Job is tried again.
-        retries: i64 = "KAIWO_RETRIES";
-        /// Time after its end at which a Job is deleted.
-        ttl: Seconds = "KAIWO_TTL";
-        /// Time after its start at which the workload is ended.
-        max_runtime: Seconds = "KAIWO_MAX_RUNTIME";
-        /// Model that KAITO serves: one of its catalogue, or `org/name`.
-        model: String = "KAIWO_MODEL";
-        /// Whether KAITO serves the workload.
-        kaito: Switch = "KAIWO_KAITO";
-        /// Virtual machines that KAITO makes for the workload.
-        instance_type: String = "KAIWO_INSTANCE_TYPE";
-        /// What runs a model for KAITO: `vllm` or `transformers`.
-        runtime: Runtime = "KAIWO_RUNTIME";
-        /// Adapters to serve with a model: `NAME=IMAGE[@STRENGTH]`, or
-        /// `NAME=pvc:CLAIM[@STRENGTH]`.
-        adapter: List<Adapter> = "KAIWO_ADAPTER";
-        /// Secret whose key `HF_TOKEN` lets a model be downloaded.
-        model_access_secret: String = "KAIWO_MODEL_ACCESS_SECRET";
-        /// File that configures how a model is served.
-        inference_config: PathBuf = "KAIWO_INFERENCE_CONFIG";
-        /// How a model is tuned: `lora` or `qlora`.
-        tune: Method = "KAIWO_TUNE";
-        /// Data to tune with: URLs, an image, or `pvc:CLAIM`.
-        tune_input: List<TuningInput> = "KAIWO_TUNE_INPUT";
-        /// Where the tuned adapter goes: an image, or `pvc:CLAIM`.
-        tune_output: Place = "KAIWO_TUNE_OUTPUT";
-        /// Secret with which the tuned adapter's image is pushed.
-        tune_push_secret: SecretName = "KAIWO_TUNE_PUSH_SECRET";
-        /// File that configures how a model is tuned.
-        tune_config: PathBuf = "KAIWO_TUNE_CONFIG";
-        /// Port that a service listens on.
-        port: i64 = "KAIWO_PORT";
-        /// Path under which a service says that it is ready.
-        health_path: String = "KAIWO_HEALTH_PATH";
-        /// Whether a load balancer makes a service public.
-        public: Switch = "KAIWO_PUBLIC";
-        /// Host under which an Ingress leads to a service: `HOST[,CLASS]`.
-        ingress: IngressHost = "KAIWO_INGRESS";
-        /// Bounds of the replicas of a service: `MIN-MAX`.
-        autoscale: Scale = "KAIWO_AUTOSCALE";
-        /// Percentage of their CPUs that the pods of a service are to use.
-        target_cpu: i64 = "KAIWO_TARGET_CPU";
-        /// Metrics by which a service is scaled: `NAME=VALUE`, the average over
-        /// its pods.
-        target_metric: List<MetricTarget> = "KAIWO_TARGET_METRIC";
-        /// Pods of a service that evictions have to leave: `N` or `P%`.
-        min_available: MinAvailable = "KAIWO_MIN_AVAILABLE";
-        /// What is downloaded before a service starts: `URL:/path`.
-        preload: List<Preload> = "KAIWO_PRELOAD";
-        /// Image that downloads it.
-        preload_image: String = "KAIWO_PRELOAD_IMAGE";
-        /// Whether the claim for `/scratch` outlives its pod and its workload.
-        keep_storage: Switch = "KAIWO_KEEP_STORAGE";
-        /// Whether an update may stop the only pod of a service before the next
-        /// one starts.
-        allow_downtime: Switch = "KAIWO_ALLOW_DOWNTIME";
-        /// Most bytes that are uploaded.
-        upload_limit: ByteSize = "KAIWO_UPLOAD_LIMIT";
-        /// Whether to queue what cannot be admitted now.
-        force: Switch = "KAIWO_FORCE";
-        /// Whether an existing workload of this name is deleted first.
-        replace: Switch = "KAIWO_REPLACE";
-        /// Whether the name gets a random suffix.
-        generate_name: Switch = "KAIWO_GENERATE_NAME";
-        /// Whether kaiwo stays until a job has ended, or a service is ready.
-        wait: Switch = "KAIWO_WAIT";
-        /// Whether kaiwo stays likewise, and prints what the workload prints.
-        follow: Switch = "KAIWO_FOLLOW";
-        /// Longest wait for a workload.
-        timeout: Seconds = "KAIWO_TIMEOUT";
-        /// Longest wait for a workload in its queue.
-        queue_timeout: Seconds = "KAIWO_QUEUE_TIMEOUT";
-        /// Whether and how far this is a rehearsal.
-        dry_run: DryRun = "KAIWO_DRY_RUN";
-        /// Form of the data on stdout.
-        output: OutputFormat = "KAIWO_OUTPUT";
+        gpus_per_replica: i64 = "KAIWO_GPUS_PER_REPLICA", Both "GPUs";
+        /// GPUs per node [default: read from the cluster]
+        gpus_per_node: i64 = "KAIWO_GPUS_PER_NODE", Both "GPUs";
+        /// Extended resource to request, such as amd.com/gpu [default: what the queue has]
+        gpu_resource: GpuResource = "KAIWO_GPU_RESOURCE", Both "GPUs";
+        /// Label of flavors and nodes that holds a node's GPU count [default: the vendor's:
+        /// beta.amd.com/gpu.family.AI or nvidia.com/gpu.count]
+        gpu_node_label_key: LabelKey = "KAIWO_GPU_NODE_LABEL_KEY", Both "GPUs";
+
+        /// CPUs of each worker pod [default: 4 for each GPU, 1 without GPUs; less where
+        /// nodes or queue have less]
+        cpus: Quantity = "KAIWO_CPUS", Both "Sizes", |flag| flag.value_name("N");
+        /// Memory of each worker pod [default: 32Gi for each GPU, 4Gi without GPUs; less
+        /// where nodes or queue have less]
+        memory: Quantity = "KAIWO_MEMORY", Both "Sizes", |flag| flag.value_name("SIZE");
+        /// CPUs that come with each GPU, instead of --cpus [default: 4]
+        cpus_per_gpu: Quantity = "KAIWO_CPUS_PER_GPU", Both "Sizes", |flag| flag.value_name("N");
+        /// Memory that comes with each GPU, instead of --memory [default: 32Gi]
+        memory_per_gpu: Quantity = "KAIWO_MEMORY_PER_GPU", Both "Sizes", |flag| flag.value_name("SIZE");
+        /// Size of /dev/shm, part of the memory of a worker pod [default: half of it]
+        shm: Quantity = "KAIWO_SHM", Both "Sizes", |flag| flag.value_name("SIZE");
+        /// CPUs of a Ray head [default: 2, or what fits]
+        head_cpus: Quantity = "KAIWO_HEAD_CPUS", Both "Sizes", |flag| flag.value_name("N");
+        /// Memory of a Ray head [default: 16Gi, or what fits]
+        head_memory: Quantity = "KAIWO_HEAD_MEMORY", Both "Sizes", |flag| flag.value_name("SIZE");
+
+        /// Claim to mount: PVC:/path[:ro]; may be repeated
+        volume: List<ClaimMount> = "KAIWO_VOLUME", Both "Pods", |flag| flag.value_name("MOUNT");
+        /// Claim for /scratch: SIZE[,CLASS] [default: an emptyDir]
+        storage: Storage = "KAIWO_STORAGE", Both "Pods";
+        /// Keep the claim of --storage when the service is deleted, and reuse it next time
+        keep_storage: Switch = "KAIWO_KEEP_STORAGE", Serve "Pods";
+        /// Data to load before the workload starts: hf://ORG/MODEL:/path, s3://, gs:// or https://;
+        /// may be repeated
+        preload: List<Preload> = "KAIWO_PRELOAD", Both "Pods", |flag| flag.value_name("URL:/path");
+        /// Image that loads the data [default: KServe's storage initializer]
+        preload_image: ImageRef = "KAIWO_PRELOAD_IMAGE", Both "Pods";
+        /// Taint to tolerate: KEY[=VALUE][:EFFECT]; may be repeated
+        toleration: List<Toleration> = "KAIWO_TOLERATION", Both "Pods", |flag| flag.value_name("TAINT");
+        /// Mount the uploads read-only in the working directory, for an image without sh
+        read_only_workdir: Switch = "KAIWO_READ_ONLY_WORKDIR", Both "Pods";
+        /// Time to end after SIGTERM: 90s, 5m [default: 30s; a Deployment 2m]
+        grace: Seconds = "KAIWO_GRACE", Both "Pods";
+        /// Service account of the pods
+        service_account: ServiceAccountName = "KAIWO_SERVICE_ACCOUNT", Both "Pods";
+        /// Secret for pulling the image; may be repeated
+        image_pull_secret: List<SecretName> = "KAIWO_IMAGE_PULL_SECRET", Both "Pods",
+            |flag| flag.alias("imagepullsecret").value_name("NAME");
+
+        /// Namespace of the workload [default: kaiwo]
+        namespace: Namespace = "KAIWO_NAMESPACE", Both "Queue", |flag| flag.short('n');
+        /// Create the namespace if it does not exist
+        create_namespace: Switch = "KAIWO_CREATE_NAMESPACE", Both "Queue";
+        /// LocalQueue, or ClusterQueue to create one for [default: kaiwo; services are not
+        /// queued]
+        queue: QueueName = "KAIWO_QUEUE", Both "Queue", |flag| flag.short('q');
+        /// WorkloadPriorityClass of Kueue
+        priority_class: PriorityClassName = "KAIWO_PRIORITY_CLASS", Both "Queue";
+        /// Submit even if the queue cannot admit it now; with --replace, also delete a
+        /// workload that kaiwo did not create
+        force: Switch = "KAIWO_FORCE", Both "Queue";
+
+        /// Port the container listens on; creates a Service with the workload's name, with
+        /// the same port or as 80:3000
+        port: ServicePort = "KAIWO_PORT", Serve "Network";
+        /// Path that answers once the model is loaded, for the probes: /health
+        health_path: String = "KAIWO_HEALTH_PATH", Serve "Network", |flag| flag.value_name("PATH");
+        /// Make the Service public: it becomes a LoadBalancer
+        public: Switch = "KAIWO_PUBLIC", Serve "Network";
+        /// Host of an Ingress for the service: HOST[,CLASS][,TLS-SECRET]
+        ingress: IngressHost = "KAIWO_INGRESS", Serve "Network";
+        /// Scale between MIN and MAX pods: 1-4; -g is the total at MAX. Ray scales the
+        /// workers of a RayService, a HorizontalPodAutoscaler a Deployment
+        autoscale: Scale = "KAIWO_AUTOSCALE", Serve "Scaling";
+        /// Scale so that the pods use this percentage of their CPUs
+        target_cpu: i64 = "KAIWO_TARGET_CPU", Serve "Scaling", |flag| flag.value_name("PERCENT");
+        /// Scale so that this metric of the pods has this average: NAME=VALUE; may be
+        /// repeated
+        target_metric: List<MetricTarget> = "KAIWO_TARGET_METRIC", Serve "Scaling",
+            |flag| flag.value_name("METRIC");
+        /// Pods that must stay available during a node drain: a number, or a percentage
+        /// such as 50%
+        min_available: MinAvailable = "KAIWO_MIN_AVAILABLE", Serve "Scaling";
+
+        /// Model of KAITO's catalogue, or org/name of Hugging Face: served, or tuned with
+        /// --tune
+        model: ModelRef = "KAIWO_MODEL", Both "KAITO", |flag| flag.short('m');
+        /// Run the directory or image as a KAITO Workspace
+        kaito: Switch = "KAIWO_KAITO", Serve "KAITO";
+        /// Virtual machines that KAITO creates; to use existing nodes, set --node-selector
+        /// instead
+        instance_type: InstanceType = "KAIWO_INSTANCE_TYPE", Both "KAITO";
+        /// Adapter to serve with the model: NAME=IMAGE[@STRENGTH] or
+        /// NAME=pvc:CLAIM[@STRENGTH]; may be repeated
+        adapter: List<Adapter> = "KAIWO_ADAPTER", Serve "KAITO", |flag| flag.value_name("ADAPTER");
+        /// Secret whose key HF_TOKEN lets the model be downloaded
+        model_access_secret: String = "KAIWO_MODEL_ACCESS_SECRET", Serve "KAITO",
+            |flag| flag.value_name("SECRET");
+        /// File with options of vLLM, to upload
+        inference_config: PathBuf = "KAIWO_INFERENCE_CONFIG", Serve "KAITO";
+        /// Runtime of the model: vllm or transformers [default: vllm]
+        runtime: Runtime = "KAIWO_RUNTIME", Serve "KAITO";
+        /// Tune a model, as a KAITO Workspace: lora or qlora
+        tune: Method = "KAIWO_TUNE", Submit "KAITO";
+        /// Data to tune with: URL, IMAGE or pvc:CLAIM; a URL may be repeated
+        tune_input: List<TuningInput> = "KAIWO_TUNE_INPUT", Submit "KAITO", |flag| flag.value_name("DATA");
+        /// Destination of the adapter: IMAGE or pvc:CLAIM
+        tune_output: Place = "KAIWO_TUNE_OUTPUT", Submit "KAITO";
+        /// Secret with which an image is pushed
+        tune_push_secret: SecretName = "KAIWO_TUNE_PUSH_SECRET", Submit "KAITO";
+        /// File with KAITO's training_config, to upload
+        tune_config: PathBuf = "KAIWO_TUNE_CONFIG", Submit "KAITO";
+
+        /// Number of retries after a failure [default: 0]
+        retries: i64 = "KAIWO_RETRIES", Submit "End";
+        /// Delete the Job this long after it finishes: 90s, 30m, 2d
+        ttl: Seconds = "KAIWO_TTL", Submit "End";
+        /// End the workload this long after its start
+        max_runtime: Seconds = "KAIWO_MAX_RUNTIME", Submit "End";
+        /// Wait until a job finishes or a service is ready, and exit with the container's
+        /// code
+        wait: Switch = "KAIWO_WAIT", Both "Waiting";
+        /// Like --wait, and stream the logs
+        follow: Switch = "KAIWO_FOLLOW", Both "Waiting";
+        /// Longest wait in total: 30s, 10m, 2h [default: none]
+        timeout: Seconds = "KAIWO_TIMEOUT", Both "Waiting";
+        /// Longest wait in the queue and for nodes, again after each preemption [default: none]
+        queue_timeout: Seconds = "KAIWO_QUEUE_TIMEOUT", Both "Waiting";
+        /// Report the end of --wait: to a URL as JSON, to a command in $KAIWO_MESSAGE
+        notify: Notify = "KAIWO_NOTIFY", Both "Waiting";
+
+        /// Delete a workload of this name first, unless it is the same and has not ended
+        replace: Switch = "KAIWO_REPLACE", Both "Submitting";
+        /// Add a random suffix to the name
+        generate_name: Switch = "KAIWO_GENERATE_NAME", Both "Submitting";
+        /// Let an update stop the only pod before the next one starts, where no node has
+        /// GPUs for both
+        allow_downtime: Switch = "KAIWO_ALLOW_DOWNTIME", Serve "Submitting";
+        /// Print what would be created: "client" (bare) opens no connection, "server" lets
+        /// the API server check it
+        dry_run: DryRun = "KAIWO_DRY_RUN", Both "Submitting", |flag| flag.short('d');
+        /// Output format [default: yaml in a dry run]
+        output: Format = "KAIWO_OUTPUT", Both "Submitting", |flag| flag.short('o');
     }
     pairs {
-        /// Variables of the containers.
-        env = "KAIWO_ENV";
-        /// Variables of the containers from Secrets: `NAME: SECRET/KEY`.
-        secret = "KAIWO_SECRET";
-        /// Values laid over the custom config: `a.b: VALUE`.
-        set = "KAIWO_SET";
-        /// Labels that the nodes must have.
-        node_selector = "KAIWO_NODE_SELECTOR";
-        /// Labels of every object and pod.
-        label = "KAIWO_LABEL";
-        /// Annotations of the workload and its pods.
-        annotation = "KAIWO_ANNOTATION";
+        /// Variable: K=V, or K for its local value; may be repeated
+        env = "KAIWO_ENV", Neither "Workload";
+        /// Variable from a Secret: K=SECRET/KEY; may be repeated
+        secret = "KAIWO_SECRET", Both "Workload", |flag| flag.value_name("K=S/KEY");
+        /// Value in Custom: a.b=V, V as JSON or as text; may be repeated
+        set = "KAIWO_SET", Both "Workload";
+        /// Label the nodes must have; may be repeated
+        node_selector = "KAIWO_NODE_SELECTOR", Both "Pods";
+        /// Label of every object and pod; may be repeated
+        label = "KAIWO_LABEL", Both "Pods";
+        /// Annotation of workload and pods; may be repeated
+        annotation = "KAIWO_ANNOTATION", Both "Pods";
     }
 }
 
@@ -343,50 +467,8 @@ impl Settings {
     /// nearest known one.
     pub fn parse_file(file: &Path, text: &str) -> Result<Self, SettingsError> {
         let mut settings: Self = yaml::parse(file, text).map_err(SettingsError::File)?;
-        let directory = file.parent().unwrap_or(Path::new(""));
-        let paths = [
-            &mut settings.env_file,
-            &mut settings.template,
-            &mut settings.custom_config,
-            &mut settings.inference_config,
-            &mut settings.tune_config,
-        ];
-        for path in paths.into_iter().flatten() {
-            let beside = directory.join(&*path);
-            if beside.exists() {
-                *path = beside;
-            }
-        }
+        settings.resolve(file.parent().unwrap_or(Path::new("")));
         Ok(settings)
-    }
-}
-
-impl Merged {
-    /// Merges `sources`, which come in order of precedence.
-    ///
-    /// `gpus`, `replicas` and `gpusPerReplica` describe one thing. A source
-    /// that gives the total, or both of the others, has described it fully,
-    /// so sources below it add nothing to these three.
-    pub fn merge(sources: impl IntoIterator<Item = (Origin, Settings)>) -> Self {
-        let mut merged = Self::default();
-        for (origin, mut source) in sources {
-            let shape_is_said = merged.gpus.is_some()
-                || (merged.replicas.is_some() && merged.gpus_per_replica.is_some());
-            // Variables are several sources of equal rank, which complete
-            // one another; only a source of lower rank is held back.
-            let same_rank = matches!(origin, Origin::Variable(_))
-                && [&merged.gpus, &merged.replicas, &merged.gpus_per_replica]
-                    .into_iter()
-                    .flatten()
-                    .all(|said| matches!(said.origin, Origin::Variable(_)));
-            if shape_is_said && !same_rank {
-                source.gpus = None;
-                source.replicas = None;
-                source.gpus_per_replica = None;
-            }
-            merged.fill(&origin, source);
-        }
-        merged
     }
 }
 

@@ -23,11 +23,11 @@ fn the_first_source_that_speaks_wins() {
         ),
         (file("config.yaml"), from("namespace: user\nuser: alice")),
     ]);
-    assert_eq!(merged.queue.unwrap().value, "typed");
+    assert_eq!(*merged.queue.unwrap().value, *"typed");
     assert_eq!(
         merged.namespace.unwrap(),
         Sourced {
-            value: "project".into(),
+            value: "project".parse().unwrap(),
             origin: file("kaiwoconfig")
         }
     );

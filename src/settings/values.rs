@@ -29,7 +29,7 @@ impl FromStr for DryRun {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
+        match text.to_ascii_lowercase().as_str() {
             "none" | "false" => Ok(Self::None),
             "client" | "true" => Ok(Self::Client),
             "server" => Ok(Self::Server),
@@ -38,33 +38,7 @@ impl FromStr for DryRun {
     }
 }
 
-/// Form of the data on stdout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OutputFormat {
-    /// The manifests, as a stream of YAML documents.
-    Yaml,
-    /// One `kaiwo/v1` report, for programs.
-    Json,
-    /// `kind.group/name` of every object, one to a line.
-    Name,
-}
-
-impl FromStr for OutputFormat {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "yaml" => Ok(Self::Yaml),
-            "json" => Ok(Self::Json),
-            "name" => Ok(Self::Name),
-            _ => Err("expected yaml, json or name".to_owned()),
-        }
-    }
-}
-
 deserialize_from_text!(DryRun);
-deserialize_from_text!(OutputFormat);
 
 impl Schema for DryRun {
     fn schema() -> Value {
@@ -72,13 +46,8 @@ impl Schema for DryRun {
     }
 }
 
-impl Schema for OutputFormat {
-    fn schema() -> Value {
-        json!({"enum": ["yaml", "json", "name"]})
-    }
-}
-
-/// Something that is on or off. Variables are also set to 1 and 0.
+/// Something that is on or off, in the words of YAML 1.1 and in any case. Variables
+/// are also set to 1 and 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Switch(pub bool);
@@ -87,9 +56,9 @@ impl FromStr for Switch {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "true" | "1" | "yes" => Ok(Self(true)),
-            "false" | "0" | "no" => Ok(Self(false)),
+        match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "y" | "on" => Ok(Self(true)),
+            "false" | "0" | "no" | "n" | "off" => Ok(Self(false)),
             _ => Err("expected true or false".to_owned()),
         }
     }
@@ -155,8 +124,15 @@ impl<T: Schema> Schema for List<T> {
 
 /// Names and values, in a variable as `K=V,K=V` or as a YAML mapping, in a
 /// file as a mapping.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Pairs(pub BTreeMap<String, String>);
+
+/// Values may be secret.
+impl fmt::Debug for Pairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 impl<'de> Deserialize<'de> for Pairs {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -176,7 +152,9 @@ impl FromStr for Pairs {
         // What is wrong is told by its number: it may be a secret.
         (1..)
             .zip(text.split(','))
-            .map(|(number, item)| pair(item).map_err(|_| format!("item {number} is not KEY=VALUE")))
+            .map(|(number, item)| {
+                pair(item).map_err(|_| format!("item {number}: expected KEY=VALUE"))
+            })
             .collect::<Result<_, String>>()
             .map(Self)
     }
@@ -193,13 +171,17 @@ impl Schema for Pairs {
 /// # Errors
 /// What is wrong with it.
 pub fn whole(text: &str) -> Result<i64, String> {
-    text.parse().map_err(|error| not_whole(&error))
+    let is_more = text.contains(|c: char| c.is_ascii_alphabetic() || ":=,".contains(c));
+    text.parse().map_err(|error| match is_more {
+        true => "expected a whole number without a unit".to_owned(),
+        false => not_whole(&error),
+    })
 }
 
 /// Says why a text is no number, in words for people.
 pub fn not_whole(error: &ParseIntError) -> String {
     match error.kind() {
-        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "that is beyond all numbers here",
+        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "number too large",
         _ => "expected a whole number",
     }
     .to_owned()
@@ -212,6 +194,6 @@ pub fn not_whole(error: &ParseIntError) -> String {
 pub fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text
         .split_once('=')
-        .ok_or_else(|| "not KEY=VALUE".to_owned())?;
+        .ok_or_else(|| "expected KEY=VALUE".to_owned())?;
     Ok((key.trim().to_owned(), value.to_owned()))
 }

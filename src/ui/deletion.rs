@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
-use super::report::{API_VERSION, ErrorReport, json};
+use super::report::{API_VERSION, ErrorReport};
 use crate::api::workload::Workload;
 use crate::error::CommandError;
 use crate::observe::kind;
+use crate::observe::snapshot::WorkloadContext;
+use crate::suggestion::Connection;
 
 /// A workload that is to go, as it is told.
 #[derive(Debug, Clone, Serialize)]
@@ -40,36 +42,47 @@ pub enum DeletionOutcome {
     Failed,
 }
 
+/// What was deleted, for programs.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct DeleteReport<'a> {
+pub struct DeleteReport<'a> {
     api_version: &'static str,
     kind: &'static str,
     context: &'a str,
     namespace: &'a str,
     workloads: &'a [Item],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
-/// Returns the report for programs (`-o json`).
-pub fn report(context: &str, namespace: &str, workloads: &[Item]) -> String {
-    json(&DeleteReport {
-        api_version: API_VERSION,
-        kind: "DeleteReport",
-        context,
-        namespace,
-        workloads,
-    })
+impl<'a> DeleteReport<'a> {
+    /// Reports what was deleted, with what the API server has warned of.
+    pub fn new(
+        context: &'a str,
+        namespace: &'a str,
+        workloads: &'a [Item],
+        warnings: Vec<String>,
+    ) -> Self {
+        Self {
+            api_version: API_VERSION,
+            kind: "DeleteReport",
+            context,
+            namespace,
+            workloads,
+            warnings,
+        }
+    }
 }
 
 impl Item {
     /// Reports what could not be deleted.
-    pub fn failed(object: String, error: &CommandError) -> Self {
+    pub fn failed(object: String, error: &CommandError, connection: &Connection) -> Self {
         Self {
             outcome: DeletionOutcome::Failed,
             object,
             with: Vec::new(),
             kept: Vec::new(),
-            error: Some(ErrorReport::new(error)),
+            error: Some(ErrorReport::new(error, connection)),
         }
     }
 }
@@ -82,7 +95,7 @@ pub fn lines(
     kept: &[String],
     has_scratch_claims: bool,
 ) -> Vec<String> {
-    let standing = kind::standing(workload, &[], &[]);
+    let standing = kind::standing(workload, &WorkloadContext::default());
     let mut about = vec![standing.status.name().to_owned()];
     match workload.gpus() {
         Some(1) => about.push("1 GPU".to_owned()),
@@ -97,7 +110,7 @@ pub fn lines(
     )];
     let mut parts = parts(with);
     if has_scratch_claims {
-        parts.push("the claims of its /scratch and what is in them".to_owned());
+        parts.push("its /scratch claims with their data".to_owned());
     }
     if !parts.is_empty() {
         lines.push(format!("    with {}", parts.join(", ")));
@@ -112,7 +125,7 @@ pub fn lines(
 /// has.
 pub fn lines_of_leftovers(name: &str, left: &[String]) -> Vec<String> {
     vec![
-        format!("  {name}: no workload; what a run has left that did not get to its end"),
+        format!("  {name}: no workload, only leftovers of an interrupted run"),
         format!("    {}", parts(left).join(", ")),
     ]
 }

@@ -1,50 +1,58 @@
 //! Workloads as a table, and for programs: page by page, as they come.
 
+use std::io;
+
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
-use super::report::API_VERSION;
+use super::document::ItemList;
 use super::table::{Cell, Column, Table, Tone};
 use super::{Ui, span};
 use crate::kind::WorkloadKind;
 use crate::observe::snapshot::Position;
 use crate::observe::{Listed, Status, kind};
-use crate::yaml;
+use crate::settings::Format;
 
 /// Form of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// A table.
-    Table {
-        /// Whether it says which namespace.
-        namespaces: bool,
-        /// Whether it has more columns.
-        wide: bool,
-        /// Whether it has KAITO's columns: it lists nothing but Workspaces.
-        kaito: bool,
-    },
-    /// One JSON document.
-    Json,
-    /// One YAML document.
-    Yaml,
-    /// Names, one to a line.
-    Name,
+pub struct Form {
+    /// The form that was asked for; a table, if none was.
+    pub format: Option<Format>,
+    /// Whether a table says which namespace.
+    pub namespaces: bool,
+    /// Whether a table has KAITO's columns: it lists nothing but Workspaces.
+    pub kaito: bool,
 }
 
 impl Form {
     /// Returns whether it shows nodes and ClusterQueues.
     pub fn is_full(self) -> bool {
-        !matches!(self, Self::Table { wide: false, .. } | Self::Name)
+        self.is_wide() || self.is_document()
+    }
+
+    fn is_wide(self) -> bool {
+        self.format == Some(Format::Wide)
     }
 
     /// Returns whether its rows stand in columns.
     pub fn is_table(self) -> bool {
-        matches!(self, Self::Table { .. })
+        self.format.is_none() || self.is_wide()
     }
 
     /// Returns whether programs read it.
     pub fn is_document(self) -> bool {
-        matches!(self, Self::Json | Self::Yaml)
+        self.format.is_some_and(Format::is_document)
+    }
+
+    /// Writes a part of a listing, and returns whether anybody still reads it.
+    ///
+    /// # Errors
+    /// As [`Ui::data`].
+    pub fn write(self, ui: Ui, text: &str) -> io::Result<bool> {
+        match self.is_table() {
+            true => ui.pages(text),
+            false => ui.stream(text),
+        }
     }
 }
 
@@ -53,6 +61,7 @@ impl Form {
 pub struct Listing {
     form: Form,
     table: Table,
+    items: ItemList,
     rows: usize,
 }
 
@@ -121,17 +130,14 @@ pub fn tone(status: Status) -> Tone {
 impl Listing {
     /// Begins a listing in this form.
     pub fn new(form: Form, ui: Ui) -> Self {
-        let columns = match form {
-            Form::Table {
-                namespaces,
-                wide,
-                kaito,
-            } => columns(namespaces, wide, kaito),
-            _ => Vec::new(),
+        let columns = match form.is_table() {
+            true => columns(form.namespaces, form.is_wide(), form.kaito),
+            false => Vec::new(),
         };
         Self {
             form,
             table: ui.table(&columns),
+            items: ItemList::new(form.format),
             rows: 0,
         }
     }
@@ -152,49 +158,21 @@ impl Listing {
         if rows.is_empty() {
             return text;
         }
-        match self.form {
-            Form::Table {
-                namespaces,
-                wide,
-                kaito,
-            } => {
-                let cells: Vec<Vec<Cell>> = rows
-                    .iter()
-                    .map(|row| cells(row, now, namespaces, wide, kaito))
-                    .collect();
-                text = self.table.lines(&cells);
+        let form = self.form;
+        if form.is_table() {
+            let cells: Vec<Vec<Cell>> = rows
+                .iter()
+                .map(|row| cells(row, now, form.namespaces, form.is_wide(), form.kaito))
+                .collect();
+            text = self.table.lines(&cells);
+        } else if form.is_document() {
+            for row in rows {
+                text += &self.items.item(&Item::new(row));
             }
-            Form::Name => {
-                for row in rows {
-                    text += &row.workload.qualified_name();
-                    text.push('\n');
-                }
-            }
-            Form::Json => {
-                for (index, row) in rows.iter().enumerate() {
-                    text += match self.rows + index {
-                        0 => "",
-                        _ => ",",
-                    };
-                    let item = serde_json::to_string_pretty(&Item::new(row));
-                    // Plain data always serialises.
-                    indented(&mut text, "\n    ", &item.unwrap_or_default());
-                }
-            }
-            Form::Yaml => {
-                for row in rows {
-                    let item = serde_json::to_value(Item::new(row)).unwrap_or_default();
-                    let item = yaml::to_string(&item);
-                    for (index, line) in item.lines().enumerate() {
-                        text += match (index, line) {
-                            (0, _) => "- ",
-                            (_, "") => "",
-                            _ => "  ",
-                        };
-                        text += line;
-                        text.push('\n');
-                    }
-                }
+        } else {
+            for row in rows {
+                text += &row.workload.qualified_name();
+                text.push('\n');
             }
         }
         self.rows += rows.len();
@@ -203,31 +181,12 @@ impl Listing {
 
     /// Returns what stands before the first row.
     pub fn head(&self) -> String {
-        match self.form {
-            Form::Json => format!(
-                "{{\n  \"apiVersion\": \"{API_VERSION}\",\n  \"kind\": \"WorkloadList\",\n  \"items\": ["
-            ),
-            Form::Yaml => format!("apiVersion: {API_VERSION}\nkind: WorkloadList\nitems:\n"),
-            _ => String::new(),
-        }
+        self.items.head("WorkloadList")
     }
 
     /// Returns what stands after the last row.
-    pub fn tail(&self) -> String {
-        match (self.form, self.rows) {
-            (Form::Json, 0) => "]\n}\n".to_owned(),
-            (Form::Json, _) => "\n  ]\n}\n".to_owned(),
-            // Below `items:`, as the value of it.
-            (Form::Yaml, 0) => "  []\n".to_owned(),
-            _ => String::new(),
-        }
-    }
-}
-
-fn indented(text: &mut String, before: &str, lines: &str) {
-    for line in lines.lines() {
-        *text += before;
-        *text += line;
+    pub fn tail(&self) -> &'static str {
+        self.items.tail()
     }
 }
 
@@ -236,18 +195,28 @@ fn columns(namespaces: bool, wide: bool, kaito: bool) -> Vec<Column> {
     columns.extend(namespaces.then_some(Column::words("NAMESPACE")));
     columns.extend([
         Column::words("NAME"),
-        Column::words("KIND").with_room_for(WorkloadKind::ALL.map(WorkloadKind::name)),
+        Column::words("KIND")
+            .goes(3)
+            .with_room_for(WorkloadKind::ALL.map(WorkloadKind::name)),
         Column::words("STATUS").with_room_for(Status::ALL.iter().map(|status| status.name())),
-        Column::words("QUEUE"),
-        Column::numbers("POS"),
-        Column::numbers("GPUS"),
-        Column::words("USER"),
-        Column::sentences("REASON"),
-        Column::words("AGE"),
+        Column::words("QUEUE").goes(6),
+        Column::numbers("POS").goes(2),
+        Column::numbers("GPUS").goes(4),
+        Column::words("USER").goes(7),
+        Column::sentences("REASON").goes(5),
+        Column::words("AGE").goes(1),
     ]);
     if kaito {
         // As `kubectl get workspace` calls them.
-        columns.extend(["RESOURCEREADY", "INFERENCEREADY", "WORKSPACEREADY"].map(Column::words));
+        columns.extend(
+            [
+                "INSTANCE",
+                "RESOURCEREADY",
+                "INFERENCEREADY",
+                "WORKSPACEREADY",
+            ]
+            .map(Column::words),
+        );
     }
     if wide {
         columns.extend(["CLUSTERQUEUE", "VERSION", "NODES"].map(Column::words));
@@ -265,7 +234,7 @@ fn cells(row: &Listed, now: Timestamp, namespaces: bool, wide: bool, kaito: bool
         });
     let number = |number: Option<i64>| number.map_or_else(String::new, |it| it.to_string());
     let status = row.standing.status;
-    let mut cells: Vec<Cell> = Vec::with_capacity(15);
+    let mut cells: Vec<Cell> = Vec::with_capacity(16);
     if namespaces {
         cells.push(metadata.namespace.as_str().into());
     }
@@ -282,6 +251,7 @@ fn cells(row: &Listed, now: Timestamp, namespaces: bool, wide: bool, kaito: bool
     ]);
     if kaito {
         let progress = kind::workspace_progress(workload.conditions());
+        cells.push(workload.machine().unwrap_or_default().into());
         cells.extend(progress.map(Cell::from));
     }
     if wide {

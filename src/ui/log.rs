@@ -54,7 +54,7 @@ impl LogLines {
 
 /// Returns how a workload fares that writes nothing.
 pub fn waiting(snapshot: &Snapshot) -> String {
-    let line = wait::line(snapshot, &snapshot.standing(), &[]);
+    let line = wait::line(snapshot, &snapshot.standing());
     format!("{}: {line}", snapshot.workload.display_name())
 }
 

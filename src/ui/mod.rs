@@ -1,19 +1,23 @@
 //! The only room that writes to stdout and stderr. stdout carries data and
 //! nothing else; everything a person reads goes to stderr.
+//!
+//! Whatever is said holds words of others: of the API server, of pods, of files.
+//! It is made safe for terminals here ([`printable`]). Data is as it is in a pipe,
+//! and is escaped on a terminal.
 
 pub mod deletion;
+pub mod document;
 pub mod list;
 pub mod live;
 pub mod log;
-pub mod models;
+pub mod overview;
+pub mod page;
 mod progress;
-pub mod queues;
 pub mod report;
 pub mod span;
 pub mod status;
 pub mod table;
 pub mod terminal;
-pub mod top;
 pub mod wait;
 pub mod why;
 
@@ -23,6 +27,8 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use crate::error::CommandError;
+use crate::printable;
+use crate::suggestion::{Connection, Suggestion};
 use table::{Column, Table};
 
 /// Where a command speaks.
@@ -33,6 +39,8 @@ pub struct Ui {
     color: bool,
     data_color: bool,
     terminal: bool,
+    data_terminal: bool,
+    connection: &'static Connection,
 }
 
 impl Ui {
@@ -41,20 +49,43 @@ impl Ui {
     /// it to the terminal.
     pub fn new(quiet: bool, verbose: bool, color: Option<bool>) -> Self {
         let terminal = io::stderr().is_terminal();
+        let data_terminal = io::stdout().is_terminal();
         Self {
             quiet,
             verbose,
             color: color.unwrap_or(terminal),
-            data_color: color.unwrap_or_else(|| io::stdout().is_terminal()),
+            data_color: color.unwrap_or(data_terminal),
             terminal,
+            data_terminal,
+            connection: const { &Connection::NONE },
         }
+    }
+
+    /// Has commands that are suggested talk to what was typed.
+    #[must_use]
+    pub fn connected(self, connection: Connection) -> Self {
+        Self {
+            // There is one for the life of the process.
+            connection: Box::leak(Box::new(connection)),
+            ..self
+        }
+    }
+
+    /// Returns what commands that are suggested talk to.
+    pub fn connection(&self) -> &'static Connection {
+        self.connection
     }
 
     /// Says something about what happens.
     pub fn status(&self, text: impl Display) {
         if !self.quiet {
-            write_stderr(&format!("{text}\n"));
+            write_stderr(&format!("{}\n", printable::text(&text.to_string())));
         }
+    }
+
+    /// Says what can be done next.
+    pub fn suggest(&self, suggestion: &Suggestion) {
+        self.status(format!("  {}", suggestion.text(self.connection)));
     }
 
     /// Writes what a person is to answer, without a line's end.
@@ -62,10 +93,10 @@ impl Ui {
         write_stderr(text);
     }
 
-    /// Shows a part of a text beside the data, to people who watch.
-    pub fn aside(&self, text: &str) {
-        if self.terminal && !self.quiet {
-            write_stderr(&self.paint("2", text));
+    /// Shows a part of a text beside the data, which follows what is before it.
+    pub fn aside(&self, text: &str, before: &mut printable::Stream) {
+        if !self.quiet {
+            write_stderr(&self.paint("2", &before.push(text)));
         }
     }
 
@@ -79,12 +110,14 @@ impl Ui {
     /// Says something that the user should know and may have missed.
     pub fn warn(&self, text: impl Display) {
         if !self.quiet {
+            let text = text.to_string();
+            let text = printable::text(&text);
             write_stderr(&format!("{}: {text}\n", self.paint("33;1", "warning")));
         }
     }
 
-    /// Writes data to stdout. A reader who has gone, such as `head`, is no
-    /// error.
+    /// Writes data for programs to stdout. A reader who has gone, such as
+    /// `head`, is no error.
     ///
     /// # Errors
     /// Any other failure to write, for instance a full disk.
@@ -98,7 +131,42 @@ impl Ui {
     /// # Errors
     /// As [`Ui::data`].
     pub fn stream(&self, text: &str) -> io::Result<bool> {
+        match self.data_terminal {
+            true => self.bytes(printable::escaped(text).as_bytes()),
+            false => self.bytes(text.as_bytes()),
+        }
+    }
+
+    /// Writes a text for people to stdout, painted where [`Ui::paints_data`].
+    ///
+    /// # Errors
+    /// As [`Ui::data`].
+    pub fn page(&self, text: &str) -> io::Result<()> {
+        self.pages(text).map(|_| ())
+    }
+
+    /// Writes a part of such a text, and returns whether anybody still reads it.
+    ///
+    /// # Errors
+    /// As [`Ui::data`].
+    pub fn pages(&self, text: &str) -> io::Result<bool> {
+        let text = match self.data_color {
+            true => printable::colored(text),
+            false => printable::text(text),
+        };
         self.bytes(text.as_bytes())
+    }
+
+    /// Writes a part of somebody else's text to stdout: on a terminal as it can
+    /// be shown, else as it is. Returns whether anybody still reads it.
+    ///
+    /// # Errors
+    /// As [`Ui::data`].
+    pub fn quote(&self, text: &str, before: &mut printable::Stream) -> io::Result<bool> {
+        match self.data_terminal {
+            true => self.bytes(before.push(text).as_bytes()),
+            false => self.bytes(text.as_bytes()),
+        }
     }
 
     /// Writes a part of data that may be no text to stdout, and returns whether
@@ -147,17 +215,22 @@ impl Ui {
         self.data_color
     }
 
-    /// Tells an error: what, why, and what mends it.
+    /// Tells an error: what, why, and what fixes it.
     pub fn error(&self, error: &CommandError) {
-        let mut text = format!("{}: {}\n", self.paint("31;1", "error"), error.error);
+        let mut text = String::new();
+        let mut add = |begin: &str, words: &str| {
+            text += &format!("{begin} {}\n", printable::text(words));
+        };
+        let head = |code, word| format!("{}:", self.paint(code, word));
+        add(&head("31;1", "error"), &error.error.to_string());
         for cause in error.causes() {
-            text += &format!("  because {cause}\n");
+            add("  because", &cause);
         }
         for note in &error.notes {
-            text += &format!("{}: {note}\n", self.paint("1", "note"));
+            add(&head("1", "note"), note);
         }
         for hint in &error.hints {
-            text += &format!("{}: {hint}\n", self.paint("36;1", "help"));
+            add(&head("36;1", "help"), &hint.text(self.connection));
         }
         write_stderr(&text);
     }
@@ -184,10 +257,20 @@ impl Ui {
         self.terminal && io::stdin().is_terminal()
     }
 
+    /// Asks on the terminal, and returns the answer; nothing if it is empty.
+    pub fn question(&self, question: &str) -> Option<String> {
+        write_stderr(question);
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).ok()?;
+        let answer = answer.trim();
+        (!answer.is_empty()).then(|| answer.to_owned())
+    }
+
     /// Asks on the terminal, and returns whether the answer is yes. Everything
     /// else is no.
     pub fn ask(&self, question: impl Display) -> bool {
-        write_stderr(&format!("{question} [y/N] "));
+        let question = question.to_string();
+        write_stderr(&format!("{} [y/N] ", printable::text(&question)));
         let mut answer = String::new();
         let read = io::stdin().read_line(&mut answer);
         read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
@@ -214,8 +297,21 @@ impl Ui {
             true => |_| {},
             false => |words| {
                 let _lent = lend();
-                write_stderr(&format!("{words}\n"));
+                write_stderr(&format!("{}\n", printable::text(words)));
             },
+        }
+    }
+
+    /// Returns what warns beside whatever is drawn, unless all is to be quiet.
+    pub fn warns(&self) -> fn(&str) {
+        fn warn(words: &str, begin: &str) {
+            let _lent = lend();
+            write_stderr(&format!("{begin}: {}\n", printable::text(words)));
+        }
+        match (self.quiet, self.color) {
+            (true, _) => |_| {},
+            (false, false) => |words| warn(words, "warning"),
+            (false, true) => |words| warn(words, "\x1b[33;1mwarning\x1b[0m"),
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Ui;
+use crate::printable;
 
 /// Time between two pictures.
 const TICK: Duration = Duration::from_millis(100);
@@ -49,7 +50,7 @@ impl Drop for Lent {
 impl Progress {
     /// Shows other words.
     pub fn say(&self, words: impl Into<Cow<'static, str>>) {
-        self.0.set_message(words);
+        self.0.set_message(clean(words));
     }
 
     pub(super) fn new(what: impl Into<Cow<'static, str>>, visible: bool) -> Self {
@@ -64,7 +65,7 @@ impl Progress {
                 ProgressStyle::with_template("{spinner} {msg} {elapsed}")
                     .unwrap_or_else(|_| ProgressStyle::default_spinner()),
             );
-            bar.set_message(what);
+            bar.set_message(clean(what));
             bar.enable_steady_tick(TICK);
             remember(Some(bar.clone()));
         }
@@ -106,7 +107,7 @@ impl Waiting {
                     self.ui.status(format!("→ {what}"));
                 }
             }
-            Some(shown) => shown.0.set_message(what.to_owned()),
+            Some(shown) => shown.say(what.to_owned()),
             None if self.ui.quiet => {}
             None => self.shown = Some(Progress::new(what.to_owned(), true)),
         }
@@ -116,6 +117,10 @@ impl Waiting {
     pub fn end(&mut self) {
         self.shown = None;
     }
+}
+
+fn clean(words: impl Into<Cow<'static, str>>) -> String {
+    printable::line(&words.into()).into_owned()
 }
 
 fn remember(bar: Option<ProgressBar>) {

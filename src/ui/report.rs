@@ -1,136 +1,22 @@
 //! Reports a submission, to people and to programs.
 
+mod forecast;
+
+pub use forecast::{forecast, sizes};
+
 use serde::Serialize;
 
-use crate::api::vendor::is_gpu_resource;
 use crate::error::CommandError;
-use crate::kind::WorkloadKind;
 use crate::plan::Plan;
-use crate::plan::kueue::forecast::{Forecast, Lack};
+use crate::plan::gang::{GangShortfall, Short};
 use crate::plan::request::WorkloadRequest;
+use crate::plan::sizes::PodSize;
 use crate::render::manifest::{Manifest, ManifestSet};
 use crate::settings::DryRun;
+use crate::suggestion::{Command, Connection, Suggestion, kaiwo, kubectl};
 
 /// Version of the JSON that kaiwo writes.
 pub const API_VERSION: &str = "kaiwo/v1";
-
-/// Returns the line that says what will run and when.
-pub fn forecast(plan: &Plan) -> String {
-    let request = &plan.request;
-    let mut parts = vec![model_or_resources(plan)];
-    parts.extend(replicas(plan));
-    parts.extend(nodes(plan));
-    if let Some(schedule) = &request.schedule {
-        parts.push(format!("at {}", schedule.as_str()));
-    }
-    if let Some(forecast) = &plan.forecast {
-        parts.extend(quota(plan, forecast));
-        if request.schedule.is_none() {
-            parts.push(waiting(forecast));
-        }
-    }
-    format!(
-        "{} {}: {}",
-        request.kind.name(),
-        request.name,
-        parts.join(" · ")
-    )
-}
-
-fn model_or_resources(plan: &Plan) -> String {
-    let (serving, layout) = (&plan.request.serving, plan.layout);
-    if let Some(model) = &serving.model {
-        return match &serving.kaito.tuning {
-            Some(tuning) => format!("tunes {model} by {}", tuning.method),
-            None => format!("model {model}"),
-        };
-    }
-    if let Some(resource) = &plan.gpu_resource {
-        let total = layout.total();
-        let unit = if total == 1 { "GPU" } else { "GPUs" };
-        let most = serving.autoscale.map_or("", |_| "up to ");
-        return format!("{most}{total} {unit} = {layout} {resource}");
-    }
-    let pods = match (layout.replicas, serving.autoscale) {
-        // Their number comes after it.
-        (_, Some(_)) => "pods of ".to_owned(),
-        (1, None) => String::new(),
-        (count, None) => format!("{count} pods of "),
-    };
-    let worker = plan.worker;
-    format!("no GPUs, {pods}{} CPU and {}", worker.cpu, worker.memory)
-}
-
-/// Returns how many there are of what can be there several times.
-fn replicas(plan: &Plan) -> Vec<String> {
-    let (kind, count) = (plan.request.kind, plan.layout.replicas);
-    let scaled = plan.request.serving.autoscale.map(|scale| {
-        let pods = if kind.is_ray() { "workers" } else { "pods" };
-        format!("{} to {} {pods}", scale.min, scale.max)
-    });
-    let served = (kind == WorkloadKind::InferenceSet).then(|| {
-        let unit = if count == 1 { "replica" } else { "replicas" };
-        format!("{count} {unit}")
-    });
-    scaled.into_iter().chain(served).collect()
-}
-
-/// Returns which nodes it takes.
-fn nodes(plan: &Plan) -> Vec<String> {
-    let instance_type = plan.request.serving.instance_type.as_ref();
-    let instance_type = instance_type.map(|instance| format!("on {instance}"));
-    let selector = &plan.node_selector;
-    let labels = (!selector.is_empty()).then(|| {
-        let labels = selector.iter().map(|(key, value)| format!("{key}={value}"));
-        let labels: Vec<String> = labels.collect();
-        format!("on nodes with {}", labels.join(", "))
-    });
-    instance_type.into_iter().chain(labels).collect()
-}
-
-/// Returns what is free of the quota, and what is borrowed.
-fn quota(plan: &Plan, forecast: &Forecast) -> Vec<String> {
-    let what = plan.gpu_resource.as_ref().map_or(" CPU", |_| "");
-    let free = format!("{} of {}{what} free", forecast.free, forecast.nominal);
-    let loan = forecast
-        .loan
-        .as_ref()
-        .map(|loan| format!("borrows {}{what} from cohort {}", loan.amount, loan.cohort));
-    std::iter::once(free).chain(loan).collect()
-}
-
-fn waiting(forecast: &Forecast) -> String {
-    if forecast.starts_now() {
-        return "starts now".to_owned();
-    }
-    let mut parts = Vec::new();
-    if let Some(obstacle) = &forecast.obstacle {
-        parts.push(format!("waits, because {obstacle}"));
-    }
-    if forecast.ahead > 0 {
-        parts.push(format!("{} ahead", forecast.ahead));
-    }
-    if let Some(Lack {
-        resource,
-        amount,
-        may_borrow,
-    }) = &forecast.lacking
-    {
-        let from = if *may_borrow {
-            ", which the cohort may lend"
-        } else {
-            ""
-        };
-        // GPUs are what the line is about; anything else has to be named.
-        let what = if is_gpu_resource(resource) {
-            String::new()
-        } else {
-            format!(" {resource}")
-        };
-        parts.push(format!("needs {amount} more{what}{from}"));
-    }
-    parts.join(", ")
-}
 
 /// How a submission ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -162,6 +48,8 @@ pub struct SubmissionReport<'a> {
     pub request: &'a WorkloadRequest,
     /// What it became.
     pub planned: Option<(&'a Plan, &'a ManifestSet)>,
+    /// What the API server has warned of.
+    pub warnings: &'a [String],
     /// What is printed as data, in order of creation.
     pub objects: &'a [&'a Manifest],
     /// Whether programs are shown more of them than their names.
@@ -169,8 +57,8 @@ pub struct SubmissionReport<'a> {
 }
 
 impl SubmissionReport<'_> {
-    /// Returns the lines that say how it ended and what to do next.
-    pub fn lines(&self) -> Vec<String> {
+    /// Says how it ended.
+    pub fn headline(&self) -> String {
         let request = self.request;
         let workload = request.display_name();
         let verb = match self.outcome {
@@ -184,25 +72,26 @@ impl SubmissionReport<'_> {
             Some((_, manifests)) if self.outcome != Outcome::Unchanged => companions(manifests),
             _ => String::new(),
         };
-        let namespace = &request.namespace;
-        vec![
-            format!("{workload} {verb}{made}"),
-            format!("  follow it: kaiwo status {workload} -n {namespace}"),
-            format!("  remove it: kaiwo delete {workload} -n {namespace}"),
-        ]
+        format!("{workload} {verb}{made}")
     }
 
-    /// Returns the report for programs (`-o json`).
-    pub fn json(&self) -> String {
-        json(&self.report())
+    /// Returns what to do next.
+    pub fn next(&self) -> Vec<Suggestion> {
+        let request = self.request;
+        let workload = request.display_name();
+        let about = |form| kaiwo(form, &[&workload, &request.namespace]);
+        let wants_address = request.serving.public || request.serving.ingress.is_some();
+        let address = (wants_address && self.outcome == Outcome::Created)
+            .then(|| about("endpoint {} -n {}").to("no address yet; check later"));
+        let rest = [
+            about("status {} -n {}").to("check its status"),
+            about("delete {} -n {}").to("remove it"),
+        ];
+        address.into_iter().chain(rest).collect()
     }
 
-    /// Returns the report on one line, because others follow it.
-    pub fn json_line(&self) -> String {
-        json_line(&self.report())
-    }
-
-    fn report(&self) -> SubmitReport<'_> {
+    /// Returns the report for programs.
+    pub fn report(&self) -> impl Serialize {
         let request = self.request;
         let plan = self.planned.map(|(plan, _)| plan);
         SubmitReport {
@@ -220,20 +109,46 @@ impl SubmissionReport<'_> {
                 kind: request.kind.name(),
                 name: &request.name,
             },
-            gpus: plan.map(|plan| Gpus {
-                total: plan.layout.total(),
-                replicas: plan.layout.replicas,
-                per_replica: plan.layout.gpus_per_replica,
-                resource: plan.gpu_resource.as_deref(),
+            gpus: plan.map(|plan| {
+                let (total, resource, _) = forecast::gpus(plan);
+                Gpus {
+                    total,
+                    replicas: plan.layout.replicas,
+                    per_replica: plan.layout.gpus_per_replica,
+                    resource,
+                }
             }),
+            sizes: plan.and_then(Sizes::new),
+            misfit: plan
+                .and_then(|plan| plan.misfit.as_ref())
+                .map(ShortOfNodes::new),
             objects: self
                 .objects
                 .iter()
                 .map(|object| WorkloadIdentity::from_manifest(object))
                 .collect(),
-            manifests: self.show_manifests.then_some(self.objects),
+            warnings: self.warnings,
+            manifests: self.show_manifests.then(|| {
+                let shown = self.objects.iter().filter(|object| !object.is_secret());
+                shown.copied().collect()
+            }),
         }
     }
+}
+
+/// Returns what makes a Secret that is not printed, for who applies what is.
+pub fn unprinted(secret: &Manifest) -> Suggestion {
+    let keys = secret.value()["data"].as_object();
+    let keys = keys.into_iter().flat_map(|data| data.keys());
+    let form = "-n {} create secret generic {}";
+    let command = kubectl(form, &[secret.namespace(), secret.name()]);
+    keys.fold(command, |command, key| {
+        command.raw(format!("--from-literal={key}=\"${key}\""))
+    })
+    .to(format!(
+        "{} is not printed; to create it yourself",
+        secret.display_name()
+    ))
 }
 
 /// Returns the words for what was made besides the workload.
@@ -243,13 +158,21 @@ fn companions(manifests: &ManifestSet) -> String {
         .iter()
         .chain(&manifests.local_queue)
         .chain(&manifests.kept_claim)
+        .chain(manifests.uploads.iter().filter(|upload| upload.is_secret()))
         .chain(&manifests.companions)
         .map(Manifest::display_name)
-        .chain(match manifests.uploads.len() {
-            0 => None,
-            1 => Some("1 upload".to_owned()),
-            count => Some(format!("{count} uploads")),
-        })
+        .chain(
+            match manifests
+                .uploads
+                .iter()
+                .filter(|upload| !upload.is_secret())
+                .count()
+            {
+                0 => None,
+                1 => Some("1 upload".to_owned()),
+                count => Some(format!("{count} uploads")),
+            },
+        )
         .collect();
     if made.is_empty() {
         String::new()
@@ -272,6 +195,9 @@ pub struct ChangeReport<'a, T> {
     pub namespace: &'a str,
     /// What changes, place by place.
     pub changes: &'a [T],
+    /// What the API server has warned of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// The report of a submission for programs (`-o json`).
@@ -291,12 +217,21 @@ struct SubmitReport<'a> {
     workload: ObjectName<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     gpus: Option<Gpus<'a>>,
+    /// How large its pods are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sizes: Option<Sizes>,
+    /// Why today's nodes do not hold all of its pods at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    misfit: Option<ShortOfNodes<'a>>,
     /// Everything that belongs to the submission, in order of creation.
     objects: Vec<WorkloadIdentity<'a>>,
+    /// What the API server has warned of.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    warnings: &'a [String],
     /// The same in full. They hold the values of variables and whole files,
     /// which do not belong into every log.
     #[serde(skip_serializing_if = "Option::is_none")]
-    manifests: Option<&'a [&'a Manifest]>,
+    manifests: Option<Vec<&'a Manifest>>,
 }
 
 /// What an object is known by.
@@ -338,6 +273,92 @@ struct Gpus<'a> {
     resource: Option<&'a str>,
 }
 
+/// The sizes of pods, for programs.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Sizes {
+    worker: Size,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<Size>,
+    /// Flags that state what was chosen for this cluster instead of the usual.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    adapted: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Size {
+    cpu: String,
+    memory: String,
+    shared_memory: String,
+}
+
+impl Size {
+    fn new(size: &PodSize, shared_memory: impl ToString) -> Self {
+        let requests = size.resources();
+        Self {
+            cpu: requests.cpu.to_string(),
+            memory: requests.memory.to_string(),
+            shared_memory: shared_memory.to_string(),
+        }
+    }
+}
+
+impl Sizes {
+    /// Nothing where the pods have other sizes: those of a template, or KAITO's.
+    fn new(plan: &Plan) -> Option<Self> {
+        let sizes = &plan.sizes;
+        plan.has_sizes().then(|| Self {
+            worker: Size::new(&sizes.worker, sizes.shared_memory()),
+            head: plan
+                .request
+                .kind
+                .is_ray()
+                .then(|| Size::new(&sizes.head, sizes.head.memory.total().half())),
+            adapted: plan.adapted_sizes(),
+        })
+    }
+}
+
+/// What nodes lack for all pods at once, for programs.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShortOfNodes<'a> {
+    message: String,
+    /// What is requested, and what there is.
+    short: &'a [Short],
+    /// Pods that are to run at once, and those of them for which there is room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pods: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    placed: Option<i64>,
+    /// Flags with which they would fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flags: Option<String>,
+}
+
+impl<'a> ShortOfNodes<'a> {
+    fn new(misfit: &'a GangShortfall) -> Self {
+        let (short, pods, placed): (&[Short], _, _) = match misfit {
+            GangShortfall::NoNodes => (&[], None, None),
+            GangShortfall::TooLarge { short, .. } => (short, None, None),
+            GangShortfall::TooMany {
+                short,
+                pods,
+                placed,
+                ..
+            } => (std::slice::from_ref(short), Some(*pods), Some(*placed)),
+        };
+        Self {
+            message: misfit.to_string(),
+            short,
+            pods,
+            placed,
+            flags: misfit.flags(),
+        }
+    }
+}
+
 /// An error for programs (`-o json`).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -357,13 +378,19 @@ pub struct ErrorReport {
     notes: Vec<String>,
     /// What mends it, best first, a line each.
     hint: String,
+    /// The words of the commands among that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    commands: Vec<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     object: Option<String>,
 }
 
 impl ErrorReport {
     /// Reports `error`.
-    pub fn new(error: &CommandError) -> Self {
+    pub fn new(error: &CommandError, connection: &Connection) -> Self {
+        let hints = error.hints.iter();
+        let texts: Vec<String> = hints.map(|hint| hint.text(connection)).collect();
+        let commands = error.hints.iter().filter_map(Suggestion::command);
         Self {
             api_version: API_VERSION,
             kind: "Error",
@@ -373,20 +400,18 @@ impl ErrorReport {
             message: error.error.to_string(),
             causes: error.causes(),
             notes: error.notes.clone(),
-            hint: error.hints.join("\n"),
+            hint: texts.join("\n"),
+            commands: words(commands, connection),
             object: error.object.clone(),
         }
     }
 }
 
-/// Returns `value` as JSON for stdout.
-pub fn json<T: Serialize>(value: &T) -> String {
-    // Plain data always serialises.
-    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
-}
-
-/// Returns `value` as JSON for stdout, on one line: where several documents
-/// follow one another, a line is one.
-pub fn json_line<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).unwrap_or_default() + "\n"
+/// Returns the words of commands that need no shell and no word of the user's.
+pub fn words<'a>(
+    commands: impl IntoIterator<Item = &'a Command>,
+    connection: &Connection,
+) -> Vec<Vec<String>> {
+    let commands = commands.into_iter();
+    commands.filter_map(|it| it.words(connection)).collect()
 }

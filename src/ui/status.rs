@@ -3,10 +3,13 @@
 use k8s_openapi::jiff::Timestamp;
 
 use super::list::tone;
+use super::overview::top;
 use super::table::{Cell, Column, Table, Tone};
-use super::{Ui, span, top};
+use super::{Ui, span};
 use crate::observe::description::{Description, GpuGroup, Queue};
 use crate::observe::scaling::Scaling;
+use crate::observe::upstream::output;
+use crate::printable;
 
 /// Width of the words before the facts.
 const LABEL: usize = 12;
@@ -19,12 +22,17 @@ pub fn text(about: &Description, now: Timestamp, ui: Ui) -> String {
         ("Pods", page.pods(about)),
         ("Scaling", page.scaling(about)),
         ("Applications", page.applications(about)),
+        ("Versions", page.versions(about)),
         ("Conditions", page.conditions(about)),
         ("Endpoints", page.endpoints(about)),
         ("Events", page.events(about)),
         (
             "Next",
-            about.next.iter().map(|it| format!("{it}\n")).collect(),
+            about
+                .next
+                .iter()
+                .map(|it| printable::line(&it.line(ui.connection())).into_owned() + "\n")
+                .collect(),
         ),
     ] {
         if !section.is_empty() {
@@ -60,10 +68,7 @@ impl Page {
         let mut text = String::new();
         let mut fact = |label: &str, value: String| {
             if !value.is_empty() {
-                let value: String = value
-                    .chars()
-                    .map(|c| if c.is_control() { ' ' } else { c })
-                    .collect();
+                let value = printable::line(&value);
                 text += &format!("{label:<LABEL$}{value}\n");
             }
         };
@@ -79,6 +84,8 @@ impl Page {
         fact("User", about.user.clone().unwrap_or_default());
         fact("Version", about.version.clone().unwrap_or_default());
         fact("Image", about.images.join(", "));
+        fact("Model", about.model.clone().unwrap_or_default());
+        fact("Instance", about.instance_type.clone().unwrap_or_default());
         fact("GPUs", gpus(&about.gpus));
         fact(
             "Replicas",
@@ -88,7 +95,7 @@ impl Page {
             "Queue",
             about.queue.as_ref().map_or_else(String::new, queue),
         );
-        fact("GPU use", about.gpu_use.clone().unwrap_or_default());
+        fact("GPU utilization", about.gpu_use.clone().unwrap_or_default());
         fact("Nodes", about.nodes.join(", "));
         let uploads = about.uploads.map(|uploads| {
             let (count, bytes) = (uploads.count, super::bytes(uploads.bytes));
@@ -220,6 +227,26 @@ impl Page {
         )
     }
 
+    fn versions(&self, about: &Description) -> String {
+        let rows = about.versions.iter().map(|version| {
+            vec![
+                Cell::from(version.version.as_str()),
+                if version.present { "yes" } else { "no" }.into(),
+                version.images.join(", ").into(),
+                self.ago(version.recorded_at).into(),
+            ]
+        });
+        self.table(
+            &[
+                Column::words("VERSION"),
+                Column::words("SERVED"),
+                Column::sentences("IMAGE"),
+                Column::words("AGE"),
+            ],
+            rows.collect(),
+        )
+    }
+
     fn conditions(&self, about: &Description) -> String {
         let rows = about.conditions.iter().map(|condition| {
             vec![
@@ -253,7 +280,8 @@ impl Page {
                 "dashboard" => "Ray's dashboard, in the cluster",
                 other => other,
             };
-            format!("{}  ({to})\n", address.url)
+            let url = address.pending.as_ref().unwrap_or(&address.url);
+            format!("{}  ({to})\n", printable::line(url))
         });
         lines.collect()
     }
@@ -272,7 +300,7 @@ impl Page {
                 Cell::from(format!("{} ago", self.ago(event.last))),
                 event.object.as_str().into(),
                 Cell::new(event.reason.as_str(), tone),
-                format!("{}{times}", event.message).into(),
+                format!("{}{times}", output::on_one_line(&event.message)).into(),
             ]
         });
         self.table(
@@ -316,7 +344,7 @@ fn replicas(scaling: &Scaling) -> String {
         text += &format!(", {wanted} wanted");
     }
     if scaling.beyond_max {
-        text += ", and the load asks for more";
+        text += ", and the load requires more";
     }
     if let Some(problem) = &scaling.problem {
         text += &format!("; not scaled: {problem}");

@@ -8,6 +8,9 @@ use std::borrow::Cow;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::observe::upstream::output;
+use crate::printable;
+
 /// Cells between two columns.
 const GAP: usize = 2;
 /// What a column that gives way keeps.
@@ -20,6 +23,8 @@ pub struct Column {
     right: bool,
     gives_way: bool,
     least: usize,
+    /// How soon it goes where the terminal is narrow, the largest first; 0 stays.
+    goes: u8,
 }
 
 impl Column {
@@ -30,6 +35,7 @@ impl Column {
             right: false,
             gives_way: false,
             least: 0,
+            goes: 0,
         }
     }
 
@@ -40,6 +46,7 @@ impl Column {
             right: true,
             gives_way: false,
             least: 0,
+            goes: 0,
         }
     }
 
@@ -50,7 +57,15 @@ impl Column {
             right: false,
             gives_way: true,
             least: 0,
+            goes: 0,
         }
+    }
+
+    /// Lets the column go where the terminal is too narrow for all, those with the
+    /// largest number first.
+    pub const fn goes(mut self, turn: u8) -> Self {
+        self.goes = turn;
+        self
     }
 
     /// Makes room for words that may come later.
@@ -99,14 +114,11 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A cell in a tone. What would break the table, or the terminal, is left
-    /// out of its text.
+    /// A cell in a tone. Of a text of several lines it has the one that says
+    /// most. What would break the table, or the terminal, is left out.
     pub fn new(text: impl Into<String>, tone: Tone) -> Self {
-        let text: String = text.into();
-        let text = text
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
+        let text = text.into();
+        let text = printable::line(&output::on_one_line(&text)).into_owned();
         Self { text, tone }
     }
 }
@@ -179,7 +191,31 @@ impl Table {
             })
             .collect();
         let Some(room) = self.room else { return widths };
-        let total = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+        let least = |widths: &[usize]| -> usize {
+            let shown = widths
+                .iter()
+                .zip(&self.columns)
+                .filter(|(width, _)| **width > 0);
+            shown
+                .map(|(width, column)| {
+                    GAP + if column.gives_way {
+                        LEAST.min(*width)
+                    } else {
+                        *width
+                    }
+                })
+                .sum()
+        };
+        while least(&widths) > room + GAP {
+            let shown = (0..widths.len()).filter(|index| widths[*index] > 0);
+            let next = shown.max_by_key(|index| self.columns[*index].goes);
+            match next.filter(|index| self.columns[*index].goes > 0) {
+                Some(index) => widths[index] = 0,
+                None => break,
+            }
+        }
+        let shown = widths.iter().filter(|width| **width > 0).count();
+        let total = widths.iter().sum::<usize>() + GAP * shown.saturating_sub(1);
         let mut excess = total.saturating_sub(room);
         for (width, column) in widths.iter_mut().zip(&self.columns) {
             if column.gives_way {
@@ -198,6 +234,10 @@ impl Table {
         let mut owed = 0;
         for (index, (cell, column)) in row.iter().zip(&self.columns).enumerate() {
             let width = widths.get(index).copied().unwrap_or(0);
+            // Every column is as wide as its title at least, unless it had to go.
+            if width == 0 {
+                continue;
+            }
             let text = match (column.gives_way, self.room) {
                 (true, Some(_)) => Cow::Owned(cut(&cell.text, width)),
                 _ => Cow::Borrowed(&cell.text),
@@ -263,7 +303,7 @@ mod tests {
         );
         assert_eq!(
             table.lines(&[row("a-longer-name", "8", "x\ny")]),
-            "a-longer-name     8  x y\n"
+            "a-longer-name     8  x\n"
         );
     }
 
@@ -290,6 +330,35 @@ mod tests {
         let text = table.lines(&[row("job", "8", "a reason that is far too long for it")]);
         assert_eq!(text, "NAME  GPUS  REASON\njob      8  a reason that is …\n");
         assert!(text.lines().all(|line| line.width() <= 30));
+    }
+
+    #[test]
+    fn columns_go_where_a_terminal_is_narrow() {
+        let columns = [
+            Column::words("NAME"),
+            Column::words("USER").goes(2),
+            Column::sentences("REASON").goes(3),
+            Column::numbers("AGE").goes(1),
+        ];
+        let row = [
+            "a-long-name-of-it",
+            "alice",
+            "there is a reason for it",
+            "2m",
+        ];
+        let rows = [row.map(Cell::from).to_vec()];
+        let lines = |room| Table::new(&columns, Some(room), false).lines(&rows);
+        assert!(lines(80).contains("there is a reason for it"));
+        assert!(lines(43).contains("there is a …"), "{}", lines(43));
+        assert_eq!(
+            lines(30),
+            "NAME               USER   AGE\na-long-name-of-it  alice   2m\n"
+        );
+        assert_eq!(
+            lines(22),
+            "NAME               AGE\na-long-name-of-it   2m\n"
+        );
+        assert_eq!(lines(5), "NAME\na-long-name-of-it\n");
     }
 
     #[test]

@@ -5,17 +5,21 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
 use super::report::API_VERSION;
-use crate::api::event::{self, Event};
+use crate::api::event;
 use crate::api::pod::Pod;
+use crate::observe::kind::ENDING;
 use crate::observe::{Snapshot, Standing, Status};
 
 /// Returns the line that says how a workload fares: `queued at 3 of 7`,
-/// `pulling the image on gpu-2`, `running, 2 of 2 pods`.
-pub fn line(snapshot: &Snapshot, standing: &Standing, events: &[Event]) -> String {
+/// `pulling the image on gpu-2`, `running, 2 of 2 pods`, `ending`.
+pub fn line(snapshot: &Snapshot, standing: &Standing) -> String {
     let because = |words: &str| match standing.reason.as_str() {
         "" => words.to_owned(),
         reason => format!("{words}: {reason}"),
     };
+    if snapshot.workload.metadata.deletion_timestamp.is_some() {
+        return standing.reason.clone();
+    }
     let pods: Vec<&Pod> = snapshot
         .pods()
         .iter()
@@ -28,14 +32,17 @@ pub fn line(snapshot: &Snapshot, standing: &Standing, events: &[Event]) -> Strin
                 None => "queued".to_owned(),
             };
             match standing.status {
-                Status::Preempted => because(&format!("preempted, {place}")),
+                Status::Preempted => format!("{}, {place}", standing.reason),
                 _ => because(&place),
             }
         }
-        Status::Starting => match pulling_on(&pods, events) {
+        Status::Starting => match pulling_on(snapshot, &pods) {
             Some(node) => format!("pulling the image on {node}"),
             None => because("starting"),
         },
+        Status::Running if standing.reason.starts_with(ENDING) => {
+            standing.reason.replacen(ENDING, "ending", 1)
+        }
         Status::Running if !pods.is_empty() => {
             let ready = pods.iter().filter(|pod| pod.is_ready()).count();
             because(&format!("running, {ready} of {} pods", pods.len()))
@@ -45,9 +52,10 @@ pub fn line(snapshot: &Snapshot, standing: &Standing, events: &[Event]) -> Strin
 }
 
 /// Returns the node of the first pod that waits for its image.
-fn pulling_on<'a>(pods: &[&'a Pod], events: &[Event]) -> Option<&'a str> {
+fn pulling_on<'a>(snapshot: &Snapshot, pods: &[&'a Pod]) -> Option<&'a str> {
+    let (known, events) = (snapshot.known(), snapshot.events());
     pods.iter()
-        .filter(|pod| pod.trouble().is_none() && !pod.is_ready())
+        .filter(|pod| pod.trouble(&known).is_none() && !pod.is_ready())
         .filter(|pod| event::is_pulling(&pod.metadata.uid, events))
         .find_map(|pod| pod.node())
 }

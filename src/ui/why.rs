@@ -2,14 +2,16 @@
 
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
-use unicode_width::UnicodeWidthStr;
 
+use super::page::{Page, RemedyReport};
 use super::report::API_VERSION;
 use super::span;
 use super::table::Tone;
 use crate::api::workload::Workload;
 use crate::observe::status::Status;
-use crate::observe::why::{Contest, Diagnosis, Finding, QuotaRow, Rival, Who};
+use crate::observe::upstream::output;
+use crate::observe::why::{Cause, Contest, Diagnosis, Finding, QuotaRow, Rival};
+use crate::suggestion::Connection;
 
 /// Rivals of each sort that are named; the others are counted.
 const NAMED: usize = 3;
@@ -27,6 +29,8 @@ pub struct Answer<'a> {
     pub diagnosis: &'a Diagnosis,
     /// The time of the answer.
     pub now: Timestamp,
+    /// What its commands talk to.
+    pub connection: &'a Connection,
 }
 
 /// The answer for programs (`-o json`).
@@ -40,11 +44,36 @@ pub struct DiagnosisReport<'a> {
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<Timestamp>,
-    findings: &'a [Finding],
+    findings: Vec<FindingReport<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     contest: Option<&'a Contest>,
     #[serde(skip_serializing_if = "<[&str]>::is_empty")]
     not_visible: &'a [&'static str],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FindingReport<'a> {
+    cause: Cause,
+    summary: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    evidence: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remedies: Vec<RemedyReport<'a>>,
+}
+
+impl<'a> FindingReport<'a> {
+    fn new(finding: &'a Finding, connection: &Connection) -> Self {
+        let remedies = finding.remedies.iter();
+        Self {
+            cause: finding.cause,
+            summary: &finding.summary,
+            evidence: &finding.evidence,
+            remedies: remedies
+                .map(|it| RemedyReport::new(it, connection))
+                .collect(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -63,6 +92,8 @@ impl Answer<'_> {
             diagnosis,
             ..
         } = self;
+        let findings = diagnosis.findings.iter();
+        let findings = findings.map(|finding| FindingReport::new(finding, self.connection));
         DiagnosisReport {
             api_version: API_VERSION,
             kind: "Diagnosis",
@@ -74,7 +105,7 @@ impl Answer<'_> {
             },
             status: diagnosis.standing.status,
             since: diagnosis.since,
-            findings: &diagnosis.findings,
+            findings: findings.collect(),
             contest: diagnosis.contest.as_ref(),
             not_visible: &diagnosis.unseen,
         }
@@ -83,11 +114,7 @@ impl Answer<'_> {
     /// Returns the answer for people, its lines broken at `width` if that is
     /// given.
     pub fn text(&self, width: Option<usize>, colour: bool) -> String {
-        let mut page = Page {
-            width,
-            colour,
-            lines: Vec::new(),
-        };
+        let mut page = Page::new(width, colour);
         let diagnosis = self.diagnosis;
         page.line(0, self.tone(), &self.head());
         for (index, finding) in diagnosis.findings.iter().enumerate() {
@@ -97,7 +124,7 @@ impl Answer<'_> {
             page.line(0, Tone::Plain, &sentence);
             if index < IN_FULL {
                 for line in &finding.evidence {
-                    page.line(2, Tone::Faint, line);
+                    page.line(2, Tone::Faint, &output::on_one_line(line));
                 }
             }
         }
@@ -114,16 +141,7 @@ impl Answer<'_> {
             page.gap();
             page.line(0, Tone::Plain, "What helps:");
             for remedy in remedies {
-                let who = match remedy.who {
-                    Who::You => "you: ",
-                    Who::Admin => "an admin: ",
-                    Who::Nobody => "",
-                };
-                page.line(2, Tone::Plain, &format!("- {who}{}", remedy.text));
-                if let Some(command) = &remedy.command {
-                    // Whole, so that it can be copied.
-                    page.raw(&format!("    {}", page.paint(Tone::Good, command)));
-                }
+                page.remedy(2, remedy, self.connection);
             }
         }
         if !diagnosis.unseen.is_empty() {
@@ -132,12 +150,12 @@ impl Answer<'_> {
                 0,
                 Tone::Faint,
                 &format!(
-                    "not visible to you: {}; an admin sees more",
+                    "not visible to you: {}; an admin can see more",
                     diagnosis.unseen.join(", ")
                 ),
             );
         }
-        page.lines.join("\n") + "\n"
+        page.text()
     }
 
     fn tone(&self) -> Tone {
@@ -202,7 +220,7 @@ impl Answer<'_> {
             page.line(
                 0,
                 Tone::Plain,
-                &format!("Who holds the GPUs ({}):", contest.held()),
+                &format!("GPUs held by others ({}):", contest.held()),
             );
             self.rivals(&contest.holders, page, false);
         }
@@ -294,100 +312,5 @@ fn capital(sentence: &str) -> String {
             format!("{}{}", first.to_uppercase(), rest.as_str())
         }
         _ => sentence.to_owned(),
-    }
-}
-
-struct Page {
-    width: Option<usize>,
-    colour: bool,
-    lines: Vec<String>,
-}
-
-impl Page {
-    fn paint(&self, tone: Tone, text: &str) -> String {
-        match self.colour {
-            true => tone.paint(text),
-            false => text.to_owned(),
-        }
-    }
-
-    fn raw(&mut self, line: &str) {
-        self.lines.push(line.trim_end().to_owned());
-    }
-
-    fn gap(&mut self) {
-        self.lines.push(String::new());
-    }
-
-    /// Adds a line, broken between words where the terminal ends.
-    fn line(&mut self, indent: usize, tone: Tone, text: &str) {
-        // A terminal must not be told anything by what a pod printed.
-        let text: String = text
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
-        let room = self.width.map(|width| width.saturating_sub(indent).max(20));
-        let mut piece = String::new();
-        let mut pieces = Vec::new();
-        for word in text.split(' ') {
-            let full = room
-                .is_some_and(|room| !piece.is_empty() && piece.width() + 1 + word.width() > room);
-            if full {
-                pieces.push(std::mem::take(&mut piece));
-                piece += "  ";
-                piece += word;
-                continue;
-            }
-            if !piece.is_empty() {
-                piece.push(' ');
-            }
-            piece += word;
-        }
-        pieces.push(piece);
-        for piece in pieces {
-            let line = format!("{:indent$}{}", "", self.paint(tone, &piece));
-            self.raw(&line);
-        }
-    }
-
-    /// Adds rows in columns, numbers to the right.
-    fn columns(&mut self, titles: &[&str], rows: &[Vec<String>]) {
-        let count = rows.iter().map(Vec::len).max().unwrap_or_default();
-        let widths: Vec<usize> = (0..count)
-            .map(|column| {
-                let title = titles.get(column).map_or(0, |title| title.width());
-                let cells = rows.iter().filter_map(|row| row.get(column));
-                cells.map(|cell| cell.width()).max().unwrap_or(0).max(title)
-            })
-            .collect();
-        let is_number = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
-        let line = |cells: Vec<&str>| {
-            let mut line = String::from(" ");
-            for (column, cell) in cells.iter().enumerate() {
-                let width = widths[column];
-                if width == 0 {
-                    continue;
-                }
-                let pad = width.saturating_sub(cell.width());
-                let right = rows
-                    .iter()
-                    .filter_map(|row| row.get(column))
-                    .any(|cell| is_number(cell));
-                line += &match right {
-                    true => format!(" {:pad$}{cell} ", ""),
-                    false => format!(" {cell}{:pad$} ", ""),
-                };
-            }
-            line
-        };
-        if !titles.is_empty() {
-            let head = line(titles.to_vec());
-            let head = self.paint(Tone::Faint, head.trim_end());
-            self.raw(&head);
-        }
-        for row in rows {
-            let text = line(row.iter().map(String::as_str).collect());
-            self.raw(&text);
-        }
     }
 }

@@ -2,6 +2,7 @@
 //! one, so that newlines, quotes and `$VARIABLES` mean what they mean in any
 //! script.
 
+use crate::file::BYTE_ORDER_MARK;
 use crate::shell;
 use std::path::Path;
 
@@ -22,6 +23,34 @@ pub enum Script {
     Shell,
 }
 
+/// What programs of Linux and macOS begin with: ELF, and Mach-O of 32 and 64
+/// bits in either order of bytes.
+const MAGIC: [&[u8]; 5] = [
+    b"\x7fELF",
+    b"\xfe\xed\xfa\xce",
+    b"\xfe\xed\xfa\xcf",
+    b"\xce\xfa\xed\xfe",
+    b"\xcf\xfa\xed\xfe",
+];
+
+/// Returns whether a file is a program and no script. Text has no NUL in any
+/// encoding that a shell reads; the head of every program has.
+fn is_binary(content: &[u8]) -> bool {
+    content.contains(&0) || MAGIC.iter().any(|magic| content.starts_with(magic))
+}
+
+/// Returns a script as text, and whether it is UTF-8. Of another encoding that
+/// has ASCII in it, a character stands for each byte.
+fn decoded(content: Vec<u8>) -> (String, bool) {
+    match String::from_utf8(content) {
+        Ok(text) => (text, true),
+        Err(other) => {
+            let bytes = other.as_bytes().iter().copied();
+            (bytes.map(char::from).collect(), false)
+        }
+    }
+}
+
 /// An entrypoint, ready to be uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entrypoint {
@@ -37,37 +66,42 @@ pub struct Entrypoint {
 }
 
 impl Entrypoint {
-    /// Reads the bytes of the file. They are kept as they are, with one
-    /// exception: without a shebang, a line that begins with `-` continues the
+    /// Reads the bytes of the file. They are kept as they are, but for UTF-8's
+    /// byte order mark, which no shell understands, and one other exception:
+    /// without a shebang, a line that begins with `-` continues the
     /// command above it, as entrypoints of the original kaiwo are written,
     /// which joined all lines. Quotes, here-documents and the arms of a `case`
     /// are left as they are.
     ///
     /// # Errors
     /// [`WorkloadError::Value`] for a script without a command, for one as
-    /// editors on Windows write it, with carriage returns or a byte order mark.
+    /// editors on Windows write it, with carriage returns or as UTF-16.
     pub fn parse(file: &Path, content: Vec<u8>) -> Result<Self, WorkloadError> {
         let wrong = |line, message: &str, hint: String| WorkloadError::Value {
             file: file.to_path_buf(),
             line,
             message: message.to_owned(),
-            hint,
+            hint: hint.into(),
+        };
+        let content = match content.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) => rest.to_vec(),
+            None => content,
         };
         if content.iter().all(u8::is_ascii_whitespace) {
             return Err(wrong(
                 1,
                 "the entrypoint is empty",
-                "write the commands to run into it".to_owned(),
+                "write the commands to run to it".to_owned(),
             ));
         }
         let quoted = shell::quoted(&file.to_string_lossy());
-        if let Some((mark, mended)) = byte_order_mark(&content) {
+        if content.starts_with(&[0xff, 0xfe]) || content.starts_with(&[0xfe, 0xff]) {
             return Err(wrong(
                 1,
-                &format!(
-                    "the entrypoint begins with the byte order mark of {mark}, which no shell understands"
+                "the entrypoint is UTF-16, which shells cannot read",
+                format!(
+                    "convert it: iconv -f UTF-16 -t UTF-8 {quoted} > new && cat new > {quoted} && rm new"
                 ),
-                format!("take it away: {}", mended.replace("FILE", &quoted)),
             ));
         }
         let to_unix = format!("convert its line endings: sed -i 's/\\r$//' {quoted}");
@@ -79,7 +113,7 @@ impl Entrypoint {
             if first.ends_with(b"\r") {
                 return Err(wrong(
                     1,
-                    "the shebang ends in a carriage return, so its interpreter is never found",
+                    "the shebang ends in a carriage return, so its interpreter cannot be found",
                     to_unix,
                 ));
             }
@@ -90,34 +124,37 @@ impl Entrypoint {
                 stray_lines: Vec::new(),
             });
         }
-        match std::str::from_utf8(&content) {
-            Ok(text) if !text.contains('\0') => {
-                if text
-                    .split_inclusive('\n')
-                    .all(|line| line.ends_with("\r\n"))
-                {
-                    return Err(wrong(
-                        1,
-                        "every line ends in a carriage return, which sh takes for a part of the command",
-                        to_unix,
-                    ));
-                }
-                let (text, joined_lines, stray_lines) = join_continued_lines(text);
-                Ok(Self {
-                    content: text.into_bytes(),
-                    script: Script::Shell,
-                    joined_lines,
-                    stray_lines,
-                })
-            }
-            // Binaries are programs of their own; the kernel judges them.
-            _ => Ok(Self {
+        if is_binary(&content) {
+            // The kernel judges it.
+            return Ok(Self {
                 content,
                 script: Script::Direct,
                 joined_lines: Vec::new(),
                 stray_lines: Vec::new(),
-            }),
+            });
         }
+        let (text, is_utf8) = decoded(content);
+        if text
+            .split_inclusive('\n')
+            .all(|line| line.ends_with("\r\n"))
+        {
+            return Err(wrong(
+                1,
+                "every line ends in a carriage return, which sh treats as part of the command",
+                to_unix,
+            ));
+        }
+        let (text, joined_lines, stray_lines) = join_continued_lines(&text);
+        let content = match is_utf8 {
+            true => text.into_bytes(),
+            false => text.chars().filter_map(|c| u8::try_from(c).ok()).collect(),
+        };
+        Ok(Self {
+            content,
+            script: Script::Shell,
+            joined_lines,
+            stray_lines,
+        })
     }
 
     /// Makes a script that becomes `command`, for kinds that can only be
@@ -131,17 +168,6 @@ impl Entrypoint {
             joined_lines: Vec::new(),
             stray_lines: Vec::new(),
         }
-    }
-}
-
-/// Returns what the byte order mark says, and the command that takes it away
-/// from `FILE`.
-fn byte_order_mark(content: &[u8]) -> Option<(&'static str, &'static str)> {
-    const WIDE: &str = "iconv -f UTF-16 -t UTF-8 FILE > new && cat new > FILE && rm new";
-    match content {
-        [0xef, 0xbb, 0xbf, ..] => Some(("UTF-8", r"sed -i '1s/^\xEF\xBB\xBF//' FILE")),
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(("UTF-16", WIDE)),
-        _ => None,
     }
 }
 
@@ -274,6 +300,29 @@ mod tests {
     }
 
     #[test]
+    fn a_script_in_another_encoding_is_no_program() {
+        let parsed = |content: &[u8]| {
+            let file = Path::new("entrypoint");
+            Entrypoint::parse(file, content.to_vec()).unwrap()
+        };
+        // Latin-1, without a shebang.
+        let latin = parsed(b"# f\xfcr alle\npython train.py\n  --epochs 3\n");
+        assert_eq!(latin.script, Script::Shell);
+        assert_eq!(latin.joined_lines, [3]);
+        assert!(latin.content.starts_with(b"# f\xfcr alle\npython train.py"));
+        for program in [
+            &b"\x7fELF\x02\x01\x01\x00"[..],
+            b"\xcf\xfa\xed\xfe\x07",
+            b"MZ\x90\x00\x03",
+            b"echo\x00",
+        ] {
+            assert_eq!(parsed(program).script, Script::Direct, "{program:?}");
+        }
+        let text = parsed(b"MZ=3\n\xff\n");
+        assert_eq!(text.script, Script::Shell);
+    }
+
+    #[test]
     fn scripts_are_kept_byte_for_byte() {
         for text in [
             "#!/usr/bin/env python3\nprint('-x')\n-1\n",
@@ -336,10 +385,8 @@ mod tests {
             ["convert its line endings: sed -i 's/\\r$//' 'my d/e'"]
         );
         assert!(refused(b"printf 'x\r\n'\n").is_ok(), "a text may have some");
-        assert_eq!(
-            refused(b"\xef\xbb\xbf#!/bin/sh\n").unwrap_err(),
-            [r"take it away: sed -i '1s/^\xEF\xBB\xBF//' 'my d/e'"]
-        );
+        let marked = refused(b"\xef\xbb\xbf#!/bin/sh\n").unwrap();
+        assert_eq!(marked.content, b"#!/bin/sh\n");
         assert!(refused(b"\xff\xfel\0s\0").is_err());
     }
 

@@ -1,5 +1,5 @@
 //! The `env` file: variables and secrets of a workload (the format of the
-//! original kaiwo).
+//! original kaiwo), or lines of `NAME=VALUE`.
 //!
 //! ```yaml
 //! envVars:
@@ -20,12 +20,13 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::WorkloadError;
 use super::environment::{EnvSource, EnvVar, Environment, SecretMount};
+use super::{WorkloadError, dotenv};
 use crate::names::is_dns_1123_subdomain;
 use crate::names::{check_mount_path, is_config_key, is_variable_name};
 use crate::schema::{Schema, document, or_null, record};
 use crate::secrecy::{named, variable};
+use crate::suggestion::{Suggestion, kubectl};
 use crate::yaml::{self, Located, YamlError, not_null};
 
 record! {
@@ -98,36 +99,22 @@ pub fn schema() -> Value {
 /// [`WorkloadError`] with the line: unknown keys, an item that is not exactly
 /// one of the three forms, names that Kubernetes refuses, duplicates.
 pub fn parse(file: &Path, text: &str) -> Result<Environment, WorkloadError> {
-    let parsed: EnvFile = yaml::parse(file, text).map_err(|error| match plain_pair(text) {
-        Some(line) => WorkloadError::Value {
-            file: error.file,
-            line,
-            message: "the variables are a YAML list, not lines of NAME=VALUE".to_owned(),
-            hint:
-                "write it as: envVars: [{name: NAME, value: \"VALUE\"}]; or take --env NAME=VALUE"
-                    .to_owned(),
-        },
-        None => error.into(),
-    })?;
     let mut reader = Reader {
         file,
         environment: Environment::default(),
         lines: Vec::new(),
     };
+    if dotenv::is_dotenv(text) {
+        for (name, value) in dotenv::parse(file, text)? {
+            reader.variable(name, EnvSource::Value(value))?;
+        }
+        return Ok(reader.environment);
+    }
+    let parsed: EnvFile = yaml::parse(file, text)?;
     for item in parsed.env_vars.unwrap_or_default() {
         reader.read(item)?;
     }
     Ok(reader.environment)
-}
-
-/// Returns the first line of `text` with something in it, if it is the
-/// `NAME=VALUE` of other programs' files.
-fn plain_pair(text: &str) -> Option<u64> {
-    let mut lines = (1..).zip(text.lines().map(str::trim));
-    let (number, line) = lines.find(|(_, line)| !line.is_empty() && !line.starts_with('#'))?;
-    let line = line.strip_prefix("export ").unwrap_or(line);
-    let (name, _) = line.split_once('=')?;
-    is_variable_name(name).then_some(number)
 }
 
 /// Returns what to do about YAML that is not an `env` file.
@@ -150,7 +137,7 @@ pub(super) fn yaml_hint(error: &YamlError) -> Option<String> {
     error
         .message
         .contains(yaml::MISSING)
-        .then(|| "write value: \"\" for an empty value".to_owned())
+        .then(|| "use value: \"\" for an empty value".to_owned())
 }
 
 struct Reader<'a> {
@@ -200,11 +187,11 @@ impl Reader<'_> {
             } => Err(self.wrong(
                 name.line,
                 format!("{} has no value", variable(&name.value)),
-                "write value: \"\" for an empty value",
+                "use value: \"\" for an empty value",
             )),
             _ => Err(self.wrong(
                 item.line,
-                "an item is one of name and value, fromSecret, or mountSecret".to_owned(),
+                "an item must be either name and value, fromSecret, or mountSecret".to_owned(),
                 "split it into several items, each beginning with \"- \"",
             )),
         }
@@ -217,17 +204,14 @@ impl Reader<'_> {
         {
             return Err(self.wrong(
                 line,
-                format!(
-                    "the value of {} holds a NUL, which no variable can",
-                    variable(&name)
-                ),
-                "take it out, or put the value into a file",
+                format!("the value of {} contains a NUL character", variable(&name)),
+                "remove it, or put the value in a file",
             ));
         }
         if !is_variable_name(&name) {
             return Err(self.wrong(
                 line,
-                format!("{} cannot name a variable", variable(&name)),
+                format!("invalid variable name {}", variable(&name)),
                 "use letters, digits and _, beginning with a letter or _",
             ));
         }
@@ -240,8 +224,8 @@ impl Reader<'_> {
             let first = self.lines[first];
             return Err(self.wrong(
                 line,
-                format!("{} is set a second time", variable(&name)),
-                format!("it is set in line {first}"),
+                format!("{} is set twice", variable(&name)),
+                format!("it is first set in line {first}"),
             ));
         }
         self.environment.variables.push(EnvVar { name, source });
@@ -255,8 +239,8 @@ impl Reader<'_> {
         }
         Err(self.wrong(
             name.line,
-            format!("{}: this cannot name a Secret", variable(of)),
-            "see the names with: kubectl get secrets",
+            format!("invalid Secret name {}", variable(of)),
+            kubectl("get secrets", &[]).to("list the names"),
         ))
     }
 
@@ -266,8 +250,8 @@ impl Reader<'_> {
         }
         Err(self.wrong(
             key.line,
-            format!("{}: this cannot be a key of a Secret", variable(of)),
-            "see the keys with: kubectl describe secret NAME",
+            format!("invalid key of a Secret {}", variable(of)),
+            kubectl("describe secret {NAME}", &[]).to("list the keys"),
         ))
     }
 
@@ -276,15 +260,15 @@ impl Reader<'_> {
         if let Err(why) = check_mount_path(&path.value).and(
             names_a_file
                 .then_some(())
-                .ok_or_else(|| "it names no file".to_owned()),
+                .ok_or_else(|| "it does not name a file".to_owned()),
         ) {
             return Err(self.wrong(
                 path.line,
                 format!(
-                    "{} cannot be the path of a mounted file: {why}",
+                    "invalid path of a mounted file {}: {why}",
                     named(&path.value)
                 ),
-                "write an absolute path such as /etc/gcp/credentials.json",
+                "use an absolute path such as /etc/gcp/credentials.json",
             ));
         }
         // Kubelet refuses such names in a volume (validateLocalNonReservedPath).
@@ -297,7 +281,7 @@ impl Reader<'_> {
             return Err(self.wrong(
                 path.line,
                 format!(
-                    "{} cannot be the path of a mounted file: its name begins with two dots",
+                    "invalid path of a mounted file {}: its name begins with two dots",
                     named(&path.value)
                 ),
                 "choose another name",
@@ -311,14 +295,14 @@ impl Reader<'_> {
         {
             return Err(self.wrong(
                 path.line,
-                format!("{} is mounted a second time", path.value),
+                format!("{} is mounted twice", path.value),
                 "choose another path",
             ));
         }
         Ok(path.value)
     }
 
-    fn wrong(&self, line: u64, message: String, hint: impl Into<String>) -> WorkloadError {
+    fn wrong(&self, line: u64, message: String, hint: impl Into<Suggestion>) -> WorkloadError {
         WorkloadError::Value {
             file: self.file.to_path_buf(),
             line,
@@ -332,6 +316,7 @@ impl Reader<'_> {
 mod tests {
     use super::*;
     use crate::error::Classified;
+    use crate::suggestion::comparison::joined;
 
     fn read(text: &str) -> Result<Environment, WorkloadError> {
         parse(Path::new("env"), text)
@@ -340,12 +325,12 @@ mod tests {
     #[test]
     fn lines_of_pairs_are_known_for_what_they_are() {
         for text in ["K1=V\nK2=W\n", "# mine\n\nexport K1=V\n"] {
-            let refused = read(text).unwrap_err();
-            assert!(refused.to_string().contains("not lines of NAME=VALUE"));
-            assert!(refused.hints()[0].contains("envVars: [{name: NAME"));
+            assert_eq!(read(text).unwrap().value("K1"), Some("V"), "{text}");
         }
+        let twice = read("A=1\nA=2\n").unwrap_err();
+        assert_eq!(twice.hints()[0], "it is first set in line 1");
         let junk = read("junk\n").unwrap_err();
-        assert_eq!(junk.to_string(), "env:1: a mapping is expected");
+        assert_eq!(junk.to_string(), "env:1: expected a mapping");
     }
 
     #[test]
@@ -373,7 +358,7 @@ mod tests {
             (
                 "envVars:\n  - name: A\n    value: 1\n  - name: A\n    value: 2\n",
                 "env:4",
-                "second time",
+                "is set twice",
                 "line 2",
             ),
             (
@@ -391,7 +376,7 @@ mod tests {
             (
                 "envVars:\n  - name: 1A\n    value: x\n",
                 "env:2",
-                "cannot name a variable",
+                "invalid variable name",
                 "letter",
             ),
             ("envVars:\n  - name: A\n", "env:2", "no value", "\"\""),
@@ -404,7 +389,7 @@ mod tests {
             (
                 "envVars:\n  - fromSecret: {name: B, secret: S_, key: k}\n",
                 "env:2",
-                "cannot name a Secret",
+                "invalid Secret name",
                 "kubectl",
             ),
             (
@@ -419,7 +404,7 @@ mod tests {
             assert_eq!(error.object().unwrap(), object, "{text}: {error}");
             assert!(error.to_string().contains(says), "{text}: {error}");
             assert!(
-                error.hints().join(" ").contains(hint),
+                joined(&error.hints(), " ").contains(hint),
                 "{text}: {:?}",
                 error.hints()
             );

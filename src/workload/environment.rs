@@ -1,8 +1,10 @@
 //! Variables and secrets of a workload.
 
+use std::fmt;
+
 use serde::Serialize;
 
-use crate::secrecy::names_a_secret;
+use crate::secrecy::{HIDDEN, names_a_secret};
 
 /// Variables and secrets of a workload.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -25,7 +27,7 @@ pub struct EnvVar {
 }
 
 /// Where the value of a variable comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EnvSource {
     /// It stands in the file.
@@ -37,6 +39,48 @@ pub enum EnvSource {
         /// Key in it.
         key: String,
     },
+    /// A value of this machine, which a Secret of the workload's own holds under the
+    /// name of the variable.
+    Local(LocalValue),
+}
+
+/// A value that is nowhere but in a Secret. In a request, and so in its digest, a short
+/// digest of it stands for it, which tells one value from another and is too short to
+/// be one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LocalValue(String);
+
+impl LocalValue {
+    /// Takes a value.
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// Returns the value, for the Secret alone.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns what stands for the value.
+    pub fn mark(&self) -> String {
+        crate::digest::short(format!("kaiwo:secret:{}", self.0).as_bytes(), 10)
+    }
+}
+
+impl Serialize for LocalValue {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.mark())
+    }
+}
+
+/// Values may be secret, whatever they are called.
+impl fmt::Debug for EnvSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(_) | Self::Local(_) => f.write_str(HIDDEN),
+            Self::Secret { secret, key } => write!(f, "{secret}/{key}"),
+        }
+    }
 }
 
 /// One key of a Secret, mounted as a file.
@@ -58,6 +102,16 @@ impl Environment {
             .iter()
             .find_map(|variable| match &variable.source {
                 EnvSource::Value(value) if variable.name == name => Some(value.as_str()),
+                _ => None,
+            })
+    }
+
+    /// Returns the variables whose values go into a Secret of the workload's own.
+    pub fn local(&self) -> impl Iterator<Item = (&str, &LocalValue)> {
+        self.variables
+            .iter()
+            .filter_map(|variable| match &variable.source {
+                EnvSource::Local(value) => Some((variable.name.as_str(), value)),
                 _ => None,
             })
     }

@@ -3,19 +3,26 @@
 //! process's environment.
 
 pub mod directory;
+mod dotenv;
 pub mod entrypoint;
 pub mod env_file;
 pub mod environment;
+pub mod example;
+pub mod ignore_file;
+pub mod new_files;
 pub mod serve_config;
 pub mod special;
+pub mod starter;
 pub mod template_values;
 pub mod upload;
+mod walk;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Classified, ErrorClass};
 use crate::file::FileError;
 use crate::quantity::ByteSize;
+use crate::suggestion::Suggestion;
 use crate::yaml::{YamlError, place};
 
 /// Something in the workload directory that cannot be used as it is.
@@ -40,7 +47,7 @@ pub enum WorkloadError {
         /// What is wrong.
         message: String,
         /// What would be right.
-        hint: String,
+        hint: Suggestion,
     },
     /// A file in the directory cannot be uploaded.
     #[error("{} cannot be uploaded: {reason}", path.display())]
@@ -50,11 +57,19 @@ pub enum WorkloadError {
         /// Why not.
         reason: String,
         /// What to do instead.
-        hint: String,
+        hint: Suggestion,
+    },
+    /// Files that no ConfigMap holds.
+    #[error("{}", too_large(directory, files))]
+    FilesTooLarge {
+        /// The directory.
+        directory: PathBuf,
+        /// The files, relative to it, with their sizes.
+        files: Vec<(String, ByteSize)>,
     },
     /// All files together are too large.
     #[error(
-        "{} holds {total} in {files} files, more than can be uploaded ({limit})",
+        "{} contains {total} in {files} files, more than the limit of {limit}",
         directory.display()
     )]
     TooLarge {
@@ -71,29 +86,59 @@ pub enum WorkloadError {
     },
 }
 
+/// Most files that a message names.
+const MOST_NAMED: usize = 10;
+
+fn too_large(directory: &Path, files: &[(String, ByteSize)]) -> String {
+    match files {
+        [(file, size)] => format!(
+            "{} cannot be uploaded: {size} is more than the limit of a ConfigMap (976 KiB)",
+            directory.join(file).display()
+        ),
+        files => format!(
+            "{} files of {} cannot be uploaded, each exceeds the limit of a ConfigMap (976 KiB): {}",
+            files.len(),
+            directory.display(),
+            sizes(files)
+        ),
+    }
+}
+
+/// Returns files with their sizes.
+fn sizes(files: &[(String, ByteSize)]) -> String {
+    let named = files.iter().take(MOST_NAMED);
+    let mut words: Vec<String> = named
+        .map(|(path, size)| format!("{path} ({size})"))
+        .collect();
+    if files.len() > MOST_NAMED {
+        words.push(format!("{} more", files.len() - MOST_NAMED));
+    }
+    words.join(", ")
+}
+
 impl Classified for WorkloadError {
     fn class(&self) -> ErrorClass {
         ErrorClass::Refused
     }
 
-    fn hints(&self) -> Vec<String> {
+    fn hints(&self) -> Vec<Suggestion> {
         match self {
             Self::Read(error) => error.hints(),
             Self::NotADirectory(_) => {
-                vec!["-p takes the directory that holds entrypoint".to_owned()]
+                vec!["use -p with the directory that contains the entrypoint".into()]
             }
-            Self::Yaml(error) => env_file::yaml_hint(error).into_iter().collect(),
+            Self::Yaml(error) => {
+                let hint = env_file::yaml_hint(error);
+                hint.into_iter().map(Suggestion::from).collect()
+            }
             Self::Value { hint, .. } | Self::NotUploadable { hint, .. } => vec![hint.clone()],
-            Self::TooLarge { largest, .. } => {
-                let rows: Vec<String> = largest
-                    .iter()
-                    .map(|(path, size)| format!("{path} ({size})"))
-                    .collect();
-                vec![
-                    format!("largest: {}", rows.join(", ")),
-                    "put data and weights into the image, or fetch them when the workload starts"
-                        .to_owned(),
-                ]
+            Self::FilesTooLarge { directory, files } => ignore_file::offers(directory, files),
+            Self::TooLarge {
+                directory, largest, ..
+            } => {
+                let mut hints = vec![format!("largest: {}", sizes(largest)).into()];
+                hints.extend(ignore_file::offers(directory, largest));
+                hints
             }
         }
     }
@@ -106,6 +151,10 @@ impl Classified for WorkloadError {
             }
             Self::Yaml(error) => Some(place(&error.file, error.line)),
             Self::Value { file, line, .. } => Some(place(file, *line)),
+            Self::FilesTooLarge { directory, files } => Some(match &files[..] {
+                [(file, _)] => directory.join(file).display().to_string(),
+                _ => directory.display().to_string(),
+            }),
             Self::TooLarge { directory, .. } => Some(directory.display().to_string()),
         }
     }

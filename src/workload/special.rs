@@ -7,16 +7,16 @@ use super::WorkloadError;
 use crate::file::{self, FileError, Reason};
 use crate::shell;
 
-pub(super) const DANGLING: &str = "it is a symlink to nothing";
-pub(super) const RESTORE: &str = "remove it, or restore what it points to";
+pub(super) const DANGLING: &str = "it is a broken symlink";
+pub(super) const RESTORE: &str = "remove it, or restore its target";
 
 /// Returns the text of a special file, if there is one.
 pub(super) fn read(path: &Path) -> Result<Option<String>, WorkloadError> {
-    let wrong = |message, hint| WorkloadError::Value {
+    let wrong = |message, hint: String| WorkloadError::Value {
         file: path.to_path_buf(),
         line: 0,
         message,
-        hint,
+        hint: hint.into(),
     };
     match file::found(path, file::WRITTEN) {
         Ok(bytes) => Ok(Some(file::text(path, bytes)?)),

@@ -38,24 +38,25 @@ impl CustomConfig {
     /// [`WorkloadError`] if it cannot be read, or is anything else.
     pub fn read(path: &Path) -> Result<Self, WorkloadError> {
         let text = file::text(path, file::named(path, file::WRITTEN)?)?;
-        let mut documents = yaml::parse_documents(path, &text)?.into_iter();
+        let mut documents = yaml::parse_as_written(path, &text)?.into_iter();
         let wrong = |message: &str| WorkloadError::Value {
             file: path.to_path_buf(),
             line: 0,
             message: message.to_owned(),
-            hint: "write a mapping, whose keys templates see as Custom.KEY".to_owned(),
+            hint: "use a mapping; templates see its keys as Custom.KEY".into(),
         };
         match (documents.next(), documents.next()) {
             (None, _) => Ok(Self::default()),
             (Some(Value::Object(values)), None) => Ok(Self(values)),
-            (Some(_), None) => Err(wrong("the custom config is no mapping")),
-            (Some(_), Some(_)) => Err(wrong("the custom config is more than one document")),
+            (Some(_), None) => Err(wrong("the custom config is not a mapping")),
+            (Some(_), Some(_)) => Err(wrong("the custom config has more than one document")),
         }
     }
 
     /// Lays one value over what is there. `path` names it with dots between
     /// the keys; mappings that are missing on the way are made. `text` is
-    /// taken as JSON if it is that, and as text otherwise.
+    /// taken as JSON if it is that, and as text otherwise, and so is a number that
+    /// would be written otherwise: `1.10`, a version.
     ///
     /// # Errors
     /// Why it cannot be, in words.
@@ -68,7 +69,13 @@ impl CustomConfig {
                 return Err("a key between the dots is empty".to_owned());
             }
             if keys.peek().is_none() {
-                let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+                let value = match serde_json::from_str(text) {
+                    Ok(Value::Number(number)) if !yaml::is_as_written(&number, text) => {
+                        Value::from(text)
+                    }
+                    Ok(value) => value,
+                    Err(_) => Value::from(text),
+                };
                 values.insert(key.to_owned(), value);
                 return Ok(());
             }
@@ -79,9 +86,9 @@ impl CustomConfig {
             let next = values
                 .entry(key)
                 .or_insert_with(|| Value::Object(Map::new()));
-            values = next
-                .as_object_mut()
-                .ok_or_else(|| format!("{above} is no mapping, so nothing can be set below it"))?;
+            values = next.as_object_mut().ok_or_else(|| {
+                format!("{above} is not a mapping, so nothing can be set below it")
+            })?;
         }
         Ok(())
     }
@@ -114,12 +121,19 @@ mod tests {
             ("new.deep.key", "true"),
             ("seed", "\"1\""),
             ("text", "a: b"),
+            ("tag", "1.10"),
+            ("rate", "1.5"),
+            ("count", "3"),
+            ("exponent", "1e3"),
+            ("id", "12345678901234567890123"),
         ];
         assert_eq!(
             with(values, &sets).unwrap(),
             json!({
                 "model": {"name": "b", "size": 7, "tags": ["x", 1]},
                 "new": {"deep": {"key": true}}, "seed": "1", "text": "a: b",
+                "tag": "1.10", "rate": 1.5, "count": 3, "exponent": "1e3",
+                "id": "12345678901234567890123",
             })
         );
     }
@@ -129,7 +143,7 @@ mod tests {
         let values = || json!({"a": {"list": [1]}});
         assert_eq!(
             with(values(), &[("a.list.0", "x")]).unwrap_err(),
-            "a.list is no mapping, so nothing can be set below it"
+            "a.list is not a mapping, so nothing can be set below it"
         );
         for path in ["", ".a", "a..b", "a."] {
             assert!(with(values(), &[(path, "x")]).is_err(), "{path:?}");

@@ -74,7 +74,7 @@ fn what_is_submitted_is_named_and_not_repeated() {
         assert!(outcome.stdout.contains("hf_Canary0123456789"));
     }
     let refused = submit(&api, &["--show-manifests", "-d"]).exits(2);
-    let _ = refused.says("--show-manifests is for -o json");
+    let _ = refused.says("--show-manifests requires -o json");
 }
 
 /// The suggested commands run as they are printed, once the shell has the

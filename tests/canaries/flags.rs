@@ -110,7 +110,10 @@ fn in_every_argument_of_every_command() {
                         typed.splice(at..at, more.iter().copied());
                     }
                     runs += 1;
-                    if let Some(line) = leak(&sandbox.kaiwo(&typed)) {
+                    // What is written is not in the way of the others.
+                    let own = (words == ["init"]).then(self::sandbox);
+                    let place = own.as_ref().unwrap_or(&sandbox);
+                    if let Some(line) = leak(&place.kaiwo(&typed)) {
                         leaks.push(format!("{typed:?}\n    {line}"));
                     }
                 }

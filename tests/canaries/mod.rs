@@ -36,7 +36,7 @@ const SECRETS: [&str; 7] = [
 
 /// Positions where a plain word names something, by the name of the flag's
 /// field, and why the name is repeated.
-const NAMES: [(&str, &str); 33] = [
+const NAMES: [(&str, &str); 35] = [
     ("annotation", "a key, without its value: which of several"),
     ("as_group", "who is asked as, in the API server's refusals"),
     ("as_user", "who is asked as, in the API server's refusals"),
@@ -51,6 +51,7 @@ const NAMES: [(&str, &str); 33] = [
     ),
     ("env_file", "the file that cannot be read"),
     ("filter", "the model that is looked for"),
+    ("from", "the example that is looked for"),
     ("gpu_node_label_key", "the key of a label"),
     ("gpu_resource", "the resource that is looked for"),
     ("health_path", "the path that is asked"),
@@ -69,6 +70,7 @@ const NAMES: [(&str, &str); 33] = [
         "a key, without its value: which of several",
     ),
     ("path", "the directory that cannot be read"),
+    ("preload_image", "the image that is run first"),
     ("priority_class", "the class that is looked for"),
     ("queue", "the queue that is looked for"),
     ("ray_version", "the version that cannot be"),

@@ -58,7 +58,7 @@ fn a_kubeconfig_in_the_variable_becomes_a_file() {
         ] {
             let outcome = sandbox.kaiwo(command).exits(3);
             assert_eq!(leak(&outcome), None);
-            let _ = outcome.says("KUBECONFIG holds a kubeconfig, not the path of one");
+            let _ = outcome.says("KUBECONFIG contains a kubeconfig, not the path of one");
         }
         let outcome = sandbox.kaiwo(&["list"]).exits(3);
         let line = suggestion(&outcome) + "; printf %s \"$KUBECONFIG\"";
@@ -87,7 +87,7 @@ fn a_kubeconfig_in_the_flag_becomes_a_file() {
         let sandbox = Sandbox::new();
         let outcome = sandbox.kaiwo(&["list", "--kubeconfig", text]).exits(3);
         assert_eq!(leak(&outcome), None);
-        let outcome = outcome.says("--kubeconfig holds a kubeconfig, not the path of one");
+        let outcome = outcome.says("--kubeconfig contains a kubeconfig, not the path of one");
         let made = shell(&sandbox, &suggestion(&outcome), text).exits(0);
         assert_eq!(made.stderr, "");
         let written = std::fs::read_to_string(sandbox.path("kubeconfig.yaml")).unwrap();
@@ -117,8 +117,8 @@ fn a_token_becomes_a_secret() {
         let outcome = sandbox.kaiwo(&[&["submit", "-i", "x"], arguments].concat());
         let outcome = outcome
             .says("secret HF_TOKEN (from ")
-            .says("not SECRET/KEY, the name of a Secret and a key in it")
-            .says("then give --secret HF_TOKEN=hf-token/HF_TOKEN");
+            .says("expected SECRET/KEY, the name of a Secret and one of its keys")
+            .says("then use --secret HF_TOKEN=hf-token/HF_TOKEN");
         let namespace = if arguments.contains(&"team") {
             "team"
         } else {
@@ -149,5 +149,5 @@ fn a_key_is_not_the_name_of_a_variable() {
     let outcome = Sandbox::new()
         .kaiwo(&["submit", "-i", "x", "--env", "HF_TOKEN"])
         .exits(3);
-    let _ = outcome.says("--env HF_TOKEN: no such variable is set here");
+    let _ = outcome.says("--env HF_TOKEN: the variable is not set");
 }

@@ -34,7 +34,7 @@ const BUILT_IN: [(&str, &[&str]); 9] = [
 ];
 
 /// Settings that templates write.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 10] = [
     "--storage=1Gi,fast",
     "--volume=a:/a",
     "--toleration=gpu=yes:NoSchedule",
@@ -44,6 +44,7 @@ const SETTINGS: [&str; 9] = [
     "--annotation=a=b",
     "--label=a=b",
     "--node-selector=a=b",
+    "--grace=5m",
 ];
 const OF_JOBS: [&str; 2] = ["--priority-class=p", "--max-runtime=1h"];
 const OF_QUEUED_SERVICES: [&str; 2] = ["--queue=q", "--priority-class=p"];
@@ -136,7 +137,7 @@ fn templates_are_shown_in_one_piece() {
     let _ = Sandbox::new()
         .kaiwo(&["template", "show", "pod"])
         .exits(2)
-        .says("the kinds are job, rayjob, cronjob");
+        .says("expected one of: job, rayjob, cronjob");
 }
 
 /// Adds the names in a value of the context: those of a mapping that is a

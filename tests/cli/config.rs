@@ -87,3 +87,26 @@ fn mistakes_are_told_here_too() {
         .says("did you mean `gpusPerNode`?");
     let _ = sandbox.kaiwo(&["config"]).exits(2);
 }
+
+#[test]
+fn a_report_is_the_same_in_every_form() {
+    let show = |form: &str| {
+        let outcome = sandbox().kaiwo(&["config", "show", "-o", form]).exits(0);
+        let text = outcome.stdout;
+        kaiwo::yaml::parse::<serde_json::Value>(std::path::Path::new("report"), &text).unwrap()
+    };
+    let without_home = |mut report: serde_json::Value| {
+        for row in report["settings"].as_array_mut().unwrap() {
+            row["from"].take();
+        }
+        report
+    };
+    assert_eq!(without_home(show("yaml")), without_home(show("json")));
+    let set = sandbox().set("KAIWO_OUTPUT", "yaml");
+    let outcome = set.kaiwo(&["config", "show"]).exits(0);
+    assert!(
+        outcome.stdout.starts_with("apiVersion: kaiwo/v1\n"),
+        "{}",
+        outcome.stdout
+    );
+}

@@ -39,10 +39,7 @@ fn names_and_json() {
     let names = sandbox
         .kaiwo(&["submit", "-i", "image", "-g", "16", "-d", "-o", "name"])
         .exits(0);
-    assert_eq!(
-        names.stdout,
-        "localqueue.kueue.x-k8s.io/kaiwo\nservice/alice-image\njob.batch/alice-image\n"
-    );
+    assert_eq!(names.stdout, "job.batch/alice-image\n");
     let json = sandbox
         .kaiwo(&["submit", "-i", "image", "-g", "16", "-d", "-o", "json"])
         .exits(0);
@@ -93,6 +90,43 @@ fn no_gpus_means_no_gpu_key() {
     assert_eq!(container["workingDir"], serde_json::Value::Null);
 }
 
+/// Who copies the uploads, and where they are otherwise.
+#[test]
+fn uploads_are_copied_where_the_command_is_known() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w/train.py", "pass\n");
+    let mounted = |arguments: &[&str]| {
+        let fixed = ["-p", "w", "-i", "image", "-d"];
+        let outcome = sandbox
+            .kaiwo(&[&arguments[..1], &fixed, &arguments[1..]].concat())
+            .exits(0);
+        let workload = outcome.documents().pop().unwrap();
+        let spec = &workload["spec"]["template"]["spec"];
+        let mounts = spec["containers"][0]["volumeMounts"].as_array().unwrap();
+        let mount = mounts.iter().find(|mount| mount["name"] == "workload");
+        mount.unwrap()["mountPath"].as_str().unwrap().to_owned()
+    };
+    for (arguments, path) in [
+        (&["submit", "--", "run"][..], "/kaiwo/uploads"),
+        (&["submit", "--", "-x"], "/workload"),
+        (&["submit"], "/workload"),
+        (&["submit", "--read-only-workdir", "--", "run"], "/workload"),
+        (&["serve", "--", "run"], "/kaiwo/uploads"),
+        (&["serve"], "/workload/app"),
+    ] {
+        assert_eq!(mounted(arguments), path, "{arguments:?}");
+    }
+    // A template of the user's own has its own command.
+    let template = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: {{ Meta.Name }}}\nspec:\n  template:\n    spec:\n      \
+                    restartPolicy: Never\n      containers:\n      - name: main\n        image: {{ Meta.Image }}\n        \
+                    command: {{ Workload.Command | to_json }}\n        \
+                    {% filter indent(width=8) %}{% include \"volume_mounts.yaml.tera\" %}{% endfilter %}\n      volumes:\n      \
+                    {{ <shared_memory pod={Scheduling.Worker}/> | indent(width=6) }}\n      \
+                    {% filter indent(width=6) %}{% include \"volumes.yaml.tera\" %}{% endfilter %}\n";
+    sandbox.write("w/template", template);
+    assert_eq!(mounted(&["submit", "--", "run"]), "/workload");
+}
+
 #[test]
 fn a_command_replaces_the_entrypoint() {
     let sandbox = Sandbox::new();
@@ -104,12 +138,24 @@ fn a_command_replaces_the_entrypoint() {
         ])
         .exits(0);
     let container = &job.document("Job")["spec"]["template"]["spec"]["containers"][0];
-    assert_eq!(
-        container["command"],
-        serde_json::json!(["python", "train.py", "$$(X) $$$"])
-    );
+    let words = container["command"].as_array().unwrap();
+    assert_eq!(words[..2], ["sh", "-c"]);
+    assert_eq!(words[3..], ["python", "train.py", "$$(X) $$$"]);
     assert_eq!(container["workingDir"], "/workload");
     assert!(!job.stdout.contains("entrypoint"));
+
+    let read_only = [
+        "submit",
+        "-p",
+        "w",
+        "-d",
+        "--read-only-workdir",
+        "--",
+        "run",
+    ];
+    let job = sandbox.kaiwo(&read_only).exits(0).document("Job");
+    let container = &job["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["command"], serde_json::json!(["run"]));
 
     let ray = sandbox
         .kaiwo(&[
@@ -211,5 +257,5 @@ fn what_an_ignore_file_names_stays_at_home() {
     let _ = sandbox
         .kaiwo(&["submit", "-p", "w", "-d"])
         .exits(3)
-        .says("w/.kaiwoignore:2: this is no pattern");
+        .says("w/.kaiwoignore:2: invalid pattern");
 }

@@ -74,9 +74,7 @@ const INSTEAD: [(&str, Put); 6] = [
         pipe(&beside);
         symlink(beside, path).unwrap();
     }),
-    ("a symlink to nothing", |path| {
-        symlink("nothing", path).unwrap()
-    }),
+    ("a broken symlink", |path| symlink("nothing", path).unwrap()),
 ];
 
 #[test]
@@ -151,7 +149,7 @@ fn a_directory_called_entrypoint_is_no_entrypoint() {
     let outcome = bash(&sandbox, line).exits(3);
     one_error(&outcome, line);
     let outcome = outcome.says("w/entrypoint is a directory");
-    let (_, command) = outcome.stderr.split_once("leave it out: ").unwrap();
+    let (_, command) = outcome.stderr.split_once("exclude it: ").unwrap();
     let (command, _) = command.split_once('\n').unwrap();
     let _ = bash(&sandbox, &format!("{command}; {line}")).exits(0);
 }
@@ -162,7 +160,7 @@ fn serving_takes_no_directory_for_its_configuration() {
     sandbox.write("w/serveconfig/file", "content\n");
     let outcome = bash(&sandbox, "kaiwo serve --ray -p w -i image -d").exits(3);
     one_error(&outcome, "serveconfig");
-    let _ = outcome.says("w/serveconfig is a directory, and a RayService needs one");
+    let _ = outcome.says("w/serveconfig is a directory, but a RayService needs one");
 }
 
 #[test]
@@ -173,7 +171,10 @@ fn a_virtual_environment_called_env_is_left_out_by_one_line() {
     symlink("/bin/sh", sandbox.path("w/env/bin/python")).unwrap();
     let outcome = bash(&sandbox, "kaiwo submit -p w -i image -d").exits(3);
     let outcome = outcome.says("w/env/bin/python cannot be uploaded");
-    let (_, command) = outcome.stderr.split_once("environment out: ").unwrap();
+    let (_, command) = outcome
+        .stderr
+        .split_once("exclude the virtual environment: ")
+        .unwrap();
     let _ = bash(
         &sandbox,
         &format!("{command}\nkaiwo submit -p w -i image -d"),
@@ -274,7 +275,7 @@ fn places(file: &str) -> Sandbox {
 
 #[test]
 fn a_file_without_end_is_read_to_a_limit() {
-    in_all_places("/dev/zero", "it is longer than");
+    in_all_places("/dev/zero", "it is larger than the limit");
 }
 
 #[test]
@@ -284,7 +285,7 @@ fn a_directory_is_no_file_anywhere() {
 
 #[test]
 fn a_pipe_to_which_nobody_writes_is_given_up() {
-    in_all_places("pipe", "it is a pipe, and nothing writes to it");
+    in_all_places("pipe", "it is a pipe that nothing writes to");
 }
 
 #[test]
@@ -350,16 +351,16 @@ fn a_pipe_without_end_is_read_to_a_limit() {
         let line = line.replace('@', "<(cat /dev/zero)");
         let outcome = bash(&places("x"), &line).exits(3);
         one_error(&outcome, &line);
-        let _ = outcome.says("it is longer than");
+        let _ = outcome.says("it is larger than the limit");
     }
     let outcome = bash(&places("x"), "kaiwo chat x < /dev/zero").exits(3);
-    let _ = outcome.says("cannot read the prompt from stdin: it is longer than");
+    let _ = outcome.says("cannot read the prompt from stdin: it is larger than the limit");
 }
 
 #[test]
 fn standard_input_has_a_name() {
     let outcome = bash(&places("x"), "kaiwo submit -p w -i image -d --env-file -").exits(3);
-    let _ = outcome.says("help: standard input is /dev/stdin");
+    let _ = outcome.says("help: for standard input, use /dev/stdin");
 }
 
 #[test]

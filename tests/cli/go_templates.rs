@@ -1,7 +1,9 @@
-//! Templates of the original kaiwo's services, and the way to ours: what is
-//! said about each line is done, until nothing is said any more.
+//! Templates of the original kaiwo's services, which are answered with every place
+//! that is to be written otherwise.
 
-use crate::common::{Outcome, Sandbox};
+use kaiwo::render::go_template;
+
+use crate::common::{Sandbox, checkout};
 
 const DEPLOYMENT: &str = r#"apiVersion: apps/v1
 kind: Deployment
@@ -107,107 +109,70 @@ spec:
                 amd.com/gpu: {{ .Scheduling.CalculatedGPUsPerReplica }}
 "#;
 
-/// Does what every line of an answer says: `  line 4: old  →  new`. Returns
-/// how many there were.
-fn follow(sandbox: &Sandbox, answer: &Outcome) -> usize {
-    let file = sandbox.path("w/template");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let mut done = 0;
-    for said in answer.stderr.lines() {
-        let Some((number, change)) = said
-            .strip_prefix("  line ")
-            .and_then(|said| said.split_once(": "))
-        else {
-            continue;
-        };
-        let (written, instead) = change.split_once("  →  ").expect("what to write instead");
-        let (written, at) = (written.trim(), number.parse::<usize>().unwrap() - 1);
-        // A block of one line is written in two.
-        let written = match written.strip_prefix("| ") {
-            Some(value) => {
-                assert_eq!(lines[at + 1].trim(), value);
-                lines[at + 1] = String::new();
-                "|"
-            }
-            None => written,
-        };
-        assert!(lines[at].contains(written), "{said}\n{}", lines[at]);
-        lines[at] = lines[at].replacen(written, instead, 1);
-        done += 1;
-    }
-    std::fs::write(file, lines.join("\n") + "\n").unwrap();
-    done
-}
-
-/// Follows the answers until the template is taken. Returns how many lines
-/// each answer had, and what the template makes.
-fn port(template: &str, arguments: &[&str]) -> (Vec<usize>, Outcome) {
+/// Returns the actions that an answer names, `  4:9: {{ … }}`, each of which stands
+/// at that place of the template.
+#[track_caller]
+fn named(template: &str, arguments: &[&str]) -> usize {
     let sandbox = Sandbox::new();
     sandbox.write("w/entrypoint", "exec serve\n");
     sandbox.write("w/__init__.py", "x = 1\n");
     sandbox.write("w/serveconfig", "applications:\n- import_path: app:x\n");
-    sandbox.write(
-        "w/env",
-        "envVars:\n- {name: QUOTED, value: 'a \"b\": c'}\n- fromSecret: {name: TOKEN, secret: hf, key: token}\n\
-         - mountSecret: {name: FILE, secret: key, key: json, path: /etc/own/key.json}\n",
-    );
     sandbox.write("w/template", template);
     let command = [
         &["serve", "-p", "w", "-i", "a/b:1", "-g", "16", "-d"],
         arguments,
     ]
     .concat();
-    let mut answers = Vec::new();
-    loop {
-        let outcome = sandbox.kaiwo(&command);
-        if outcome.code == 0 {
-            return (answers, outcome);
-        }
-        let done = follow(&sandbox, &outcome);
-        assert!(done > 0 && answers.len() < 3, "{}", outcome.stderr);
-        answers.push(done);
+    let answer = sandbox.kaiwo(&command);
+    let answer = answer.exits(3).says("w/template is a Go template");
+    let lines: Vec<&str> = template.lines().collect();
+    let places = answer.stderr.lines().filter_map(|said| {
+        let (place, written) = said.strip_prefix("  ")?.split_once(": ")?;
+        let (line, column) = place.split_once(':')?;
+        let (line, column): (usize, usize) = (line.parse().ok()?, column.parse().ok()?);
+        assert!(lines[line - 1][column - 1..].starts_with(written), "{said}");
+        Some(())
+    });
+    places.count()
+}
+
+#[test]
+fn every_action_of_a_go_template_is_named() {
+    assert_eq!(named(DEPLOYMENT, &[]), DEPLOYMENT.matches("{{").count());
+    let actions = RAY_SERVICE.matches("{{").count();
+    assert_eq!(named(RAY_SERVICE, &["--ray"]), actions);
+}
+
+/// Returns the first code of a cell of a table.
+fn code(cell: &str) -> String {
+    let code = cell.split('`').nth(1).expect("a cell has code");
+    let code = code.replace("\\|", "|");
+    match code.contains('{') {
+        true => code,
+        false => format!("{{{{ {code} }}}}"),
     }
 }
 
 #[test]
-fn a_deployment_is_ported_line_by_line() {
-    let (answers, outcome) = port(DEPLOYMENT, &["--image-pull-secret=pull"]);
-    // Every action; then the quotes that are too many.
-    assert_eq!(answers, [DEPLOYMENT.matches("{{").count(), 2]);
-    let deployment = outcome.document("Deployment");
-    let pod = &deployment["spec"]["template"]["spec"];
-    let container = &pod["containers"][0];
-    assert_eq!(deployment["spec"]["replicas"], 2);
-    assert_eq!(pod["imagePullSecrets"][0]["name"], "pull");
-    assert_eq!(container["image"], "a/b:1");
-    assert_eq!(container["command"][2], "sh /workload/app/entrypoint");
-    assert_eq!(container["env"][0]["value"], "a \"b\": c");
-    assert_eq!(
-        container["env"][1]["valueFrom"]["secretKeyRef"]["name"],
-        "hf"
-    );
-    assert_eq!(container["resources"]["limits"]["cpu"], "32");
-    assert_eq!(container["resources"]["limits"]["memory"], "64Gi");
-    assert_eq!(container["volumeMounts"][0]["subPath"], "key.json");
-    assert_eq!(pod["volumes"][0]["secret"]["secretName"], "key");
-}
-
-#[test]
-fn a_ray_service_is_ported_line_by_line() {
-    let arguments = ["--ray", "--set=extra.text=it's"];
-    let (answers, outcome) = port(RAY_SERVICE, &arguments);
-    // Then the block around the configuration of Ray Serve.
-    assert_eq!(answers, [RAY_SERVICE.matches("{{").count(), 1]);
-    let service = outcome.document("RayService");
-    assert_eq!(
-        service["spec"]["serveConfigV2"],
-        "applications:\n- import_path: app:x\n"
-    );
-    let workers = &service["spec"]["rayClusterConfig"]["workerGroupSpecs"][0];
-    assert_eq!(workers["groupName"], "alice-gpus");
-    assert_eq!(workers["maxReplicas"], 8);
-    let container = &workers["template"]["spec"]["containers"][0];
-    assert_eq!(container["env"][0]["value"], "it's");
-    assert_eq!(container["resources"]["limits"]["memory"], "256Gi");
+fn the_page_about_go_shows_what_is_found_and_how_tera_has_it() {
+    let page = std::fs::read_to_string(checkout("docs/templates.md")).unwrap();
+    let (_, tables) = page.split_once("## From the original").unwrap();
+    let (_, constructs) = tables.split_once("| Go | Tera |").unwrap();
+    let rows = constructs
+        .lines()
+        .skip(2)
+        .take_while(|row| row.starts_with('|'));
+    let mut shown = 0;
+    for row in rows {
+        let row = row.replace("\\|", "\u{1}");
+        let cells: Vec<String> = row
+            .split('|')
+            .map(|cell| cell.replace('\u{1}', "|"))
+            .collect();
+        let (go, tera) = (code(&cells[1]), code(&cells[2]));
+        assert!(!go_template::find(&go).is_empty(), "{go}");
+        assert_eq!(go_template::find(&tera), [], "{tera}");
+        shown += 1;
+    }
+    assert!(shown > 10, "the table is read: {shown}");
 }

@@ -7,6 +7,7 @@ fn help_of_every_command() {
     let sandbox = Sandbox::new();
     for (name, arguments) in [
         ("kaiwo", &["--help"][..]),
+        ("init", &["init", "--help"]),
         ("submit", &["submit", "--help"]),
         ("serve", &["serve", "--help"]),
         ("why", &["why", "--help"]),
@@ -14,6 +15,7 @@ fn help_of_every_command() {
         ("status", &["status", "--help"]),
         ("queues", &["queues", "--help"]),
         ("top", &["top", "--help"]),
+        ("doctor", &["doctor", "--help"]),
         ("wait", &["wait", "--help"]),
         ("exec", &["exec", "--help"]),
         ("port_forward", &["port-forward", "--help"]),

@@ -1,5 +1,7 @@
 //! The binary without a cluster: what it prints, and how it ends.
 
+#[cfg(target_os = "linux")]
+mod bounds;
 mod built_in_templates;
 mod completion;
 mod config;
@@ -8,10 +10,12 @@ mod dry_run;
 mod files;
 mod go_templates;
 mod help;
+mod init;
 mod kaito;
 mod models;
 mod precedence;
 mod preload;
+mod public_cases;
 mod refusals;
 mod schema;
 mod serve;

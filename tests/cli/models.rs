@@ -10,7 +10,7 @@ fn models(arguments: &[&str]) -> Outcome {
 fn the_catalogue_needs_no_cluster() {
     let outcome = models(&["phi-4"])
         .exits(0)
-        .says("without what a cluster lists: there is no usable kubeconfig");
+        .says("not compared with a cluster: no usable kubeconfig");
     assert_eq!(
         outcome.stdout,
         "NAME                 WEIGHTS   GPUS            LICENCE  TOKEN\n\
@@ -75,11 +75,11 @@ fn every_form_goes_to_stdout() {
 fn what_is_not_there_is_told_with_what_is() {
     for (word, said) in [
         ("phi5", "did you mean -m phi-4?"),
-        ("falcon-7b", "KAITO has given up the preset \"falcon-7b\""),
-        ("xyzzy", "no model of the catalogue is called \"xyzzy\""),
+        ("falcon-7b", "KAITO has removed the preset \"falcon-7b\""),
+        ("xyzzy", "model \"xyzzy\" is not in the catalogue"),
         (
             "org/xyzzy",
-            "KAITO looks up its size on the Hugging Face hub",
+            "KAITO looks up its size on the Hugging Face Hub",
         ),
     ] {
         let outcome = models(&[word, "--offline"]).exits(3).says(said);

@@ -50,6 +50,11 @@ fn limits(documents: &[Value]) -> &Value {
     &pod(documents)["containers"][0]["resources"]["limits"]
 }
 
+fn head(documents: &[Value]) -> &Value {
+    let template = &job(documents)["spec"]["rayClusterSpec"]["headGroupSpec"]["template"];
+    &template["spec"]["containers"][0]["resources"]["limits"]
+}
+
 fn claims(documents: &[Value]) -> Vec<&str> {
     let volumes = pod(documents)["volumes"].as_array().unwrap();
     let claim = |volume: &'_ Value| volume.pointer("/persistentVolumeClaim/claimName").is_some();
@@ -97,7 +102,7 @@ fn template(name: &str) -> String {
     )
 }
 
-const SETTINGS: [Setting; 35] = [
+const SETTINGS: [Setting; 42] = [
     Setting {
         flag: "--template",
         variable: "KAIWO_TEMPLATE",
@@ -297,6 +302,51 @@ const SETTINGS: [Setting; 35] = [
         shows: |d, v| limits(d)["memory"] == v,
     },
     Setting {
+        flag: "--cpus",
+        variable: "KAIWO_CPUS",
+        key: "cpus",
+        values: ["2", "500m"],
+        pair: None,
+        extra: &["-g", "1"],
+        shows: |d, v| limits(d)["cpu"] == v,
+    },
+    Setting {
+        flag: "--memory",
+        variable: "KAIWO_MEMORY",
+        key: "memory",
+        values: ["2Gi", "3Gi"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| limits(d)["memory"] == v,
+    },
+    Setting {
+        flag: "--shm",
+        variable: "KAIWO_SHM",
+        key: "shm",
+        values: ["1Gi", "3Gi"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| volume(d, "shm")["emptyDir"]["sizeLimit"] == v,
+    },
+    Setting {
+        flag: "--head-cpus",
+        variable: "KAIWO_HEAD_CPUS",
+        key: "headCpus",
+        values: ["1", "3"],
+        pair: None,
+        extra: &["--ray"],
+        shows: |d, v| head(d)["cpu"] == v,
+    },
+    Setting {
+        flag: "--head-memory",
+        variable: "KAIWO_HEAD_MEMORY",
+        key: "headMemory",
+        values: ["2Gi", "3Gi"],
+        pair: None,
+        extra: &["--ray"],
+        shows: |d, v| head(d)["memory"] == v,
+    },
+    Setting {
         flag: "--volume",
         variable: "KAIWO_VOLUME",
         key: "volume",
@@ -373,6 +423,27 @@ const SETTINGS: [Setting; 35] = [
         pair: None,
         extra: &[],
         shows: |d, v| job(d)["spec"]["activeDeadlineSeconds"] == v.parse::<i64>().unwrap(),
+    },
+    Setting {
+        flag: "--grace",
+        variable: "KAIWO_GRACE",
+        key: "grace",
+        values: ["60", "90"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| pod(d)["terminationGracePeriodSeconds"] == v.parse::<i64>().unwrap(),
+    },
+    Setting {
+        flag: "--read-only-workdir",
+        variable: "KAIWO_READ_ONLY_WORKDIR",
+        key: "readOnlyWorkdir",
+        values: ["true", "false"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| {
+            let command = &pod(d)["containers"][0]["command"];
+            (*command == serde_json::json!(["sh", "/workload/entrypoint"])) == (v == "true")
+        },
     },
     Setting {
         flag: "--env",
@@ -711,7 +782,7 @@ fn the_output_format_follows_the_same_order() {
         .set("KAIWO_DRY_RUN", "client");
     let outcome = sandbox.kaiwo(&["submit", "-i", "image"]).exits(0);
     assert!(
-        outcome.stdout.starts_with("localqueue."),
+        outcome.stdout.starts_with("job.batch/"),
         "{}",
         outcome.stdout
     );

@@ -34,9 +34,9 @@ fn workload() -> Sandbox {
 fn neither_path_nor_image() {
     let outcome = Sandbox::new().kaiwo(&["submit", "-g", "1", "-d"]).exits(3);
     insta::assert_snapshot!(outcome.stderr, @r"
-    error: nothing to run: neither a directory nor an image is given
-    help: kaiwo submit -p DIR   runs the entrypoint of a directory
-    help: kaiwo submit -i IMAGE runs an image
+    error: nothing to run: no directory or image given
+    help: kaiwo submit -p DIR   to run the entrypoint of a directory
+    help: kaiwo submit -i IMAGE to run an image
     ");
 }
 
@@ -59,15 +59,14 @@ fn no_entrypoint() {
     sandbox.write("w/train.py", "pass\n");
     let _ =
         refused(&sandbox, &["--ray"]).says("w/entrypoint does not exist, and a RayJob needs one");
-    let _ = refused(&sandbox, &[])
-        .says("w/entrypoint does not exist, and without an image of your own");
+    let _ = refused(&sandbox, &[]).says("w/entrypoint does not exist, and without --image");
     let _ = sandbox
         .kaiwo(&["submit", "-p", "w", "-i", "image", "-d"])
         .exits(0);
     let _ = sandbox
         .kaiwo(&["submit", "-i", "image", "--ray", "-d"])
         .exits(3)
-        .says("no entrypoint is given");
+        .says("no entrypoint given");
 }
 
 #[test]
@@ -87,7 +86,7 @@ fn mistakes_in_env() {
         (
             "envVars:\n  - name: A\n    value: 1\n  - name: A\n    value: 2\n",
             "w/env:4",
-            "A is set a second time",
+            "A is set twice",
         ),
         (
             "envVars:\n  - name: A\n    valeu: 1\n",
@@ -97,7 +96,7 @@ fn mistakes_in_env() {
         (
             "envVars:\n  - name: \"A B\"\n    value: 1\n",
             "w/env:2",
-            "cannot name a variable",
+            "invalid variable name",
         ),
         ("envVars:\n  - name: A\n  value: 1\n", "w/env:3", ""),
         ("envVars: {\n", "w/env:", ""),
@@ -122,11 +121,11 @@ fn mistakes_in_kaiwoconfig() {
             "w/kaiwoconfig:2",
             "did you mean `queue`?",
         ),
-        ("gpus: 8\ngpus: 9\n", "w/kaiwoconfig:2", "stands twice"),
+        ("gpus: 8\ngpus: 9\n", "w/kaiwoconfig:2", "duplicate key"),
         ("gpus: many\n", "w/kaiwoconfig:1", ""),
         ("gpus: [\n", "w/kaiwoconfig:", ""),
         ("dryRun: perhaps\n", "w/kaiwoconfig:1", ""),
-        ("path: other\n", "w/kaiwoconfig:1", "given with -p"),
+        ("path: other\n", "w/kaiwoconfig:1", "directory with -p"),
     ] {
         let sandbox = workload();
         sandbox.write("w/kaiwoconfig", text);
@@ -152,7 +151,7 @@ fn too_much_to_upload() {
         sandbox.write(&format!("w/data/{part}.bin"), vec![b'x'; 944_000]);
     }
     let outcome = refused(&sandbox, &[])
-        .says("w holds 9.0 MiB in 11 files")
+        .says("w contains 9.0 MiB in 11 files")
         .says("largest: data/0.bin (921 KiB)");
     assert!(
         outcome.stderr.contains("--upload-limit"),
@@ -174,7 +173,7 @@ fn too_much_to_upload() {
     let sandbox = workload();
     sandbox.write("w/model.bin", vec![0; 2_000_000]);
     let _ = refused(&sandbox, &[])
-        .says("w/model.bin cannot be uploaded: 1.9 MiB is more than one ConfigMap holds");
+        .says("w/model.bin cannot be uploaded: 1.9 MiB is more than the limit of a ConfigMap");
 }
 
 #[cfg(unix)]
@@ -186,7 +185,7 @@ fn symlinks() {
     sandbox.write("outside.txt", "secret");
     symlink(sandbox.path("outside.txt"), sandbox.path("w/leak.txt")).unwrap();
     let _ = refused(&sandbox, &[])
-        .says("w/leak.txt cannot be uploaded: it is a symlink out of the directory");
+        .says("w/leak.txt cannot be uploaded: it is a symlink to a path outside the directory");
 
     let sandbox = workload();
     sandbox.write("w/shared/data.txt", "inside");
@@ -199,11 +198,11 @@ fn symlinks() {
     );
 
     symlink("..", sandbox.path("w/shared/up")).unwrap();
-    let _ = refused(&sandbox, &[]).says("a symlink to a directory around it");
+    let _ = refused(&sandbox, &[]).says("a symlink to a parent directory");
 
     let sandbox = workload();
     symlink("gone", sandbox.path("w/dangling")).unwrap();
-    let _ = refused(&sandbox, &[]).says("a symlink to nothing");
+    let _ = refused(&sandbox, &[]).says("a broken symlink");
 }
 
 #[test]
@@ -212,7 +211,7 @@ fn impossible_gpus() {
     let _ =
         refused(&sandbox, &["-g", "25", "--gpus-per-node", "4"]).says("help: try -g 24 or -g 28");
     let _ = refused(&sandbox, &["-g", "-1"])
-        .says("-1 GPUs cannot be")
+        .says("invalid number of GPUs -1")
         .says("help: try 0 or 1");
     let _ = refused(&sandbox, &["-g", "16", "--replicas", "3"]).says("help: try -g 15 or -g 18");
     let _ = refused(
@@ -227,13 +226,15 @@ fn impossible_gpus() {
 fn words_that_kubernetes_refuses() {
     let sandbox = workload();
     let _ = refused(&sandbox, &["--name", "Run_7"]).says("help: try --name run-7");
-    let _ = refused(&sandbox, &["-n", "Team"]).says("namespace \"Team\" (from the command line)");
-    let _ = refused(&sandbox, &["-q", "a b"]).says("queue \"a b\"");
-    let _ = refused(&sandbox, &["-i", "an image"]).says("image \"an image\"");
-    let _ = refused(&sandbox, &["--gpu-resource", "gpu"]).says("GPU resource \"gpu\"");
-    let long = "a".repeat(62);
+    let _ = refused(&sandbox, &["-n", "Team"]).says("--namespace: invalid namespace \"Team\"");
+    let _ = refused(&sandbox, &["-q", "a b"]).says("--queue: invalid queue \"a b\"");
     let _ =
-        refused(&sandbox, &["-g", "16", "--name", &long]).says("host names end in the pod's index");
+        refused(&sandbox, &["-i", "an image"]).says("--image: image \"an image\" cannot be pulled");
+    let _ = refused(&sandbox, &["--gpu-resource", "gpu"])
+        .says("--gpu-resource: invalid GPU resource \"gpu\"");
+    let long = "a".repeat(62);
+    let _ = refused(&sandbox, &["-g", "16", "--name", &long])
+        .says("host names end with the pod's index");
 }
 
 #[test]
@@ -309,40 +310,60 @@ fn errors_as_json() {
 fn pod_settings_that_cannot_be() {
     let sandbox = workload();
     for (flags, says) in [
-        (&["--label", "a b=c"][..], "--label \"a b\": not a label"),
+        (&["--label", "a b=c"][..], "--label \"a b\": invalid label"),
         (&["--label", "kueue.x-k8s.io/queue-name=x"], "help: use -q"),
-        (
-            &["--annotation", "kaiwo-cli/digest=x"],
-            "not a key you can use",
-        ),
-        (&["--service-account", "A"], "cannot name a ServiceAccount"),
+        (&["--annotation", "kaiwo-cli/digest=x"], "invalid key"),
+        (&["--service-account", "A"], "invalid service account \"A\""),
         (
             &["--cpus-per-gpu", "0"],
-            "--cpus-per-gpu 0: a pod needs some",
+            "invalid --cpus-per-gpu 0: must be more than 0",
         ),
-        (&["--retries", "-1"], "--retries -1 cannot be counted"),
+        (
+            &["--retries", "-1"],
+            "invalid --retries -1: must be between 0 and 2147483647",
+        ),
+        (&["--memory", "64"], "help: add a unit: --memory 64Gi"),
+        (
+            &["--cpus", "8", "--cpus-per-gpu", "4"],
+            "help: use either --cpus or --cpus-per-gpu",
+        ),
+        (
+            &["--head-cpus", "1"],
+            "--head-cpus (from the command line) is for the head of a Ray cluster, and a Job has none",
+        ),
+        (
+            &["--shm", "5Gi"],
+            "--shm 5Gi is larger than the memory of the pod, 4Gi, which it is part of",
+        ),
+        (
+            &["--shm", "40Gi", "-g", "1"],
+            "help: give it more: --memory-per-gpu 81Gi",
+        ),
         (
             &["--max-runtime", "0"],
             "would end the workload before it starts",
         ),
-        (&["--ray", "--ttl", "1h"], "--ttl cannot delete a RayJob"),
         (
-            &["--ray", "--schedule", "@daily"],
-            "only Jobs are started by a schedule",
+            &["--ray", "--ttl", "1h"],
+            "--ttl is not supported for RayJobs",
         ),
-        (&["--schedule", "3 o'clock"], "this is not a schedule"),
+        (&["--ray", "--schedule", "@daily"], "can start Jobs only"),
+        (&["--schedule", "3 o'clock"], "expected five fields"),
         (
             &["--env", "NOT_SET_HERE"],
-            "--env NOT_SET_HERE: no such variable is set here",
+            "--env NOT_SET_HERE: the variable is not set",
         ),
         (
             &["--env", "1A=x"],
-            "env 1A (from the command line): this cannot name a variable",
+            "env 1A (from the command line): invalid variable name",
         ),
-        (&["--secret", "A=b"], "not SECRET/KEY, the name of a Secret"),
+        (
+            &["--secret", "A=b"],
+            "expected SECRET/KEY, the name of a Secret",
+        ),
         (
             &["--secret", "A=b/c", "--env", "A=x"],
-            "the same variable is given as env, too",
+            "the same variable is also set with env",
         ),
         (
             &["--volume", "a:/x", "--volume", "b:/x"],
@@ -409,4 +430,75 @@ fn what_a_variable_holds_of_secrets_is_not_told() {
             assert!(!text.contains("s3cret"), "{text}");
         }
     }
+}
+
+/// A word with a rule is held to it wherever it is given, and whichever command reads
+/// it.
+#[test]
+fn a_wrong_word_is_refused_where_it_stands() {
+    for (key, variable, flag, word, says) in [
+        (
+            "namespace",
+            "KAIWO_NAMESPACE",
+            "--namespace",
+            "A b",
+            "invalid namespace \"A b\": use ",
+        ),
+        (
+            "queue",
+            "KAIWO_QUEUE",
+            "--queue",
+            "Team",
+            "invalid queue \"Team\": use ",
+        ),
+        (
+            "priorityClass",
+            "KAIWO_PRIORITY_CLASS",
+            "--priority-class",
+            "High",
+            "invalid priority class \"High\": ",
+        ),
+        (
+            "image",
+            "KAIWO_IMAGE",
+            "--image",
+            "A/B",
+            "image \"A/B\" cannot be pulled: ",
+        ),
+        (
+            "gpuResource",
+            "KAIWO_GPU_RESOURCE",
+            "--gpu-resource",
+            "gpu",
+            "invalid GPU resource \"gpu\": ",
+        ),
+        (
+            "rayVersion",
+            "KAIWO_RAY_VERSION",
+            "--ray-version",
+            "2 46",
+            "invalid Ray version \"2 46\": ",
+        ),
+        (
+            "serviceAccount",
+            "KAIWO_SERVICE_ACCOUNT",
+            "--service-account",
+            "A",
+            "invalid service account \"A\": ",
+        ),
+    ] {
+        let typed = refused(&workload(), &[flag, word]);
+        let _ = typed.says(&format!("{flag}: {says}"));
+        let set = workload().set(variable, word);
+        let outcome = set.kaiwo(&["submit", "-p", "w", "-d"]).exits(3);
+        let _ = outcome.says(&format!("{variable}: {says}"));
+        let sandbox = workload();
+        sandbox.write("w/kaiwoconfig", format!("gpus: 1\n{key}: {word}\n"));
+        let outcome = sandbox.kaiwo(&["submit", "-p", "w", "-d"]).exits(3);
+        let _ = outcome.says(says).says("w/kaiwoconfig:2");
+    }
+    let _ = Sandbox::new()
+        .kaiwo(&["list", "-n", "A b"])
+        .exits(3)
+        .says("--namespace: invalid namespace \"A b\"");
 }

@@ -39,22 +39,19 @@ const MARKS: [&str; 2] = ["<!-- table of settings -->\n", "<!-- end of table -->
 #[test]
 fn the_documented_table_has_every_setting() {
     let cli = kaiwo::cli::Cli::command();
-    let submit = cli.find_subcommand("submit").unwrap();
+    let commands = ["submit", "serve"].map(|name| cli.find_subcommand(name).unwrap());
     let mut table = "| key | flag | variable | meaning | default |\n\
                      | --- | --- | --- | --- | --- |\n"
         .to_owned();
     for setting in Settings::table() {
-        let flag = submit
-            .get_arguments()
+        let flag = commands
+            .iter()
+            .flat_map(|command| command.get_arguments())
             .find(|flag| flag.get_id() == setting.field);
-        let help = flag
-            .and_then(|flag| flag.get_help())
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let default = help
-            .split_once("[default: ")
-            .and_then(|(_, rest)| rest.split_once(']'))
-            .map_or_else(String::new, |(default, _)| default.replace('\n', " "));
+        let (meaning, default) = match setting.description.split_once(" [default: ") {
+            Some((meaning, default)) => (meaning, default.trim_end_matches(']')),
+            None => (setting.description, ""),
+        };
         let flag = flag.map_or_else(String::new, |flag| {
             let long = flag.get_long().unwrap();
             let short = flag.get_short().map(|short| format!("`-{short}` "));
@@ -64,7 +61,7 @@ fn the_documented_table_has_every_setting() {
             .chain(setting.aliases.iter().map(|&alias| alias.to_owned()))
             .map(|key| format!("`{key}`"))
             .collect();
-        let (variable, meaning) = (setting.variable, setting.description);
+        let variable = setting.variable;
         table += &format!(
             "| {} | {flag} | `{variable}` | {meaning} | {default} |\n",
             keys.join(", ")
@@ -305,6 +302,9 @@ fn what_is_wrong_is_refused_by_parser_and_schema() {
         "output: xml",
         "cpusPerGpu: lots",
         "memoryPerGpu: 32GB",
+        "cpus: some",
+        "shm: 1x",
+        "headMemory: []",
         "uploadLimit: -1",
         "ttl: soon",
         "ttl: -5",

@@ -40,13 +40,13 @@ fn what_cannot_be_served() {
     for (arguments, says, helps) in [
         (
             &["-g", "1"][..],
-            "nothing to run: neither a directory nor an image is given",
+            "nothing to run: no directory or image given",
             "kaiwo serve -p DIR",
         ),
         // Ray
         (
             &["-p", "chat", "--ray"],
-            "chat/serveconfig does not exist, and a RayService needs one",
+            "chat/serveconfig does not exist, but a RayService needs one",
             "without --ray the directory's entrypoint is served",
         ),
         (
@@ -56,69 +56,69 @@ fn what_cannot_be_served() {
         ),
         (
             &["-p", "llm", "--ray", "--", "serve", "run"],
-            "a RayService runs what its serveconfig says, and no command",
+            "a RayService runs its serveconfig, not a command",
             "after --",
         ),
         (
             &["-p", "llm", "--ray", "--port", "8000"],
-            "a port (from the command line) has no place there",
-            "leave --port away",
+            "a port (from the command line) would have no effect",
+            "remove --port",
         ),
         (
             &["-p", "llm", "--ray", "--kaito"],
-            "either Ray (from the command line) or KAITO runs a workload",
-            "leave --kaito away",
+            "Ray (from the command line) and KAITO cannot be combined",
+            "remove --kaito",
         ),
         // Network
         (
             &["-p", "chat", "--port", "0"],
-            "port 0 (from the command line) is none: they go from 1 to 65535",
+            "invalid port 0 (from the command line): must be between 1 and 65535",
             "--port 8000",
         ),
         (
             &["-p", "chat", "--port", "70000"],
-            "port 70000 (from the command line) is none",
+            "invalid port 70000 (from the command line)",
             "--port 8000",
         ),
         (
             &["-p", "chat", "--port=-1"],
-            "port -1 (from the command line) is none",
+            "invalid port -1 (from the command line)",
             "--port 8000",
         ),
         (
             &["-p", "chat", "--port", "8000", "--health-path", "health"],
-            "health path \"health\" (from the command line) does not begin with /",
+            "invalid health path \"health\" (from the command line): must begin with /",
             "--health-path /health",
         ),
         (
             &["-p", "chat", "--health-path", "/health"],
-            "probes need the port they ask",
+            "--health-path needs --port",
             "--port 8000",
         ),
         (
             &["-p", "chat", "--public"],
-            "--public leads to a Service, which needs the port",
+            "--public needs a Service, and therefore --port",
             "--port 8000",
         ),
         (
             &["-p", "chat", "--ingress", "chat.example.org"],
-            "--ingress leads to a Service, which needs the port",
+            "--ingress needs a Service, and therefore --port",
             "--port 8000",
         ),
         (
             &["-p", "llm", "--ray", "--public"],
-            "--public (from the command line) is for a Deployment: KubeRay makes the Services",
-            "leave --public away",
+            "--public (from the command line) requires a Deployment: KubeRay creates the Services",
+            "remove --public",
         ),
         (
             &["-p", "llm", "--ray", "--ingress", "chat.example.org"],
-            "--ingress (from the command line) is for a Deployment",
-            "leave --ingress away",
+            "--ingress (from the command line) requires a Deployment",
+            "remove --ingress",
         ),
         // Scaling
         (
             &["-p", "chat", "--autoscale", "1-5"],
-            "--autoscale needs to know by what: CPUs, or a metric of the pods",
+            "--autoscale needs a target: CPU utilization, or a metric of the pods",
             "--target-cpu 70",
         ),
         (
@@ -128,17 +128,17 @@ fn what_cannot_be_served() {
         ),
         (
             &["-p", "chat", "--target-cpu", "70"],
-            "--target-cpu says when to scale, and nothing between which bounds",
+            "--target-cpu has no effect without --autoscale",
             "--autoscale 1-5",
         ),
         (
             &["-p", "chat", "--target-metric", "queue=10"],
-            "--target-metric says when to scale, and nothing between which bounds",
+            "--target-metric has no effect without --autoscale",
             "--autoscale 1-5",
         ),
         (
             &["-p", "chat", "--autoscale", "1-5", "--target-cpu=-1"],
-            "--target-cpu -1 is no percentage of the CPUs that a pod has",
+            "invalid --target-cpu -1: expected a percentage of the CPUs of a pod",
             "--target-cpu 70",
         ),
         (
@@ -180,26 +180,26 @@ fn what_cannot_be_served() {
             "7 GPUs do not divide evenly by --replicas 2\n",
             "try -g 6 or -g 8",
         ),
-        (&["-m", "phi5"], "phi5", "did you mean -m phi-4?"),
+        (&["-m", "phi4"], "phi4", "did you mean -m phi-4?"),
         (
             &["-p", "chat", "--min-available", "2"],
-            "--min-available 2 is more than there ever are: 1 pod",
+            "--min-available 2 is more than the maximum of 1 pod",
             "--replicas 2",
         ),
         (
             &["-p", "llm", "--ray", "--target-cpu", "70"],
-            "--target-cpu (from the command line) is for a Deployment",
-            "leave --target-cpu away",
+            "--target-cpu (from the command line) requires a Deployment",
+            "remove --target-cpu",
         ),
         (
             &["-p", "llm", "--ray", "--min-available", "1"],
-            "--min-available (from the command line) is for a Deployment",
-            "leave --min-available away",
+            "--min-available (from the command line) requires a Deployment",
+            "remove --min-available",
         ),
         // Storage
         (
             &["-p", "chat", "--keep-storage"],
-            "--keep-storage keeps the claim of --storage, which is not asked for",
+            "--keep-storage has no effect without --storage",
             "--storage 100Gi",
         ),
         (
@@ -210,13 +210,13 @@ fn what_cannot_be_served() {
                 "--storage=1Gi",
                 "--replicas=2",
             ],
-            "--keep-storage is for one pod, and there are 2",
+            "--keep-storage requires one pod, and there are 2",
             "[ReadWriteMany]",
         ),
         (
             &["-p", "llm", "--ray", "--keep-storage", "--storage=1Gi"],
-            "--keep-storage (from the command line) is for a Deployment",
-            "leave --keep-storage away",
+            "--keep-storage (from the command line) requires a Deployment",
+            "remove --keep-storage",
         ),
         (
             &[
@@ -225,12 +225,12 @@ fn what_cannot_be_served() {
                 "--preload=hf://a/b:/models",
                 "--volume=models:/models:ro",
             ],
-            "nothing can be loaded into /models: claim models is mounted there to be read only",
+            "cannot preload into /models: claim models is mounted there read-only",
             "--volume models:/models",
         ),
         (
             &["-p", "chat", "--preload-image=loader:1"],
-            "--preload-image loads nothing by itself",
+            "--preload-image has no effect without --preload",
             "add --preload",
         ),
         (
@@ -240,24 +240,24 @@ fn what_cannot_be_served() {
                 "--node-selector=a=b",
                 "--preload=hf://a/b:/models",
             ],
-            "KAITO loads the models of its catalogue itself",
-            "leave --preload away",
+            "KAITO itself loads the models of its catalogue",
+            "remove --preload",
         ),
         // KAITO
         (
             &["-p", "chat", "--kaito"],
-            "a Workspace needs to know its machines",
+            "a Workspace needs --instance-type or --node-selector",
             "--node-selector pool=llm",
         ),
         (
             &["-m", "phi-4"],
-            "a Workspace needs to know its machines",
+            "a Workspace needs --instance-type or --node-selector",
             "--instance-type Standard_NC24ads_A100_v4",
         ),
         (
             &["-m", "phi-4", "--ray"],
             "without Ray (from the command line)",
-            "leave --ray away",
+            "remove --ray",
         ),
         (
             &["-m", "phi-4", "-g", "2"],
@@ -289,7 +289,7 @@ fn what_cannot_be_served() {
                 "team",
             ],
             "Kueue does not queue KAITO Workspaces",
-            "leave -q away",
+            "remove -q",
         ),
         (
             &[
@@ -300,12 +300,12 @@ fn what_cannot_be_served() {
                 "--port",
                 "80",
             ],
-            "a port (from the command line) has no place there",
-            "leave --port away",
+            "a port (from the command line) would have no effect",
+            "remove --port",
         ),
         (
             &["-p", "chat", "--instance-type", "Standard_NC24ads_A100_v4"],
-            "--instance-type is for KAITO, which this is not",
+            "--instance-type requires KAITO",
             "add --kaito",
         ),
         (
@@ -324,15 +324,15 @@ fn serveconfigs_that_are_none() {
         ("applications: [\n", "llm/serveconfig:"),
         (
             "- name: llm\n",
-            "llm/serveconfig: the configuration of Ray Serve is no mapping",
+            "llm/serveconfig: the Ray Serve configuration is not a mapping",
         ),
-        ("just words\n", "is no mapping"),
-        ("", "is no mapping"),
+        ("just words\n", "not a mapping"),
+        ("", "not a mapping"),
         ("a: 1\na: 2\n", "llm/serveconfig:2"),
-        ("a: 1\n---\nb: 2\n", "is no mapping"),
+        ("a: 1\n---\nb: 2\n", "not a mapping"),
         (
             "applications:\n- name: llm\n  import_pth: app:deployment\n",
-            "llm/serveconfig:3: Ray Serve knows no key `import_pth` here\nhelp: did you mean `import_path`?\nhelp: --force sends it",
+            "llm/serveconfig:3: Ray Serve has no key `import_pth` here\nhelp: did you mean `import_path`?\nhelp: --force submits it",
         ),
         (
             "applications:\n- name: llm\n  import_path: app.sever:deployment\n",
@@ -465,7 +465,7 @@ fn a_budget_that_lets_no_pod_go_is_pointed_out() {
         ];
         sandbox.kaiwo(&[&words[..], &[budget]].concat()).exits(0)
     };
-    let _ = serve("2").says("warning: --min-available 2 of 2 lets no pod be evicted");
+    let _ = serve("2").says("warning: --min-available 2 of 2 prevents all evictions");
     assert!(!serve("1").stderr.contains("warning"));
 }
 

@@ -195,9 +195,9 @@ fn mistakes_are_named_with_their_line() {
             &[],
             &[
                 "w/template is a Go template",
-                "line 3: {{ .Meta.Name }}            →  {{ Meta.Name }}",
-                "line 4: {{- range .Meta.EnvVars }}  →  {%- for envvar in Meta.EnvVars %}",
-                "line 6: {{- end }}                  →  {%- endfor %}",
+                "\n  3:9: {{ .Meta.Name }}\n",
+                "\n  4:1: {{- range .Meta.EnvVars }}\n",
+                "\n  6:1: {{- end }}",
                 "docs/templates.md",
             ],
         ),
@@ -223,7 +223,7 @@ fn mistakes_are_named_with_their_line() {
             "no custom config",
             JOB.to_owned(),
             &["--set=resources={}"],
-            &["w/template:13: `Custom.greeting` is not defined, and is joined to a text"],
+            &["w/template:13: `Custom.greeting` is not defined, but is joined to a text"],
         ),
         (
             "a list that is not there",
@@ -241,15 +241,15 @@ fn mistakes_are_named_with_their_line() {
             "no YAML",
             JOB.replace("kind: Job", "kind: Job: x"),
             &["-c", "custom.yaml"],
-            &["w/template made no valid YAML", ">    3 | kind: Job: x"],
+            &["w/template produced invalid YAML", ">    3 | kind: Job: x"],
         ),
         (
             "what no Job has",
             JOB.replace("image:", "imagee:").replace("spec:\n  template", "spec:\n  backoffLimit: \"3\"\n  template"),
             &["-c", "custom.yaml"],
             &[
-                "w/template made a job/alice-w that Kubernetes does not take",
-                "  spec.backoffLimit: \"3\" is a string, an integer is expected",
+                "w/template produced a job/alice-w that Kubernetes rejects",
+                "  spec.backoffLimit: \"3\" is a string, expected an integer",
                 "  spec.template.spec.containers[0].imagee: unknown field; did you mean image?",
                 "kubectl explain job.spec",
             ],
@@ -258,7 +258,7 @@ fn mistakes_are_named_with_their_line() {
             "another kind",
             "apiVersion: ray.io/v1\nkind: RayJob\nmetadata: {name: {{ Meta.Name }}}\n".to_owned(),
             &[],
-            &["w/template made RayJob, and no Job", "help: a RayJob is made by: kaiwo submit --ray"],
+            &["w/template produced RayJob, but no Job", "help: to create a RayJob: kaiwo submit --ray"],
         ),
         (
             "another version",
@@ -270,7 +270,7 @@ fn mistakes_are_named_with_their_line() {
             "nothing",
             "# nothing\n".to_owned(),
             &[],
-            &["w/template made no document, and no Job"],
+            &["w/template produced no documents"],
         ),
         (
             "a document that is no object",
@@ -285,7 +285,7 @@ fn mistakes_are_named_with_their_line() {
             &["more than one Job"],
         ),
         (
-            "a name of its own",
+            "a generated name",
             JOB.replace("{{ Meta.Name }}", "mine"),
             &["-c", "custom.yaml"],
             &["the name \"mine\" instead of \"alice-w\"", "name: {{ Meta.Name }}"],
@@ -294,7 +294,7 @@ fn mistakes_are_named_with_their_line() {
             "a namespace of its own",
             JOB.replace("metadata:", "metadata:\n  namespace: other"),
             &["-c", "custom.yaml"],
-            &["job/alice-w in namespace \"other\"", "-n says it, now \"kaiwo\""],
+            &["job/alice-w in namespace \"other\"", "-n sets it, currently \"kaiwo\""],
         ),
         (
             "a Secret",
@@ -315,16 +315,16 @@ fn mistakes_are_named_with_their_line() {
             &["configmap/x twice", "{{ Meta.Name ~ \"-data\" }}"],
         ),
         (
-            "what belongs to no namespace",
+            "what is not namespaced",
             format!("{JOB}\n---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: x}}\n"),
             &["-c", "custom.yaml"],
-            &["persistentvolume/x, which belongs to no namespace"],
+            &["persistentvolume/x, which is not namespaced"],
         ),
         (
             "a queue",
             format!("{JOB}\n---\napiVersion: kueue.x-k8s.io/v1beta2\nkind: LocalQueue\nmetadata: {{name: x}}\n"),
             &["-c", "custom.yaml"],
-            &["localqueue/x, which kaiwo makes itself"],
+            &["localqueue/x, which kaiwo itself creates"],
         ),
     ];
     for (what, template, arguments, said) in cases {
@@ -343,10 +343,10 @@ fn values_for_the_template_are_checked() {
     let refused = |arguments: &[&str]| dry_run(&sandbox, arguments).exits(3);
     let _ = refused(&["-c", "missing.yaml"]).says("cannot read missing.yaml");
     for (text, said) in [
-        ("- a\n", "list.yaml: the custom config is no mapping"),
+        ("- a\n", "list.yaml: the custom config is not a mapping"),
         (
             "a: 1\n---\nb: 1\n",
-            "the custom config is more than one document",
+            "the custom config has more than one document",
         ),
         ("a: 1\na: 2\n", "list.yaml:2"),
         ("a: [\n", "list.yaml:"),
@@ -355,14 +355,14 @@ fn values_for_the_template_are_checked() {
         let _ = refused(&["-c", "list.yaml"]).says(said);
     }
     let _ = refused(&["-c", "custom.yaml", "--set=greeting.of=x"]).says(
-        "set \"greeting.of\" (from the command line): greeting is no mapping, so nothing can be set below it",
+        "set \"greeting.of\" (from the command line): greeting is not a mapping, so nothing can be set below it",
     );
     let _ = dry_run(&sandbox, &["--set=novalue"]).exits(2);
     std::fs::remove_file(sandbox.path("w/template")).unwrap();
     sandbox.write("w/entrypoint", "echo hi\n");
     for arguments in [["-c", "custom.yaml"], ["--set", "a=b"]] {
         let _ = refused(&arguments)
-            .says("and no template: the built-in one reads none")
+            .says("the built-in template does not use it")
             .says("kaiwo template eject job");
     }
     let _ = refused(&["-t", "missing"]).says("cannot read missing");
@@ -399,7 +399,7 @@ fn eject_overwrites_nothing() {
     let _ = sandbox
         .kaiwo(&["template", "eject", "job", "w"])
         .exits(3)
-        .says("w/template exists already, and is left alone")
+        .says("w/template already exists and was not overwritten")
         .says("kaiwo template show job | diff w/template -");
     assert_eq!(
         std::fs::read_to_string(sandbox.path("w/template")).unwrap(),

@@ -1,5 +1,7 @@
 //! Runs the real binary in an environment of its own.
 
+pub mod commands;
+pub mod mutation;
 pub mod relay;
 
 use std::fs;

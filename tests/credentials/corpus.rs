@@ -145,7 +145,7 @@ fn cases() -> Vec<Case> {
         ),
         user(
             &exec(&format!("{beta}, interactiveMode: Always")),
-            Refused(4, "stdin is not a terminal"),
+            Refused(4, "but stdin is not one"),
         ),
         user(
             &exec(&format!("{beta}, interactiveMode: Perhaps")),
@@ -185,7 +185,7 @@ fn cases() -> Vec<Case> {
         user("token: s3cr3t, as: eve", TOKEN).with(&["--as-group", "x"]),
         user(
             "token: s3cr3t, as-groups: [z]",
-            Refused(3, "without a user"),
+            Refused(3, "requires a user"),
         ),
         // Clusters.
         cluster("certificate-authority: ca.crt", TOKEN),
@@ -203,7 +203,7 @@ fn cases() -> Vec<Case> {
         ),
         cluster(
             "certificate-authority: client.key",
-            Refused(3, "no certificate in PEM"),
+            Refused(3, "not a PEM certificate"),
         ),
         cluster("insecure-skip-tls-verify: true", TOKEN),
         cluster("insecure-skip-tls-verify: yes", TOKEN),
@@ -231,7 +231,7 @@ fn cases() -> Vec<Case> {
         ),
         cluster(
             "proxy-url: 'ftp://x'",
-            Refused(3, "the proxy-url of cluster \"c\" is no URL"),
+            Refused(3, "invalid proxy-url of cluster \"c\""),
         ),
         cluster("server: ''", Refused(3, "cluster \"c\" has no server")),
         cluster("server: 'https://localhost:<PORT>/prefix/'", TOKEN),
@@ -242,7 +242,7 @@ fn cases() -> Vec<Case> {
         case(base().replace("apiVersion: v1, kind: Config, ", ""), TOKEN),
         case(
             base().replace("kind: Config", "kind: Pod"),
-            Refused(3, "it is no kubeconfig"),
+            Refused(3, "it is not a kubeconfig"),
         ),
         case(
             base().replace(
@@ -261,7 +261,7 @@ fn cases() -> Vec<Case> {
         ),
         case(
             base().replace("token: s3cr3t", "token: 12345678"),
-            Refused(3, "is not a text; quote it"),
+            Refused(3, "is not a string; quote it"),
         ),
         case(
             base().replace("users: [", "users: [{name: alice, user: {token: s3cr3t}}, "),
@@ -293,7 +293,7 @@ fn cases() -> Vec<Case> {
         .with(&["--context", "there"]),
         case(
             base().replace("cluster: c,", "cluster: d,"),
-            Refused(3, "it has no cluster \"d\""),
+            Refused(3, "cluster \"d\" of context"),
         ),
         case(base().replace("user: alice", "user: nobody"), KaiwoOnly("")),
         case("a: [b", Refused(3, "it is neither YAML nor JSON (line ")),

@@ -16,8 +16,8 @@ fn one_that_is_missing() {
         .submit_as(kubelogin, &[])
         .exits(4)
         .says("cannot get credentials for user \"alice\" of context \"here\" (config)")
-        .says("credential plugin no-such-kubelogin is not installed, or not on the PATH")
-        .says("help: install it: brew install [1mkubelogin\n");
+        .says("credential plugin no-such-kubelogin is not installed or not on the PATH")
+        .says("help: install it: brew install kubelogin\n");
     for (command, home) in [
         (
             "gke-gcloud-auth-plugin, args: []",
@@ -57,7 +57,7 @@ fn one_that_fails_is_quoted() {
         .submit_as(EXEC, &["-o", "json"])
         .exits(4)
         .says("plugin failed (exit status: 7):\n    the session has expired\n    log in again\n")
-        .says("help: see what it says: kubectl --kubeconfig config auth whoami");
+        .says("help: see its output: kubectl --kubeconfig config auth whoami");
     let error: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(error["class"], "denied");
     assert!(
@@ -72,7 +72,7 @@ fn one_that_fails_is_quoted() {
     let _ = api
         .submit_as(EXEC, &[])
         .exits(4)
-        .says("(exit status: 1) without a word");
+        .says("(exit status: 1) without any output");
     std::fs::remove_file(api.sandbox.path("plugin")).unwrap();
     api.sandbox.write("plugin", "not executable");
     let _ = api
@@ -97,7 +97,7 @@ fn one_that_hangs_is_ended() {
     let _ = outcome
         .exits(4)
         .says(&format!(
-            "plugin did not end within {seconds} s:\n    {said}"
+            "plugin did not finish within {seconds} s:\n    {said}"
         ))
         .says("--request-timeout 120");
 }
@@ -128,11 +128,11 @@ fn answers_that_are_none() {
         (String::new(), "printed nothing"),
         (
             SECRET.to_owned(),
-            "printed something else than an ExecCredential",
+            "printed something other than an ExecCredential",
         ),
         (
             format!("token: {SECRET}\n- x"),
-            "printed something else than an ExecCredential",
+            "printed something other than an ExecCredential",
         ),
         (
             good.replace("ExecCredential", "Pod"),
@@ -140,7 +140,7 @@ fn answers_that_are_none() {
         ),
         (
             credential("v1beta1", &token),
-            "an ExecCredential of client.authentication.k8s.io/v1beta1, and the kubeconfig says client.authentication.k8s.io/v1",
+            "an ExecCredential of client.authentication.k8s.io/v1beta1, but the kubeconfig has client.authentication.k8s.io/v1",
         ),
         (good.replace("k8s.io/v1", SECRET), "another apiVersion"),
         (credential("v1", "null"), "without a status"),
@@ -164,11 +164,11 @@ fn answers_that_are_none() {
                 "v1",
                 "{\"token\": \"s3cr3t\", \"expirationTimestamp\": \"s3cr3t\"}",
             ),
-            "an expirationTimestamp that is no time",
+            "an invalid expirationTimestamp",
         ),
         (
             credential("v1", "{\"token\": \"s3cr3t\\n\"}"),
-            "characters that no header may hold",
+            "contains invalid characters",
         ),
     ] {
         api.plugin("", &answer);

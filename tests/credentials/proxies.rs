@@ -212,6 +212,75 @@ fn kaiwo_goes_where_kubectl_goes() {
     }
 }
 
+/// A proxy that answers every wish so.
+fn refusing(answer: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|length| length > 2) {
+                line.clear();
+            }
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    port
+}
+
+#[test]
+fn a_proxy_that_refuses_is_named_with_its_status() {
+    let api = TlsApi::new();
+    for (answer, code, told, help) in [
+        (
+            "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
+            4,
+            "answered 407 Proxy Authentication Required",
+            "http://USER:PASSWORD@HOST:PORT",
+        ),
+        (
+            "HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\n\r\n<html>no",
+            4,
+            "answered 403 Forbidden",
+            "NO_PROXY",
+        ),
+        (
+            "HTTP/1.1 503 Service \x1b[31mUnavailable\r\n\r\n",
+            7,
+            "answered 503 Service Unavailable",
+            "NO_PROXY",
+        ),
+        (
+            "HTTP/1.1 302 Found\r\nLocation: http://login\r\n\r\n",
+            7,
+            "answered 302 Found",
+            "NO_PROXY",
+        ),
+        (
+            "SSH-2.0-x\r\n\r\n",
+            7,
+            "does not respond like a proxy",
+            "NO_PROXY",
+        ),
+        ("", 7, "closed the connection without an answer", "NO_PROXY"),
+    ] {
+        let port = refusing(answer);
+        let cluster = format!(
+            "server: 'https://api.example.test:6443', proxy-url: 'http://me:s3cr3t@127.0.0.1:{port}'"
+        );
+        api.sandbox
+            .write("config", api.fill(&kubeconfig(&cluster, "token: s3cr3t")));
+        let arguments = ["--kubeconfig", "config", "--request-timeout", "1"];
+        let _ = api
+            .submit(&arguments)
+            .exits(code)
+            .says(&format!("http://127.0.0.1:{port} {told}"))
+            .says(help);
+    }
+    assert_eq!(api.visits(), []);
+}
+
 #[test]
 fn a_proxy_that_hangs_up_is_asked_again() {
     let api = TlsApi::new();
@@ -226,7 +295,7 @@ fn a_proxy_that_hangs_up_is_asked_again() {
         api.sandbox
             .write("config", api.fill(&kubeconfig(&cluster, "token: s3cr3t")));
         let outcome = api.submit(&["--kubeconfig", "config"]).exits(4);
-        let _ = outcome.says(", again in ");
+        let _ = outcome.says(", retrying in ");
         assert_eq!(proxy.asked().len(), 1, "{scheme}");
     }
 }

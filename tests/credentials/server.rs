@@ -75,6 +75,18 @@ impl TlsApi {
         )
     }
 
+    /// Starts a server whose certificate is for other years than this one.
+    pub fn of_years(from: i32, until: i32) -> Self {
+        let authority = authority();
+        let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &authority).unwrap().pem();
+        let key = key.serialize_pem();
+        Self::start(&authority.pem(), &certificate, &key, &authority, |_| 403)
+    }
+
     fn start(
         trusted: &str,
         certificate: &str,

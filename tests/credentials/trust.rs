@@ -22,8 +22,21 @@ fn an_unknown_authority() {
             api.port
         ))
         .says("set the cluster's certificate-authority-data")
-        .never_says("again in");
+        .never_says("retrying in");
     assert_eq!(api.visits(), []);
+}
+
+#[test]
+fn a_certificate_of_another_time() {
+    let _ = submit(&TlsApi::of_years(2019, 2021), "")
+        .exits(7)
+        .says("because its certificate expired at 2021-01-01T00:00:00Z")
+        .says("ask an admin of the cluster to renew its certificate")
+        .never_says("UNIX");
+    let _ = submit(&TlsApi::of_years(2190, 2191), "")
+        .exits(7)
+        .says("because its certificate is valid from 2190-01-01T00:00:00Z on")
+        .says("check the clock of this machine: date");
 }
 
 #[test]
@@ -34,7 +47,7 @@ fn a_handshake_that_is_cut_is_begun_again() {
     let server = format!("server: 'https://{}'", relay.address());
     let _ = submit(&api, &server)
         .exits(4)
-        .says(", again in ")
+        .says(", retrying in ")
         .says("not allowed");
 }
 

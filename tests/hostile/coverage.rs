@@ -7,7 +7,11 @@ use super::request::request;
 use super::spot::{PLACEHOLDER, SPOTS, WORKLOADS};
 
 /// Texts that no hostile value can be in, and why.
-const NO_SPOT: [(&str, &str); 6] = [
+const NO_SPOT: [(&str, &str); 7] = [
+    (
+        "schedule//Schedule",
+        "numbers, names and signs of cron alone",
+    ),
     ("template/file", "names the file in messages"),
     ("template/text", "is what renders, not what is rendered"),
     ("pods/tolerations/[]/effect", "is one of three words"),
@@ -22,7 +26,7 @@ const NO_SPOT: [(&str, &str); 6] = [
     ("upload/digest", "is a digest"),
 ];
 /// Fields that no request here has, and why.
-const UNSET: [(&str, &str); 9] = [
+const UNSET: [(&str, &str); 15] = [
     (
         "gpu_node_label_key",
         "names what is read, and is not written",
@@ -32,6 +36,12 @@ const UNSET: [(&str, &str); 9] = [
     ("gpus/parallelism", "is a number"),
     ("pods/cpus_per_gpu", "is a number"),
     ("pods/memory_per_gpu", "is a number"),
+    ("pods/grace", "is a number"),
+    ("pods/sizes/cpus", "is a number"),
+    ("pods/sizes/memory", "is a number"),
+    ("pods/sizes/shm", "is a number"),
+    ("pods/sizes/head_cpus", "is a number"),
+    ("pods/sizes/head_memory", "is a number"),
     ("lifetime/ttl", "is a number"),
     ("lifetime/max_runtime", "is a number"),
     ("serving/kaito/context", "is a number"),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use kaiwo::kind::WorkloadKind;
+use kaiwo::names::check_image;
 use kaiwo::names::is_dns_1123_subdomain;
 use kaiwo::plan::gpu::GpuRequest;
 use kaiwo::plan::kaito::{
@@ -13,8 +14,11 @@ use kaiwo::plan::request::autoscale::MetricTarget;
 use kaiwo::plan::request::ingress::IngressHost;
 use kaiwo::plan::request::pod::PodSettings;
 use kaiwo::plan::request::preload::Preload;
+use kaiwo::plan::request::schedule::{Schedule, check_time_zone};
 use kaiwo::plan::request::service_settings::Serving;
-use kaiwo::plan::request::{Lifetime, Run, Schedule, WorkloadRequest};
+use kaiwo::plan::request::sizes::Sizes;
+use kaiwo::plan::request::{Lifetime, Run, WorkloadRequest};
+use kaiwo::settings::ServiceAccountName;
 use kaiwo::workload::entrypoint::{Entrypoint, FILE_NAME};
 use kaiwo::workload::env_file;
 use kaiwo::workload::environment::Environment;
@@ -119,11 +123,9 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         return None;
     }
     let accepted = match spot {
-        Spot::Image => !value.is_empty() && !value.contains(char::is_whitespace),
+        Spot::Image => check_image(value).is_ok(),
         Spot::PreloadUrl | Spot::PreloadPath => loads(workload),
-        Spot::PreloadImage => {
-            loads(workload) && !value.is_empty() && !value.contains(char::is_whitespace)
-        }
+        Spot::PreloadImage => loads(workload) && check_image(value).is_ok(),
         Spot::Version | Spot::User => !value.is_empty(),
         // Of Job it is no part; empty, it is not given.
         Spot::RayVersion => kind.is_ray() && !value.is_empty(),
@@ -162,7 +164,10 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
             workload == Workload::Tuning
                 && format!("https://x/{value}").parse::<TuningInput>().is_ok()
         }
-        Spot::IngressHost | Spot::IngressClass | Spot::Metric => workload == Workload::Deployment,
+        Spot::IngressHost | Spot::IngressClass | Spot::IngressSecret | Spot::Metric => {
+            workload == Workload::Deployment
+        }
+        Spot::TimeZone => kind == WorkloadKind::CronJob && check_time_zone(value).is_ok(),
         // YAML has no keys of more than 1024 characters.
         Spot::CustomKey => own_template && value.len() < 1024 / 6,
         _ => true,
@@ -200,16 +205,16 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         _ => Run::Command(words.to_vec()),
     };
     let key = at(Spot::Key, "key");
-    let schedule = format!("{} 3 * * *", at(Spot::ScheduleField, "0"));
-    let typed = Schedule::new(&schedule).ok();
-    // A list of names has one of its own, a field of five is one, and spaces
-    // around it are left out.
-    let is_one = |kept: &Schedule| kept.as_str() == schedule && schedule.split(' ').count() == 5;
-    if spot == Spot::ScheduleField
-        && (kind != WorkloadKind::CronJob || !typed.as_ref().is_some_and(is_one))
-    {
-        return None;
+    let schedule = Schedule::new("0 3 * * *")
+        .ok()
+        .map(|(schedule, _)| schedule);
+    let time_zone = (kind == WorkloadKind::CronJob).then(|| at(Spot::TimeZone, "Etc/UTC"));
+    if let Some(zone) = &time_zone {
+        check_time_zone(zone).ok()?;
     }
+    // No kubelet takes others, and so no container has them.
+    let image = at(Spot::Image, "image");
+    check_image(&image).ok()?;
     let pods = pods(&at, &key)?;
     pods.check(&[]).ok()?;
     Some(WorkloadRequest {
@@ -220,7 +225,7 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         user: at(Spot::User, "alice"),
         app: at(Spot::App, "app"),
         version: Some(at(Spot::Version, "v1")),
-        image: Some(at(Spot::Image, "image")),
+        image: Some(image),
         run,
         environment: environment(&at)?,
         upload: Upload::new(files),
@@ -232,7 +237,8 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         gpu_resource: Some(format!("amd.com/{key}")),
         gpu_node_label_key: None,
         ray_version: Some(at(Spot::RayVersion, "2.46.0")),
-        schedule: typed.filter(|_| kind == WorkloadKind::CronJob),
+        schedule: schedule.filter(|_| kind == WorkloadKind::CronJob),
+        time_zone,
         pods,
         priority_class: Some(at(Spot::PriorityClass, "high")),
         lifetime: Lifetime::default(),
@@ -265,9 +271,14 @@ fn serving(workload: Workload, at: &dyn Fn(Spot, &str) -> String) -> Option<Serv
         true => Some(preload(at)?),
         false => None,
     };
+    let preload_image = loads.then(|| at(Spot::PreloadImage, "loader"));
+    if let Some(image) = &preload_image {
+        check_image(image).ok()?;
+    }
     // All fields, so that a new one is thought of here.
     Some(Serving {
         port: deployment.then_some(8000),
+        service_port: deployment.then_some(80),
         health_path: own.then_some(health_path),
         serve_config: only(Workload::RayService, Spot::ServeConfig, "applications: []"),
         model: workload.has_model().then(|| at(Spot::Model, "phi-4")),
@@ -279,7 +290,7 @@ fn serving(workload: Workload, at: &dyn Fn(Spot, &str) -> String) -> Option<Serv
         min_available: deployment.then(|| "50%".parse().unwrap()),
         keep_storage: false,
         preloads: preload.into_iter().collect(),
-        preload_image: loads.then(|| at(Spot::PreloadImage, "loader")),
+        preload_image,
         instance_type: kaito.then(|| at(Spot::InstanceType, "Standard_NC24ads_A100_v4")),
         kaito: match workload.has_model() {
             true => choices(workload, at),
@@ -298,6 +309,7 @@ fn ingress(at: &dyn Fn(Spot, &str) -> String) -> Option<IngressHost> {
     let wanted = IngressHost {
         host: at(Spot::IngressHost, "chat.example.org"),
         class: Some(at(Spot::IngressClass, "nginx")),
+        tls_secret: Some(at(Spot::IngressSecret, "tls")),
     };
     let read = wanted.to_string().parse().ok()?;
     (wanted == read).then_some(read)
@@ -372,12 +384,20 @@ fn pods(at: &dyn Fn(Spot, &str) -> String, key: &str) -> Option<PodSettings> {
         ),
         node_selector: one(at(Spot::NodeLabel, "a")),
         tolerations: vec![toleration.parse().ok()?],
-        service_account: Some(at(Spot::ServiceAccount, "robot")),
+        service_account: Some(
+            at(Spot::ServiceAccount, "robot")
+                .parse::<ServiceAccountName>()
+                .ok()?
+                .to_string(),
+        ),
         image_pull_secrets: vec![at(Spot::PullSecret, "pull").parse().ok()?],
         labels: one(at(Spot::Label, "b")),
         annotations: one(at(Spot::Annotation, "c")),
         cpus_per_gpu: None,
         memory_per_gpu: None,
+        read_only_workdir: false,
+        grace: None,
+        sizes: Sizes::default(),
     })
 }
 

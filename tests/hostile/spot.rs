@@ -95,9 +95,10 @@ pub enum Spot {
     /// Image with an adapter, with data to tune with, or to be pushed.
     ModelImage,
     PushSecret,
-    ScheduleField,
+    TimeZone,
     IngressHost,
     IngressClass,
+    IngressSecret,
     /// Name of a metric to scale by.
     Metric,
     PreloadUrl,
@@ -106,7 +107,7 @@ pub enum Spot {
 }
 
 /// All of them.
-pub const SPOTS: [Spot; 49] = [
+pub const SPOTS: [Spot; 50] = [
     Spot::Variable,
     Spot::VariableName,
     Spot::SecretName,
@@ -149,9 +150,10 @@ pub const SPOTS: [Spot; 49] = [
     Spot::TuningUrl,
     Spot::ModelImage,
     Spot::PushSecret,
-    Spot::ScheduleField,
+    Spot::TimeZone,
     Spot::IngressHost,
     Spot::IngressClass,
+    Spot::IngressSecret,
     Spot::Metric,
     Spot::PreloadUrl,
     Spot::PreloadPath,

@@ -95,6 +95,22 @@ fn an_answer_has_its_golden() {
     let result = |_: &Request| Answer::Json(200, json!({"Result": "Hello."}));
     let terse = chat(&model(result), &["--json", "--api", "kaito"]);
     is_golden("chat_answer_kaito", &terse.exits(0));
+    let thinks = |_: &Request| {
+        let message = json!({"content": "Hello.", "reasoning": "They greet."});
+        let choice = json!({"message": message, "finish_reason": "stop"});
+        Answer::Json(200, json!({"choices": [choice]}))
+    };
+    let thought = chat(&model(thinks), &["--json"]);
+    is_golden("chat_answer_reasoning", &thought.exits(0));
+    let refuses = |_: &Request| {
+        let function = json!({"name": "weather", "arguments": "{\"city\":\"Oslo\"}"});
+        let call = json!({"id": "1", "type": "function", "function": function});
+        let message = json!({"content": null, "refusal": "No.", "tool_calls": [call]});
+        let choice = json!({"message": message, "finish_reason": "tool_calls"});
+        Answer::Json(200, json!({"choices": [choice]}))
+    };
+    let refused = chat(&model(refuses), &["--json"]);
+    is_golden("chat_answer_refusal", &refused.exits(0));
     let plain = chat(&api, &[]).exits(0);
     assert_eq!(plain.stdout, "Hello.\n");
     let plain = plain.says("deployment/llm, model phi-4 (OpenAI)");
@@ -110,8 +126,8 @@ fn an_endpoint_has_its_golden() {
     for line in [
         "public   http://192.0.2.1:8000",
         "cluster  http://llm.kaiwo.svc:8000",
-        "kubectl get --raw /api/v1/namespaces/kaiwo/services/llm:8000/proxy/v1/models",
-        "here     kaiwo port-forward deployment/llm -n kaiwo\n",
+        "kubectl get --raw /api/v1/namespaces/kaiwo/services/llm:8000/proxy/\n",
+        "local    kaiwo port-forward deployment/llm -n kaiwo\n",
     ] {
         assert!(told.stdout.contains(line), "{line}: {}", told.stdout);
     }
@@ -125,7 +141,7 @@ fn refusals_are_told_in_the_models_words() {
             (|_| Answer::Json(400, json!({"error": {"message": "too long a context"}})))
                 as fn(&Request) -> Answer,
             3,
-            "refuses the question (400): too long a context",
+            "rejected the request (400): too long a context",
         ),
         (
             |_| Answer::Json(422, json!({"detail": "no such field"})),
@@ -136,9 +152,9 @@ fn refusals_are_told_in_the_models_words() {
         (
             |_| Answer::Json(401, json!({"error": "Unauthorized"})),
             4,
-            "does not let you in (401): Unauthorized",
+            "rejected your credentials (401): Unauthorized",
         ),
-        (loading, 8, "does not answer: the model is loading"),
+        (loading, 8, "is not answering: the model is loading"),
         (
             |_| Answer::Json(500, json!({"error": "CUDA out of memory"})),
             1,
@@ -147,6 +163,99 @@ fn refusals_are_told_in_the_models_words() {
     ] {
         _ = chat(&model(said), &[]).exits(exit).says(words);
     }
+}
+
+/// A body as it is, after which the connection ends.
+fn body(text: &str) -> Answer {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n";
+    let length = text.len();
+    Answer::Raw(format!("{head}content-length: {length}\r\n\r\n{text}").into_bytes())
+}
+
+/// What servers send, the exit code, the answer and what is said beside it.
+#[test]
+fn answers_are_read_with_tolerance() {
+    const HELLO: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hello.\"}}]}\n\n";
+    const STOP: &str = "data: {\"choices\":[{\"delta\":null,\"finish_reason\":\"stop\"}]}\n\n";
+    for (said, exit, stdout, stderr) in [
+        (
+            |_: &Request| {
+                body(&format!(
+                    "data: {{\"choices\":[{{\"delta\":{{\"reasoning\":\"hm\",\"reasoning_content\":\"hm\"}}}}]}}\n\n\
+                     data: {{\"choices\":[{{\"delta\":{{\"reasoning\":null,\"reasoning_content\":null,\"content\":null}}}}]}}\n\n\
+                     data:\n\ndata: null\n\n{HELLO}{STOP}data: {{\"choices\":null,\"usage\":{{\"prompt_tokens\":1}}}}\n\n\
+                     data: [DONE]\n\n"
+                ))
+            },
+            0,
+            "Hello.\n",
+            "hm\n",
+        ),
+        // Text Generation Inference ends so.
+        (|_| body(&format!("{HELLO}{STOP}")), 0, "Hello.\n", ""),
+        (
+            |_| {
+                body(
+                    "{\n  \"choices\": [{\n    \"message\": {\"content\": \"Hello.\"},\n    \"finish_reason\": \"stop\"}]\n}\n",
+                )
+            },
+            0,
+            "Hello.\n",
+            "",
+        ),
+        (
+            |_| body("error: {\"code\":500,\"message\":\"no slot\"}\n\ndata: [DONE]\n\n"),
+            1,
+            "",
+            "deployment/llm failed: no slot",
+        ),
+        (
+            |_| body("<html>\n<body>Please sign in.</body>\n"),
+            1,
+            "",
+            "invalid answer: <html> <body>Please sign in.</body>",
+        ),
+        (
+            |_| body(HELLO),
+            1,
+            "Hello.\n",
+            "the answer broke off after 6 characters",
+        ),
+        (
+            |_| {
+                body(
+                    "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"name\":\"weather\"}}]},\"finish_reason\":\"tool_calls\"}]}\n\ndata: [DONE]\n",
+                )
+            },
+            0,
+            "",
+            "warning: the model wants to call a function, which kaiwo does not support: weather",
+        ),
+        (
+            |_| body(&format!("{STOP}data: [DONE]\n")),
+            0,
+            "",
+            "warning: the answer is empty",
+        ),
+    ] as [(fn(&Request) -> Answer, i32, &str, &str); 8]
+    {
+        let outcome = chat(&model(said), &[]).exits(exit).says(stderr);
+        assert_eq!(outcome.stdout, stdout, "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.matches("hm").count() <= 1,
+            "{}",
+            outcome.stderr
+        );
+    }
+    let thoughtful = |_: &Request| {
+        body(&format!(
+            "data: {{\"choices\":[{{\"delta\":{{\"reasoning\":\"hm\"}}}}]}}\n\n{HELLO}{STOP}"
+        ))
+    };
+    let told = chat(&model(thoughtful), &["--json"]).exits(0);
+    let report: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(report["reasoning"], "hm");
+    assert_eq!(report["answer"], "Hello.");
 }
 
 const DENIED: &str = "services \"llm:8000\" is forbidden: User \"me\" cannot get resource \"services/proxy\" in API group \"\"";
@@ -315,9 +424,9 @@ fn a_question_that_may_have_arrived_is_asked_of_no_other_pod() {
     for (first, why) in [
         (
             hangs_up as fn(&mut WebSocket<TcpStream>),
-            "does not answer: ",
+            "is not answering: ",
         ),
-        (dies, "does not answer: read tcp4"),
+        (dies, "is not answering: read tcp4"),
     ] {
         let api = behind(denied, &Answer::Socket(first));
         _ = chat(&api, &[])
@@ -413,7 +522,7 @@ fn a_set_is_asked_at_one_of_its_workspaces() {
         .sandbox
         .kaiwo(&["chat", "set", "hi", "--via", "pod"])
         .exits(3)
-        .says("Service set-b does not say which pods are behind it")
+        .says("Service set-b has no pod selector")
         .says("--via service");
 }
 
@@ -425,8 +534,8 @@ fn who_has_no_way_left_is_sent_nowhere() {
     let neither = neither
         .says("neither the proxy of Service set-b nor a port of its pods can be used")
         .says("cannot get resource \"services/proxy\"")
-        .says("Service set-b does not say which pods are behind it")
-        .says("ask an admin of namespace kaiwo for get and create of services/proxy\n");
+        .says("Service set-b has no pod selector")
+        .says("ask an admin of namespace kaiwo for get and create on services/proxy\n");
     assert!(!neither.stderr.contains("--via"), "{}", neither.stderr);
 
     let MockApi { sandbox, .. } = inference_set();
@@ -434,6 +543,6 @@ fn who_has_no_way_left_is_sent_nowhere() {
         .set("KEY", "sesame")
         .kaiwo(&["chat", "set", "hi", "--api-key-env", "KEY"])
         .exits(3)
-        .says("Service set-b does not say which pods are behind it");
+        .says("Service set-b has no pod selector");
     assert!(!keyed.stderr.contains("--via"), "{}", keyed.stderr);
 }

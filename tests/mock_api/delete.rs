@@ -74,7 +74,7 @@ fn nobody_is_there_to_say_yes() {
     let api = api(|_| None);
     let _ = delete(&api, &["alice-w"])
         .exits(2)
-        .says("nobody is there to answer")
+        .says("stdin is not a terminal")
         .says("help: kaiwo delete alice-w -y  # ")
         .says("help: kaiwo delete alice-w --dry-run  # ");
     assert_eq!(api.requests(), []);
@@ -92,7 +92,7 @@ fn nobody_is_there_to_say_yes() {
         outcome
             .says("with 1 upload\n")
             .says("without persistentvolumeclaim/alice-w-scratch\n")
-            .says("nothing is deleted (dry run)"),
+            .says("nothing deleted (dry run)"),
     );
     let outcome = delete(&api, &["-l", "team=a", "--dry-run", "-o", "json"]).exits(0);
     is_golden("delete_dryRun", &outcome);
@@ -114,12 +114,12 @@ fn of_several_the_others_go_all_the_same() {
     let arguments = ["job/gone", "alice-w", "-y", "-o", "json"];
     let outcome = delete(&run, &arguments)
         .exits(3)
-        .says("there is no workload job/gone")
+        .says("workload job/gone does not exist")
         .says("job/alice-w deleted");
     is_golden("delete_several", &outcome);
     let _ = delete(&run, &["job/gone", "-y", "--ignore-not-found"])
         .exits(0)
-        .says("job/gone is not there");
+        .says("job/gone does not exist");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn what_kaiwo_did_not_make_takes_another_word() {
     let api = foreign();
     let _ = delete(&api, &["alice-w", "-y"])
         .exits(3)
-        .says("job/alice-w was not made by kaiwo")
+        .says("job/alice-w was not created by kaiwo")
         .says("--force");
     assert_eq!(api.writes(), [] as [&str; 0]);
     let api = foreign();
@@ -178,4 +178,81 @@ fn who_may_not_delete_is_told_so_and_what_stays_is_named() {
         .says("job/alice-w is still being deleted after 1 s")
         .says("kubectl -n kaiwo get job/alice-w -o yaml");
     is_golden("delete_stuck", &outcome);
+}
+
+/// Nobody ends its pod: the node does not answer.
+#[test]
+fn the_node_that_holds_a_pod_is_named() {
+    let api = api(|request| {
+        let conditions = json!([
+            {"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"},
+        ]);
+        let pod = json!({
+            "metadata": {"name": "alice-w-x", "namespace": "kaiwo", "uid": "p",
+                "deletionTimestamp": "2026-01-01T00:00:00Z",
+                "ownerReferences": [{"uid": "u", "controller": true}]},
+            "spec": {"nodeName": "gpu-7"},
+            "status": {"phase": "Running", "conditions": conditions},
+        });
+        is(request, "GET", "/pods").then(|| Answer::Json(200, list(&[pod])))
+    });
+    let outcome = delete(&api, &["alice-w", "-y", "--timeout", "1s", "-o", "json"])
+        .exits(124)
+        .says("pod/alice-w-x is still being deleted after 1 s: its node gpu-7 is not responding")
+        .says("the pod ends when the node is back")
+        .says("show the state of the node: kubectl describe node gpu-7")
+        .says("kubectl delete node gpu-7");
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let error = &report["workloads"][0]["error"];
+    assert_eq!(
+        (&error["class"], &error["object"]),
+        (&json!("timedOut"), &json!("pod/alice-w-x"))
+    );
+}
+
+/// Its pods are told by the Jobs that it has started, which go before them.
+#[test]
+fn of_a_cronjob_the_pods_are_waited_for() {
+    let (mut deleted, mut looks) = (false, 0);
+    let api = MockApi::new(move |request| {
+        deleted |= is(request, "DELETE", "/cronjobs/alice-w");
+        let labels = json!({"app.kubernetes.io/managed-by": "kaiwo"});
+        let metadata =
+            json!({"name": "alice-w", "namespace": "kaiwo", "uid": "u", "labels": labels});
+        let job = json!({"metadata": {"name": "alice-w-1", "namespace": "kaiwo", "uid": "j",
+            "ownerReferences": [{"uid": "u"}]}});
+        if is(request, "GET", "/cronjobs/alice-w") {
+            return (!deleted).then(|| Answer::Json(200, json!({"metadata": metadata})));
+        }
+        if is(request, "GET", "/jobs") {
+            let jobs = if deleted { vec![] } else { vec![job] };
+            return Some(Answer::Json(200, list(&jobs)));
+        }
+        if is(request, "GET", "/pods") && request.query.contains("controller-uid") {
+            looks += 1;
+            let pod = json!({"metadata": {"name": "alice-w-1-x", "namespace": "kaiwo",
+                "deletionTimestamp": "2026-01-01T00:00:00Z"}});
+            let pods = if looks < 3 { vec![pod] } else { vec![] };
+            return Some(Answer::Json(200, list(&pods)));
+        }
+        match request.path.rsplit('/').next() {
+            Some(
+                "configmaps"
+                | "persistentvolumeclaims"
+                | "services"
+                | "ingresses"
+                | "horizontalpodautoscalers"
+                | "poddisruptionbudgets",
+            ) => Some(Answer::Json(200, list(&[]))),
+            _ => None,
+        }
+    });
+    let _ = delete(&api, &["cronjob/alice-w", "-y"])
+        .exits(0)
+        .says("cronjob/alice-w deleted");
+    let asked = api.requests();
+    let asked = asked.iter().filter(|request| {
+        is(request, "GET", "/pods") && request.query.contains("controller-uid%3Dj")
+    });
+    assert!(asked.count() >= 3, "{:?}", api.requests());
 }

@@ -175,7 +175,7 @@ fn one_that_is_deleted_is_lost() {
     );
     let _ = wait(&api, &[])
         .exits(125)
-        .says("lost track of inferenceset/set: it was deleted while it was waited for");
+        .says("lost track of inferenceset/set: it was deleted during the wait");
 }
 
 /// An API server that does not know the kind for a while has said nothing
@@ -193,7 +193,7 @@ fn a_kind_that_is_not_served_for_a_while_is_asked_for_again() {
     ];
     let _ = wait(&controller(LOOKS, true, "v1beta1"), &[])
         .exits(0)
-        .says("asking again: the cluster serves no InferenceSet");
+        .says("→ the cluster does not serve InferenceSet; retrying for up to 10 min");
 }
 
 /// Its pods are those of its Workspaces.

@@ -7,6 +7,7 @@ use kaiwo::error::ErrorClass;
 use serde_json::{Value, json};
 
 use super::server::{Answer, MockApi, Request};
+use super::store::Store;
 use super::trouble::{is, remembering_uploads};
 use crate::common::{Outcome, checkout};
 
@@ -180,19 +181,8 @@ fn every_outcome_of_a_submission_has_its_golden() {
 /// A service that no queue admits, changed in place.
 #[test]
 fn an_update_has_its_golden() {
-    let mut served = None;
-    let api = MockApi::new(move |request| {
-        if is(request, "POST", "/deployments") && !request.is_dry_run() {
-            let mut stored = request.body.clone();
-            stored["metadata"]["uid"] = json!("uid-of-Deployment");
-            served = Some(stored);
-        }
-        let asked = is(request, "GET", "/deployments/alice-w");
-        served
-            .clone()
-            .filter(|_| asked)
-            .map(|stored| Answer::Json(200, stored))
-    });
+    let store = Store::default();
+    let api = MockApi::new(move |request| store.answer(request));
     let _ = api
         .serve(&["-g", "1", "--gpus-per-node", "8", "--port", "8000"])
         .exits(0);
@@ -364,7 +354,8 @@ fn fields(value: &Value, place: &str, found: &mut BTreeMap<String, BTreeSet<Stri
             .or_default()
             .insert(kind.to_owned());
         match place.as_str() {
-            "manifests" | "settings[].value" | "context" | "workloads[].error" => {}
+            "manifests" | "settings[].value" | "context" | "workloads[].error"
+            | "nodes[].labels" => {}
             _ => fields(value, &format!("{place}."), found),
         }
         if place != "manifests" {
@@ -440,7 +431,8 @@ fn every_class_is_documented_with_its_code_and_golden() {
     let text = std::fs::read_to_string(checkout("docs/json.md")).unwrap();
     let goldens = &goldens()["Error"];
     for class in ErrorClass::ALL {
-        let row = format!("| {} | `{}` | ", class.exit_code(), class.name());
+        let (code, name, meaning) = (class.exit_code(), class.name(), class.meaning());
+        let row = format!("| {code} | `{name}` | {meaning} |");
         assert!(text.contains(&row), "docs/json.md lacks {row}");
         assert!(
             goldens.iter().any(|golden| golden["class"] == class.name()),

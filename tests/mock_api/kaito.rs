@@ -109,13 +109,13 @@ fn a_field_that_this_kaito_lacks_is_refused() {
     let _ = serve(&api, &[MACHINE, "--model-access-secret=hf"])
         .exits(3)
         .says("--model-access-secret needs inference.preset.presetOptions.modelAccessSecret")
-        .says("KAITO v0.4.6 and later have it");
+        .says("upgrade to KAITO v0.4.6 or later");
     assert_eq!(api.writes(), [""; 0]);
     let _ = serve(&api, &[MACHINE, "--adapter=a=x:1"]).exits(0);
     let _ = serve(&api, &[MACHINE, "--replicas=2"])
         .exits(3)
-        .says("this cluster's KAITO serves no such kind")
-        .says("without --replicas it is served once");
+        .says("this cluster's KAITO does not serve that kind")
+        .says("without --replicas, a Workspace serves it once");
     let _ = api
         .sandbox
         .kaiwo(&[
@@ -127,7 +127,7 @@ fn a_field_that_this_kaito_lacks_is_refused() {
             MACHINE,
         ])
         .exits(3)
-        .says("there is no PersistentVolumeClaim \"a\"");
+        .says("PersistentVolumeClaim \"a\"");
 }
 
 /// Without schemas the kinds tell what there is.
@@ -162,12 +162,12 @@ fn an_instance_type_that_the_api_server_adds_is_told() {
         let kinds = [("Workspace", workspace(json!({}), default))];
         served(request, &["v1alpha1"]).or_else(|| schemas(request, "v1alpha1", &kinds))
     });
-    let _ = serve(&api, &["--node-selector=pool=llm"]).exits(0).says(
-        "gives every Workspace the instance type Standard_NC24ads_A100_v4 unless one is named",
-    );
+    let _ = serve(&api, &["--node-selector=pool=llm"])
+        .exits(0)
+        .says("uses the instance type Standard_NC24ads_A100_v4 for every Workspace");
     let named = serve(&api, &[MACHINE, "--name=other"]).exits(0);
     assert!(
-        !named.stderr.contains("unless one is named"),
+        !named.stderr.contains("for every Workspace that names none"),
         "{}",
         named.stderr
     );
@@ -189,19 +189,19 @@ fn the_secret_with_the_token_is_looked_at_where_that_is_allowed() {
     ));
     let outcome = outcome
         .exits(3)
-        .says("under the key HF_TOKEN and no other; Secret \"hf\" has token");
+        .says("from the key HF_TOKEN; Secret \"hf\" has token");
     assert!(!outcome.stderr.contains("aGZf"), "{}", outcome.stderr);
     assert_eq!(writes, 0);
     let (outcome, _) = run(Answer::Refuse(404, "not found"));
     let _ = outcome
         .exits(3)
-        .says("there is no Secret \"hf\" in namespace \"kaiwo\"")
+        .says("Secret \"hf\" does not exist in namespace \"kaiwo\"")
         .says("--from-literal=HF_TOKEN=TOKEN");
     let denied = "secrets \"hf\" is forbidden: User \"u\" cannot get resource \"secrets\"";
     let (outcome, writes) = run(Answer::Refuse(403, denied));
     let _ = outcome
         .exits(0)
-        .says("warning: you may not read Secret \"hf\", so nobody has checked that it has the key HF_TOKEN");
+        .says("warning: you may not read Secret \"hf\", so kaiwo cannot check that it has the key HF_TOKEN");
     assert_eq!(writes, 1);
 }
 
@@ -249,7 +249,7 @@ fn a_rehearsal_does_without_the_file_that_it_does_not_store() {
 fn a_change_that_kaito_would_ignore_is_not_sent() {
     let mut stored = None;
     let api = MockApi::new(move |request| {
-        if request.method == "POST" && !request.is_dry_run() && request.path.contains("kaito.sh") {
+        if request.is_write() && !request.body.is_null() && request.path.contains("kaito.sh") {
             let mut object = request.body.clone();
             object["metadata"]["uid"] = json!("u");
             object["metadata"]["resourceVersion"] = json!("1");
@@ -275,14 +275,14 @@ fn a_change_that_kaito_would_ignore_is_not_sent() {
     let _ = serve(&api, &[MACHINE]).exits(0);
     let _ = serve(&api, &[MACHINE, adapter])
         .exits(5)
-        .says("workspace/alice-phi-4 exists already and differs")
-        .says("KAITO admits most changes of a Workspace and carries out none");
+        .says("workspace/alice-phi-4 already exists and differs")
+        .says("KAITO accepts most changes of a Workspace but applies none");
     let _ = serve(&api, &[MACHINE, "--replicas=1"]).exits(0);
     let before = api.writes().len();
     let _ = serve(&api, &[MACHINE, "--replicas=1", adapter])
         .exits(5)
-        .says("KAITO would leave its replicas as they are but for their number")
-        .says("--replace  # deletes it and submits anew");
+        .says("KAITO can only change the number of its replicas")
+        .says("--replace  # deletes it and submits again");
     assert_eq!(api.writes().len(), before);
     let _ = serve(&api, &[MACHINE, "--replicas=4"])
         .exits(0)
@@ -290,4 +290,60 @@ fn a_change_that_kaito_would_ignore_is_not_sent() {
         .says("inferenceset/alice-phi-4 updated");
     let put = api.requests().into_iter().rfind(|it| it.method == "PUT");
     assert_eq!(put.unwrap().body["spec"]["replicas"], 4);
+}
+
+/// The quick start of KAITO v0.1, on a cluster of its days: what later releases gave
+/// up is served there.
+#[test]
+fn a_cluster_of_the_first_releases_serves_falcon() {
+    let api = MockApi::new(|request| {
+        let default = json!({"default": "Standard_NC12s_v3"});
+        let kinds = [("Workspace", workspace(json!({}), default))];
+        served(request, &["v1alpha1"]).or_else(|| schemas(request, "v1alpha1", &kinds))
+    });
+    let outcome = api.sandbox.kaiwo(&[
+        "serve",
+        "-m=falcon-7b",
+        "--instance-type=Standard_NC12s_v3",
+        "--name=workspace-falcon-7b",
+        "--node-selector=apps=falcon-7b",
+    ]);
+    let _ = outcome.exits(0).never_says("warning");
+    let falcon = created(&api, "Workspace").pop().unwrap();
+    for (field, value) in [
+        ("/apiVersion", json!("kaito.sh/v1alpha1")),
+        ("/kind", json!("Workspace")),
+        ("/metadata/name", json!("workspace-falcon-7b")),
+        (
+            "/resource",
+            json!({
+                "instanceType": "Standard_NC12s_v3",
+                "labelSelector": {"matchLabels": {"apps": "falcon-7b"}},
+            }),
+        ),
+        ("/inference", json!({"preset": {"name": "falcon-7b"}})),
+    ] {
+        assert_eq!(falcon.pointer(field), Some(&value), "{falcon:#}");
+    }
+    // A cluster that was seen to run a later one says so before anything is made.
+    let api = MockApi::new(|request| {
+        let mut fields = workspace(json!({}), json!({}));
+        fields["resource"]["properties"]["partition"] = json!({"type": "object"});
+        let kinds = [("Workspace", fields)];
+        served(request, &["v1beta1"]).or_else(|| schemas(request, "v1beta1", &kinds))
+    });
+    let falcon = ["serve", "-m=falcon-7b", MACHINE];
+    let _ = api
+        .sandbox
+        .kaiwo(&falcon)
+        .exits(3)
+        .says("KAITO has removed the preset \"falcon-7b\"")
+        .says("use -m mistral-7b instead")
+        .says("--force");
+    assert_eq!(api.writes().len(), 0);
+    let _ = api
+        .sandbox
+        .kaiwo(&[&falcon[..], &["--force"]].concat())
+        .exits(0)
+        .says("warning: KAITO has removed the preset");
 }

@@ -139,13 +139,13 @@ fn delete_takes_what_is_left_of_a_name() {
         let api = store(of_a_service(NOW));
         let told = delete(&api, &[way, &["--dry-run"]].concat())
             .exits(0)
-            .says("alice-w: no workload; what a run has left that did not get to its end\n")
+            .says("alice-w: no workload, only leftovers of an interrupted run\n")
             .says("service/alice-w, ")
             .says("1 upload\n")
-            .says("nothing is deleted (dry run)");
+            .says("nothing deleted (dry run)");
         assert_eq!(told.stdout, "");
         assert_eq!(deleted(&api), [] as [&str; 0]);
-        let _ = delete(&api, way).exits(2).says("nobody is there to answer");
+        let _ = delete(&api, way).exits(2).says("stdin is not a terminal");
         let outcome = delete(&api, &[way, &["-y", "-o", "name"]].concat())
             .exits(0)
             .says("alice-w deleted");
@@ -171,7 +171,7 @@ fn delete_takes_what_is_left_of_a_name() {
     assert_eq!(report["workloads"][0]["with"].as_array().unwrap().len(), 4);
     let _ = delete(&api, &["alice-w", "-y"])
         .exits(3)
-        .says("there is no workload alice-w");
+        .says("workload alice-w does not exist");
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn what_is_left_makes_room() {
     let _ = api
         .serve(&port)
         .exits(5)
-        .says("service/alice-w exists already, and is not what this workload needs");
+        .says("service/alice-w already exists and is not what this workload needs");
     assert_eq!(deleted(&api), [] as [&str; 0]);
 }
 
@@ -326,7 +326,7 @@ fn a_localqueue_that_was_lost_is_made_by_the_next_run() {
     let _ = api
         .submit(&["-g", "8"])
         .exits(0)
-        .says("localqueue/kaiwo was missing, and is made\n")
+        .says("localqueue/kaiwo was missing and is created\n")
         .says("job/alice-w unchanged");
     assert_eq!(
         api.writes(),
@@ -349,6 +349,6 @@ fn who_may_not_make_it_gets_what_an_admin_applies() {
         .says(
             "LocalQueue \"kaiwo\" does not exist in namespace \"kaiwo\", and you may not create it",
         )
-        .says("or send this to an admin, who applies it:")
+        .says("or ask an admin to apply this:")
         .says("kind: LocalQueue");
 }

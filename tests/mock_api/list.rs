@@ -194,7 +194,7 @@ fn what_may_not_be_read_is_blank() {
         .kaiwo(&["list", "--kind", "rayjob,job"])
         .exits(0);
     assert_eq!(outcome.stdout.lines().count(), 3);
-    let _ = outcome.says("RayJobs are left out: ");
+    let _ = outcome.says("cannot list RayJobs: ");
     let _ = api
         .sandbox
         .kaiwo(&["list", "--kind", "deploy"])
@@ -287,10 +287,10 @@ fn an_error_is_told_in_the_same_form_unless_data_is_out() {
         })
     };
     // The first error is that of the very first question.
-    let outcome = broken(0).sandbox.kaiwo(&["list", "-o", "json"]).exits(1);
+    let outcome = broken(0).sandbox.kaiwo(&["list", "-o", "json"]).exits(7);
     let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(report["kind"], "Error");
-    let outcome = broken(1).sandbox.kaiwo(&["list", "-o", "json"]).exits(1);
+    let outcome = broken(1).sandbox.kaiwo(&["list", "-o", "json"]).exits(7);
     assert!(
         outcome
             .stdout
@@ -307,13 +307,13 @@ fn nothing_is_said_on_stderr_and_is_no_error() {
     for (arguments, says, stdout) in [
         (
             &["list"][..],
-            "no workloads of kaiwo's in namespace kaiwo",
+            "no workloads created by kaiwo in namespace kaiwo",
             "",
         ),
         (&["ls", "-A", "--any"], "no workloads in any namespace", ""),
         (
             &["list", "--mine", "-n", "x", "-o", "name"],
-            "no such workloads in namespace x",
+            "no matching workloads in namespace x",
             "",
         ),
         (

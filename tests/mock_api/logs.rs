@@ -3,11 +3,16 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::server::{Answer, MockApi, Request, list};
+
+/// As the API server says it (v1.36).
+const NO_NODE: &str = "Get \"https://10.0.0.9:10250/containerLogs/kaiwo/x-a/main\": dial tcp \
+                       10.0.0.9:10250: connect: no route to host";
 
 const PODS: &str = "/api/v1/namespaces/kaiwo/pods";
 
@@ -180,6 +185,36 @@ fn broken_streams_lose_and_repeat_nothing() {
     }
 }
 
+/// Its end comes long after that of the Job, which `--follow` waits for.
+#[test]
+fn what_is_slow_to_arrive_is_shown_to_its_end() {
+    const PARTS: u32 = 7;
+    let is_made = AtomicBool::new(false);
+    let api = MockApi::new(move |request| {
+        let pod = succeeded(pod("x-a", "a", json!({})));
+        if request.is_write() && request.path.ends_with("/jobs") {
+            is_made.store(true, Ordering::Relaxed);
+        }
+        match request.path.strip_prefix(PODS) {
+            None if request.path.ends_with("/jobs/x") && is_made.load(Ordering::Relaxed) => {
+                Some(Answer::Json(200, ended()))
+            }
+            Some("") => Some(Answer::Json(200, list(&[pod]))),
+            Some("/x-a") => Some(Answer::Json(200, pod)),
+            Some("/x-a/log") if first(request, PARTS) == 0 => {
+                let head = "HTTP/1.1 200 X\r\nconnection: close\r\n\r\n".to_owned();
+                let parts = std::iter::once(head).chain((0..PARTS).map(line));
+                Some(Answer::Slow(parts.collect(), Duration::from_secs(2)))
+            }
+            Some("/x-a/log") => Some(stream(&line(PARTS - 1), End::Whole)),
+            _ => None,
+        }
+    });
+    let outcome = api.submit(&["-g", "8", "--name", "x", "--follow"]).exits(0);
+    let expected: String = (0..PARTS).map(text).collect();
+    assert_eq!(outcome.stdout, expected, "{}", outcome.stderr);
+}
+
 #[test]
 fn a_tail_of_nothing_shows_what_comes_after_it() {
     static ASKED: AtomicU32 = AtomicU32::new(0);
@@ -236,23 +271,24 @@ fn a_container_that_is_started_again_is_followed() {
         .sandbox
         .kaiwo(&["logs", "-f", "x"])
         .exits(0)
-        .says("→ pod x-a: the container was started again (1)");
+        .says("→ pod x-a: the container was restarted (1)");
     let expected: String = (0..20).chain(1000..1010).map(text).collect();
     assert_eq!(outcome.stdout, expected);
 }
 
+/// The API server answers, and does not reach the node.
 #[test]
-fn an_api_server_that_is_away_is_waited_for() {
+fn a_node_that_is_away_is_waited_for() {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     let asked = of(&ASKED);
     let api = one_pod(
-        move || asked() > 3,
+        move || asked() > 4,
         |request| {
             let all: String = (first(request, 0)..300).map(line).collect();
             match ASKED.fetch_add(1, Ordering::Relaxed) {
                 0 => stream(&(0..150).map(line).collect::<String>(), End::Torn),
                 1 => Answer::Close,
-                2 => Answer::Refuse(503, "the server is shutting down"),
+                2 | 3 => Answer::Refuse(502, NO_NODE),
                 _ => stream(&all, End::Whole),
             }
         },
@@ -261,9 +297,49 @@ fn an_api_server_that_is_away_is_waited_for() {
         .sandbox
         .kaiwo(&["logs", "-f", "x"])
         .exits(0)
-        .says("; trying again")
-        .says("→ the cluster answers again");
+        .says(&format!(
+            "→ pod x-a: cannot read its log: {NO_NODE}; retrying\n→ pod x-a: its log can be read again\n"
+        ));
     assert_eq!(outcome.stdout, (0..300).map(text).collect::<String>());
+    assert!(!outcome.stderr.contains("cluster"), "{}", outcome.stderr);
+}
+
+/// The node controller has noticed, and says so of the pod.
+#[test]
+fn a_node_that_does_not_answer_is_named() {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let api = MockApi::new(|request| {
+        let mut pod = pod("x-a", "a", json!({}));
+        let (job, pod) = match ASKED.load(Ordering::Relaxed) {
+            0 => (job("x"), pod),
+            1..6 => {
+                pod["status"]["conditions"] = json!([
+                    {"type": "Ready", "status": "False"},
+                    {"type": "ContainersReady", "status": "True"},
+                ]);
+                (job("x"), pod)
+            }
+            _ => (ended(), succeeded(pod)),
+        };
+        match request.path.strip_prefix(PODS) {
+            None if request.path.ends_with("/jobs/x") => Some(Answer::Json(200, job)),
+            Some("") => Some(Answer::Json(200, list(&[pod]))),
+            Some("/x-a") => Some(Answer::Json(200, pod)),
+            Some("/x-a/log") => Some(match ASKED.fetch_add(1, Ordering::Relaxed) {
+                0 => stream(&(0..10).map(line).collect::<String>(), End::Torn),
+                1..6 => Answer::Refuse(502, NO_NODE),
+                _ => stream(&(0..20).map(line).collect::<String>(), End::Whole),
+            }),
+            _ => None,
+        }
+    });
+    let outcome = api
+        .sandbox
+        .kaiwo(&["logs", "-f", "x"])
+        .exits(0)
+        .says("→ pod x-a: its node n is not responding; the log continues when it is back\n")
+        .says("→ pod x-a: its log can be read again\n");
+    assert_eq!(outcome.stdout, (0..20).map(text).collect::<String>());
 }
 
 #[test]
@@ -285,7 +361,7 @@ fn what_cannot_be_had_is_said() {
         .sandbox
         .kaiwo(&["logs", "-f", "x"])
         .exits(0)
-        .says("warning: lines of pod x-a may be missing: its node began a new file");
+        .says("warning: lines of pod x-a may be missing: its node rotated the log and kept only the new file");
     let expected: String = (0..100).chain(5000..5100).map(text).collect();
     assert_eq!(outcome.stdout, expected);
 
@@ -466,6 +542,238 @@ fn who_may_not_read_is_told_so() {
     }
 }
 
+/// What a kubelet (v1.36) sends in place of the log of a container that is being
+/// cleared away, after it has answered with 200.
+#[test]
+fn the_nodes_own_words_are_no_output() {
+    const GONE: [&str; 2] = [
+        "unable to retrieve container logs for containerd://17a5d9c1b3",
+        "failed to try resolving symlinks in path \"/var/log/pods/kaiwo_x-a_a/main/0.log\": \
+         lstat /var/log/pods/kaiwo_x-a_a/main/0.log: no such file or directory",
+    ];
+    for words in GONE {
+        for end in ["", "\n"] {
+            let api = one_pod(
+                || true,
+                move |_| stream(&format!("{}{words}{end}", line(0)), End::Whole),
+            );
+            for arguments in [&["logs", "x"][..], &["logs", "-f", "x"]] {
+                let outcome = api.sandbox.kaiwo(arguments).exits(0);
+                assert_eq!(outcome.stdout, text(0));
+                let note = format!("→ pod x-a: its node reports: {words}\n");
+                assert_eq!(outcome.stderr.matches(&note).count(), 1, "{outcome:?}");
+            }
+        }
+    }
+}
+
+/// A Job of one pod that ended like this, with what its log endpoint answers.
+fn ended_like(status: Value, answer: fn(&Request) -> Answer) -> MockApi {
+    let mut failed = job("x");
+    failed["status"] = json!({"failed": 1, "conditions": [
+        {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]});
+    let mut pod = pod("x-a", "a", json!({}));
+    pod["spec"]["initContainers"] = json!([{"name": "checkout"}]);
+    pod["status"] = status;
+    MockApi::new(move |request| match request.path.strip_prefix(PODS) {
+        None if request.path.ends_with("/jobs/x") => Some(Answer::Json(200, failed.clone())),
+        Some("") => Some(Answer::Json(200, list(&[pod.clone()]))),
+        Some("/x-a") => Some(Answer::Json(200, pod.clone())),
+        Some("/x-a/log") => Some(answer(request)),
+        _ => None,
+    })
+}
+
+/// Words of runc (1.3) and the kubelet.
+#[test]
+fn silence_is_explained() {
+    let nothing = |_: &Request| stream("", End::Whole);
+    let terminated = |reason: &str, code: i64, message: &str| {
+        let ended = json!({"exitCode": code, "reason": reason, "message": message});
+        json!({"phase": "Failed", "containerStatuses": [
+            {"name": "main", "state": {"terminated": ended}}]})
+    };
+    let never = terminated(
+        "StartError",
+        128,
+        "failed to create containerd task: failed to create shim task: OCI runtime create \
+         failed: runc create failed: unable to start container process: error during container \
+         init: exec: \"nosuchprog\": executable file not found in $PATH: unknown",
+    );
+    for (status, said) in [
+        (
+            never,
+            "→ pod x-a: container main never started: exec: \"nosuchprog\": executable file \
+             not found in $PATH\n",
+        ),
+        (
+            terminated("Error", 1, ""),
+            "→ pod x-a: its log is empty: it printed nothing, or its node rotated the log and kept only the newest file\n",
+        ),
+    ] {
+        let api = ended_like(status, nothing);
+        for arguments in [&["logs", "x"][..], &["logs", "-f", "x"]] {
+            let outcome = api.sandbox.kaiwo(arguments).exits(0).says(said);
+            assert_eq!(outcome.stdout, "");
+        }
+        // Who asks for a part of it may get nothing of it.
+        let part = api.sandbox.kaiwo(&["logs", "x", "--since", "1m"]).exits(0);
+        assert_eq!(part.stderr, "");
+    }
+    let status = json!({"phase": "Failed", "initContainerStatuses": [
+        {"name": "checkout", "state": {"terminated": {"exitCode": 128, "reason": "Error"}}}],
+        "containerStatuses": [
+            {"name": "main", "state": {"waiting": {"reason": "PodInitializing"}}}]});
+    let api = ended_like(status, nothing);
+    for arguments in [&["logs", "x"][..], &["logs", "-f", "x"]] {
+        let outcome = api.sandbox.kaiwo(arguments).exits(0).says(
+            "→ pod x-a: init container checkout has its own log: kaiwo logs job/x -n kaiwo -c checkout\n",
+        );
+        assert!(!outcome.stderr.contains("wait for it"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn earlier_attempts_are_pods_of_their_own() {
+    let api = MockApi::new(|request| {
+        let mut job = job("x");
+        job["spec"]["backoffLimit"] = json!(2);
+        job["status"]["failed"] = json!(1);
+        let mut first = pod("x-a", "a", json!({}));
+        first["status"]["phase"] = json!("Failed");
+        let second = pod(
+            "x-b",
+            "b",
+            json!({"creationTimestamp": "2026-01-01T00:00:00Z"}),
+        );
+        match request.path.strip_prefix(PODS) {
+            None if request.path.ends_with("/jobs/x") => Some(Answer::Json(200, job)),
+            Some("") => Some(Answer::Json(200, list(&[first, second]))),
+            Some("/x-b/log") => Some(Answer::Refuse(
+                400,
+                "previous terminated container \"main\" in pod \"x-b\" not found",
+            )),
+            _ => None,
+        }
+    });
+    _ = api
+        .sandbox
+        .kaiwo(&["logs", "x", "--previous"])
+        .exits(3)
+        .says("previous terminated container \"main\" in pod \"x-b\" not found")
+        .says("help: show earlier attempts: kaiwo logs job/x -n kaiwo --all-pods");
+}
+
+/// Looks at the workload move a Job of two attempts on: the first fails when it
+/// was read, and the second comes after it.
+#[test]
+fn it_is_told_where_the_next_attempt_begins() {
+    static READ: AtomicU32 = AtomicU32::new(0);
+    static LISTED: AtomicU32 = AtomicU32::new(0);
+    let api = MockApi::new(|request| {
+        let read = READ.load(Ordering::Relaxed);
+        let mut job = if read > 2 { ended() } else { job("x") };
+        job["spec"]["backoffLimit"] = json!(2);
+        job["status"]["failed"] = json!(read.min(1));
+        let mut first = pod("x-a", "a", json!({}));
+        if read > 0 {
+            first["status"]["phase"] = json!("Failed");
+            first["status"]["containerStatuses"][0]["state"] =
+                json!({"terminated": {"exitCode": 1}});
+        }
+        let second = match read > 2 {
+            true => succeeded(pod("x-b", "b", json!({}))),
+            false => pod("x-b", "b", json!({})),
+        };
+        let mut pods = vec![first.clone()];
+        // Not before the log of the first one was seen to be at its end.
+        let listed = match (read > 1, request.path.as_str()) {
+            (true, PODS) => LISTED.fetch_add(1, Ordering::Relaxed),
+            _ => LISTED.load(Ordering::Relaxed),
+        };
+        pods.extend((listed > 0).then(|| second.clone()));
+        let log = |from: u32| {
+            READ.fetch_add(1, Ordering::Relaxed);
+            stream(&(from..from + 2).map(line).collect::<String>(), End::Whole)
+        };
+        match request.path.strip_prefix(PODS) {
+            None if request.path.ends_with("/jobs/x") => Some(Answer::Json(200, job)),
+            Some("") => Some(Answer::Json(200, list(&pods))),
+            Some("/x-a") => Some(Answer::Json(200, first)),
+            Some("/x-b") => Some(Answer::Json(200, second)),
+            Some("/x-a/log") => Some(log(0)),
+            Some("/x-b/log") => Some(log(1000)),
+            _ => None,
+        }
+    });
+    let outcome = api
+        .sandbox
+        .kaiwo(&["logs", "-f", "x"])
+        .exits(0)
+        .says("→ attempt 2 of 3, pod x-b\n");
+    let expected: String = (0..2).chain(1000..1002).map(text).collect();
+    assert_eq!(outcome.stdout, expected);
+}
+
+#[test]
+fn an_index_whose_pod_was_deleted_is_named() {
+    let api = MockApi::new(|request| {
+        let mut job = job("x");
+        job["spec"]["parallelism"] = json!(2);
+        job["spec"]["completions"] = json!(2);
+        job["status"] = json!({"failed": 2, "conditions": [
+            {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]});
+        let index = json!({"labels": {"batch.kubernetes.io/job-completion-index": "0"}});
+        let mut pod = succeeded(pod("x-0-a", "a", index));
+        pod["status"]["phase"] = json!("Failed");
+        match request.path.strip_prefix(PODS) {
+            None if request.path.ends_with("/jobs/x") => Some(Answer::Json(200, job)),
+            Some("") => Some(Answer::Json(200, list(&[pod]))),
+            Some("/x-0-a") => Some(Answer::Json(200, pod)),
+            Some("/x-0-a/log") => Some(stream(&line(0), End::Whole)),
+            _ => None,
+        }
+    });
+    for arguments in [&["logs", "x"][..], &["logs", "-f", "x"]] {
+        let outcome = api.sandbox.kaiwo(arguments).exits(0);
+        let outcome = outcome.says("→ the pod of index 1 and its log are gone\n");
+        assert_eq!(outcome.stdout, text(0));
+    }
+}
+
+/// One that kaiwo 0.1.0 has made has no hook that passes it on.
+#[test]
+fn where_the_applications_of_ray_print_is_said() {
+    let hook = json!({"postStart": {"exec": {"command": ["sh"]}}});
+    for (lifecycle, is_said) in [(json!({}), true), (hook, false)] {
+        let api = MockApi::new(move |request| {
+            let service = json!({"apiVersion": "ray.io/v1", "kind": "RayService",
+                "metadata": {"name": "x", "namespace": "kaiwo", "uid": "service"},
+                "status": {"activeServiceStatus": {"rayClusterName": "x-1"}}});
+            let of = |name: &str, node: &str| {
+                let labels = json!({"labels":
+                    {"ray.io/cluster": "x-1", "ray.io/node-type": node}});
+                let mut pod = pod(name, name, labels);
+                pod["spec"]["containers"][0]["lifecycle"] = lifecycle.clone();
+                pod
+            };
+            let pods = [of("x-1-head-a", "head"), of("x-1-worker-b", "worker")];
+            match request.path.strip_prefix(PODS) {
+                None if request.path.ends_with("/rayservices/x") => {
+                    Some(Answer::Json(200, service))
+                }
+                Some("") => Some(Answer::Json(200, list(&pods))),
+                Some(path) if path.ends_with("/log") => Some(stream(&line(0), End::Whole)),
+                _ => None,
+            }
+        });
+        let outcome = api.sandbox.kaiwo(&["logs", "rayservice/x"]).exits(0);
+        let said = "→ the output of its applications is in Ray's log files: kaiwo exec rayservice/x -n kaiwo --pod worker-b -- sh -c 'tail -n 100 /tmp/ray/session_latest/logs/worker-*'\n";
+        assert_eq!(outcome.stderr.contains(said), is_said, "{outcome:?}");
+        assert_eq!(outcome.stdout.lines().count(), 2, "{outcome:?}");
+    }
+}
+
 #[test]
 fn nothing_is_written_yet() {
     let api = MockApi::new(|request| {
@@ -490,7 +798,7 @@ fn nothing_is_written_yet() {
         .kaiwo(&["logs", "x"])
         .exits(0)
         .says("→ job/x: queued: insufficient quota")
-        .says("wait for it with: kaiwo logs -f job/x -n kaiwo");
+        .says("wait for it: kaiwo logs -f job/x -n kaiwo");
     assert_eq!(outcome.stdout, "");
     _ = api
         .sandbox

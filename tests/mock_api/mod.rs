@@ -1,29 +1,49 @@
 //! The binary against a scripted API server: exact requests, and answers that
 //! a real cluster gives only when something is broken.
 
+mod answers;
 mod chat;
 mod completion;
 mod delete;
+mod doctor;
+mod drift;
 mod exec;
+#[cfg(unix)]
+mod hostile;
 mod inference_sets;
+#[cfg(unix)]
+mod interrupted;
 pub mod json;
+mod judgement;
 mod kaito;
+pub(crate) mod kaito_life;
+mod kept_apart;
 mod leftovers;
 mod list;
 mod logs;
 mod models;
 mod namesakes;
+mod newcomer;
+mod nodes;
+mod notify;
+mod older;
 mod outages;
+mod queue_plans;
 mod queues;
+mod reports;
 mod requests;
 mod retries;
+mod rights;
+mod secret_from;
 pub(crate) mod server;
 #[cfg(unix)]
 mod signals;
+mod sizes;
 mod status;
 mod store;
 mod top;
 pub(crate) mod trouble;
 mod update;
+mod versions;
 mod wait;
 mod why;

@@ -90,12 +90,12 @@ fn a_listing_has_its_goldens() {
 fn a_cluster_that_says_nothing_is_not_waited_for() {
     let hangs = MockApi::new(|_| Some(Answer::Hang));
     let outcome = hangs.sandbox.kaiwo(&["models"]).exits(0);
-    let _ = outcome.says("without what a cluster lists: no answer within 2 s");
+    let _ = outcome.says("not compared with a cluster: no answer within 2 s");
     for (answer, why) in [
         (Answer::Close, "it cannot be reached"),
         (
             Answer::Refuse(401, "Unauthorized"),
-            "it does not take your credentials",
+            "it rejects your credentials",
         ),
         (
             Answer::Refuse(403, "User \"u\" cannot get resource \"configmaps\""),
@@ -115,7 +115,7 @@ fn a_cluster_that_says_nothing_is_not_waited_for() {
             .kaiwo(&["models", "-o", "name", PATIENT])
             .exits(0);
         assert_eq!(outcome.stdout.lines().count(), 60);
-        let said = format!("without what a cluster lists: {why}");
+        let said = format!("not compared with a cluster: {why}");
         assert!(outcome.stderr.contains(&said), "{}", outcome.stderr);
     }
 }

@@ -47,7 +47,7 @@ fn is_refused(run: impl Fn(&MockApi, &[&str]) -> Outcome, api: &MockApi, says: &
         }
         assert!(!outcome.stderr.contains("delete"), "{}", outcome.stderr);
         assert!(
-            !outcome.stderr.contains("not made by"),
+            !outcome.stderr.contains("not created by"),
             "{}",
             outcome.stderr
         );
@@ -62,8 +62,7 @@ fn is_refused(run: impl Fn(&MockApi, &[&str]) -> Outcome, api: &MockApi, says: &
 #[test]
 fn a_rayjob_is_refused_the_name_of_a_job() {
     let run = |api: &MockApi, more: &[&str]| api.submit(&[&["-g", "8", "--ray"], more].concat());
-    let says = "job/alice-w exists already and is in the way of rayjob/alice-w: \
-                KubeRay submits a RayJob by a Job of its name";
+    let says = "job/alice-w already exists and conflicts with rayjob/alice-w: KubeRay creates a Job with the name of the RayJob";
     is_refused(
         run,
         &cluster(vec![("/jobs/alice-w", object("alice-w", None))]),
@@ -85,17 +84,17 @@ fn a_job_is_refused_the_name_of_a_rayjob() {
         "/jobs/alice-w",
         object("alice-w", Some(("RayJob", "alice-w"))),
     );
-    let says = "rayjob/alice-w exists already and is in the way of job/alice-w: ";
+    let says = "rayjob/alice-w already exists and conflicts with job/alice-w: ";
     is_refused(run, &cluster(vec![ray_job.clone()]), says);
     is_refused(run, &cluster(vec![ray_job, submitter.clone()]), says);
     // Who may not see the RayJob sees whose the Job is.
-    let says = "job/alice-w exists already and belongs to rayjob/alice-w";
+    let says = "job/alice-w already exists and belongs to rayjob/alice-w";
     is_refused(run, &cluster(vec![submitter]), says);
     let part = (
         "/jobs/alice-w",
         object("alice-w", Some(("CronJob", "nightly"))),
     );
-    let says = "job/alice-w exists already and belongs to cronjob/nightly";
+    let says = "job/alice-w already exists and belongs to cronjob/nightly";
     is_refused(run, &cluster(vec![part]), says);
 }
 
@@ -104,7 +103,7 @@ fn what_kaito_makes_takes_names_too() {
     let serve = |api: &MockApi, more: &[&str]| api.serve(&[&["-g", "1"], more].concat());
     let workspace = ("/workspaces/alice-w", object("alice-w", None));
     let says =
-        "workspace/alice-w exists already and is in the way of deployment/alice-w: KAITO runs";
+        "workspace/alice-w already exists and conflicts with deployment/alice-w: KAITO creates";
     is_refused(serve, &cluster(vec![workspace.clone()]), says);
 
     let kaito = |api: &MockApi, more: &[&str]| {
@@ -116,18 +115,18 @@ fn what_kaito_makes_takes_names_too() {
         (
             "/deployments/alice-w",
             None,
-            "deployment/alice-w exists already",
+            "deployment/alice-w already exists",
         ),
         (
             "/services/alice-w",
             Some(("Job", "alice-w")),
-            "job/alice-w exists already",
+            "job/alice-w already exists",
         ),
-        ("/services/alice-w", None, "service/alice-w exists already"),
+        ("/services/alice-w", None, "service/alice-w already exists"),
         (
             "/statefulsets/alice-w",
             None,
-            "statefulset/alice-w exists already",
+            "statefulset/alice-w already exists",
         ),
     ] {
         is_refused(
@@ -140,7 +139,7 @@ fn what_kaito_makes_takes_names_too() {
     let job = |api: &MockApi, more: &[&str]| api.submit(&[&["-g", "8"], more].concat());
     let mut tuning = object("alice-w", None);
     tuning["tuning"] = json!({"method": "lora"});
-    let says = "is in the way of job/alice-w: KAITO tunes by a Job";
+    let says = "conflicts with job/alice-w: KAITO creates a Job";
     is_refused(job, &cluster(vec![("/workspaces/alice-w", tuning)]), says);
     // One that serves makes no Job.
     let _ = job(&cluster(vec![workspace]), &[]).exits(0);
@@ -207,7 +206,11 @@ fn both() -> MockApi {
                 list(&pods.iter().filter(selects).cloned().collect::<Vec<_>>())
             }
             "events" | "configmaps" => list(&[]),
-            "log" => return Some(Answer::Raw(b"HTTP/1.1 200 X\r\n\r\nof the job\n".to_vec())),
+            "log" => {
+                return Some(Answer::Raw(
+                    b"HTTP/1.1 200 X\r\n\r\n2026-01-01T00:00:00Z of the job\n".to_vec(),
+                ));
+            }
             _ => return None,
         };
         Some(Answer::Json(200, json))

@@ -5,7 +5,10 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use super::server::{Answer, MockApi, healthy};
+use serde_json::json;
+
+use super::logs::{job, pod};
+use super::server::{Answer, MockApi, healthy, list};
 use super::signals::SERVE;
 use super::store::Store;
 use super::trouble::is;
@@ -49,7 +52,7 @@ fn what_is_refused_is_tried_again_until_somebody_is_there() {
         let relay = api.relayed();
         relay.close();
         let arguments = [command, &["-v"]].concat();
-        let said = "GET /apis, again in ";
+        let said = "GET /apis, retrying in ";
         let _ = run_until(&api, &arguments, said, || relay.open()).exits(0);
     }
 }
@@ -61,7 +64,7 @@ fn it_is_said_once_that_nobody_is_there() {
     relay.close();
     let submit = ["submit", "-p", "w", "-g", "8"];
     let said = format!(
-        "cannot reach http://{}: Connection refused; trying again for up to 30 s",
+        "cannot reach http://{}: Connection refused; retrying for up to 30 s",
         relay.address()
     );
     let outcome = run_until(&api, &submit, &said, || relay.open()).exits(0);
@@ -78,7 +81,7 @@ fn a_server_that_stays_away_is_given_up() {
     let relay = api.relayed();
     relay.close();
     let end = format!(
-        "error: cannot reach the cluster at http://{}, tried for 2 s\n",
+        "error: cannot reach the cluster at http://{}, after 2 s of retries\n",
         relay.address()
     );
     for command in [
@@ -97,7 +100,7 @@ fn a_server_that_stays_away_is_given_up() {
             None => command,
         };
         let outcome = api.sandbox.kaiwo(&command).exits(7);
-        let _ = outcome.says("trying again for up to 2 s").says(&end);
+        let _ = outcome.says("retrying for up to 2 s").says(&end);
     }
     // Who needs it least does not wait for it.
     let outcome = api.sandbox.kaiwo(&["models"]).exits(0);
@@ -211,14 +214,16 @@ fn a_submission_survives_an_outage_at_each_request() {
 fn a_service_survives_an_outage_at_each_request() {
     let all = [
         "configmaps/alice-w",
+        "configmaps/alice-w",
         "services/alice-w",
         "deployments/alice-w",
     ];
     at_each_request(&[], &SERVE, &all);
 }
 
-/// A service with an upload, and the version before.
-const UPDATED: [&str; 4] = [
+/// A service with an upload, and two versions.
+const UPDATED: [&str; 5] = [
+    "configmaps/alice-w",
     "configmaps/alice-w",
     "configmaps/alice-w",
     "services/alice-w",
@@ -266,9 +271,9 @@ fn clearing_up_survives_an_outage() {
         answer
     });
     relay.set(api.relayed()).ok().unwrap();
-    let outcome = api.submit(&["-g", "8"]).exits(1);
+    let outcome = api.submit(&["-g", "8"]).exits(7);
     let _ = outcome
-        .says("note: removed again: configmap/alice-w-")
+        .says("note: removed: configmap/alice-w-")
         .says("note: nothing of this submission is left");
     assert_eq!(store.names(), [] as [&str; 0]);
 }
@@ -311,6 +316,78 @@ fn what_was_never_sent_is_not_said_to_be_left() {
     // The Service is made, and neither the Deployment nor its removal arrives.
     let outcome = refusing_after(false, 1).exits(6);
     let _ = outcome
-        .says("note: service/a could not be removed: cannot reach the cluster")
+        .says("note: cannot remove service/a: cannot reach the cluster")
         .says("help: remove what is left: kubectl -n kaiwo delete service/a\n");
+}
+
+/// Returns the first line on stderr that ends like this.
+fn line_that_ends(stderr: &mut impl BufRead, end: &str) -> String {
+    let mut said = String::new();
+    loop {
+        let mut line = String::new();
+        assert!(
+            stderr.read_line(&mut line).unwrap() > 0,
+            "{end:?} after:\n{said}"
+        );
+        if line.trim_end().ends_with(end) {
+            return line.trim_end().to_owned();
+        }
+        said += &line;
+    }
+}
+
+#[test]
+fn all_that_follow_say_the_same_of_an_outage() {
+    for command in [
+        &["wait", "job/x"][..],
+        &["logs", "-f", "x"],
+        &["status", "-w", "x"],
+        &["list", "-w", "--any"],
+        &["port-forward", "x", ":8000"],
+    ] {
+        let pods = "/api/v1/namespaces/kaiwo/pods";
+        let api = MockApi::new(move |request| {
+            let pod = pod("x-a", "a", json!({}));
+            match request.path.strip_prefix(pods) {
+                _ if request.query.contains("watch=true") => {
+                    let head = b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n";
+                    Some(Answer::Hold(head.to_vec()))
+                }
+                None if request.path.ends_with("/jobs/x") => Some(Answer::Json(200, job("x"))),
+                Some("") => Some(Answer::Json(200, list(&[pod]))),
+                Some("/x-a") => Some(Answer::Json(200, pod)),
+                Some("/x-a/log") => {
+                    let head = b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n";
+                    Some(Answer::Hold(head.to_vec()))
+                }
+                None if request.path.ends_with("/events") => Some(Answer::Json(200, list(&[]))),
+                _ => None,
+            }
+        });
+        let relay = api.relayed();
+        let mut child = api.sandbox.command(command);
+        let mut child = child
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        while !api
+            .requests()
+            .iter()
+            .any(|request| request.query.contains("watch=true"))
+        {
+            assert!(child.try_wait().unwrap().is_none(), "{command:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        relay.close();
+        let lost = line_that_ends(&mut stderr, "; retrying for up to 10 min");
+        let cluster = format!("→ cannot reach the cluster at http://{}", relay.address());
+        assert!(lost.starts_with(&cluster), "{command:?}: {lost}");
+        relay.open();
+        let back = line_that_ends(&mut stderr, "again");
+        assert_eq!(back, "→ the cluster is reachable again", "{command:?}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::server::{Answer, MockApi, groups};
+use super::server::{Answer, MockApi, groups, list};
 
 #[test]
 fn a_submission_reads_rehearses_creates_and_owns() {
@@ -27,6 +27,8 @@ fn a_submission_reads_rehearses_creates_and_owns() {
             // What earlier runs may have left is listed beside the rehearsal.
             "GET /api/v1/namespaces/kaiwo/configmaps",
             "GET /api/v1/namespaces/kaiwo/services",
+            // Whether all of its pods have a place.
+            "GET /api/v1/nodes",
             "GET /apis",
             "GET /apis/autoscaling/v2/namespaces/kaiwo/horizontalpodautoscalers",
             // What a RayJob would meet: KubeRay makes a Job of its name.
@@ -34,6 +36,8 @@ fn a_submission_reads_rehearses_creates_and_owns() {
             "GET /apis/kaito.sh/v1beta1/namespaces/kaiwo/workspaces/alice-w",
             "GET /apis/kueue.x-k8s.io/v1beta2/clusterqueues",
             "GET /apis/kueue.x-k8s.io/v1beta2/namespaces/kaiwo/localqueues",
+            // What was admitted a moment ago.
+            "GET /apis/kueue.x-k8s.io/v1beta2/namespaces/kaiwo/workloads",
             "GET /apis/kueue.x-k8s.io/v1beta2/resourceflavors",
             "GET /apis/networking.k8s.io/v1/namespaces/kaiwo/ingresses",
             "GET /apis/policy/v1/namespaces/kaiwo/poddisruptionbudgets",
@@ -198,7 +202,7 @@ fn what_a_run_that_died_left_undone_is_done_by_the_next() {
     let _ = orphan.submit(&["-g", "8"]).exits(0).says("unchanged");
     let missing = MockApi::new(remembered(None));
     let _ = missing.submit(&["-g", "8"]).exits(0).says("unchanged");
-    for (api, methods) in [(orphan, &["PATCH"][..]), (missing, &["POST", "PATCH"])] {
+    for (api, methods) in [(orphan, &["PATCH"]), (missing, &["POST"])] {
         let requests = api.requests();
         let writes: Vec<&str> = requests
             .iter()
@@ -207,7 +211,8 @@ fn what_a_run_that_died_left_undone_is_done_by_the_next() {
             .collect();
         assert_eq!(writes, methods);
         assert_eq!(
-            requests.last().unwrap().body["metadata"]["ownerReferences"][0]["uid"],
+            requests.iter().rfind(|r| r.is_write()).unwrap().body["metadata"]["ownerReferences"][0]
+                ["uid"],
             "u"
         );
     }
@@ -281,7 +286,7 @@ fn listings_are_read_page_by_page() {
 }
 
 #[test]
-fn nodes_are_listed_only_when_the_flavors_leave_their_size_open() {
+fn nodes_say_how_large_they_are_and_whether_all_pods_have_a_place() {
     let api = MockApi::new(|request| match request.path.as_str() {
         path if path.ends_with("/resourceflavors") => Some(Answer::Json(
             200,
@@ -296,15 +301,97 @@ fn nodes_are_listed_only_when_the_flavors_leave_their_size_open() {
         )),
         _ => None,
     });
-    let _ = api.submit(&["-g", "16"]).exits(0).says("16 GPUs = 4 × 4");
+    let _ = api
+        .submit(&["-g", "16"])
+        .exits(0)
+        .says("16 GPUs = 4 × 4 amd.com/gpu · 32 of 32 free · waits for nodes")
+        .says(
+            "warning: a pod requests 128Gi memory, and no node it can use has any: it will wait until nodes are added",
+        );
+}
 
-    let api = MockApi::new(|_| None);
-    let _ = api.submit(&["-g", "16"]).exits(0);
-    assert!(
-        !api.requests()
-            .iter()
-            .any(|request| request.path.ends_with("/nodes"))
-    );
+/// A cluster whose nodes are full-size, and whose queue counts GPUs alone.
+fn of_four(request: &super::server::Request) -> Option<Answer> {
+    let node = |name: &str| {
+        json!({"metadata": {"name": name, "labels": {"beta.amd.com/gpu.family.AI": "8"}},
+               "status": {"allocatable": {"amd.com/gpu": "8", "cpu": "128", "memory": "1Ti"}}})
+    };
+    match request.path.as_str() {
+        "/api/v1/nodes" => {
+            let nodes = ["a", "b"].map(node);
+            Some(Answer::Json(200, super::server::list(&nodes)))
+        }
+        path if path.ends_with("/clusterqueues") => {
+            let mut queue = super::server::cluster_queue();
+            queue["spec"]["resourceGroups"][0]["coveredResources"] = json!(["amd.com/gpu"]);
+            queue["spec"]["resourceGroups"][0]["flavors"][0]["resources"] =
+                json!([{"name": "amd.com/gpu", "nominalQuota": "1000"}]);
+            Some(Answer::Json(200, super::server::list(&[queue])))
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn a_gang_that_todays_nodes_do_not_hold_is_warned_of() {
+    let api = MockApi::new(of_four);
+    let covered = "has no quota for cpu, which every pod requests";
+    let _ = api.submit(&["-g", "64"]).exits(3).says(covered);
+    let _ = api
+        .submit(&["-g", "64", "--force"])
+        .exits(0)
+        .says("waits: ClusterQueue \"kaiwo\" has no quota for cpu")
+        .never_says("waits for nodes")
+        .says(
+            "its pods request 64 amd.com/gpu, and the 2 nodes they can use have 16 in total: it will wait until nodes are added; now -g 16 would fit",
+        );
+    // GPUs are named first, though CPUs are too few as well.
+    let _ = MockApi::new(|_| None)
+        .submit(&["-g", "100000"])
+        .exits(3)
+        .says("100000 amd.com/gpu can never be admitted");
+    let _ = api
+        .submit(&["-g", "16", "--force"])
+        .exits(0)
+        .never_says("waits for nodes");
+}
+
+#[test]
+fn what_pods_name_is_looked_up_and_no_value_is_read() {
+    let api = MockApi::new(|request| match request.path.as_str() {
+        path if path.ends_with("/secrets") => Some(Answer::Json(
+            200,
+            super::server::list(&[json!({"metadata": {"name": "hf-token"}})]),
+        )),
+        path if path.ends_with("/secrets/hf-tokn") => Some(Answer::Refuse(404, "not found")),
+        path if path.ends_with("/secrets/hf-token") => Some(Answer::Json(
+            200,
+            json!({"metadata": {"name": "hf-token", "managedFields": [
+                {"fieldsV1": {"f:data": {".": {}, "f:token": {}}}},
+            ]}}),
+        )),
+        path if path.ends_with("/secrets/closed") => Some(Answer::Refuse(403, "no")),
+        _ => None,
+    });
+    let _ = api
+        .submit(&["--secret", "HF_TOKEN=hf-tokn/token"])
+        .exits(3)
+        .says("Secret \"hf-tokn\" does not exist in namespace \"kaiwo\"")
+        .says("did you mean hf-token?");
+    assert_eq!(api.writes(), [""; 0]);
+    let before = api.requests().len();
+    let _ = api.submit(&["--secret", "A=hf-token/token"]).exits(0);
+    let asked = api.requests()[before..].to_vec();
+    let asked = asked
+        .iter()
+        .filter(|request| request.path.contains("/secrets"));
+    assert_eq!(asked.count(), 1, "the metadata says it all");
+    let _ = api
+        .submit(&["--replace", "--secret", "A=closed/token"])
+        .exits(0)
+        .says(
+            "you may not read Secret \"closed\", so kaiwo cannot check that it has the key token",
+        );
 }
 
 #[test]
@@ -353,10 +440,45 @@ fn an_upload_of_another_kind_of_workload_is_left_alone() {
     let _ = api
         .submit(&["-g", "8"])
         .exits(5)
-        .says("exists already, and is not what this workload needs");
+        .says("already exists and is not what this workload needs");
     assert!(
         !api.writes().iter().any(|line| line.starts_with("DELETE")),
         "{:?}",
         api.writes()
     );
+}
+
+#[test]
+fn a_claim_that_the_pods_cannot_share_is_warned_of() {
+    for (mode, words) in [
+        (
+            "ReadWriteOncePod",
+            "only one pod at a time can mount claim data (ReadWriteOncePod): all but one of the 2 pods will wait for it",
+        ),
+        (
+            "ReadWriteOnce",
+            "only one node at a time can mount claim data (ReadWriteOnce): all 2 pods must fit on the same node",
+        ),
+        ("ReadWriteMany", ""),
+    ] {
+        let api = MockApi::new(move |request| {
+            let claim = json!({
+                "metadata": {"name": "data", "namespace": "kaiwo"},
+                "spec": {"accessModes": [mode]},
+            });
+            match request
+                .path
+                .strip_prefix("/api/v1/namespaces/kaiwo/persistentvolumeclaims")
+            {
+                Some("") => Some(Answer::Json(200, list(&[claim]))),
+                Some("/data") => Some(Answer::Json(200, claim)),
+                _ => None,
+            }
+        });
+        let outcome = api.submit(&["-g", "16", "--volume", "data:/data"]).exits(0);
+        match words {
+            "" => drop(outcome.never_says("at a time")),
+            words => drop(outcome.says(words)),
+        }
+    }
 }

@@ -51,7 +51,7 @@ fn reads_survive_a_server_that_is_replaced() {
     let _ = api.submit(&["-g", "8"]).exits(0);
     let api = at_first(|request| (request.method == "GET").then_some(Answer::Close));
     let outcome = api.submit(&["-g", "8", "-v"]).exits(0);
-    let _ = outcome.says("GET /apis, again in ");
+    let _ = outcome.says("GET /apis, retrying in ");
     // An answer of which the half came is none.
     const TORN: &str = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"kind\":";
     let api = at_first(|request| {
@@ -70,7 +70,7 @@ fn a_server_that_has_too_much_to_do_says_how_long() {
         (request.path == "/apis").then(|| Answer::Raw(answer.as_bytes().to_vec()))
     });
     let outcome = api.submit(&["-g", "8", "-v"]).exits(0);
-    let pause = outcome.stderr.split("GET /apis, again in ").nth(1);
+    let pause = outcome.stderr.split("GET /apis, retrying in ").nth(1);
     let pause = pause.and_then(|rest| rest.split(' ').next()?.parse().ok());
     let pause: u32 = pause.unwrap_or_else(|| panic!("{outcome:?}"));
     assert!(pause >= 1000, "{pause} ms");
@@ -153,5 +153,5 @@ fn what_may_still_appear_is_said() {
     let _ = api
         .submit(&["-g", "8"])
         .exits(7)
-        .says("job/alice-w may still appear: the request was sent and not answered");
+        .says("job/alice-w may still appear: the request was sent but not answered");
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket};
 
+use super::rights;
 use crate::common::relay::Relay;
 use crate::common::{Outcome, Sandbox};
 
@@ -63,6 +64,8 @@ pub enum Answer {
     Raw(Vec<u8>),
     /// Bytes as they are, after which nothing comes.
     Hold(Vec<u8>),
+    /// Parts of an answer, each after such a pause; then the connection is closed.
+    Slow(Vec<String>, Duration),
     /// A WebSocket, which this talks over.
     Socket(fn(&mut WebSocket<TcpStream>)),
 }
@@ -92,8 +95,11 @@ pub struct MockApi {
     /// Where the binary runs.
     pub sandbox: Sandbox,
     address: SocketAddr,
-    log: Arc<Mutex<Vec<Request>>>,
+    log: Log,
 }
+
+/// What arrived, which is looked through in the end.
+struct Log(Arc<Mutex<Vec<Request>>>);
 
 impl MockApi {
     /// Starts a server. `script` answers what it wants to; everything else
@@ -117,7 +123,7 @@ impl MockApi {
         Self {
             sandbox: sandbox.set("KUBECONFIG", kubeconfig.to_str().unwrap()),
             address,
-            log,
+            log: Log(log),
         }
     }
 
@@ -143,7 +149,7 @@ impl MockApi {
 
     /// Returns what arrived so far.
     pub fn requests(&self) -> Vec<Request> {
-        self.log.lock().unwrap().clone()
+        self.log.0.lock().unwrap().clone()
     }
 
     /// Returns the requests that would change something, as lines.
@@ -153,6 +159,17 @@ impl MockApi {
             .filter(|request| request.is_write())
             .map(Request::line)
             .collect()
+    }
+}
+
+impl Drop for Log {
+    /// Whatever a test has kaiwo read, a researcher may.
+    fn drop(&mut self) {
+        let missing = rights::missing(&self.0.lock().unwrap());
+        assert!(
+            std::thread::panicking() || missing.is_empty(),
+            "cluster-admins/rbac/researchers.yaml lacks {missing:#?}"
+        );
     }
 }
 
@@ -188,6 +205,13 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Request>>, script: &Mutex<Script>) {
             Answer::Hold(bytes) => {
                 let _ = writer.write_all(&bytes);
                 std::thread::sleep(Duration::from_secs(3600));
+                return;
+            }
+            Answer::Slow(parts, pause) => {
+                for part in parts {
+                    std::thread::sleep(pause);
+                    let _ = writer.write_all(part.as_bytes());
+                }
                 return;
             }
             Answer::Socket(talk) => {
@@ -310,6 +334,11 @@ pub fn healthy(request: &Request) -> Answer {
             200,
             list(&[json!({"metadata": {"name": "kaiwo"}, "spec": {"clusterQueue": "kaiwo"}})]),
         ),
+        // One that has any key that tests ask for.
+        ("GET", path) if path.contains("/secrets/") => Answer::Json(
+            200,
+            json!({"metadata": {"name": "some-secret"}, "data": {"key": "", "token": ""}}),
+        ),
         ("GET", path) if path.ends_with("/pods") || path.ends_with("/workloads") => {
             Answer::Json(200, list(&[]))
         }
@@ -335,9 +364,12 @@ pub fn healthy(request: &Request) -> Answer {
             Answer::Json(201, created)
         }
         ("PUT", _) => Answer::Json(200, request.body.clone()),
-        ("PATCH" | "DELETE", _) => {
-            Answer::Json(200, json!({"kind": "Status", "status": "Success"}))
+        ("PATCH", path) => {
+            let mut patched = request.body.clone();
+            patched["metadata"]["name"] = json!(path.rsplit('/').next());
+            Answer::Json(200, patched)
         }
+        ("DELETE", _) => Answer::Json(200, json!({"kind": "Status", "status": "Success"})),
         _ => not_found(),
     }
 }

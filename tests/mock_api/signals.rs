@@ -147,9 +147,9 @@ fn every_signal_clears_up() {
             let outcome = ended(&api, command, signal, held).exits(code);
             let _ = outcome
                 .says(words)
-                .says("interrupted: clearing up; a second time ends that, too\n")
-                .says("note: removed again: ")
-                .says("/alice-w may still appear: the request was sent and not answered");
+                .says("interrupted: cleaning up; interrupt again to stop\n")
+                .says("note: removed: ")
+                .says("/alice-w may still appear: the request was sent but not answered");
             assert_eq!(store.names(), [] as [&str; 0], "{signal}");
         }
     }
@@ -164,8 +164,8 @@ fn an_update_that_is_ended_removes_what_it_made() {
     let put = || is_asked(&api, "PUT", "/deployments/alice-w");
     let outcome = ended(&api, &again, "-TERM", put)
         .exits(143)
-        .says("note: deployment/alice-w may be changed\n")
-        .says("help: see what it is now with: kaiwo status deployment/alice-w -n kaiwo\n");
+        .says("note: deployment/alice-w may have been changed\n")
+        .says("help: check its current state: kaiwo status deployment/alice-w -n kaiwo\n");
     // It may refer to the version that is kept, even if no answer says so.
     assert_eq!(store.names().len(), before.len() + 1, "{outcome:?}");
 }
@@ -194,7 +194,7 @@ fn a_second_signal_ends_the_clearing_up() {
     }
     let outcome = Outcome::of(child.wait_with_output().unwrap()).exits(143);
     let outcome = outcome
-        .says("note: clearing up was ended as well, so this may be left: job/alice-w configmap/")
+        .says("note: cleanup was interrupted, so these may be left: job/alice-w configmap/")
         .says("help: remove it with: kubectl -n kaiwo delete --ignore-not-found job/alice-w conf");
     let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(report["class"], "interrupted");
@@ -224,8 +224,8 @@ fn a_wait_that_is_ended_deletes_nothing() {
         };
         let outcome = ended(&api, &submit, signal, waits).exits(code);
         let _ = outcome
-            .says(&format!("{words}; job/alice-w goes on\n"))
-            .says("help: come back with: kaiwo wait job/alice-w -n kaiwo\n");
+            .says(&format!("{words}; job/alice-w continues\n"))
+            .says("help: resume waiting: kaiwo wait job/alice-w -n kaiwo\n");
         assert!(stored());
     }
 }
@@ -236,9 +236,9 @@ fn a_deletion_that_is_ended_says_that_it_goes_on() {
     let _ = api.submit(&["-g", "8"]).exits(0);
     let asked = || is_asked(&api, "DELETE", "/jobs/alice-w");
     let delete = ["delete", "alice-w", "-y"];
-    let _ = ended(&api, &delete, "-HUP", asked)
-        .exits(129)
-        .says("note: what was asked to go goes on going; the same command deletes the rest\n");
+    let _ = ended(&api, &delete, "-HUP", asked).exits(129).says(
+        "note: deletions that have begun continue; run the same command again for the rest\n",
+    );
     assert!(!store.object("jobs/alice-w").is_null());
 }
 

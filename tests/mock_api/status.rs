@@ -282,16 +282,61 @@ fn a_name_that_is_not_there_comes_with_the_likely_one() {
         // Without the user's name, which kaiwo puts in front.
         ("hello", "help: did you mean job/alice-hello?"),
         ("alice-brt", "help: did you mean job/alice-bert?"),
-        (
-            "elsewhere",
-            "help: see what is there with: kaiwo list -n kaiwo",
-        ),
+        ("elsewhere", "help: list workloads: kaiwo list -n kaiwo"),
     ] {
         let _ = api
             .sandbox
             .kaiwo(&["status", wanted])
             .exits(3)
-            .says(&format!("there is no workload {wanted} in namespace kaiwo"))
+            .says(&format!(
+                "workload {wanted} does not exist in namespace kaiwo"
+            ))
             .says(hint);
+    }
+}
+
+/// Of what another program says in many lines a table has the one that says most;
+/// JSON has it whole.
+#[test]
+fn what_others_say_in_many_lines_takes_one_of_a_table() {
+    const TRACEBACK: &str = "The deployment failed to start 3 times in a row. Error:\n\u{1b}[36mray::ServeReplica:app:Model.initialize()\u{1b}[39m (pid=644)\n  File \"/work/app.py\", line 7, in __init__\n    raise RuntimeError(\"weights missing\")\nRuntimeError: weights missing\n";
+    let there = || {
+        let mut there = serving();
+        there[0].1["metadata"]["uid"] = json!("uid-of-w");
+        let status = &mut there[0].1["status"];
+        status["conditions"] = json!([condition("Ready", "False", TRACEBACK)]);
+        let application = &mut status["activeServiceStatus"]["applicationStatuses"]["app"];
+        application["message"] = json!(TRACEBACK);
+        application["serveDeploymentStatuses"]["Model"]["message"] = json!(TRACEBACK);
+        let event = json!({
+            "metadata": {"name": "e"}, "type": "Warning", "reason": "Unhealthy", "count": 3,
+            "message": TRACEBACK, "involvedObject": {"kind": "RayService", "name": "llm", "uid": "uid-of-llm"},
+        });
+        there.push(("/events", list(&[event])));
+        there
+    };
+    let shown = status(there(), &["llm"]).exits(0).stdout;
+    let with_it: Vec<&str> = shown
+        .lines()
+        .filter(|line| line.contains("RuntimeError: weights missing"))
+        .collect();
+    // The reason, the application, its deployment, the condition, the event.
+    assert_eq!(with_it.len(), 5, "{shown}");
+    assert!(
+        shown.contains("RuntimeError: weights missing (3 times)\n"),
+        "{shown}"
+    );
+    for noise in ["ServeReplica", "3 times in a row", "app.py"] {
+        assert!(!shown.contains(noise), "{shown}");
+    }
+    let told = status(there(), &["llm", "-o", "json"]).exits(0).stdout;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    for pointer in [
+        "/applications/0/message",
+        "/applications/0/deployments/0/message",
+        "/conditions/0/message",
+        "/events/0/message",
+    ] {
+        assert_eq!(told.pointer(pointer).unwrap(), TRACEBACK, "{pointer}");
     }
 }

@@ -28,6 +28,12 @@ impl Store {
         Self(Arc::new(Mutex::new(self.0.lock().unwrap().clone())))
     }
 
+    /// Holds from now on what another one does.
+    pub fn become_(&self, other: &Self) {
+        let other = other.0.lock().unwrap().clone();
+        *self.0.lock().unwrap() = other;
+    }
+
     /// Returns an object by its `plural/name`.
     pub fn object(&self, end: &str) -> Value {
         let objects = self.0.lock().unwrap();
@@ -35,11 +41,68 @@ impl Store {
         found.map_or(Value::Null, |(_, object)| object.clone())
     }
 
+    /// Changes an object by its `plural/name`, as somebody else would.
+    pub fn edit(&self, end: &str, patch: &Value) {
+        let mut objects = self.0.lock().unwrap();
+        let found = objects.iter_mut().find(|(path, _)| path.ends_with(end));
+        let (_, object) = found.unwrap_or_else(|| panic!("there is no {end}"));
+        merge(object, patch);
+        object["metadata"]["resourceVersion"] = json!(uid());
+    }
+
+    /// Removes an object by its `plural/name`, and nothing else.
+    pub fn remove(&self, end: &str) {
+        self.0
+            .lock()
+            .unwrap()
+            .retain(|path, _| !path.ends_with(end));
+    }
+
+    /// Puts an object where it is served: `/api/v1/namespaces/kaiwo/services`.
+    pub fn put(&self, collection: &str, mut object: Value) {
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let path = format!("{collection}/{name}");
+        object["metadata"]["resourceVersion"] = json!(uid());
+        self.0.lock().unwrap().insert(path, object);
+    }
+
+    /// Returns everything without what no two runs have in common.
+    pub fn essence(&self) -> BTreeMap<String, Value> {
+        let objects = self.0.lock().unwrap();
+        let all = objects.iter().map(|(path, object)| {
+            let mut object = object.clone();
+            let uid_of = |owner: &Value| {
+                let mut all = objects.values();
+                let found = all.find(|it| it["metadata"]["uid"] == owner["uid"]);
+                found.map_or(Value::Null, |found| found["metadata"]["name"].clone())
+            };
+            let owners = object["metadata"]["ownerReferences"].as_array_mut();
+            for owner in owners.into_iter().flatten() {
+                owner["uid"] = uid_of(owner);
+            }
+            let metadata = object["metadata"].as_object_mut().unwrap();
+            metadata.remove("uid");
+            metadata.remove("resourceVersion");
+            if let Some(annotations) = metadata["annotations"].as_object_mut() {
+                annotations.remove("kaiwo-cli/submission");
+            }
+            (path.clone(), object)
+        });
+        all.collect()
+    }
+
     /// Answers what is about objects of the namespace, but LocalQueues.
     pub fn answer(&self, request: &Request) -> Option<Answer> {
         let (_, place) = request.path.split_once("/namespaces/kaiwo/")?;
-        if request.is_dry_run() || place.starts_with("localqueues") {
+        let is_creation = request.method == "POST";
+        if request.is_dry_run() && is_creation || place.starts_with("localqueues") {
             return None;
+        }
+        if request.is_dry_run() {
+            // Nothing of it is kept.
+            let mut request = request.clone();
+            request.query = request.query.replace("dryRun=All", "");
+            return self.copy().answer(&request);
         }
         let mut objects = self.0.lock().unwrap();
         let version = uid();
@@ -81,14 +144,21 @@ impl Store {
                 Some(Answer::Json(200, object))
             }
             ("PATCH", Some(mut object)) => {
+                let as_read = &request.body["metadata"]["resourceVersion"];
+                if !as_read.is_null() && *as_read != object["metadata"]["resourceVersion"] {
+                    return Some(Answer::Refuse(409, "the object has been modified"));
+                }
                 merge(&mut object, &request.body);
+                object["metadata"]["resourceVersion"] = json!(version);
                 objects.insert(request.path.clone(), object.clone());
                 Some(Answer::Json(200, object))
             }
             ("DELETE", Some(there)) => {
                 let uid = &there["metadata"]["uid"];
-                let wanted = &request.body["preconditions"]["uid"];
-                if !wanted.is_null() && wanted != uid {
+                let wanted = &request.body["preconditions"];
+                let version = &there["metadata"]["resourceVersion"];
+                let differs = |wanted: &Value, is: &Value| !wanted.is_null() && wanted != is;
+                if differs(&wanted["uid"], uid) || differs(&wanted["resourceVersion"], version) {
                     return Some(Answer::Refuse(409, "the object has been modified"));
                 }
                 objects.remove(&request.path);

@@ -80,7 +80,7 @@ fn a_refusal_in_the_rehearsal_creates_nothing() {
     });
     let outcome = api.submit(&["-g", "8", "-o", "json"]).exits(3);
     let error: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
-    assert_eq!(error["message"], "the cluster does not take job/alice-w");
+    assert_eq!(error["message"], "the cluster rejects job/alice-w");
     assert_eq!(
         error["causes"],
         json!(["Job.batch \"alice-w\" is invalid: spec.x: no"])
@@ -117,7 +117,7 @@ fn a_batch_user_submits_with_what_may_be_read() {
     let _ = api
         .submit(&["-g", "16"])
         .exits(3)
-        .says("cannot tell how many GPUs a node has")
+        .says("cannot determine how many GPUs a node has")
         .says("--gpus-per-node 8");
     let _ = api
         .submit(&["-g", "1"])
@@ -161,7 +161,7 @@ fn a_failure_midway_removes_what_was_made() {
     });
     let _ = api
         .submit(&["-g", "8"])
-        .exits(1)
+        .exits(7)
         .says("cannot create job/alice-w\n")
         .says("etcd is full")
         .says("note: nothing of this submission is left");
@@ -203,7 +203,7 @@ fn what_somebody_else_made_is_left_alone() {
         (is(request, "POST", "/jobs") && !request.is_dry_run())
             .then_some(Answer::Refuse(500, "etcd is full"))
     });
-    let _ = api.submit(&["-g", "8"]).exits(1);
+    let _ = api.submit(&["-g", "8"]).exits(7);
     assert!(
         !api.requests()
             .iter()
@@ -249,8 +249,8 @@ fn a_server_that_is_no_api_server() {
     let _ = api
         .submit(&["-g", "8"])
         .exits(1)
-        .says("cannot be understood")
-        .says("is the server an API server");
+        .says("invalid answer to")
+        .says("is the server a Kubernetes API server");
 }
 
 /// Submits, and interrupts when the workload is on its way.
@@ -281,7 +281,7 @@ fn an_interrupt_removes_what_was_made() {
         (is(request, "POST", "/jobs") && !request.is_dry_run()).then_some(Answer::Hang)
     });
     let outcome = interrupted(&api, &[]).exits(130);
-    let _ = outcome.says("job/alice-w may still appear: the request was sent and not answered");
+    let _ = outcome.says("job/alice-w may still appear: the request was sent but not answered");
     assert!(
         api.writes()
             .iter()

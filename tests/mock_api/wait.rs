@@ -10,7 +10,7 @@ use crate::common::{Outcome, Sandbox, before_a_limit};
 
 /// What a look at the Job sees.
 #[derive(Clone)]
-enum Look {
+pub enum Look {
     /// The Job with this specification and status, and its pods.
     Job(Value, Value, Vec<Value>),
     /// No Job.
@@ -23,7 +23,7 @@ enum Look {
     Silence,
 }
 
-fn queued() -> Look {
+pub fn queued() -> Look {
     Look::Job(json!({"suspend": true}), json!({}), vec![])
 }
 
@@ -43,12 +43,12 @@ fn running() -> Look {
     Look::Job(json!({}), json!({"active": 1, "ready": 1}), vec![pod])
 }
 
-fn succeeded() -> Look {
+pub fn succeeded() -> Look {
     let status = json!({"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]});
     Look::Job(json!({}), status, vec![])
 }
 
-fn failed(pods: Vec<Value>) -> Look {
+pub fn failed(pods: Vec<Value>) -> Look {
     let condition = json!({"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded",
                            "message": "Job has reached the specified backoff limit"});
     Look::Job(json!({}), json!({"conditions": [condition]}), pods)
@@ -73,12 +73,12 @@ fn ended(code: i64) -> Value {
 
 /// An API server where each look at the Job sees the next of `looks`, and the
 /// last one for ever.
-fn life(looks: Vec<Look>) -> MockApi {
+pub fn life(looks: Vec<Look>) -> MockApi {
     from_birth(looks, true)
 }
 
 /// Likewise, with a Job that has yet to be submitted.
-fn life_to_come(looks: Vec<Look>) -> MockApi {
+pub fn life_to_come(looks: Vec<Look>) -> MockApi {
     from_birth(looks, false)
 }
 
@@ -185,6 +185,40 @@ fn each_change_is_told_once() {
     );
 }
 
+/// What alternates is told once, and what it counts is no news.
+#[test]
+fn a_crash_loop_is_one_line() {
+    let down = |restarts: i64, reason: &str| {
+        let mut pod = pod(reason);
+        pod["spec"]["restartPolicy"] = json!("Always");
+        let status = &mut pod["status"]["containerStatuses"][0];
+        status["restartCount"] = json!(restarts);
+        status["lastState"] = json!({"terminated": {"exitCode": 5, "reason": "Error"}});
+        if reason == "Running" {
+            status["state"] = json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}});
+        }
+        Look::Job(json!({}), json!({"active": 1}), vec![pod])
+    };
+    let mut looks = Vec::new();
+    for turn in 0..4 {
+        looks.push(down(turn, "CrashLoopBackOff"));
+        looks.push(down(turn + 1, "Running"));
+    }
+    looks.push(failed(vec![ended(5)]));
+    let outcome = wait(&life(looks), &[]).exits(5);
+    let told: Vec<&str> = outcome.stderr.lines().collect();
+    assert_eq!(
+        told[..2],
+        [
+            // The first look only finds it.
+            "job/alice-w starting: exit code 5, restarted 1 time in pod alice-w-0",
+            "error: job/alice-w failed: exit code 5 in pod alice-w-0"
+        ],
+        "{}",
+        outcome.stderr
+    );
+}
+
 #[test]
 fn events_have_their_goldens() {
     let looks = vec![queued(), queued(), starting(), running(), succeeded()];
@@ -219,7 +253,7 @@ fn the_last_line_of_a_failure_is_the_error() {
     let outcome = wait(&api, &["-o", "json"])
         .exits(42)
         .says("error: job/alice-w failed: exit code 42 in pod alice-w-0")
-        .says("help: see what it printed: kaiwo logs job/alice-w -n kaiwo");
+        .says("help: show its logs: kaiwo logs job/alice-w -n kaiwo");
     let lines = lines(&outcome);
     let [.., before, last] = &lines[..] else {
         panic!("{}", outcome.stdout)
@@ -281,7 +315,7 @@ fn a_replaced_workload_is_another() {
     let api = life(vec![running(), Look::Another]);
     let _ = wait(&api, &[])
         .exits(125)
-        .says("lost track of job/alice-w: it was deleted while it was waited for");
+        .says("lost track of job/alice-w: it was deleted during the wait");
 }
 
 #[test]
@@ -289,19 +323,31 @@ fn an_api_server_that_restarts_is_waited_for() {
     let api = life(vec![
         running(),
         running(),
-        // A request has failed when it was sent so often.
+        // A request has failed when it was sent so often, and it is told when
+        // that has happened twice.
         Look::Broken,
         Look::Broken,
         Look::Broken,
         Look::Broken,
+        Look::Broken,
+        Look::Broken,
+        Look::Broken,
+        Look::Broken,
+        // One that has just started may not know everything yet.
         Look::Gone,
         Look::Broken,
         succeeded(),
     ]);
-    let _ = wait(&api, &[])
-        .exits(0)
-        .says("asking again: cannot reach the cluster at")
-        .says("job/alice-w succeeded");
+    let outcome = wait(&api, &[]).exits(0);
+    let said: Vec<&str> = outcome.stderr.lines().collect();
+    let [running, lost, back, succeeded] = said[..] else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(running, "job/alice-w running, 1 of 1 pods");
+    assert!(lost.starts_with("→ cannot reach the cluster at "), "{lost}");
+    assert!(lost.ends_with("; retrying for up to 10 min"), "{lost}");
+    assert_eq!(back, "→ the cluster is reachable again");
+    assert_eq!(succeeded, "job/alice-w succeeded");
 }
 
 #[test]
@@ -341,16 +387,16 @@ fn what_is_in_vain_is_refused() {
     let _ = api
         .submit(&["-g", "8", "--timeout", "2h"])
         .exits(3)
-        .says("--timeout limits a wait, and there is none")
+        .says("--timeout has no effect without --wait or --follow")
         .says("add --wait");
     let _ = api
         .submit(&["-g", "8", "--schedule", "0 3 * * *", "--wait"])
         .exits(3)
-        .says("a CronJob waits for its time");
+        .says("cannot wait for a CronJob");
     let _ = api
         .submit(&["-g", "8", "--follow", "-o", "json"])
         .exits(3)
-        .says("stdout is either for -o or for what the workload prints");
+        .says("-o cannot be combined with --follow: both write to stdout");
     let _ = wait(&api, &["--for", "ever"]).exits(2);
     let _ = wait(&api, &["--timeout", "soon"]).exits(2);
     assert_eq!(api.writes(), [] as [&str; 0]);
@@ -420,4 +466,15 @@ fn the_higher_of_two_sources_wins() {
             }
         }
     }
+}
+
+/// Before anything is known, it is over as well.
+#[test]
+fn a_limit_counts_from_the_start() {
+    let api = MockApi::new(|_| Some(Answer::Hang));
+    let outcome = api
+        .sandbox
+        .kaiwo(&["wait", "job/x", "--timeout", "1s"])
+        .exits(124);
+    let _ = outcome.says("error: job/x was not found within 1s: the cluster does not answer\n");
 }

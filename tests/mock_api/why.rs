@@ -184,11 +184,11 @@ fn the_answer_fits_a_screen_and_names_who_is_in_the_way() {
     for says in [
         "job/x: Pending for ",
         ", 2 of 2 in queue team",
-        "It waits for quota: 16 more amd.com/gpu in flavor mi300x",
+        "It is waiting for quota: 16 more amd.com/gpu in flavor mi300x",
         "amd.com/gpu         16     0     24    32",
         "Ahead of it: 1, with 8 GPUs",
         "1.  job/first  8 GPUs  bob",
-        "Who holds the GPUs (32):",
+        "GPUs held by others (32):",
         "carol",
         "from others",
         "others has borrowed 8",

@@ -47,9 +47,9 @@ fn variables_arrive_exactly() {
 }
 
 #[test]
-fn scratch_is_writable_and_the_upload_is_not() {
+fn what_a_workload_may_write_to() {
     for kind in Kind::SINGLE {
-        scenarios::scratch_is_writable_and_the_upload_is_not(&DryRun::new(), kind);
+        scenarios::what_a_workload_may_write_to(&DryRun::new(), kind);
     }
 }
 

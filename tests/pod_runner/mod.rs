@@ -150,11 +150,11 @@ impl<'a> PodRunner<'a> {
         self.run_in(pod, container, environment, command)
     }
 
-    /// Runs another command as a process of the pod's first container.
+    /// Runs another command as a process of the pod's first container, which is Ray's.
     pub fn exec(&self, pod: &Value, command: &[&str]) -> Result<PodRun, PodError> {
         let container = &pod["spec"]["containers"][0];
         let environment = self.environment(pod, container)?;
-        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        let command = ray::started(container, command);
         self.run_in(pod, container, environment, command)
     }
 

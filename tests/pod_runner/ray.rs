@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Objects, PodError, PodRun, PodRunner, text};
+use super::{Objects, PodError, PodRun, PodRunner, array, text};
 
 /// Stands in for Ray's command line in the submitter pod: nothing has been
 /// submitted yet, and what is being submitted is printed, word by word.
@@ -38,6 +38,28 @@ pub fn run(
     // KubeRay starts Ray by bash, and Ray starts the line by sh.
     let ray = "exec /bin/sh -c \"$0\"";
     node.exec(head, &["/bin/bash", "-c", "--", ray, &line])
+}
+
+/// Returns the words of a process in a container of Ray's, after what KubeRay 1.6 runs
+/// there before Ray: the container's command as text (`pod.go`, `BuildPod`). In a pod
+/// that KubeRay has made, bash runs both.
+pub fn started(container: &Value, command: &[&str]) -> Vec<String> {
+    let words: Vec<&str> = array(&container["command"]).iter().map(text).collect();
+    let before = match words.first() {
+        Some(&"/bin/bash") => {
+            let both = text(&container["args"][0]);
+            let (before, _ray) = both.split_once(" && ulimit ").unwrap_or_default();
+            before.to_owned()
+        }
+        _ => words.join(" "),
+    };
+    let line = match before.is_empty() {
+        true => "exec \"$@\"".to_owned(),
+        false => format!("{before} && exec \"$@\""),
+    };
+    let shell = ["/bin/bash", "-c", "--", &line, "bash"];
+    let words = shell.iter().chain(command);
+    words.map(|word| (*word).to_owned()).collect()
 }
 
 /// Makes the submitter pod that KubeRay 1.6 makes of a RayJob

@@ -121,14 +121,14 @@ fn three_apis(test: &str, user: fn(&Testbed) -> String, through: &str) {
     for name in ["openai", "tgi", "kaito"] {
         _ = ask(name, "say nothing", &[])
             .exits(8)
-            .says(&format!("deployment/{name} does not answer: "))
+            .says(&format!("deployment/{name} is not answering: "))
             .says(&format!(
-                "help: find out with: kaiwo why --as {user} deployment/{name}"
+                "help: see why: kaiwo why --as {user} deployment/{name}"
             ));
         _ = ask(name, "answer slowly", &[]).exits(0);
         _ = ask(name, "answer slowly", &["--timeout", "1"])
             .exits(124)
-            .says("said nothing for 1 s");
+            .says("sent nothing for 1 s");
     }
 
     // Nobody listens; no pod is ready.
@@ -137,7 +137,7 @@ fn three_apis(test: &str, user: fn(&Testbed) -> String, through: &str) {
     serve(&testbed, "deaf", "9999");
     testbed.wait("nobody to listen", || {
         let outcome = ask("deaf", "hello", &[]).exits(8);
-        let outcome = outcome.says("deployment/deaf does not answer: ");
+        let outcome = outcome.says("deployment/deaf is not answering: ");
         outcome.stderr.contains("connection refused").then_some(())
     });
     let pulls = [
@@ -151,7 +151,7 @@ fn three_apis(test: &str, user: fn(&Testbed) -> String, through: &str) {
     _ = serve::serve(&testbed, &pulls).exits(0);
     _ = ask("pulls", "hello", &[])
         .exits(8)
-        .says("deployment/pulls does not answer: no ")
+        .says("deployment/pulls is not answering: no ")
         .says("deployment/pulls -n");
 }
 
@@ -187,7 +187,7 @@ fn who_may_do_neither_is_told_what_to_ask_for() {
         .says("neither the proxy of Service llm nor a port of its pods")
         .says("cannot get resource \"services/proxy\"")
         .says("cannot list resource \"pods\"")
-        .says("list of pods with get and create of pods/portforward");
+        .says("list on pods with get and create on pods/portforward");
     _ = ask(&["--via", "service"]).says("\"services/proxy\"");
     _ = ask(&["--via", "pod"]).says("cannot list resource \"pods\"");
 
@@ -225,14 +225,14 @@ fn a_key_goes_through_a_port_only() {
     });
     _ = outcome
         .exits(4)
-        .says("deployment/locked does not let you in (401): Unauthorized")
+        .says("deployment/locked rejected your credentials (401): Unauthorized")
         .says("--api-key-secret");
     let outcome = ask(&["--api-key-secret", "llm/key"]).exits(0);
     let outcome = outcome.says("through a port of pod locked-");
     assert_eq!(outcome.stdout, "1 messages, last: hello\n");
     _ = ask(&["--api-key-secret", "llm/wrong"])
         .exits(4)
-        .says("is it the right API key?");
+        .says("check the API key");
     for (place, said) in [
         ("llm/none", "Secret llm has no key none"),
         ("llm/empty", "is empty"),
@@ -297,7 +297,7 @@ fn what_is_asked_is_as_the_flags_say() {
             "be nice",
         ],
     );
-    let cut = cut.exits(0).says("as many tokens as it may");
+    let cut = cut.exits(0).says("the token limit");
     let report: Value = serde_json::from_str(&cut.stdout).unwrap();
     assert_eq!(
         report,
@@ -311,14 +311,14 @@ fn what_is_asked_is_as_the_flags_say() {
 
     _ = chat(&testbed, &["openai", "x", "--model", "y"])
         .exits(3)
-        .says("serves no model \"y\"")
+        .says("does not serve model \"y\"")
         .says("it serves: testbed");
     _ = chat(&testbed, &["openai", "x", "--base-path", "/llm"])
         .exits(3)
         .says("--base-path");
     _ = chat(&testbed, &["openai", "x", "--api", "tgi"])
         .exits(3)
-        .says("refuses the question (404)");
+        .says("rejected the request (404)");
 
     let endpoint = testbed
         .sandbox
@@ -496,7 +496,7 @@ fn what_does_not_serve_says_so() {
         .says("--port");
     _ = chat(&testbed, &["job", "hello"])
         .exits(3)
-        .says("job/job runs to an end and serves nothing");
+        .says("job/job is a batch job and serves nothing");
     _ = chat(&testbed, &["nobody", "hello"]).exits(3);
     _ = chat(&testbed, &["portless", "  "]).exits(2);
 }

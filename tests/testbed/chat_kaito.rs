@@ -40,7 +40,7 @@ fn a_workspace_is_asked_both_ways() {
     _ = chat(&testbed, &["own", "hello"])
         .exits(8)
         .says("workspace/own has no Service own")
-        .says("kaiwo status workspace/own");
+        .says(&format!("kaiwo status -n {} workspace/own", testbed.name));
     make_ready(&testbed, "own");
     for way in ["service", "pod"] {
         let question = ["own", "What sport should I play?", "--via", way];
@@ -72,10 +72,10 @@ fn an_inferenceset_is_asked_at_a_workspace_that_is_ready() {
             "inference": {"preset": {"name": "phi-4"}},
         }));
     }
-    _ = ask()
-        .exits(8)
-        .says("is ready; it has 2")
-        .says("kaiwo status inferenceset/set");
+    _ = ask().exits(8).says("is ready; it has 2").says(&format!(
+        "kaiwo status -n {} inferenceset/set",
+        testbed.name
+    ));
     make_ready(&testbed, "set-d3e4f");
     let outcome = answered(&testbed, &["set", "hello", "--json"]);
     let outcome = outcome.says("inferenceset/set at its workspace/set-d3e4f");
@@ -94,7 +94,7 @@ fn an_inferenceset_is_asked_at_a_workspace_that_is_ready() {
     for line in [
         format!("cluster  http://set-d3e4f.{}.svc\n", testbed.name),
         format!(
-            "here     kaiwo port-forward workspace/set-d3e4f -n {}\n",
+            "local    kaiwo port-forward workspace/set-d3e4f -n {}\n",
             testbed.name
         ),
         "curl http://127.0.0.1:5000/v1/models\n".to_owned(),

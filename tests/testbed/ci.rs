@@ -208,7 +208,7 @@ fn github(test: &str, image: &str, code: i32) {
     );
     let (_, told) = ran
         .iter()
-        .find(|(name, _)| name == "What came of it")
+        .find(|(name, _)| name == "Show the result")
         .unwrap();
     let told: Value = serde_json::from_str(&told.stdout).unwrap();
     assert_eq!(told["code"], code);

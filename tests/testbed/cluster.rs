@@ -371,8 +371,17 @@ impl Testbed {
                 "admissionregistration.k8s.io/v1",
                 "mutatingwebhookconfigurations",
             ),
+            "MutatingAdmissionPolicy" => (
+                "admissionregistration.k8s.io/v1",
+                "mutatingadmissionpolicies",
+            ),
+            "MutatingAdmissionPolicyBinding" => (
+                "admissionregistration.k8s.io/v1",
+                "mutatingadmissionpolicybindings",
+            ),
             "ClusterExec" => ("kwok.x-k8s.io/v1alpha1", "clusterexecs"),
             "ClusterPortForward" => ("kwok.x-k8s.io/v1alpha1", "clusterportforwards"),
+            "RuntimeClass" => ("node.k8s.io/v1", "runtimeclasses"),
             "Lease" => ("coordination.k8s.io/v1", "leases"),
             "ResourceQuota" => ("v1", "resourcequotas"),
             "Role" => ("rbac.authorization.k8s.io/v1", "roles"),
@@ -396,6 +405,7 @@ impl Testbed {
             "Namespace"
                 | "Node"
                 | "PersistentVolume"
+                | "RuntimeClass"
                 | "ClusterQueue"
                 | "ClusterLogs"
                 | "Cohort"
@@ -403,6 +413,8 @@ impl Testbed {
                 | "WorkloadPriorityClass"
                 | "AdmissionCheck"
                 | "MutatingWebhookConfiguration"
+                | "MutatingAdmissionPolicy"
+                | "MutatingAdmissionPolicyBinding"
                 | "ClusterExec"
                 | "ClusterPortForward"
                 | "ClusterRole"

@@ -94,7 +94,7 @@ fn what_was_made_for_it_goes_and_nothing_else() {
     // What kaiwo did not make takes another word, and the others go.
     let _ = delete(&["foreign", "rayjob/ray"])
         .exits(3)
-        .says("job/foreign was not made by kaiwo")
+        .says("job/foreign was not created by kaiwo")
         .says("rayjob/ray deleted");
     assert_eq!(testbed.find("RayJob", "ray"), None);
     let _ = delete(&["--all"])
@@ -123,7 +123,7 @@ fn what_was_made_for_it_goes_and_nothing_else() {
         .says("kaiwo has nothing to delete");
     let _ = delete(&["job/wide"])
         .exits(3)
-        .says("there is no workload job/wide");
+        .says("workload job/wide does not exist");
     let _ = delete(&["job/wide", "--ignore-not-found"]).exits(0);
     let _ = delete(&["foreign", "--force"])
         .exits(0)

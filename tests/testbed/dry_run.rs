@@ -190,14 +190,14 @@ fn a_server_dry_run_checks_everything_and_creates_nothing() {
     let missing = testbed
         .submit(&[&arguments[..], &["--create-namespace"]].concat())
         .exits(0);
-    let _ = missing.says("could not check what goes into it");
+    let _ = missing.says("could not check what would be created in it");
     assert_eq!(testbed.find("Namespace", &testbed.name), None);
 
     testbed.namespace();
     let outcome = testbed
         .submit(&arguments)
         .exits(0)
-        .says("the API server takes it");
+        .says("accepted by the API server");
     assert_eq!(
         outcome.document("RayJob")["metadata"]["name"],
         "alice-ray-gpus"

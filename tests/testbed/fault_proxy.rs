@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ const TURN: Duration = Duration::from_millis(2);
 pub struct FaultProxy {
     url: String,
     cuts: Arc<AtomicUsize>,
+    fault: Arc<Fault>,
 }
 
 impl FaultProxy {
@@ -39,6 +40,30 @@ impl FaultProxy {
     /// `sent` says whether it is carried out.
     pub fn holding(plural: &'static str, sent: bool) -> Self {
         Self::with(Fault::Hold(plural, sent))
+    }
+
+    /// Opens a port. From the request of this number on nothing is answered; that one
+    /// is carried out or not. Whoever sent it can then be killed.
+    pub fn stopping_at(number: usize, carried_out: bool) -> Self {
+        Self::with(Fault::Stop(Stop {
+            number,
+            carried_out,
+            asked: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
+        }))
+    }
+
+    /// Returns how many requests have come, where they are counted.
+    pub fn requests(&self) -> usize {
+        match &*self.fault {
+            Fault::Stop(stop) => stop.asked.load(Ordering::SeqCst),
+            _ => 0,
+        }
+    }
+
+    /// Returns whether that request has come.
+    pub fn is_stopped(&self) -> bool {
+        matches!(&*self.fault, Fault::Stop(stop) if stop.stopped.load(Ordering::SeqCst))
     }
 
     fn with(fault: Fault) -> Self {
@@ -71,10 +96,11 @@ impl FaultProxy {
         let cuts = Arc::new(AtomicUsize::new(0));
         let counted = cuts.clone();
         let fault = Arc::new(fault);
+        let shared = fault.clone();
         std::thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
                 let (tls, name, server) = (tls.clone(), name.clone(), server.clone());
-                let (header, cuts, fault) = (header.clone(), counted.clone(), fault.clone());
+                let (header, cuts, fault) = (header.clone(), counted.clone(), shared.clone());
                 std::thread::spawn(move || {
                     let mut far = TcpStream::connect(&server).unwrap();
                     let mut session = ClientConnection::new(tls, name).unwrap();
@@ -90,7 +116,7 @@ impl FaultProxy {
                 });
             }
         });
-        Self { url, cuts }
+        Self { url, cuts, fault }
     }
 
     /// Makes a kubeconfig in the test's sandbox that leads here, and returns its
@@ -122,6 +148,16 @@ enum Fault {
     /// The creation of such an object is not answered, whether it is carried
     /// out or not.
     Hold(&'static str, bool),
+    /// Nothing is answered from a request on.
+    Stop(Stop),
+}
+
+/// From which request on.
+struct Stop {
+    number: usize,
+    carried_out: bool,
+    asked: AtomicUsize,
+    stopped: AtomicBool,
 }
 
 impl Fault {
@@ -145,6 +181,8 @@ struct Requests {
     left: usize,
     /// Method and target of the request that is under way.
     line: String,
+    /// How many have begun.
+    begun: usize,
 }
 
 impl Requests {
@@ -171,6 +209,7 @@ impl Requests {
                 });
                 self.left = length.unwrap_or(0);
                 line.clone_into(&mut self.line);
+                self.begun += 1;
                 on.extend_from_slice(format!("{line}\r\n{header}{rest}").as_bytes());
             }
         }
@@ -194,6 +233,7 @@ fn carry(
     let mut bytes = vec![0; 16 << 10];
     let mut requests = Requests::default();
     let mut lines = 0;
+    let (mut counted, mut is_last) = (0, false);
     loop {
         match near.read(&mut bytes) {
             Ok(0) => return,
@@ -206,6 +246,17 @@ fn carry(
                     cuts.fetch_add(1, Ordering::Relaxed);
                     return wait_until_closed(near);
                 }
+                if let Fault::Stop(stop) = fault
+                    && requests.begun > counted
+                {
+                    counted = requests.begun;
+                    let number = stop.asked.fetch_add(1, Ordering::SeqCst) + 1;
+                    is_last = number == stop.number;
+                    if number > stop.number || is_last && !stop.carried_out {
+                        stop.stopped.fetch_or(is_last, Ordering::SeqCst);
+                        return wait_until_closed(near);
+                    }
+                }
                 if far.write_all(&on).is_err() {
                     return;
                 }
@@ -215,6 +266,12 @@ fn carry(
         }
         match far.read(&mut bytes) {
             Ok(0) => return,
+            Ok(_) if is_last => {
+                if let Fault::Stop(stop) = fault {
+                    stop.stopped.store(true, Ordering::SeqCst);
+                }
+                return wait_until_closed(near);
+            }
             Ok(_) if fault.holds(&requests.line) => {
                 cuts.fetch_add(1, Ordering::Relaxed);
                 return wait_until_closed(near);

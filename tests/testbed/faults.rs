@@ -219,7 +219,7 @@ fn a_signal_leaves_nothing() {
                 let pid = child.id().to_string();
                 let _ = Command::new("kill").args([signal, &pid]).status();
                 let outcome = Outcome::of(child.wait_with_output().unwrap()).exits(code);
-                let outcome = outcome.says("note: removed again: ");
+                let outcome = outcome.says("note: removed: ");
                 let _ = match sent {
                     true => outcome.says("note: nothing of this submission is left"),
                     false => outcome.says("may still appear"),

@@ -87,7 +87,7 @@ fn two_vendors_in_one_queue_are_asked_about() {
     let _ = testbed
         .submit(&["-p", &path, "-g", "16"])
         .exits(3)
-        .says("hands out several kinds of GPU")
+        .says("provides several kinds of GPU")
         .says("choose one: --gpu-resource amd.com/gpu or --gpu-resource nvidia.com/gpu");
     nothing_was_made(&testbed);
     for (resource, name, node) in [(amd, "red", "amd-"), (nvidia, "green", "nvidia-")] {
@@ -135,7 +135,7 @@ fn two_vendors_in_one_queue_are_asked_about() {
             nvidia,
         ])
         .exits(3)
-        .says("covers nvidia.com/gpu and has none of it");
+        .says("covers nvidia.com/gpu but has no quota for it");
 }
 
 #[test]
@@ -219,8 +219,8 @@ fn what_a_cohort_lends_is_borrowed_and_no_more() {
     let _ = submit("24", &[])
         .exits(3)
         .says("24 amd.com/gpu can never be admitted")
-        .says("gives at most 16 (amd-8)")
-        .says("ask for -g 16 or less");
+        .says("provides at most 16 (amd-8)")
+        .says("request -g 16 or less");
     let _ = submit("16", &[]).exits(0).says(&format!(
         "8 of 8 free · borrows 8 from cohort {} · starts now",
         testbed.name
@@ -230,7 +230,9 @@ fn what_a_cohort_lends_is_borrowed_and_no_more() {
     until_idle(&testbed);
 
     // Kueue says the same of what is forced.
-    let _ = submit("24", &["--force"]).exits(0).says("needs 8 more");
+    let _ = submit("24", &["--force"])
+        .exits(0)
+        .says("waits: 24 amd.com/gpu can never be admitted");
     waits_because(&testbed, "maximum capacity (16)");
     testbed.delete("Job", "alice-hello");
     until_idle(&testbed);
@@ -246,7 +248,9 @@ fn what_a_cohort_lends_is_borrowed_and_no_more() {
     )["resourceGroups"]
         .clone();
     testbed.cluster_queue(&[(Flavor::Amd, 8)], limited);
-    let _ = submit("16", &[]).exits(3).says("gives at most 8 (amd-8)");
+    let _ = submit("16", &[])
+        .exits(3)
+        .says("provides at most 8 (amd-8)");
     testbed.delete("ClusterQueue", &other);
 }
 
@@ -281,7 +285,7 @@ fn cohorts_lend_their_own_quota_down_the_tree() {
     let _ = testbed
         .submit(&["-p", &path, "-g", "24"])
         .exits(3)
-        .says("gives at most 16 (amd-8)");
+        .says("provides at most 16 (amd-8)");
     let _ = testbed
         .submit(&["-p", &path, "-g", "16"])
         .exits(0)
@@ -325,8 +329,15 @@ fn cpu_and_memory_count_in_the_flavor_of_the_gpus() {
         "sizes",
         "-i",
         "testbed/forever",
+        "--cpus-per-gpu=4",
+        "--memory-per-gpu=32Gi",
     ];
     queue(31, "1Ti");
+    // What nobody states is smaller.
+    let _ = testbed
+        .submit(&["-p", &path, "-g", "8", "-d=server"])
+        .exits(0)
+        .says("pods are smaller than usual, as nodes and quota have less: --cpus-per-gpu 3\n");
     let _ = testbed
         .submit(&job)
         .exits(3)
@@ -414,6 +425,8 @@ fn cpus_may_come_from_a_resource_group_of_their_own() {
         "apart",
         "-i",
         "testbed/forever",
+        "--cpus-per-gpu=4",
+        "--head-cpus=2",
     ];
     queue(34);
     let _ = testbed

@@ -75,10 +75,10 @@ fn definition(name: &str) -> Value {
 fn version(kind: &CustomKind) -> Value {
     let (_, name) = kind.api_version.split_once('/').unwrap();
     let mut schema = match kind.has_spec {
-        false => object(kind.schema),
+        false => object(&kind.schema),
         true => {
             let any = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-            json!({"type": "object", "properties": {"spec": object(kind.schema), "status": any}})
+            json!({"type": "object", "properties": {"spec": object(&kind.schema), "status": any}})
         }
     };
     for field in ["apiVersion", "kind"] {
@@ -131,11 +131,11 @@ fn our_tables_make_a_definition_that_the_api_server_takes() {
     let testbed = Testbed::new("kaito");
     // Where KAITO's own is installed, ours is only tried.
     install(&testbed);
-    for kind in CUSTOM_KINDS {
+    for kind in CUSTOM_KINDS.iter() {
         if KINDS.iter().any(|(name, ..)| *name == kind.kind) {
             let definition = definition(kind.kind);
             testbed.would_apply(definition.clone()).unwrap();
-            upstream::agree(&kind, &definition);
+            upstream::agree(kind, &definition);
         }
     }
 }
@@ -310,7 +310,7 @@ fn an_ordinary_user_serves_scales_and_tunes() {
     assert_eq!(set()["spec"]["replicas"], 3);
     let _ = replicas("3", &["--adapter=a=registry/a:1"])
         .exits(5)
-        .says("KAITO would leave its replicas as they are");
+        .says("KAITO can only change the number of its replicas");
     let listed = sandbox.kaiwo(&["list", "--as", name, "-n", name]).exits(0);
     assert!(listed.stdout.contains("InferenceSet"), "{}", listed.stdout);
 
@@ -329,7 +329,7 @@ fn an_ordinary_user_serves_scales_and_tunes() {
         "alice-phi-4-lora",
         &json!({"state": "Succeeded"}),
     );
-    let _ = run("submit", &tune).exits(5).says("has run to its end");
+    let _ = run("submit", &tune).exits(5).says("has finished");
 }
 
 /// Who may read them is told of Secrets and claims that are not there.
@@ -357,7 +357,9 @@ fn what_a_workspace_refers_to_is_looked_at() {
         );
     };
     let token = "--model-access-secret=hf";
-    let _ = serve(&[token]).exits(3).says("there is no Secret \"hf\"");
+    let _ = serve(&[token])
+        .exits(3)
+        .says("Secret \"hf\" does not exist");
     secret("token");
     let wrong = serve(&[token]).exits(3).says("Secret \"hf\" has token");
     assert!(!wrong.stderr.contains("not_told"), "{}", wrong.stderr);
@@ -365,7 +367,7 @@ fn what_a_workspace_refers_to_is_looked_at() {
     let _ = serve(&[token, "--dry-run=server"]).exits(0);
     let _ = serve(&["--adapter=a=pvc:adapters"])
         .exits(3)
-        .says("there is no PersistentVolumeClaim \"adapters\"");
+        .says("PersistentVolumeClaim \"adapters\" does not exist");
     testbed.apply(json!({
         "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "adapters"},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},

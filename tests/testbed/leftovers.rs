@@ -85,16 +85,16 @@ fn what_a_service_has_left_goes_by_its_name() {
     };
     _ = whole("8080").exits(0);
     kill(&testbed, "Deployment", "w");
-    assert_eq!(left(&testbed).len(), 4, "{:?}", left(&testbed));
+    assert_eq!(left(&testbed).len(), 5, "{:?}", left(&testbed));
     _ = delete(&["w", "--dry-run"])
         .exits(0)
-        .says("w: no workload; what a run has left");
-    assert_eq!(left(&testbed).len(), 4);
-    _ = delete(&["w", "-y"])
-        .exits(0)
-        .says("what was left of w deleted");
+        .says("w: no workload, only leftovers");
+    assert_eq!(left(&testbed).len(), 5);
+    _ = delete(&["w", "-y"]).exits(0).says("leftovers of w deleted");
     assert_eq!(left(&testbed), [] as [String; 0]);
-    _ = delete(&["w", "-y"]).exits(3).says("there is no workload w");
+    _ = delete(&["w", "-y"])
+        .exits(3)
+        .says("workload w does not exist");
 
     // The next one of the name, with other files and another port.
     _ = whole("8080").exits(0);
@@ -148,7 +148,7 @@ fn what_a_job_has_lost_is_made_again() {
         _ = submit(kind)
             .exits(0)
             .says(&format!(
-                "localqueue/{} was missing, and is made",
+                "localqueue/{} was missing and is created",
                 testbed.name
             ))
             .says("unchanged");

@@ -7,11 +7,12 @@
 //! cargo test --test it -- --ignored testbed
 //! ```
 
+mod changes;
 mod chat;
 mod chat_kaito;
 #[cfg(unix)]
 mod ci;
-mod cluster;
+pub mod cluster;
 mod completion;
 mod credentials;
 mod delete;
@@ -20,14 +21,16 @@ mod fault_proxy;
 mod faults;
 mod flavors;
 mod kaito;
+mod kaito_controller;
 mod leftovers;
 mod list;
 mod namesakes;
 mod objects;
+mod queue_policy;
 mod queues;
 mod queues_view;
 mod rayservice_rollout;
-mod reach;
+pub mod reach;
 mod refusals;
 mod rights;
 mod runs;
@@ -37,6 +40,7 @@ mod serve_companions;
 mod serve_rollout;
 mod serve_scaling;
 mod serve_volumes;
+mod sizes;
 mod status;
 mod submit;
 mod templates;

@@ -19,8 +19,8 @@ fn a_job_and_a_rayjob_do_not_share_a_name() {
     for more in [&["--ray"][..], &["--ray", "--replace", "--force"]] {
         _ = job("train", more)
             .exits(5)
-            .says("job/train exists already and is in the way of rayjob/train: KubeRay submits")
-            .says("--name train-2 -- sh -c exit  # submits beside it");
+            .says("job/train already exists and conflicts with rayjob/train: KubeRay creates a Job")
+            .says("--name train-2 -- sh -c exit  # submits under that name");
     }
     assert_eq!(testbed.find("RayJob", "train"), None);
     // The way out is one.
@@ -33,7 +33,7 @@ fn a_job_and_a_rayjob_do_not_share_a_name() {
         for more in [&[][..], &["--replace", "--force"], &["--dry-run=server"]] {
             let outcome = job("train-2", more)
                 .exits(5)
-                .says("rayjob/train-2 exists already and is in the way of job/train-2");
+                .says("rayjob/train-2 already exists and conflicts with job/train-2");
             assert!(!outcome.stderr.contains("deletes it"), "{}", outcome.stderr);
         }
     };
@@ -99,7 +99,7 @@ fn a_deployment_and_a_workspace_do_not_share_a_name() {
     _ = workspace().exits(0);
     _ = deployment()
         .exits(5)
-        .says("workspace/llm exists already and is in the way of deployment/llm: KAITO runs");
+        .says("workspace/llm already exists and conflicts with deployment/llm: KAITO creates");
     _ = testbed
         .sandbox
         .kaiwo(&["delete", "llm", "-y", "-n", &testbed.name])
@@ -107,5 +107,5 @@ fn a_deployment_and_a_workspace_do_not_share_a_name() {
     _ = deployment().exits(0);
     _ = workspace()
         .exits(5)
-        .says("deployment/llm exists already and is in the way of workspace/llm: KAITO runs");
+        .says("deployment/llm already exists and conflicts with workspace/llm: KAITO creates");
 }

@@ -307,7 +307,7 @@ fn a_forwarded_port_outlives_its_pod() {
         .unwrap();
     for pod in [&first[0], &second[0]] {
         assert!(
-            said.contains(&format!("→ pod {pod}; Ctrl-C ends this")),
+            said.contains(&format!("→ pod {pod}; press Ctrl-C to stop")),
             "{said}"
         );
     }

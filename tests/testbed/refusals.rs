@@ -24,7 +24,7 @@ fn what_can_never_run_is_refused_before_anything_is_made() {
         .submit(&["-p", &path, "-g", "64"])
         .exits(3)
         .says(&format!(
-            "64 amd.com/gpu can never be admitted: ClusterQueue \"{}\" gives at most 32",
+            "64 amd.com/gpu can never be admitted: ClusterQueue \"{}\" provides at most 32",
             testbed.name
         ))
         .says("-g 32 or less")
@@ -38,12 +38,12 @@ fn what_can_never_run_is_refused_before_anything_is_made() {
         .sandbox
         .kaiwo(&["submit", "-p", &path, "-n", &testbed.name, "-q", &wrong])
         .exits(3)
-        .says(&format!("no queue {wrong:?}"))
+        .says(&format!("queue {wrong:?} does not exist"))
         .says(&format!("did you mean -q {}?", testbed.name));
     let _ = testbed
         .submit(&["-p", &path, "-g", "8", "--gpu-resource", "nvidia.com/gpu"])
         .exits(3)
-        .says("hands out no nvidia.com/gpu, only cpu, memory, amd.com/gpu");
+        .says("has no quota for nvidia.com/gpu (it has cpu, memory, amd.com/gpu)");
     for kind in ["LocalQueue", "Job", "Workload"] {
         assert_eq!(testbed.list(kind), [] as [Value; 0], "{kind}");
     }
@@ -53,7 +53,7 @@ fn what_can_never_run_is_refused_before_anything_is_made() {
     let _ = testbed
         .submit(&["-p", &path, "-g", "64", "--force"])
         .exits(0)
-        .says("needs 32 more");
+        .says("waits: 64 amd.com/gpu can never be admitted");
     testbed.delete("Job", "alice-hello");
 }
 
@@ -124,7 +124,7 @@ fn a_queue_closed_to_the_namespace_is_refused_before_the_namespace_is_made() {
     let arguments = ["-p", &path, "-g", "8"];
     let create = [&arguments[..], &["--create-namespace"]].concat();
     let refusal = format!(
-        "ClusterQueue {:?} does not take workloads of namespace {:?}",
+        "ClusterQueue {:?} does not accept workloads of namespace {:?}",
         testbed.name, testbed.name
     );
     let _ = testbed.submit(&create).exits(3).says(&refusal);
@@ -329,14 +329,14 @@ fn what_does_not_travel_is_refused_where_work_is_sent_away() {
         let _ = submit(&[&["-p", &path, "-g", "8"], ray].concat())
             .exits(3)
             .says(says)
-            .says("uploads do not travel")
+            .says("uploads are not copied")
             .says("-i registry/image:tag");
         nothing_was_made(&testbed);
     }
     let _ = submit(&["-i", "registry/image", "-g", "16", "--name", "pair"])
         .exits(3)
         .says(says)
-        .says("--ray makes a RayJob");
+        .says("--ray: the pods of a RayJob");
     nothing_was_made(&testbed);
     let _ = submit(&["-i", "registry/image", "-g", "8", "--name", "image"])
         .exits(0)
@@ -364,7 +364,7 @@ fn what_does_not_travel_is_refused_where_work_is_sent_away() {
         &testbed.name,
     ])
     .exits(3)
-    .says("uploads do not travel");
+    .says("uploads are not copied");
     assert_eq!(testbed.find("Job", "blind"), None);
     testbed.delete("AdmissionCheck", &testbed.name);
 }
@@ -409,7 +409,7 @@ fn what_kueue_does_not_manage_is_refused_and_not_started_past_the_queue() {
                     testbed.name
                 ))
                 .says(&format!(
-                    "an admin adds {framework} to integrations.frameworks"
+                    "an admin to add {framework} to integrations.frameworks"
                 ));
             nothing_was_made(&testbed);
         }

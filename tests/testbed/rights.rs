@@ -58,15 +58,15 @@ use Cell::{Asks, Works};
 const MATRIX: [(&str, [Cell; 5]); 13] = [
     ("the LocalQueue exists", [Asks, Works, Works, Works, Works]),
     (
-        "the ClusterQueue is named, a LocalQueue leads to it",
+        "the ClusterQueue is named, a LocalQueue points at it",
         [Asks, Works, Works, Works, Works],
     ),
     (
-        "the LocalQueue must be made",
+        "the LocalQueue must be created",
         [Asks, Asks, Asks, Works, Works],
     ),
     (
-        "the namespace must be made",
+        "the namespace must be created",
         [Asks, Asks, Asks, Asks, Works],
     ),
     ("uploads", [Asks, Works, Works, Works, Works]),
@@ -84,7 +84,7 @@ const MATRIX: [(&str, [Cell; 5]); 13] = [
     ("`--replace`", [Asks, Works, Works, Works, Works]),
     ("`--dry-run=server`", [Asks, Works, Works, Works, Works]),
     (
-        "clearing up after a failure",
+        "cleaning up after a failure",
         [Asks, Works, Works, Works, Works],
     ),
 ];
@@ -174,7 +174,7 @@ fn prepare(testbed: &Testbed, row: usize) -> (Vec<String>, i32, &'static str) {
             queue,
             [&image[..], &["--dry-run=server"]].concat(),
             0,
-            "the API server takes it",
+            "accepted by the API server",
         ),
         _ => {
             // The Service's name is taken, which only its creation tells.
@@ -287,7 +287,7 @@ fn try_all_paths(who: Who, test: &str) {
 /// Applies the manifests that an error hands to an admin.
 fn apply_what_it_asks_for(testbed: &Testbed, stderr: &str, place: &str) {
     let (_, manifests) = stderr
-        .split_once("send this to an admin, who applies it:\n\n")
+        .split_once("ask an admin to apply this:\n\n")
         .unwrap_or_else(|| panic!("{place}\nhands nothing to an admin:\n{stderr}"));
     let source = std::path::Path::new("stderr");
     for object in kaiwo::yaml::parse_documents(source, manifests).unwrap() {
@@ -378,7 +378,7 @@ fn a_batch_user_who_may_edit_submits_to_a_queue_that_exists() {
 
     let _ = submit(&["-g", "8"])
         .exits(3)
-        .says("cannot tell how many GPUs a node has")
+        .says("cannot determine how many GPUs a node has")
         .says("--gpus-per-node 8");
     testbed
         .sandbox
@@ -477,7 +477,7 @@ fn a_right_that_is_missing_midway_leaves_nothing() {
         .says("not allowed: ")
         .says("cannot patch resource \"configmaps\"")
         .says("note: nothing of this submission is left")
-        .says("send this to an admin, who applies it:");
+        .says("ask an admin to apply this:");
     testbed.wait("the Job to be gone", || {
         testbed.list("Job").is_empty().then_some(())
     });
@@ -506,7 +506,7 @@ fn what_may_not_be_deleted_is_listed_with_the_command_that_removes_it() {
         .submit(&["-p", &path, "-g", "1", "--as", &testbed.name])
         .exits(6)
         .says("cannot patch resource \"configmaps\"")
-        .says("could not be removed: not allowed: ")
+        .says(": not allowed: ")
         .says(&format!("kubectl --as {0} -n {0} delete ", testbed.name));
 }
 

@@ -176,9 +176,9 @@ fn variables_arrive_exactly() {
 
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
-fn scratch_is_writable_and_the_upload_is_not() {
+fn what_a_workload_may_write_to() {
     for kind in [Kind::Job, Kind::Ray] {
-        scenarios::scratch_is_writable_and_the_upload_is_not(&Cluster::new("writes"), kind);
+        scenarios::what_a_workload_may_write_to(&Cluster::new("writes"), kind);
     }
 }
 

@@ -64,14 +64,14 @@ fn every_field_that_the_api_server_knows_is_known() {
 #[ignore = "needs the testbed: cargo xtask test"]
 fn schemas_of_kuberay_and_kueue_are_those_of_the_operators() {
     let testbed = Testbed::new("schemas");
-    for kind in CUSTOM_KINDS {
+    for kind in CUSTOM_KINDS.iter() {
         let (group, _) = kind.api_version.split_once('/').unwrap();
         if group == "kaito.sh" {
             continue;
         }
         let name = format!("{}s.{group}", kind.kind.to_lowercase());
         let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
-        upstream::agree(&kind, &testbed.get(&path));
+        upstream::agree(kind, &testbed.get(&path));
     }
 }
 

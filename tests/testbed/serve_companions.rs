@@ -104,7 +104,7 @@ fn what_goes_along_goes_along_even_if_it_is_deleted() {
     let _ = super::serve::serve(&testbed, &[&gpu[..], &IMAGE, &all].concat())
         .exits(0)
         .says("up to 3 GPUs = 3 × 1 amd.com/gpu · 1 to 3 pods\n")
-        .says("warning: --min-available 50% of 1 lets no pod be evicted");
+        .says("warning: --min-available 50% of 1 prevents all evictions");
     pods(&testbed, 1);
     for kind in ["Ingress", "HorizontalPodAutoscaler", "PodDisruptionBudget"] {
         let object = testbed.find(kind, "alice-chat").unwrap();
@@ -122,7 +122,7 @@ fn an_eviction_has_to_leave_enough_pods() {
     let words = ["-p", "chat", "--replicas=2", "--min-available=2"];
     let _ = super::serve::serve(&testbed, &[&words[..], &IMAGE].concat())
         .exits(0)
-        .says("warning: --min-available 2 of 2 lets no pod be evicted");
+        .says("warning: --min-available 2 of 2 prevents all evictions");
     let names = pods(&testbed, 2);
     testbed.wait("the budget to count the pods", || {
         let budget = testbed.find("PodDisruptionBudget", "alice-chat")?;
@@ -179,7 +179,7 @@ fn a_name_that_is_taken_leaves_nothing() {
         let _ = super::serve::serve(&testbed, &[&words[..], &IMAGE, &more].concat())
             .exits(5)
             .says(&format!(
-                "error: {kind}/alice-chat exists already, and is not what this workload needs"
+                "error: {kind}/alice-chat already exists and is not what this workload needs"
             ));
         assert_eq!(testbed.find("Deployment", "alice-chat"), None);
         testbed.delete(&kind_name, "alice-chat");

@@ -106,7 +106,7 @@ fn storage_that_is_kept_is_found_again() {
     // One pod at a time mounts it.
     let _ = serve(&testbed, &words(size, "registry/chat:2"))
         .exits(3)
-        .says("error: deployment/alice-chat has one pod, and its claim is mounted by one pod at a time");
+        .says("error: deployment/alice-chat has one pod, and its claim can only be mounted by one pod at a time");
     let allowed = [&words(size, "registry/chat:2")[..], &["--allow-downtime"]].concat();
     let _ = serve(&testbed, &allowed).exits(0);
     available(&testbed, "alice-chat", "registry/chat:2");
@@ -115,7 +115,7 @@ fn storage_that_is_kept_is_found_again() {
     gone(&testbed);
     let _ = serve(&testbed, &words("2Gi,by-hand", first))
         .exits(5)
-        .says("persistentvolumeclaim/alice-chat-scratch exists already, and is not what this workload needs");
+        .says("persistentvolumeclaim/alice-chat-scratch already exists and is not what this workload needs");
     let _ = serve(&testbed, &words(size, first)).exits(0);
     available(&testbed, "alice-chat", first);
     assert_eq!(
@@ -140,10 +140,10 @@ fn a_claim_that_does_not_exist_is_refused() {
     let _ = mount("models", &[])
         .exits(3)
         .says(&format!(
-            "error: no PersistentVolumeClaim \"models\" in namespace \"{}\"\n",
+            "error: PersistentVolumeClaim \"models\" does not exist in namespace \"{}\"\n",
             testbed.name
         ))
-        .says("the namespace has none");
+        .says("create it, with a suitable size");
     testbed.create(json!({
         "apiVersion": "v1", "kind": "PersistentVolumeClaim",
         "metadata": {"name": "models", "namespace": testbed.name},

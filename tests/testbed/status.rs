@@ -33,16 +33,16 @@ fn a_job_is_told_in_full_to_a_batch_user() {
         ])
         .exits(0)
         .says(&format!(
-            "follow it: kaiwo status job/x -n {}",
+            "check its status: kaiwo status job/x -n {}",
             testbed.name
         ));
-    testbed.wait("the Job to run", || {
-        (status(&testbed, &["x"])["status"] == "Running").then_some(())
-    });
     super::rights::bind(&testbed, &["kueue-batch-user-role"]);
     for user in [&[][..], &["--as", &testbed.name]] {
-        let about = status(&testbed, &[&["x"], user].concat());
-        assert_eq!(about["status"], "Running");
+        // Who may not read pods waits for the Job to count them.
+        let about = testbed.wait("the Job to run", || {
+            let about = status(&testbed, &[&["x"], user].concat());
+            (about["status"] == "Running").then_some(about)
+        });
         assert_eq!(about["gpus"][0]["resource"], "amd.com/gpu");
         assert_eq!(about["queue"]["name"], testbed.name.as_str());
         assert_eq!(about["queue"]["clusterQueue"], testbed.name.as_str());

@@ -230,7 +230,7 @@ fn a_changed_file_is_told_and_has_three_ways_out() {
     let outcome = testbed
         .submit(&arguments)
         .exits(5)
-        .says("error: job/alice-train exists already and differs\n");
+        .says("error: job/alice-train already exists and differs\n");
     let command = format!(
         "help: kaiwo submit -n {0} -q {0} -p train -g 8 -i testbed/forever",
         testbed.name
@@ -286,7 +286,7 @@ fn a_finished_workload_is_not_taken_for_the_wanted_one() {
     let _ = testbed
         .submit(&arguments)
         .exits(5)
-        .says("job/alice-hello exists already and has run to its end");
+        .says("job/alice-hello already exists and has finished");
     // The uploads have the same content, so the same names, as the old ones.
     let _ = testbed
         .submit(&[&arguments[..], &["--replace"]].concat())
@@ -384,7 +384,7 @@ fn a_failure_midway_leaves_nothing() {
     let _ = testbed
         .submit(&["-p", &path, "-g", "16"])
         .exits(5)
-        .says("service/alice-hello exists already");
+        .says("service/alice-hello already exists");
     for kind in ["LocalQueue", "Job"] {
         testbed.wait(&format!("no {kind} to be left"), || {
             testbed.list(kind).is_empty().then_some(())
@@ -420,7 +420,7 @@ fn a_job_that_kaiwo_did_not_make_is_replaced_by_force_only() {
             .submit(&[&arguments[..], flags].concat())
             .exits(5)
             .says("job/alice-hello")
-            .says("was not made by kaiwo");
+            .says("was not created by kaiwo");
         assert_eq!(uid(), made["metadata"]["uid"]);
         assert_eq!(uploads(&testbed), [] as [String; 0]);
     }

@@ -68,7 +68,7 @@ fn what_idles_says_so() {
             .stdout
     };
     let idle = status("idle");
-    assert!(idle.contains("its GPUs idle: 1 %"), "{idle}");
+    assert!(idle.contains("its GPUs are idle: at most 1 %"), "{idle}");
     assert!(idle.contains("144.0 GiB of 192.0 GiB"), "{idle}");
     assert!(!status("busy").contains("idle"));
 

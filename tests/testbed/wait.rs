@@ -171,7 +171,7 @@ fn what_does_not_heal_ends_the_wait_and_names_the_pod() {
         let outcome = testbed
             .submit(&[&common, arguments, &user].concat())
             .exits(1);
-        let words = format!("error: job/{name} will not be done unless somebody mends it: {says}");
+        let words = format!("error: job/{name} cannot be done until this is fixed: {says}");
         let _ = outcome
             .says(&words)
             .says(&format!("kaiwo why --as {} job/{name}", testbed.name));
@@ -198,7 +198,7 @@ fn what_is_never_admitted_is_left_in_the_queue() {
         .submit(&[&common[..], &["--queue-timeout", "2s"], &user].concat())
         .exits(124)
         .says("job/late queued")
-        .says("error: job/late was not admitted within 2s: queued");
+        .says("error: job/late did not start within 2s: queued");
     drop(outcome);
     let left = testbed.find("Job", "late").unwrap();
     assert_eq!(left["spec"]["suspend"], true);
@@ -219,10 +219,10 @@ fn what_is_never_admitted_is_left_in_the_queue() {
     );
     let outcome = interrupted(&testbed, child).exits(130);
     let back = format!(
-        "come back with: kaiwo wait --as {0} job/late -n {0}",
+        "resume waiting: kaiwo wait --as {0} job/late -n {0}",
         testbed.name
     );
-    let outcome = outcome.says("interrupted; job/late goes on").says(&back);
+    let outcome = outcome.says("interrupted; job/late continues").says(&back);
     let last = lines(&outcome).pop().unwrap();
     assert_eq!(
         (&last["class"], &last["code"]),
@@ -404,9 +404,9 @@ fn a_rollout_is_waited_for_to_its_end() {
     );
 
     // A bad image is told with its pod; the old pods serve on.
-    let _ = serve("testbed/pull-fails")
-        .exits(1)
-        .says("error: deployment/web will not be ready unless somebody mends it: ImagePullBackOff in pod web-");
+    let _ = serve("testbed/pull-fails").exits(1).says(
+        "error: deployment/web cannot be ready until this is fixed: ImagePullBackOff in pod web-",
+    );
     let status = testbed.find("Deployment", "web").unwrap()["status"].clone();
     assert!(status["availableReplicas"].as_i64() >= Some(1), "{status}");
 }
@@ -479,6 +479,6 @@ fn an_inferenceset_is_waited_for_until_it_is_ready_or_gone() {
     testbed.delete("InferenceSet", "set");
     assert_eq!(waited.wait().unwrap().code(), Some(125));
     let told: Vec<String> = told.map_while(Result::ok).collect();
-    let words = "it was deleted while it was waited for";
+    let words = "it was deleted during the wait";
     assert!(told.iter().any(|line| line.contains(words)), "{told:?}");
 }

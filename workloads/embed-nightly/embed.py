@@ -1,8 +1,8 @@
-"""Embeds the documents that are new or have changed since the last night.
+"""Embeds the documents that are new or have changed since the previous night.
 
 A file of documents is JSONL with id and text. Its embeddings are a .npy file
-with one row per line, beside a .json file with the ids. Both are named after
-the file and a digest of its content, which tells what is done.
+with one row per line, next to a .json file with the ids. Both are named after the
+file and a digest of its content, which shows what has been embedded.
 """
 
 import argparse
@@ -22,13 +22,13 @@ def parse_arguments(argv=None):
 
 
 def target_of(source, embeddings):
-    """Returns the .npy path that belongs to a file as it is now."""
+    """Returns the .npy path for the current content of a file."""
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
     return embeddings / f"{source.stem}.{digest}.npy"
 
 
 def to_do(documents, embeddings):
-    """Returns the files that have no embeddings yet, with the paths of those."""
+    """Returns the files without embeddings, with the paths for these."""
     pairs = ((source, target_of(source, embeddings)) for source in sorted(documents.glob("*.jsonl")))
     return [(source, target) for source, target in pairs if not target.exists()]
 
@@ -39,7 +39,7 @@ def read_documents(path):
 
 
 def store(target, ids, save):
-    """Writes ids and embeddings; the .npy file, which says done, comes last and whole."""
+    """Writes ids and embeddings. The .npy file marks completion: it is last and atomic."""
     target.with_suffix(".json").write_text(json.dumps(ids))
     unfinished = target.with_suffix(".tmp")
     with open(unfinished, "wb") as file:
@@ -48,7 +48,7 @@ def store(target, ids, save):
 
 
 def remove_outdated(source, target):
-    """Removes what belongs to an earlier content of the file."""
+    """Removes the embeddings of earlier content of the file."""
     for path in target.parent.iterdir():
         stem, _, digest = path.stem.rpartition(".")
         if stem == source.stem and path.stem != target.stem and len(digest) == 16:

@@ -1,8 +1,8 @@
-"""Training of all parameters of a language model, sharded by FSDP over every GPU.
+"""Trains all parameters of a language model, sharded by FSDP over every GPU.
 
 Ray Train starts one worker per GPU. All write their shards of a checkpoint to
-the shared directory OUTPUT; a run that is submitted again, or a worker that
-is started again, goes on from the last complete one.
+the shared directory OUTPUT. A resubmitted run or a restarted worker continues
+from the last complete one.
 """
 
 import argparse
@@ -33,10 +33,10 @@ def text_files(pattern):
 
 
 def last_complete_checkpoint(output):
-    """Returns the newest checkpoint that was written to its end, or None.
+    """Returns the newest complete checkpoint, or None.
 
-    Trainer writes trainer_state.json last, so a directory without it was cut
-    short, say by a node that went away.
+    Trainer writes trainer_state.json last, so a directory without it is
+    incomplete, for instance because a node failed.
     """
     complete = []
     for entry in os.scandir(output) if os.path.isdir(output) else ():
@@ -47,13 +47,13 @@ def last_complete_checkpoint(output):
 
 
 def blocks_of(tokens, size):
-    """Cuts a batch of tokenized texts into blocks of one size; the rest is left out."""
+    """Cuts a batch of tokenized texts into blocks of one size; drops the rest."""
     joined = [token for text in tokens for token in text]
     return [joined[start : start + size] for start in range(0, len(joined) - size + 1, size)]
 
 
 def train_worker(config):
-    """What each GPU does."""
+    """Runs on each GPU."""
     import torch
     from datasets import load_dataset
     from ray import train
@@ -67,12 +67,12 @@ def train_worker(config):
     )
 
     class Report(TrainerCallback):
-        """Shows Ray the progress; the checkpoints are in their place already."""
+        """Reports progress to Ray; the checkpoints are already in place."""
 
         def on_log(self, args, state, control, logs, **_):
             train.report({"step": state.global_step, **logs})
 
-    # Accelerate takes this from the environment only. Every rank writes its
+    # Accelerate reads this only from the environment. Every rank writes its
     # own shard, instead of one that gathers all of them in its memory.
     os.environ["FSDP_STATE_DICT_TYPE"] = "SHARDED_STATE_DICT"
     # Before the model: with FSDP on, only the first rank of a node reads the

@@ -1,7 +1,7 @@
 """LoRA fine-tuning of a chat model, with one worker of Ray Train per GPU.
 
-Checkpoints go to STORAGE/RUN. A run that is submitted again under its name
-goes on where the last checkpoint was taken.
+Checkpoints go to STORAGE/RUN. A run that is submitted again under the same name
+continues from its last checkpoint.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def read_examples(path):
 
 
 def train_worker(config):
-    """What each GPU does."""
+    """Runs on each GPU."""
     import torch
     from datasets import Dataset
     from peft import LoraConfig
@@ -58,7 +58,7 @@ def train_worker(config):
     from trl import SFTConfig, SFTTrainer
 
     class Report(TrainerCallback):
-        """Hands every checkpoint to Ray. All ranks report, the first one has the files."""
+        """Reports every checkpoint to Ray. All ranks report; the first one has the files."""
 
         def on_save(self, args, state, control, **_):
             metrics = {key: value for entry in state.log_history[-2:] for key, value in entry.items()}
@@ -67,7 +67,7 @@ def train_worker(config):
                 checkpoint = train.Checkpoint.from_directory(get_last_checkpoint(args.output_dir))
             train.report(metrics, checkpoint=checkpoint)
 
-    gpus = torch.cuda.is_available()  # true for ROCm, too
+    gpus = torch.cuda.is_available()  # also true for ROCm
     trainer = SFTTrainer(
         model=config["model"],
         args=SFTConfig(

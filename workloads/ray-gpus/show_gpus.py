@@ -1,4 +1,4 @@
-"""Asks every GPU of the Ray cluster to introduce itself."""
+"""Prints the name of every GPU in the Ray cluster."""
 
 import os
 import socket
@@ -8,7 +8,7 @@ import ray
 
 @ray.remote(num_gpus=1)
 class Gpu:
-    """An actor keeps its GPU until the end, so no two have the same one."""
+    """Keeps its GPU until the end, so no two actors have the same one."""
 
     def introduce(self) -> str:
         return f"{socket.gethostname()} GPU {ray.get_gpu_ids()}"

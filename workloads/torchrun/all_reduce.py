@@ -7,7 +7,7 @@ import torch.distributed as dist
 
 
 def main() -> None:
-    gpus = torch.cuda.is_available()  # true for ROCm, too
+    gpus = torch.cuda.is_available()  # also true for ROCm
     dist.init_process_group("nccl" if gpus else "gloo")
     rank, world = dist.get_rank(), dist.get_world_size()
     local_rank = int(os.environ["LOCAL_RANK"])

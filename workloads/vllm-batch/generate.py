@@ -1,7 +1,7 @@
-"""Answers a file of prompts with vLLM, on every GPU that Ray has.
+"""Answers a file of prompts with vLLM, on all GPUs of the Ray cluster.
 
-The prompts are cut into parts, and each part becomes one file of the output
-directory as soon as it is answered. What is there already is not done again.
+The prompts are split into parts, and each part becomes one file in the output
+directory once it is answered. Existing parts are not processed again.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def read_prompts(path):
 
 
 def open_parts(prompts, size, output):
-    """Returns the parts that have no file yet, as pairs of path and prompts."""
+    """Returns the parts without a file, as pairs of path and prompts."""
     parts = []
     for start in range(0, len(prompts), size):
         path = os.path.join(output, f"part-{start // size:05}.jsonl")
@@ -47,7 +47,7 @@ def open_parts(prompts, size, output):
 
 
 def write_part(path, answers):
-    """Writes a part so that its file is there whole or not at all."""
+    """Writes the file of a part atomically."""
     unfinished = path + ".tmp"
     with open(unfinished, "w", encoding="utf-8") as file:
         for answer in answers:
@@ -56,14 +56,14 @@ def write_part(path, answers):
 
 
 def engines_for(gpus, per_engine, per_pod):
-    """Returns how many engines fit. One engine does not reach across pods."""
+    """Returns how many engines fit. An engine cannot span pods."""
     if not 1 <= per_engine <= per_pod:
         raise SystemExit(f"--gpus-per-engine {per_engine}: a pod has {per_pod} GPUs")
     return gpus // per_pod * (per_pod // per_engine)
 
 
 class Engine:
-    """One copy of the model, as an actor of Ray that holds its GPUs."""
+    """One copy of the model: a Ray actor that holds its GPUs."""
 
     def __init__(self, arguments):
         from vllm import LLM, SamplingParams
@@ -75,7 +75,7 @@ class Engine:
             model=arguments.model,
             max_model_len=arguments.max_model_len,
             tensor_parallel_size=arguments.gpus_per_engine,
-            # The actor's GPUs are in one pod: processes do, no second Ray.
+            # The actor's GPUs are in one pod, so processes are enough; no second Ray.
             distributed_executor_backend="mp" if arguments.gpus_per_engine > 1 else None,
         )
 

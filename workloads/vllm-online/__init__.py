@@ -1,8 +1,7 @@
 """An OpenAI-compatible chat service: vLLM behind Ray Serve.
 
-`deployment` takes the `args` of serveconfig. Each replica has all GPUs of a
-pod, and there are as many replicas as pods, unless `gpus_per_replica` says
-otherwise.
+`deployment` takes the `args` of serveconfig. By default there is one replica per
+pod, with all of its GPUs; `gpus_per_replica` overrides that.
 """
 
 import os
@@ -11,7 +10,7 @@ OPTIONS = {"model", "served_model_name", "gpus_per_replica", "max_model_len"}
 
 
 def settings(args, environment=os.environ):
-    """Completes the arguments, and checks them before a replica is started."""
+    """Completes and checks the arguments before a replica is started."""
     unknown = sorted(args.keys() - OPTIONS)
     if unknown:
         raise ValueError(f"serveconfig: unknown args: {', '.join(unknown)}")

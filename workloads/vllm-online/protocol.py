@@ -1,20 +1,20 @@
-"""The part of OpenAI's chat protocol that is served: what goes in, what comes out."""
+"""The supported part of OpenAI's chat protocol: requests and responses."""
 
 import json
 
 
 class BadRequest(ValueError):
-    """A request that cannot be answered, with a reason for who sent it."""
+    """A request that cannot be answered, with a reason for the client."""
 
 
 def sampling(request):
-    """Returns vLLM's names and values for what a request asks of the sampling."""
+    """Translates the sampling options of a request to vLLM's."""
     messages = request.get("messages")
     if not isinstance(messages, list) or not messages:
         raise BadRequest("messages is missing or empty")
     if request.get("n", 1) != 1:
         raise BadRequest("n: one answer per request")
-    # An older name of the same limit comes second.
+    # The second is the older name of the same limit.
     most = request.get("max_completion_tokens") or request.get("max_tokens") or 1024
     options = {"max_tokens": most}
     for name in ("temperature", "top_p", "stop", "seed", "presence_penalty", "frequency_penalty"):
@@ -24,7 +24,7 @@ def sampling(request):
 
 
 def completion(identity, created, model, text, finish, prompt_tokens, completion_tokens):
-    """Returns the whole answer as one object."""
+    """Returns the complete answer as one object."""
     return {
         "id": identity,
         "object": "chat.completion",
@@ -46,7 +46,7 @@ def completion(identity, created, model, text, finish, prompt_tokens, completion
 
 
 def event(identity, created, model, delta, finish=None):
-    """Returns a piece of a streamed answer as a server-sent event."""
+    """Returns a chunk of a streamed answer as a server-sent event."""
     piece = {
         "id": identity,
         "object": "chat.completion.chunk",
@@ -57,5 +57,5 @@ def event(identity, created, model, delta, finish=None):
     return f"data: {json.dumps(piece)}\n\n"
 
 
-# Ends a stream of events.
+# The end of an event stream.
 DONE = "data: [DONE]\n\n"

@@ -1,4 +1,4 @@
-"""The replica: a vLLM engine and the routes that lead to it."""
+"""The replica: a vLLM engine and its routes."""
 
 import time
 import uuid
@@ -13,7 +13,7 @@ routes = FastAPI()
 
 
 @serve.deployment(
-    # vLLM batches by itself; what is more than this waits in Serve's queue.
+    # vLLM batches by itself; further requests wait in Serve's queue.
     max_ongoing_requests=128,
     health_check_period_s=10,
     health_check_timeout_s=30,
@@ -31,7 +31,7 @@ class Chat:
                 model=settings["model"],
                 max_model_len=settings["max_model_len"],
                 tensor_parallel_size=settings["gpus_per_replica"],
-                # The replica's GPUs are in one pod: processes do, no second Ray.
+                # The replica's GPUs are in one pod, so processes are enough; no second Ray.
                 distributed_executor_backend="mp" if settings["gpus_per_replica"] > 1 else None,
             )
         )
@@ -62,7 +62,7 @@ class Chat:
             return StreamingResponse(events, media_type="text/event-stream")
         last = None
         async for last in outputs:
-            # Nobody pays for an answer that nobody waits for.
+            # Stop generating if the client has gone.
             if await request.is_disconnected():
                 await self.engine.abort(identity)
                 return JSONResponse({}, status_code=499)
@@ -83,7 +83,7 @@ class Chat:
         sent = 0
         async for output in outputs:
             answer = output.outputs[0]
-            # Each output holds the whole text so far.
+            # Each output has the whole text so far.
             delta = {"content": answer.text[sent:]} if len(answer.text) > sent else {}
             sent = len(answer.text)
             if delta or answer.finish_reason:

@@ -2,16 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read, Write};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Error, Result, anyhow, bail};
 use clap::Args;
 
-use crate::testbed::{NoToolchain, Options, Testbed};
+use crate::faults::Faults;
+use crate::testbed::{NoRealNode, NoToolchain, Options, Platform, Testbed};
 
 /// Name of the testbed that the tests have for themselves.
 const TESTBED: &str = "test";
+/// Name of the testbed with a real node. It is another, because tests that pretend to be nodes, or let pods run
+/// anywhere, have no place beside one.
+const REAL_NODE: &str = "test-node";
+/// Tests on the real node at once: their pods share the machine with it.
+const AT_ONCE: &str = "--test-threads=3";
 
 /// Run all tests, cheapest layers first.
 #[derive(Debug, Args)]
@@ -23,9 +30,33 @@ pub struct TestArgs {
     /// leaving it out
     #[arg(long)]
     require_testbed: bool,
+    /// Run the layer on a real node, too: needs root, see `cargo xtask testbed
+    /// check`
+    #[arg(long)]
+    real_node: bool,
+    /// Likewise, and fail where this machine allows no real node
+    #[arg(long)]
+    require_real_node: bool,
     /// Leave the testbed running afterwards, for a look at what failed
     #[arg(long)]
     keep_testbed: bool,
+    /// Run besides what CI has no time for: `why` where Kueue gives its finer
+    /// reasons, and the layer on a real node, with a second one and PyTorch
+    #[arg(long, conflicts_with = "no_testbed")]
+    all: bool,
+    /// Which Kueue the testbed has; on the previous one only its layer runs
+    #[arg(long, value_enum, default_value_t, conflicts_with = "no_testbed")]
+    platform: Platform,
+    /// Run besides what KAITO's own controller does, by this binary; see
+    /// `cargo xtask testbed up --help`
+    #[arg(long, value_name = "BINARY", conflicts_with = "no_testbed")]
+    kaito: Option<PathBuf>,
+}
+
+impl TestArgs {
+    fn wants_real_node(&self) -> bool {
+        self.real_node || self.require_real_node || self.all
+    }
 }
 
 /// Layers of their own target: name, and the arguments that select it.
@@ -72,6 +103,10 @@ pub fn run(args: &TestArgs) -> Result<()> {
             anyhow!("{error:#}\nhelp: leave the testbed out: cargo xtask test --no-testbed")
         })?),
     };
+    let _node = match args.wants_real_node() {
+        true => Some(Testbed::claim(REAL_NODE, "test")?),
+        false => None,
+    };
     let mut report = Report::default();
     let compiled = report.layer("compiling", |_| {
         // The whole workspace at once everywhere, so that all layers share
@@ -93,6 +128,51 @@ pub fn run(args: &TestArgs) -> Result<()> {
 
 /// Runs the layers of tests, whether or not one before has failed.
 fn layers(args: &TestArgs, report: &mut Report) {
+    match args.platform {
+        Platform::Current => without_cluster(report),
+        Platform::Previous => {}
+    }
+    let options = Options {
+        name: TESTBED.to_owned(),
+        platform: args.platform,
+        ..Options::default()
+    };
+    report.layer("testbed", |skipped| match args.no_testbed {
+        true => Ok(End::LeftOut("--no-testbed".to_owned())),
+        false => on_testbed(args, &options, "testbed::", skipped),
+    });
+    report.layer("faults", |_| match args.no_testbed {
+        true => Ok(End::LeftOut("--no-testbed".to_owned())),
+        false => faults(args),
+    });
+    if args.all {
+        let explaining = Options {
+            explain: true,
+            ..options
+        };
+        report.layer("testbed, reasons told", |skipped| {
+            let end = on_testbed(args, &explaining, "testbed::why::", skipped);
+            end_testbed(args, end)
+        });
+    }
+    if let Some(kaito) = &args.kaito {
+        let with_kaito = Options {
+            name: TESTBED.to_owned(),
+            kaito: Some(kaito.clone()),
+            ..Options::default()
+        };
+        report.layer("KAITO's own controller", |skipped| {
+            on_testbed(args, &with_kaito, "testbed::kaito_controller::", skipped)
+        });
+    }
+    report.layer("real node", |skipped| match args.wants_real_node() {
+        true => on_real_node(args, skipped),
+        false => Ok(End::LeftOut("not asked for: --real-node".to_owned())),
+    });
+}
+
+/// Runs the layers that ask no control plane.
+fn without_cluster(report: &mut Report) {
     for (name, target) in TARGETS {
         let mut command = cargo(&["test", "--workspace"]);
         command.args(target);
@@ -107,19 +187,63 @@ fn layers(args: &TestArgs, report: &mut Report) {
         rest.args(["--skip", module]);
     }
     report.layer("the tests' own tools", |skipped| tests(rest, skipped));
-    report.layer("testbed", |skipped| match args.no_testbed {
-        true => Ok(End::LeftOut("--no-testbed".to_owned())),
-        false => on_testbed(args, skipped),
-    });
 }
 
-/// Runs the tests that need a control plane, on one of their own.
-fn on_testbed(args: &TestArgs, skipped: &mut BTreeSet<String>) -> Result<End> {
+/// Runs the tests of what pods really do, on a testbed with a real node, and
+/// looks whether that leaves anything.
+fn on_real_node(args: &TestArgs, skipped: &mut BTreeSet<String>) -> Result<End> {
+    Testbed::down(REAL_NODE)?;
+    let before = Testbed::traces(REAL_NODE)?;
     let options = Options {
-        name: TESTBED.to_owned(),
+        name: REAL_NODE.to_owned(),
+        real_node: if args.all { 2 } else { 1 },
+        torch: args.all,
+        amd_nodes: 1,
+        nvidia_nodes: 0,
+        small_nodes: 0,
         ..Options::default()
     };
     let testbed = match Testbed::up(&options) {
+        Ok(testbed) => testbed,
+        Err(error) => return without_real_node(error, args.require_real_node),
+    };
+    let mut command = cargo(&["test", "--workspace", "--test", "it", "--"]);
+    command.args(["--ignored", "--nocapture", AT_ONCE, "real_node::"]);
+    testbed.point(&mut command);
+    let end = tests(command, skipped);
+    if args.keep_testbed {
+        say_kept(REAL_NODE);
+        return end;
+    }
+    let down = Testbed::down(REAL_NODE).and_then(|()| {
+        let after = Testbed::traces(REAL_NODE)?;
+        let left: Vec<&String> = after.difference(&before).collect();
+        match left.is_empty() {
+            true => Ok(()),
+            false => bail!("the real node has left on this machine: {left:#?}"),
+        }
+    });
+    both(end, down)
+}
+
+/// Tells what it means that the testbed with a real node did not start.
+fn without_real_node(error: Error, required: bool) -> Result<End> {
+    match error.downcast_ref::<NoRealNode>() {
+        Some(missing) if !required => Ok(End::LeftOut(missing.to_string())),
+        _ => without_testbed(error, required),
+    }
+}
+
+/// Runs the tests that need a control plane, on one of their own.
+fn on_testbed(
+    args: &TestArgs,
+    options: &Options,
+    tests_of: &str,
+    skipped: &mut BTreeSet<String>,
+) -> Result<End> {
+    // One that an earlier run has kept may be of another kind.
+    Testbed::down_unless(options)?;
+    let testbed = match Testbed::up(options) {
         Ok(testbed) => testbed,
         Err(error) => return without_testbed(error, args.require_testbed),
     };
@@ -131,20 +255,42 @@ fn on_testbed(args: &TestArgs, skipped: &mut BTreeSet<String>) -> Result<End> {
         ));
     }
     let mut command = cargo(&["test", "--workspace", "--test", "it", "--"]);
-    command.args(["--ignored", "--nocapture", "testbed::"]);
+    command.args(["--ignored", "--nocapture", tests_of]);
     testbed.point(&mut command);
-    let end = tests(command, skipped);
+    tests(command, skipped)
+}
+
+/// Runs a small part of `cargo xtask faults` where the tests ran, and ends that testbed.
+fn faults(args: &TestArgs) -> Result<End> {
+    let Some(testbed) = Testbed::find(TESTBED)? else {
+        return Ok(End::LeftOut("there is no testbed".to_owned()));
+    };
+    let end = Faults::slice(&testbed, TESTBED).map(End::Passed);
+    end_testbed(args, end)
+}
+
+/// Ends the tests' testbed, unless it is to stay.
+fn end_testbed(args: &TestArgs, end: Result<End>) -> Result<End> {
     if args.keep_testbed {
-        say(&format!(
-            "the testbed stays up: eval \"$(cargo xtask testbed env --name {TESTBED})\""
-        ));
+        say_kept(TESTBED);
         return end;
     }
-    match (end, Testbed::down(TESTBED)) {
+    both(end, Testbed::down(TESTBED))
+}
+
+/// Returns how the tests ended, unless only what came after them failed.
+fn both(end: Result<End>, down: Result<()>) -> Result<End> {
+    match (end, down) {
         (end, Ok(())) => end,
         (Ok(_), Err(down)) => Err(down),
         (Err(tests), Err(down)) => Err(anyhow!("{tests:#}; then, besides: {down:#}")),
     }
+}
+
+fn say_kept(testbed: &str) {
+    say(&format!(
+        "the testbed stays up: eval \"$(cargo xtask testbed env --name {testbed})\""
+    ));
 }
 
 /// Tells what it means that the testbed did not start. Only a machine that
@@ -316,6 +462,17 @@ mod tests {
             format!("{broken:#}"),
             "the testbed did not start: etcd ended with 1"
         );
+    }
+
+    #[test]
+    fn a_machine_may_forbid_a_real_node_unless_it_is_required() {
+        let forbidden = || Error::new(NoRealNode::because("a real node needs root"));
+        assert_eq!(
+            without_real_node(forbidden(), false).unwrap(),
+            End::LeftOut("a real node needs root".to_owned())
+        );
+        assert!(without_real_node(forbidden(), true).is_err());
+        assert!(without_real_node(anyhow!("the kubelet ended"), false).is_err());
     }
 
     #[test]

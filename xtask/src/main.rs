@@ -4,7 +4,9 @@ mod bench;
 mod cargo;
 mod demo;
 mod dist;
+mod faults;
 mod layers;
+mod schemas;
 mod testbed;
 
 use std::io::Write as _;
@@ -21,12 +23,13 @@ struct Xtask {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Show a Job and a RayJob of 16 GPUs running, from a clean clone
-    Demo,
+    Demo(demo::DemoArgs),
     /// Run all tests, cheapest layers first, and say which ran
     Test(layers::TestArgs),
     Bench(bench::Bench),
     Dist(dist::Dist),
+    Schemas(schemas::Schemas),
+    Faults(faults::Faults),
     /// A real control plane on this machine, with Kueue, KubeRay and fake GPU nodes
     #[command(subcommand)]
     Testbed(testbed::Command),
@@ -34,10 +37,12 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Xtask::parse().task {
-        Task::Demo => demo::run(),
+        Task::Demo(demo) => demo.run(),
         Task::Test(args) => layers::run(&args),
         Task::Bench(bench) => bench.run(),
         Task::Dist(dist) => dist.run(),
+        Task::Schemas(schemas) => schemas.run(),
+        Task::Faults(faults) => faults.run(),
         Task::Testbed(command) => command.run(),
     };
     match result {

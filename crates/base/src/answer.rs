@@ -1,6 +1,21 @@
-//! Types for the answers of an API server, whatever was asked for.
+//! Types for the answers of an API server, whatever was asked for, and how they are
+//! read: up to limits that no honest answer reaches.
 
-use serde::Deserialize;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
+
+/// Most values in the JSON of an answer, about: a page of 500 objects has a few
+/// hundred for each.
+pub const MOST_VALUES: usize = 2_000_000;
+/// Most objects on a page. 500 are asked for.
+const MOST_ITEMS: usize = 10_000;
+/// Most fields of an answer that are left blank.
+const MOST_BLANKS: usize = 100;
 
 /// The answer to a read, or that the user may not read this.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,6 +24,16 @@ pub enum Readable<T> {
     Known(T),
     /// The user may not read this.
     Forbidden,
+}
+
+impl<T: Default> Readable<T> {
+    /// Makes nothing of what may not be read.
+    pub fn or_default(self) -> T {
+        match self {
+            Self::Known(value) => value,
+            Self::Forbidden => T::default(),
+        }
+    }
 }
 
 impl<T> Readable<T> {
@@ -23,11 +48,13 @@ impl<T> Readable<T> {
 
 /// A page of a listing.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
 pub struct Page<T> {
     /// What is told about the listing.
     #[serde(default)]
     pub metadata: PageMetadata,
     /// Its objects.
+    #[serde(deserialize_with = "few")]
     pub items: Vec<T>,
 }
 
@@ -37,4 +64,208 @@ pub struct PageMetadata {
     /// Where the next page begins; empty on the last one.
     #[serde(rename = "continue", default)]
     pub next: String,
+}
+
+/// Reads a list that is no longer than a page.
+fn few<'de, T: Deserialize<'de>, D: Deserializer<'de>>(list: D) -> Result<Vec<T>, D::Error> {
+    struct Few<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = list.next_element()? {
+                if items.len() == MOST_ITEMS {
+                    let message = format!("a page of more than {MOST_ITEMS} objects");
+                    return Err(A::Error::custom(message));
+                }
+                items.push(item);
+            }
+            Ok(items)
+        }
+
+        // An empty list of metadata alone (API server v1.36).
+        fn visit_unit<E>(self) -> Result<Vec<T>, E> {
+            Ok(Vec::new())
+        }
+    }
+    list.deserialize_any(Few(PhantomData))
+}
+
+/// What is wrong with JSON as a whole, seen without making anything of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// It ends in the middle.
+    Cut,
+    /// It holds more than [`MOST_VALUES`] values. A value takes three bytes, and hundreds
+    /// of them in memory.
+    Excess,
+}
+
+/// Returns what is wrong with JSON as a whole.
+pub fn flaw(json: &[u8]) -> Option<Flaw> {
+    let (mut values, mut open, mut in_text, mut is_escaped) = (0_usize, 0_usize, false, false);
+    for byte in json {
+        match (in_text, byte) {
+            (true, _) if is_escaped => is_escaped = false,
+            (true, b'\\') => is_escaped = true,
+            (_, b'"') => in_text = !in_text,
+            (false, b',') => values += 1,
+            (false, b'[' | b'{') => {
+                values += 1;
+                open += 1;
+            }
+            (false, b']' | b'}') => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    match values > MOST_VALUES {
+        true => Some(Flaw::Excess),
+        false => (in_text || open > 0 || json.trim_ascii().is_empty()).then_some(Flaw::Cut),
+    }
+}
+
+/// How an answer is understood of which a field is not as it should be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// It is not: what is decided by it could be wrong.
+    #[default]
+    Strict,
+    /// Without that field, for who only looks.
+    Blank,
+}
+
+impl Reading {
+    /// Reads JSON.
+    ///
+    /// # Errors
+    /// If it is not JSON, or does not have the form of `T`.
+    pub fn parse<T: DeserializeOwned>(self, json: &[u8]) -> serde_json::Result<T> {
+        match (self, serde_json::from_slice(json)) {
+            (Self::Blank, Err(error)) if error.is_data() => {
+                let value = serde_json::from_slice(json)?;
+                without_odd_fields(value).ok_or(error)
+            }
+            (_, read) => read,
+        }
+    }
+
+    /// Reads what was JSON.
+    ///
+    /// # Errors
+    /// If it is not of the form of `T`.
+    pub fn of_value<T: DeserializeOwned>(self, value: &Value) -> serde_json::Result<T> {
+        match (self, T::deserialize(value)) {
+            (Self::Blank, Err(error)) => without_odd_fields(value.clone()).ok_or(error),
+            (_, read) => read,
+        }
+    }
+}
+
+/// Reads JSON without the fields that cannot be read, each as far down as it can be
+/// told; an object that lacks what it needs is left out of its list.
+fn without_odd_fields<T: DeserializeOwned>(mut value: Value) -> Option<T> {
+    for _ in 0..MOST_BLANKS {
+        match serde_path_to_error::deserialize(&value) {
+            Ok(read) => return Some(read),
+            Err(error) if remove(&mut value, error.path()) => {}
+            Err(_) => break,
+        }
+    }
+    None
+}
+
+/// Removes what is at a path; returns whether there was something.
+fn remove(value: &mut Value, path: &Path) -> bool {
+    let mut segments: Vec<&Segment> = path.iter().collect();
+    // Which of several forms it should have is not known, only where.
+    segments.retain(|segment| matches!(segment, Segment::Seq { .. } | Segment::Map { .. }));
+    let Some((last, above)) = segments.split_last() else {
+        return false;
+    };
+    let at = above.iter().try_fold(value, |at, segment| match segment {
+        Segment::Seq { index } => at.get_mut(*index),
+        Segment::Map { key } => at.get_mut(key),
+        _ => None,
+    });
+    match (at, last) {
+        (Some(Value::Array(items)), Segment::Seq { index }) if *index < items.len() => {
+            items.remove(*index);
+            true
+        }
+        (Some(Value::Object(fields)), Segment::Map { key }) => fields.remove(key).is_some(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Pod {
+        name: String,
+        #[serde(default)]
+        node: String,
+        #[serde(default)]
+        gpus: Vec<u32>,
+    }
+
+    fn names(json: &str) -> Option<Vec<(String, String, usize)>> {
+        let page: Page<Pod> = Reading::Blank.parse(json.as_bytes()).ok()?;
+        let pods = page.items.into_iter();
+        Some(
+            pods.map(|pod| (pod.name, pod.node, pod.gpus.len()))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn an_odd_field_is_left_blank() {
+        let pod = |name: &str, node: &str, gpus| (name.to_owned(), node.to_owned(), gpus);
+        let odd = r#"{"metadata": 7, "items": [
+            {"name": "a", "node": {"x": 1}, "gpus": [1, "two", 3]},
+            {"name": 5}, null, {"node": "n"}, {"name": "b", "node": "n"}]}"#;
+        assert_eq!(names(odd), Some(vec![pod("a", "", 2), pod("b", "n", 0)]));
+        assert_eq!(names(r#"{"items": null}"#), Some(Vec::new()));
+        for hopeless in ["", "[", "7", r#"{"items": 7}"#, r#"{"metadata": {}}"#] {
+            assert_eq!(names(hopeless), None, "{hopeless}");
+        }
+        assert!(Reading::Strict.parse::<Page<Pod>>(odd.as_bytes()).is_err());
+        // As many odd ones as that are another API.
+        let odd = format!(r#"{{"items": [{}{{}}]}}"#, "{},".repeat(MOST_BLANKS));
+        assert_eq!(names(&odd), None);
+    }
+
+    #[test]
+    fn a_page_is_as_long_as_pages_are() {
+        let page = |count: usize| {
+            let json = format!(r#"{{"items": [{}]}}"#, vec!["{}"; count].join(","));
+            let page = Reading::Blank.parse::<Page<PageMetadata>>(json.as_bytes());
+            page.map(|page| page.items.len())
+        };
+        assert_eq!(page(MOST_ITEMS).unwrap(), MOST_ITEMS);
+        let refused = page(MOST_ITEMS + 1).unwrap_err();
+        assert!(refused.to_string().contains("10000 objects"), "{refused}");
+    }
+
+    #[test]
+    fn a_bomb_is_known_by_its_values() {
+        let list = |item: &str| format!("[{}]", vec![item; MOST_VALUES].join(","));
+        assert_eq!(flaw(list("{}").as_bytes()), Some(Flaw::Excess));
+        assert_eq!(flaw(format!("[{:?}]", list("{}")).as_bytes()), None);
+    }
+
+    #[test]
+    fn what_ends_in_the_middle_is_cut() {
+        let whole = r#"{"items":[{"a":"}\"]"},[]],"b":1} "#;
+        assert_eq!(flaw(whole.as_bytes()), None);
+        for end in 0..whole.len() - 1 {
+            assert_eq!(flaw(&whole.as_bytes()[..end]), Some(Flaw::Cut), "{end}");
+        }
+    }
 }

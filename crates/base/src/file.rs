@@ -26,6 +26,9 @@ pub use system::Tree;
 /// templates and what they are given. What becomes of it goes into objects, of
 /// which etcd takes 1.5 MiB.
 pub const WRITTEN: ByteSize = ByteSize(1 << 20);
+/// UTF-8's byte order mark.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Most bytes of a certificate, a key or a token. The authorities of all the
 /// web, in one file, are a quarter of it.
 pub const CREDENTIAL: ByteSize = ByteSize(1 << 20);
@@ -73,16 +76,16 @@ pub enum Reason {
     #[error("it is {0}, not a file")]
     NoFile(NoFile),
     /// It is longer than such a file may be.
-    #[error("it is longer than {0}, the most that is read of such a file")]
+    #[error("it is larger than the limit of {0}")]
     TooLong(ByteSize),
     /// It is a pipe, and nothing opens its other end.
-    #[error("it is a pipe, and nothing writes to it")]
+    #[error("it is a pipe that nothing writes to")]
     NoWriter,
     /// It is not what it was when it was found.
-    #[error("it became something else while it was read")]
+    #[error("it changed while it was being read")]
     Changed,
     /// It holds bytes that are no text.
-    #[error("it is no UTF-8 text")]
+    #[error("it is not UTF-8 text")]
     NoText,
 }
 
@@ -111,24 +114,27 @@ impl Reason {
     /// Returns what to do about it.
     pub fn hint(&self, path: &Path) -> String {
         if self.shown(path) != path.to_string_lossy() {
-            return "a path belongs there, and not what a file holds; kaiwo config show lists the \
-                    settings, and where each comes from"
+            return "use a path, not the content of a file; kaiwo config show lists the settings and their origins"
                 .to_owned();
         }
         let shown = shell::quoted(&path.display().to_string());
         match self {
             Self::System(error) if error.kind() == io::ErrorKind::NotFound => {
                 match path == Path::new("-") {
-                    true => "standard input is /dev/stdin".to_owned(),
-                    false => "check the path; it is taken from the working directory".to_owned(),
+                    true => "for standard input, use /dev/stdin".to_owned(),
+                    false => "check the path; it is relative to the working directory".to_owned(),
                 }
             }
-            Self::System(_) => format!("see its rights with: ls -ld {shown}"),
-            Self::NoFile(NoFile(Kind::Directory)) => format!("see what is in it: ls -la {shown}"),
-            Self::NoFile(_) => format!("see what it is: ls -lL {shown}"),
-            Self::TooLong(_) => format!("see its size: ls -lL {shown}"),
-            Self::NoWriter => "start first what writes to it, in the background".to_owned(),
-            Self::Changed => "run the same command again when nothing changes it".to_owned(),
+            Self::System(_) => format!("check its permissions: ls -ld {shown}"),
+            Self::NoFile(NoFile(Kind::Directory)) => format!("list its content: ls -la {shown}"),
+            Self::NoFile(_) => format!("check its type: ls -lL {shown}"),
+            Self::TooLong(_) => format!("check its size: ls -lL {shown}"),
+            Self::NoWriter => {
+                "first start the program that writes to it, in the background".to_owned()
+            }
+            Self::Changed => {
+                "run the same command again when the file no longer changes".to_owned()
+            }
             Self::NoText => "save it as UTF-8".to_owned(),
         }
     }
@@ -194,11 +200,16 @@ pub fn found(path: &Path, limit: ByteSize) -> Result<Vec<u8>, FileError> {
         .map_err(|reason| FileError::new(path, reason))
 }
 
-/// Returns the text that the bytes of a file are.
+/// Returns the text that the bytes of a file are, without the byte order mark that
+/// editors of other systems put before it.
 ///
 /// # Errors
 /// [`FileError`] if they are none.
 pub fn text(path: &Path, bytes: Vec<u8>) -> Result<String, FileError> {
+    let bytes = match bytes.strip_prefix(BYTE_ORDER_MARK) {
+        Some(rest) => rest.to_vec(),
+        None => bytes,
+    };
     String::from_utf8(bytes).map_err(|_| FileError::new(path, Reason::NoText))
 }
 
@@ -214,6 +225,11 @@ pub fn bounded(open: impl Read, limit: ByteSize) -> Result<Vec<u8>, Reason> {
         true => Err(Reason::TooLong(limit)),
         false => Ok(bytes),
     }
+}
+
+/// Returns whether everybody on this machine may change a file.
+pub fn is_open_to_all(path: &Path) -> bool {
+    system::is_open_to_all(path)
 }
 
 /// Opens a file. Nothing else is even opened, as far as it can be told before;

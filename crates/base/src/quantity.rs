@@ -72,6 +72,50 @@ impl Quantity {
         usize::try_from(share.min(cells - 1)).unwrap_or(0)
     }
 
+    /// Returns how many times this holds `each`; without end if that is nothing.
+    pub fn holds(self, each: Self) -> i64 {
+        match each.0 {
+            ..=0 => i64::MAX,
+            each => i64::try_from(self.0.div_euclid(each)).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// Returns the amount as people write it of `resource`: bytes with a binary
+    /// suffix, rounded down to a tenth, and counts without one.
+    pub fn shown(self, resource: &str) -> String {
+        let counts_bytes = resource.starts_with("hugepages-")
+            || ["memory", "storage", "ephemeral-storage"]
+                .contains(&resource.rsplit('.').next().unwrap_or(resource));
+        let (units, rest) = (self.0 / 1000, self.0 % 1000);
+        match (counts_bytes, rest) {
+            (false, 0) => units.to_string(),
+            (false, _) => format!("{}m", self.0),
+            (true, _) => {
+                let exact = self.to_string();
+                let digits = exact.bytes().take_while(u8::is_ascii_digit).count();
+                match BINARY.iter().find(|(_, bits)| units >= 1 << bits) {
+                    Some((suffix, bits)) if digits > 4 => {
+                        let tenths = (units * 10) >> bits;
+                        format!("{}.{}{suffix}", tenths / 10, tenths % 10)
+                    }
+                    _ => exact,
+                }
+            }
+        }
+    }
+
+    /// Returns so many percent of the amount.
+    #[must_use]
+    pub fn percent(self, percent: i64) -> Self {
+        Self(self.0.saturating_mul(percent.into()) / 100)
+    }
+
+    /// Returns one of so many equal parts.
+    #[must_use]
+    pub fn part(self, parts: i64) -> Self {
+        Self(self.0 / i128::from(parts.max(1)))
+    }
+
     /// Returns the amount halved, for `/dev/shm`.
     pub fn half(self) -> Self {
         Self(self.0 / 2)
@@ -99,15 +143,45 @@ impl Mul<i64> for Quantity {
     }
 }
 
+/// What a text that cannot be read should have been.
+const A_QUANTITY: &str = "a quantity such as 4, 500m or 32Gi";
+/// What a number of bytes should have been.
+const A_SIZE: &str = "a size such as 8Mi";
+
+/// Says how Kubernetes writes a unit that people write otherwise.
+fn of_others(unit: &str) -> String {
+    let unit = unit.trim();
+    let bare = unit.to_ascii_uppercase();
+    let mut letters = bare.chars();
+    let power = letters.next().filter(|power| "KMGTPE".contains(*power));
+    let written = match (power, letters.as_str()) {
+        (Some('K'), "" | "B") => "k".to_owned(),
+        (Some(power), "" | "B") => power.to_string(),
+        (Some(power), "I" | "IB") => format!("{power}i"),
+        _ => return String::new(),
+    };
+    match unit == written {
+        true => ": write number and unit as one word".to_owned(),
+        false => format!(": write {unit} as {written}"),
+    }
+}
+
 impl FromStr for Quantity {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "not a quantity such as 4, 500m or 32Gi".to_owned();
+        Self::read(text, A_QUANTITY)
+    }
+}
+
+impl Quantity {
+    /// Reads a text; the error says what it should have been.
+    fn read(text: &str, expected: &str) -> Result<Self, String> {
         let digits_end = text
             .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-')))
             .unwrap_or(text.len());
         let (number, suffix) = text.split_at(digits_end);
+        let wrong = || format!("expected {expected}{}", of_others(suffix));
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         // 18 places keep every intermediate value within an i128.
         if fraction.len() > 18 || !fraction.bytes().all(|b| b.is_ascii_digit()) || number.len() > 40
@@ -203,12 +277,10 @@ impl FromStr for ByteSize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let quantity: Quantity = text
-            .parse()
-            .map_err(|_| "not a size such as 8Mi".to_owned())?;
+        let quantity = Quantity::read(text, A_SIZE)?;
         u64::try_from(quantity.whole())
             .map(Self)
-            .map_err(|_| "a size cannot be below zero".to_owned())
+            .map_err(|_| "a size must not be negative".to_owned())
     }
 }
 
@@ -240,6 +312,25 @@ impl<'de> Deserialize<'de> for ByteSize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn units_as_people_write_them_are_told_as_kubernetes_does() {
+        for (text, said) in [
+            ("64GB", ": write GB as G"),
+            ("64gb", ": write gb as G"),
+            ("64GiB", ": write GiB as Gi"),
+            ("64 Gi", ": write number and unit as one word"),
+            ("64gi", ": write gi as Gi"),
+            ("1KB", ": write KB as k"),
+            ("8x", ""),
+            ("many", ""),
+        ] {
+            let wrong = text.parse::<Quantity>().unwrap_err();
+            assert_eq!(wrong, format!("expected {A_QUANTITY}{said}"), "{text}");
+        }
+        let wrong = "8MB".parse::<ByteSize>().unwrap_err();
+        assert_eq!(wrong, "expected a size such as 8Mi: write MB as M");
+    }
 
     #[test]
     fn reads_what_kubernetes_reads() {
@@ -295,6 +386,25 @@ mod tests {
             assert_eq!(text.parse::<Quantity>().unwrap().to_string(), text);
         }
         assert_eq!("2048Gi".parse::<Quantity>().unwrap().to_string(), "2Ti");
+    }
+
+    #[test]
+    fn amounts_are_written_as_people_write_them() {
+        for (amount, resource, text) in [
+            ("4294967296", "cpu", "4294967296"),
+            ("3920m", "cpu", "3920m"),
+            ("1048576", "amd.com/gpu", "1048576"),
+            ("32Gi", "memory", "32Gi"),
+            ("1500Mi", "memory", "1500Mi"),
+            ("16374584Ki", "memory", "15.6Gi"),
+            ("107374182400", "requests.storage", "100Gi"),
+        ] {
+            let amount: Quantity = amount.parse().unwrap();
+            assert_eq!(amount.shown(resource), text);
+        }
+        let four: Quantity = "3920m".parse().unwrap();
+        assert_eq!(four.holds(Quantity::units(1)), 3);
+        assert_eq!(four.holds(Quantity::default()), i64::MAX);
     }
 
     #[test]

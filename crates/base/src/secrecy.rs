@@ -10,6 +10,8 @@
 //!   a name belongs, such as the content of a file or a token, does not.
 //! - **Contents** are never repeated.
 
+pub mod redaction;
+
 use std::path::Path;
 
 use k8s_openapi::ByteString;
@@ -95,9 +97,9 @@ pub fn variable(word: &str) -> String {
 fn measured(text: &str) -> String {
     match (text.chars().count(), text.lines().count()) {
         (0, _) => "\"\"".to_owned(),
-        (1, _) => "(1 character, not repeated)".to_owned(),
-        (characters, 0 | 1) => format!("({characters} characters, not repeated)"),
-        (_, lines) => format!("({lines} lines, not repeated)"),
+        (1, _) => "(1 character, not shown)".to_owned(),
+        (characters, 0 | 1) => format!("({characters} characters, not shown)"),
+        (_, lines) => format!("({lines} lines, not shown)"),
     }
 }
 
@@ -170,21 +172,28 @@ pub fn secret_in<'a>(before: &'a str, word: &'a str) -> Option<(&'a str, &'a str
 
 /// Returns whether people call something secret by such a name.
 pub fn names_a_secret(name: &str) -> bool {
-    const ENDINGS: [&str; 8] = [
+    const ENDINGS: [&str; 12] = [
         "TOKEN",
         "PASSWORD",
         "PASSWD",
+        "PASSPHRASE",
         "SECRET",
         "API_KEY",
+        "APIKEY",
         "ACCESS_KEY",
         "SECRET_KEY",
         "PRIVATE_KEY",
+        "ENCRYPTION_KEY",
+        "SIGNING_KEY",
     ];
     let name = name.to_ascii_uppercase().replace('-', "_");
-    ENDINGS.iter().any(|ending| {
-        name.strip_suffix(ending)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('_'))
-    })
+    // Alone, it may be the how-manieth.
+    let is_short = name.ends_with("_PASS");
+    is_short
+        || ENDINGS.iter().any(|ending| {
+            name.strip_suffix(ending)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('_'))
+        })
 }
 
 /// Returns a line of a manifest, or of the template of one, without what may be
@@ -261,15 +270,6 @@ fn holds_text_as_base64(word: &str) -> bool {
             .is_some_and(|text| text.contains(['\n', '{', '"']) || text.contains(": "))
 }
 
-/// Returns the command with which a value comes into a Secret unseen: the shell
-/// asks for it. `name` is that of the variable, and becomes the Secret's key.
-pub fn making_a_secret(name: &str, namespace: &str) -> String {
-    let secret = secret_of(name);
-    format!(
-        "read -r VALUE && kubectl -n {namespace} create secret generic {secret} --from-literal={name}=\"$VALUE\""
-    )
-}
-
 /// Returns a name for the Secret that holds the value of a variable.
 pub fn secret_of(variable: &str) -> String {
     let letters = variable.to_ascii_lowercase().replace(['_', '.'], "-");
@@ -327,11 +327,11 @@ mod tests {
             &"x".repeat(400),
         ] {
             for told in [named(text), path(Path::new(text))] {
-                assert!(told.ends_with(" not repeated)"), "{told}");
+                assert!(told.ends_with(" not shown)"), "{told}");
             }
         }
-        assert_eq!(named("a\nb"), "(2 lines, not repeated)");
-        assert_eq!(variable("canary"), "(6 characters, not repeated)");
+        assert_eq!(named("a\nb"), "(2 lines, not shown)");
+        assert_eq!(variable("canary"), "(6 characters, not shown)");
     }
 
     #[test]
@@ -363,6 +363,8 @@ mod tests {
         for (name, secret) in [
             ("HF_TOKEN", true),
             ("api-key", true),
+            ("DB_PASS", true),
+            ("pass", false),
             ("TOKENS", false),
             ("MONKEY", false),
         ] {

@@ -1,13 +1,18 @@
 //! Reads and writes YAML. The only file that names the YAML library, so that its
 //! churn stays here.
 
+mod tree;
+mod written;
+
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeSeed as _;
 
 use crate::secrecy::{is_name, named};
 
 pub use serde_saphyr::Spanned;
+pub use tree::Tree;
 
 /// Reads a type from a YAML scalar by its `FromStr`.
 #[macro_export]
@@ -90,12 +95,51 @@ pub fn parse_documents(file: &Path, text: &str) -> Result<Vec<serde_json::Value>
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
     };
-    let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple_with_options(text, options)
-        .map_err(|error| describe(file, &error))?;
-    Ok(documents
-        .into_iter()
-        .filter(|document| !document.is_null())
-        .collect())
+    documents(file, text, options)
+}
+
+/// Parses a stream of manifests as Kubernetes' own parser reads them
+/// (sigs.k8s.io/yaml, `goyaml.v2`): by YAML 1.1, in which `yes` and `on` are true,
+/// `0400` is octal and `1_000` a number.
+///
+/// # Errors
+/// [`YamlError`] with the line in the stream.
+pub fn parse_manifests(file: &Path, text: &str) -> Result<Vec<serde_json::Value>, YamlError> {
+    let options = serde_saphyr::options! { legacy_octal_numbers: true };
+    documents(file, text, options)
+}
+
+fn documents(
+    file: &Path,
+    text: &str,
+    options: serde_saphyr::Options,
+) -> Result<Vec<serde_json::Value>, YamlError> {
+    let mut documents: Vec<serde_json::Value> =
+        serde_saphyr::from_multiple_with_options(text, options)
+            .map_err(|error| describe(file, &error))?;
+    documents.retain(|document| !document.is_null());
+    Ok(documents)
+}
+
+/// Parses documents as [`parse_documents`] does. Numbers that would be written
+/// otherwise than they are, `1.10` and `1e3`, are texts: most of them are versions.
+///
+/// # Errors
+/// [`YamlError`] with the line in the stream.
+pub fn parse_as_written(file: &Path, text: &str) -> Result<Vec<serde_json::Value>, YamlError> {
+    let mut documents = parse_documents(file, text)?;
+    if let [document] = &mut documents[..] {
+        // Read once, it can be read again.
+        let _ = serde_saphyr::with_deserializer_from_str(text, |deserializer| {
+            written::AsWritten(document).deserialize(deserializer)
+        });
+    }
+    Ok(documents)
+}
+
+/// Returns whether a number is written as it was read.
+pub fn is_as_written(number: &serde_json::Number, text: &str) -> bool {
+    number.to_string() == text
 }
 
 /// Parses the first document of a text as Go programs do, by YAML 1.1: `yes`
@@ -217,38 +261,39 @@ fn plain_words(error: &serde_saphyr::Error, message: &str) -> String {
     match error {
         Error::NullIntoString { .. } => return MISSING.to_owned(),
         Error::DuplicateMappingKey { key: Some(key), .. } if is_name(key) => {
-            return format!("the key `{key}` stands twice");
+            return format!("duplicate key `{key}`");
         }
-        Error::DuplicateMappingKey { .. } => return "a key stands twice".to_owned(),
+        Error::DuplicateMappingKey { .. } => return "duplicate key".to_owned(),
         Error::SerdeUnknownField { field, .. } if !is_name(field) => {
             return format!("unknown field {}", named(field));
         }
         Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
-            return format!("{expected} is expected");
+            return format!("expected {expected}");
         }
         Error::SerdeUnknownVariant { expected, .. } => {
-            return format!("one of {} is expected", expected.join(", "));
+            return format!("expected one of {}", expected.join(", "));
         }
-        Error::QuotingRequired { .. } => return "this text has to be quoted".to_owned(),
-        Error::NonFiniteFloat { .. } => return "a finite number is expected".to_owned(),
+        Error::QuotingRequired { .. } => return "this string must be quoted".to_owned(),
+        Error::NonFiniteFloat { .. } => return "expected a finite number".to_owned(),
         Error::TaggedEnumMismatch { .. } | Error::HookError { .. } => {
-            return "this is not what is expected".to_owned();
+            return "unexpected value".to_owned();
         }
         _ => {}
     }
     match message {
-        "expected string scalar" => "a text is expected",
-        "expected mapping start" => "a mapping is expected",
-        "expected sequence start" => "a list is expected",
-        "invalid boolean" => "true or false is expected",
-        "invalid i64" | "invalid u64" | "invalid u32" => "a whole number is expected",
+        "expected string scalar" => "expected a string",
+        "expected mapping start" => "expected a mapping",
+        "expected sequence start" => "expected a list",
+        "invalid boolean" => "expected true or false",
+        "invalid floating point" => "expected a number",
+        "invalid i64" | "invalid u64" | "invalid u32" => "expected a whole number",
         // Anchors that multiply, mostly.
         other
             if ["budget ", "alias replay", "alias expansion"]
                 .iter()
                 .any(|limit| other.starts_with(limit)) =>
         {
-            "this is more YAML than such a file can need"
+            "the YAML is too large or too deeply nested"
         }
         other => other,
     }
@@ -275,9 +320,9 @@ mod tests {
             },
         );
         for (text, line, message) in [
-            ("a: x\na: y\n", 2, "the key `a` stands twice"),
-            ("a: [x]\n", 1, "a text is expected"),
-            ("- a\n", 1, "a mapping is expected"),
+            ("a: x\na: y\n", 2, "duplicate key `a`"),
+            ("a: [x]\n", 1, "expected a string"),
+            ("- a\n", 1, "expected a mapping"),
             ("a:\n", 1, MISSING),
         ] {
             let error = parse::<Texts>(Path::new("t"), text).unwrap_err();
@@ -288,15 +333,72 @@ mod tests {
             );
         }
         let wrong = |text| parse::<i64>(Path::new("t"), text).unwrap_err().message;
-        assert_eq!(wrong("1.5\n"), "a whole number is expected");
-        assert_eq!(
-            wrong("99999999999999999999\n"),
-            "a whole number is expected"
-        );
+        assert_eq!(wrong("1.5\n"), "expected a whole number");
+        assert_eq!(wrong("99999999999999999999\n"), "expected a whole number");
         let wrong = |text| parse::<bool>(Path::new("t"), text).unwrap_err().message;
-        assert_eq!(wrong("maybe\n"), "true or false is expected");
+        assert_eq!(wrong("maybe\n"), "expected true or false");
         let error = parse_documents(Path::new("t"), &bomb).unwrap_err();
-        assert_eq!(error.message, "this is more YAML than such a file can need");
+        assert_eq!(error.message, "the YAML is too large or too deeply nested");
+    }
+
+    #[test]
+    fn every_key_has_its_line() {
+        let text = "a: 1\nb:\n- c: x\n  d: {e: true, f: [1.5, null]}\n";
+        let tree: Tree = parse(Path::new("t"), text).unwrap();
+        fn lines(tree: &Tree) -> Vec<(&str, u64)> {
+            match tree {
+                Tree::Scalar => Vec::new(),
+                Tree::List(items) => items.iter().flat_map(lines).collect(),
+                Tree::Mapping(fields) => fields
+                    .iter()
+                    .flat_map(|(key, below)| {
+                        let own = [(key.value.as_str(), key.line)];
+                        own.into_iter().chain(lines(below))
+                    })
+                    .collect(),
+            }
+        }
+        let expected = [("a", 1), ("b", 2), ("c", 3), ("d", 4), ("e", 4), ("f", 4)];
+        assert_eq!(lines(&tree), expected);
+        assert!(parse::<Tree>(Path::new("t"), "a: 1\na: 2\n").is_err());
+    }
+
+    /// As `kubectl create --dry-run` reads them.
+    #[test]
+    fn manifests_are_read_as_kubernetes_reads_them() {
+        for (text, value) in [
+            ("defaultMode: 0400", json!(256)),
+            ("defaultMode: 0o400", json!(256)),
+            ("defaultMode: 400", json!(400)),
+            ("tty: yes", json!(true)),
+            ("tty: Off", json!(false)),
+            ("tty: y", json!(true)),
+            ("port: 8_080", json!(8080)),
+            ("mask: 0x1F", json!(31)),
+            ("value: \"yes\"", json!("yes")),
+            ("value: '0400'", json!("0400")),
+            ("value: ~", json!(null)),
+            ("image: x:1.10", json!("x:1.10")),
+            ("time: 12:30", json!("12:30")),
+        ] {
+            let documents = parse_manifests(Path::new("t"), text).unwrap();
+            let fields = documents[0].as_object().unwrap();
+            assert_eq!(fields.values().next(), Some(&value), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_stay_as_they_are_written() {
+        let text = "tag: 1.10\nlist: [1.5, 2.0, 1e3, {deep: 0.10}]\nwhole: 3\n\
+                    long: 123456789012345678901234567890\nsame: &a {x: 7.70}\nagain: *a\n";
+        assert_eq!(
+            parse_as_written(Path::new("t"), text).unwrap(),
+            [json!({
+                "tag": "1.10", "list": [1.5, 2.0, "1e3", {"deep": "0.10"}], "whole": 3,
+                "long": "123456789012345678901234567890",
+                "same": {"x": "7.70"}, "again": {"x": "7.70"},
+            })]
+        );
     }
 
     #[test]

@@ -4,12 +4,14 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 
 use hyper_util::client::legacy;
+use k8s_openapi::jiff::Timestamp;
+use rustls::CertificateError;
 
-/// What proxies' errors say whose causes are not to be had (hyper-util 0.1):
+use super::proxy::tunnel::TunnelError;
+
+/// What SOCKS proxies' errors say whose causes are not to be had (hyper-util 0.1):
 /// nothing answers there, it hung up, or it has not reached the API server.
-const PROXIES: [&str; 8] = [
-    "tunnel error: unexpected end of file",
-    "tunnel error: unsuccessful",
+const PROXIES: [&str; 6] = [
     "SOCKS error: failed to create underlying connection",
     "SOCKS error: io error during SOCKS handshake",
     "general server failure",
@@ -41,7 +43,9 @@ pub(crate) fn is_unconnected(error: &kube::Error) -> bool {
         if cause.is::<rustls::Error>() {
             return false;
         }
-        if let Some(cause) = cause.downcast_ref::<io::Error>() {
+        if let Some(cause) = cause.downcast_ref::<TunnelError>() {
+            passes |= cause.passes();
+        } else if let Some(cause) = cause.downcast_ref::<io::Error>() {
             passes |= matches!(
                 cause.kind(),
                 ErrorKind::ConnectionRefused
@@ -70,9 +74,51 @@ pub(crate) fn is_unconnected(error: &kube::Error) -> bool {
 pub(crate) fn first(error: &kube::Error) -> String {
     let text = chain(error).last().map(ToString::to_string);
     let text = text.unwrap_or_default();
-    // The number says nothing to people.
-    let words = text.split(" (os error ").next();
+    // The number says nothing to people, and where the library is explained little.
+    let words = text.split(" (os error ").next().unwrap_or_default();
+    let words = words.split(": https://docs.rs/").next();
     words.unwrap_or_default().to_owned()
+}
+
+/// Returns what a proxy said instead of connecting.
+pub fn of_proxy(error: &kube::Error) -> Option<&TunnelError> {
+    chain(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// A certificate at a time that it is not for. rustls tells it in seconds of UNIX.
+#[derive(Debug, thiserror::Error)]
+#[error("its certificate {}", when(*not_yet, *limit))]
+struct Untimely {
+    not_yet: bool,
+    limit: Timestamp,
+}
+
+fn when(not_yet: bool, limit: Timestamp) -> String {
+    match not_yet {
+        true => format!("is valid from {limit} on"),
+        false => format!("expired at {limit}"),
+    }
+}
+
+/// Puts a date in the place of the seconds since which a certificate is not valid.
+pub(crate) fn dated(error: kube::Error) -> kube::Error {
+    let known = chain(&error).find_map(|cause| cause.downcast_ref::<rustls::Error>());
+    let (not_yet, seconds) = match known {
+        Some(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext {
+            not_after,
+            ..
+        })) => (false, not_after.as_secs()),
+        Some(rustls::Error::InvalidCertificate(CertificateError::NotValidYetContext {
+            not_before,
+            ..
+        })) => (true, not_before.as_secs()),
+        _ => return error,
+    };
+    let limit = i64::try_from(seconds).ok().map(Timestamp::from_second);
+    match limit {
+        Some(Ok(limit)) => kube::Error::Service(Box::new(Untimely { not_yet, limit })),
+        _ => error,
+    }
 }
 
 /// Returns how to fix that a server's certificate is not trusted.
@@ -80,6 +126,13 @@ pub fn distrust(error: &kube::Error) -> Option<&'static str> {
     use rustls::CertificateError::{
         BadSignature, NotValidForName, NotValidForNameContext, UnknownIssuer,
     };
+    let untimely = chain(error).find_map(|cause| cause.downcast_ref::<Untimely>());
+    if let Some(Untimely { not_yet, .. }) = untimely {
+        return Some(match not_yet {
+            true => "check the clock of this machine: date",
+            false => "ask an admin of the cluster to renew its certificate",
+        });
+    }
     let known = chain(error).find_map(|cause| cause.downcast_ref::<rustls::Error>());
     let Some(rustls::Error::InvalidCertificate(reason)) = known else {
         return None;
@@ -88,8 +141,7 @@ pub fn distrust(error: &kube::Error) -> Option<&'static str> {
         // Many authorities are called "kubernetes": one of the same name with
         // another key looks like a forgery.
         UnknownIssuer | BadSignature => {
-            "set the cluster's certificate-authority-data to the authority of this server; \
-             who intercepts TLS here, such as a company's proxy, has one of its own"
+            "set the cluster's certificate-authority-data to the authority of this server; a proxy that intercepts TLS has its own"
         }
         NotValidForName | NotValidForNameContext { .. } => {
             "set the cluster's tls-server-name to a name in the certificate"

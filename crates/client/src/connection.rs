@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::secrecy::ExposeSecret as _;
 use http::Uri;
 use rustls::pki_types::ServerName;
 
+use super::answer::Warnings;
 use super::backoff::Absence;
 use super::credentials::{self, Credentials, NoSource, Source, lacking};
 use super::exec_plugin::Terminal;
@@ -19,8 +21,10 @@ use super::proxy::{Proxy, ProxyVariables};
 use super::session::{Endpoint, Owner, Session, shown};
 use super::tls::Trust;
 use crate::ClusterError;
+use kaiwo_base::answer::Reading;
 use kaiwo_base::file::{self, FileError};
 use kaiwo_base::secrecy;
+use kaiwo_base::shell;
 
 /// Most time that one request may take unless the user says something else.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -51,6 +55,11 @@ pub struct Target {
     /// Told when the API server cannot be reached and is tried again. `None`:
     /// whoever asks goes on without an answer, at once.
     pub absence: Option<fn(&str)>,
+    /// Told what the API server warns of where something is to change, and that
+    /// others can change the kubeconfig.
+    pub warning: Option<fn(&str)>,
+    /// How what is read is understood that is not as it should be.
+    pub reading: Reading,
 }
 
 /// What a pod knows about its cluster.
@@ -81,10 +90,14 @@ pub struct Cluster {
     pub(crate) server: String,
     pub(crate) request_timeout: Duration,
     pub(crate) absence: Arc<Absence>,
+    pub(crate) warnings: Arc<Warnings>,
+    pub(crate) reading: Reading,
     /// The same, only if the user has said so: it replaces what is allowed
     /// for answers that it can do without, too.
     asked_timeout: Option<Duration>,
     context: String,
+    /// Namespace of the context, empty where it names none.
+    context_namespace: String,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -113,12 +126,22 @@ impl Cluster {
             return Err(no_kubeconfig(std::slice::from_ref(file)).into());
         }
         let kubeconfig = Kubeconfig::read(&files)?;
+        for file in files.iter().filter(|file| file::is_open_to_all(file)) {
+            if let Some(tell) = target.warning {
+                let shown = file.display().to_string();
+                tell(&format!(
+                    "every user of this machine can change {shown}, and so run programs as you: chmod 600 {}",
+                    shell::quoted(&shown)
+                ));
+            }
+        }
         let choice = match (kubeconfig.is_empty(), &target.context) {
             // kubectl, too, turns to the pod's own account only when no
             // kubeconfig says anything.
             (true, None) => in_cluster(&target.pod).ok_or_else(|| no_kubeconfig(&files))?,
             _ => kubeconfig.choose(target.context.as_deref())?,
         };
+        let context_namespace = choice.context.entry.namespace.clone();
         let owner = Owner {
             user: choice.user.name.clone(),
             context: choice.context.name.clone(),
@@ -138,9 +161,12 @@ impl Cluster {
         let cluster = Self {
             server: shown(&endpoint.server),
             context: owner.context.clone(),
+            context_namespace,
             request_timeout,
             asked_timeout: target.request_timeout,
             absence: Arc::new(Absence::new(target.absence)),
+            warnings: Arc::new(Warnings::new(target.warning)),
+            reading: target.reading,
             session: Arc::new(Session::new(
                 endpoint,
                 source,
@@ -153,6 +179,16 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// Returns the same connection for those who ask again by themselves: a
+    /// request fails at once when nobody is there.
+    #[must_use]
+    pub fn failing_at_once(&self) -> Self {
+        Self {
+            absence: Arc::new(Absence::new(None)),
+            ..self.clone()
+        }
+    }
+
     /// Returns the URL of the API server.
     pub fn server(&self) -> &str {
         &self.server
@@ -163,10 +199,45 @@ impl Cluster {
         self.asked_timeout
     }
 
+    /// Returns how what is read is understood that is not as it should be.
+    pub fn reading(&self) -> Reading {
+        self.reading
+    }
+
+    /// Returns what the API server has warned of so far.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.told()
+    }
+
     /// Returns the name of the context.
     pub fn context(&self) -> &str {
         &self.context
     }
+
+    /// Returns the namespace of the context, or of the pod's service account; empty
+    /// where neither names one.
+    pub fn context_namespace(&self) -> &str {
+        &self.context_namespace
+    }
+}
+
+/// Returns the namespace that kubectl would take: the context's, or the one of the
+/// pod's service account, else `default`.
+///
+/// # Errors
+/// [`KubeconfigError`] if there is no context, or the files cannot be read.
+pub fn context_namespace(target: &Target) -> Result<String, KubeconfigError> {
+    let files = files(target)?;
+    let kubeconfig = Kubeconfig::read(&files)?;
+    let choice = match (kubeconfig.is_empty(), &target.context) {
+        (true, None) => in_cluster(&target.pod).ok_or_else(|| no_kubeconfig(&files))?,
+        _ => kubeconfig.choose(target.context.as_deref())?,
+    };
+    let namespace = choice.context.entry.namespace;
+    Ok(match namespace.is_empty() {
+        true => "default".to_owned(),
+        false => namespace,
+    })
 }
 
 /// Reads the kubeconfigs of a target as one.
@@ -193,11 +264,11 @@ fn no_kubeconfig(files: &[PathBuf]) -> KubeconfigError {
         })
         .collect();
     let message = match named[..] {
-        [] => "neither KUBECONFIG nor a home directory names a file".to_owned(),
+        [] => "KUBECONFIG is not set, and there is no home directory".to_owned(),
         _ => named.join(", "),
     };
     KubeconfigError::new(None, message)
-        .hint("name one with --kubeconfig FILE or KUBECONFIG, or put it at ~/.kube/config")
+        .hint("set one with --kubeconfig FILE or KUBECONFIG, or save it as ~/.kube/config")
 }
 
 /// Returns the service account of the pod as a kubeconfig would describe it.
@@ -221,12 +292,13 @@ fn in_cluster(pod: &Pod) -> Option<ContextChoice> {
         token_file: Some(token_file),
         ..UserEntry::default()
     };
-    Some(ContextChoice::without_file(
-        IN_CLUSTER,
-        &pod.service_account,
-        cluster,
-        user,
-    ))
+    let mut choice = ContextChoice::without_file(IN_CLUSTER, &pod.service_account, cluster, user);
+    let namespace = file::named(&pod.service_account.join("namespace"), file::CREDENTIAL);
+    let text = namespace
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    choice.context.entry.namespace = text.unwrap_or_default().trim().to_owned();
+    Some(choice)
 }
 
 /// Works out where to connect to and as whom.
@@ -254,12 +326,12 @@ fn prepare(target: &Target, mut choice: ContextChoice) -> Result<(Endpoint, Sour
     let name = &choice.cluster.name;
     let server = server(&cluster.server, name).map_err(at_cluster)?;
     let authorities = authorities(&cluster, name).map_err(at_cluster)?;
-    let proxy = match cluster.proxy_url.as_str() {
+    let proxy = match cluster.proxy_url.expose_secret() {
         "" => Proxy::for_server(&server, &target.proxies),
         url => Some(Proxy::parse(url).ok_or_else(|| {
             at_cluster(
-                KubeconfigError::new(None, format!("the proxy-url of cluster {name:?} is no URL"))
-                    .hint("write it as http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT"),
+                KubeconfigError::new(None, format!("invalid proxy-url of cluster {name:?}"))
+                    .hint("use http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT"),
             )
         })?),
     };
@@ -268,7 +340,7 @@ fn prepare(target: &Target, mut choice: ContextChoice) -> Result<(Endpoint, Sour
         text => Some(ServerName::try_from(text.to_owned()).map_err(|_| {
             at_cluster(KubeconfigError::new(
                 None,
-                format!("the tls-server-name of cluster {name:?} is no name of a host"),
+                format!("invalid tls-server-name of cluster {name:?}: not a host name"),
             ))
         })?),
     };
@@ -280,7 +352,7 @@ fn prepare(target: &Target, mut choice: ContextChoice) -> Result<(Endpoint, Sour
                     None,
                     format!("cluster {name:?} has both insecure-skip-tls-verify and a certificate authority"),
                 )
-                .hint("keep the authority, and take insecure-skip-tls-verify out"),
+                .hint("keep the authority, and remove insecure-skip-tls-verify"),
             )
             .into());
         }
@@ -288,7 +360,7 @@ fn prepare(target: &Target, mut choice: ContextChoice) -> Result<(Endpoint, Sour
         (false, false) => Trust::authorities(&authorities).ok_or_else(|| {
             at_cluster(KubeconfigError::new(
                 None,
-                format!("the certificate authority of cluster {name:?} is no certificate in PEM"),
+                format!("the certificate authority of cluster {name:?} is not a PEM certificate"),
             ))
         })?,
     };
@@ -318,8 +390,11 @@ fn server(text: &str, cluster: &str) -> Result<Uri, KubeconfigError> {
         ));
     }
     let wrong = || {
-        KubeconfigError::new(None, format!("the server of cluster {cluster:?} is no URL"))
-            .hint("write it as https://HOST:PORT")
+        KubeconfigError::new(
+            None,
+            format!("invalid server of cluster {cluster:?}: not a URL"),
+        )
+        .hint("use https://HOST:PORT")
     };
     let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
     let rest = rest.split(['?', '#']).next().unwrap_or(rest);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use k8s_openapi::jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::exec_plugin::{Plugin, PluginError, Terminal};
 use super::kubeconfig::{ClusterEntry, KubeconfigError, UserEntry};
@@ -89,8 +90,8 @@ impl Source {
         authorities: &[u8],
     ) -> Result<Self, NoSource> {
         let identity = client_certificate(user)?;
-        let has_basic = !user.username.is_empty() || !user.password.is_empty();
-        if has_basic && (!user.token.is_empty() || user.token_file.is_some()) {
+        let has_basic = !user.username.is_empty() || !is_empty(&user.password);
+        if has_basic && (!is_empty(&user.token) || user.token_file.is_some()) {
             return Err(contradiction("its user has both a token and a password").into());
         }
         if let (Some(_), Some(_)) = (&user.exec, &user.auth_provider) {
@@ -106,7 +107,7 @@ impl Source {
             identity,
             ..Credentials::default()
         };
-        if !user.token.is_empty() {
+        if !is_empty(&user.token) {
             issued.authorization = Some(bearer(&user.token)?);
         }
         if has_basic {
@@ -153,16 +154,16 @@ impl Source {
             Self::Plugin(plugin) => {
                 let given = plugin.run(terminal, request_timeout).await?;
                 let identity = match &given.identity {
-                    Some((certificate, key)) => {
-                        Some(tls::identity(certificate, key).map_err(|reason| {
-                            CredentialError::Unusable(format!("{reason} (of the plugin)"))
-                        })?)
-                    }
+                    Some((certificate, key)) => Some(
+                        tls::identity(certificate, key.expose_secret()).map_err(|reason| {
+                            CredentialError::Unusable(format!("{reason} (from the plugin)"))
+                        })?,
+                    ),
                     None => None,
                 };
-                let authorization = match given.token.as_str() {
-                    "" => None,
-                    token => Some(bearer(token)?),
+                let authorization = match is_empty(&given.token) {
+                    true => None,
+                    false => Some(bearer(&given.token)?),
                 };
                 Ok(Credentials {
                     authorization,
@@ -202,16 +203,16 @@ pub(crate) fn impersonation(user: &UserEntry) -> Result<HeaderMap, KubeconfigErr
             false => Ok(headers),
             true => Err(KubeconfigError::new(
                 None,
-                "groups, a UID or attributes are to be impersonated without a user",
+                "impersonating groups, a UID or attributes requires a user",
             )
-            .hint("say whom with --as USER")),
+            .hint("add --as USER")),
         };
     }
     let mut add = |name: HeaderName, value: &str| {
         let value = HeaderValue::try_from(value).map_err(|_| {
             KubeconfigError::new(
                 None,
-                "the user or group to impersonate is no text that a header can hold",
+                "the user or group to impersonate contains invalid characters",
             )
         })?;
         headers.append(name, value);
@@ -264,10 +265,15 @@ fn contradiction(message: &str) -> KubeconfigError {
     KubeconfigError::new(None, message).hint("keep one of them")
 }
 
-fn bearer(token: &str) -> Result<HeaderValue, CredentialError> {
-    let mut header = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
-        CredentialError::Unusable("the token holds characters that no header may hold".to_owned())
-    })?;
+fn is_empty(secret: &SecretString) -> bool {
+    secret.expose_secret().is_empty()
+}
+
+fn bearer(token: &SecretString) -> Result<HeaderValue, CredentialError> {
+    let mut header =
+        HeaderValue::try_from(format!("Bearer {}", token.expose_secret())).map_err(|_| {
+            CredentialError::Unusable("the token contains invalid characters".to_owned())
+        })?;
     header.set_sensitive(true);
     Ok(header)
 }
@@ -283,21 +289,21 @@ fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, CredentialError> {
 /// Returns what to do about a file that a kubeconfig names.
 pub fn lacking(path: &Path, why: &Reason) -> String {
     match why {
-        Reason::System(_) => format!("see whether it is there: ls -l {}", path.display()),
+        Reason::System(_) => format!("check that it exists: ls -l {}", path.display()),
         other => other.hint(path),
     }
 }
 
-fn token_of(file: &Path) -> Result<String, CredentialError> {
+fn token_of(file: &Path) -> Result<SecretString, CredentialError> {
     let bytes = read("token file", file)?;
-    match std::str::from_utf8(&bytes).map(str::trim) {
+    match file::text(file, bytes).as_deref().map(str::trim) {
         Ok("") => Err(CredentialError::Unusable(format!(
             "the token file {} is empty",
             file.display()
         ))),
-        Ok(token) => Ok(token.to_owned()),
+        Ok(token) => Ok(token.into()),
         Err(_) => Err(CredentialError::Unusable(format!(
-            "the token file {} holds no text",
+            "the token file {} is not text",
             file.display()
         ))),
     }
@@ -323,7 +329,7 @@ fn client_certificate(user: &UserEntry) -> Result<Option<Identity>, NoSource> {
     };
     let key = part(
         "client key",
-        &user.client_key_data,
+        user.client_key_data.expose_secret(),
         user.client_key.as_ref(),
     )?;
     let key = key.ok_or_else(|| {
@@ -336,16 +342,19 @@ fn client_certificate(user: &UserEntry) -> Result<Option<Identity>, NoSource> {
 }
 
 /// Returns the token of a provider that was once built into kubectl.
-fn of_provider<'a>(name: &str, id_token: Option<&'a String>) -> Result<&'a str, KubeconfigError> {
+fn of_provider<'a>(
+    name: &str,
+    id_token: Option<&'a SecretString>,
+) -> Result<&'a SecretString, KubeconfigError> {
     let (message, hint) = match (name, id_token) {
-        ("oidc", Some(token)) if !token.is_empty() => return Ok(token),
+        ("oidc", Some(token)) if !is_empty(token) => return Ok(token),
         ("oidc", _) => (
             "the auth-provider oidc of its user has no id-token".to_owned(),
             "log in with the plugin instead: https://github.com/int128/kubelogin#setup",
         ),
         ("gcp", _) => (
             "the auth-provider gcp of its user was removed from Kubernetes".to_owned(),
-            "make it again: gcloud container clusters get-credentials CLUSTER",
+            "recreate it: gcloud container clusters get-credentials CLUSTER",
         ),
         ("azure", _) => (
             "the auth-provider azure of its user was removed from Kubernetes".to_owned(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kube::core::Status;
 
+use super::answer::{Excess, Page};
 use super::causes;
 use super::credentials::CredentialError;
 use super::kubeconfig::KubeconfigError;
@@ -16,7 +17,7 @@ pub enum ClusterError {
     #[error(transparent)]
     Kubeconfig(#[from] KubeconfigError),
     /// A client cannot be made of the kubeconfig.
-    #[error("cannot connect to {server} as the kubeconfig says")]
+    #[error("cannot connect to {server} with the settings of the kubeconfig")]
     Client {
         /// The API server.
         server: String,
@@ -64,15 +65,23 @@ pub enum ClusterError {
     /// The API server said no.
     #[error("{}", refusal(.0))]
     Api(Box<Status>),
+    /// Somebody else answered in its place.
+    #[error("{server} does not respond like an API server: {page}")]
+    Gateway {
+        /// The API server.
+        server: String,
+        /// What came.
+        page: Box<Page>,
+    },
     /// The API server has no such resource: whether an object of the kind is
     /// there, nobody can tell.
-    #[error("the cluster serves no {kind}")]
+    #[error("the cluster does not serve {kind}")]
     NotServed {
         /// The kind.
         kind: String,
     },
     /// The answer is not what the API promises.
-    #[error("the answer to {request} cannot be understood")]
+    #[error("invalid answer to {request}")]
     Answer {
         /// Verb and path.
         request: String,
@@ -90,6 +99,17 @@ impl ClusterError {
                 request: request.to_owned(),
                 source,
             },
+            kube::Error::Service(error) if error.is::<Excess>() => Self::Answer {
+                request: request.to_owned(),
+                source: kube::Error::Service(error),
+            },
+            kube::Error::Service(error) => match error.downcast::<Page>() {
+                Ok(page) => Self::Gateway {
+                    server: server.to_owned(),
+                    page,
+                },
+                Err(error) => Self::broken(kube::Error::Service(error), server),
+            },
             source => Self::broken(source, server),
         }
     }
@@ -100,7 +120,7 @@ impl ClusterError {
             server: server.to_owned(),
             seconds: 0,
             sent: !causes::is_unsent(&source),
-            source: Box::new(source),
+            source: Box::new(causes::dated(source)),
         }
     }
 
@@ -114,9 +134,13 @@ impl ClusterError {
         self
     }
 
-    /// Returns the HTTP code of the API server's refusal.
+    /// Returns the HTTP code of the API server's refusal. Of somebody else's in its
+    /// place only what says nothing about any object or right.
     pub fn code(&self) -> Option<u16> {
         match self {
+            Self::Gateway { page, .. } => {
+                Some(page.code).filter(|code| matches!(code, 429 | 500..))
+            }
             Self::Api(status) => Some(status.code),
             Self::Unauthenticated { .. } => Some(401),
             _ => None,
@@ -128,7 +152,7 @@ impl ClusterError {
     /// server that is being replaced gave one of its own (503).
     pub fn is_unanswered(&self) -> bool {
         let Self::Unreachable { source, .. } = self else {
-            return self.code() == Some(503);
+            return self.code() == Some(503) || self.is_unknown_to_etcd();
         };
         match &**source {
             kube::Error::HyperError(_) => true,
@@ -138,6 +162,24 @@ impl ClusterError {
                 lost && !causes::is_unsent(source) || error.is::<hyper::Error>()
             }
             _ => false,
+        }
+    }
+
+    /// Returns whether the answer may be another a moment later, as while an API
+    /// server or what is behind it is being replaced: nobody knows what became of
+    /// the request, the answer was cut off, or it tells of a failure within (500 of
+    /// etcd and of webhooks, 502, 504) or of a reading that is too old (410).
+    pub(crate) fn is_passing(&self) -> bool {
+        let is_cut = matches!(self, Self::Answer { source: kube::Error::SerdeError(error), .. } if error.is_eof());
+        is_cut || self.is_unanswered() || matches!(self.code(), Some(410 | 500 | 502 | 504))
+    }
+
+    /// Makes an error of an answer that is about something else than was asked.
+    pub(crate) fn unexpected(request: String, words: String) -> Self {
+        use serde::de::Error as _;
+        Self::Answer {
+            request,
+            source: kube::Error::SerdeError(serde_json::Error::custom(words)),
         }
     }
 
@@ -158,11 +200,8 @@ impl ClusterError {
         match self {
             Self::Unreachable { sent, .. } => *sent,
             Self::Slow { .. } | Self::Answer { .. } => true,
-            Self::Api(status) if status.code == 500 => {
-                // What etcd says when it does not know, in the API server's 500.
-                const UNKNOWN: [&str; 3] = ["timed out", "deadline exceeded", "leader changed"];
-                UNKNOWN.iter().any(|words| status.message.contains(words))
-            }
+            Self::Gateway { page, .. } => page.code > 500,
+            Self::Api(status) if status.code == 500 => self.is_unknown_to_etcd(),
             Self::Api(status) => status.code > 500,
             Self::Kubeconfig(_)
             | Self::Client { .. }
@@ -170,6 +209,16 @@ impl ClusterError {
             | Self::NotServed { .. }
             | Self::Unauthenticated { .. } => false,
         }
+    }
+
+    /// Returns whether etcd does not know what became of the request, which the API
+    /// server passes on as its own 500: one of its members is being replaced.
+    fn is_unknown_to_etcd(&self) -> bool {
+        const UNKNOWN: [&str; 3] = ["timed out", "deadline exceeded", "leader changed"];
+        let Self::Api(status) = self else {
+            return false;
+        };
+        status.code == 500 && UNKNOWN.iter().any(|words| status.message.contains(words))
     }
 
     /// Returns how long the API server wants to be left alone before it is
@@ -232,7 +281,7 @@ impl ClusterError {
 fn tried(seconds: u64) -> String {
     match seconds {
         0 => String::new(),
-        seconds => format!(", tried for {seconds} s"),
+        seconds => format!(", after {seconds} s of retries"),
     }
 }
 

@@ -3,14 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method};
-use http_body_util::BodyExt as _;
-use hyper::body::Bytes;
 use kube::Client;
-use kube::client::Body;
-use kube::core::Status;
-use kube::core::response::StatusDetails;
 use tokio::time::sleep;
 
 use super::backoff::Pauses;
@@ -54,8 +49,8 @@ pub enum Repeat {
     Never,
     /// When the API server was too busy to look at it (429).
     Unseen,
-    /// Then, and when nobody knows what became of it: twice is no more than
-    /// once.
+    /// Then, and when nobody knows what became of it, or the answer may be another
+    /// a moment later: twice is no more than once.
     Unanswered,
 }
 
@@ -93,7 +88,7 @@ impl Repeat {
         match self {
             Self::Never => false,
             Self::Unseen => error.code() == Some(429),
-            Self::Unanswered => error.code() == Some(429) || error.is_unanswered(),
+            Self::Unanswered => error.code() == Some(429) || error.is_passing(),
         }
     }
 }
@@ -133,7 +128,7 @@ impl Cluster {
                 missed += 1;
                 if missed == TELLING {
                     self.absence.tell(&format!(
-                        "cannot reach {}: {why}; trying again for up to {} s",
+                        "cannot reach {}: {why}; retrying for up to {} s",
                         self.server,
                         patience.as_secs()
                     ));
@@ -146,12 +141,14 @@ impl Cluster {
                     Some(asked) => pauses.at_least(asked.min(MOST_ASKED)),
                     None => pauses.advance(),
                 };
-                if tries == TRIES || !outgoing.repeat.is_due(&error) || pause >= left {
+                let is_stale = error.code() == Some(410) && outgoing.path.contains("continue=");
+                let is_due = outgoing.repeat.is_due(&error) && !is_stale;
+                if tries == TRIES || !is_due || pause >= left {
                     return Err(error);
                 }
                 pause
             };
-            tracing::info!("{}, again in {} ms", outgoing.name(), pause.as_millis());
+            tracing::info!("{}, retrying in {} ms", outgoing.name(), pause.as_millis());
             sleep(pause).await;
         }
     }
@@ -200,7 +197,7 @@ impl Cluster {
     ) -> Result<A, ClusterError> {
         let mut builder = http::Request::builder()
             .method(&outgoing.method)
-            .uri(outgoing.path);
+            .uri(uri(outgoing.path));
         if let Some(headers) = builder.headers_mut() {
             headers.clone_from(self.session.headers());
             if let Some(value) = pass.authorization() {
@@ -240,45 +237,31 @@ impl Cluster {
     }
 }
 
-/// Sends a request, and waits until the answer begins. kube leaves out of a
-/// refusal how long to wait, which the API server says in a header where its
-/// words are no `Status`.
-pub(crate) async fn answered(
-    client: &Client,
-    request: http::Request<Vec<u8>>,
-) -> kube::Result<http::Response<Body>> {
-    let answer = client.send(request.map(Body::from)).await?;
-    let code = answer.status();
-    if code.is_success() {
-        return Ok(answer);
+/// Escapes what no URI may hold: the name of an object stands in a path as another
+/// object gives it, whatever that is.
+fn uri(path: &str) -> String {
+    let mut uri = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'!'..=b'~' if !b"\"<>\\^`{|}".contains(&byte) => uri.push(byte.into()),
+            byte => uri += &format!("%{byte:02X}"),
+        }
     }
-    let asked = answer.headers().get(RETRY_AFTER);
-    let asked = asked.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
-    let bytes = answer.into_body().collect().await?.to_bytes();
-    let mut status = serde_json::from_slice::<Status>(&bytes)
-        .ok()
-        .filter(|status| status.code != 0)
-        .unwrap_or_else(|| {
-            let mut status = Status::failure(String::from_utf8_lossy(&bytes).trim(), "");
-            status.code = code.as_u16();
-            status
-        });
-    if let Some(seconds) = asked {
-        let details = status.details.get_or_insert_with(|| StatusDetails {
-            name: String::new(),
-            group: String::new(),
-            kind: String::new(),
-            uid: String::new(),
-            causes: Vec::new(),
-            retry_after_seconds: 0,
-        });
-        details.retry_after_seconds = details.retry_after_seconds.max(seconds);
-    }
-    Err(kube::Error::Api(status.boxed()))
+    uri
 }
 
-/// Sends a request, and reads the answer to its end.
-pub(crate) async fn read(client: &Client, request: http::Request<Vec<u8>>) -> kube::Result<Bytes> {
-    let answer = answered(client, request).await?;
-    Ok(answer.into_body().collect().await?.to_bytes())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_becomes_a_uri() {
+        let path = "/api/v1/namespaces/n/pods/a b\u{202e}\x1b\"?limit=500&continue=a%2Fb";
+        let uri = uri(path);
+        assert_eq!(
+            uri,
+            "/api/v1/namespaces/n/pods/a%20b%E2%80%AE%1B%22?limit=500&continue=a%2Fb"
+        );
+        assert!(uri.parse::<http::Uri>().is_ok());
+    }
 }

@@ -197,6 +197,18 @@ fn ending(status: &[u8]) -> Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mutation::texts;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        /// The last frame of a command.
+        #[test]
+        fn every_ending_is_one(text in texts(include_str!("../tests/corpus/ending"))) {
+            let _ = ending(text.as_bytes());
+        }
+    }
 
     #[test]
     fn a_command_ends_with_its_code_or_with_the_reason_why_not() {

@@ -7,18 +7,23 @@
 //! the plugin's whole output, token included, in its errors. It also starts
 //! the plugin three times for one client.
 
+#[cfg(test)]
+mod tests;
+
 use std::any::Any;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
 use super::kubeconfig::{ClusterEntry, ExecConfig, InteractiveMode, KubeconfigError};
+use kaiwo_base::printable;
 use kaiwo_base::yaml;
 
 /// Group of the protocol.
@@ -33,6 +38,9 @@ const PATIENCE_WITH_PEOPLE: Duration = Duration::from_secs(900);
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Most bytes that are kept of what a plugin prints.
 const MOST_OUTPUT: u64 = 1 << 20;
+/// Most bytes of its words that are passed on: what people read, not what a loop
+/// prints.
+const MOST_PASSED_ON: usize = 64 << 10;
 /// Most bytes of its last words that are repeated in an error.
 const MOST_TOLD: usize = 2000;
 
@@ -74,7 +82,7 @@ impl std::fmt::Debug for Terminal {
 #[derive(Debug, thiserror::Error)]
 pub enum PluginError {
     /// It is not there.
-    #[error("credential plugin {plugin} is not installed, or not on the PATH")]
+    #[error("credential plugin {plugin} is not installed or not on the PATH")]
     Missing {
         /// The program.
         plugin: String,
@@ -91,7 +99,7 @@ pub enum PluginError {
     },
     /// It needs somebody to ask.
     #[error(
-        "credential plugin {plugin} has to ask something, and stdin is not a terminal (interactiveMode: Always)"
+        "credential plugin {plugin} needs a terminal (interactiveMode: Always), but stdin is not one"
     )]
     NeedsTerminal {
         /// The program.
@@ -108,7 +116,7 @@ pub enum PluginError {
         said: Option<String>,
     },
     /// It took too long and was ended.
-    #[error("credential plugin {plugin} did not end within {seconds} s{}", quoted(.said))]
+    #[error("credential plugin {plugin} did not finish within {seconds} s{}", quoted(.said))]
     Slow {
         /// The program.
         plugin: String,
@@ -130,19 +138,18 @@ pub enum PluginError {
 
 fn quoted(said: &Option<String>) -> String {
     match said.as_deref() {
-        None => "; what it said stands above".to_owned(),
-        Some("") => " without a word".to_owned(),
+        None => "; see its output above".to_owned(),
+        Some("") => " without any output".to_owned(),
         Some(said) => format!(":\n    {}", said.replace('\n', "\n    ")),
     }
 }
 
 /// What a plugin gave.
-#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ExecCredential {
     /// A bearer token; empty for none.
-    pub(crate) token: String,
+    pub(crate) token: SecretString,
     /// Certificate and key as PEM.
-    pub(crate) identity: Option<(Vec<u8>, Vec<u8>)>,
+    pub(crate) identity: Option<(Vec<u8>, SecretSlice<u8>)>,
     /// When both cease to count.
     pub(crate) expires: Option<Timestamp>,
 }
@@ -191,14 +198,12 @@ impl Plugin {
         match version {
             Some("/v1" | "/v1beta1") => {}
             Some("/v1alpha1") => {
-                return Err(
-                    wrong("is of version v1alpha1, which Kubernetes dropped with 1.24")
-                        .hint("let the tool that made the kubeconfig make it again"),
-                );
+                return Err(wrong("uses v1alpha1, which Kubernetes 1.24 removed")
+                    .hint("recreate the kubeconfig with the tool that created it"));
             }
             _ => {
                 return Err(wrong(
-                    "has another apiVersion than client.authentication.k8s.io/v1 or /v1beta1",
+                    "has an apiVersion other than client.authentication.k8s.io/v1 or /v1beta1",
                 ));
             }
         }
@@ -207,7 +212,7 @@ impl Plugin {
         }
         let Some(mode) = config.interactive_mode else {
             return Err(
-                wrong("says no interactiveMode of Never, IfAvailable and Always")
+                wrong("has no interactiveMode (Never, IfAvailable or Always)")
                     .hint("add a line to its exec: interactiveMode: IfAvailable"),
             );
         };
@@ -306,9 +311,10 @@ impl Plugin {
             info["spec"]["cluster"] = cluster.clone();
         }
         let mut command = Command::new(&self.config.command);
+        let variables = self.config.env.iter();
         command
-            .args(&self.config.args)
-            .envs(self.config.env.iter().map(|(name, value)| (name, value)))
+            .args(self.config.args.iter().map(ExposeSecret::expose_secret))
+            .envs(variables.map(|(name, value)| (name, value.expose_secret())))
             .env(INFO, info.to_string())
             .stdout(Stdio::piped())
             .stdin(if interactive {
@@ -330,9 +336,9 @@ impl Plugin {
         if source.kind() != std::io::ErrorKind::NotFound {
             return PluginError::Unstartable { plugin, source };
         }
-        let hint = match printable(self.config.install_hint.trim()) {
+        let hint = match printable::text(self.config.install_hint.trim()) {
             hint if hint.is_empty() => self.known_home().map(str::to_owned),
-            hint => Some(hint),
+            hint => Some(hint.into_owned()),
         };
         PluginError::Missing { plugin, hint }
     }
@@ -340,7 +346,11 @@ impl Plugin {
     /// Returns where the well-known plugins come from, for kubeconfigs without
     /// an `installHint`.
     fn known_home(&self) -> Option<&'static str> {
-        let with = |start: &str| self.config.args.iter().any(|word| word.starts_with(start));
+        let args = &self.config.args;
+        let with = |start: &str| {
+            let mut words = args.iter().map(ExposeSecret::expose_secret);
+            words.any(|word| word.starts_with(start))
+        };
         Some(match self.config.command.file_stem()?.to_str()? {
             "kubelogin" if with("--server-id") || with("--login") => {
                 "https://azure.github.io/kubelogin/install.html"
@@ -370,7 +380,7 @@ impl Plugin {
             .or_else(|| yaml::parse_first(std::str::from_utf8(output).ok()?).ok());
         let credential = value
             .and_then(|value| serde_json::from_value::<Credential>(value).ok())
-            .ok_or_else(|| wrong("something else than an ExecCredential"))?;
+            .ok_or_else(|| wrong("something other than an ExecCredential"))?;
         if credential.kind != "ExecCredential" {
             return Err(wrong("an object of another kind than ExecCredential"));
         }
@@ -382,11 +392,11 @@ impl Plugin {
             };
             return Err(match known(&credential.api_version) {
                 true => wrong(&format!(
-                    "an ExecCredential of {}, and the kubeconfig says {}",
-                    printable(&credential.api_version),
+                    "an ExecCredential of {}, but the kubeconfig has {}",
+                    printable::line(&credential.api_version),
                     self.config.api_version
                 )),
-                false => wrong("an ExecCredential of another apiVersion than the kubeconfig says"),
+                false => wrong("an ExecCredential of another apiVersion than in the kubeconfig"),
             });
         }
         let status = credential
@@ -402,7 +412,7 @@ impl Plugin {
                 ));
             }
             (true, true) => None,
-            (false, false) => Some((certificate.into_bytes(), key.into_bytes())),
+            (false, false) => Some((certificate.into_bytes(), key.into_bytes().into())),
             (true, false) => return Err(wrong("a client key without its certificate")),
             (false, true) => return Err(wrong("a client certificate without its key")),
         };
@@ -411,11 +421,11 @@ impl Plugin {
             .filter(|text| !text.is_empty())
             .map(|text| {
                 text.parse()
-                    .map_err(|_| wrong("an expirationTimestamp that is no time"))
+                    .map_err(|_| wrong("an invalid expirationTimestamp"))
             })
             .transpose()?;
         Ok(ExecCredential {
-            token,
+            token: token.into(),
             identity,
             expires,
         })
@@ -435,8 +445,9 @@ fn cluster_info(cluster: &ClusterEntry, authorities: &[u8]) -> Value {
     if !authorities.is_empty() {
         info["certificate-authority-data"] = json!(ByteString(authorities.to_vec()));
     }
-    if !cluster.proxy_url.is_empty() {
-        info["proxy-url"] = json!(cluster.proxy_url);
+    let proxy = cluster.proxy_url.expose_secret();
+    if !proxy.is_empty() {
+        info["proxy-url"] = json!(proxy);
     }
     if cluster.disable_compression {
         info["disable-compression"] = json!(true);
@@ -455,8 +466,13 @@ impl Words {
             return;
         };
         let mut piece = [0; 4096];
+        let mut room = MOST_PASSED_ON;
         while let Ok(length @ 1..) = said.read(&mut piece).await {
-            pass_on(&piece[..length]);
+            pass_on(&piece[..length.min(room)]);
+            if room > 0 && length >= room {
+                pass_on(b"\n(further output of the credential plugin is not shown)\n");
+            }
+            room = room.saturating_sub(length);
             self.0.extend_from_slice(&piece[..length]);
             let surplus = self.0.len().saturating_sub(MOST_TOLD);
             self.0.drain(..surplus);
@@ -464,13 +480,6 @@ impl Words {
     }
 
     fn tail(&self) -> String {
-        printable(String::from_utf8_lossy(&self.0).trim())
+        printable::text(String::from_utf8_lossy(&self.0).trim()).into_owned()
     }
-}
-
-/// Returns a text without what could put a terminal into a strange state.
-fn printable(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
-        .collect()
 }

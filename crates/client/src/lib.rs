@@ -8,6 +8,7 @@
 //! | --- | --- | --- | --- |
 //! | [`crate`] | all of it | every room | variables, tera, clap |
 
+pub mod answer;
 pub mod backoff;
 pub mod causes;
 pub mod connection;
@@ -26,6 +27,10 @@ pub mod request;
 pub mod session;
 pub mod tls;
 pub mod websocket;
+
+#[cfg(test)]
+#[path = "../../../tests/common/mutation.rs"]
+mod mutation;
 
 pub use connection::{Cluster, Target};
 pub use error::ClusterError;

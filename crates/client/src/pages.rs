@@ -1,5 +1,6 @@
 //! Reads listings page by page, so that memory does not grow with the cluster.
 
+use std::collections::HashSet;
 use std::future::ready;
 
 use futures_util::FutureExt as _;
@@ -10,10 +11,23 @@ use tokio::task::spawn_blocking;
 
 use super::request::{Served, percent_encoded};
 use crate::{Cluster, ClusterError};
-use kaiwo_base::answer::{Page, PageMetadata};
+use kaiwo_base::answer::{Page, PageMetadata, Reading};
 
 /// Objects of one page.
 const PAGE: usize = 500;
+
+/// Most pages of a listing: half a million objects. Kubernetes is made for 150,000
+/// pods.
+const MOST_PAGES: usize = 1000;
+
+/// A listing that does not end.
+#[derive(Debug, thiserror::Error)]
+enum Endless {
+    #[error("its pages repeat: two have the same continue token")]
+    Circle,
+    #[error("it has more than {MOST_PAGES} pages")]
+    Long,
+}
 
 /// What a listing is narrowed to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,6 +77,8 @@ type Asked<'a> = LocalBoxFuture<'a, Result<String, ClusterError>>;
 pub struct Pages<'a> {
     cluster: &'a Cluster,
     path: String,
+    /// Where pages began so far.
+    begun: HashSet<String>,
     /// The next page; `None` after the last.
     next: Option<Asked<'a>>,
 }
@@ -81,7 +97,13 @@ impl<'a> Pages<'a> {
             next: Some(ask(cluster, path.clone(), String::new())),
             cluster,
             path,
+            begun: HashSet::new(),
         }
+    }
+
+    /// Returns how objects are read that are not as they should be.
+    pub fn reading(&self) -> Reading {
+        self.cluster.reading()
     }
 
     /// Asks for the first page without looking at it, so that several listings
@@ -100,8 +122,9 @@ impl<'a> Pages<'a> {
     pub async fn next<T: DeserializeOwned + Send + 'static>(
         &mut self,
     ) -> Result<Option<Vec<T>>, ClusterError> {
-        self.turn(|text| {
-            let page: Page<T> = serde_json::from_str(text)?;
+        let reading = self.reading();
+        self.turn(move |text| {
+            let page: Page<T> = reading.parse(text.as_bytes())?;
             Ok((page.items, page.metadata.next))
         })
         .await
@@ -120,19 +143,24 @@ impl<'a> Pages<'a> {
             return Ok(None);
         };
         let text = page.await?;
+        let request = format!("GET {}", self.path);
         let wrong = |error| ClusterError::Answer {
-            request: format!("GET {}", self.path),
+            request: request.clone(),
             source: kube::Error::SerdeError(error),
         };
         // The next page is on its way while this one is read.
         let Some(next) = next_page(&text) else {
             let (items, next) = read(&text).map_err(wrong)?;
-            self.ask(next);
+            if !next.is_empty() {
+                self.check(&next)?;
+                self.next = Some(ask(self.cluster, self.path.clone(), next));
+            }
             return Ok(Some(items));
         };
         if next.is_empty() {
             return read(&text).map_err(wrong).map(|(items, _)| Some(items));
         }
+        self.check(&next)?;
         let page = ask(self.cluster, self.path.clone(), next);
         let reading = spawn_blocking(move || read(&text));
         let (items, page) = match select(reading, page).await {
@@ -147,11 +175,18 @@ impl<'a> Pages<'a> {
         }
     }
 
-    fn ask(&mut self, next: String) {
-        self.next = match next.is_empty() {
-            true => None,
-            false => Some(ask(self.cluster, self.path.clone(), next)),
+    /// Checks that the listing goes on: a page that was there before would come
+    /// for ever.
+    fn check(&mut self, next: &str) -> Result<(), ClusterError> {
+        let wrong = match self.begun.len() {
+            MOST_PAGES => Endless::Long,
+            _ if self.begun.insert(next.to_owned()) => return Ok(()),
+            _ => Endless::Circle,
         };
+        Err(ClusterError::Answer {
+            request: format!("GET {}", self.path),
+            source: kube::Error::Service(Box::new(wrong)),
+        })
     }
 }
 

@@ -11,7 +11,8 @@ use kube::client::Connection;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::exchange::{self, Outgoing, Repeat};
+use super::answer;
+use super::exchange::{Outgoing, Repeat};
 use crate::{Cluster, ClusterError};
 use kaiwo_base::answer::Readable;
 
@@ -103,8 +104,9 @@ impl Cluster {
         namespace: &str,
         name: &str,
     ) -> Result<Option<T>, ClusterError> {
-        match self.get(&resource.object_path(namespace, name)).await {
-            Ok(object) => Ok(Some(object)),
+        let path = resource.object_path(namespace, name);
+        match self.get::<Value>(&path).await {
+            Ok(object) => self.named(resource, name, &path, &object).map(Some),
             Err(error) if error.is_no_resource() => Err(ClusterError::NotServed {
                 kind: resource.kind().to_owned(),
             }),
@@ -113,19 +115,55 @@ impl Cluster {
         }
     }
 
+    /// Reads an answer for the object that was asked for. One that is about something
+    /// else, from whatever answers in the API server's place, says nothing about it.
+    fn named<T: DeserializeOwned>(
+        &self,
+        resource: &impl Served,
+        name: &str,
+        path: &str,
+        answer: &Value,
+    ) -> Result<T, ClusterError> {
+        let is_it = match answer["kind"].as_str() {
+            Some(kind) => kind == resource.kind() && answer["metadata"]["name"] == name,
+            None => answer.is_object(),
+        };
+        if !is_it {
+            return Err(misplaced("GET", path, answer));
+        }
+        let text = answer.to_string();
+        let read = self.reading.parse(text.as_bytes());
+        read.map_err(|error| ClusterError::Answer {
+            request: format!("GET {path}"),
+            source: kube::Error::SerdeError(error),
+        })
+    }
+
+    /// Posts a question that changes nothing, such as a review of the user's own
+    /// rights, and returns the answer.
+    ///
+    /// # Errors
+    /// Any [`ClusterError`].
+    pub async fn ask<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        question: &Value,
+    ) -> Result<T, ClusterError> {
+        let body = ("application/json", question.to_string().into_bytes());
+        self.send(Method::POST, path, body, Repeat::Unanswered)
+            .await
+    }
+
     /// Creates an object, strictly: an unknown field is an error.
     ///
     /// # Errors
     /// Any [`ClusterError`]; "already exists" among them.
     pub async fn create<O: Object>(&self, object: &O, write: Write) -> Result<Value, ClusterError> {
-        let path = format!(
-            "{}?fieldManager={}&fieldValidation=Strict{}",
-            object.served().collection_path(object.namespace()),
-            O::MANAGER,
-            write.parameter(),
-        );
+        let place = object.served().collection_path(object.namespace());
+        let path = strict::<O>(&place, write);
         let body = ("application/json", object.to_json());
-        self.send(Method::POST, &path, body, write.repeat()).await
+        let created = self.send(Method::POST, &path, body, write.repeat()).await?;
+        about(object, "POST", created)
     }
 
     /// Puts `content`, which holds the resourceVersion it was read with, in the
@@ -139,28 +177,30 @@ impl Cluster {
         content: &Value,
         write: Write,
     ) -> Result<Value, ClusterError> {
-        let path = format!(
-            "{}?fieldManager={}&fieldValidation=Strict{}",
-            path_of(object),
-            O::MANAGER,
-            write.parameter(),
-        );
+        let path = strict::<O>(&path_of(object), write);
         let body = ("application/json", content.to_string().into_bytes());
-        self.send(Method::PUT, &path, body, write.repeat()).await
+        let replaced = self.send(Method::PUT, &path, body, write.repeat()).await?;
+        about(object, "PUT", replaced)
     }
 
-    /// Merges `patch` into an object.
+    /// Merges `patch` into an object, strictly. Its metadata may hold the UID and the
+    /// resourceVersion that the object is to have.
     ///
     /// # Errors
-    /// Any [`ClusterError`].
-    pub async fn patch<O: Object>(&self, object: &O, patch: &Value) -> Result<Value, ClusterError> {
-        let path = format!("{}?fieldManager={}", path_of(object), O::MANAGER);
+    /// Any [`ClusterError`]; a conflict if it has others.
+    pub async fn patch<O: Object>(
+        &self,
+        object: &O,
+        patch: &Value,
+        write: Write,
+    ) -> Result<Value, ClusterError> {
+        let path = strict::<O>(&path_of(object), write);
         let body = (
             "application/merge-patch+json",
             patch.to_string().into_bytes(),
         );
-        self.send(Method::PATCH, &path, body, Repeat::Unanswered)
-            .await
+        let patched = self.send(Method::PATCH, &path, body, Repeat::Unanswered);
+        about(object, "PATCH", patched.await?)
     }
 
     /// Deletes the object with this UID, and in the background what it owns.
@@ -206,7 +246,15 @@ impl Cluster {
             .send(Method::DELETE, &path, body, Repeat::Unanswered)
             .await;
         match deleted {
-            Ok(_) => Ok(()),
+            // It says that it is done, or what is going.
+            Ok(answer) if answer["kind"] == "Status" || answer["metadata"]["name"] == name => {
+                Ok(())
+            }
+            Ok(answer) => Err(misplaced(
+                "DELETE",
+                &resource.object_path(namespace, name),
+                &answer,
+            )),
             Err(error) if error.is_not_found() => Ok(()),
             Err(error) => Err(error),
         }
@@ -250,8 +298,8 @@ impl Cluster {
     /// Any [`ClusterError`].
     pub async fn get_text(&self, path: &str) -> Result<String, ClusterError> {
         let ask = async |client: Client, request| {
-            let bytes = exchange::read(&client, request).await?;
-            String::from_utf8(bytes.into()).map_err(kube::Error::FromUtf8)
+            let bytes = answer::read(&client, request, &self.warnings).await?;
+            String::from_utf8(bytes).map_err(kube::Error::FromUtf8)
         };
         self.exchange(&Outgoing::get(path), ask).await
     }
@@ -264,7 +312,7 @@ impl Cluster {
     /// Any [`ClusterError`].
     pub async fn open(&self, path: &str) -> Result<impl AsyncBufRead + use<>, ClusterError> {
         let ask = async |client: Client, request| {
-            let answer = exchange::answered(&client, request).await?;
+            let answer = answer::answered(&client, request).await?;
             let bytes = answer.into_body().into_data_stream();
             Ok(bytes.map_err(std::io::Error::other).into_async_read())
         };
@@ -286,8 +334,8 @@ impl Cluster {
         outgoing: &Outgoing<'_>,
     ) -> Result<T, ClusterError> {
         let ask = async |client: Client, request| {
-            let bytes = exchange::read(&client, request).await?;
-            serde_json::from_slice(&bytes).map_err(kube::Error::SerdeError)
+            let bytes = answer::read(&client, request, &self.warnings).await?;
+            self.reading.parse(&bytes).map_err(kube::Error::SerdeError)
         };
         self.exchange(outgoing, ask).await
     }
@@ -303,6 +351,37 @@ pub fn readable<T>(result: Result<T, ClusterError>) -> Result<Readable<T>, Clust
         Err(error) if error.is_forbidden() => Ok(Readable::Forbidden),
         Err(error) => Err(error),
     }
+}
+
+/// Returns an answer if it is the object that was written.
+fn about<O: Object>(object: &O, method: &str, answer: Value) -> Result<Value, ClusterError> {
+    let kind = answer["kind"].as_str();
+    let is_kind = kind.is_none_or(|kind| kind == object.served().kind());
+    if is_kind && answer["metadata"]["name"] == object.name() {
+        return Ok(answer);
+    }
+    Err(misplaced(method, &path_of(object), &answer))
+}
+
+/// Makes an error of an answer that is about something else.
+fn misplaced(method: &str, path: &str, answer: &Value) -> ClusterError {
+    let words = format!(
+        "it is about {} {:?}",
+        answer["kind"]
+            .as_str()
+            .unwrap_or("an unknown kind of object"),
+        answer["metadata"]["name"].as_str().unwrap_or_default()
+    );
+    ClusterError::unexpected(format!("{method} {path}"), words)
+}
+
+/// Returns the path of a write in which an unknown field is an error.
+fn strict<O: Object>(path: &str, write: Write) -> String {
+    format!(
+        "{path}?fieldManager={}&fieldValidation=Strict{}",
+        O::MANAGER,
+        write.parameter()
+    )
 }
 
 fn path_of(object: &impl Object) -> String {

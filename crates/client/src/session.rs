@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, Uri};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
+use hyper_util::client::legacy::connect::proxy::SocksV5;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use k8s_openapi::jiff::Timestamp;
@@ -16,12 +16,14 @@ use kube::core::Status;
 use kube::{Client, Config};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use secrecy::ExposeSecret as _;
 use tokio::sync::Mutex;
 use tower::{BoxError, ServiceBuilder};
 
 use super::credentials::{Credentials, Source, TOKEN_FILE_AGE};
 use super::exec_plugin::Terminal;
-use super::proxy::{Protocol, Proxy};
+use super::proxy::tunnel::Tunnel;
+use super::proxy::{Protocol, Proxy, ProxyVariables};
 use super::tls::{self, Identity, Trust};
 use crate::ClusterError;
 
@@ -186,16 +188,17 @@ impl AuthenticatedClient {
 }
 
 /// Makes a client for a server that is not the API server, and gets none of its
-/// credentials. Whom the operating system trusts is trusted.
+/// credentials. Whom the operating system trusts is trusted; the way leads through the
+/// proxy that `proxies` name, if any.
 ///
 /// # Errors
 /// [`kube::Error`] if TLS cannot be set up.
-pub fn anonymous(server: &Uri) -> kube::Result<Client> {
+pub fn anonymous(server: &Uri, proxies: &ProxyVariables) -> kube::Result<Client> {
     let server = Endpoint {
         server: server.clone(),
         trust: Trust::System,
         server_name: None,
-        proxy: None,
+        proxy: Proxy::for_server(server, proxies),
         headers: HeaderMap::new(),
     };
     server.client(None)
@@ -223,19 +226,19 @@ impl Endpoint {
         };
         let address = proxy.address.clone();
         Ok(match proxy.protocol() {
-            Protocol::Http => self.over(self.tls(config, tunnel(proxy, tcp))),
+            Protocol::Http => self.over(self.tls(config, Tunnel::new(proxy, tcp))),
             Protocol::Https => {
                 let outer = HttpsConnectorBuilder::new()
                     .with_tls_config(config.clone())
                     .https_or_http()
                     .enable_http1()
                     .wrap_connector(tcp);
-                self.over(self.tls(config, tunnel(proxy, outer)))
+                self.over(self.tls(config, Tunnel::new(proxy, outer)))
             }
             Protocol::Socks5 => {
                 let mut socks = SocksV5::new(address, tcp);
                 if let Some((name, password)) = proxy.user() {
-                    socks = socks.with_auth(name.clone(), password.clone());
+                    socks = socks.with_auth(name.clone(), password.expose_secret().to_owned());
                 }
                 self.over(self.tls(config, socks))
             }
@@ -267,13 +270,5 @@ impl Endpoint {
             .map_err(BoxError::from)
             .service(http);
         Client::new(service, config.default_namespace)
-    }
-}
-
-fn tunnel<C>(proxy: &Proxy, inner: C) -> Tunnel<C> {
-    let tunnel = Tunnel::new(proxy.address.clone(), inner);
-    match proxy.authorization() {
-        Some(header) => tunnel.with_auth(header),
-        None => tunnel,
     }
 }

@@ -56,7 +56,7 @@ pub(crate) fn identity(certificate: &[u8], key: &[u8]) -> Result<Identity, &'sta
             Error::InconsistentKeys(_) => {
                 "the client key does not belong to the client certificate"
             }
-            _ => "the client key is of no kind that can be used",
+            _ => "the client key is of an unsupported type",
         })
 }
 

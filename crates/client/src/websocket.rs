@@ -1,11 +1,13 @@
 //! A WebSocket with Kubernetes' channels: each message begins with the number
 //! of its channel (apimachinery `httpstream/wsstream`, `remotecommand/v5`).
 
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::{Cluster, ClusterError};
@@ -14,6 +16,8 @@ use crate::{Cluster, ClusterError};
 pub(crate) const PING: Duration = Duration::from_secs(20);
 /// Time without any message after which it is not.
 const SILENCE: Duration = Duration::from_secs(75);
+/// What is said of a connection that the other side has dropped.
+const DROPPED: &str = "the server closed it";
 /// Channel on which a stream is said to have ended (`remotecommand/v5`).
 const CLOSE: u8 = 255;
 
@@ -101,7 +105,10 @@ impl Receiver {
             true => match timeout(SILENCE, self.stream.next()).await {
                 Ok(message) => message,
                 Err(_) => {
-                    return Received::Lost(format!("nothing came for {} s", SILENCE.as_secs()));
+                    return Received::Lost(format!(
+                        "nothing was received for {} s",
+                        SILENCE.as_secs()
+                    ));
                 }
             },
             false => self.stream.next().await,
@@ -113,8 +120,37 @@ impl Receiver {
             },
             Some(Ok(Message::Close(_))) => Received::Closed,
             Some(Ok(_)) => Received::Alive,
-            Some(Err(error)) => Received::Lost(error.to_string()),
+            Some(Err(error)) => Received::Lost(broken(&error)),
             None => Received::Lost("the connection ended".to_owned()),
         }
+    }
+}
+
+/// Returns why a connection broke, in words for people. Of one that the other side
+/// has dropped the libraries tell which farewell they miss.
+fn broken(error: &Error) -> String {
+    match error {
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => DROPPED.to_owned(),
+        Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => DROPPED.to_owned(),
+        error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_dropped_connection_is_told_in_words_for_people() {
+        let told =
+            "peer closed connection without sending TLS close_notify: https://docs.rs/rustls";
+        let cut = Error::Io(io::Error::new(ErrorKind::UnexpectedEof, told));
+        assert_eq!(broken(&cut), DROPPED);
+        let reset = Error::Protocol(ProtocolError::ResetWithoutClosingHandshake);
+        assert_eq!(broken(&reset), DROPPED);
+        let other = Error::Io(io::Error::new(ErrorKind::TimedOut, "no answer"));
+        assert_eq!(broken(&other), "IO error: no answer");
     }
 }

@@ -9,7 +9,7 @@ use crate::api::pod_template::PodTemplate;
 
 /// `spec` of a Job.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct JobSpec {
     /// Whether it may have no pods.
     pub suspend: bool,
@@ -17,6 +17,10 @@ pub struct JobSpec {
     pub parallelism: Option<i64>,
     /// Pods that have to succeed; 1 unless it says otherwise.
     pub completions: Option<i64>,
+    /// Pods that may fail before it does; the API server says 6 by itself.
+    pub backoff_limit: Option<i64>,
+    /// Likewise for each index, which then counts alone.
+    pub backoff_limit_per_index: Option<i64>,
     /// Its pods.
     pub template: PodTemplate,
 }
@@ -27,6 +31,14 @@ impl JobSpec {
         let parallelism = self.parallelism.unwrap_or(1);
         self.completions
             .map_or(parallelism, |completions| completions.min(parallelism))
+    }
+
+    /// Returns how many pods run at once when so many have succeeded.
+    pub fn at_once(&self, succeeded: i64) -> i64 {
+        let parallelism = self.parallelism.unwrap_or(1);
+        let left = self.completions.map(|completions| completions - succeeded);
+        left.map_or(parallelism, |left| left.min(parallelism))
+            .max(1)
     }
 
     pub(super) fn gpus(&self) -> i64 {
@@ -46,6 +58,8 @@ pub struct JobStatus {
     pub succeeded: i64,
     /// Pods that failed.
     pub failed: i64,
+    /// Pods that have ended and are in neither count yet.
+    pub uncounted_terminated_pods: UncountedPods,
     /// When it was started, or resumed.
     pub start_time: Option<Timestamp>,
     /// When it succeeded.
@@ -54,12 +68,24 @@ pub struct JobStatus {
     pub conditions: Vec<Condition>,
 }
 
+/// `uncountedTerminatedPods` of a Job: UIDs.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct UncountedPods {
+    /// Of those that succeeded.
+    pub succeeded: Vec<String>,
+    /// Of those that failed.
+    pub failed: Vec<String>,
+}
+
 /// `spec` of a CronJob.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CronJobSpec {
     /// When it starts Jobs.
     pub schedule: String,
+    /// In which time zone; the cluster's where none is said.
+    pub time_zone: String,
     /// Whether it starts none.
     pub suspend: bool,
     /// Its Jobs.

@@ -34,6 +34,13 @@ pub struct InferenceSetSpec {
     pub replicas: Option<i64>,
 }
 
+impl InferenceSetSpec {
+    /// Returns how many Workspaces it asks for.
+    pub fn wanted(&self) -> i64 {
+        self.replicas.unwrap_or(1)
+    }
+}
+
 /// `status` of an InferenceSet.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

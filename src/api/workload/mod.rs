@@ -8,13 +8,14 @@ pub mod ray;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Page;
 use super::condition::Condition;
 use super::keys;
 use super::metadata::Metadata;
 use super::pod_template::PodTemplate;
 use super::resource::Resource;
+use super::{Page, Reading};
 use crate::kind::WorkloadKind;
+use crate::suggestion::{Command, kaiwo};
 use deployment::{DeploymentSpec, DeploymentStatus};
 use job::{CronJobSpec, CronJobStatus, JobSpec, JobStatus};
 use kaito::{InferenceSetSpec, InferenceSetStatus, WorkspaceResource, WorkspaceStatus};
@@ -29,6 +30,8 @@ pub struct Workload {
     pub api_version: String,
     /// Name, labels and so on.
     pub metadata: Metadata,
+    /// Model that KAITO serves or tunes, by the name of its preset.
+    pub model: Option<String>,
     /// What its kind has.
     pub details: Details,
 }
@@ -59,8 +62,33 @@ struct View<S, T> {
     // A Workspace calls its own `resource`.
     #[serde(default, alias = "resource")]
     spec: S,
+    // Of a Workspace.
+    #[serde(default)]
+    inference: Option<Use>,
+    #[serde(default)]
+    tuning: Option<Use>,
     #[serde(default)]
     status: T,
+}
+
+/// What a Workspace does with a model.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Use {
+    preset: Preset,
+}
+
+/// A model of KAITO's.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Preset {
+    name: String,
+}
+
+impl Use {
+    fn model(self) -> Option<String> {
+        Some(self.preset.name).filter(|name| !name.is_empty())
+    }
 }
 
 /// Makes a [`Workload`] of the view of its kind.
@@ -77,6 +105,7 @@ macro_rules! views {
                     kind,
                     api_version: api_version.to_owned(),
                     metadata: self.metadata,
+                    model: self.inference.or(self.tuning).and_then(Use::model),
                     details: Details::$kind(self.spec, self.status),
                 }
             }
@@ -88,9 +117,26 @@ macro_rules! views {
             ///
             /// # Errors
             /// If it is not of that kind's form.
-            pub fn read(kind: WorkloadKind, api_version: &str, object: &Value) -> serde_json::Result<Self> {
+            pub fn read(
+                kind: WorkloadKind,
+                api_version: &str,
+                object: &Value,
+            ) -> serde_json::Result<Self> {
+                Self::read_as(kind, api_version, object, Reading::Strict)
+            }
+
+            /// Reads an object of `kind`, whatever of it is not as it should be.
+            ///
+            /// # Errors
+            /// As [`Workload::read`].
+            pub fn read_as(
+                kind: WorkloadKind,
+                api_version: &str,
+                object: &Value,
+                reading: Reading,
+            ) -> serde_json::Result<Self> {
                 match kind {
-                    $( WorkloadKind::$kind => View::<$spec, $status>::deserialize(object)
+                    $( WorkloadKind::$kind => reading.of_value::<View<$spec, $status>>(object)
                         .map(|view| view.into_workload(kind, api_version)), )*
                 }
             }
@@ -103,10 +149,11 @@ macro_rules! views {
                 kind: WorkloadKind,
                 api_version: &str,
                 text: &str,
+                reading: Reading,
             ) -> serde_json::Result<(Vec<Self>, String)> {
                 match kind {
                     $( WorkloadKind::$kind => {
-                        let page: Page<View<$spec, $status>> = serde_json::from_str(text)?;
+                        let page: Page<View<$spec, $status>> = reading.parse(text.as_bytes())?;
                         let items = page.items.into_iter();
                         let workloads = items.map(|view| view.into_workload(kind, api_version));
                         Ok((workloads.collect(), page.metadata.next))
@@ -139,18 +186,36 @@ impl Workload {
         resource.qualified_name(&self.metadata.name)
     }
 
+    /// Returns the virtual machines that KAITO makes for it.
+    pub fn machine(&self) -> Option<&str> {
+        match &self.details {
+            Details::Workspace(resource, _) => Some(resource.instance_type.as_str()),
+            _ => None,
+        }
+        .filter(|machine| !machine.is_empty())
+    }
+
     /// Returns the command that takes it back to the version before this one, if
     /// that is kept.
-    pub fn way_back(&self) -> Option<String> {
+    pub fn way_back(&self) -> Option<Command> {
         let Metadata {
             namespace,
             annotations,
             ..
         } = &self.metadata;
-        let is_kept = !annotations.previous.is_empty() && self.kind.keeps_versions();
-        is_kept.then(|| {
+        // After a rollback there is no way back without saying which.
+        let mut versions = annotations.versions.split_whitespace().rev();
+        let leads_back = match (versions.next(), versions.next()) {
+            (None, _) => !annotations.previous.is_empty(),
+            (Some(last), Some(_)) => {
+                let digits = last.rsplit('-').next().unwrap_or_default();
+                annotations.digest.starts_with(digits)
+            }
+            (Some(_), None) => false,
+        };
+        (leads_back && self.kind.keeps_versions()).then(|| {
             let name = self.display_name();
-            format!("kaiwo serve --rollback {name} -n {namespace}")
+            kaiwo("serve --rollback {} -n {}", &[&name, namespace])
         })
     }
 
@@ -307,6 +372,19 @@ mod tests {
     }
 
     #[test]
+    fn a_workspace_has_a_model_and_a_machine() {
+        let object = serde_json::json!({
+            "metadata": {"name": "falcon"},
+            "resource": {"instanceType": "Standard_NC12s_v3"},
+            "inference": {"preset": {"name": "falcon-7b"}},
+        });
+        let kind = WorkloadKind::Workspace;
+        let workload = Workload::read(kind, "kaito.sh/v1beta1", &object).unwrap();
+        assert_eq!(workload.model.as_deref(), Some("falcon-7b"));
+        assert_eq!(workload.machine(), Some("Standard_NC12s_v3"));
+    }
+
+    #[test]
     fn only_what_is_kept_can_be_gone_back_to() {
         let way_back = |kind: WorkloadKind, previous: &str| {
             let annotations = json!({keys::PREVIOUS_ANNOTATION: previous, "other": "x"});
@@ -315,8 +393,8 @@ mod tests {
             let workload = Workload::read(kind, kind.api_version(), &object).unwrap();
             workload.way_back()
         };
-        let command = "kaiwo serve --rollback deployment/x -n ml".to_owned();
-        assert_eq!(way_back(WorkloadKind::Deployment, "x-1"), Some(command));
+        let back = way_back(WorkloadKind::Deployment, "x-1").unwrap();
+        assert_eq!(back, "kaiwo serve --rollback deployment/x -n ml");
         assert_eq!(way_back(WorkloadKind::Deployment, ""), None);
         assert_eq!(way_back(WorkloadKind::Job, "x-1"), None);
     }

@@ -6,6 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::api::condition::Condition;
+use crate::api::metadata::Metadata;
 use crate::api::pod_template::PodTemplate;
 
 /// `spec` of a RayJob.
@@ -14,6 +15,8 @@ use crate::api::pod_template::PodTemplate;
 pub struct RayJobSpec {
     /// Whether it may have no cluster.
     pub suspend: bool,
+    /// How often it is tried again.
+    pub backoff_limit: i64,
     /// Its cluster.
     pub ray_cluster_spec: RayClusterSpec,
 }
@@ -30,6 +33,8 @@ pub struct RayJobStatus {
     pub reason: String,
     /// Words for people; of a failed driver, its last words and exit code.
     pub message: String,
+    /// How often it has failed.
+    pub failed: i64,
     /// The cluster that was made for it.
     pub ray_cluster_name: String,
     /// Address of the cluster's dashboard.
@@ -62,10 +67,36 @@ impl RayClusterSpec {
             .collect()
     }
 
+    /// Returns how many pods it has: the head and its workers.
+    pub fn pods(&self) -> i64 {
+        let workers = self.worker_group_specs.iter();
+        1 + workers
+            .map(|group| group.replicas.unwrap_or(1))
+            .sum::<i64>()
+    }
+
     pub(super) fn gpus(&self) -> i64 {
         let workers = self.worker_group_specs.iter().map(RayGroup::gpus);
         self.head_group_spec.template.gpus() + workers.sum::<i64>()
     }
+}
+
+/// A RayCluster, as KubeRay makes one for a RayJob or a RayService.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct RayCluster {
+    /// Name, UID and so on.
+    pub metadata: Metadata,
+    /// What it is.
+    pub status: RayClusterStatus,
+}
+
+/// `status` of a RayCluster.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct RayClusterStatus {
+    /// Conditions.
+    pub conditions: Vec<Condition>,
 }
 
 /// A group of a Ray cluster's pods.

@@ -91,7 +91,7 @@ impl Tunnel {
                         "the server closed the connection without an answer".to_owned(),
                     )
                 }
-                None => TunnelError::Broken(format!("the answer is no HTTP: {error}")),
+                None => TunnelError::Broken(format!("the answer is not HTTP: {error}")),
             }),
         }
     }

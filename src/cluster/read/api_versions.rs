@@ -3,13 +3,11 @@
 use futures_util::future::join_all;
 use serde::Deserialize;
 
-use crate::api::resource::KUEUE_GROUP;
+use crate::api::resource::{KUEUE_GROUP, KUEUE_VERSIONS};
 use crate::cluster::client::discovery::ApiResources;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::{Operator, WorkloadKind};
 
-/// Versions of Kueue's API that kaiwo reads and writes, best first.
-pub const KUEUE_VERSIONS: [&str; 2] = ["v1beta2", "v1beta1"];
 /// Group of Kueue's visibility API, which tells positions.
 const VISIBILITY_GROUP: &str = "visibility.kueue.x-k8s.io";
 
@@ -64,6 +62,15 @@ impl Groups {
         })
     }
 
+    /// Returns all of them, each with its versions.
+    pub(in crate::cluster) fn all(self) -> Vec<(String, Vec<String>)> {
+        let versions = |group: Vec<GroupVersion>| group.into_iter().map(|it| it.version);
+        let groups = self.groups.into_iter();
+        groups
+            .map(|group| (group.name, versions(group.versions).collect()))
+            .collect()
+    }
+
     fn serves(&self, group: &str, version: &str) -> bool {
         self.groups
             .iter()
@@ -91,7 +98,17 @@ impl Served {
     /// # Errors
     /// Any [`ClusterError`].
     pub async fn read(cluster: &Cluster) -> Result<Self, ClusterError> {
-        let groups = Groups::read(cluster).await?;
+        Self::among(cluster, &Groups::read(cluster).await?).await
+    }
+
+    /// Finds out what is served of groups that were read.
+    ///
+    /// # Errors
+    /// Any [`ClusterError`].
+    pub(in crate::cluster) async fn among(
+        cluster: &Cluster,
+        groups: &Groups,
+    ) -> Result<Self, ClusterError> {
         let mut kinds = Vec::new();
         for kind in WorkloadKind::ALL {
             let version = match groups.version(kind) {

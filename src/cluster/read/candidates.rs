@@ -7,11 +7,10 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use tokio::time::timeout_at;
 
-use super::api_versions::KUEUE_VERSIONS;
 use crate::api::Page;
-use crate::api::keys::{APP_MANAGED_BY_LABEL, MANAGER, USERNAME_LABEL};
+use crate::api::keys::{APP_INSTANCE_LABEL, APP_MANAGED_BY_LABEL, MANAGER, USERNAME_LABEL};
 use crate::api::metadata::{Metadata, Named};
-use crate::api::resource::{KUEUE_GROUP, Resource};
+use crate::api::resource::{KUEUE_GROUP, KUEUE_VERSIONS, Resource};
 use crate::cluster::client::connection::kubeconfig;
 use crate::cluster::client::kubeconfig::{Context, Found};
 use crate::cluster::client::request::percent_encoded;
@@ -23,7 +22,8 @@ const PAGE: usize = 200;
 
 /// Leaves everything but the metadata at the server: a Secret's values never
 /// travel, and a Job takes a fraction of its size.
-const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+pub(in crate::cluster) const METADATA_ONLY: &str =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 /// What there is to choose from. Those that live in a namespace hold its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,14 @@ pub enum CandidateSource<'a> {
     Secrets(&'a str),
     /// Service accounts.
     ServiceAccounts(&'a str),
+    /// Workloads that kaiwo made and that serve.
+    Services(&'a str),
+    /// PersistentVolumeClaims.
+    Claims(&'a str),
+    /// Pods of the workload of this name, which follows the namespace.
+    Pods(&'a str, &'a str),
+    /// Nodes.
+    Nodes,
 }
 
 /// Something to choose.
@@ -95,7 +103,23 @@ pub async fn entries(
             let items = catalogue.list_kueue("WorkloadPriorityClass", "").await;
             described(items, "")
         }
-        CandidateSource::Workloads(namespace) => catalogue.workloads(namespace).await,
+        CandidateSource::Workloads(namespace) => catalogue.workloads(namespace, |_| true).await,
+        CandidateSource::Services(namespace) => {
+            let serves = |kind: WorkloadKind| !kind.is_batch();
+            catalogue.workloads(namespace, serves).await
+        }
+        CandidateSource::Claims(namespace) => {
+            let kind = "PersistentVolumeClaim";
+            let (items, _) = catalogue.list("v1", kind, namespace, "").await;
+            described(items, "")
+        }
+        CandidateSource::Nodes => described(catalogue.list("v1", "Node", "", "").await.0, ""),
+        CandidateSource::Pods(namespace, name) => {
+            let made_here = format!("{APP_MANAGED_BY_LABEL}%3D{MANAGER}");
+            let (mut items, _) = catalogue.list("v1", "Pod", namespace, &made_here).await;
+            items.retain(|pod| name.is_empty() || pod.label(APP_INSTANCE_LABEL) == Some(name));
+            described(items, "")
+        }
         CandidateSource::Secrets(namespace) => {
             let (items, _) = catalogue.list("v1", "Secret", namespace, "").await;
             described(items, "")
@@ -164,9 +188,16 @@ impl Catalogue<'_> {
         queues
     }
 
-    async fn workloads(&self, namespace: &str) -> Vec<Entry> {
+    async fn workloads(
+        &self,
+        namespace: &str,
+        is_wanted: impl Fn(WorkloadKind) -> bool,
+    ) -> Vec<Entry> {
         let made_here = format!("{APP_MANAGED_BY_LABEL}%3D{MANAGER}");
-        let listed = join_all(WorkloadKind::ALL.into_iter().map(async |kind| {
+        let kinds = WorkloadKind::ALL
+            .into_iter()
+            .filter(|kind| is_wanted(*kind));
+        let listed = join_all(kinds.map(async |kind| {
             for version in kind.descriptor().api_versions {
                 let (items, end) = self.list(version, kind.name(), namespace, &made_here).await;
                 if end != End::NotServed {

@@ -13,12 +13,14 @@ use crate::kind::WorkloadKind;
 use crate::observe::Status;
 use crate::observe::endpoint::{Endpoint, Ingress, Service, service_name};
 use crate::observe::kind::standing;
+use crate::observe::snapshot::WorkloadContext;
+use crate::suggestion::{Suggestion, kaiwo};
 
 /// Why there is nothing to reach.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// Its kind does not serve.
-    #[error("{workload} runs to an end and serves nothing")]
+    #[error("{workload} is a batch job and serves nothing")]
     ServesNothing {
         /// `kind/name`.
         workload: String,
@@ -82,21 +84,19 @@ impl Classified for EndpointError {
         }
     }
 
-    fn hints(&self) -> Vec<String> {
+    fn hints(&self) -> Vec<Suggestion> {
         match self {
             Self::NoPart { workload, .. } => {
-                vec![format!("see how it fares with: kaiwo status {workload}")]
+                vec![kaiwo("status {}", &[workload]).to("check its status")]
             }
             Self::ServesNothing { .. } => {
-                vec!["kaiwo serve makes what can be reached".to_owned()]
+                vec!["use kaiwo serve to create a service".into()]
             }
             Self::NoService { kind, workload, .. } => match kind {
                 WorkloadKind::Deployment => {
-                    vec!["serve it with --port, which makes a Service".to_owned()]
+                    vec!["add --port, which creates a Service".into()]
                 }
-                _ => vec![format!(
-                    "see whether it is ready with: kaiwo status {workload}"
-                )],
+                _ => vec![kaiwo("status {}", &[workload]).to("check whether it is ready")],
             },
             Self::Cluster(source) => source.hints(),
         }
@@ -127,7 +127,7 @@ pub async fn to_ask(
     }
     let mut parts = workspaces(cluster, served, workload).await?;
     let count = parts.len();
-    parts.retain(|part| standing(part, &[], &[]).status == Status::Ready);
+    parts.retain(|part| standing(part, &WorkloadContext::default()).status == Status::Ready);
     parts.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
     let Some(part) = parts.first() else {
         return Err(EndpointError::NoPart {

@@ -4,64 +4,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::api_versions::Served;
 use super::facts;
 use super::lookup::Found;
-use super::{autoscaler, snapshot};
+use super::{autoscaler, endpoint, queues, snapshot};
 use crate::api::Readable;
+use crate::api::claim::{self, Sharing};
 use crate::api::kueue_workload::KueueWorkload;
 use crate::api::kueue_workload::{PendingWorkload, QueueState};
+use crate::api::metadata::Named;
 use crate::api::resource::Resource;
-use crate::api::selector::LabelSelector;
 use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::observe::Snapshot;
 use crate::observe::status::farthest;
-use crate::observe::why::{Evidence, KueueConfiguration, Log, Questions};
+use crate::observe::upstream::output;
+use crate::observe::why::{Claim, Evidence, EvidenceReads, Log};
 
-/// Where Kueue keeps its configuration, as its manifests and chart have it.
-const KUEUE_NAMESPACE: &str = "kueue-system";
-const KUEUE_CONFIGURATION: &str = "kueue-manager-config";
-/// The key of that ConfigMap.
-const KUEUE_CONFIGURATION_KEY: &str = "controller_manager_config.yaml";
-/// Lines of a log that are read.
-const LAST_LINES: usize = 4;
-
-#[derive(Deserialize)]
-struct Claim {
-    #[serde(default)]
-    status: ClaimStatus,
-}
-
-#[derive(Default, Deserialize)]
-struct ClaimStatus {
-    #[serde(default)]
-    phase: String,
-}
-
-#[derive(Deserialize)]
-struct ConfigMap {
-    #[serde(default)]
-    data: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Configuration {
-    #[serde(default)]
-    integrations: Integrations,
-    managed_jobs_namespace_selector: Option<LabelSelector>,
-}
-
-#[derive(Default, Deserialize)]
-struct Integrations {
-    #[serde(default)]
-    frameworks: Vec<String>,
-}
+/// Lines of a log that are read, and of them those that are shown at most.
+const LAST_LINES: usize = 50;
+const SHOWN_LINES: usize = 4;
 
 /// Reads around a workload whatever tells why it stands as it does.
 ///
@@ -74,7 +39,7 @@ pub async fn evidence(
     found: &Found,
     snapshot: Snapshot,
 ) -> Result<Evidence, ClusterError> {
-    let questions = Questions::about(&snapshot);
+    let questions = EvidenceReads::about(&snapshot);
     let finalizers = &found.object["metadata"]["finalizers"];
     let finalizers = finalizers.as_array().into_iter().flatten();
     let finalizers = finalizers
@@ -91,8 +56,8 @@ pub async fn evidence(
         waiting: Vec::new(),
         neighbours: Vec::new(),
         occupation: None,
-        events: Vec::new(),
         claims: BTreeMap::new(),
+        pending_addresses: Vec::new(),
         last_words: Vec::new(),
         unseen: BTreeSet::new(),
         snapshot,
@@ -108,12 +73,13 @@ pub async fn evidence(
         evidence.waiting = waiting(cluster, served, &evidence).await;
         let (neighbours, all_seen) = neighbours(cluster, served, &evidence).await?;
         evidence.neighbours = neighbours;
-        if !all_seen {
-            evidence.unseen.insert("other namespaces");
+        match all_seen {
+            true => recount(&mut evidence),
+            false => _ = evidence.unseen.insert("other namespaces"),
         }
     }
-    if questions.classes {
-        evidence.kueue = configuration(cluster).await?;
+    if questions.configuration {
+        evidence.kueue = queues::configuration(cluster).await?;
     }
     if questions.nodes {
         match facts::occupation(cluster).await? {
@@ -121,13 +87,10 @@ pub async fn evidence(
             Readable::Forbidden => _ = evidence.unseen.insert("pods of other namespaces"),
         }
     }
-    if questions.events {
-        match snapshot::events(cluster, &evidence.snapshot, None).await? {
-            Readable::Known(events) => evidence.events = events,
-            Readable::Forbidden => _ = evidence.unseen.insert("events"),
-        }
-    }
     read_claims(cluster, questions.claims, &mut evidence).await?;
+    if questions.addresses {
+        evidence.pending_addresses = pending_addresses(cluster, &evidence).await;
+    }
     if let Some(log) = questions.log {
         match last_words(cluster, evidence.namespace(), &log).await {
             Ok(lines) => evidence.last_words = lines,
@@ -140,7 +103,7 @@ pub async fn evidence(
 }
 
 /// Notes what may not be read of the workload and of what is around it.
-fn note_unseen(evidence: &mut Evidence, questions: &Questions) {
+fn note_unseen(evidence: &mut Evidence, questions: &EvidenceReads) {
     let Evidence {
         snapshot,
         facts,
@@ -154,6 +117,7 @@ fn note_unseen(evidence: &mut Evidence, questions: &Questions) {
     };
     note(snapshot.pods == Readable::Forbidden, "pods");
     note(snapshot.queued == Readable::Forbidden, "Workloads");
+    note(snapshot.events == Readable::Forbidden, "events");
     let Some(facts) = facts else {
         return;
     };
@@ -173,6 +137,26 @@ fn note_unseen(evidence: &mut Evidence, questions: &Questions) {
     }
 }
 
+/// Has what the queues hold counted from the Workloads themselves.
+fn recount(evidence: &mut Evidence) {
+    let queues = evidence
+        .facts
+        .as_mut()
+        .map(|facts| &mut facts.cluster_queues);
+    if let Some(Readable::Known(queues)) = queues {
+        for queue in queues {
+            queue.recount(&evidence.neighbours);
+        }
+    }
+}
+
+/// Reads which addresses nobody has given yet. Whoever may not read Services does
+/// without.
+async fn pending_addresses(cluster: &Cluster, evidence: &Evidence) -> Vec<String> {
+    let endpoint = endpoint::endpoint_of(cluster, &evidence.snapshot.workload).await;
+    endpoint.map_or(Vec::new(), |endpoint| endpoint.pending)
+}
+
 /// Reads how the claims stand that the pods mount.
 async fn read_claims(
     cluster: &Cluster,
@@ -181,16 +165,37 @@ async fn read_claims(
 ) -> Result<(), ClusterError> {
     let resource = Resource::known("v1", "PersistentVolumeClaim");
     for name in names {
-        let found = cluster.find::<Claim>(&resource, evidence.namespace(), &name);
-        match readable(found.await)? {
-            Readable::Known(claim) => {
-                let phase = claim.map(|claim| claim.status.phase);
-                evidence.claims.insert(name, phase);
-            }
-            Readable::Forbidden => _ = evidence.unseen.insert("PersistentVolumeClaims"),
-        }
+        let found = cluster.find::<claim::Claim>(&resource, evidence.namespace(), &name);
+        let Readable::Known(found) = readable(found.await)? else {
+            evidence.unseen.insert("PersistentVolumeClaims");
+            continue;
+        };
+        let claim = match found {
+            Some(found) => Some(Claim {
+                is_of_one_pod: found.sharing() == Sharing::OnePod,
+                is_bound: found.status.phase == "Bound",
+                lacks_class: found.status.phase != "Bound"
+                    && lacks_class(cluster, found.spec.storage_class_name.as_deref()).await?,
+                class: found
+                    .spec
+                    .storage_class_name
+                    .filter(|class| !class.is_empty()),
+            }),
+            None => None,
+        };
+        evidence.claims.insert(name, claim);
     }
     Ok(())
+}
+
+/// Returns whether a StorageClass is known to be missing.
+async fn lacks_class(cluster: &Cluster, class: Option<&str>) -> Result<bool, ClusterError> {
+    let Some(class) = class.filter(|class| !class.is_empty()) else {
+        return Ok(false);
+    };
+    let resource = Resource::known("storage.k8s.io/v1", "StorageClass");
+    let found = cluster.find::<Named>(&resource, "", class).await;
+    Ok(readable(found)? == Readable::Known(None))
 }
 
 /// Reads who waits for the ClusterQueue, else who waits in the LocalQueue,
@@ -245,30 +250,6 @@ async fn neighbours(
     Ok((Vec::new(), false))
 }
 
-/// Reads what Kueue is told to manage; nothing where that cannot be read or
-/// is kept elsewhere.
-async fn configuration(cluster: &Cluster) -> Result<Option<KueueConfiguration>, ClusterError> {
-    let resource = Resource::known("v1", "ConfigMap");
-    let found = cluster
-        .find::<ConfigMap>(&resource, KUEUE_NAMESPACE, KUEUE_CONFIGURATION)
-        .await;
-    let Readable::Known(Some(found)) = readable(found)? else {
-        return Ok(None);
-    };
-    let text = found.data.get(KUEUE_CONFIGURATION_KEY);
-    Ok(text.and_then(|text| parse_configuration(text)))
-}
-
-fn parse_configuration(text: &str) -> Option<KueueConfiguration> {
-    let path = std::path::Path::new(KUEUE_CONFIGURATION_KEY);
-    let documents = crate::yaml::parse_documents(path, text).ok()?;
-    let read = Configuration::deserialize(documents.first()?).ok()?;
-    Some(KueueConfiguration {
-        frameworks: read.integrations.frameworks,
-        namespaces: read.managed_jobs_namespace_selector,
-    })
-}
-
 /// Reads the end of a container's log.
 async fn last_words(
     cluster: &Cluster,
@@ -281,28 +262,8 @@ async fn last_words(
         previous,
     } = log;
     let path = format!(
-        "/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&tailLines={LAST_LINES}&limitBytes=4096&previous={previous}"
+        "/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&tailLines={LAST_LINES}&limitBytes=65536&previous={previous}"
     );
     let text = cluster.get_text(&path).await?;
-    Ok(text
-        .lines()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty())
-        .map(str::to_owned)
-        .collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kueues_configuration_is_read() {
-        let text = "apiVersion: config.kueue.x-k8s.io/v1beta2\nkind: Configuration\nintegrations:\n  frameworks:\n  - batch/job\nmanagedJobsNamespaceSelector:\n  matchLabels: {team: ml}\n";
-        let read = parse_configuration(text).unwrap();
-        assert_eq!(read.frameworks, ["batch/job"]);
-        let labels = BTreeMap::from([("team".to_owned(), "ml".to_owned())]);
-        assert!(read.namespaces.unwrap().matches(&labels));
-        assert_eq!(parse_configuration(": ["), None);
-    }
+    Ok(output::telling(&text, SHOWN_LINES))
 }

@@ -4,20 +4,22 @@
 use futures_util::future::OptionFuture;
 use serde::de::DeserializeOwned;
 
-use super::api_versions::{Groups, KUEUE_VERSIONS, Served};
+use super::api_versions::{Groups, Served};
 use super::kaito;
 use crate::api::Readable;
+use crate::api::claim::Claim;
+use crate::api::kueue_workload::KueueWorkload;
 use crate::api::metadata::{Named, Namespace};
 use crate::api::pod::Pod;
 use crate::api::queue::{ClusterQueue, LocalQueue, ResourceFlavor};
-use crate::api::resource::{KUEUE_GROUP, Resource};
+use crate::api::resource::{KUEUE_GROUP, KUEUE_VERSIONS, Resource};
 use crate::change::existing::{self, Existing};
 use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::client::request::readable;
 use crate::cluster::submission::namesake;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::{KAITO_VERSIONS, WorkloadKind};
-use crate::plan::Needs;
+use crate::plan::PlanReads;
 use crate::plan::facts::{ClusterFacts, NodeFacts};
 use crate::plan::kaito::KaitoFacts;
 use crate::plan::namesake::{Claimant, Namesake};
@@ -101,6 +103,7 @@ pub async fn gather(
         facts: ClusterFacts {
             kaito_facts,
             claims: claims?,
+            context_namespace: cluster.context_namespace().to_owned(),
             ..queues.facts(kueue, |kind| groups.version(kind), found?)
         },
         existing,
@@ -129,7 +132,7 @@ fn known(answer: Result<Option<Existing>, ClusterError>) -> Result<Option<Existi
 pub async fn complete(
     cluster: &Cluster,
     facts: &mut ClusterFacts,
-    needs: Needs,
+    needs: PlanReads,
 ) -> Result<(), ClusterError> {
     let kueue = facts.kueue.clone().unwrap_or_default();
     let (nodes, cohorts, checks, occupation) = tokio::join!(
@@ -167,7 +170,7 @@ pub async fn around(
     let queues = queues?;
     let kueue = served.kueue.clone();
     let mut facts = queues.facts(kueue, |kind| served.version(kind), found?);
-    let needs = Needs {
+    let needs = PlanReads {
         nodes: with_nodes,
         cohorts: served.kueue.is_some(),
         admission_checks: false,
@@ -203,7 +206,7 @@ const ON_NODES: &str = "spec.nodeName!=,status.phase!=Succeeded,status.phase!=Fa
 ///
 /// # Errors
 /// [`ClusterError`] if the cluster cannot be asked.
-pub(super) async fn occupation(cluster: &Cluster) -> Result<Readable<Occupation>, ClusterError> {
+pub async fn occupation(cluster: &Cluster) -> Result<Readable<Occupation>, ClusterError> {
     let resource = Resource::known("v1", "Pod");
     let mut pages = Pages::new(cluster, &resource, "", &Selection::fields(ON_NODES));
     let mut occupation = Occupation::default();
@@ -220,30 +223,29 @@ pub(super) async fn occupation(cluster: &Cluster) -> Result<Readable<Occupation>
 async fn claims(
     cluster: &Cluster,
     request: &WorkloadRequest,
-) -> Result<Option<Readable<Vec<String>>>, ClusterError> {
+) -> Result<Option<Readable<Vec<Claim>>>, ClusterError> {
     if request.pods.volumes.is_empty() {
         return Ok(None);
     }
     let resource = Resource::known("v1", "PersistentVolumeClaim");
-    let listed = cluster
-        .list::<Named>(&resource, &request.namespace, "")
-        .await;
-    let names = listed.map(|claims| {
-        let names = claims.into_iter().map(|claim| claim.metadata.name);
-        names.collect()
-    });
-    readable(names).map(Some)
+    let listed = cluster.list(&resource, &request.namespace, "").await;
+    readable(listed).map(Some)
 }
 
-/// Reads the nodes and the pods on them, as far as the user may.
+/// Reads the nodes with these labels, all if none is named, and the pods on nodes, as
+/// far as the user may.
 ///
 /// # Errors
 /// [`ClusterError`] if the cluster cannot be asked.
-pub async fn of_nodes(cluster: &Cluster) -> Result<NodeFacts, ClusterError> {
-    let nodes = list_if(true, cluster, "v1", "Node");
+pub async fn of_nodes(cluster: &Cluster, selector: &str) -> Result<NodeFacts, ClusterError> {
+    let resource = Resource::known("v1", "Node");
+    let nodes = cluster.list(&resource, "", selector);
     let (nodes, occupation) = tokio::join!(nodes, occupation(cluster));
     Ok(NodeFacts {
-        nodes: nodes?,
+        nodes: match nodes {
+            Err(error) if error.is_not_found() => None,
+            listed => readable(listed).map(Some)?,
+        },
         occupation: occupation.map(Some)?,
     })
 }
@@ -300,6 +302,7 @@ impl Queues {
             ray: version(WorkloadKind::RayJob).is_some(),
             kaito: version(WorkloadKind::Workspace).map(str::to_owned),
             kaito_facts: KaitoFacts::default(),
+            context_namespace: String::new(),
             kueue,
             namespace,
             local_queues: self.local,
@@ -321,15 +324,17 @@ impl Queues {
         namespace: &str,
         with_classes: bool,
     ) -> Result<Self, ClusterError> {
-        let (local_queue, cluster_queue, flavor) = (
+        let (local_queue, cluster_queue, flavor, workload) = (
             Resource::known(api_version, "LocalQueue"),
             Resource::known(api_version, "ClusterQueue"),
             Resource::known(api_version, "ResourceFlavor"),
+            Resource::known(api_version, "Workload"),
         );
-        let (local, queues, flavors, classes) = tokio::join!(
+        let (local, queues, flavors, workloads, classes) = tokio::join!(
             cluster.list(&local_queue, namespace, ""),
             cluster.list(&cluster_queue, "", ""),
             cluster.list(&flavor, "", ""),
+            cluster.list::<KueueWorkload>(&workload, namespace, ""),
             async {
                 match with_classes {
                     true => Some(priority_classes(cluster, api_version).await),
@@ -337,9 +342,16 @@ impl Queues {
                 }
             },
         );
+        let mut queues: Readable<Vec<ClusterQueue>> = readable(queues)?;
+        // What was admitted a moment ago, the queue does not tell yet.
+        if let (Readable::Known(queues), Ok(workloads)) = (&mut queues, workloads) {
+            for queue in queues {
+                queue.recount_with_some(&workloads);
+            }
+        }
         Ok(Self {
             local: readable(local)?,
-            cluster: readable(queues)?,
+            cluster: queues,
             flavors: readable(flavors)?,
             priority_classes: classes.transpose()?,
         })

@@ -4,10 +4,13 @@
 use std::collections::HashMap;
 
 use futures_util::future::join_all;
+use k8s_openapi::jiff::Timestamp;
 
 use super::api_versions::Served;
-use super::{parts, snapshot};
+use super::dependents::{self, Dependents};
+use super::{queues, snapshot};
 use crate::api::Readable;
+use crate::api::event::Event;
 use crate::api::keys::JOB_UID_LABEL;
 use crate::api::kueue_workload::KueueWorkload;
 use crate::api::kueue_workload::PendingWorkload;
@@ -16,14 +19,17 @@ use crate::api::pod::Pod;
 use crate::api::queue::LocalQueue;
 use crate::api::resource::Resource;
 use crate::api::workload::Workload;
+use crate::api::workload::ray::RayCluster;
 use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
+use crate::kind::WorkloadKind;
 use crate::observe::Listed;
-use crate::observe::kind::meaning;
-use crate::observe::listed::Needs;
-use crate::observe::pod_labels::{AT_ONCE, PodLabels};
-use crate::observe::snapshot::Position;
+use crate::observe::kind::pod_labels::{AT_ONCE, PodLabels};
+use crate::observe::kind::rules;
+use crate::observe::listed::RowReads;
+use crate::observe::snapshot::{Position, WorkloadContext};
+use crate::observe::snapshot_reads::SnapshotReads;
 
 /// Workloads of one page whose pods are asked for one by one; of more, those
 /// of the whole place are read, once.
@@ -39,8 +45,10 @@ pub struct RowLoader<'a> {
     in_full: bool,
     /// Kueue's Workloads by the UID of what they stand for, once all are read.
     queued: Option<HashMap<String, Vec<KueueWorkload>>>,
-    /// Pods that have not ended, once all are read.
+    /// Pods that have not succeeded, once all are read.
     pods: Option<Vec<Pod>>,
+    /// Warnings of the place, once all are read.
+    warnings: Option<Vec<Event>>,
     /// Who waits, by namespace and LocalQueue.
     pending: HashMap<(String, String), Option<Vec<PendingWorkload>>>,
     /// ClusterQueue by namespace and LocalQueue.
@@ -62,6 +70,7 @@ impl<'a> RowLoader<'a> {
             in_full,
             queued: None,
             pods: None,
+            warnings: None,
             pending: HashMap::new(),
             cluster_queues: None,
         }
@@ -73,29 +82,47 @@ impl<'a> RowLoader<'a> {
     /// [`ClusterError`] if the cluster cannot be asked. What the user may not
     /// read is left blank.
     pub async fn rows(&mut self, page: Vec<Workload>) -> Result<Vec<Listed>, ClusterError> {
-        let needs: Vec<Needs> = page
+        let now = Timestamp::now();
+        let needs: Vec<RowReads> = page
             .iter()
-            .map(|workload| Needs::for_workload(workload, self.in_full))
+            .map(|workload| RowReads::for_workload(workload, self.in_full, now))
             .collect();
-        let pods = self.pods_of(&page, &needs).await?;
-        let queued = self.queued_of(&page, &needs, &pods).await?;
-        let mut rows = Vec::with_capacity(page.len());
-        for (index, workload) in page.into_iter().enumerate() {
-            let pods = pods.get(&index).map_or(&[][..], Vec::as_slice);
+        let mut pods = self.pods_of(&page, &needs).await?;
+        let mut queued = self.queued_of(&page, &needs, &pods).await?;
+        let mut all: Vec<Belongings> = Vec::with_capacity(page.len());
+        for (index, workload) in page.iter().enumerate() {
+            let (pods, parts) = pods.remove(&index).unwrap_or_default();
             // Kueue queues a Deployment's pods each by itself.
             let uids = std::iter::once(&workload.metadata.uid)
                 .chain(pods.iter().map(|pod| &pod.metadata.uid));
-            let own: Vec<KueueWorkload> = match needs[index].queued {
+            let queued = match needs[index].queued {
                 true => uids
-                    .filter_map(|uid| queued.get(uid))
+                    .filter_map(|uid| queued.remove(uid))
                     .flatten()
-                    .cloned()
                     .collect(),
                 false => Vec::new(),
             };
-            let mut row = Listed::new(workload, &own, pods);
+            all.push(Belongings {
+                pods_are_read: needs[index].pods,
+                queued,
+                pods,
+                parts: parts.metadata,
+                workspaces: parts.workspaces,
+                ..Belongings::default()
+            });
+        }
+        let queued: Vec<KueueWorkload> = all.iter().flat_map(|own| own.queued.clone()).collect();
+        let preemptors = queues::preemptors(self.cluster, self.served, &queued).await?;
+        self.add_surroundings(&page, &mut all, now).await?;
+        let mut rows = Vec::with_capacity(page.len());
+        for (index, (workload, own)) in page.into_iter().zip(&all).enumerate() {
+            let known = WorkloadContext {
+                preemptors: &preemptors,
+                ..own.known(now)
+            };
+            let mut row = Listed::new(workload, &known);
             if needs[index].queued && row.standing.status.is_waiting() {
-                row.position = self.position(&row.workload, &own).await;
+                row.position = self.position(&row.workload, &own.queued).await;
             }
             if self.in_full {
                 row.cluster_queue = self.cluster_queue(&row.workload).await?;
@@ -105,12 +132,109 @@ impl<'a> RowLoader<'a> {
         Ok(rows)
     }
 
-    /// Returns the pods of those that need them, by their place in the page.
+    /// Adds what else tells of those whose pods were read and say too little.
+    async fn add_surroundings(
+        &mut self,
+        page: &[Workload],
+        all: &mut [Belongings],
+        now: Timestamp,
+    ) -> Result<(), ClusterError> {
+        let around: Vec<SnapshotReads> = page
+            .iter()
+            .zip(all.iter())
+            .map(|(workload, own)| match own.pods_are_read {
+                true => SnapshotReads::new(workload, &own.parts, &own.known(now)),
+                false => SnapshotReads::default(),
+            })
+            .collect();
+        let of_each = || page.iter().zip(&around);
+        let names = of_each().flat_map(|(workload, around)| {
+            let namespace = &workload.metadata.namespace;
+            let names = around.clusters.iter();
+            names.map(move |name| (namespace.clone(), name.clone()))
+        });
+        let clusters = self.clusters(&names.collect::<Vec<_>>()).await?;
+        for ((workload, around), own) in of_each().zip(all.iter_mut()) {
+            let namespace = &workload.metadata.namespace;
+            let is_own = |cluster: &&RayCluster| {
+                let metadata = &cluster.metadata;
+                metadata.namespace == *namespace && around.clusters.contains(&metadata.name)
+            };
+            own.clusters = clusters.iter().filter(is_own).cloned().collect();
+        }
+        let uids = |around: &SnapshotReads, own: &Belongings| -> Vec<String> {
+            let clusters = own.clusters.iter();
+            let clusters = clusters.map(|cluster| cluster.metadata.uid.clone());
+            around
+                .events_about
+                .iter()
+                .cloned()
+                .chain(clusters)
+                .collect()
+        };
+        let each = around.iter().zip(all.iter());
+        let asked: Vec<String> = each.flat_map(|(around, own)| uids(around, own)).collect();
+        let events = self.events_about(&asked).await?;
+        for (around, own) in around.iter().zip(all.iter_mut()) {
+            let own_uids = uids(around, own);
+            let told = events.iter();
+            let told = told.filter(|event| own_uids.contains(&event.involved_object.uid));
+            own.events = told.cloned().collect();
+        }
+        Ok(())
+    }
+
+    /// Reads the Ray clusters of these namespaces and names.
+    async fn clusters(&self, names: &[(String, String)]) -> Result<Vec<RayCluster>, ClusterError> {
+        let Some(version) = self.served.version(WorkloadKind::RayJob) else {
+            return Ok(Vec::new());
+        };
+        if names.len() > FEW {
+            let resource = Resource::known(version, "RayCluster");
+            let all = self.cluster.list(&resource, self.namespace, "").await;
+            return known(all);
+        }
+        let each = join_all(names.iter().map(|(namespace, name)| {
+            let name = std::slice::from_ref(name);
+            dependents::clusters(self.cluster, self.served, namespace, name)
+        }));
+        let found: Result<Vec<_>, _> = each.await.into_iter().collect();
+        Ok(found?.into_iter().flatten().collect())
+    }
+
+    /// Reads the events about objects of these UIDs; of many of them, or in all
+    /// namespaces, the warnings, once.
+    async fn events_about(&mut self, uids: &[String]) -> Result<Vec<Event>, ClusterError> {
+        if uids.is_empty() {
+            return Ok(Vec::new());
+        }
+        if uids.len() <= FEW && !self.namespace.is_empty() {
+            let told = snapshot::events_about(self.cluster, self.namespace, uids.iter()).await?;
+            return Ok(told.or_default());
+        }
+        if self.warnings.is_none() {
+            let resource = Resource::known("v1", "Event");
+            let warnings = Selection::fields("type=Warning");
+            let listed = self
+                .cluster
+                .list_selected(&resource, self.namespace, &warnings);
+            self.warnings = Some(match listed.await {
+                Err(error) if error.is_not_found() => Vec::new(),
+                listed => known(listed)?,
+            });
+        }
+        let warnings = self.warnings.iter().flatten();
+        let told = warnings.filter(|event| uids.contains(&event.involved_object.uid));
+        Ok(told.cloned().collect())
+    }
+
+    /// Returns the pods and parts of those that need them, by their place in the
+    /// page.
     async fn pods_of(
         &mut self,
         page: &[Workload],
-        needs: &[Needs],
-    ) -> Result<HashMap<usize, Vec<Pod>>, ClusterError> {
+        needs: &[RowReads],
+    ) -> Result<HashMap<usize, (Vec<Pod>, Dependents)>, ClusterError> {
         let wanted: Vec<usize> = (0..page.len()).filter(|index| needs[*index].pods).collect();
         if wanted.is_empty() {
             return Ok(HashMap::new());
@@ -120,11 +244,11 @@ impl<'a> RowLoader<'a> {
                 let workload = &page[*index];
                 // What a CronJob's Jobs do is theirs to tell.
                 let parts = match workload.kind.descriptor().is_recurring {
-                    true => Vec::new(),
-                    false => parts::parts_of(self.cluster, self.served, workload).await?,
+                    true => Dependents::default(),
+                    false => dependents::dependents_of(self.cluster, self.served, workload).await?,
                 };
-                let pods = snapshot::pods(self.cluster, workload, &parts).await;
-                Ok::<_, ClusterError>((*index, known(pods)?))
+                let pods = snapshot::pods(self.cluster, workload, &parts.metadata).await;
+                Ok::<_, ClusterError>((*index, (known(pods)?, parts)))
             }));
             return each.await.into_iter().collect();
         }
@@ -132,14 +256,22 @@ impl<'a> RowLoader<'a> {
             self.pods = Some(self.all_pods().await?);
         }
         let workloads: Vec<&Workload> = wanted.iter().map(|index| &page[*index]).collect();
-        let parts = parts::of_all(self.cluster, self.served, self.namespace, &workloads).await?;
+        let mut parts =
+            dependents::of_all(self.cluster, self.served, self.namespace, &workloads).await?;
         let pods = self.pods.as_deref().unwrap_or_default();
-        Ok(sorted_out(page, &wanted, &parts, pods))
+        let mut sorted = sorted_out(page, &wanted, &parts, pods);
+        let each = wanted.into_iter().map(|index| {
+            let pods = sorted.remove(&index).unwrap_or_default();
+            let parts = parts.remove(&page[index].metadata.uid).unwrap_or_default();
+            (index, (pods, parts))
+        });
+        Ok(each.collect())
     }
 
+    /// Reads all pods that have not succeeded: those that failed say why.
     async fn all_pods(&self) -> Result<Vec<Pod>, ClusterError> {
         let resource = Resource::known("v1", "Pod");
-        let selection = Selection::fields("status.phase!=Succeeded,status.phase!=Failed");
+        let selection = Selection::fields("status.phase!=Succeeded");
         known(
             self.cluster
                 .list_selected(&resource, self.namespace, &selection)
@@ -152,8 +284,8 @@ impl<'a> RowLoader<'a> {
     async fn queued_of(
         &mut self,
         page: &[Workload],
-        needs: &[Needs],
-        pods: &HashMap<usize, Vec<Pod>>,
+        needs: &[RowReads],
+        pods: &HashMap<usize, (Vec<Pod>, Dependents)>,
     ) -> Result<HashMap<String, Vec<KueueWorkload>>, ClusterError> {
         let Some(kueue) = &self.served.kueue else {
             return Ok(HashMap::new());
@@ -161,7 +293,7 @@ impl<'a> RowLoader<'a> {
         let wanted = (0..page.len()).filter(|index| needs[*index].queued);
         let uids: Vec<&str> = wanted
             .flat_map(|index| {
-                let pods = pods.get(&index).into_iter().flatten();
+                let pods = pods.get(&index).into_iter().flat_map(|(pods, _)| pods);
                 std::iter::once(&page[index].metadata.uid)
                     .chain(pods.map(|pod| &pod.metadata.uid))
                     .map(String::as_str)
@@ -251,12 +383,35 @@ impl<'a> RowLoader<'a> {
     }
 }
 
+/// What belongs to a workload of a page.
+#[derive(Default)]
+struct Belongings {
+    pods_are_read: bool,
+    queued: Vec<KueueWorkload>,
+    pods: Vec<Pod>,
+    parts: Vec<Metadata>,
+    workspaces: Vec<Workload>,
+    clusters: Vec<RayCluster>,
+    events: Vec<Event>,
+}
+
+impl Belongings {
+    fn known(&self, now: Timestamp) -> WorkloadContext<'_> {
+        WorkloadContext {
+            queued: &self.queued,
+            workspaces: &self.workspaces,
+            pods: &self.pods,
+            preemptors: &[],
+            clusters: &self.clusters,
+            events: &self.events,
+            now,
+        }
+    }
+}
+
 /// Makes nothing of what may not be read.
 fn known<T>(listed: Result<Vec<T>, ClusterError>) -> Result<Vec<T>, ClusterError> {
-    match readable(listed)? {
-        Readable::Known(listed) => Ok(listed),
-        Readable::Forbidden => Ok(Vec::new()),
-    }
+    Ok(readable(listed)?.or_default())
 }
 
 fn by_uid(queued: Vec<KueueWorkload>) -> HashMap<String, Vec<KueueWorkload>> {
@@ -273,7 +428,7 @@ fn by_uid(queued: Vec<KueueWorkload>) -> HashMap<String, Vec<KueueWorkload>> {
 fn sorted_out(
     page: &[Workload],
     wanted: &[usize],
-    parts: &HashMap<String, Vec<Metadata>>,
+    parts: &HashMap<String, Dependents>,
     pods: &[Pod],
 ) -> HashMap<usize, Vec<Pod>> {
     let labels: Vec<(usize, Vec<PodLabels>)> = wanted
@@ -281,8 +436,8 @@ fn sorted_out(
         .map(|index| {
             let workload = &page[*index];
             let parts = parts.get(&workload.metadata.uid);
-            let parts = parts.map_or(&[][..], Vec::as_slice);
-            (*index, meaning(workload).pod_labels(parts))
+            let parts = parts.map_or(&[][..], |parts| &parts.metadata);
+            (*index, rules(workload).pod_labels(parts))
         })
         .collect();
     // Any one of its labels leads from a pod to those that may own it.
@@ -308,7 +463,7 @@ fn sorted_out(
             let workload = &page[*index];
             if workload.metadata.namespace == metadata.namespace
                 && labels.matches(&metadata.labels)
-                && meaning(workload).owns(pod)
+                && rules(workload).owns(pod)
             {
                 sorted.entry(*index).or_default().push(pod.clone());
             }

@@ -11,14 +11,16 @@ use crate::change::existing::resource;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::kind::WorkloadKind;
+use crate::names::likeness;
 use crate::observe::WorkloadRef;
 use crate::observe::pod_selection::PodChoiceError;
+use crate::suggestion::{Suggestion, kaiwo};
 
 /// Why there is no one workload of that name.
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
     /// There is none.
-    #[error("there is no workload {wanted} in namespace {namespace}")]
+    #[error("workload {wanted} does not exist in namespace {namespace}")]
     NotFound {
         /// What was asked for.
         wanted: WorkloadRef,
@@ -26,9 +28,11 @@ pub enum LookupError {
         namespace: String,
         /// `kind/name` of what was perhaps meant.
         near: Option<String>,
+        /// Namespace of the context, if it is another.
+        elsewhere: Option<String>,
     },
     /// Several kinds have the name.
-    #[error("{name} can be {}", .found.join(" or "))]
+    #[error("{name} is ambiguous: {}", .found.join(" or "))]
     Ambiguous {
         /// The name.
         name: String,
@@ -36,7 +40,7 @@ pub enum LookupError {
         found: Vec<String>,
     },
     /// The cluster does not serve the kind.
-    #[error("the cluster serves no {}, so there is no {wanted}", .kind.name())]
+    #[error("the cluster does not serve {}, so {wanted} does not exist", .kind.name())]
     NotServed {
         /// What was asked for.
         wanted: WorkloadRef,
@@ -57,21 +61,33 @@ impl Classified for LookupError {
         }
     }
 
-    fn hints(&self) -> Vec<String> {
+    fn hints(&self) -> Vec<Suggestion> {
         match self {
             Self::NotFound {
                 near: Some(near), ..
-            } => vec![format!("did you mean {near}?")],
-            Self::NotFound { namespace, .. } => {
-                vec![format!("see what is there with: kaiwo list -n {namespace}")]
+            } => vec![format!("did you mean {near}?").into()],
+            Self::NotFound {
+                namespace,
+                elsewhere,
+                ..
+            } => {
+                let list = |namespace: &str| kaiwo("list -n {}", &[namespace]);
+                let mut hints = vec![list(namespace).to("list workloads")];
+                hints.extend(
+                    elsewhere
+                        .as_ref()
+                        .map(|other| list(other).to("try the namespace of the context")),
+                );
+                hints
             }
             Self::Ambiguous { found, .. } => {
-                let each = found.iter().map(|name| format!("say {name}"));
+                let each = found.iter().map(|name| format!("use {name}").into());
                 each.collect()
             }
             Self::NotServed { kind, .. } => {
                 let way = kind.descriptor().is_served_by.into_iter();
-                way.map(|way| format!("an admin can {way}")).collect()
+                way.map(|way| format!("an admin can {way}").into())
+                    .collect()
             }
             Self::Cluster(source) => source.hints(),
         }
@@ -93,15 +109,15 @@ impl Classified for PodChoiceError {
         ErrorClass::Refused
     }
 
-    fn hints(&self) -> Vec<String> {
+    fn hints(&self) -> Vec<Suggestion> {
         match self {
             Self::NoPod { known, .. } if known.is_empty() => Vec::new(),
             Self::NoPod { known, .. } | Self::NoContainer { known, .. } => {
-                vec![format!("there is {}", known.join(", "))]
+                vec![format!("available: {}", known.join(", ")).into()]
             }
             Self::NoneRuns { workload, standing } => vec![
-                format!("it is {standing}"),
-                format!("see why with: kaiwo why {workload}"),
+                format!("its status is {standing}").into(),
+                kaiwo("why {}", &[workload]).to("see why"),
             ],
         }
     }
@@ -179,6 +195,9 @@ pub async fn find(
             wanted: wanted.clone(),
             namespace: namespace.to_owned(),
             near: near(cluster, served, namespace, wanted).await,
+            elsewhere: Some(cluster.context_namespace())
+                .filter(|other| !other.is_empty() && *other != namespace)
+                .map(str::to_owned),
         }),
         _ => Err(LookupError::Ambiguous {
             name: wanted.name.clone(),
@@ -212,9 +231,11 @@ pub async fn read(
         return Ok(None);
     };
     let workload =
-        Workload::read(kind, version, &object).map_err(|error| ClusterError::Answer {
-            request: format!("GET {}", resource.object_path(namespace, name)),
-            source: kube::Error::SerdeError(error),
+        Workload::read_as(kind, version, &object, cluster.reading()).map_err(|error| {
+            ClusterError::Answer {
+                request: format!("GET {}", resource.object_path(namespace, name)),
+                source: kube::Error::SerdeError(error),
+            }
         })?;
     Ok(Some(Found { workload, object }))
 }
@@ -244,7 +265,10 @@ async fn near(
         let without_user = name.strip_suffix(&wanted.name);
         let likeness = match without_user.is_some_and(|user| user.ends_with('-')) {
             true => 1.0,
-            false => strsim::jaro_winkler(&name, &wanted.name),
+            false => {
+                let (_, bare) = name.split_once('-').unwrap_or(("", &name));
+                likeness(&name, &wanted.name).max(likeness(bare, &wanted.name))
+            }
         };
         (likeness, kind, name)
     })

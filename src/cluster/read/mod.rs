@@ -3,6 +3,8 @@
 pub mod api_versions;
 pub mod autoscaler;
 pub mod candidates;
+pub mod dependents;
+pub mod doctor;
 pub mod endpoint;
 pub mod evidence;
 pub mod facts;
@@ -11,7 +13,6 @@ pub mod list_rows;
 pub mod listing;
 pub mod lookup;
 pub mod models;
-pub mod parts;
 pub mod prometheus;
 pub mod queues;
 pub mod snapshot;

@@ -76,16 +76,16 @@ async fn ask(target: &Target) -> Result<ListedModels, String> {
             namespace: found.metadata.namespace.clone(),
             models,
         }),
-        None => Err(format!("its ConfigMap {CONFIG_MAP} cannot be understood")),
+        None => Err(format!("its ConfigMap {CONFIG_MAP} is not valid")),
     }
 }
 
 /// Returns an error in a few words.
 fn short(error: ClusterError) -> String {
     match (&error, error.class()) {
-        (ClusterError::Kubeconfig(_), _) => "there is no usable kubeconfig".to_owned(),
+        (ClusterError::Kubeconfig(_), _) => "no usable kubeconfig".to_owned(),
         (_, ErrorClass::Unreachable) => "it cannot be reached".to_owned(),
-        (_, ErrorClass::Denied) => "it does not take your credentials".to_owned(),
+        (_, ErrorClass::Denied) => "it rejects your credentials".to_owned(),
         _ => error.to_string(),
     }
 }

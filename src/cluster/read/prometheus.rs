@@ -8,7 +8,9 @@ use http::Uri;
 use serde::Deserialize;
 
 use crate::api::resource::Resource;
+use crate::cluster::client::answer;
 use crate::cluster::client::pages::Selection;
+use crate::cluster::client::proxy::ProxyVariables;
 use crate::cluster::client::request::percent_encoded;
 use crate::cluster::client::session;
 use crate::cluster::reach::route::Route;
@@ -16,6 +18,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::observe::endpoint::{Endpoint, Service, ServicePort, Via};
 use crate::observe::usage::{self, PodUsage, Sample};
+use crate::suggestion::Suggestion;
 
 /// Most time for all of it unless the user says: the rest of a status needs none.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -40,11 +43,21 @@ pub enum PrometheusChoice {
     Url(Uri),
 }
 
+impl PrometheusChoice {
+    /// Returns where it is, for people.
+    fn place(&self) -> String {
+        match self {
+            Self::Service(namespace, name, port) => format!("{namespace}/{name}:{port}"),
+            Self::Url(url) => url.to_string(),
+        }
+    }
+}
+
 impl FromStr for PrometheusChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "neither http(s)://HOST:PORT nor NAMESPACE/SERVICE[:PORT]".to_owned();
+        let wrong = || "expected http(s)://HOST:PORT or NAMESPACE/SERVICE[:PORT]".to_owned();
         if text.contains("://") {
             let url: Uri = text.trim_end_matches('/').parse().map_err(|_| wrong())?;
             let is_http = matches!(url.scheme_str(), Some("http" | "https"));
@@ -73,7 +86,7 @@ impl FromStr for PrometheusChoice {
 #[derive(Debug, thiserror::Error)]
 pub enum PrometheusError {
     /// No Service looks like one.
-    #[error("no Prometheus is found among the cluster's Services")]
+    #[error("no Prometheus found among the cluster's Services")]
     NotFound,
     /// The user may not look for one.
     #[error("you may not look for a Prometheus among the Services of all namespaces")]
@@ -82,7 +95,7 @@ pub enum PrometheusError {
     #[error("Prometheus ({0}) did not answer in time")]
     Slow(String),
     /// It answered with an error, or something else.
-    #[error("Prometheus ({place}) cannot be asked: {why}")]
+    #[error("cannot query Prometheus ({place}): {why}")]
     Broken {
         /// Where it is.
         place: String,
@@ -104,13 +117,13 @@ impl Classified for PrometheusError {
         }
     }
 
-    fn hints(&self) -> Vec<String> {
+    fn hints(&self) -> Vec<Suggestion> {
         match self {
             Self::Cluster(source) => source.hints(),
-            Self::Slow(_) => vec!["give it more time: --request-timeout 120".to_owned()],
+            Self::Slow(_) => vec!["allow more time: --request-timeout 120".into()],
             _ => vec![
-                "say where it is: --prometheus NAMESPACE/SERVICE:PORT, or --prometheus URL"
-                    .to_owned(),
+                "specify its address: --prometheus NAMESPACE/SERVICE:PORT, or --prometheus URL"
+                    .into(),
             ],
         }
     }
@@ -145,10 +158,7 @@ pub async fn usage(
             &found
         }
     };
-    let place = match choice {
-        PrometheusChoice::Service(namespace, name, port) => format!("{namespace}/{name}:{port}"),
-        PrometheusChoice::Url(url) => url.to_string(),
-    };
+    let place = choice.place();
     let questions = usage::questions(namespace);
     let answers = try_join_all(questions.iter().map(|question| {
         let path = format!("/api/v1/query?query={}", percent_encoded(question));
@@ -164,6 +174,16 @@ pub async fn usage(
     }
 }
 
+/// Returns where a Prometheus is that is found and answers.
+///
+/// # Errors
+/// [`PrometheusError`] if none is found, or it does not answer.
+pub async fn place(cluster: &Cluster, namespace: &str) -> Result<String, PrometheusError> {
+    let choice = find(cluster).await?;
+    usage(cluster, Some(&choice), namespace).await?;
+    Ok(choice.place())
+}
+
 fn patience(cluster: &Cluster) -> Duration {
     cluster.asked_timeout().unwrap_or(PATIENCE)
 }
@@ -173,7 +193,7 @@ async fn ask(
     choice: &PrometheusChoice,
     path: String,
 ) -> Result<Vec<Sample>, String> {
-    let answer: Answer = match choice {
+    let answered: Answer = match choice {
         PrometheusChoice::Service(namespace, service, port) => {
             let endpoint = Endpoint {
                 namespace: namespace.clone(),
@@ -193,14 +213,12 @@ async fn ask(
         PrometheusChoice::Url(url) => {
             let request = http::Request::get(path).body(Vec::new());
             let request = request.map_err(|error| error.to_string())?;
-            let client = session::anonymous(url).map_err(|error| error.to_string())?;
-            client
-                .request(request)
-                .await
-                .map_err(|error| error.to_string())?
+            let client = session::anonymous(url, &ProxyVariables::default());
+            let client = client.map_err(|error| error.to_string())?;
+            answer::foreign(&client, request).await?
         }
     };
-    Ok(answer.data.result)
+    Ok(answered.data.result)
 }
 
 /// Looks for Prometheus among the Services of all namespaces.

@@ -1,12 +1,17 @@
-//! Reads everything about one workload at one moment.
+//! Reads everything about one workload at one moment, and again and again.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
+use tokio::sync::Notify;
 
 use super::api_versions::Served;
 use super::lookup::{self, Found};
-use super::parts;
-use super::watch::ChangeWatcher;
+use super::watch::{Outage, Polled, Poller};
+use super::{dependents, queues};
 use crate::api::Readable;
 use crate::api::event::Event;
 use crate::api::keys::JOB_UID_LABEL;
@@ -19,10 +24,20 @@ use crate::api::workload::Workload;
 use crate::cluster::client::pages::Selection;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
+use crate::error::{Classified, ErrorClass};
+use crate::kind::WorkloadKind;
 use crate::observe::Snapshot;
-use crate::observe::kind::meaning;
-use crate::observe::pod_labels::{AT_ONCE, PodLabels};
+use crate::observe::kind::pod_labels::{AT_ONCE, PodLabels};
+use crate::observe::kind::rules;
 use crate::observe::snapshot::Position;
+use crate::observe::snapshot_reads::SnapshotReads;
+use crate::suggestion::{Suggestion, kaiwo};
+
+/// Time after which an object that is not found is believed to be gone: an API
+/// server that has just started may not know its custom resources yet.
+const GONE: Duration = Duration::from_secs(2);
+/// Why nobody can tell any more what became of something, most of the time.
+pub const UNANSWERED: &str = "the cluster does not answer";
 
 #[derive(Deserialize)]
 struct PendingSummary {
@@ -40,7 +55,8 @@ pub async fn read_snapshot(
     served: &Served,
     workload: Workload,
 ) -> Result<Snapshot, ClusterError> {
-    let parts = parts::parts_of(cluster, served, &workload).await?;
+    let found = dependents::dependents_of(cluster, served, &workload).await?;
+    let (parts, workspaces) = (found.metadata, found.workspaces);
     let pods = readable(pods(cluster, &workload, &parts).await)?;
     let known = pods.known().map_or(&[][..], Vec::as_slice);
     let queued = readable(queued(cluster, served, &workload, known, &parts).await)?;
@@ -52,33 +68,239 @@ pub async fn read_snapshot(
         Some(queued) => position(cluster, served, queued).await,
         None => None,
     };
-    Ok(Snapshot {
+    let queued_known = queued.known().map_or(&[][..], Vec::as_slice);
+    let preemptors = queues::preemptors(cluster, served, queued_known).await?;
+    let mut snapshot = Snapshot {
         workload,
         parts,
+        workspaces,
         queued,
         pods,
         position,
-    })
+        preemptors,
+        clusters: Vec::new(),
+        events: Readable::Known(Vec::new()),
+        now: Timestamp::now(),
+    };
+    // Of pods that may not be read nobody can tell whether they are missing.
+    if snapshot.pods != Readable::Forbidden {
+        let around = SnapshotReads::new(&snapshot.workload, &snapshot.parts, &snapshot.known());
+        let namespace = &snapshot.workload.metadata.namespace;
+        snapshot.clusters =
+            dependents::clusters(cluster, served, namespace, &around.clusters).await?;
+        let clusters = snapshot.clusters.iter();
+        let clusters = clusters.map(|cluster| &cluster.metadata.uid);
+        let about = around.events_about.iter().chain(clusters);
+        snapshot.events = events_about(cluster, namespace, about).await?;
+    }
+    Ok(snapshot)
 }
 
-/// Reads a workload again with all that belongs to it; `None` if it is gone,
-/// or another one has its name.
-///
-/// # Errors
-/// [`ClusterError`] if the cluster cannot be asked.
-pub async fn read_snapshot_again(
+/// Which workload is followed.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Its kind.
+    pub kind: WorkloadKind,
+    /// Where it is.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its identity; if it is not known yet, whoever has the name first.
+    pub uid: Option<String>,
+}
+
+impl Subject {
+    /// Follows this workload, and no other of its name.
+    pub fn of_workload(workload: &Workload) -> Self {
+        Self {
+            kind: workload.kind,
+            namespace: workload.metadata.namespace.clone(),
+            name: workload.metadata.name.clone(),
+            uid: Some(workload.metadata.uid.clone()),
+        }
+    }
+
+    /// Returns `kind/name`.
+    pub fn display_name(&self) -> String {
+        format!("{}/{}", self.kind.word(), self.name)
+    }
+
+    /// Returns the error of those who wait for something of it that can no
+    /// longer be told.
+    pub fn lost(&self, why: &str, source: Option<ClusterError>) -> LostTrack {
+        LostTrack {
+            subject: self.display_name(),
+            namespace: self.namespace.clone(),
+            why: why.to_owned(),
+            source: source.map(Box::new),
+        }
+    }
+}
+
+/// What became of a workload cannot be told.
+#[derive(Debug, thiserror::Error)]
+#[error("lost track of {subject}: {why}")]
+pub struct LostTrack {
+    subject: String,
+    namespace: String,
+    why: String,
+    source: Option<Box<ClusterError>>,
+}
+
+impl LostTrack {
+    /// The error of those who follow all workloads of a namespace, empty for
+    /// all of them.
+    pub fn of_all(namespace: &str, source: ClusterError) -> Self {
+        Self {
+            subject: "the workloads".to_owned(),
+            namespace: namespace.to_owned(),
+            why: UNANSWERED.to_owned(),
+            source: Some(Box::new(source)),
+        }
+    }
+}
+
+impl Classified for LostTrack {
+    fn class(&self) -> ErrorClass {
+        ErrorClass::LostTrack
+    }
+
+    fn hints(&self) -> Vec<Suggestion> {
+        let list = match self.namespace.as_str() {
+            "" => kaiwo("list -A", &[]),
+            namespace => kaiwo("list -n {}", &[namespace]),
+        };
+        vec![list.to("list workloads")]
+    }
+
+    fn object(&self) -> Option<String> {
+        let is_one = self.subject.contains('/');
+        is_one.then(|| self.subject.clone())
+    }
+}
+
+/// What is seen of a workload that is followed.
+#[derive(Debug)]
+pub enum Seen<E = ()> {
+    /// How it is now, and what else was asked for.
+    Now(Box<Snapshot>, E),
+    /// It is gone, or another one has its name.
+    Gone,
+    /// The cluster cannot be asked, or can again.
+    Outage(Outage),
+}
+
+/// One workload as it is, again and again.
+pub struct SnapshotStream<'a> {
+    cluster: Cluster,
+    served: &'a Served,
+    /// Which workload; its identity is known from the first sight on.
+    pub subject: Subject,
+    poller: Poller,
+    first: Option<Snapshot>,
+    gone_since: Option<Instant>,
+}
+
+impl<'a> SnapshotStream<'a> {
+    /// Follows a workload that may have yet to appear.
+    pub fn new(cluster: &Cluster, served: &'a Served, subject: Subject) -> Self {
+        let mut poller = Poller::new(cluster);
+        poller.look_at_once();
+        Self {
+            cluster: cluster.failing_at_once(),
+            served,
+            subject,
+            poller,
+            first: None,
+            gone_since: None,
+        }
+    }
+
+    /// Follows the workload of a snapshot, which is the first that is seen.
+    pub fn beginning_with(cluster: &Cluster, served: &'a Served, first: Snapshot) -> Self {
+        Self {
+            first: Some(first.clone()),
+            ..Self::new(cluster, served, Subject::of_workload(&first.workload))
+        }
+    }
+
+    /// Returns what to notify of something that only a look can tell.
+    pub fn changed(&self) -> Rc<Notify> {
+        self.poller.changed()
+    }
+
+    /// Has the next look not wait for a change.
+    pub fn look_at_once(&mut self) {
+        self.poller.look_at_once();
+    }
+
+    /// Returns how it is as soon as that may have changed, at the latest after
+    /// `longest`, with what `more` reads of it. Nothing is lost if this is
+    /// dropped before its end.
+    ///
+    /// # Errors
+    /// [`LostTrack`] if the cluster stays away.
+    pub async fn next<E>(
+        &mut self,
+        longest: Duration,
+        more: impl AsyncFn(&Cluster, &Snapshot) -> Result<E, ClusterError>,
+    ) -> Result<Seen<E>, LostTrack> {
+        loop {
+            let Self {
+                cluster,
+                served,
+                subject,
+                first,
+                ..
+            } = self;
+            let longest = self.gone_since.map_or(longest, |_| GONE.min(longest));
+            let look = async || {
+                let snapshot = match first.take() {
+                    Some(first) => Some(first),
+                    None => read_subject(cluster, served, subject).await?,
+                };
+                let Some(snapshot) = snapshot else {
+                    return Ok(None);
+                };
+                let more = more(cluster, &snapshot).await?;
+                Ok(Some((snapshot, more)))
+            };
+            match self.poller.next(longest, look).await {
+                Ok(Polled::Now(Some((snapshot, more)))) => {
+                    self.gone_since = None;
+                    self.subject.uid = Some(snapshot.workload.metadata.uid.clone());
+                    watch(&mut self.poller, self.served, &snapshot);
+                    return Ok(Seen::Now(Box::new(snapshot), more));
+                }
+                Ok(Polled::Now(None)) => {
+                    let since = *self.gone_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= GONE {
+                        return Ok(Seen::Gone);
+                    }
+                }
+                Ok(Polled::Outage(outage)) => return Ok(Seen::Outage(outage)),
+                Err(error) => return Err(self.subject.lost(UNANSWERED, Some(error))),
+            }
+        }
+    }
+}
+
+/// Reads a workload with all that belongs to it; `None` if it is gone, or
+/// another one has its name.
+async fn read_subject(
     cluster: &Cluster,
     served: &Served,
-    workload: &Workload,
+    subject: &Subject,
 ) -> Result<Option<Snapshot>, ClusterError> {
-    let Metadata {
+    let Subject {
+        kind,
         namespace,
         name,
         uid,
-        ..
-    } = &workload.metadata;
-    match lookup::read(cluster, served, namespace, workload.kind, name).await? {
-        Some(Found { workload, .. }) if workload.metadata.uid == *uid => {
+    } = subject;
+    let is_it = |workload: &Workload| uid.as_ref().is_none_or(|uid| workload.metadata.uid == *uid);
+    match lookup::read(cluster, served, namespace, *kind, name).await? {
+        Some(Found { workload, .. }) if is_it(&workload) => {
             read_snapshot(cluster, served, workload).await.map(Some)
         }
         _ => Ok(None),
@@ -86,14 +308,14 @@ pub async fn read_snapshot_again(
 }
 
 /// Watches what this snapshot is made of.
-pub fn watch(pulse: &mut ChangeWatcher<'_>, served: &Served, snapshot: &Snapshot) {
+fn watch(poller: &mut Poller, served: &Served, snapshot: &Snapshot) {
     let workload = &snapshot.workload;
     let Metadata {
         namespace, name, ..
     } = &workload.metadata;
     let own = Resource::known(&workload.api_version, workload.kind.name());
     let named = Selection::fields(format!("metadata.name={name}"));
-    pulse.watch(&own, namespace, &named);
+    poller.watch(&own, namespace, &named);
     // A CronJob has other Jobs each time, which would be watched for ever.
     let kind = workload.kind.descriptor();
     let parts = match kind.is_recurring {
@@ -101,11 +323,11 @@ pub fn watch(pulse: &mut ChangeWatcher<'_>, served: &Served, snapshot: &Snapshot
         false => &snapshot.parts,
     };
     for selection in pod_selections(workload, parts) {
-        pulse.watch(&Resource::known("v1", "Pod"), namespace, &selection);
+        poller.watch(&Resource::known("v1", "Pod"), namespace, &selection);
     }
     if let Some(kueue) = served.kueue.as_ref().filter(|_| kind.workload_has_its_uid) {
         let own = Selection::labels(format!("{JOB_UID_LABEL}={}", workload.metadata.uid));
-        pulse.watch(&Resource::known(kueue, "Workload"), namespace, &own);
+        poller.watch(&Resource::known(kueue, "Workload"), namespace, &own);
     }
 }
 
@@ -132,25 +354,8 @@ pub async fn events(
     Ok(events)
 }
 
-/// Reads what happened around pods of a namespace; nothing where it may not be
-/// read.
-///
-/// # Errors
-/// [`ClusterError`] if the cluster cannot be asked.
-pub async fn pod_events(
-    cluster: &Cluster,
-    namespace: &str,
-    pods: impl IntoIterator<Item = &Pod>,
-) -> Result<Vec<Event>, ClusterError> {
-    let uids = pods.into_iter().map(|pod| &pod.metadata.uid);
-    Ok(match events_about(cluster, namespace, uids).await? {
-        Readable::Known(events) => events,
-        Readable::Forbidden => Vec::new(),
-    })
-}
-
 /// Reads what happened around objects, of all at once.
-async fn events_about(
+pub(super) async fn events_about(
     cluster: &Cluster,
     namespace: &str,
     uids: impl Iterator<Item = &String>,
@@ -164,6 +369,11 @@ async fn events_about(
     });
     let mut events: Vec<Event> = Vec::new();
     for listed in join_all(listed).await {
+        // Where nobody keeps events, none tells anything.
+        let listed = match listed {
+            Err(error) if error.is_not_found() => continue,
+            listed => listed,
+        };
         match readable(listed)? {
             Readable::Known(listed) => events.extend(listed),
             Readable::Forbidden => return Ok(Readable::Forbidden),
@@ -174,7 +384,7 @@ async fn events_about(
 
 /// Returns which pods are a workload's.
 fn pod_selections(workload: &Workload, parts: &[Metadata]) -> Vec<Selection> {
-    let labels = meaning(workload).pod_labels(parts);
+    let labels = rules(workload).pod_labels(parts);
     let selectors = labels.iter().map(PodLabels::selector);
     selectors.map(Selection::labels).collect()
 }
@@ -194,7 +404,7 @@ pub(in crate::cluster) async fn pods(
                 .await?,
         );
     }
-    pods.retain(|pod| meaning(workload).owns(pod));
+    pods.retain(|pod| rules(workload).owns(pod));
     Ok(pods)
 }
 

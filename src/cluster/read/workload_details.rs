@@ -3,19 +3,23 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::api_versions::Served;
+use super::candidates::METADATA_ONLY;
 use super::{autoscaler, endpoint, snapshot};
 use crate::api::Readable;
 use crate::api::event::Event;
-use crate::api::keys::{APP_COMPONENT_LABEL, APP_INSTANCE_LABEL};
+use crate::api::keys::{APP_COMPONENT_LABEL, APP_INSTANCE_LABEL, IMAGES_ANNOTATION, REVISION};
 use crate::api::metadata::Metadata;
 use crate::api::queue::LocalQueue;
 use crate::api::resource::Resource;
-use crate::cluster::client::request::readable;
+use crate::change::metadata::annotation_of;
+use crate::change::version::History;
+use crate::cluster::client::request::{percent_encoded, readable};
 use crate::cluster::{Cluster, ClusterError};
 use crate::observe::Snapshot;
-use crate::observe::description::WorkloadDetails;
+use crate::observe::description::{ServedVersion, WorkloadDetails};
 use crate::observe::scaling::Autoscaler;
 
 /// A ConfigMap that carries uploads.
@@ -55,11 +59,12 @@ pub async fn read(
     served: &Served,
     snapshot: &Snapshot,
 ) -> Result<WorkloadDetails, ClusterError> {
-    let (cluster_queue, uploads, endpoint, scaled) = tokio::join!(
+    let (cluster_queue, uploads, endpoint, scaled, versions) = tokio::join!(
         cluster_queue(cluster, served, snapshot),
         uploads(cluster, snapshot),
         endpoint::endpoint_of(cluster, &snapshot.workload),
         scaled(cluster, snapshot),
+        versions(cluster, snapshot),
     );
     let (autoscaler, events) = scaled?;
     Ok(WorkloadDetails {
@@ -67,13 +72,69 @@ pub async fn read(
         uploads: uploads?,
         // What is not there yet, or may not be read, is not told.
         endpoint: endpoint.ok(),
-        events: match events {
-            Readable::Known(events) => events,
-            Readable::Forbidden => Vec::new(),
-        },
+        events: events.or_default(),
         autoscaler,
         usage: Vec::new(),
+        versions: versions?,
     })
+}
+
+/// The record of a version, of which only the metadata is asked for.
+#[derive(Deserialize)]
+struct RecordList {
+    #[serde(default)]
+    items: Vec<Value>,
+}
+
+/// Returns the versions of a service that are kept.
+async fn versions(
+    cluster: &Cluster,
+    snapshot: &Snapshot,
+) -> Result<Vec<ServedVersion>, ClusterError> {
+    let workload = &snapshot.workload;
+    let metadata = &workload.metadata;
+    let annotations = &metadata.annotations;
+    if !workload.kind.keeps_versions()
+        || annotations.versions.is_empty() && annotations.previous.is_empty()
+    {
+        return Ok(Vec::new());
+    }
+    let history = History::new(
+        &metadata.name,
+        &annotations.digest,
+        &annotations.versions,
+        &annotations.previous,
+    );
+    let selector = format!(
+        "{APP_COMPONENT_LABEL}={REVISION},{APP_INSTANCE_LABEL}={}",
+        metadata.name
+    );
+    let path = format!(
+        "{}?labelSelector={}",
+        Resource::known("v1", "ConfigMap").collection_path(&metadata.namespace),
+        percent_encoded(&selector)
+    );
+    let listed = match cluster.get_as::<RecordList>(&path, METADATA_ONLY).await {
+        Err(error) if error.is_not_found() => Vec::new(),
+        listed => readable(listed.map(|listed| listed.items))?.or_default(),
+    };
+    let version = |name: &String| {
+        let mut records = listed.iter();
+        let record = records.find(|record| record["metadata"]["name"] == name.as_str());
+        let images = record.and_then(|record| annotation_of(record, IMAGES_ANNOTATION));
+        let made = record.and_then(|record| record["metadata"]["creationTimestamp"].as_str());
+        ServedVersion {
+            version: history.version(name).to_owned(),
+            present: name == history.present(),
+            images: images
+                .unwrap_or_default()
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect(),
+            recorded_at: made.and_then(|made| made.parse().ok()),
+        }
+    };
+    Ok(history.names().iter().map(version).collect())
 }
 
 /// Returns what scales the workload, and what happened to either.
@@ -128,10 +189,7 @@ async fn uploads(cluster: &Cluster, snapshot: &Snapshot) -> Result<Vec<u64>, Clu
     let listed = cluster
         .list::<UploadedFiles>(&resource, &metadata.namespace, &selector)
         .await;
-    let listed = match readable(listed)? {
-        Readable::Known(listed) => listed,
-        Readable::Forbidden => Vec::new(),
-    };
+    let listed = readable(listed)?.or_default();
     let own = listed.iter().filter(|upload| {
         let mut owners = upload.metadata.owner_references.iter();
         let is_own = owners.any(|owner| owner.uid == metadata.uid);

@@ -7,12 +7,13 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{POLL, Submission};
+use super::{ChangeProgress, POLL, Submission};
 use crate::change::metadata::uid_of;
 use crate::cluster::ClusterError;
 use crate::cluster::objects::resource_of;
 use crate::error::{CommandError, ErrorClass};
 use crate::render::manifest::Manifest;
+use crate::suggestion::{kaiwo, kubectl};
 
 /// How long an object is looked for whose creation was not answered: the
 /// request may still be on its way.
@@ -51,7 +52,13 @@ impl Submission<'_> {
     /// identity, and adds to `error` what is to be known about that.
     pub(in crate::cluster) async fn clear_up(&self, error: &mut CommandError) {
         let namespace = self.manifests.workload.namespace();
+        let is_changed = self.changed.get() == Some(ChangeProgress::Done);
+        if is_changed && error.class == ErrorClass::Interrupted {
+            // It belongs to the version that is served now.
+            self.attempts.take();
+        }
         let attempts = self.last_attempts();
+        let back = self.put_back().await;
         let cleared = join_all(attempts.iter().map(|attempt| self.clear(attempt))).await;
 
         let (mut may_appear, mut left) = (Vec::new(), Vec::new());
@@ -61,9 +68,7 @@ impl Submission<'_> {
                 Cleared::Gone => {}
                 Cleared::MayAppear => may_appear.push(name),
                 Cleared::Left(cause) => {
-                    error
-                        .notes
-                        .push(format!("{name} could not be removed: {cause}"));
+                    error.notes.push(format!("cannot remove {name}: {cause}"));
                     left.push(name);
                 }
             }
@@ -71,34 +76,45 @@ impl Submission<'_> {
         let removed = self.removed.borrow();
         if !removed.is_empty() {
             let names = removed.join(", ");
-            error.notes.push(format!("removed again: {names}"));
+            error.notes.push(format!("removed: {names}"));
+        }
+        if !back.is_empty() {
+            let names = back.join(", ");
+            error.notes.push(format!("restored: {names}"));
         }
         let done = self.done.borrow();
         if let Some(deleted) = self.deleted.borrow().as_ref() {
             error.notes.push(format!(
-                "the {deleted} that had the name is deleted, its replacement was not made"
+                "the previous {deleted} was deleted, and its replacement was not created"
             ));
         } else if !attempts.is_empty()
             && left.is_empty()
             && may_appear.is_empty()
             && done.is_empty()
+            && self.changed.get().is_none()
         {
             error
                 .notes
                 .push("nothing of this submission is left".to_owned());
         }
-        if let Some(changed) = self.changed.get() {
+        if let Some(changed) = self
+            .changed
+            .get()
+            .filter(|_| error.class != ErrorClass::Conflict)
+        {
             let workload = self.manifests.workload.display_name();
-            error.notes.push(format!("{workload} {changed}"));
-            error.hints.push(format!(
-                "see what it is now with: kaiwo status {workload} -n {namespace}"
-            ));
+            error.notes.push(format!("{workload} {}", changed.words()));
+            error.hints.push(
+                kaiwo("status {} -n {}", &[&workload, namespace]).to("check its current state"),
+            );
         }
+        let is_overtaken = error.class == ErrorClass::Conflict;
         if !done.is_empty() {
-            let done = done.join(", ");
-            error
-                .notes
-                .push(format!("{done}; the same command goes on from there"));
+            let mut words = done.join(", ");
+            if !is_overtaken {
+                words += "; run the same command again to continue";
+            }
+            error.notes.push(words);
         }
         if let Some(made) = self
             .manifests
@@ -108,7 +124,7 @@ impl Submission<'_> {
         {
             error
                 .notes
-                .push(format!("{} was made, and stays", made.display_name()));
+                .push(format!("{} was created and is kept", made.display_name()));
         }
         tell_remains(error, namespace, &may_appear, &left);
     }
@@ -126,14 +142,13 @@ impl Submission<'_> {
         if names.is_empty() {
             return;
         }
-        let names = names.join(" ");
         error.notes.push(format!(
-            "clearing up was ended as well, so this may be left: {names}"
+            "cleanup was interrupted, so these may be left: {}",
+            names.join(" ")
         ));
-        error.hints.push(format!(
-            "remove it with: kubectl -n {} delete --ignore-not-found {names}",
-            self.manifests.workload.namespace()
-        ));
+        let namespace = self.manifests.workload.namespace();
+        let remove = kubectl("-n {} delete --ignore-not-found", &[namespace]).args(names);
+        error.hints.push(remove.to("remove it with"));
     }
 
     /// Returns the last attempt at each object, the last object first.
@@ -186,23 +201,20 @@ impl Submission<'_> {
 
 /// Adds to `error` what is left or may yet appear, and how to remove it.
 fn tell_remains(error: &mut CommandError, namespace: &str, may_appear: &[String], left: &[String]) {
+    let remove = |names: &[String]| kubectl("-n {} delete", &[namespace]).args(names);
     if !may_appear.is_empty() {
-        let names = may_appear.join(" ");
         error.notes.push(format!(
-            "{names} may still appear: the request was sent and not answered"
+            "{} may still appear: the request was sent but not answered",
+            may_appear.join(" ")
         ));
-        error.hints.push(format!(
-            "if so, remove it with: kubectl -n {namespace} delete {names}"
-        ));
+        error
+            .hints
+            .push(remove(may_appear).to("if so, remove it with"));
     }
     if !left.is_empty() {
         error.class = ErrorClass::Partial;
-        error.hints.insert(
-            0,
-            format!(
-                "remove what is left: kubectl -n {namespace} delete {}",
-                left.join(" ")
-            ),
-        );
+        error
+            .hints
+            .insert(0, remove(left).to("remove what is left"));
     }
 }

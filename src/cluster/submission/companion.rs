@@ -1,4 +1,4 @@
-//! Completes what goes with a workload: uploads, its queue, and the objects of a
+//! Makes what goes with a workload: uploads, its queue, and the objects of a
 //! template. It is made with the workload, belongs to it, and what is left of an
 //! earlier one is told apart from what is in use.
 
@@ -6,73 +6,25 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::leftover::Leftover;
-use super::preflight::PreflightError;
-use super::{Submission, SubmissionError, failed, occupied, still_there};
+use super::{ATTEMPTS, Submission, SubmissionError, failed, occupied, still_there};
 use crate::change::content::same_content;
 use crate::change::existing::Existing;
 use crate::change::metadata::{owners, uid_of};
+use crate::cluster::client::request::Write;
 use crate::cluster::objects::resource_of;
-use crate::error::CommandError;
 use crate::render::manifest::Manifest;
 
 impl<'a> Submission<'a> {
-    /// Makes the LocalQueue that the workload is in, if that is missing. Returns
-    /// whether it was.
-    async fn complete_queue(&self) -> Result<bool, CommandError> {
-        let Some(queue) = &self.manifests.local_queue else {
-            return Ok(false);
-        };
-        match self.create_companion(queue).await {
-            Ok(()) => Ok(true),
-            Err(SubmissionError::Failed { source, .. }) if source.is_missing_right() => {
-                let manifest = Box::new(queue.clone());
-                Err(PreflightError::QueueForbidden { manifest, source }.into())
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Completes a workload that is there already, if the run that made it
-    /// died before it was done: uploads that are missing are made, those without
-    /// an owner get it, and so is its LocalQueue, if that has gone. Returns
-    /// whether it had.
-    ///
-    /// # Errors
-    /// [`SubmissionError`] for the first object that could not be restored;
-    /// [`PreflightError::QueueForbidden`] to who may not make the LocalQueue.
-    pub async fn complete(&self, workload: &Existing) -> Result<bool, CommandError> {
-        if let Some(claim) = &self.manifests.kept_claim
-            && self.find(claim).await?.is_none()
-        {
-            let (created, _) = self.create_surely(claim).await;
-            created.map_err(|source| failed("create", claim, source))?;
-        }
-        for owned in self.manifests.owned() {
-            let orphan = match self.find(owned).await? {
-                Some(found) => same_content(owned, &found) && owners(&found).next().is_none(),
-                None => {
-                    let (created, _) = self.create_surely(owned).await;
-                    created.map_err(|source| failed("create", owned, source))?;
-                    true
-                }
-            };
-            if orphan {
-                self.give_owner(owned, workload.uid()).await?;
-            }
-        }
-        self.complete_queue().await
-    }
-
     /// Creates what the workload needs before it starts. What exists already
     /// is used if it is the same.
     pub(in crate::cluster) async fn create_companion(
         &self,
         manifest: &'a Manifest,
-    ) -> Result<(), SubmissionError> {
+    ) -> Result<Value, SubmissionError> {
         // Twice: what the first attempt finds may be on its way out.
         for _ in 0..2 {
             match self.attempt(manifest).await {
-                Ok(_) => return Ok(()),
+                Ok(made) => return Ok(made),
                 Err(error) if error.is_already_exists() => {}
                 Err(source) => return Err(failed("create", manifest, source)),
             }
@@ -84,7 +36,7 @@ impl<'a> Submission<'a> {
                 continue;
             }
             if !self.is_leftover(&found).await? {
-                return Ok(());
+                return Ok(found);
             }
             // It belongs to a workload that is gone, and would follow it.
             let uid = uid_of(&found).unwrap_or_default();
@@ -163,32 +115,45 @@ impl<'a> Submission<'a> {
     pub(in crate::cluster) async fn own(
         &self,
         owned: &'a Manifest,
+        mut found: Value,
         uid: &str,
     ) -> Result<(), SubmissionError> {
-        match self.give_owner(owned, uid).await {
-            Err(SubmissionError::Failed { source, .. }) if source.is_not_found() => {
-                self.create_companion(owned).await?;
-                self.give_owner(owned, uid).await
+        for attempt in 1.. {
+            match self.give_owner(owned, &found, uid).await {
+                Err(SubmissionError::Failed { source, .. })
+                    if attempt < ATTEMPTS && (source.is_conflict() || source.is_not_found()) =>
+                {
+                    found = match self.find(owned).await? {
+                        Some(found) => found,
+                        None => self.create_companion(owned).await?,
+                    };
+                    if owners(&found).any(|owner| owner == uid) {
+                        return Ok(());
+                    }
+                }
+                given => return given,
             }
-            result => result,
         }
+        unreachable!("the last attempt returns")
     }
 
-    /// Makes the workload own an object. Without `blockOwnerDeletion`, which
-    /// would need a right on the workload's finalizers that users rarely have.
+    /// Makes the workload own an object that was found. Without
+    /// `blockOwnerDeletion`, which would need a right on the workload's finalizers that
+    /// users rarely have.
     pub(in crate::cluster) async fn give_owner(
         &self,
         owned: &Manifest,
+        found: &Value,
         uid: &str,
     ) -> Result<(), SubmissionError> {
-        let workload = &self.manifests.workload;
-        let patch = json!({"metadata": {"ownerReferences": [{
-            "apiVersion": workload.api_version(),
-            "kind": workload.kind(),
-            "name": workload.name(),
-            "uid": uid,
-        }]}});
-        match self.cluster.patch(owned, &patch).await {
+        let owner = self.manifests.workload.as_owner(uid);
+        let metadata = &found["metadata"];
+        let patch = json!({"metadata": {
+            "uid": metadata["uid"],
+            "resourceVersion": metadata["resourceVersion"],
+            "ownerReferences": [owner],
+        }});
+        match self.cluster.patch(owned, &patch, Write::Real).await {
             Ok(_) => Ok(()),
             Err(source) => Err(failed("give an owner to", owned, source)),
         }

@@ -1,6 +1,6 @@
 //! Deletes workloads, with what was made for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::leftover::{self, Leftover};
 use crate::api::Readable;
 use crate::api::keys;
+use crate::api::metadata::Metadata;
 use crate::api::pod::Pod;
 use crate::api::resource::Resource;
 use crate::api::workload::Workload;
@@ -16,12 +17,13 @@ use crate::change::existing::resource;
 use crate::change::metadata::{annotation_of, owners, uid_of};
 use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::client::request::readable;
+use crate::cluster::pod_references::METADATA;
 use crate::cluster::read::api_versions::Served;
+use crate::cluster::read::dependents;
 use crate::cluster::read::lookup::{self, Found};
-use crate::cluster::read::parts;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::WorkloadKind;
-use crate::observe::kind::meaning;
+use crate::observe::kind::rules;
 
 /// A workload that is to go, and what concerns.
 #[derive(Debug, Clone)]
@@ -34,6 +36,9 @@ pub struct Doomed {
     pub kept: Vec<String>,
     /// Whether its pods have claims that go with them.
     pub has_scratch_claims: bool,
+    /// What stands between it and its pods, by which these are told when it is
+    /// gone: the Jobs of a CronJob. Known when it is deleted.
+    parts: Vec<Metadata>,
 }
 
 /// An object that was made for a workload.
@@ -146,8 +151,16 @@ pub async fn with_companions(
         let listed = cluster.list::<Value>(&resource, &namespace, &labels).await;
         readable(listed).map(|listed| (resource, listed))
     }));
+    let secrets = join_all(found.iter().map(|one| own_secrets(cluster, &one.object)));
+    let (mut listed, secrets) = tokio::join!(listed, secrets);
+    let secrets: Result<Vec<_>, ClusterError> = secrets.into_iter().collect();
+    let secrets = secrets?.into_iter().flatten().collect();
+    listed.push(Ok((
+        Resource::known("v1", "Secret"),
+        Readable::Known(secrets),
+    )));
     let mut by_instance: BTreeMap<String, Vec<(Resource, Value)>> = BTreeMap::new();
-    for listed in listed.await {
+    for listed in listed {
         let (resource, Readable::Known(objects)) = listed? else {
             continue;
         };
@@ -174,6 +187,41 @@ pub async fn with_companions(
         doomed(found, all.map_or(&[], Vec::as_slice), &left)
     };
     Ok(found.into_iter().map(doom).collect())
+}
+
+/// Reads the metadata of the Secrets that a workload's pods name and kaiwo made for it.
+/// Only these are asked for: who may not read Secrets has none.
+async fn own_secrets(cluster: &Cluster, object: &Value) -> Result<Vec<Value>, ClusterError> {
+    let text = |place: &str| object["metadata"][place].as_str().unwrap_or_default();
+    let prefix = format!("{}-", text("name"));
+    let names = secret_names(object).into_iter();
+    let names = names.filter(|name| name.starts_with(&prefix));
+    let resource = Resource::known("v1", "Secret");
+    let read = names.map(async |name| {
+        let path = resource.object_path(text("namespace"), &name);
+        match cluster.get_as::<Value>(&path, METADATA).await {
+            Err(error) if error.is_not_found() => Ok(None),
+            read => Ok::<_, ClusterError>(readable(read)?.known().cloned()),
+        }
+    });
+    let read: Result<Vec<_>, ClusterError> = join_all(read).await.into_iter().collect();
+    let of_kaiwo =
+        |secret: &Value| secret["metadata"]["labels"][keys::APP_MANAGED_BY_LABEL] == keys::MANAGER;
+    Ok(read?.into_iter().flatten().filter(of_kaiwo).collect())
+}
+
+/// Returns the Secrets whose keys are variables of pods.
+fn secret_names(value: &Value) -> BTreeSet<String> {
+    match value {
+        Value::Object(fields) => {
+            let own = fields.get("secretKeyRef");
+            let own = own.and_then(|it| it["name"].as_str()).map(str::to_owned);
+            let below = fields.values().flat_map(secret_names);
+            own.into_iter().chain(below).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(secret_names).collect(),
+        _ => BTreeSet::new(),
+    }
 }
 
 /// Returns the run that made an object.
@@ -207,6 +255,7 @@ fn doomed(found: Found, objects: &[(Resource, Value)], left: &[Leftover]) -> Doo
     }
     Doomed {
         has_scratch_claims: has_ephemeral_volumes(&object),
+        parts: Vec::new(),
         workload,
         with,
         kept,
@@ -231,7 +280,14 @@ fn has_ephemeral_volumes(object: &Value) -> bool {
 ///
 /// # Errors
 /// [`ClusterError`]; a conflict if another workload has the name now.
-pub async fn delete(cluster: &Cluster, doomed: &Doomed) -> Result<(), ClusterError> {
+pub async fn delete(
+    cluster: &Cluster,
+    served: &Served,
+    doomed: &mut Doomed,
+) -> Result<(), ClusterError> {
+    let parts = dependents::dependents_of(cluster, served, &doomed.workload).await;
+    // Who may not see them waits for less.
+    doomed.parts = parts.unwrap_or_default().metadata;
     let metadata = &doomed.workload.metadata;
     let namespace = &metadata.namespace;
     let resource = doomed.resource();
@@ -271,24 +327,38 @@ pub async fn left(
     if now.await?.as_ref().is_some_and(is_it) {
         return Ok(Some(workload.display_name()));
     }
-    if let Some(part) = parts::parts_of(cluster, served, workload).await?.first() {
+    if let Some(part) = dependents::dependents_of(cluster, served, workload)
+        .await?
+        .metadata
+        .first()
+    {
         let kind = match workload.kind {
             WorkloadKind::InferenceSet => "workspace",
             _ => "job",
         };
         return Ok(Some(format!("{kind}/{}", part.name)));
     }
+    let pods = pods(cluster, doomed).await?;
+    Ok(pods.first().map(|pod| format!("pod/{}", pod.metadata.name)))
+}
+
+/// Returns the pods that are left of a workload, as far as they may be listed.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked.
+pub async fn pods(cluster: &Cluster, doomed: &Doomed) -> Result<Vec<Pod>, ClusterError> {
+    let workload = &doomed.workload;
+    let namespace = &workload.metadata.namespace;
     let resource = Resource::known("v1", "Pod");
-    for labels in meaning(workload).pod_labels(&[]) {
+    let mut found = Vec::new();
+    for labels in rules(workload).pod_labels(&doomed.parts) {
         let selector = labels.selector();
-        let listed = cluster.list::<Pod>(&resource, &metadata.namespace, &selector);
-        if let Readable::Known(pods) = readable(listed.await)?
-            && let Some(pod) = pods.iter().find(|pod| meaning(workload).owns(pod))
-        {
-            return Ok(Some(format!("pod/{}", pod.metadata.name)));
+        let listed = cluster.list::<Pod>(&resource, namespace, &selector);
+        if let Readable::Known(pods) = readable(listed.await)? {
+            found.extend(pods.into_iter().filter(|pod| rules(workload).owns(pod)));
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
 #[cfg(test)]

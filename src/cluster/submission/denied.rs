@@ -1,6 +1,7 @@
 //! Adds the manifests that grant a missing right to the error that reports it.
 
-use crate::change::rbac::{FOR_ADMINS, Needed};
+use super::preflight::PreflightError;
+use crate::change::rbac::{Needed, for_admins};
 use crate::cluster::ClusterError;
 use crate::error::{CommandError, ErrorClass};
 
@@ -18,8 +19,12 @@ pub fn explain(error: CommandError, needed: &Needed<'_>) -> CommandError {
         _ => return error,
     };
     // A LocalQueue to be made by somebody else is in the error already.
-    if error.hints.iter().any(|hint| hint.contains(FOR_ADMINS)) {
-        return error;
+    let is_said = error.error.chain().any(|cause| {
+        let cause = cause.downcast_ref::<PreflightError>();
+        matches!(cause, Some(PreflightError::QueueForbidden { .. }))
+    });
+    match is_said {
+        true => error,
+        false => error.hint(for_admins(&needed.grant(&user))),
     }
-    error.hint(format!("{FOR_ADMINS}\n\n{}", needed.grant(&user)))
 }

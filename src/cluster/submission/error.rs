@@ -6,6 +6,7 @@ use crate::cluster::ClusterError;
 use crate::error::{Classified, ErrorClass};
 use crate::plan::action::Relation;
 use crate::render::manifest::Manifest;
+use crate::suggestion::{Suggestion, kaiwo, kubectl};
 
 /// Longest wait for an object to go.
 pub const GONE_DEADLINE: Duration = Duration::from_secs(120);
@@ -14,7 +15,7 @@ pub const GONE_DEADLINE: Duration = Duration::from_secs(120);
 #[derive(Debug, thiserror::Error)]
 pub enum SubmissionError {
     /// Another workload has the name.
-    #[error("{object} exists already and {}", relation.words())]
+    #[error("{object} already exists and {}", relation.words())]
     Exists {
         /// `kind/name` of the workload.
         object: String,
@@ -32,7 +33,7 @@ pub enum SubmissionError {
         source: ClusterError,
     },
     /// An object has the name and is not kaiwo's, or points elsewhere.
-    #[error("{object} exists already, and is not what this workload needs")]
+    #[error("{object} already exists and is not what this workload needs")]
     Occupied {
         /// `kind/name` of the object.
         object: String,
@@ -40,7 +41,7 @@ pub enum SubmissionError {
         namespace: String,
     },
     /// What has the name is part of something else.
-    #[error("{object} exists already and belongs to {owner}")]
+    #[error("{object} already exists and belongs to {owner}")]
     Owned {
         /// `kind/name` of the workload.
         object: String,
@@ -56,7 +57,7 @@ pub enum SubmissionError {
         namespace: String,
     },
     /// Nobody knows what became of a change.
-    #[error("cannot tell whether {object} was changed")]
+    #[error("cannot determine whether {object} was changed")]
     Unsure {
         /// `kind/name` of the object.
         object: String,
@@ -65,8 +66,18 @@ pub enum SubmissionError {
         /// What came instead of an answer.
         source: ClusterError,
     },
+    /// Somebody else has changed it in between.
+    #[error("{object} was changed by {} in the meantime", user.as_deref().unwrap_or("someone else"))]
+    Overtaken {
+        /// `kind/name` of the workload.
+        object: String,
+        /// Its namespace.
+        namespace: String,
+        /// Who serves it now, if it says so.
+        user: Option<String>,
+    },
     /// Somebody deleted it in between.
-    #[error("{object} was deleted while it was to be changed")]
+    #[error("{object} was deleted before it could be changed")]
     Vanished {
         /// `kind/name` of the workload.
         object: String,
@@ -79,38 +90,47 @@ impl Classified for SubmissionError {
             Self::Exists { .. }
             | Self::Occupied { .. }
             | Self::Owned { .. }
+            | Self::Overtaken { .. }
             | Self::Vanished { .. } => ErrorClass::Conflict,
             Self::Failed { source, .. } | Self::Unsure { source, .. } => source.class(),
             Self::StillThere { .. } => ErrorClass::TimedOut,
         }
     }
 
-    fn hints(&self) -> Vec<String> {
+    fn hints(&self) -> Vec<Suggestion> {
         match self {
             Self::Exists { .. } | Self::Owned { .. } => Vec::new(),
             Self::Vanished { .. } => {
-                vec!["run the same command again: it makes it anew".to_owned()]
+                vec!["run the same command again to create it".into()]
             }
             Self::Failed { source, .. } => source.hints(),
+            Self::Overtaken {
+                object, namespace, ..
+            } => vec![
+                kaiwo("status {} -n {}", &[object, namespace]).to("check its current state"),
+                "run the same command again to replace it".into(),
+            ],
             Self::Unsure {
                 object,
                 namespace,
                 source,
             } => {
-                let mut hints = vec![format!(
-                    "see what it is now with: kaiwo status {object} -n {namespace}"
-                )];
+                let mut hints = vec![
+                    kaiwo("status {} -n {}", &[object, namespace]).to("check its current state"),
+                ];
                 hints.extend(source.hints());
                 hints
             }
             Self::Occupied { object, namespace } => {
-                vec![format!(
-                    "see it with: kubectl -n {namespace} get {object} -o yaml"
-                )]
+                vec![kubectl("-n {} get {} -o yaml", &[namespace, object]).to("show it")]
             }
-            Self::StillThere { object, namespace } => vec![format!(
-                "see what holds it: kubectl -n {namespace} get {object} -o jsonpath='{{.metadata.finalizers}}'"
-            )],
+            Self::StillThere { object, namespace } => vec![
+                kubectl(
+                    "-n {} get {} -o jsonpath={}",
+                    &[namespace, object, "{.metadata.finalizers}"],
+                )
+                .to("show its finalizers"),
+            ],
         }
     }
 
@@ -121,6 +141,7 @@ impl Classified for SubmissionError {
             | Self::Occupied { object, .. }
             | Self::Owned { object, .. }
             | Self::Unsure { object, .. }
+            | Self::Overtaken { object, .. }
             | Self::Vanished { object }
             | Self::StillThere { object, .. } => Some(object.clone()),
         }

@@ -18,13 +18,14 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::{POLL, Submission, SubmissionError, failed, occupied};
-use crate::api::Readable;
 use crate::api::keys;
 use crate::api::resource::Resource;
+use crate::api::{Page, Readable};
 use crate::change::companions::COMPANIONS;
 use crate::change::existing::resource;
 use crate::change::metadata::{annotation_of, owners, uid_of};
-use crate::cluster::client::request::readable;
+use crate::cluster::client::request::{percent_encoded, readable};
+use crate::cluster::read::candidates::METADATA_ONLY;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::{KAITO_VERSIONS, WorkloadKind};
 use crate::render::manifest::Manifest;
@@ -127,7 +128,36 @@ pub async fn leftovers_of(
     instance: &str,
 ) -> Result<Vec<Leftover>, ClusterError> {
     let instance = format!("{}={instance}", keys::APP_INSTANCE_LABEL);
-    selected(cluster, namespace, &instance).await
+    let mut left = selected(cluster, namespace, &instance).await?;
+    left.extend(secrets(cluster, namespace, &instance).await?);
+    Ok(left)
+}
+
+/// Lists Secrets that may be left, by their metadata: no value is read.
+async fn secrets(
+    cluster: &Cluster,
+    namespace: &str,
+    instance: &str,
+) -> Result<Vec<Leftover>, ClusterError> {
+    let resource = Resource::known("v1", "Secret");
+    let labels = format!(
+        "{}={},{instance}",
+        keys::APP_MANAGED_BY_LABEL,
+        keys::MANAGER
+    );
+    let collection = resource.collection_path(namespace);
+    let path = format!("{collection}?labelSelector={}", percent_encoded(&labels));
+    let listed = match cluster.get_as::<Page<Value>>(&path, METADATA_ONLY).await {
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        listed => readable(listed)?,
+    };
+    let listed = listed.known().into_iter().flat_map(|list| &list.items);
+    let left = listed.filter_map(|object| {
+        let mut object = object.clone();
+        object["metadata"]["namespace"] = Value::from(namespace);
+        Leftover::new(&resource, &object)
+    });
+    Ok(left.collect())
 }
 
 /// Lists what may be left of runs, of what `selector` selects; all if it is
@@ -234,9 +264,14 @@ impl Submission<'_> {
         if self.manifests.namespace.is_some() {
             return Vec::new();
         }
-        let listed = leftovers_of(self.cluster, workload.namespace(), workload.name()).await;
+        let instance = format!("{}={}", keys::APP_INSTANCE_LABEL, workload.name());
+        // Who keeps no value in a Secret is not asked about Secrets.
+        let listed = match self.manifests.uploads.iter().any(Manifest::is_secret) {
+            true => leftovers_of(self.cluster, workload.namespace(), workload.name()).await,
+            false => selected(self.cluster, workload.namespace(), &instance).await,
+        };
         listed.unwrap_or_else(|error| {
-            tracing::info!("what is left of earlier runs is not known: {error}");
+            tracing::info!("cannot look for leftovers of earlier runs: {error}");
             Vec::new()
         })
     }
@@ -262,12 +297,12 @@ impl Submission<'_> {
             let namespace = self.manifests.workload.namespace();
             match without_living(self.cluster, namespace, settled).await {
                 Ok(others) => left.extend(others),
-                Err(error) => tracing::info!("what is left of earlier runs stays: {error}"),
+                Err(error) => tracing::info!("leftovers of earlier runs were not removed: {error}"),
             }
         }
         for deleted in join_all(left.iter().map(|it| it.delete(self.cluster))).await {
             if let Err(error) = deleted {
-                tracing::info!("what is left of an earlier run stays: {error}");
+                tracing::info!("a leftover of an earlier run was not removed: {error}");
             }
         }
     }
@@ -307,7 +342,7 @@ impl Submission<'_> {
         let namespace = manifest.namespace();
         let unused = without_living(self.cluster, namespace, vec![left.clone()])
             .await
-            .map_err(|source| failed("see what belongs to", manifest, source))?;
+            .map_err(|source| failed("list what belongs to", manifest, source))?;
         if unused.is_empty() {
             return Err(occupied(manifest));
         }

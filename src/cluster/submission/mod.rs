@@ -4,16 +4,17 @@
 
 mod cleanup;
 mod companion;
+pub mod comparison;
 pub mod deletion;
 pub mod denied;
-pub mod diff;
 mod error;
 pub mod leftover;
 pub mod namesake;
 pub mod preflight;
 mod prune;
-pub mod revision;
-pub mod update;
+mod reconcile;
+mod secrets;
+pub mod versions;
 
 pub use error::{GONE_DEADLINE, SubmissionError};
 
@@ -38,9 +39,13 @@ use crate::plan::action::Relation;
 use crate::render::manifest::{Manifest, ManifestSet};
 use cleanup::{Attempt, Fate};
 use error::{failed, occupied, still_there};
+use reconcile::Before;
 
 /// How often an object is sent of which nobody knows whether it is there.
 const TRIES: u32 = 4;
+/// Attempts at a write that others get ahead of, because controllers write to the
+/// object, too, or that is not answered.
+pub(in crate::cluster) const ATTEMPTS: usize = 5;
 /// Pause between two looks at an object that is going.
 pub(in crate::cluster) const POLL: Duration = Duration::from_millis(250);
 
@@ -51,8 +56,24 @@ pub enum Submitted {
     Created,
     /// Another run has, from the same request.
     Unchanged,
-    /// This run changed the one there was.
-    Updated,
+}
+
+/// How far this run has changed the workload that was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cluster) enum ChangeProgress {
+    /// The request was sent.
+    Sent,
+    /// The API server has answered that it is changed.
+    Done,
+}
+
+impl ChangeProgress {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Sent => "may have been changed",
+            Self::Done => "was changed",
+        }
+    }
 }
 
 /// One run of a submission.
@@ -70,9 +91,15 @@ pub struct Submission<'a> {
     /// `kind/name` of what was deleted to make room.
     pub(in crate::cluster) deleted: RefCell<Option<String>>,
     /// What an update has done to the workload, in words.
-    pub(in crate::cluster) changed: Cell<Option<&'static str>>,
-    /// What an update has done to other objects before the workload, in words.
+    pub(in crate::cluster) changed: Cell<Option<ChangeProgress>>,
+    /// What a change has done, or may have, to other objects, in words.
     pub(in crate::cluster) done: RefCell<Vec<String>>,
+    /// What was changed before the workload, as it was.
+    pub(in crate::cluster) before: RefCell<Vec<Before<'a>>>,
+    /// The run that made the workload what is to be changed.
+    pub(in crate::cluster) replaced_run: RefCell<Option<String>>,
+    /// What is to be told besides.
+    pub(in crate::cluster) warnings: RefCell<Vec<String>>,
     /// The API server's time, by what this run has made last.
     pub(in crate::cluster) now: Cell<Option<Timestamp>>,
 }
@@ -95,8 +122,16 @@ impl<'a> Submission<'a> {
             deleted: RefCell::default(),
             changed: Cell::default(),
             done: RefCell::default(),
+            before: RefCell::default(),
+            replaced_run: RefCell::default(),
+            warnings: RefCell::default(),
             now: Cell::default(),
         }
+    }
+
+    /// Returns what is to be told, although it ended well.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.take()
     }
 
     /// Carries out `steps`, unless `interrupt` comes first. If they fail, what
@@ -160,7 +195,10 @@ impl<'a> Submission<'a> {
                 old.uid(),
             )
             .await
-            .map_err(|source| failed("delete", workload, source))?;
+            .map_err(|source| match source.is_conflict() {
+                true => self.overtaken(&Value::Null),
+                false => failed("delete", workload, source),
+            })?;
         *self.deleted.borrow_mut() = Some(workload.display_name());
         self.wait_until_gone(old).await
     }
@@ -201,7 +239,7 @@ impl<'a> Submission<'a> {
             {
                 Ok(left) => left,
                 Err(error) if error.is_forbidden() => return Ok(()),
-                Err(source) => return Err(failed("see the pods of", workload, source)),
+                Err(source) => return Err(failed("list the pods of", workload, source)),
             };
             if left.is_empty() {
                 return Ok(());
@@ -222,19 +260,22 @@ impl<'a> Submission<'a> {
     /// [`SubmissionError`] for the first object that could not be made.
     pub async fn create(&self) -> Result<Submitted, SubmissionError> {
         let workload = &self.manifests.workload;
-        let needed = self.manifests.shared().chain(self.manifests.owned());
+        let set = self.manifests;
+        let owned = set.uploads.iter().chain(&set.companions);
+        let needed = set.shared().chain(owned.clone());
         let needed = join_all(needed.map(|manifest| self.create_companion(manifest)));
         // All of them are awaited even if one fails: a request that is
         // dropped under way may still be carried out.
         let (needed, created) = match self.kind.is_batch() {
-            true => tokio::join!(needed, self.attempt(workload)),
+            true => {
+                let (needed, created) = tokio::join!(needed, self.attempt(workload));
+                (needed.into_iter().collect(), created)
+            }
             false => {
                 // Its pods start at once, and look for their uploads.
-                let needed = needed.await;
-                if needed.iter().any(Result::is_err) {
-                    needed.into_iter().collect::<Result<(), _>>()?;
-                }
-                (Vec::new(), self.attempt(workload).await)
+                let needed: Result<Vec<Value>, SubmissionError> =
+                    needed.await.into_iter().collect();
+                (Ok(needed?), self.attempt(workload).await)
             }
         };
         let (uid, submitted) = match created {
@@ -245,11 +286,29 @@ impl<'a> Submission<'a> {
             Err(error) if error.is_already_exists() => (self.twin().await?, Submitted::Unchanged),
             Err(source) => return Err(failed("create", workload, source)),
         };
-        needed.into_iter().collect::<Result<(), _>>()?;
-        for result in join_all(self.manifests.owned().map(|owned| self.own(owned, &uid))).await {
-            result?;
-        }
+        let made = needed?.into_iter().skip(set.shared().count());
+        let owned = owned.zip(made);
+        let owned = join_all(owned.map(|(owned, made)| self.own(owned, made, &uid)));
+        let (owned, ()) = tokio::join!(owned, self.keep_records(&uid));
+        owned.into_iter().collect::<Result<(), _>>()?;
         Ok(submitted)
+    }
+
+    /// Records the version that was created. Without that it serves as well.
+    async fn keep_records(&self, uid: &str) {
+        for record in &self.manifests.records {
+            let mut record = record.clone();
+            record.set_owner(&self.manifests.workload.as_owner(uid));
+            let Err(error) = self.create_surely(&record).await.0 else {
+                continue;
+            };
+            if secrets::is_of_record(&record) && error.is_forbidden() {
+                self.tell_unkept(&record, &error);
+            } else if !error.is_already_exists() {
+                let words = format!("this version cannot be kept for a rollback: {error}");
+                self.warnings.borrow_mut().push(words);
+            }
+        }
     }
 
     /// Creates one object, and keeps account of it.
@@ -290,7 +349,10 @@ impl<'a> Submission<'a> {
             }
             let again = error.is_unanswered() && attempt < TRIES;
             if again {
-                tracing::info!("{}: {error}; is it there?", manifest.display_name());
+                tracing::info!(
+                    "{}: {error}; checking whether it was created",
+                    manifest.display_name()
+                );
                 sleep(POLL).await;
             }
             // It may have come in between: it exists, or takes what a quota has

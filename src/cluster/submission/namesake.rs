@@ -59,7 +59,7 @@ impl Submission<'_> {
         };
         loop {
             let found = all(self.cluster, workload.namespace(), &places(&claimant)).await;
-            let found = found.map_err(|source| failed("see what belongs to", workload, source))?;
+            let found = found.map_err(|source| failed("list what belongs to", workload, source))?;
             let Some(left) = found.iter().find(|found| claimant.owns(found)) else {
                 return Ok(());
             };

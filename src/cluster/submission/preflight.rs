@@ -5,17 +5,18 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::api::keys;
-use crate::change::rbac::FOR_ADMINS;
+use crate::change::rbac::for_admins;
 use crate::cluster::client::request::Write;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::render::manifest::{Manifest, ManifestSet};
+use crate::suggestion::{Suggestion, kubectl};
 
 /// A submission that the cluster would not take.
 #[derive(Debug, thiserror::Error)]
 pub enum PreflightError {
     /// An object is refused.
-    #[error("the cluster does not take {object}")]
+    #[error("the cluster rejects {object}")]
     Refused {
         /// `kind/name` of the object.
         object: String,
@@ -33,7 +34,7 @@ pub enum PreflightError {
     /// Kueue's webhook left the workload as it was, so nothing would queue
     /// it.
     #[error(
-        "Kueue does not manage {kind}s in namespace {namespace:?}: it would start at once, past the queue"
+        "Kueue does not manage {kind}s in namespace {namespace:?}: it would start at once, bypassing the queue"
     )]
     NotManaged {
         /// Kind of the workload.
@@ -53,22 +54,20 @@ impl Classified for PreflightError {
         }
     }
 
-    fn hints(&self) -> Vec<String> {
+    fn hints(&self) -> Vec<Suggestion> {
         match self {
             Self::Refused { source, .. } => source.hints(),
             Self::QueueForbidden { manifest, .. } => vec![
-                format!(
-                    "-q names a LocalQueue that exists: kubectl -n {} get localqueues",
-                    manifest.namespace()
-                ),
-                format!(
-                    "{FOR_ADMINS}\n\n{}",
-                    crate::yaml::to_string(manifest.value())
-                ),
+                kubectl("-n {} get localqueues", &[manifest.namespace()])
+                    .to("choose an existing LocalQueue with -q"),
+                for_admins(&crate::yaml::to_string(manifest.value())),
             ],
-            Self::NotManaged { framework, .. } => vec![format!(
-                "an admin adds {framework} to integrations.frameworks of Kueue's configuration"
-            )],
+            Self::NotManaged { framework, .. } => {
+                vec![format!(
+                "ask an admin to add {framework} to integrations.frameworks in Kueue's configuration"
+            )
+            .into()]
+            }
         }
     }
 
@@ -90,6 +89,9 @@ pub struct Rehearsal {
     /// Its answer about what Kueue is to manage (the workload, or of a CronJob
     /// a Job as it will start them), unless one of that name exists.
     pub queued: Option<Value>,
+    /// The queue that the cluster's admission puts the workload into in place of
+    /// the one it names; nothing else is told then.
+    pub elsewhere: Option<String>,
 }
 
 impl Rehearsal {
@@ -130,6 +132,16 @@ pub async fn rehearse(
         _ => cluster.create(manifest, Write::DryRun),
     }))
     .await;
+    let told = objects.iter().zip(&answers);
+    let mut of_queued = told.filter(|(manifest, _)| ***manifest == *queued);
+    if let Some((_, Ok(answer))) = of_queued.next()
+        && let Some(queue) = elsewhere(queued.value(), answer)
+    {
+        return Ok(Rehearsal {
+            elsewhere: Some(queue.to_owned()),
+            ..Rehearsal::default()
+        });
+    }
     let denied = |answer: &&Result<Value, ClusterError>| {
         answer.as_ref().is_err_and(|error| error.is_missing_right())
     };
@@ -186,6 +198,14 @@ fn restore(answer: &mut Value, original: &Value, place: &str) {
     }
 }
 
+/// Returns the queue in the API server's answer where that is not the one which
+/// `sent` names: webhooks and policies change labels, too.
+fn elsewhere<'a>(sent: &Value, answer: &'a Value) -> Option<&'a str> {
+    let wanted = sent["metadata"]["labels"][keys::QUEUE_NAME_LABEL].as_str()?;
+    let there = managed_by_queue(answer).filter(|queue| !queue.is_empty())?;
+    (there != wanted).then_some(there)
+}
+
 /// Returns the LocalQueue that Kueue has taken a workload over for, as the
 /// API server's answer shows it; `None` if it has not.
 ///
@@ -225,5 +245,31 @@ pub fn check_managed(namespace: &str, answer: &Value) -> Result<(), PreflightErr
             framework: framework(text("apiVersion"), text("kind")),
             namespace: namespace.to_owned(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_queue_that_the_cluster_puts_in_place_is_noticed() {
+        let job = |queue: Option<&str>, suspend: bool| {
+            let labels = queue.map_or(json!({}), |queue| json!({keys::QUEUE_NAME_LABEL: queue}));
+            json!({"metadata": {"labels": labels}, "spec": {"suspend": suspend}})
+        };
+        let sent = job(Some("kaiwo"), false);
+        assert_eq!(elsewhere(&sent, &job(Some("kaiwo"), true)), None);
+        assert_eq!(elsewhere(&sent, &job(Some("team"), true)), Some("team"));
+        // Kueue has not taken it over: that is told otherwise.
+        assert_eq!(elsewhere(&sent, &job(Some("team"), false)), None);
+        assert_eq!(elsewhere(&sent, &job(None, true)), None);
+        // What names no queue may get one.
+        assert_eq!(
+            elsewhere(&job(None, false), &job(Some("default"), true)),
+            None
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Removes what an earlier version of a service had and the present one does
-//! without.
+//! Finds and removes what an earlier version of a service had and the present one
+//! does without.
 
 use std::collections::BTreeSet;
 
@@ -14,70 +14,100 @@ use crate::change::metadata::{annotation_of, owners, uid_of};
 use crate::render::manifest::Manifest;
 
 /// An object that has become superfluous.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(in crate::cluster) struct Stale {
     /// Its kind, and where it is served.
     pub resource: Resource,
-    /// Its name.
-    pub name: String,
-    uid: String,
+    /// As it was read.
+    pub object: Value,
+}
+
+/// What became of one that was to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cluster) enum Removal {
+    /// It is gone.
+    Removed,
+    /// Somebody has written to it since it was read.
+    WrittenTo,
+    /// The user may not.
+    Forbidden,
+}
+
+impl Stale {
+    fn name(&self) -> &str {
+        self.object["metadata"]["name"].as_str().unwrap_or_default()
+    }
+
+    /// Returns `kind/name`.
+    pub(in crate::cluster) fn display_name(&self) -> String {
+        format!("{}/{}", self.resource.kind.to_lowercase(), self.name())
+    }
+
+    /// Returns whether it would choose the number of pods once more.
+    pub(in crate::cluster) fn is_autoscaler(&self) -> bool {
+        self.resource.kind == AUTOSCALER
+    }
 }
 
 impl Submission<'_> {
-    /// Removes what an earlier version had and this one has not: Services and
-    /// the like, the version before that one, and uploads unless a pod, or what
-    /// makes pods, still refers to them. Who may not look does without.
-    pub(in crate::cluster) async fn remove_stale(
+    /// Removes objects, each if nobody has written to it since it was read. Returns
+    /// those that somebody has.
+    pub(in crate::cluster) async fn remove_all(
         &self,
-        old: &Existing,
-    ) -> Result<(), SubmissionError> {
-        let mut stale = self.stale_companions(old).await?;
-        stale.extend(self.stale_uploads(old).await?);
-        self.remove_all(stale).await.map(|_| ())
-    }
-
-    /// Removes the autoscaler that this version has no more: it must not choose
-    /// the number of pods once more, after this version has.
-    pub(in crate::cluster) async fn remove_stale_autoscaler(
-        &self,
-        old: &Existing,
-    ) -> Result<(), SubmissionError> {
-        let spec = &self.manifests.workload.value()["spec"];
-        if spec["replicas"].is_null() || self.manifests.workload.kind() != "Deployment" {
-            return Ok(());
-        }
-        let stale = self
-            .stale_of_kind(old, "autoscaling/v2", AUTOSCALER)
-            .await?;
-        for Stale { name, .. } in self.remove_all(stale).await? {
-            let kind = AUTOSCALER.to_lowercase();
-            let words = format!("{kind}/{name} is removed");
-            self.done.borrow_mut().push(words);
-        }
-        Ok(())
-    }
-
-    /// Returns what was removed: all that may be.
-    async fn remove_all(&self, stale: Vec<Stale>) -> Result<Vec<Stale>, SubmissionError> {
-        let workload = &self.manifests.workload;
-        let mut removed = Vec::new();
-        for object in stale {
-            let Stale {
-                resource,
-                name,
-                uid,
-            } = &object;
-            let deleted = self
-                .cluster
-                .delete(resource, workload.namespace(), name, uid)
-                .await;
-            match deleted {
-                Ok(()) => removed.push(object),
-                Err(source) if source.is_forbidden() => {}
-                Err(source) => return Err(failed("remove what is left of", workload, source)),
+        stale: Vec<Stale>,
+        is_told: bool,
+    ) -> Result<Vec<Stale>, SubmissionError> {
+        let mut written_to = Vec::new();
+        for one in stale {
+            if self.remove_stale(&one, is_told).await? == Removal::WrittenTo {
+                written_to.push(one);
             }
         }
-        Ok(removed)
+        Ok(written_to)
+    }
+
+    /// Removes an object, if nobody has written to it since it was read. One that may
+    /// not be removed is warned of.
+    pub(in crate::cluster) async fn remove_stale(
+        &self,
+        stale: &Stale,
+        is_told: bool,
+    ) -> Result<Removal, SubmissionError> {
+        let workload = &self.manifests.workload;
+        let as_read = (
+            uid_of(&stale.object).unwrap_or_default(),
+            stale.object["metadata"]["resourceVersion"].as_str(),
+        );
+        let (namespace, name) = (workload.namespace(), stale.display_name());
+        let deleted = self
+            .cluster
+            .delete_as_read(&stale.resource, namespace, stale.name(), as_read)
+            .await;
+        match deleted {
+            Ok(()) => {
+                if is_told {
+                    self.tell(format!("{name} was removed"));
+                }
+                Ok(Removal::Removed)
+            }
+            Err(source) if source.is_conflict() => Ok(Removal::WrittenTo),
+            Err(source) if source.is_forbidden() => {
+                let words = format!(
+                    "cannot remove {name}, which this version does not need: {source}; remove it with: kubectl -n {namespace} delete {name}"
+                );
+                let mut warnings = self.warnings.borrow_mut();
+                if !warnings.contains(&words) {
+                    warnings.push(words);
+                }
+                Ok(Removal::Forbidden)
+            }
+            Err(source) => {
+                if source.is_open() && is_told {
+                    self.tell(format!("{name} may have been removed"));
+                }
+                Err(failed("remove leftovers of", workload, source))
+            }
+        }
     }
 
     /// Returns the Services and the like that this version has no more.
@@ -100,46 +130,64 @@ impl Submission<'_> {
     ) -> Result<Vec<Stale>, SubmissionError> {
         let resource = Resource::known(api_version, kind);
         let found = self.list_if_allowed(&resource, &self.instance()).await?;
-        let own = found.unwrap_or_default();
-        let own = own
-            .iter()
-            .filter(|object| self.is_stale(object, &resource, old));
+        let own = found.unwrap_or_default().into_iter();
+        let own = own.filter(|object| self.is_stale(object, &resource, old));
         Ok(own.map(|object| stale_object(&resource, object)).collect())
     }
 
-    /// Returns the uploads that nothing refers to any more, and the version that
-    /// is no longer the previous one.
-    async fn stale_uploads(&self, old: &Existing) -> Result<Vec<Stale>, SubmissionError> {
+    /// Returns the uploads that nothing refers to any more, and the records of versions
+    /// other than these.
+    pub(in crate::cluster) async fn superfluous(
+        &self,
+        old: &Existing,
+        versions: &[String],
+    ) -> Result<Vec<Stale>, SubmissionError> {
         let resource = Resource::known("v1", "ConfigMap");
         let component = keys::APP_COMPONENT_LABEL;
-        let selector = format!("{},{component} in (upload,revision)", self.instance());
+        let selector = format!(
+            "{},{component} in (upload,{})",
+            self.instance(),
+            keys::REVISION
+        );
         let Some(found) = self.list_if_allowed(&resource, &selector).await? else {
             return Ok(Vec::new());
         };
-        let mut referring: Option<Option<Vec<String>>> = None;
+        let is_kept = |object: &&Value| {
+            let name = object["metadata"]["name"].as_str();
+            versions
+                .iter()
+                .any(|version| Some(version.as_str()) == name)
+        };
+        let mut referring: Vec<String> =
+            found.iter().filter(is_kept).map(Value::to_string).collect();
+        referring.push(self.manifests.workload.value().to_string());
+        referring.push(old.object().to_string());
+        let mut looked = false;
         let mut stale = Vec::new();
         for object in found {
-            if !self.is_stale(&object, &resource, old) {
+            if is_kept(&&object) || !self.is_stale(&object, &resource, old) {
                 continue;
             }
             if object["metadata"]["labels"][component] == "upload" {
-                if referring.is_none() {
-                    referring = Some(self.referring().await?);
+                if refers(&referring, &object) {
+                    continue;
                 }
-                let name = &object["metadata"]["name"];
-                let name = format!("\"{}\"", name.as_str().unwrap_or_default());
-                // Within another text, its quotes are escaped.
-                let escaped = name.replace('"', "\\\"");
-                let in_use = |text: &String| text.contains(&name) || text.contains(&escaped);
-                // Without looking, everything may be in use.
-                let texts = referring.iter().flatten().next();
-                if texts.is_none_or(|texts| texts.iter().any(in_use)) {
+                if !std::mem::replace(&mut looked, true) {
+                    match self.referring().await? {
+                        Some(texts) => referring.extend(texts),
+                        // Without looking, everything may be in use.
+                        None => break,
+                    }
+                }
+                if refers(&referring, &object) {
                     continue;
                 }
             }
-            stale.push(stale_object(&resource, &object));
+            stale.push(stale_object(&resource, object));
         }
-        Ok(stale)
+        let mut all = self.secrets_of(&stale, old).await?;
+        all.extend(stale);
+        Ok(all)
     }
 
     fn instance(&self) -> String {
@@ -161,15 +209,13 @@ impl Submission<'_> {
             && annotation_of(object, keys::DIGEST_ANNOTATION).is_some()
     }
 
-    /// Returns, as text, everything that may refer to an upload of the
-    /// workload: itself, its pods, the ReplicaSets and the version that a
-    /// rollback would return to, and the clusters of Ray. `None` to who may not
+    /// Returns, as text, everything beside the workload and its versions that may refer
+    /// to an upload: pods, ReplicaSets, and the clusters of Ray. `None` to who may not
     /// look at all of these.
     async fn referring(&self) -> Result<Option<Vec<String>>, SubmissionError> {
         let workload = &self.manifests.workload;
         let ray = format!("{}={}", keys::RAY_ORIGIN_NAME_LABEL, workload.name());
-        let own = self.manifests.previous.iter().chain([workload]);
-        let mut texts: Vec<String> = own.map(|manifest| manifest.value().to_string()).collect();
+        let mut texts = Vec::new();
         for (resource, selector) in [
             (Resource::known("v1", "Pod"), self.instance()),
             (Resource::known("apps/v1", "ReplicaSet"), self.instance()),
@@ -200,18 +246,26 @@ impl Submission<'_> {
         match listed {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.is_forbidden() || error.is_not_found() => Ok(None),
-            Err(source) => Err(failed("see what belongs to", workload, source)),
+            Err(source) => Err(failed("list what belongs to", workload, source)),
         }
     }
 }
 
-fn stale_object(resource: &Resource, object: &Value) -> Stale {
+/// Returns whether one of the texts names an object. Within another text, quotes are
+/// escaped.
+fn refers(texts: &[String], object: &Value) -> bool {
+    let name = object["metadata"]["name"].to_string();
+    let escaped = name.replace('"', "\\\"");
+    let in_use = |text: &String| text.contains(&name) || text.contains(&escaped);
+    texts.iter().any(in_use)
+}
+
+pub(in crate::cluster) fn stale_object(resource: &Resource, mut object: Value) -> Stale {
+    // Lists do not say it of their items.
+    object["apiVersion"] = Value::from(resource.api_version.as_str());
+    object["kind"] = Value::from(resource.kind.as_str());
     Stale {
         resource: resource.clone(),
-        name: object["metadata"]["name"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned(),
-        uid: uid_of(object).unwrap_or_default().to_owned(),
+        object,
     }
 }

@@ -4,19 +4,20 @@
 mod withheld;
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
-use crate::cli::ConnectionArgs;
+use clap::CommandFactory as _;
+
+use crate::cli::{Cli, ConnectionArgs};
 use crate::cluster::Target;
 use crate::cluster::client::connection::Pod;
 use crate::cluster::client::exec_plugin::Terminal;
 use crate::cluster::client::proxy::ProxyVariables;
+use crate::names::is_dns_1123_label;
 use crate::secrecy::may_be_secret;
-use crate::settings::OutputFormat;
-use crate::shell;
+use crate::settings::Format;
+use crate::suggestion::{Command, Connection, kaiwo};
+use crate::time::Limit;
 use crate::ui::Ui;
-
-use withheld::Word;
 
 /// Flags that answer the question what to do about a name that is taken; a
 /// suggestion has at most one of them, so the others have to go. With whether
@@ -53,7 +54,7 @@ impl CommandLine {
     /// Returns the form of data that it asks for, else the one of `variable`.
     /// It need not be a line that can be understood: what is wrong with it is
     /// told in that form, too.
-    pub fn output(&self, variable: Option<&str>) -> Option<OutputFormat> {
+    pub fn output(&self, variable: Option<&str>) -> Option<Format> {
         let mut said = variable;
         let mut words = self.words.iter().map(String::as_str);
         while let Some(word) = words.next().filter(|word| *word != "--") {
@@ -74,32 +75,34 @@ impl CommandLine {
         said?.parse().ok()
     }
 
-    /// Returns it as a line for a shell, with `flags` instead of those that
+    /// Returns it as a command, with `flags` instead of those that
     /// say what happens to the name, and before the command after `--`. Values
     /// that may be secret are left to the shell; [`CommandLine::asking`] says
     /// which.
-    pub fn with(&self, flags: &[&str]) -> String {
-        let mut line = vec!["kaiwo".to_owned()];
+    pub fn with(&self, flags: &[&str]) -> Command {
+        let mut line = kaiwo("", &[]).as_typed();
         let (options, command) = self.parts();
         let options = withheld::options(options, local);
         let command = withheld::command(command, &options);
         let mut options = options.into_iter();
-        while let Some(Word { text, typed, .. }) = options.next() {
+        while let Some(word) = options.next() {
+            let typed = word.typed;
             let flag = typed.split('=').next().unwrap_or(typed);
             match NAME_FLAGS.iter().find(|(name, _)| *name == flag) {
                 // A chosen name stays, unless another one is suggested.
-                Some(("--name", _)) if !flags.contains(&"--name") => line.push(text),
+                Some(("--name", _)) if !flags.contains(&"--name") => line = word.ending(line),
                 Some((_, takes_value)) => {
                     if *takes_value && !typed.contains('=') {
                         options.next();
                     }
                 }
-                None => line.push(text),
+                None => line = word.ending(line),
             }
         }
-        line.extend(flags.iter().map(|flag| shell::quoted(flag)));
-        line.extend(command.into_iter().map(|word| word.text));
-        line.join(" ")
+        let line = line.args(flags.iter().copied());
+        command
+            .into_iter()
+            .fold(line, |line, word| word.ending(line))
     }
 
     /// Returns the command that asks for the values which [`CommandLine::with`]
@@ -143,31 +146,40 @@ pub fn target(args: &ConnectionArgs, ui: Ui) -> Target {
     Target {
         terminal,
         absence: Some(ui.tells()),
+        warning: Some(ui.warns()),
         ..optional_target(args)
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Returns the proxies that the variables name.
+pub fn proxies() -> ProxyVariables {
+    let either = |upper: &str| {
+        let lower = || variable(&upper.to_ascii_lowercase());
+        variable(upper).or_else(lower).unwrap_or_default()
+    };
+    ProxyVariables {
+        https: either("HTTPS_PROXY"),
+        http: either("HTTP_PROXY"),
+        no_proxy: either("NO_PROXY"),
     }
 }
 
 /// Returns the same for who does without an answer: a credential plugin has
 /// nobody to ask, and a cluster that cannot be reached is not waited for.
 pub fn optional_target(args: &ConnectionArgs) -> Target {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let either = |upper: &str| {
-        let lower = || variable(&upper.to_ascii_lowercase());
-        variable(upper).or_else(lower).unwrap_or_default()
-    };
     Target {
         kubeconfig: args.kubeconfig.clone(),
         kubeconfig_variable: std::env::var_os("KUBECONFIG"),
         context: args.context.clone(),
         as_user: args.as_user.clone(),
         as_groups: args.as_group.clone(),
-        request_timeout: args.request_timeout.map(Duration::from_secs),
+        request_timeout: args.request_timeout.map(Limit::duration),
         insecure_skip_tls_verify: args.insecure_skip_tls_verify,
-        proxies: ProxyVariables {
-            https: either("HTTPS_PROXY"),
-            http: either("HTTP_PROXY"),
-            no_proxy: either("NO_PROXY"),
-        },
+        proxies: proxies(),
         pod: Pod {
             service_host: variable("KUBERNETES_SERVICE_HOST").unwrap_or_default(),
             service_port: variable("KUBERNETES_SERVICE_PORT").unwrap_or_default(),
@@ -177,58 +189,44 @@ pub fn optional_target(args: &ConnectionArgs) -> Target {
     }
 }
 
-/// Commands that a suggestion may name and that ask a cluster. What repeats the
-/// line that was typed has its flags already.
-const ASKING: [&str; 12] = [
-    "list",
-    "status",
-    "why",
-    "logs",
-    "wait",
-    "exec",
-    "port-forward",
-    "delete",
-    "queues",
-    "top",
-    "chat",
-    "endpoint",
-];
-
-/// Makes every `kubectl` and `kaiwo` in a text talk to the cluster that was
-/// typed, so that a command that is pasted does there what it says.
-pub fn with_connection(text: &str, args: &ConnectionArgs) -> String {
-    let mut flags = String::new();
-    for (flag, value) in [
+/// Returns what commands that are suggested talk to: what was typed. What is no name
+/// is of no use there, and may be secret.
+pub fn connection(typed: Option<(&ConnectionArgs, Option<&str>)>) -> Connection {
+    let Some((args, namespace)) = typed else {
+        return Connection::NONE;
+    };
+    let kubeconfig = args.kubeconfig.as_ref();
+    let mut flags = Vec::new();
+    for (flag, values) in [
         (
             "--kubeconfig",
-            args.kubeconfig
-                .as_ref()
-                .map(|file| file.display().to_string()),
+            kubeconfig.map(|file| file.display().to_string()).as_slice(),
         ),
-        ("--context", args.context.clone()),
-        ("--as", args.as_user.clone()),
+        ("--context", args.context.as_slice()),
+        ("--as", args.as_user.as_slice()),
+        ("--as-group", &args.as_group),
     ] {
-        // What is no name cannot be of use there, and may be secret.
-        if let Some(value) = value.filter(|value| !may_be_secret(value)) {
-            flags += &format!(" {flag} {}", shell::quoted(&value));
+        for value in values.iter().filter(|value| !may_be_secret(value)) {
+            flags.extend([flag.to_owned(), value.clone()]);
         }
     }
-    for group in args.as_group.iter().filter(|group| !may_be_secret(group)) {
-        flags += &format!(" --as-group {}", shell::quoted(group));
+    let namespace = namespace.filter(|name| is_dns_1123_label(name));
+    Connection {
+        flags,
+        namespace: namespace.map(str::to_owned),
+        has: |command, argument| {
+            let cli = Cli::command();
+            let command = cli.find_subcommand(command);
+            let mut arguments = command.into_iter().flat_map(clap::Command::get_arguments);
+            arguments.any(|known| known.get_id() == argument)
+        },
     }
-    let mut text = text.replace("kubectl ", &format!("kubectl{flags} "));
-    for command in ASKING {
-        let bare = format!("kaiwo {command} ");
-        text = text.replace(&bare, &format!("kaiwo {command}{flags} "));
-    }
-    // The flag has the name that follows it.
-    let back = format!("kaiwo serve{flags} --rollback ");
-    text.replace("kaiwo serve --rollback ", &back)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::suggestion::kubectl;
 
     fn line(text: &str) -> CommandLine {
         CommandLine {
@@ -256,17 +254,17 @@ mod tests {
     #[test]
     fn the_form_of_data_is_found_in_any_line() {
         for (text, found) in [
-            ("submit -o json", Some(OutputFormat::Json)),
-            ("submti --output=json --what", Some(OutputFormat::Json)),
-            ("submit -g many --output json", Some(OutputFormat::Json)),
-            ("submit -do json", Some(OutputFormat::Json)),
-            ("submit -ojson", Some(OutputFormat::Json)),
-            ("submit -o=json", Some(OutputFormat::Json)),
-            ("submit -o yaml", Some(OutputFormat::Yaml)),
+            ("submit -o json", Some(Format::Json)),
+            ("submti --output=json --what", Some(Format::Json)),
+            ("submit -g many --output json", Some(Format::Json)),
+            ("submit -do json", Some(Format::Json)),
+            ("submit -ojson", Some(Format::Json)),
+            ("submit -o=json", Some(Format::Json)),
+            ("submit -o yaml", Some(Format::Yaml)),
             ("submit -o", None),
             ("submit -o jsno", None),
-            ("submit -- -o json", Some(OutputFormat::Name)),
-            ("submit --name x", Some(OutputFormat::Name)),
+            ("submit -- -o json", Some(Format::Name)),
+            ("submit --name x", Some(Format::Name)),
         ] {
             assert_eq!(line(text).output(Some("name")), found, "{text}");
         }
@@ -275,23 +273,33 @@ mod tests {
     }
 
     #[test]
-    fn kubectl_is_told_the_same_cluster() {
+    fn what_was_typed_is_typed_again() {
         let args = ConnectionArgs {
             context: Some("my prod".to_owned()),
             as_user: Some("bob".to_owned()),
+            as_group: vec!["a".to_owned(), "hf_abcdefghijklmnop".to_owned()],
             ..ConnectionArgs::default()
         };
-        assert_eq!(
-            with_connection("see: kubectl -n a get x", &args),
-            "see: kubectl --context 'my prod' --as bob -n a get x"
-        );
-        assert_eq!(
-            with_connection("go back: kaiwo serve --rollback x", &args),
-            "go back: kaiwo serve --context 'my prod' --as bob --rollback x"
-        );
-        assert_eq!(
-            with_connection("kubectl get x", &ConnectionArgs::default()),
-            "kubectl get x"
-        );
+        let typed = connection(Some((&args, Some("team"))));
+        let flags = "--context 'my prod' --as bob --as-group a";
+        for (command, line) in [
+            (kubectl("get x", &[]), format!("kubectl {flags} get x")),
+            (kaiwo("why x", &[]), format!("kaiwo why {flags} -n team x")),
+            (kaiwo("nodes", &[]), format!("kaiwo nodes {flags}")),
+            (kaiwo("models", &[]), format!("kaiwo models {flags}")),
+            (
+                kaiwo("serve -p {DIR}", &[]),
+                format!("kaiwo serve {flags} -n team -p DIR"),
+            ),
+            (
+                kaiwo("template show job", &[]),
+                "kaiwo template show job".to_owned(),
+            ),
+            (kaiwo("--help", &[]), "kaiwo --help".to_owned()),
+        ] {
+            assert_eq!(command.line(&typed), line);
+        }
+        let secret = connection(Some((&args, Some("no name"))));
+        assert_eq!(secret.namespace, None);
     }
 }

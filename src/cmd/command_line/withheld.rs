@@ -3,6 +3,7 @@
 
 use crate::secrecy::{may_be_secret, secret_in};
 use crate::shell;
+use crate::suggestion::Command;
 
 /// One word of a command line.
 #[derive(Debug)]
@@ -15,8 +16,21 @@ pub struct Word<'a> {
     pub withheld: Option<(String, &'a str)>,
 }
 
+impl Word<'_> {
+    /// Adds it to a command.
+    pub fn ending(self, command: Command) -> Command {
+        match self.withheld {
+            Some(_) => command.raw(self.text),
+            None => command.args([self.typed]),
+        }
+    }
+}
+
 /// Flags of kaiwo whose values, `K=V`, are the user's own business.
-const PRIVATE: [&str; 2] = ["--env", "--set"];
+const PRIVATE: [&str; 3] = ["--env", "-e", "--set"];
+
+/// Flag whose value may hold a token in a form that nobody knows.
+const NOTIFY: &str = "--notify";
 
 /// Returns kaiwo's own words. `local` knows the variables of this machine.
 pub fn options<'a>(words: &'a [String], local: impl Fn(&str) -> Option<String>) -> Vec<Word<'a>> {
@@ -25,13 +39,15 @@ pub fn options<'a>(words: &'a [String], local: impl Fn(&str) -> Option<String>) 
     for typed in words {
         let (flag, value) = match typed.split_once('=') {
             Some((flag, value)) if flag.starts_with("--") => (flag, value),
-            _ if before.starts_with("--") => (before, typed.as_str()),
+            _ if before.starts_with("--") || before == "-e" => (before, typed.as_str()),
+            // -eK=V and -e=K=V.
+            Some(_) if typed.starts_with("-e") => ("-e", typed[2..].trim_start_matches('=')),
             _ => ("", typed.as_str()),
         };
         let lead = &typed[..typed.len() - value.len()];
         let word = match value.split_once('=') {
             Some((name, secret)) if PRIVATE.contains(&flag) && !secret.is_empty() => {
-                let plain = flag == "--env" && is_identifier(name);
+                let plain = flag != "--set" && is_identifier(name);
                 let mut variable = variable(name, secret, retold.iter());
                 // The variable of that name has another use here, as PATH has.
                 let is_other = |value: String| value != secret;
@@ -48,7 +64,7 @@ pub fn options<'a>(words: &'a [String], local: impl Fn(&str) -> Option<String>) 
                     withheld: Some((variable, secret)),
                 }
             }
-            _ if may_be_secret(value) => {
+            _ if may_be_secret(value) || flag == NOTIFY => {
                 let variable = variable(flag, value, retold.iter());
                 whole(typed, lead, variable, value)
             }
@@ -165,6 +181,8 @@ mod tests {
             (&["--env", "A=x"][..], "--env A", &["A=x"][..]),
             (&["--env=A=x=y"], "--env=A", &["A=x=y"]),
             (&["--env", "A"], "--env A", &[]),
+            (&["-e", "A=x"], "-e A", &["A=x"]),
+            (&["-eA=x"], "-eA", &["A=x"]),
             (&["--env", "A="], "--env A=", &[]),
             (&["--env", "a.b=x"], "--env a.b=\"${A_B:?}\"", &["A_B=x"]),
             (

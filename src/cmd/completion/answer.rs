@@ -16,6 +16,7 @@ use crate::completion::{Candidate, Candidates, Line, Live};
 use crate::error::CommandError;
 use crate::names::is_dns_1123_label;
 use crate::request::DEFAULT_NAMESPACE;
+use crate::secrecy::names_a_secret;
 use crate::settings::Settings;
 use crate::ui::Ui;
 
@@ -42,6 +43,13 @@ pub fn answer(args: &CompleteArgs, ui: Ui) -> Result<(), CommandError> {
         Candidates::Nothing => String::new(),
         Candidates::Files => FILES.to_owned(),
         Candidates::Directories => DIRECTORIES.to_owned(),
+        Candidates::Variables => {
+            let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+            let mut names: Vec<String> = names.filter(|name| names_a_secret(name)).collect();
+            names.sort();
+            let nothing = String::new();
+            lines(&line, names.iter().map(|name| (name, &nothing)))
+        }
         Candidates::Words(candidates) => lines(
             &line,
             candidates.iter().map(
@@ -89,13 +97,11 @@ fn look_up(line: &Line, live: Live, deadline: Instant) -> Vec<Entry> {
     };
     let target = command_line::optional_target(&connection);
     let namespace = match live {
-        Live::Contexts | Live::Namespaces | Live::PriorityClasses => String::new(),
-        Live::Queues | Live::Workloads | Live::Secrets | Live::ServiceAccounts => {
-            match namespace(line) {
-                Some(namespace) => namespace,
-                None => return Vec::new(),
-            }
-        }
+        Live::Contexts | Live::Namespaces | Live::PriorityClasses | Live::Nodes => String::new(),
+        _ => match namespace(line, &connection) {
+            Some(namespace) => namespace,
+            None => return Vec::new(),
+        },
     };
     let choice = match live {
         Live::Contexts => CandidateSource::Contexts,
@@ -105,6 +111,10 @@ fn look_up(line: &Line, live: Live, deadline: Instant) -> Vec<Entry> {
         Live::Workloads => CandidateSource::Workloads(&namespace),
         Live::Secrets => CandidateSource::Secrets(&namespace),
         Live::ServiceAccounts => CandidateSource::ServiceAccounts(&namespace),
+        Live::Services => CandidateSource::Services(&namespace),
+        Live::Claims => CandidateSource::Claims(&namespace),
+        Live::Pods => CandidateSource::Pods(&namespace, line.named().unwrap_or_default()),
+        Live::Nodes => CandidateSource::Nodes,
     };
     let entries = async { Ok(candidates::entries(&target, choice, deadline).await) };
     block_on(entries).unwrap_or_default()
@@ -112,15 +122,17 @@ fn look_up(line: &Line, live: Live, deadline: Instant) -> Vec<Entry> {
 
 /// Returns the namespace that the line would run in, unless it could not be
 /// one.
-fn namespace(line: &Line) -> Option<String> {
+fn namespace(line: &Line, connection: &ConnectionArgs) -> Option<String> {
     let namespace = match line.value("namespace") {
         Some(typed) => typed.to_owned(),
         None => {
             let path = line.value("path").map(at_home);
-            let settings = sources::merged(Settings::default(), path.as_deref()).ok()?;
-            settings
-                .namespace
-                .map_or_else(|| DEFAULT_NAMESPACE.to_owned(), |namespace| namespace.value)
+            let typed = Settings::default();
+            let settings = sources::merged(typed, path.as_deref(), connection).ok()?;
+            settings.namespace.map_or_else(
+                || DEFAULT_NAMESPACE.to_owned(),
+                |namespace| namespace.value.into(),
+            )
         }
     };
     is_dns_1123_label(&namespace).then_some(namespace)
@@ -128,7 +140,7 @@ fn namespace(line: &Line) -> Option<String> {
 
 /// Returns the path of a word that no shell has expanded yet.
 fn at_home(word: &str) -> PathBuf {
-    match (word.strip_prefix("~/"), std::env::home_dir()) {
+    match (word.strip_prefix("~/"), dirs::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(word),
     }

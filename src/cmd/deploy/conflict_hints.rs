@@ -3,6 +3,7 @@
 use crate::change::existing::Existing;
 use crate::cluster::submission::SubmissionError;
 use crate::error::CommandError;
+use crate::names;
 use crate::plan;
 use crate::plan::action::Relation;
 use crate::plan::namesake::{self, Claimant, Namesake};
@@ -35,8 +36,13 @@ pub fn check(
 }
 
 /// Adds, to the error that the name is taken, the commands that get out of it:
-/// the one that was typed, with one flag changed.
-pub fn ways_out(error: SubmissionError, request: &WorkloadRequest) -> CommandError {
+/// the one that was typed, with one flag changed. What is somebody else's is named
+/// as that, and deleting it comes last.
+pub fn ways_out(
+    error: SubmissionError,
+    request: &WorkloadRequest,
+    existing: Option<&Existing>,
+) -> CommandError {
     let SubmissionError::Exists { relation, .. } = &error else {
         return error.into();
     };
@@ -46,8 +52,20 @@ pub fn ways_out(error: SubmissionError, request: &WorkloadRequest) -> CommandErr
     } else {
         &["--replace"]
     };
-    let anew = format!("{}  # deletes it and submits anew", typed.with(replace));
-    beside(asking(error.into()).hint(anew), request)
+    let again = typed.with(replace).noted("deletes it and submits again");
+    let own = names::label_value(&request.user);
+    let others = existing
+        .and_then(Existing::origin)
+        .filter(|(user, _)| *user != own);
+    let Some((user, since)) = others else {
+        return beside(asking(error.into()).hint(again), request);
+    };
+    let mut error = beside(asking(error.into()), request).hint(again);
+    error.notes.push(match since {
+        "" => format!("it belongs to {user}"),
+        since => format!("it has belonged to {user} since {since}"),
+    });
+    error
 }
 
 /// Adds, to the error that something has the name which stays, the commands that
@@ -58,17 +76,15 @@ fn beside(error: CommandError, request: &WorkloadRequest) -> CommandError {
     let generated = typed.with(&["--generate-name"]);
     let named = typed.with(&["--name", &beside]);
     error
-        .hint(format!(
-            "{generated}  # submits beside it, under a name of its own"
-        ))
-        .hint(format!("{named}  # submits beside it, under that name"))
+        .hint(generated.noted("submits under a generated name"))
+        .hint(named.noted("submits under that name"))
 }
 
 /// Adds, where values are not repeated, the line that asks for them first.
 fn asking(error: CommandError) -> CommandError {
     match CommandLine::typed().asking() {
         Some(asking) => error.hint(format!(
-            "{asking}  # first, for the commands below: values are not repeated here"
+            "{asking}  # run this first: the commands below do not repeat secret values"
         )),
         None => error,
     }

@@ -2,40 +2,51 @@
 
 use crate::change::comparison::Change;
 use crate::cluster::Cluster;
-use crate::cluster::submission::diff::Difference;
+use crate::cluster::submission::comparison::{Comparison, Difference};
 use crate::error::{CommandError, ErrorClass};
-use crate::settings::{DryRun, OutputFormat};
+use crate::settings::{DryRun, Format};
 use crate::ui::Ui;
-use crate::ui::report::{self, API_VERSION, ChangeReport};
+use crate::ui::document::document;
+use crate::ui::report::{API_VERSION, ChangeReport};
 
 use crate::cmd::help::cannot_write;
 
 /// Checks that differences can be printed in the form that was asked for.
-pub fn check_form(dry_run: DryRun, output: Option<OutputFormat>) -> Result<(), CommandError> {
+pub fn check_form(dry_run: DryRun, output: Option<Format>) -> Result<(), CommandError> {
     if dry_run != DryRun::None {
         return Err(CommandError::new(
             ErrorClass::Usage,
-            "--diff asks the cluster and changes nothing; a dry run besides says something else",
+            "--diff already changes nothing, and cannot be combined with a dry run",
         )
-        .hint("take KAIWO_DRY_RUN, or dryRun in your config, away"));
+        .hint("unset KAIWO_DRY_RUN, or remove dryRun from your config"));
     }
-    match output {
-        Some(OutputFormat::Yaml | OutputFormat::Name) => Err(CommandError::new(
+    // Of what is submitted, YAML is the manifests.
+    let is_report = |format: Format| format.is_document() && format != Format::Yaml;
+    match output.is_none_or(is_report) {
+        true => Ok(()),
+        false => Err(CommandError::new(
             ErrorClass::Usage,
-            "differences are lines, or JSON with -o json",
+            "--diff prints lines, or JSON with -o json",
         )
-        .hint("leave -o away")),
-        Some(OutputFormat::Json) | None => Ok(()),
+        .hint("remove -o")),
     }
 }
 
-/// Says what an update changes, the first of it in full.
-pub fn tell(changes: &[Change], ui: Ui) {
+/// Says what an update changes, the first of it in full. Of the workload itself the
+/// places are enough.
+pub fn tell(comparison: &Comparison<'_>, ui: Ui) {
     const MOST: usize = 12;
-    for change in changes.iter().take(MOST) {
-        ui.status(format!("  {change}"));
+    let own = comparison.workload.changes.iter().map(Change::to_string);
+    let others = comparison.differences();
+    let others = others
+        .iter()
+        .filter(|it| it.path.is_some() || it.change == "removed")
+        .filter(|it| it.object != comparison.workload.display_name());
+    let lines: Vec<String> = own.chain(others.map(Difference::to_string)).collect();
+    for line in lines.iter().take(MOST) {
+        ui.status(format!("  {line}"));
     }
-    match changes.len().saturating_sub(MOST) {
+    match lines.len().saturating_sub(MOST) {
         0 => {}
         1 => ui.status("  and 1 more change"),
         more => ui.status(format!("  and {more} more changes")),
@@ -47,19 +58,21 @@ pub fn print(
     cluster: &Cluster,
     namespace: &str,
     changes: &[Difference],
-    output: Option<OutputFormat>,
+    output: Option<Format>,
     ui: Ui,
 ) -> Result<(), CommandError> {
     if changes.is_empty() {
-        ui.status("  nothing would change");
+        ui.status("  no changes");
     }
-    let text = match output {
-        Some(OutputFormat::Json) => {
-            report::json(&report("DiffReport", cluster, namespace, changes))
+    let report = report("DiffReport", cluster, namespace, changes);
+    let written = match document(&report, output) {
+        Some(text) => ui.data(&text),
+        None => {
+            let lines = changes.iter().map(|change| format!("{change}\n"));
+            ui.page(&lines.collect::<String>())
         }
-        _ => changes.iter().map(|change| format!("{change}\n")).collect(),
     };
-    ui.data(&text).map_err(cannot_write)
+    written.map_err(cannot_write)
 }
 
 /// Returns changes for programs.
@@ -75,5 +88,6 @@ pub fn report<'a>(
         context: cluster.context(),
         namespace,
         changes,
+        warnings: cluster.warnings(),
     }
 }

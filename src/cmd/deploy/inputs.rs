@@ -98,12 +98,37 @@ impl Inputs for Machine {
         ["USER", "LOGNAME", "USERNAME"]
             .into_iter()
             .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()))
+            .or_else(user_of_uid)
             .unwrap_or_else(|| "user".to_owned())
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
     }
 
     fn random_word(&self, length: usize) -> String {
         random_word(length)
     }
+}
+
+/// Returns the name that the system has for who runs this, where no variable says
+/// it: in a container, under cron.
+#[cfg(unix)]
+fn user_of_uid() -> Option<String> {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let passwd = file::found(Path::new("/etc/passwd"), file::WRITTEN).unwrap_or_default();
+    let passwd = String::from_utf8_lossy(&passwd);
+    let name = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        (fields.nth(1) == Some(uid.as_str())).then(|| name.to_owned())
+    });
+    Some(name.unwrap_or_else(|| format!("uid{uid}")))
+}
+
+#[cfg(not(unix))]
+fn user_of_uid() -> Option<String> {
+    None
 }
 
 /// Returns a word that no other run of kaiwo has, in letters and digits.

@@ -3,52 +3,67 @@
 
 mod conflict_hints;
 mod diff;
+pub mod in_place;
 pub mod inputs;
+mod place;
+mod pod_references;
+mod preflight;
+pub mod render_limits;
 pub mod rollback;
 pub mod serve;
 pub mod submit;
-mod unchanged;
 
 use crate::api::Readable;
+use crate::change::drift::Basis;
 use crate::change::existing::{self, Existing};
-use crate::change::in_place::{self, in_place_block};
 use crate::change::rbac::Needed;
-use crate::cli::WorkloadArgs;
+use crate::change::record;
+use crate::cli::SubmissionArgs;
 use crate::cluster::Cluster;
 use crate::cluster::discovery;
+use crate::cluster::error::is_beyond_reach;
 use crate::cluster::read::facts::{self, Gathered};
+use crate::cluster::submission::denied;
 use crate::cluster::submission::{Submission, SubmissionError, Submitted};
-use crate::cluster::submission::{denied, preflight, revision};
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::plan::action::{self, Action, Relation};
-use crate::plan::facts::Facts;
+use crate::plan::facts::{ClusterFacts, Facts};
 use crate::plan::namesake::Claimant;
 use crate::plan::request::WorkloadRequest;
 use crate::plan::{self, Plan};
 use crate::render;
 use crate::render::manifest::{Manifest, ManifestSet};
 use crate::request::is_on;
-use crate::settings::{DryRun, Merged, OutputFormat};
+use crate::settings::{DryRun, Format, Merged};
 use crate::ui::Ui;
+use crate::ui::document::{document, json_line};
 use crate::ui::report::{self, Outcome};
 
 use super::command_line;
 use super::help::cannot_write;
+use super::signals::SignalEffect;
 use super::wait::{self, Subject, Wait};
-use super::{block_on, signals};
+use super::{block_on, signals, sources};
+use in_place::Repeated;
 use inputs::random_word;
+use place::{queue_words, target_line};
+use preflight::Preflight;
 
 /// Carries out what `request` makes of the settings. `output` becomes what the
 /// settings say about the form of data, as soon as they are known.
 pub fn run(
-    args: &WorkloadArgs,
+    args: &SubmissionArgs,
     diff: bool,
     settings: Result<Merged, CommandError>,
     ui: Ui,
-    output: &mut Option<OutputFormat>,
+    output: &mut Option<Format>,
     request: impl FnOnce(&Merged) -> Result<WorkloadRequest, CommandError>,
 ) -> Result<(), CommandError> {
+    sources::unknown_variables()
+        .iter()
+        .for_each(|it| ui.warn(it));
+    signals::set_effect(SignalEffect::Note("nothing was submitted"));
     let result = settings.and_then(|settings| {
         *output = settings.output.as_ref().map(|output| output.value);
         let mut mode = Mode {
@@ -58,12 +73,11 @@ pub fn run(
         if diff {
             diff::check_form(mode.dry_run, mode.output)?;
         }
-        if args.show_manifests && mode.output != Some(OutputFormat::Json) {
-            return Err(CommandError::new(
-                ErrorClass::Usage,
-                "--show-manifests is for -o json, and another form is asked for",
-            )
-            .hint("-o yaml prints the manifests alone"));
+        if args.show_manifests && mode.output != Some(Format::Json) {
+            return Err(
+                CommandError::new(ErrorClass::Usage, "--show-manifests requires -o json")
+                    .hint("-o yaml prints only the manifests"),
+            );
         }
         let request = request(&settings)?;
         if mode.dry_run == DryRun::None && !diff {
@@ -75,9 +89,9 @@ pub fn run(
         }
     });
     result.map_err(|mut error| {
-        error.if_bare_interruption("nothing was submitted");
-        for hint in &mut error.hints {
-            *hint = command_line::with_connection(hint, &args.connection);
+        let mut causes = error.error.chain();
+        if causes.any(|cause| cause.downcast_ref().is_some_and(is_beyond_reach)) {
+            error = error.hint("without a cluster, --dry-run prints the manifests");
         }
         error
     })
@@ -85,30 +99,39 @@ pub fn run(
 
 /// How far a submission goes, and how it talks.
 struct Mode<'a> {
-    args: &'a WorkloadArgs,
+    args: &'a SubmissionArgs,
     ui: Ui,
     dry_run: DryRun,
     replace: bool,
     /// Whether to print what would change, and no more.
     diff: bool,
-    output: Option<OutputFormat>,
+    output: Option<Format>,
     wait: Option<Wait>,
+}
+
+/// What a submission is about to do, whatever the queue it gets into.
+struct Intent {
+    action: Action,
+    existing: Option<Existing>,
+    /// Whether something is left of an earlier workload of the name, and about
+    /// to go.
+    left_over: bool,
+    digest: String,
+    /// What this run's objects are known by.
+    identity: String,
+    /// Whether the namespace may have to be made, and may not be seen.
+    namespace_unseen: bool,
 }
 
 /// What a submission is about to do, and with what.
 struct Change<'a> {
-    action: Action,
-    existing: Option<&'a Existing>,
-    /// Whether something is left of an earlier workload of the name, and about
-    /// to go.
-    left_over: bool,
+    intent: &'a Intent,
     plan: &'a Plan,
     manifests: &'a ManifestSet,
-    digest: &'a str,
 }
 
 impl<'a> Mode<'a> {
-    fn from_settings(args: &'a WorkloadArgs, settings: &Merged, ui: Ui) -> Self {
+    fn from_settings(args: &'a SubmissionArgs, settings: &Merged, ui: Ui) -> Self {
         let dry_run = settings
             .dry_run
             .as_ref()
@@ -120,37 +143,49 @@ impl<'a> Mode<'a> {
             dry_run,
             replace: is_on(&settings.replace),
             diff: false,
-            output: output.or((dry_run != DryRun::None).then_some(OutputFormat::Yaml)),
+            output: output.or((dry_run != DryRun::None).then_some(Format::Yaml)),
             wait: None,
         }
     }
 
-    /// Renders everything, and looks at a Workspace as KAITO will.
-    fn render(&self, plan: &Plan, submission: Option<&str>) -> Result<ManifestSet, CommandError> {
-        let manifests = render::render(plan, submission)?;
-        let context = plan.request.serving.kaito.context();
+    /// Renders everything, and looks at it as the cluster will.
+    fn render(
+        &self,
+        plan: Plan,
+        facts: Option<&ClusterFacts>,
+        submission: Option<&str>,
+    ) -> Result<(Plan, ManifestSet), CommandError> {
+        render_limits::check(&plan)?;
+        let manifests = render::render(&plan, submission)?;
+        let pods = plan::kueue::counted::pod_sets(manifests.workload.value());
+        let plan = plan.rendered(pods, facts)?;
+        let view = plan::kaito::View {
+            context: plan.request.serving.kaito.context(),
+            releases: plan.kaito_releases,
+            force: plan.request.force,
+        };
         let workload = manifests.workload.value();
         let of_kaito = match plan.request.kind {
-            WorkloadKind::Workspace => plan::kaito::check_workspace(workload, context)?,
-            WorkloadKind::InferenceSet => plan::kaito::check_inference_set(workload, context)?,
+            WorkloadKind::Workspace => plan::kaito::check_workspace(workload, view)?,
+            WorkloadKind::InferenceSet => plan::kaito::check_inference_set(workload, view)?,
             _ => Vec::new(),
         };
         for warning in of_kaito.into_iter().chain(plan.warnings()) {
             self.ui.warn(warning);
         }
-        Ok(manifests)
+        Ok((plan, manifests))
     }
 
     /// Renders without any connection.
     fn rehearse(&self, request: WorkloadRequest) -> Result<(), CommandError> {
         let plan = plan::plan(request, &Facts::Assumed)?;
-        let manifests = self.render(&plan, None)?;
+        let (plan, manifests) = self.render(plan, None, None)?;
         self.ui.status(format!(
             "→ dry run without a cluster, namespace {}{}",
             plan.request.namespace,
             queue_words(plan.local_queue.as_deref())
         ));
-        self.ui.status(format!("  {}", report::forecast(&plan)));
+        self.tell_forecast(&plan);
         if !plan.assumptions.is_empty() {
             self.ui
                 .status(format!("  assumed: {}", plan.assumptions.join(", ")));
@@ -191,15 +226,16 @@ impl<'a> Mode<'a> {
         request: WorkloadRequest,
     ) -> Result<(), CommandError> {
         let digest = request.digest();
-        let progress = self.ui.progress("asking the cluster");
+        let progress = self.ui.progress("contacting the cluster");
         let Gathered {
             mut facts,
             existing,
             namesakes,
         } = facts::gather(cluster, &request).await?;
         let relation = existing.as_ref().map(|existing| existing.relation(&digest));
-        let decided = action::decide(relation, request.kind, self.replace, request.force);
-        if !matches!(decided, Ok(Action::Unchanged | Action::Update)) {
+        let decide = |relation| action::decide(relation, request.kind, self.replace, request.force);
+        let mut decided = decide(relation);
+        if !matches!(decided, Ok(Action::Keep | Action::Update)) {
             conflict_hints::check(&request, existing.as_ref(), &namesakes)?;
         }
         if decided == Ok(Action::Update) {
@@ -207,46 +243,84 @@ impl<'a> Mode<'a> {
         }
         let claimant = Claimant::from_request(&request);
         let left_over = namesakes.iter().any(|namesake| claimant.owns(namesake));
-        let needs = plan::needs(&request, &facts);
+        let needs = plan::needs(&request, request.queue.as_deref(), &facts);
         facts::complete(cluster, &mut facts, needs).await?;
         drop(progress);
         let namespace_unseen = request.create_namespace && facts.namespace == Readable::Forbidden;
-        let facts = Facts::Live(Box::new(facts));
 
-        if let (Ok(Action::Unchanged), Some(workload)) = (decided, &existing) {
-            return self.unchanged(cluster, request, facts, workload).await;
+        if let (Ok(Action::Keep), Some(workload)) = (decided, &existing) {
+            let live = Facts::Live(Box::new(facts.clone()));
+            match self.restore(cluster, &request, &live, workload).await? {
+                Repeated::Told => return Ok(()),
+                Repeated::Drifted(changes) => {
+                    decided = decide(Some(Relation::Changed));
+                    if decided.is_err() {
+                        return Err(self.drifted(&changes, &request, workload));
+                    }
+                    conflict_hints::check(&request, existing.as_ref(), &namesakes)?;
+                }
+            }
         }
-        let action = decided.map_err(|relation| self.taken(relation, &request))?;
-        let plan = plan::plan(request, &facts)?;
-        let identity = random_word(12);
-        let mut manifests = self.render(&plan, Some(&identity))?;
+        let action =
+            decided.map_err(|relation| self.taken(relation, &request, existing.as_ref()))?;
+        let plan = self.plan(cluster, &request, &mut facts).await?;
+        let intent = Intent {
+            action,
+            existing,
+            left_over,
+            digest,
+            identity: random_word(12),
+            namespace_unseen,
+        };
+        let (plan, manifests) = self.render(plan, Some(&facts), Some(&intent.identity))?;
+        match self
+            .carry_out_in(cluster, &intent, &plan, manifests)
+            .await?
+        {
+            None => Ok(()),
+            Some(queue) => self.follow(cluster, &intent, request, &queue, facts).await,
+        }
+    }
+
+    /// Submits what was planned for a queue. Returns the queue that the cluster
+    /// puts it into instead, if it does; nothing is made then.
+    async fn carry_out_in(
+        &self,
+        cluster: &Cluster,
+        intent: &Intent,
+        plan: &Plan,
+        mut manifests: ManifestSet,
+    ) -> Result<Option<String>, CommandError> {
+        let (request, queue) = (&plan.request, plan.local_queue.as_deref());
         discovery::resolve(cluster, &mut manifests).await?;
-        let queue = plan.local_queue.as_deref();
-        self.ui.status(target_line(cluster, &plan.request, queue));
-        self.ui.status(format!("  {}", report::forecast(&plan)));
-        if let (Action::Update, Some(old)) = (action, &existing) {
-            self.check_update(&plan, &manifests, old)?;
+        self.check_references(cluster, request, &manifests).await?;
+        self.ui.status(target_line(cluster, request, queue));
+        self.tell_forecast(plan);
+        if let (Action::Update, Some(old)) = (intent.action, &intent.existing) {
+            // Another queue takes --replace, unless it is the cluster's choice.
+            let moves = queue.is_some() && old.queue().is_some() && queue != old.queue();
+            if moves
+                && let Preflight::Elsewhere(there) =
+                    self.preflight(cluster, intent, plan, &manifests).await?
+            {
+                return Ok(Some(there));
+            }
+            let updated = self.update(cluster, plan, manifests, old).await;
+            return updated.map(|()| None);
         }
         if self.diff {
-            let submission = Submission::new(cluster, plan.request.kind, &manifests, &digest);
-            let in_place = action::is_in_place(plan.request.kind, self.replace);
-            let old = existing.as_ref().filter(|_| in_place);
-            let found = submission.differences(old).await?;
-            let namespace = &plan.request.namespace;
-            return diff::print(cluster, namespace, &found, self.output, self.ui);
+            let submission = Submission::new(cluster, request.kind, &manifests, &intent.digest);
+            let found = submission.compare(None, Basis::Asked, &[]).await?;
+            let (found, namespace) = (found.differences(), &request.namespace);
+            return diff::print(cluster, namespace, &found, self.output, self.ui).map(|()| None);
         }
-        if let (Action::Update, Some(old), DryRun::None) = (action, &existing, self.dry_run)
-            && plan.request.kind.keeps_versions()
-        {
-            revision::keep_revision(cluster, old, &mut manifests, &identity).await?;
+        if self.dry_run == DryRun::None && request.kind.keeps_versions() {
+            record::record_first(&mut manifests, &intent.identity);
         }
         let change = Change {
-            action,
-            existing: existing.as_ref(),
-            left_over,
-            plan: &plan,
+            intent,
+            plan,
             manifests: &manifests,
-            digest: &digest,
         };
         let carried_out = match self.dry_run {
             DryRun::Server => self.check(cluster, &change).await,
@@ -255,129 +329,79 @@ impl<'a> Mode<'a> {
         let needed = Needed {
             manifests: &manifests,
             replace: self.replace,
-            namespace_unseen,
+            namespace_unseen: intent.namespace_unseen,
         };
         carried_out.map_err(|error| denied::explain(error, &needed))
     }
 
-    /// Checks that the workload becomes in place what was planned, and says what
-    /// of it changes.
-    fn check_update(
+    /// Makes the cluster what was planned, as [`Self::carry_out_in`] does.
+    async fn change(
         &self,
-        plan: &Plan,
-        manifests: &ManifestSet,
-        old: &Existing,
-    ) -> Result<(), CommandError> {
-        let request = &plan.request;
-        if let Some(relation) = in_place_block(&manifests.workload, old.object()) {
-            return Err(self.taken(relation, request));
-        }
-        let changes = in_place::changes(&manifests.workload, old.object());
-        if !self.diff {
-            diff::tell(&changes, self.ui);
-        }
-        if in_place::replaces_pods(&changes) {
-            plan::rollout::check_pause(plan.rollout, &request.name, request.allow_downtime)?;
-        }
-        Ok(())
-    }
-
-    /// Makes the cluster what was planned.
-    async fn change(&self, cluster: &Cluster, change: &Change<'_>) -> Result<(), CommandError> {
+        cluster: &Cluster,
+        change: &Change<'_>,
+    ) -> Result<Option<String>, CommandError> {
         let Change {
-            plan, manifests, ..
+            intent,
+            plan,
+            manifests,
         } = *change;
         let progress = self.ui.progress("submitting");
-        let submission = Submission::new(cluster, plan.request.kind, manifests, change.digest);
+        let submission = Submission::new(cluster, plan.request.kind, manifests, &intent.digest);
         let steps = async {
             submission.create_namespace().await?;
-            let rehearsed = self.preflight(cluster, change);
-            let left = async {
-                match change.action {
-                    Action::Update => Vec::new(),
-                    _ => submission.leftovers().await,
-                }
-            };
-            let (rehearsed, left) = tokio::join!(rehearsed, left);
-            rehearsed?;
-            match (change.action, change.existing) {
-                (Action::Update, Some(old)) => {
-                    submission.update(old).await?;
-                    return Ok(Submitted::Updated);
-                }
+            let rehearsed = self.preflight(cluster, intent, plan, manifests);
+            let (rehearsed, left) = tokio::join!(rehearsed, submission.leftovers());
+            if let Preflight::Elsewhere(queue) = rehearsed? {
+                return Ok(Err(queue));
+            }
+            match (intent.action, &intent.existing) {
                 (Action::WaitThenCreate, Some(old)) => submission.wait_until_gone(old).await?,
                 (Action::Replace, Some(old)) => submission.remove(old).await?,
-                _ if change.left_over => submission.wait_until_made_gone().await?,
+                _ if intent.left_over => submission.wait_until_made_gone().await?,
                 _ => {}
             }
             let created = submission.create().await;
-            let created =
-                created.map_err(|error| conflict_hints::ways_out(error, &plan.request))?;
+            let created = created.map_err(|error| {
+                conflict_hints::ways_out(error, &plan.request, intent.existing.as_ref())
+            })?;
             if created == Submitted::Created {
                 submission.remove_leftovers(left).await;
             }
-            Ok(created)
+            Ok(Ok(created))
         };
-        let submitted = signals::carry_out(&submission, steps, self.ui).await?;
+        let submitted = match signals::carry_out(&submission, steps, self.ui).await? {
+            Ok(submitted) => submitted,
+            Err(queue) => return Ok(Some(queue)),
+        };
         drop(progress);
+        for warning in submission.warnings() {
+            self.ui.warn(warning);
+        }
 
-        let outcome = match (submitted, change.action) {
+        let outcome = match (submitted, intent.action) {
             (Submitted::Unchanged, _) => Outcome::Unchanged,
-            (Submitted::Updated, _) => Outcome::Updated,
             (Submitted::Created, Action::Replace) => Outcome::Replaced,
             (Submitted::Created, _) => Outcome::Created,
         };
         let objects: Vec<&Manifest> = manifests.iter().collect();
         let planned = Some((plan, manifests));
-        self.print(outcome, Some(cluster), &plan.request, planned, &objects)
-    }
-
-    /// Rehearses the whole set in the cluster, and returns its answers. Beside
-    /// a workload that still has the name, under another one: most fields of an
-    /// old one cannot be changed, which a rehearsal under its name would trip
-    /// over.
-    async fn preflight(
-        &self,
-        cluster: &Cluster,
-        change: &Change<'_>,
-    ) -> Result<Vec<Manifest>, CommandError> {
-        let Change {
-            plan, manifests, ..
-        } = *change;
-        let temporary = format!("kaiwo-preflight-{}", random_word(6));
-        let renamed = change.existing.map(|_| manifests.renamed(&temporary));
-        let rehearsed = renamed.as_ref().unwrap_or(manifests);
-        let rehearsal = preflight::rehearse(cluster, rehearsed).await?;
-        if rehearsal.is_sent_away() {
-            plan::kueue::multikueue::check(plan)?;
-        }
-        if let Some(answer) = &rehearsal.queued {
-            match (&plan.local_queue, preflight::managed_by_queue(answer)) {
-                (Some(_), _) => {
-                    preflight::check_managed(manifests.workload.namespace(), answer)?;
-                }
-                // A LocalQueue named `default` takes what names none.
-                (None, Some(queue)) => self.ui.warn(format!(
-                    "Kueue queues it all the same, in LocalQueue {queue}"
-                )),
-                (None, None) => {}
-            }
-        }
-        let answers = rehearsal.answers.into_iter();
-        Ok(answers
-            .map(|answer| manifests.named_back(answer, &temporary))
-            .collect())
+        self.print(outcome, Some(cluster), &plan.request, planned, &objects)?;
+        Ok(None)
     }
 
     /// Returns the error that the name is taken.
-    fn taken(&self, relation: Relation, request: &WorkloadRequest) -> CommandError {
+    fn taken(
+        &self,
+        relation: Relation,
+        request: &WorkloadRequest,
+        existing: Option<&Existing>,
+    ) -> CommandError {
         let object = request.display_name();
         let exists = SubmissionError::Exists { object, relation };
-        let mut error = conflict_hints::ways_out(exists, request);
+        let mut error = conflict_hints::ways_out(exists, request, existing);
         if (request.kind, relation) == (WorkloadKind::Workspace, Relation::Different) {
             error.notes.push(
-                "KAITO admits most changes of a Workspace and carries out none (v0.12), so nothing \
-                 was sent"
+                "KAITO accepts most changes of a Workspace but applies none (v0.12), so nothing was sent"
                     .to_owned(),
             );
         }
@@ -385,25 +409,35 @@ impl<'a> Mode<'a> {
     }
 
     /// Carries out `--dry-run=server`: prints what the API server would store.
-    async fn check(&self, cluster: &Cluster, change: &Change<'_>) -> Result<(), CommandError> {
+    async fn check(
+        &self,
+        cluster: &Cluster,
+        change: &Change<'_>,
+    ) -> Result<Option<String>, CommandError> {
         let Change {
-            plan, manifests, ..
+            intent,
+            plan,
+            manifests,
         } = *change;
         let request = &plan.request;
         let answers;
         let objects: Vec<&Manifest> = if manifests.namespace.is_some() {
             self.ui.warn(format!(
-                "namespace {} does not exist yet, so the API server could not check what goes into it",
+                "namespace {} does not exist yet, so the API server could not check what would be created in it",
                 request.namespace
             ));
             manifests.iter().collect()
         } else {
-            answers = self.preflight(cluster, change).await?;
-            self.ui.status("  the API server takes it (dry run)");
+            answers = match self.preflight(cluster, intent, plan, manifests).await? {
+                Preflight::Taken(answers) => answers,
+                Preflight::Elsewhere(queue) => return Ok(Some(queue)),
+            };
+            self.ui.status("  accepted by the API server (dry run)");
             answers.iter().collect()
         };
         let planned = Some((plan, manifests));
-        self.print(Outcome::DryRun, Some(cluster), request, planned, &objects)
+        self.print(Outcome::DryRun, Some(cluster), request, planned, &objects)?;
+        Ok(None)
     }
 
     /// Tells how a submission ended: to people on stderr, as data on stdout
@@ -416,8 +450,10 @@ impl<'a> Mode<'a> {
         planned: Option<(&Plan, &ManifestSet)>,
         objects: &[&Manifest],
     ) -> Result<(), CommandError> {
+        let warnings = cluster.map(Cluster::warnings).unwrap_or_default();
         let submission = report::SubmissionReport {
             outcome,
+            warnings: &warnings,
             dry_run: self.dry_run,
             context: cluster.map(Cluster::context),
             request,
@@ -426,40 +462,33 @@ impl<'a> Mode<'a> {
             show_manifests: self.args.show_manifests,
         };
         if outcome != Outcome::DryRun {
-            for line in submission.lines() {
-                self.ui
-                    .status(command_line::with_connection(&line, &self.args.connection));
-            }
+            self.ui.status(submission.headline());
+            let next = submission.next();
+            next.iter().for_each(|next| self.ui.suggest(next));
+        }
+        if self.output == Some(Format::Yaml) || self.args.show_manifests {
+            let secrets = objects.iter().filter(|object| object.is_secret());
+            secrets.for_each(|secret| self.ui.suggest(&report::unprinted(secret)));
         }
         let text = match self.output {
             None => return Ok(()),
             // Events follow it, a line each.
-            Some(OutputFormat::Json) if self.wait.is_some() => submission.json_line(),
-            Some(OutputFormat::Json) => submission.json(),
-            Some(OutputFormat::Yaml) => render::manifest::to_yaml(objects.iter().copied()),
-            Some(OutputFormat::Name) if objects.is_empty() => {
-                existing::resource(request.kind, request.kind.api_version())
-                    .qualified_name(&request.name)
+            Some(Format::Json) if self.wait.is_some() => json_line(&submission.report()),
+            Some(Format::Yaml) => {
+                let shown = objects.iter().filter(|object| !object.is_secret());
+                render::manifest::to_yaml(shown.copied())
+            }
+            // The workload comes last, and the rest is found by it.
+            Some(Format::Name) => {
+                let resource = existing::resource(request.kind, request.kind.api_version());
+                let named = || resource.qualified_name(&request.name);
+                objects
+                    .last()
+                    .map_or_else(named, |last| last.qualified_name())
                     + "\n"
             }
-            Some(OutputFormat::Name) => objects
-                .iter()
-                .map(|object| object.qualified_name() + "\n")
-                .collect(),
+            format => document(&submission.report(), format).unwrap_or_default(),
         };
         self.ui.data(&text).map_err(cannot_write)
     }
-}
-
-fn target_line(cluster: &Cluster, request: &WorkloadRequest, queue: Option<&str>) -> String {
-    format!(
-        "→ context {}, namespace {}{}",
-        cluster.context(),
-        request.namespace,
-        queue_words(queue)
-    )
-}
-
-fn queue_words(queue: Option<&str>) -> String {
-    queue.map_or_else(String::new, |queue| format!(", queue {queue}"))
 }

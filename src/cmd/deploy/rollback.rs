@@ -1,62 +1,63 @@
 //! `kaiwo serve --rollback`.
 
-use std::collections::BTreeMap;
+use serde::Serialize;
 
 use crate::api::keys;
+use crate::change::drift::Basis;
 use crate::change::existing::{self, Existing};
-use crate::change::in_place::{self, in_place_block};
-use crate::change::rbac::Needed;
+use crate::change::in_place::{in_place_block, replaces_pods};
+use crate::change::metadata::annotation_of;
+use crate::change::version::{History, Return};
 use crate::cli::ServeArgs;
 use crate::cluster::Cluster;
+use crate::cluster::discovery;
 use crate::cluster::read::api_versions::Served;
 use crate::cluster::read::facts;
 use crate::cluster::read::lookup;
-use crate::cluster::submission::Submission;
-use crate::cluster::submission::{denied, revision};
+use crate::cluster::submission::comparison::Difference;
+use crate::cluster::submission::versions::Versions;
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::observe::WorkloadRef;
 use crate::plan::Refusal;
 use crate::plan::rollout::{self, Rollout};
-use crate::render::manifest::ManifestSet;
+use crate::render::manifest::{Manifest, ManifestSet};
 use crate::request::{DEFAULT_NAMESPACE, is_on};
-use crate::settings::{DryRun, Merged, OutputFormat};
+use crate::settings::{DryRun, Format, Merged};
 use crate::ui::Ui;
-use crate::ui::report;
+use crate::ui::document::{document, json_line};
+use crate::ui::report::ChangeReport;
 
 use super::diff;
+use super::in_place::{InPlace, sign};
 use super::inputs::random_word;
 use crate::cmd::help::cannot_write;
+use crate::cmd::signals::{self, SignalEffect};
 use crate::cmd::wait::{self, Subject};
-use crate::cmd::{block_on, command_line, signals};
+use crate::cmd::{block_on, command_line};
+use crate::suggestion::{Suggestion, kaiwo};
 
-/// Returns a service to its previous version.
+/// Returns a service to an earlier version.
 pub fn run(
     args: &ServeArgs,
     wanted: &WorkloadRef,
     settings: Result<Merged, CommandError>,
     ui: Ui,
-    output: &mut Option<OutputFormat>,
+    output: &mut Option<Format>,
 ) -> Result<(), CommandError> {
-    let result = settings.and_then(|settings| {
+    signals::set_effect(SignalEffect::Note("nothing was changed"));
+    settings.and_then(|settings| {
         *output = settings.output.as_ref().map(|output| output.value);
         let dry_run = settings.dry_run.as_ref().map(|dry_run| dry_run.value);
         if !matches!(dry_run, None | Some(DryRun::None)) {
             return Err(CommandError::new(
                 ErrorClass::Usage,
-                "a rollback has no dry run; --diff prints what it would change",
+                "--rollback does not support --dry-run; --diff prints what it would change",
             )
-            .hint(format!("kaiwo serve --rollback {wanted} --diff")));
+            .hint(kaiwo("serve --rollback {} --diff", &[&wanted.to_string()])));
         }
         diff::check_form(DryRun::None, *output)?;
         block_on(roll_back(args, &settings, wanted, ui, *output))
-    });
-    result.map_err(|mut error| {
-        error.if_bare_interruption("nothing was changed");
-        for hint in &mut error.hints {
-            *hint = command_line::with_connection(hint, &args.workload.connection);
-        }
-        error
     })
 }
 
@@ -65,74 +66,124 @@ async fn roll_back(
     settings: &Merged,
     wanted: &WorkloadRef,
     ui: Ui,
-    output: Option<OutputFormat>,
+    output: Option<Format>,
 ) -> Result<(), CommandError> {
     let namespace = settings
         .namespace
         .as_ref()
         .map_or(DEFAULT_NAMESPACE, |namespace| &namespace.value);
-    let connection = &args.workload.connection;
-    let target = command_line::target(connection, ui);
-    let cluster = Cluster::connect(&target).await?;
+    let connection = &args.submission.connection;
+    let cluster = Cluster::connect(&command_line::target(connection, ui)).await?;
     let (kind, old) = current(&cluster, namespace, wanted).await?;
-    let object = old.manifest(kind).display_name();
+    let present = old.manifest(kind);
+    let object = present.display_name();
+    let versions = Versions::read(&cluster, &old, present).await?;
+    let (target, mut manifests) = versions.target(args.to.as_deref()).await?;
+    let (Return::To(record) | Return::Done(record, _)) = &target;
+    let history = versions.history();
+    let version = history.version(record);
     let identity = random_word(12);
-    let mut manifests = previous(&cluster, kind, &old, &identity).await?;
-
-    ui.status(format!(
-        "→ context {}, namespace {namespace}",
-        cluster.context()
-    ));
-    prepare(&cluster, settings, kind, &old, &mut manifests).await?;
-    let digest = manifests
-        .workload
-        .annotation(keys::DIGEST_ANNOTATION)
-        .unwrap_or_default()
-        .to_owned();
-    let changes = Submission::new(&cluster, kind, &manifests, &digest)
-        .differences(Some(&old))
-        .await?;
+    discovery::resolve(&cluster, &mut manifests).await?;
+    sign(&mut manifests, &identity);
+    let context = cluster.context();
+    ui.status(format!("→ context {context}, namespace {namespace}"));
+    let is_another =
+        digest_of(&manifests.workload) != annotation_of(old.object(), keys::DIGEST_ANNOTATION);
+    manifests.workload.keep_rollout(old.object());
+    let rollout = order(&cluster, settings, kind, &old, &mut manifests).await?;
+    if is_another {
+        let warning = versions.add_records(&mut manifests, &identity, true);
+        warning.await?.into_iter().for_each(|words| ui.warn(words));
+    }
+    manifests.give_owner(old.uid());
+    let basis = match is_another {
+        true => Basis::Asked,
+        false => Basis::Recorded,
+    };
+    let change = InPlace {
+        cluster: &cluster,
+        kind,
+        old: &old,
+        manifests: &manifests,
+        basis,
+    };
+    let submission = change.submission();
+    let comparison = change.compare(&submission).await?;
+    let changes = comparison.differences();
     if args.diff {
         return diff::print(&cluster, namespace, &changes, output, ui);
     }
-
-    let wait = wait::of_submission(settings, kind, output)?;
-    revision::keep_revision(&cluster, &old, &mut manifests, &identity).await?;
-    let needed = Needed {
-        manifests: &manifests,
-        replace: false,
-        namespace_unseen: false,
-    };
-    let progress = ui.progress("rolling back");
-    let submission = Submission::new(&cluster, kind, &manifests, &digest);
-    let steps = async { Ok(submission.update(&old).await?) };
-    let done = signals::carry_out(&submission, steps, ui).await;
-    done.map_err(|error| denied::explain(error, &needed))?;
-    drop(progress);
-    for change in &changes {
-        ui.status(format!("  {change}"));
+    if let (true, Some(rollout)) = (replaces_pods(&comparison.workload.changes), rollout) {
+        rollout::check_pause(rollout, &wanted.name, is_on(&settings.allow_downtime))?;
     }
-    ui.status(format!("{object} rolled back to its previous version"));
-    let back = format!("  back again: kaiwo serve --rollback {object} -n {namespace}");
-    ui.status(command_line::with_connection(&back, connection));
+    let wait = wait::of_submission(settings, kind, output)?;
+    if !comparison.is_settled() {
+        change.carry_out(&submission, &comparison, ui).await?;
+    }
+    let changed = changes.iter().map(|change| format!("  {change}"));
+    changed.for_each(|line| ui.status(line));
+    let (ending, back) = ending(&object, namespace, &target, history, is_another);
+    ui.status(ending);
+    back.iter().for_each(|back| ui.suggest(back));
     if output.is_some() {
         let report = diff::report("RollbackReport", &cluster, namespace, &changes);
-        // Events follow it, a line each.
-        let text = match &wait {
-            Some(_) => report::json_line(&report),
-            None => report::json(&report),
-        };
-        ui.data(&text).map_err(cannot_write)?;
+        RollbackReport { report, version }.print(output, wait.is_some(), ui)?;
     }
+    let Some(wait) = wait else {
+        return Ok(());
+    };
     let subject = Subject {
         kind,
         namespace: namespace.to_owned(),
         name: wanted.name.clone(),
         uid: None,
     };
-    match wait {
-        Some(wait) => wait.attend(cluster, subject, ui).await,
-        None => Ok(()),
+    wait.attend(cluster, subject, ui).await
+}
+
+impl RollbackReport<'_> {
+    /// Writes it for programs: on one line where events follow, a line each.
+    fn print(&self, output: Option<Format>, is_followed: bool, ui: Ui) -> Result<(), CommandError> {
+        let text = match document(self, output) {
+            Some(text) if !is_followed => text,
+            _ => json_line(self),
+        };
+        ui.data(&text).map_err(cannot_write)
+    }
+}
+
+/// Says which version it is now, and how to get to another.
+fn ending(
+    object: &str,
+    namespace: &str,
+    target: &Return,
+    history: &History,
+    is_another: bool,
+) -> (String, Option<Suggestion>) {
+    let to = |name: &str| {
+        let version = history.version(name);
+        kaiwo(
+            "serve --rollback {} --to {} -n {}",
+            &[object, version, namespace],
+        )
+    };
+    match target {
+        Return::Done(name, last) => (
+            format!(
+                "{object} is at version {}: it was rolled back from {}",
+                history.version(name),
+                history.version(last)
+            ),
+            Some(to(last).to("to undo the rollback")),
+        ),
+        Return::To(name) if is_another => (
+            format!("{object} rolled back to version {}", history.version(name)),
+            Some(to(history.present()).to("to roll back again")),
+        ),
+        Return::To(name) => (
+            format!("{object} is at version {}", history.version(name)),
+            None,
+        ),
     }
 }
 
@@ -148,68 +199,61 @@ async fn current(
     let object = found.workload.display_name();
     if !kind.keeps_versions() {
         return Err(Refusal::new(format!(
-            "{object} has no versions: only those of a Deployment or a RayService are kept"
+            "{object} has no versions: only Deployments and RayServices keep them"
         ))
-        .hint("run or serve it anew, with --replace")
+        .hint("run or serve it again with --replace")
         .about(object)
         .into());
     }
     let resource = existing::resource(kind, kind.api_version());
     match cluster.find(&resource, namespace, &wanted.name).await? {
         Some(old) => Ok((kind, old)),
-        None => Err(Refusal::new(format!("{object} is gone"))
+        None => Err(Refusal::new(format!("{object} was deleted"))
             .about(object)
             .into()),
     }
 }
 
-/// Returns the version before, as what this run makes.
-async fn previous(
-    cluster: &Cluster,
-    kind: WorkloadKind,
-    old: &Existing,
-    identity: &str,
-) -> Result<ManifestSet, CommandError> {
-    let mut manifests = revision::previous(cluster, &old.manifest(kind)).await?;
-    for manifest in &mut manifests.companions {
-        manifest.annotate(&BTreeMap::from([(
-            keys::SUBMISSION_ANNOTATION.to_owned(),
-            identity.to_owned(),
-        )]));
-    }
-    Ok(manifests)
+fn digest_of(workload: &Manifest) -> Option<&str> {
+    workload.annotation(keys::DIGEST_ANNOTATION)
 }
 
-/// Checks that the workload can become in place what it was, and decides in
-/// which order its pods change.
-async fn prepare(
+/// Checks that the workload can become in place what it was, and decides in which
+/// order its pods change.
+async fn order(
     cluster: &Cluster,
     settings: &Merged,
     kind: WorkloadKind,
     old: &Existing,
     manifests: &mut ManifestSet,
-) -> Result<(), CommandError> {
-    let workload = &mut manifests.workload;
+) -> Result<Option<Rollout>, CommandError> {
+    let workload = &manifests.workload;
     if let Some(relation) = in_place_block(workload, old.object()) {
         return Err(CommandError::new(
             ErrorClass::Conflict,
             format!(
-                "{} cannot return to its previous version: it {}",
+                "{} cannot be rolled back to that version: it {}",
                 workload.display_name(),
                 relation.words()
             ),
         )
-        .hint("serve what it shall be with --replace"));
+        .hint("deploy the version you want with --replace"));
     }
-    if let (WorkloadKind::Deployment, Some(running)) = (kind, old.running()) {
-        let facts = facts::of_nodes(cluster).await?;
-        let may_pause = is_on(&settings.allow_downtime);
-        let rollout = Rollout::of_manifest(workload.value(), running, &facts, may_pause);
-        workload.set_rollout(rollout);
-        let changes = in_place::changes(workload, old.object());
-        if in_place::replaces_pods(&changes) {
-            rollout::check_pause(rollout, workload.name(), may_pause)?;
-        }
-    }
-    Ok(())
+    let (WorkloadKind::Deployment, Some(running)) = (kind, old.running()) else {
+        return Ok(None);
+    };
+    let facts = facts::of_nodes(cluster, "").await?;
+    let may_pause = is_on(&settings.allow_downtime);
+    let rollout = Rollout::of_manifest(workload.value(), running, &facts, may_pause);
+    manifests.workload.set_rollout(rollout);
+    Ok(Some(rollout))
+}
+
+/// A rollback, for programs.
+#[derive(Serialize)]
+struct RollbackReport<'a> {
+    #[serde(flatten)]
+    report: ChangeReport<'a, Difference>,
+    /// The version that is served now.
+    version: &'a str,
 }

@@ -4,20 +4,16 @@ use crate::cli::SubmitArgs;
 use crate::error::CommandError;
 use crate::plan::request::WorkloadRequest;
 use crate::request;
-use crate::settings::{Merged, OutputFormat};
+use crate::settings::{Format, Merged};
 use crate::ui::Ui;
 
 use super::inputs;
 use crate::cmd::{deploy, sources};
 
 /// Submits what `args` ask for.
-pub fn run(
-    args: &SubmitArgs,
-    ui: Ui,
-    output: &mut Option<OutputFormat>,
-) -> Result<(), CommandError> {
+pub fn run(args: &SubmitArgs, ui: Ui, output: &mut Option<Format>) -> Result<(), CommandError> {
     deploy::run(
-        &args.workload,
+        &args.submission,
         false,
         settings(args),
         ui,
@@ -28,8 +24,9 @@ pub fn run(
 
 /// Merges what `args` say with the other sources.
 pub fn settings(args: &SubmitArgs) -> Result<Merged, CommandError> {
-    let typed = args.settings(|name| std::env::var(name).ok())?;
-    sources::merged(typed, args.workload.path.as_deref())
+    let workload = &args.workload;
+    let typed = workload.with_env(&args.settings.0, |name| std::env::var(name).ok())?;
+    sources::merged(typed, workload.path.as_deref(), &args.submission.connection)
 }
 
 /// Builds the request of `args` and `settings`, reading the directory.

@@ -14,7 +14,7 @@ use crate::ui::Ui;
 use crate::ui::terminal::{self, Raw};
 
 use crate::cmd::help::cannot_write;
-use crate::cmd::target::{self, FoundWorkload};
+use crate::cmd::target::FoundWorkload;
 use crate::cmd::{block_on, signals};
 
 /// Starts the best shell of an image.
@@ -32,8 +32,7 @@ const PART: usize = 32 << 10;
 
 /// Runs a command where a workload runs, and returns its exit code.
 pub fn run(args: &ExecArgs, ui: Ui) -> Result<u8, CommandError> {
-    let result = block_on(exec(args, ui));
-    target::connected(result, &args.named.connection)
+    block_on(exec(args, ui))
 }
 
 async fn exec(args: &ExecArgs, ui: Ui) -> Result<u8, CommandError> {
@@ -52,7 +51,7 @@ async fn exec(args: &ExecArgs, ui: Ui) -> Result<u8, CommandError> {
     let is_shell = args.command.is_empty();
     let tty = (args.tty || is_shell) && is_terminal;
     if args.tty && !tty {
-        ui.warn("stdin is no terminal, so the command gets none");
+        ui.warn("stdin is not a terminal, so none is allocated");
     }
     let shell = SHELL.map(str::to_owned);
     let execution = Execution {
@@ -81,7 +80,8 @@ async fn exec(args: &ExecArgs, ui: Ui) -> Result<u8, CommandError> {
         Ending::Code(code) => code,
         Ending::Failed(message) => {
             let code = failure_code(&message);
-            ui.error(&failure(format!("the command was not run: {message}")));
+            let why = innermost(&message);
+            ui.error(&failure(format!("the command was not run: {why}")));
             code
         }
         Ending::Lost(why) => {
@@ -135,7 +135,7 @@ async fn feed_all(
                 None => {
                     typed = None;
                     if !input.end().await? {
-                        ui.warn("this cluster cannot tell the command that its input has ended");
+                        ui.warn("this cluster cannot signal the end of input to the command");
                     }
                 }
             },
@@ -189,6 +189,16 @@ fn failure_code(message: &str) -> u8 {
     }
 }
 
+/// Returns what the runtime says of a command, without those through whom it came:
+/// kubelet, the runtime's client and runc each put their words in front.
+fn innermost(message: &str) -> &str {
+    let inner = message
+        .rsplit("unable to start container process: ")
+        .next()
+        .unwrap_or(message);
+    inner.trim().trim_end_matches(": unknown")
+}
+
 fn failure(message: String) -> CommandError {
     CommandError {
         class: ErrorClass::Unclassified,
@@ -208,6 +218,19 @@ fn no_terminal(error: std::io::Error) -> CommandError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_came_through_many_hands_is_told_once() {
+        let nested = "Internal error occurred: error executing command in container: failed to exec \
+                      in container: failed to start exec \"a1\": OCI runtime exec failed: exec \
+                      failed: unable to start container process: exec: \"nvidia-smi\": executable \
+                      file not found in $PATH: unknown";
+        assert_eq!(
+            innermost(nested),
+            "exec: \"nvidia-smi\": executable file not found in $PATH"
+        );
+        assert_eq!(innermost("command terminated"), "command terminated");
+    }
 
     #[test]
     fn what_cannot_be_run_has_the_code_of_a_shell() {

@@ -1,7 +1,8 @@
 //! `kaiwo logs`.
 
+use std::cell::Cell;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
@@ -13,14 +14,15 @@ use crate::cluster::ClusterError;
 use crate::cluster::reach::logs::{self, ContainerLog, LogEvent, LogOptions};
 use crate::error::CommandError;
 use crate::observe::Snapshot;
-use crate::observe::log::Line;
+use crate::observe::log::{Line, LogNote};
 use crate::observe::pod_selection::PodChoice;
 use crate::ui::log::{LogLines, waiting};
 use crate::ui::{Ui, Waiting};
 
 use crate::cmd::help::cannot_write;
-use crate::cmd::target::{self, FoundWorkload, Reached};
-use crate::cmd::{block_on, command_line, stdout_closed};
+use crate::cmd::target::{FoundWorkload, Reached};
+use crate::cmd::{block_on, stdout_closed};
+use crate::suggestion::{Suggestion, kaiwo};
 
 /// Bytes that are written at once, if there are so many.
 const BATCH: usize = 32 << 10;
@@ -40,6 +42,39 @@ pub struct Shown {
     pub says_no_status: bool,
 }
 
+impl Shown {
+    /// Returns what is to be said before the lines: where a log is that says
+    /// more than those that are shown.
+    fn elsewhere(&self, snapshot: &Snapshot) -> Option<Suggestion> {
+        if self.choice.container.is_some() {
+            return None;
+        }
+        let shown = snapshot.chosen(&self.choice).ok()?;
+        let all: Vec<&Pod> = snapshot.pods().iter().collect();
+        let pods = if shown.is_empty() { &all } else { &shown };
+        let name = snapshot.workload.display_name();
+        let namespace = &snapshot.workload.metadata.namespace;
+        if let Some((pod, container)) = snapshot.failing_init(pods) {
+            let which = match (&self.choice.pod, shown.len()) {
+                (None, 1) => Vec::new(),
+                _ => vec!["--pod".to_owned(), snapshot.label(pod)],
+            };
+            let own = kaiwo("logs {} -n {}", &[&name, namespace]).args(which);
+            return Some(own.form("-c {}", &[&container]).to(format!(
+                "pod {}: init container {container} has its own log",
+                pod.name()
+            )));
+        }
+        let pod = snapshot.keeps_own_log(pods)?;
+        let files = "tail -n 100 /tmp/ray/session_latest/logs/worker-*";
+        let read = kaiwo(
+            "exec {} -n {} --pod {} -- sh -c {}",
+            &[&name, namespace, &snapshot.label(pod), files],
+        );
+        Some(read.to("the output of its applications is in Ray's log files"))
+    }
+}
+
 /// Shows the logs of a workload.
 pub fn run(args: &LogsArgs, ui: Ui) -> Result<(), CommandError> {
     let shown = Shown {
@@ -57,25 +92,19 @@ pub fn run(args: &LogsArgs, ui: Ui) -> Result<(), CommandError> {
         timestamps: args.timestamps,
         says_no_status: false,
     };
-    let result = block_on(async {
+    block_on(async {
         let target = FoundWorkload::find(&args.named, ui).await?;
         let snapshot = target.snapshot().await?;
         match args.follow {
-            true => follow(&target.place, snapshot, &shown, ui).await,
-            false => {
-                let note = |text: &str| {
-                    ui.status(command_line::with_connection(text, &args.named.connection));
-                };
-                show(&target.place, &snapshot, &shown, ui, &note).await
-            }
+            true => follow(&target.place, snapshot, &shown, &Cell::default(), ui).await,
+            false => show(&target.place, &snapshot, &shown, ui).await,
         }
-    });
-    target::connected(result, &args.named.connection)
+    })
 }
 
 /// Writes the logs of a workload to stdout until it has ended, or is deleted,
 /// and all was read; or until nobody reads them any more. Waits for pods that
-/// do not exist yet.
+/// do not exist yet. `written` counts the bytes.
 ///
 /// # Errors
 /// [`CommandError`] if they may not be read, or the cluster stays away.
@@ -83,6 +112,7 @@ pub async fn follow(
     place: &Reached,
     snapshot: Snapshot,
     shown: &Shown,
+    written: &Cell<u64>,
     ui: Ui,
 ) -> Result<(), CommandError> {
     let (sender, mut events) = mpsc::channel(EVENTS);
@@ -92,11 +122,15 @@ pub async fn follow(
     let Shown {
         choice, options, ..
     } = shown;
+    let elsewhere = shown.elsewhere(&snapshot);
+    if let Some(elsewhere) = &elsewhere {
+        ui.status(format!("→ {}", elsewhere.text(ui.connection())));
+    }
     let mut all = std::pin::pin!(logs::follow(
         cluster, served, snapshot, choice, options, sender
     ));
     let mut gone = std::pin::pin!(stdout_closed::gone(ui));
-    let mut writer = Writer::new(shown, ui);
+    let mut writer = Writer::new(shown, elsewhere, ui);
     loop {
         tokio::select! {
             biased;
@@ -107,6 +141,7 @@ pub async fn follow(
                 {
                     writer.take(event);
                 }
+                written.update(|all| all + writer.text.len() as u64);
                 if !writer.flush()? {
                     return Ok(());
                 }
@@ -124,7 +159,10 @@ pub async fn follow(
 }
 
 /// Turns events into text.
-struct Writer {
+struct Writer<'a> {
+    shown: &'a Shown,
+    /// What was said about other logs.
+    elsewhere: Option<Suggestion>,
     lines: LogLines,
     text: Vec<u8>,
     waiting: Waiting,
@@ -132,9 +170,11 @@ struct Writer {
     ui: Ui,
 }
 
-impl Writer {
-    fn new(shown: &Shown, ui: Ui) -> Self {
+impl<'a> Writer<'a> {
+    fn new(shown: &'a Shown, elsewhere: Option<Suggestion>, ui: Ui) -> Self {
         Self {
+            shown,
+            elsewhere,
             lines: LogLines::new(ui.paints_data(), shown.timestamps),
             text: Vec::new(),
             waiting: ui.waiting(),
@@ -152,29 +192,33 @@ impl Writer {
                 }
             }
             LogEvent::Waiting(snapshot) if self.says_status => {
-                self.waiting.say(&waiting(&snapshot))
+                self.waiting.say(&waiting(&snapshot));
             }
-            LogEvent::Over(Some(snapshot)) if self.says_status => {
-                self.note(&format!("→ {}", waiting(&snapshot)));
+            LogEvent::Over(Some(snapshot)) => {
+                if self.says_status {
+                    self.note(&waiting(&snapshot));
+                }
+                let elsewhere = self.shown.elsewhere(&snapshot);
+                if let Some(elsewhere) = elsewhere.filter(|it| Some(it) != self.elsewhere.as_ref())
+                {
+                    self.note(&elsewhere.text(self.ui.connection()));
+                }
             }
-            LogEvent::Over(None) => self.note("→ it was deleted"),
-            LogEvent::Waiting(_) | LogEvent::Over(_) => {}
-            LogEvent::Restarted { pod, times } => self.note(&format!(
-                "→ pod {pod}: the container was started again ({times})"
-            )),
+            LogEvent::Over(None) => self.note("it was deleted"),
+            LogEvent::Outage(outage) if self.says_status => self.note(&outage.to_string()),
+            LogEvent::Waiting(..) | LogEvent::Outage(_) => {}
+            LogEvent::Note(note) => self.note(&note.to_string()),
             LogEvent::Missing { pod, why } => {
                 self.waiting.end();
                 self.ui
                     .warn(format!("lines of pod {pod} may be missing: {why}"));
             }
-            LogEvent::Lost(reason) => self.note(&format!("→ {reason}; trying again")),
-            LogEvent::Back => self.note("→ the cluster answers again"),
         }
     }
 
     fn note(&mut self, text: &str) {
         self.waiting.end();
-        self.ui.status(text);
+        self.ui.status(format!("→ {text}"));
     }
 
     fn has_room(&self) -> bool {
@@ -197,7 +241,6 @@ async fn show(
     snapshot: &Snapshot,
     shown: &Shown,
     ui: Ui,
-    note: &dyn Fn(&str),
 ) -> Result<(), CommandError> {
     logs::readable(&place.cluster, snapshot).await?;
     let pods = snapshot
@@ -213,23 +256,32 @@ async fn show(
             begun.push((pod, container));
         }
     }
+    let name = snapshot.workload.display_name();
+    let elsewhere = shown.elsewhere(snapshot);
     match (begun.len(), pods.len()) {
         (0, 0) if logs::is_over(snapshot) => ui.warn(format!(
-            "{} has ended and its pods are gone, and their logs with them",
-            snapshot.workload.display_name()
+            "{name} has ended, and its pods and their logs are gone"
         )),
         (0, _) => {
-            let name = snapshot.workload.display_name();
-            note(&format!(
-                "→ {}\n  nothing is written yet; wait for it with: kaiwo logs -f {name} -n {}",
-                waiting(snapshot),
-                snapshot.workload.metadata.namespace,
-            ));
+            ui.status(format!("→ {}", waiting(snapshot)));
+            if elsewhere.is_none() {
+                let namespace = &snapshot.workload.metadata.namespace;
+                let wait = kaiwo("logs -f {} -n {}", &[&name, namespace]);
+                ui.suggest(&wait.to("no output yet; wait for it"));
+            }
         }
         (begun, all) if begun < all => {
             ui.status(format!("→ {begun} of {all} pods have started"));
         }
         _ => {}
+    }
+    if let Some(elsewhere) = elsewhere {
+        ui.status(format!("→ {}", elsewhere.text(ui.connection())));
+    }
+    if shown.choice.pod.is_none() {
+        for note in snapshot.lost_indexes(&HashSet::new()) {
+            ui.status(format!("→ {note}"));
+        }
     }
     let containers = pods.first().map_or(0, |pod| pod.spec.containers.len());
     if containers > 1 && shown.choice.container.is_none() {
@@ -240,7 +292,20 @@ async fn show(
             ));
         }
     }
-    merge(place, snapshot, &begun, shown, ui).await
+    let merged = merge(place, snapshot, &begun, shown, ui).await;
+    let has_earlier = snapshot
+        .matching(&shown.choice)
+        .is_ok_and(|all| all.len() > pods.len());
+    // Retries of a Job are pods of their own.
+    match shown.options.previous && has_earlier {
+        true => merged.map_err(|error| {
+            let namespace = &snapshot.workload.metadata.namespace;
+            error.hint(
+                kaiwo("logs {} -n {} --all-pods", &[&name, namespace]).to("show earlier attempts"),
+            )
+        }),
+        false => merged,
+    }
 }
 
 /// Writes several logs as one, in the order of the lines' times.
@@ -260,6 +325,7 @@ async fn merge(
         .map(|(pod, _)| (begun.len() > 1).then(|| snapshot.label(pod)))
         .collect();
     let mut lines = LogLines::new(ui.paints_data(), shown.timestamps);
+    let mut is_silent = vec![shown.options.shows_all(); begun.len()];
     let mut failed: Option<ClusterError> = None;
     let mut heads: Vec<Option<Line>> = Vec::new();
     let mut queue = BinaryHeap::new();
@@ -267,6 +333,7 @@ async fn merge(
     for (index, first) in firsts.into_iter().enumerate() {
         let first = first.unwrap_or_else(|error| {
             note_failure(&mut failed, error, begun, index, ui);
+            is_silent[index] = false;
             None
         });
         if let Some(line) = &first {
@@ -277,7 +344,11 @@ async fn merge(
     let mut text = Vec::new();
     while let Some(Reverse((stamp, index))) = queue.pop() {
         if let Some(line) = heads[index].take() {
-            lines.add(&mut text, labels[index].as_deref(), &line);
+            is_silent[index] = false;
+            match line.stamp {
+                Some(_) => lines.add(&mut text, labels[index].as_deref(), &line),
+                None => ui.status(format!("→ {}", line.of_node(begun[index].0.name()))),
+            }
         }
         match logs[index].next().await {
             Ok(Some(line)) => {
@@ -296,6 +367,9 @@ async fn merge(
         }
     }
     ui.bytes(&text).map_err(cannot_write)?;
+    for ((pod, container), _) in begun.iter().zip(is_silent).filter(|(_, is)| *is) {
+        ui.status(format!("→ {}", LogNote::silent(pod, container)));
+    }
     match failed {
         Some(error) => Err(error.into()),
         None => Ok(()),

@@ -25,8 +25,9 @@ use crate::ui::Ui;
 use crate::ui::log::waiting;
 
 use crate::cmd::help::cannot_write;
-use crate::cmd::target::{self, FoundWorkload, Reached};
+use crate::cmd::target::{FoundWorkload, Reached};
 use crate::cmd::{block_on, signals};
+use crate::suggestion::kaiwo;
 
 /// How long a connection waits for a pod.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,8 +36,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Brings ports of a workload here.
 pub fn run(args: &PortForwardArgs, ui: Ui) -> Result<u8, CommandError> {
-    let result = block_on(port_forward(args, ui));
-    target::connected(result, &args.named.connection)
+    block_on(port_forward(args, ui))
 }
 
 async fn port_forward(args: &PortForwardArgs, ui: Ui) -> Result<u8, CommandError> {
@@ -84,7 +84,10 @@ async fn port_forward(args: &PortForwardArgs, ui: Ui) -> Result<u8, CommandError
         cluster, served, ..
     } = &target.place;
     tokio::select! {
-        last = forward_target::keep_forwarding(cluster, served, snapshot, &single, &sender) => {
+        last = forward_target::keep_forwarding(
+            cluster, served, snapshot, &single, &sender,
+            |outage| ui.status(format!("→ {outage}")),
+        ) => {
             match last? {
                 Some(snapshot) => ui.status(format!("→ {}", waiting(&snapshot))),
                 None => ui.status(format!("→ {} was deleted", forwarding.workload)),
@@ -114,8 +117,11 @@ async fn of_service(
         return Ok(ports);
     }
     Err(match service {
-        Some(_) => usage(snapshot, "has ports that are known only when a pod runs"),
-        None => usage(snapshot, "has no Service that would say its ports"),
+        Some(_) => usage(
+            snapshot,
+            "has ports that are only known once a pod is running",
+        ),
+        None => usage(snapshot, "has no Service that defines its ports"),
     })
 }
 
@@ -131,9 +137,9 @@ async fn listen(
             let listener = TcpListener::bind(address).await.map_err(|error| {
                 let hint = match error.kind() {
                     io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => {
-                        format!("take any free port instead: :{}", port.remote)
+                        format!("use any free port: :{}", port.remote)
                     }
-                    _ => "take an address of this machine".to_owned(),
+                    _ => "use an address of this machine".to_owned(),
                 };
                 refused(format!("cannot listen on {address}"), error, hint)
             })?;
@@ -164,7 +170,9 @@ impl Forwarding<'_> {
                 continue;
             }
             match &pod {
-                Some(name) => self.ui.status(format!("→ pod {name}; Ctrl-C ends this")),
+                Some(name) => self
+                    .ui
+                    .status(format!("→ pod {name}; press Ctrl-C to stop")),
                 None => self.ui.status(format!(
                     "→ {}: connections wait for up to {} s",
                     now.why_not,
@@ -199,7 +207,7 @@ impl Forwarding<'_> {
                         }
                         // Too many open files, for instance; it may pass.
                         Err(error) => {
-                            self.tell(&format!("cannot take a connection: {error}"));
+                            self.tell(&format!("cannot accept a connection: {error}"));
                             sleep(PAUSE).await;
                         }
                     }
@@ -258,9 +266,9 @@ impl Forwarding<'_> {
     }
 }
 
-/// Returns when a pod no longer runs, and has had a moment to say its last.
+/// Returns when a pod has ended, and has had a moment to say its last.
 async fn has_gone(mut destination: watch::Receiver<Destination>, uid: &str) {
-    let gone = destination.wait_for(|destination| !destination.running.contains(uid));
+    let gone = destination.wait_for(|destination| !destination.alive.contains(uid));
     if gone.await.is_err() {
         std::future::pending::<()>().await;
     }
@@ -274,9 +282,7 @@ fn usage(snapshot: &Snapshot, what: &str) -> CommandError {
         class: ErrorClass::Usage,
         error: anyhow::Error::msg(format!("{name} {what}")),
         notes: Vec::new(),
-        hints: vec![format!(
-            "say a port, as in: kaiwo port-forward {name} -n {namespace} 8000"
-        )],
+        hints: vec![kaiwo("port-forward {} -n {} 8000", &[&name, namespace]).to("name a port")],
         object: None,
     }
 }
@@ -286,7 +292,7 @@ fn refused(message: String, error: io::Error, hint: String) -> CommandError {
         class: ErrorClass::Refused,
         error: anyhow::Error::new(error).context(message),
         notes: Vec::new(),
-        hints: vec![hint],
+        hints: vec![hint.into()],
         object: None,
     }
 }

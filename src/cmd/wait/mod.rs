@@ -1,47 +1,60 @@
 //! `kaiwo wait`, and the waiting of `kaiwo submit` and `kaiwo serve`.
 
+mod notify;
 mod progress;
 mod watch;
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::cli::WaitArgs;
 use crate::cluster::Cluster;
 use crate::cluster::read::api_versions::Served;
+pub use crate::cluster::read::snapshot::Subject;
+use crate::cluster::read::snapshot::UNANSWERED;
+use crate::cluster::read::watch::{Polled, Poller};
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::Goal;
 use crate::kind::WorkloadKind;
 use crate::names::with_article;
 use crate::observe::wait::Limits;
 use crate::plan::Refusal;
-use crate::plan::request::pod::Seconds;
 use crate::request::is_on;
-use crate::settings::{Merged, Origin, OutputFormat, Settings, Sourced};
+use crate::settings::{Format, Merged, Notify, Origin, Settings, Sourced};
+use crate::suggestion::{Command, kaiwo};
+use crate::time::Seconds;
 use crate::ui::Ui;
 
 use super::reach::logs::{self, Shown};
-use super::target::{self, FoundWorkload, Reached};
-use super::{block_on, signals, sources};
+use super::signals::{self, SignalEffect};
+use super::target::{FoundWorkload, Reached};
+use super::{block_on, sources};
 
-use progress::ProgressVoice;
-use watch::Watch;
+use progress::{Ended, ProgressVoice};
+use watch::{Rest, Watch, span};
 
-/// Time without any answer of the cluster after which nobody can tell any more
-/// what has become of the workload.
-const UNREACHABLE: Duration = Duration::from_secs(600);
-/// First pause before asking again a cluster that does not answer.
+/// Shortest time in which the cluster is to answer, whatever the limits.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Longest wait for the rest of the log of what has ended.
-const REST: Duration = Duration::from_secs(10);
 
 /// Waits for a workload.
-pub fn run(args: &WaitArgs, ui: Ui, output: Option<OutputFormat>) -> Result<(), CommandError> {
-    let result = limits(args).and_then(|limits| {
+pub fn run(args: &WaitArgs, ui: Ui, output: Option<Format>) -> Result<(), CommandError> {
+    let start = Instant::now();
+    limits(args).and_then(|(limits, notify)| {
         block_on(async {
-            let FoundWorkload { place, found } = FoundWorkload::find(&args.named, ui).await?;
+            let longest = limits.total.unwrap_or(Duration::MAX).max(PAUSE);
+            let found = timeout(longest, FoundWorkload::find(&args.named, ui)).await;
+            let FoundWorkload { place, found } = match found {
+                Ok(found) => found?,
+                Err(_) => {
+                    let error = unanswered(args, longest);
+                    notify::tell(notify.as_ref(), Err(&error), ui).await;
+                    return Err(error);
+                }
+            };
             let workload = found.workload;
             let goal = args.goal.unwrap_or_else(|| workload.kind.descriptor().goal);
             check(goal, workload.kind)?;
@@ -49,39 +62,50 @@ pub fn run(args: &WaitArgs, ui: Ui, output: Option<OutputFormat>) -> Result<(), 
                 goal,
                 limits,
                 follow: false,
-                as_json: output == Some(OutputFormat::Json),
+                as_json: output == Some(Format::Json),
+                notify,
+                start: Some(start),
             };
-            let subject = Subject {
-                kind: workload.kind,
-                namespace: workload.metadata.namespace,
-                name: workload.metadata.name,
-                uid: Some(workload.metadata.uid),
-            };
+            let subject = Subject::of_workload(&workload);
             wait.attend(place.cluster, subject, ui).await
         })
-    });
-    target::connected(result, &args.named.connection)
+    })
 }
 
-fn limits(args: &WaitArgs) -> Result<Limits, CommandError> {
+/// Returns the error that the time was over before anything was known.
+fn unanswered(args: &WaitArgs, limit: Duration) -> CommandError {
+    let name = args.named.workload.to_string();
+    let words = format!("{name} was not found within {}: {UNANSWERED}", span(limit));
+    CommandError::new(ErrorClass::TimedOut, words).about(name)
+}
+
+fn limits(args: &WaitArgs) -> Result<(Limits, Option<Notify>), CommandError> {
     let typed = Settings {
         timeout: args.timeout,
         queue_timeout: args.queue_timeout,
+        notify: args.notify.clone(),
         ..Settings::default()
     };
-    Ok(limits_of(&sources::merged(typed, None)?))
+    let used = ["KAIWO_TIMEOUT", "KAIWO_QUEUE_TIMEOUT", "KAIWO_NOTIFY"];
+    let merged = sources::merged_of(&used, typed, &args.named.connection)?;
+    Ok((limits_of(&merged), notify_of(&merged)))
 }
 
 /// Returns the limits that the settings say.
 pub fn limits_of(settings: &Merged) -> Limits {
     let duration = |setting: &Option<Sourced<Seconds>>| {
-        let seconds = setting.as_ref()?.value.0;
-        u64::try_from(seconds).ok().map(Duration::from_secs)
+        setting.as_ref().map(|sourced| sourced.value.duration())
     };
     Limits {
         total: duration(&settings.timeout),
         queue: duration(&settings.queue_timeout),
     }
+}
+
+/// Returns who is told of the end.
+fn notify_of(settings: &Merged) -> Option<Notify> {
+    let sourced = settings.notify.as_ref();
+    sourced.map(|sourced| sourced.value.clone())
 }
 
 /// Returns how a submission is waited for, if it is.
@@ -91,7 +115,7 @@ pub fn limits_of(settings: &Merged) -> Limits {
 pub fn of_submission(
     settings: &Merged,
     kind: WorkloadKind,
-    output: Option<OutputFormat>,
+    output: Option<Format>,
 ) -> Result<Option<Wait>, Refusal> {
     fn is_typed<T>(setting: &Option<Sourced<T>>) -> bool {
         let sourced = setting.as_ref();
@@ -104,19 +128,24 @@ pub fn of_submission(
             ("--queue-timeout", is_typed(&settings.queue_timeout)),
         ] {
             if typed {
-                return Err(
-                    Refusal::new(format!("{flag} limits a wait, and there is none"))
-                        .hint("add --wait"),
-                );
+                return Err(Refusal::new(format!(
+                    "{flag} has no effect without --wait or --follow"
+                ))
+                .hint("add --wait"));
             }
+        }
+        if is_typed(&settings.notify) {
+            let refusal = Refusal::new("--notify has no effect without --wait or --follow");
+            return Err(refusal.hint("add --wait"));
         }
         return Ok(None);
     }
     if kind == WorkloadKind::CronJob {
         return match is_typed(&settings.wait) || is_typed(&settings.follow) {
             true => Err(
-                Refusal::new("a CronJob waits for its time, and never ends").hint(
-                    "leave --wait and --follow away; of a Job that it started: kaiwo wait job/NAME",
+                Refusal::new("cannot wait for a CronJob: it never finishes").hint(
+                    kaiwo("wait job/{NAME}", &[])
+                        .to("remove --wait and --follow; to wait for a Job that it started"),
                 ),
             ),
             // Said in a file, of what ends.
@@ -125,15 +154,17 @@ pub fn of_submission(
     }
     if follow && output.is_some() {
         return Err(
-            Refusal::new("stdout is either for -o or for what the workload prints")
-                .hint("leave -o away, or take --wait instead of --follow"),
+            Refusal::new("-o cannot be combined with --follow: both write to stdout")
+                .hint("remove -o, or use --wait instead of --follow"),
         );
     }
     Ok(Some(Wait {
         goal: kind.descriptor().goal,
         limits: limits_of(settings),
         follow,
-        as_json: output == Some(OutputFormat::Json),
+        as_json: output == Some(Format::Json),
+        notify: notify_of(settings),
+        start: None,
     }))
 }
 
@@ -142,7 +173,7 @@ pub fn check(goal: Goal, kind: WorkloadKind) -> Result<(), Refusal> {
     match goal.is_in_reach(kind) {
         true => Ok(()),
         false => Err(Refusal::new(format!(
-            "{} is never {goal}: it goes on until it is deleted",
+            "{} is never {goal}: it runs until it is deleted",
             with_article(kind.name())
         ))
         .hint("wait for it with: --for ready")),
@@ -150,7 +181,7 @@ pub fn check(goal: Goal, kind: WorkloadKind) -> Result<(), Refusal> {
 }
 
 /// What to wait for, how long, and how to tell of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Wait {
     /// What for.
     pub goal: Goal,
@@ -160,34 +191,19 @@ pub struct Wait {
     pub follow: bool,
     /// Whether stdout gets an event for each change.
     pub as_json: bool,
+    /// Who is told of the end.
+    pub notify: Option<Notify>,
+    /// When it began; nothing if it begins when it is attended to.
+    pub start: Option<Instant>,
 }
 
-/// The workload that is waited for.
-#[derive(Debug, Clone)]
-pub struct Subject {
-    /// Its kind.
-    pub kind: WorkloadKind,
-    /// Where it is.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// Its identity; if it is not known yet, whoever has the name first.
-    pub uid: Option<String>,
-}
-
-impl Subject {
-    fn display_name(&self) -> String {
-        format!("{}/{}", self.kind.word(), self.name)
-    }
-
-    /// Returns the end of a command about it.
-    fn arguments(&self) -> String {
-        format!("{} -n {}", self.display_name(), self.namespace)
-    }
+/// Returns a command about a workload.
+fn about(form: &'static str, subject: &Subject) -> Command {
+    kaiwo(form, &[&subject.display_name(), &subject.namespace])
 }
 
 impl Wait {
-    /// Waits, unless a signal comes first.
+    /// Waits, follows the log meanwhile, and notifies who wants to know the end.
     ///
     /// # Errors
     /// [`CommandError`] if the workload does not get there, or that cannot be
@@ -198,34 +214,35 @@ impl Wait {
         subject: Subject,
         ui: Ui,
     ) -> Result<(), CommandError> {
-        let name = subject.display_name();
-        let back = format!("come back with: kaiwo wait {}", subject.arguments());
-        tokio::select! {
-            result = self.stay(cluster, subject, ui) => result,
-            code = signals::ended() => {
-                let mut error = CommandError::interrupted(code).hint(back);
-                let words = format!("{}; {name} goes on", error.error);
-                error.error = error.error.context(words);
-                Err(error)
-            }
-        }
+        let ended = self.attended(cluster, subject, ui).await;
+        notify::tell(self.notify.as_ref(), ended.as_ref(), ui).await;
+        ended.map(|_| ())
     }
-}
 
-impl Wait {
-    /// Waits, and follows the log meanwhile.
-    async fn stay(&self, cluster: Cluster, subject: Subject, ui: Ui) -> Result<(), CommandError> {
-        let place = self.place(cluster, &subject).await?;
+    async fn attended(
+        &self,
+        cluster: Cluster,
+        subject: Subject,
+        ui: Ui,
+    ) -> Result<Ended, CommandError> {
+        signals::set_effect(SignalEffect::GoesOn {
+            workload: subject.display_name(),
+            back: about("wait {} -n {}", &subject).to("resume waiting"),
+        });
+        let mut voice = ProgressVoice::new(&subject.display_name(), ui, self);
+        let start = self.start.unwrap_or_else(Instant::now);
+        let place = self.place(cluster, &subject, &mut voice, start).await?;
         let (first, seen) = oneshot::channel();
         let watch = Watch {
             wait: self,
             place: &place,
-            voice: ProgressVoice::new(&subject.display_name(), ui, self),
-            subject,
+            voice,
+            subject: subject.clone(),
             way_back: None,
-            start: Instant::now(),
+            start,
             first: self.follow.then_some(first),
         };
+        let written = Cell::new(0);
         let shown = Shown {
             says_no_status: true,
             ..Shown::default()
@@ -234,22 +251,32 @@ impl Wait {
         let mut follow = pin!(async {
             // Nothing is sent to who does not follow, or sees nothing.
             match seen.await {
-                Ok(snapshot) => logs::follow(&place, snapshot, &shown, ui).await,
+                Ok(snapshot) => logs::follow(&place, snapshot, &shown, &written, ui).await,
                 Err(_) => Ok(()),
             }
         });
         let mut follows = self.follow;
         loop {
             tokio::select! {
-                result = &mut watch => {
-                    // What has ended was read to its end a moment later.
-                    let is_over = match &result {
-                        Ok(()) => self.goal == Goal::Done,
-                        Err(error) => error.container_exit_code().is_some(),
-                    };
-                    if follows && is_over {
-                        let rest = tokio::time::timeout(REST, &mut follow).await;
-                        tell(rest.unwrap_or(Ok(())), ui);
+                (rest, result) = &mut watch => {
+                    // Its last lines come a moment later, and may be many.
+                    let mut is_awaited = rest != Rest::Nothing;
+                    while follows && is_awaited {
+                        let before = written.get();
+                        match timeout(rest.longest_silence(), &mut follow).await {
+                            Ok(result) => {
+                                follows = false;
+                                tell(result, ui);
+                            }
+                            Err(_) => is_awaited = rest == Rest::Whole && written.get() > before,
+                        }
+                    }
+                    if follows && rest == Rest::Whole {
+                        ui.warn(format!(
+                            "the end of the log may be missing: nothing was received for {}",
+                            span(rest.longest_silence())
+                        ));
+                        ui.suggest(&about("logs {} -n {}", &subject).to("show all of it"));
                     }
                     return result;
                 }
@@ -263,25 +290,32 @@ impl Wait {
 
     /// Finds out which APIs the cluster serves, however long that takes within
     /// the limits.
-    async fn place(&self, cluster: Cluster, subject: &Subject) -> Result<Reached, CommandError> {
-        let start = Instant::now();
-        let longest = self
-            .limits
-            .total
-            .map_or(UNREACHABLE, |total| total.min(UNREACHABLE));
-        let served = loop {
-            match Served::read(&cluster).await {
-                Ok(served) => break served,
-                Err(error) if start.elapsed() >= longest => {
-                    let name = subject.display_name();
-                    let words = format!("lost track of {name}: the cluster does not answer");
-                    let mut lost = CommandError::new(ErrorClass::LostTrack, &words).about(name);
-                    lost.error = anyhow::Error::from(error).context(words);
-                    return Err(lost);
+    async fn place(
+        &self,
+        cluster: Cluster,
+        subject: &Subject,
+        voice: &mut ProgressVoice,
+        start: Instant,
+    ) -> Result<Reached, CommandError> {
+        let asking = cluster.failing_at_once();
+        let mut poller = Poller::new(&cluster);
+        poller.look_at_once();
+        let find = async {
+            loop {
+                match poller
+                    .next(PAUSE, async || Served::read(&asking).await)
+                    .await
+                {
+                    Ok(Polled::Now(served)) => return Ok(served),
+                    Ok(Polled::Outage(outage)) => voice.note(&outage.to_string()),
+                    Err(error) => return Err(Some(error)),
                 }
-                Err(_) => tokio::time::sleep(PAUSE).await,
             }
         };
+        let total = self.limits.total.unwrap_or(Duration::MAX);
+        let longest = total.saturating_sub(start.elapsed()).max(PAUSE);
+        let served = timeout(longest, find).await.unwrap_or(Err(None));
+        let served = served.map_err(|error| subject.lost(UNANSWERED, error))?;
         Ok(Reached {
             cluster,
             served,

@@ -1,16 +1,27 @@
 //! Tells people and programs how a wait goes.
 
+use std::collections::HashSet;
+
 use k8s_openapi::jiff::Timestamp;
 
-use crate::api::event::Event;
 use crate::error::CommandError;
+use crate::observe::trouble::without_restarts;
 use crate::observe::wait::Verdict;
-use crate::observe::{Snapshot, Standing};
+use crate::observe::{Snapshot, Standing, Status};
+use crate::ui::document::json_line;
 use crate::ui::wait::{WaitEvent, line};
-use crate::ui::{Progress, Ui, report};
+use crate::ui::{Progress, Ui};
 
 use super::Wait;
 use crate::cmd::help::cannot_write;
+
+/// How a wait ended well, as it was told.
+pub struct Ended {
+    /// To people, on one line.
+    pub line: String,
+    /// To programs: the last event.
+    pub event: String,
+}
 
 /// Tells how a wait goes.
 pub struct ProgressVoice {
@@ -20,7 +31,13 @@ pub struct ProgressVoice {
     /// Shown on a terminal, where it takes the place of lines.
     progress: Option<Progress>,
     said: String,
+    /// Whether something else stands in its place.
+    is_noted: bool,
+    /// What was said since the workload came into its present status.
+    heard: HashSet<String>,
+    status: Option<Status>,
     told: String,
+    last: String,
 }
 
 impl ProgressVoice {
@@ -33,7 +50,19 @@ impl ProgressVoice {
             as_json: wait.as_json,
             progress: has_line.then(|| ui.progress("waiting")),
             said: String::new(),
+            is_noted: false,
+            heard: HashSet::new(),
+            status: None,
             told: String::new(),
+            last: String::new(),
+        }
+    }
+
+    /// Returns how it ended.
+    pub fn ended(self) -> Ended {
+        Ended {
+            line: format!("{} {}", self.name, self.said),
+            event: self.last,
         }
     }
 
@@ -43,7 +72,7 @@ impl ProgressVoice {
     }
 
     pub fn say(&mut self, words: &str) {
-        if self.said == words {
+        if self.said == words && !std::mem::take(&mut self.is_noted) {
             return;
         }
         words.clone_into(&mut self.said);
@@ -54,27 +83,54 @@ impl ProgressVoice {
         }
     }
 
+    /// Says something that is not how the workload fares.
+    pub fn note(&mut self, words: &str) {
+        match &self.progress {
+            Some(progress) => {
+                progress.say(words.to_owned());
+                self.is_noted = true;
+            }
+            None => self.ui.status(format!("→ {words}")),
+        }
+    }
+
+    /// Says what was not said yet since the workload came into this status: of what
+    /// alternates, each is news once. Places in a queue are news each time.
+    fn say_once(&mut self, status: Status, words: &str) {
+        if self.status.replace(status) != Some(status) || status.is_waiting() {
+            self.heard.clear();
+        }
+        let is_news = self.heard.insert(without_restarts(words));
+        if is_news || self.progress.is_some() {
+            self.say(words);
+        } else {
+            words.clone_into(&mut self.said);
+        }
+    }
+
     pub fn tell(
         &mut self,
         snapshot: &Snapshot,
         standing: &Standing,
-        events: &[Event],
         verdict: &Verdict,
     ) -> Result<(), CommandError> {
         let is_last = *verdict == Verdict::Reached;
         // What went wrong is told as an error.
         if !matches!(verdict, Verdict::Failed { .. }) {
-            self.say(&line(snapshot, standing, events));
+            let words = line(snapshot, standing);
+            self.say_once(standing.status, &words);
         }
         if is_last && self.progress.take().is_some() {
             self.ui.status(format!("{} {}", self.name, self.said));
         }
         let event = WaitEvent::new(snapshot, standing, Timestamp::now());
         let state = event.state();
-        if self.as_json && (is_last || state != self.told) {
+        if is_last || (self.as_json && state != self.told) {
             let event = if is_last { event.last() } else { event };
-            let line = report::json_line(&event);
-            self.ui.data(&line).map_err(cannot_write)?;
+            self.last = json_line(&event);
+            if self.as_json {
+                self.ui.data(&self.last).map_err(cannot_write)?;
+            }
         }
         self.told = state;
         Ok(())

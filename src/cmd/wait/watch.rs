@@ -1,39 +1,26 @@
-//! Waits for a workload: looks again whenever something may have changed.
+//! Waits for a workload: judges each snapshot of it.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
+use tokio::time::sleep;
 
-use crate::api::event::Event;
-use crate::api::workload::Workload;
-use crate::cluster::ClusterError;
-use crate::cluster::client::backoff::Pauses;
-use crate::cluster::read::lookup::{self, Found};
-use crate::cluster::read::snapshot;
-use crate::cluster::read::watch::ChangeWatcher;
+use crate::cluster::read::snapshot::{LostTrack, Seen, SnapshotStream};
 use crate::error::{CommandError, ErrorClass};
+use crate::kind::Goal;
 use crate::observe::Snapshot;
-use crate::observe::kind::meaning;
 use crate::observe::wait::{Limit, Verdict, WaitTracker};
 use crate::ui::span;
 
-use super::progress::ProgressVoice;
-use super::{PAUSE, Subject, UNREACHABLE, Wait};
+use super::progress::{Ended, ProgressVoice};
+use super::{PAUSE, Subject, Wait, about};
 use crate::cmd::target::Reached;
+use crate::suggestion::Command;
 
-/// Longest such pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// Time after which an object that is not found is believed to be gone: an API
-/// server that has just started may not know its custom resources yet.
-const GONE: Duration = Duration::from_secs(2);
-/// Time after which a kind that the API server does not serve is believed to be
-/// gone: another one beside it may know it.
-const UNSERVED: Duration = Duration::from_secs(60);
 /// Time after which a look is due though no watch has told of a change:
 /// positions in the queue cannot be watched.
 const LOOK: Duration = Duration::from_secs(10);
-/// Pods whose events are read at most.
-const PODS: usize = 3;
 
 /// A wait under way.
 pub struct Watch<'a> {
@@ -46,153 +33,140 @@ pub struct Watch<'a> {
     /// The workload.
     pub subject: Subject,
     /// How it gets back to the version before this one, if that is kept.
-    pub way_back: Option<String>,
+    pub way_back: Option<Command>,
     /// Tells of it.
     pub voice: ProgressVoice,
     /// When it began.
     pub start: Instant,
 }
 
+/// What is still awaited of a log when its workload is no longer waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing: it continues.
+    Nothing,
+    /// What it has by now: it continues, and may never be fixed.
+    Present,
+    /// All of it, as long as any comes: it has ended.
+    Whole,
+}
+
+impl Rest {
+    /// How long it may be silent. What has ended is read to its end by limits of
+    /// its own, which are shorter.
+    pub fn longest_silence(self) -> Duration {
+        match self {
+            Self::Nothing => Duration::ZERO,
+            Self::Present => Duration::from_secs(10),
+            Self::Whole => Duration::from_secs(90),
+        }
+    }
+}
+
 impl Watch<'_> {
-    pub async fn run(mut self) -> Result<(), CommandError> {
-        let mut vigil = WaitTracker::new(self.wait.goal, self.wait.limits);
-        let changed = Notify::new();
+    /// Waits until it is there, or will not be; says what its log has yet to
+    /// give.
+    pub async fn run(mut self) -> (Rest, Result<Ended, CommandError>) {
+        match self.verdict().await {
+            Ok(Verdict::Reached) => {
+                let rest = match self.wait.goal {
+                    Goal::Done => Rest::Whole,
+                    _ => Rest::Nothing,
+                };
+                (rest, Ok(self.voice.ended()))
+            }
+            Ok(verdict) => {
+                let rest = match verdict {
+                    Verdict::Failed { .. } => Rest::Whole,
+                    Verdict::Hopeless { .. } => Rest::Present,
+                    _ => Rest::Nothing,
+                };
+                (rest, Err(self.ended(verdict)))
+            }
+            Err(error) => (Rest::Nothing, Err(error)),
+        }
+    }
+
+    async fn verdict(&mut self) -> Result<Verdict, CommandError> {
+        let mut tracker = WaitTracker::new(self.wait.goal, self.wait.limits);
         let Reached {
             cluster, served, ..
         } = self.place;
-        let mut pulse = ChangeWatcher::new(cluster, &changed);
-        let mut watched = None;
-        let (mut answered, mut gone_since) = (Instant::now(), None);
-        let mut unserved_since = None;
-        let mut pauses = Pauses::new(PAUSE, LONGEST_PAUSE);
+        let mut stream = SnapshotStream::new(cluster, served, self.subject.clone());
+        let mut longest = LOOK;
         loop {
-            let look = self.look();
-            // A cluster that does not answer holds up no limit.
-            let look = match vigil.overdue(self.start.elapsed()) {
-                Verdict::GoOn(Some(left)) => {
-                    let least = left.max(PAUSE);
-                    tokio::time::timeout(least, look).await.ok()
-                }
-                _ => Some(look.await),
-            };
-            let (verdict, longest) = match look {
-                None => (vigil.overdue(self.start.elapsed()), Duration::ZERO),
-                Some(Ok(Some((snapshot, events)))) => {
-                    (answered, gone_since, unserved_since) = (Instant::now(), None, None);
-                    pauses.restart();
-                    self.subject.uid = Some(snapshot.workload.metadata.uid.clone());
+            let verdict = match self.see(&mut stream, &tracker, longest).await? {
+                None => tracker.overdue(self.start.elapsed()),
+                Some(Seen::Now(snapshot, ())) => {
                     self.way_back = snapshot.workload.way_back();
                     let standing = snapshot.standing();
-                    let verdict = vigil.judge(&snapshot, &events, self.start.elapsed());
-                    self.voice.tell(&snapshot, &standing, &events, &verdict)?;
-                    // What a RayJob's pods are selected by is known late.
-                    let selected = meaning(&snapshot.workload).pod_labels(&snapshot.parts);
-                    if watched.as_ref() != Some(&selected) {
-                        pulse = ChangeWatcher::new(cluster, &changed);
-                        snapshot::watch(&mut pulse, served, &snapshot);
-                        watched = Some(selected);
-                    }
+                    let verdict = tracker.judge(&snapshot, self.start.elapsed());
+                    self.voice.tell(&snapshot, &standing, &verdict)?;
                     if let Some(first) = self.first.take() {
                         // Who has gone needs nothing.
-                        _ = first.send(snapshot);
+                        _ = first.send(*snapshot);
                     }
-                    (verdict, LOOK)
+                    verdict
                 }
-                Some(Ok(None)) => {
-                    answered = Instant::now();
-                    if gone_since.get_or_insert(answered).elapsed() >= GONE {
-                        return Err(self.lost("it was deleted while it was waited for"));
-                    }
-                    (vigil.overdue(self.start.elapsed()), GONE)
+                Some(Seen::Gone) => {
+                    let why = "it was deleted during the wait";
+                    return Err(self.subject.lost(why, None).into());
                 }
-                // Nobody has said that it is gone.
-                Some(Err(error @ ClusterError::NotServed { .. })) => {
-                    answered = Instant::now();
-                    if unserved_since.get_or_insert(answered).elapsed() >= UNSERVED {
-                        return Err(self.lost(&error.to_string()));
-                    }
-                    self.voice.say(&format!("asking again: {error}"));
-                    (vigil.overdue(self.start.elapsed()), pauses.advance())
-                }
-                Some(Err(error)) => {
-                    if answered.elapsed() >= UNREACHABLE {
-                        let mut lost = self.lost("the cluster does not answer");
-                        lost.error = anyhow::Error::from(error).context(lost.error.to_string());
-                        return Err(lost);
-                    }
-                    self.voice.say(&format!("asking again: {error}"));
-                    (vigil.overdue(self.start.elapsed()), pauses.advance())
+                Some(Seen::Outage(outage)) => {
+                    self.voice.note(&outage.to_string());
+                    tracker.overdue(self.start.elapsed())
                 }
             };
             match verdict {
-                Verdict::GoOn(left) => {
-                    let longest = left.map_or(longest, |left| left.min(longest));
-                    pulse.next(longest).await;
-                }
-                Verdict::Reached => return Ok(()),
-                verdict => return Err(self.ended(verdict)),
+                Verdict::GoOn(left) => longest = left.map_or(LOOK, |left| left.min(LOOK)),
+                verdict => return Ok(verdict),
             }
         }
     }
 
-    /// Looks how the workload is; `None` if it is gone.
-    async fn look(&self) -> Result<Option<(Snapshot, Vec<Event>)>, ClusterError> {
-        let Reached {
-            cluster, served, ..
-        } = self.place;
-        let Subject {
-            kind,
-            namespace,
-            name,
-            uid,
-        } = &self.subject;
-        let is_it =
-            |workload: &Workload| uid.as_ref().is_none_or(|uid| workload.metadata.uid == *uid);
-        match lookup::read(cluster, served, namespace, *kind, name).await? {
-            Some(Found { workload, .. }) if is_it(&workload) => {
-                let snapshot = snapshot::read_snapshot(cluster, served, workload).await?;
-                let waiting = snapshot
-                    .pods()
-                    .iter()
-                    .filter(|pod| !(pod.is_ready() || pod.has_ended() || pod.is_terminating()))
-                    .take(PODS);
-                let events = snapshot::pod_events(cluster, namespace, waiting).await?;
-                Ok(Some((snapshot, events)))
+    /// Looks how the workload is; `None` if a limit passes before that is
+    /// known: a cluster that does not answer holds up none.
+    async fn see(
+        &self,
+        stream: &mut SnapshotStream<'_>,
+        tracker: &WaitTracker,
+        longest: Duration,
+    ) -> Result<Option<Seen>, LostTrack> {
+        let mut next = pin!(stream.next(longest, async |_, _| Ok(())));
+        let mut verdict = tracker.overdue(self.start.elapsed());
+        loop {
+            let left = match verdict {
+                Verdict::GoOn(left) => left,
+                // However little time there is, it is looked once.
+                _ => None,
+            };
+            tokio::select! {
+                seen = &mut next => return seen.map(Some),
+                () = sleep(left.unwrap_or_default().max(PAUSE)), if left.is_some() => {}
             }
-            _ => Ok(None),
+            verdict = tracker.overdue(self.start.elapsed());
+            if !matches!(verdict, Verdict::GoOn(_)) {
+                return Ok(None);
+            }
         }
-    }
-
-    fn lost(&self, why: &str) -> CommandError {
-        let name = self.subject.display_name();
-        CommandError::new(
-            ErrorClass::LostTrack,
-            format!("lost track of {name}: {why}"),
-        )
-        .hint(format!(
-            "see what is there with: kaiwo list -n {}",
-            self.subject.namespace
-        ))
-        .about(name)
     }
 
     /// Returns the error for a wait that ended otherwise than it should.
     fn ended(&self, verdict: Verdict) -> CommandError {
         let name = self.subject.display_name();
-        let arguments = self.subject.arguments();
-        let why = format!("see why: kaiwo why {arguments}");
+        let why = about("why {} -n {}", &self.subject).to("see why");
         // What may still serve is not to be removed.
         let remove = match &self.way_back {
-            Some(command) => format!("go back to the version before: {command}"),
-            None => format!("remove it: kaiwo delete {arguments}"),
+            Some(command) => command.clone().to("roll back to the previous version"),
+            None => about("delete {} -n {}", &self.subject).to("remove it"),
         };
         let goal = self.wait.goal;
         let timed_out = |words: String| {
             let mut error = CommandError::new(ErrorClass::TimedOut, words)
                 .hint(why.clone())
-                .hint(format!("wait on: kaiwo wait {arguments}"))
+                .hint(about("wait {} -n {}", &self.subject).to("continue waiting"))
                 .hint(remove.clone());
-            error.notes.push(format!("{name} goes on"));
+            error.notes.push(format!("{name} continues"));
             error
         };
         let now = match self.voice.said() {
@@ -203,13 +177,15 @@ impl Watch<'_> {
             Verdict::TimedOut(Limit::Total(limit)) => {
                 timed_out(format!("{name} is not {goal} after {}{now}", span(limit)))
             }
-            Verdict::TimedOut(Limit::Queue(limit)) => timed_out(format!(
-                "{name} was not admitted within {}{now}",
-                span(limit)
-            )),
-            Verdict::Hopeless { reason } => CommandError::failed(
-                format!("{name} will not be {goal} unless somebody mends it: {reason}"),
-                None,
+            Verdict::TimedOut(Limit::Queue(limit)) => {
+                timed_out(format!("{name} did not start within {}{now}", span(limit)))
+            }
+            Verdict::Hopeless {
+                container_exit_code,
+                reason,
+            } => CommandError::failed(
+                format!("{name} cannot be {goal} until this is fixed: {reason}"),
+                container_exit_code,
             )
             .hint(why)
             .hint(remove),
@@ -221,7 +197,7 @@ impl Watch<'_> {
                 // Who follows has just seen what it printed.
                 let next = match self.wait.follow {
                     true => why,
-                    false => format!("see what it printed: kaiwo logs {arguments}"),
+                    false => about("logs {} -n {}", &self.subject).to("show its logs"),
                 };
                 CommandError::failed(failed, container_exit_code).hint(next)
             }
@@ -231,6 +207,7 @@ impl Watch<'_> {
     }
 }
 
-fn span(limit: Duration) -> String {
+/// Returns a limit in words.
+pub fn span(limit: Duration) -> String {
     span::human(limit.as_secs().try_into().unwrap_or(i64::MAX))
 }

@@ -7,9 +7,14 @@ fn snapshot(kind: WorkloadKind, object: Value, queued: Value, pods: Value) -> Sn
     Snapshot {
         workload: Workload::read(kind, kind.api_version(), &object).unwrap(),
         parts: Vec::new(),
+        workspaces: Vec::new(),
         queued: Readable::Known(serde_json::from_value(queued).unwrap()),
         pods: Readable::Known(serde_json::from_value(pods).unwrap()),
         position: None,
+        preemptors: Vec::new(),
+        clusters: Vec::new(),
+        events: Readable::Known(Vec::new()),
+        now: Default::default(),
     }
 }
 

@@ -1,21 +1,33 @@
 //! Judges a CronJob by the Jobs that it starts (batch/v1, Kubernetes v1.36).
 
 use super::{
-    Evidence, Finding, KueueWorkload, Meaning, Metadata, Pod, PodLabels, Standing, Status, job,
-    lifecycle, newest,
+    Evidence, Finding, KindRules, Metadata, Pod, PodLabels, Standing, Status, WorkloadContext, job,
+    lifecycle, newest, with_pods,
 };
 use crate::api::keys::CONTROLLER_UID_LABEL;
 use crate::api::workload::job::{CronJobSpec, CronJobStatus};
 
-impl Meaning for (&CronJobSpec, &CronJobStatus) {
-    fn standing(&self, _queued: &[KueueWorkload], _pods: &[Pod]) -> Standing {
+fn runs_at(spec: &CronJobSpec) -> String {
+    match spec.time_zone.as_str() {
+        "" => format!("runs at {}", spec.schedule),
+        zone => format!("runs at {} ({zone})", spec.schedule),
+    }
+}
+
+impl KindRules for (&CronJobSpec, &CronJobStatus) {
+    fn standing(&self, _known: &WorkloadContext) -> Standing {
         let (spec, status) = self;
         match (spec.suspend, status.active.len()) {
             (true, _) => Standing::new(Status::Suspended, "starts no Jobs"),
-            (false, 0) => Standing::new(Status::Ready, format!("runs at {}", spec.schedule)),
+            (false, 0) => Standing::new(Status::Ready, runs_at(spec)),
             (false, 1) => Standing::new(Status::Running, "1 Job"),
             (false, jobs) => Standing::new(Status::Running, format!("{jobs} Jobs")),
         }
+    }
+
+    /// Its controller has nothing to do before its time.
+    fn is_untouched(&self) -> bool {
+        false
     }
 
     fn pod_labels(&self, jobs: &[Metadata]) -> Vec<PodLabels> {
@@ -40,6 +52,6 @@ impl Meaning for (&CronJobSpec, &CronJobStatus) {
     fn findings(&self, evidence: &Evidence, _standing: &Standing) -> Vec<Finding> {
         let suspended = self.0.suspend.then(|| lifecycle::suspended(evidence));
         let own = suspended.into_iter().collect();
-        lifecycle::with_pods(own, evidence, evidence.created())
+        with_pods(own, evidence)
     }
 }

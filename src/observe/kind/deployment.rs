@@ -1,16 +1,24 @@
 //! Counts and conditions of a Deployment (apps/v1, Kubernetes v1.36).
 
 use super::{
-    Evidence, Finding, KueueWorkload, Meaning, Metadata, Pod, PodLabels, Standing, Status,
-    Timestamp, Workload, lifecycle, suspended, troubles, turned, waits,
+    Evidence, Finding, KindRules, Metadata, Pod, PodLabels, Standing, Status, Timestamp, Workload,
+    WorkloadContext, lifecycle, refused, suspended, troubles, turned, waits, with_pods,
 };
 use crate::api::condition::{Condition, condition, holds};
 use crate::api::workload::deployment::{DeploymentSpec, DeploymentStatus};
+use crate::observe::snapshot::REPLICA_FAILURE;
+use crate::observe::trouble::Turn;
+use crate::observe::upstream::output;
 use crate::observe::why::finding::{Cause, Who};
-use crate::observe::why::{pods as of_pods, scaling};
+use crate::observe::why::scaling;
+use crate::suggestion::kubectl;
 
-impl Meaning for (&Workload, &DeploymentSpec, &DeploymentStatus) {
-    fn standing(&self, queued: &[KueueWorkload], pods: &[Pod]) -> Standing {
+/// Seconds for which a Deployment that has become available may be one that
+/// crashes again and again: as long as a container needs to prove that it is well.
+const PROVEN: i64 = 600;
+
+impl KindRules for (&Workload, &DeploymentSpec, &DeploymentStatus) {
+    fn standing(&self, known: &WorkloadContext) -> Standing {
         let (workload, spec, status) = self;
         let wanted = spec.replicas.unwrap_or(1);
         if wanted == 0 {
@@ -20,34 +28,53 @@ impl Meaning for (&Workload, &DeploymentSpec, &DeploymentStatus) {
             return Standing::new(Status::Starting, "");
         }
         let available = status.available_replicas;
-        let stuck = stuck(self.2);
-        let reason = || match (troubles(pods), stuck) {
-            (trouble, _) if !trouble.is_empty() => trouble,
-            (_, Some(stuck)) => stuck.words().to_owned(),
-            _ => format!("{available} of {wanted} pods ready"),
-        };
+        let (stuck, refused) = (stuck(self.2), refused(workload, known));
+        let trouble = troubles(known.pods, known);
+        let serves_again = |turn: Turn| turn == Turn::Ready;
+        let ill = trouble.as_ref().filter(|it| !serves_again(it.turn));
+        let ill = ill.map(|trouble| trouble.to_string()).or(refused);
         if available >= wanted {
             let updated = status.updated_replicas;
             let rolling = updated < wanted || status.replicas > wanted;
-            let reason = match (rolling, troubles(pods)) {
-                (true, trouble) if trouble.is_empty() => {
-                    format!("rolling out: {updated} of {wanted} updated")
-                }
-                (true, trouble) => format!("rollout hangs: {trouble}"),
-                (false, _) => String::new(),
+            let reason = match (rolling, ill, trouble) {
+                (true, None, _) => format!("rolling out: {updated} of {wanted} updated"),
+                (true, Some(ill), _) => format!("rollout is stuck: {ill}"),
+                // It serves, and has crashed before, and again, and again.
+                (false, _, Some(trouble)) if self.is_new(known) => trouble.to_string(),
+                (false, ..) => String::new(),
             };
             return Standing::new(Status::Ready, reason);
         }
+        let reason = || {
+            ill.or(trouble.map(|trouble| trouble.to_string()))
+                .or_else(|| Some(output::gist(stuck?.words())))
+                .unwrap_or_else(|| format!("{available} of {wanted} pods ready"))
+        };
         if available > 0 {
             return Standing::new(Status::Degraded, reason());
         }
-        if waits(queued) {
-            return suspended(workload, queued);
+        if waits(known.queued) {
+            return suspended(workload, known);
         }
         match stuck {
             Some(_) => Standing::new(Status::Failed, reason()),
             None => Standing::new(Status::Starting, reason()),
         }
+    }
+
+    fn is_untouched(&self) -> bool {
+        self.2.observed_generation == 0 && self.2.conditions.is_empty()
+    }
+
+    /// Its controller repeats what its ReplicaSets say.
+    fn told_refusal(&self) -> Option<&str> {
+        Some(holds(&self.2.conditions, REPLICA_FAILURE)?.words())
+    }
+
+    fn is_new(&self, known: &WorkloadContext) -> bool {
+        let available = condition(&self.2.conditions, "Available");
+        let since = available.and_then(|available| available.last_transition_time);
+        since.is_some() && known.since(since) < PROVEN
     }
 
     fn pod_labels(&self, _parts: &[Metadata]) -> Vec<PodLabels> {
@@ -85,20 +112,16 @@ impl Meaning for (&Workload, &DeploymentSpec, &DeploymentStatus) {
     fn hangs(&self, standing: &Standing) -> Option<String> {
         let stuck = stuck(self.2).filter(|_| !standing.status.is_waiting())?;
         Some(match standing.reason.as_str() {
-            "" => stuck.words().to_owned(),
+            "" => output::gist(stuck.words()),
             reason => reason.to_owned(),
         })
     }
 
     fn findings(&self, evidence: &Evidence, standing: &Standing) -> Vec<Finding> {
-        let (_, spec, status) = self;
-        if spec.replicas == Some(0) {
+        if self.1.replicas == Some(0) {
             return vec![lifecycle::suspended(evidence)];
         }
-        let refused = holds(&status.conditions, "ReplicaFailure");
-        let refused = refused.map(|refused| lifecycle::refused_pods(evidence, &refused.message));
-        let mut findings: Vec<Finding> = refused.into_iter().collect();
-        findings.extend(of_pods::findings(evidence));
+        let mut findings = with_pods(Vec::new(), evidence);
         findings.extend(stuck(self.2).map(|stuck| rollout_stuck(evidence, stuck)));
         findings.extend(scaling::finding(evidence, standing));
         findings
@@ -115,7 +138,7 @@ fn rollout_stuck(evidence: &Evidence, stuck: &Condition) -> Finding {
     // Of a Deployment that was not made by kaiwo.
     let undo = || {
         let (namespace, name) = (evidence.namespace(), &workload.metadata.name);
-        format!("kubectl -n {namespace} rollout undo deployment {name}")
+        kubectl("-n {} rollout undo deployment {}", &[namespace, name])
     };
     Finding::new(
         Cause::RolloutStuck,
@@ -124,7 +147,7 @@ fn rollout_stuck(evidence: &Evidence, stuck: &Condition) -> Finding {
     .shows(&stuck.message)
     .remedy(
         Who::You,
-        "mend what keeps the new pods, or go back",
-        Some(workload.way_back().unwrap_or_else(undo)),
+        "fix the new pods, or roll back",
+        workload.way_back().unwrap_or_else(undo),
     )
 }

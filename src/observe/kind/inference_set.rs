@@ -2,23 +2,35 @@
 //! tells more.
 
 use super::{
-    Evidence, Finding, KueueWorkload, Meaning, Metadata, Pod, PodLabels, Standing, Status,
+    Evidence, Finding, KindRules, Metadata, PodLabels, Standing, Status, WorkloadContext,
+    lifecycle, rules, trouble_of, with_pods, workspace,
 };
-use crate::api::condition::Condition;
 use crate::api::keys::WORKSPACE_LABEL;
 use crate::api::workload::kaito::{InferenceSetSpec, InferenceSetStatus};
-use crate::observe::why::finding::{Cause, Who};
-use crate::observe::why::{pods as of_pods, scaling};
+use crate::api::workload::{Details, Workload};
+use crate::observe::why::finding::Who;
+use crate::observe::why::scaling;
+use crate::suggestion::{kaiwo, kubectl};
 
-impl Meaning for (&InferenceSetSpec, &InferenceSetStatus) {
-    fn standing(&self, _queued: &[KueueWorkload], _pods: &[Pod]) -> Standing {
-        let (wanted, ready) = (self.0.replicas.unwrap_or(1), self.1.ready_replicas);
+impl KindRules for (&InferenceSetSpec, &InferenceSetStatus) {
+    fn standing(&self, known: &WorkloadContext) -> Standing {
+        let (wanted, ready) = (self.0.wanted(), self.1.ready_replicas);
         let status = match ready {
+            _ if wanted == 0 => return Standing::new(Status::Suspended, "scaled to 0"),
             _ if ready >= wanted => return Standing::new(Status::Ready, ""),
             0 => Status::Starting,
             _ => Status::Degraded,
         };
-        Standing::new(status, format!("{ready} of {wanted} replicas ready"))
+        let waits = || {
+            let told = unready(known.workspaces).find_map(|(_, words)| words);
+            let told = told.map_or(String::new(), |words| format!(": {words}"));
+            format!("{ready} of {wanted} replicas ready{told}")
+        };
+        Standing::new(status, trouble_of(known.pods, known).unwrap_or_else(waits))
+    }
+
+    fn is_untouched(&self) -> bool {
+        self.1.ready_replicas == 0 && self.1.conditions.is_empty()
     }
 
     fn pod_labels(&self, workspaces: &[Metadata]) -> Vec<PodLabels> {
@@ -26,31 +38,61 @@ impl Meaning for (&InferenceSetSpec, &InferenceSetStatus) {
     }
 
     fn findings(&self, evidence: &Evidence, standing: &Standing) -> Vec<Finding> {
-        let mut findings = of_pods::findings(evidence);
+        if self.0.wanted() == 0 {
+            return vec![lifecycle::suspended(evidence)];
+        }
+        let mut findings = with_pods(Vec::new(), evidence);
         if findings.is_empty() && standing.status != Status::Ready {
-            findings.extend(missing(evidence, &self.1.conditions));
+            findings.extend(waits(evidence, self.1));
         }
         findings.extend(scaling::finding(evidence, standing));
         findings
     }
 }
 
-/// Says which condition is not true.
-fn missing(evidence: &Evidence, conditions: &[Condition]) -> Option<Finding> {
-    let missing = conditions.iter().find(|condition| !condition.holds())?;
-    Some(
-        Finding::new(
-            Cause::Workspace,
-            format!("KAITO waits: {} is not true", missing.kind),
+/// Returns the Workspaces that are not ready, each with what it says of that.
+fn unready(workspaces: &[Workload]) -> impl Iterator<Item = (&Workload, Option<String>)> {
+    let standings = workspaces.iter().map(|workspace| {
+        let standing = rules(workspace).standing(&WorkloadContext::default());
+        (workspace, standing)
+    });
+    let unready = standings.filter(|(_, standing)| standing.status != Status::Ready);
+    unready.map(|(workspace, standing)| {
+        let words = Some(standing.reason).filter(|words| !words.is_empty());
+        (workspace, words)
+    })
+}
+
+/// Says what KAITO waits for: in the words of the first Workspace that has some,
+/// else in its own.
+fn waits(evidence: &Evidence, status: &InferenceSetStatus) -> Option<Finding> {
+    let namespace = evidence.namespace();
+    let own = || {
+        Some(
+            workspace::missing(&status.conditions)?
+                .remedy(
+                    Who::You,
+                    "list its Workspaces",
+                    kubectl("-n {} get workspaces", &[namespace]),
+                )
+                .remedy(
+                    Who::You,
+                    "diagnose the Workspace of a replica",
+                    kaiwo("why workspace/{NAME} -n {}", &[namespace]),
+                ),
         )
-        .shows(missing.words().lines().next().unwrap_or_default())
-        .remedy(
+    };
+    let told = unready(&evidence.snapshot.workspaces).find_map(|(workspace, _)| {
+        let Details::Workspace(_, status) = &workspace.details else {
+            return None;
+        };
+        let name = workspace.metadata.name.as_str();
+        let finding = workspace::missing(&status.conditions)?;
+        Some(finding.shows(format!("workspace/{name}")).remedy(
             Who::You,
-            "ask about the Workspace of a replica: kaiwo why workspace/NAME",
-            Some(format!(
-                "kubectl -n {} get workspaces",
-                evidence.namespace()
-            )),
-        ),
-    )
+            "diagnose this Workspace",
+            kaiwo("why workspace/{} -n {}", &[name, namespace]),
+        ))
+    });
+    told.or_else(own)
 }

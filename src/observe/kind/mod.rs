@@ -1,11 +1,12 @@
 //! Interprets the status of a workload, by its kind: how it stands and since
 //! when, which pods are its own, whether it is over, and what is wrong. A kind
-//! is a file here, and a line in [`meaning`].
+//! is a file here, and a line in [`rules`].
 
 mod cron_job;
 mod deployment;
 mod inference_set;
 mod job;
+pub mod pod_labels;
 mod ray_job;
 mod ray_service;
 mod workspace;
@@ -14,9 +15,11 @@ use core::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::pod_labels::PodLabels;
-use super::snapshot::Snapshot;
+use super::preemption;
+use super::snapshot::{Snapshot, WorkloadContext};
 use super::status::{Standing, Status, farthest};
+use super::trouble::{Trouble, TroubleKind, Turn};
+use super::upstream::{api_server, kubelet, output};
 use super::why::evidence::Evidence;
 use super::why::finding::Finding;
 use super::why::lifecycle;
@@ -25,14 +28,41 @@ use crate::api::kueue_workload::{KueueWorkload, QueueState};
 use crate::api::metadata::Metadata;
 use crate::api::pod::Pod;
 use crate::api::workload::{Details, Workload};
+use pod_labels::PodLabels;
 
 pub use workspace::progress as workspace_progress;
 
 /// What the status of a workload of one kind means. It is implemented for what is
 /// needed of the workload, its specification and its status.
-pub trait Meaning {
+pub trait KindRules {
     /// See [`standing`].
-    fn standing(&self, queued: &[KueueWorkload], pods: &[Pod]) -> Standing;
+    fn standing(&self, known: &WorkloadContext) -> Standing;
+
+    /// Returns whether its controller has not written anything into its status,
+    /// though there is something to do.
+    fn is_untouched(&self) -> bool;
+
+    /// Returns how many pods it is to have now, where that can be told and events
+    /// say why one is missing.
+    fn wanted_pods(&self) -> Option<i64> {
+        None
+    }
+
+    /// Returns why its pods are refused, where its own status says so.
+    fn told_refusal(&self) -> Option<&str> {
+        None
+    }
+
+    /// Returns whether a service serves for so short a time that it may be one that
+    /// crashes again and again.
+    fn is_new(&self, _known: &WorkloadContext) -> bool {
+        false
+    }
+
+    /// Returns the names of the Ray clusters that make its pods.
+    fn cluster_names(&self) -> Vec<&str> {
+        Vec::new()
+    }
 
     /// Returns by which labels its pods are found; `parts` are the Jobs of a
     /// CronJob or RayJob, or the Workspaces of an InferenceSet. None, if it has
@@ -104,12 +134,12 @@ pub trait Meaning {
 
     /// Returns what keeps it, where no queue does.
     fn findings(&self, evidence: &Evidence, _standing: &Standing) -> Vec<Finding> {
-        lifecycle::with_pods(Vec::new(), evidence, evidence.created())
+        with_pods(Vec::new(), evidence)
     }
 }
 
 /// Returns what a workload's status means.
-pub fn meaning(workload: &Workload) -> Box<dyn Meaning + '_> {
+pub fn rules(workload: &Workload) -> Box<dyn KindRules + '_> {
     match &workload.details {
         Details::Job(spec, status) => Box::new((workload, spec, status)),
         Details::CronJob(spec, status) => Box::new((spec, status)),
@@ -121,39 +151,75 @@ pub fn meaning(workload: &Workload) -> Box<dyn Meaning + '_> {
     }
 }
 
-/// Returns how a workload stands. `queued` and `pods` are what is known of it
-/// in Kueue and on nodes; with less known, the answer is less precise, never
-/// another one that is wrong.
-pub fn standing(workload: &Workload, queued: &[KueueWorkload], pods: &[Pod]) -> Standing {
-    let mut standing = meaning(workload).standing(queued, pods);
+/// Returns how a workload stands.
+pub fn standing(workload: &Workload, known: &WorkloadContext) -> Standing {
+    let mut standing = rules(workload).standing(known);
+    let is_on_its_way = matches!(standing.status, Status::Starting | Status::Admitted);
     if workload.metadata.deletion_timestamp.is_some() {
-        standing.reason = "is being deleted".to_owned();
+        // What ends does not begin.
+        if is_on_its_way && known.pods.iter().any(Pod::is_terminating) {
+            standing.status = Status::Running;
+        }
+        DELETED.clone_into(&mut standing.reason);
+    } else if is_on_its_way && is_ignored(workload, known) {
+        IGNORED.clone_into(&mut standing.reason);
     }
     standing
+}
+
+/// Reason of what is being deleted.
+pub const DELETED: &str = "is being deleted";
+/// Reason of what is ending, to which may be added why.
+pub const ENDING: &str = "is ending";
+/// Reason of what no controller has taken up.
+const IGNORED: &str = "no controller has processed it";
+/// Seconds in which a controller that runs has looked at everything: one that was
+/// just started reads all objects first.
+pub(super) const ATTENTION: i64 = 60;
+
+/// Returns whether no controller looks at a workload: the one of its kind does
+/// not run, or leaves its namespace alone.
+pub(super) fn is_ignored(workload: &Workload, known: &WorkloadContext) -> bool {
+    let created = workload.metadata.creation_timestamp;
+    rules(workload).is_untouched() && known.since(created) >= ATTENTION
 }
 
 impl Snapshot {
     /// Returns how it stands.
     pub fn standing(&self) -> Standing {
-        standing(&self.workload, self.queued(), self.pods())
+        standing(&self.workload, &self.known())
     }
 }
 
 /// What is suspended waits for Kueue, or for whoever suspended it.
-fn suspended(workload: &Workload, queued: &[KueueWorkload]) -> Standing {
-    let Some(queued) = farthest(queued) else {
+fn suspended(workload: &Workload, known: &WorkloadContext) -> Standing {
+    let Some(queued) = farthest(known.queued) else {
         return match workload.queue() {
             Some(_) => Standing::new(Status::Pending, ""),
-            None => Standing::new(Status::Suspended, "`suspend` is set, and it is in no queue"),
+            None => Standing::new(Status::Suspended, "`suspend` is set, but it is in no queue"),
         };
     };
-    let reason = queued.reason();
+    let reason = output::on_one_line(&queued.reason()).into_owned();
     match queued.state() {
         QueueState::Pending | QueueState::Reserved => Standing::new(Status::Pending, reason),
         QueueState::Evicted => Standing::new(Status::Pending, format!("evicted: {reason}")),
-        QueueState::Preempted => Standing::new(Status::Preempted, reason),
+        QueueState::Preempted => Standing::new(Status::Preempted, preempted(queued, known)),
         QueueState::Inactive => Standing::new(Status::Suspended, reason),
         QueueState::Admitted | QueueState::Finished => Standing::new(Status::Admitted, ""),
+    }
+}
+
+/// Returns whether Kueue has taken its quota from a workload that is not stopped
+/// yet.
+fn is_taken_off(known: &WorkloadContext) -> bool {
+    farthest(known.queued).is_some_and(|queued| queued.state() == QueueState::Preempted)
+}
+
+/// Says for which workload this one made room.
+fn preempted(queued: &KueueWorkload, known: &WorkloadContext) -> String {
+    match preemption::by(queued, known.preemptors) {
+        Some(whom) => format!("preempted by {whom}"),
+        None => "preempted by a workload that you may not see".to_owned(),
     }
 }
 
@@ -165,19 +231,84 @@ fn waits(queued: &[KueueWorkload]) -> bool {
         .any(|queued| !admitted.contains(&queued.state()))
 }
 
-/// Returns what is wrong with the first pod that has something.
-fn troubles(pods: &[Pod]) -> String {
-    let mut troubles = pods
-        .iter()
-        .filter(|pod| !pod.is_terminating())
-        .filter_map(Pod::trouble);
-    troubles
-        .next()
-        .map_or_else(String::new, |trouble| trouble.to_string())
+/// Returns what is wrong with the first pod that has something, if one has, one
+/// that is not ready again.
+fn troubles<'p>(
+    pods: impl IntoIterator<Item = &'p Pod>,
+    known: &WorkloadContext,
+) -> Option<Trouble> {
+    let pods = pods.into_iter().filter(|pod| !pod.is_terminating());
+    let troubles: Vec<Trouble> = pods.filter_map(|pod| pod.trouble(known)).collect();
+    troubles.into_iter().min_by_key(|trouble| {
+        // What took a pod off is no trouble of the one that replaces it.
+        let is_over = trouble.kind == TroubleKind::Disrupted;
+        (is_over, trouble.turn == Turn::Ready)
+    })
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+/// Returns what is wrong with them, in words.
+fn trouble_of<'p>(
+    pods: impl IntoIterator<Item = &'p Pod>,
+    known: &WorkloadContext,
+) -> Option<String> {
+    Some(troubles(pods, known)?.to_string())
+}
+
+/// Says why pods that are to be there are not.
+pub(super) fn refused(workload: &Workload, known: &WorkloadContext) -> Option<String> {
+    let refusal = refusal(workload, known)?;
+    Some(format!(
+        "pods are rejected: {}",
+        api_server::reason(&refusal)
+    ))
+}
+
+/// Returns why the API server refuses pods that are to be there, in the words of
+/// whoever is to make them.
+pub(super) fn refusal(workload: &Workload, known: &WorkloadContext) -> Option<String> {
+    let rules = rules(workload);
+    if let Some(told) = rules.told_refusal() {
+        return Some(told.to_owned());
+    }
+    if !are_missing(rules.wanted_pods(), known.pods) {
+        return None;
+    }
+    let started = rules.running_since().filter(|_| workload.kind.is_batch());
+    let since = started.or(workload.metadata.creation_timestamp);
+    known
+        .refusal(&workload.metadata.uid, since)
+        .map(str::to_owned)
+}
+
+/// Adds to a kind's `own` findings those of its pods, and why some are missing.
+fn with_pods(own: Vec<Finding>, evidence: &Evidence) -> Vec<Finding> {
+    let snapshot = &evidence.snapshot;
+    let refusal = refusal(&snapshot.workload, &snapshot.known());
+    lifecycle::with_pods(own, evidence, refusal)
+}
+
+/// Returns whether fewer pods are there than `wanted`; if that is not known,
+/// whether there is none at all.
+pub(super) fn are_missing(wanted: Option<i64>, pods: &[Pod]) -> bool {
+    let there = pods.iter().filter(|pod| !pod.has_ended()).count();
+    usize::try_from(wanted.unwrap_or(1)).is_ok_and(|wanted| there < wanted)
+}
+
+/// Says what becomes of a pod that is being deleted.
+fn leaving(pods: &[Pod]) -> Option<String> {
+    let leaving = || {
+        let pods = pods.iter();
+        pods.filter(|pod| pod.is_terminating() && !pod.has_ended())
+    };
+    // Nobody ends it there.
+    if let Some(held) = leaving().find_map(Pod::held) {
+        return Some(held);
+    }
+    let pod = leaving().next()?;
+    let target = holds(&pod.status.conditions, "DisruptionTarget");
+    let words = target.and_then(|target| kubelet::disruption(&target.reason));
+    let words = words.unwrap_or("being deleted");
+    Some(format!("pod {} is {words}", pod.name()))
 }
 
 /// Returns when the last of these conditions came true.
@@ -195,14 +326,19 @@ fn newest<'p>(pods: &[&'p Pod]) -> Option<&'p Pod> {
     })
 }
 
-/// Returns the exit code of the first container to fail.
-fn first_exit_code<'p>(pods: impl Iterator<Item = &'p Pod>) -> Option<i64> {
-    let disrupted = |pod: &Pod| holds(&pod.status.conditions, "DisruptionTarget").is_some();
+/// Returns whether nobody deletes a pod, or takes it off its node.
+fn is_left_alone(pod: &Pod) -> bool {
+    !pod.is_terminating() && holds(&pod.status.conditions, "DisruptionTarget").is_none()
+}
+
+/// Returns the pod of which a container failed first, with its exit code; not one
+/// that was taken off or deleted because of another.
+fn first_to_fail<'p>(pods: impl Iterator<Item = &'p Pod>) -> Option<(&'p Pod, i64)> {
     let failures = pods
-        .filter(|pod| !pod.is_terminating() && !disrupted(pod))
-        .filter_map(Pod::first_failure);
-    let (_, ended) = failures.min_by_key(|(_, ended)| ended.finished_at)?;
-    Some(ended.exit_code)
+        .filter(|pod| is_left_alone(pod))
+        .filter_map(|pod| Some((pod, pod.first_failure()?.1)));
+    let (pod, ended) = failures.min_by_key(|(_, ended)| ended.finished_at)?;
+    Some((pod, ended.exit_code))
 }
 
 #[cfg(test)]

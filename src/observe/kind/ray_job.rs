@@ -2,45 +2,79 @@
 //! does, and `JobStatus`, which is what Ray says.
 
 use super::{
-    Evidence, Finding, KueueWorkload, Meaning, Metadata, Pod, PodLabels, Standing, Status,
-    Timestamp, Workload, first_exit_code, first_line, lifecycle, newest, suspended, troubles,
+    ENDING, Evidence, Finding, KindRules, Metadata, Pod, PodLabels, Standing, Status, Timestamp,
+    Workload, WorkloadContext, first_to_fail, is_taken_off, lifecycle, newest, refused, suspended,
+    trouble_of, with_pods,
 };
 use crate::api::keys::{CONTROLLER_UID_LABEL, RAY_CLUSTER_LABEL};
 use crate::api::workload::ray::{RayJobSpec, RayJobStatus};
+use crate::observe::upstream::output;
+use crate::observe::upstream::ray::DriverFailure;
 use crate::observe::why::finding::Cause;
+use crate::printable;
 
-impl Meaning for (&Workload, &RayJobSpec, &RayJobStatus) {
-    fn standing(&self, queued: &[KueueWorkload], pods: &[Pod]) -> Standing {
+impl KindRules for (&Workload, &RayJobSpec, &RayJobStatus) {
+    fn standing(&self, known: &WorkloadContext) -> Standing {
         let (workload, spec, status) = self;
-        let failed = || {
-            let words = [&status.message, &status.reason, &status.job_status];
-            let words = words.into_iter().find(|words| !words.is_empty());
-            Standing::new(Status::Failed, first_line(words.map_or("", |words| words)))
-        };
+        let trouble = || trouble_of(known.pods, known);
         match (
             status.job_deployment_status.as_str(),
             status.job_status.as_str(),
         ) {
             ("Complete", "SUCCEEDED") => Standing::new(Status::Succeeded, ""),
             // Ray has stopped it or it failed; since v1.2 the latter is `Failed`.
-            ("Complete" | "Failed" | "ValidationFailed", _) => failed(),
-            ("Suspended" | "Suspending", _) => suspended(workload, queued),
-            _ if spec.suspend => suspended(workload, queued),
-            ("Running", "RUNNING") => Standing::new(Status::Running, troubles(pods)),
-            ("Running", "SUCCEEDED" | "FAILED" | "STOPPED") => {
-                Standing::new(Status::Running, "is ending")
+            ("Complete" | "Failed" | "ValidationFailed", _) => {
+                Standing::new(Status::Failed, reason(status))
             }
-            ("Retrying", _) => Standing::new(Status::Starting, "tries again"),
+            ("Suspended" | "Suspending", _) => suspended(workload, known),
+            _ if spec.suspend || is_taken_off(known) => suspended(workload, known),
+            ("Running", "RUNNING") => {
+                let again = || tries_again(spec, status);
+                Standing::new(
+                    Status::Running,
+                    trouble().or_else(again).unwrap_or_default(),
+                )
+            }
+            ("Running", "SUCCEEDED") => Standing::new(Status::Running, ENDING),
+            ("Running", "FAILED" | "STOPPED") => {
+                Standing::new(Status::Running, format!("{ENDING}: {}", reason(status)))
+            }
+            ("Retrying", _) => {
+                let again = tries_again(spec, status);
+                let words = again.unwrap_or_else(|| "retrying".to_owned());
+                Standing::new(Status::Starting, words)
+            }
             _ => {
+                let pods = known.pods;
                 let ready = pods.iter().filter(|pod| pod.is_ready()).count();
-                let reason = match (troubles(pods), pods.len()) {
-                    (trouble, _) if !trouble.is_empty() => trouble,
-                    (_, 0) => String::new(),
-                    (_, all) => format!("{ready} of {all} pods ready"),
+                let counts = || match pods.len() {
+                    0 => String::new(),
+                    all => format!("{ready} of {all} pods ready"),
                 };
+                let reason = trouble()
+                    .or_else(|| refused(workload, known))
+                    .or_else(|| tries_again(spec, status))
+                    .unwrap_or_else(counts);
                 Standing::new(Status::Starting, reason)
             }
         }
+    }
+
+    fn is_untouched(&self) -> bool {
+        let (_, spec, status) = self;
+        !spec.suspend && status.job_deployment_status.is_empty()
+    }
+
+    fn wanted_pods(&self) -> Option<i64> {
+        Some(self.1.ray_cluster_spec.pods())
+    }
+
+    fn cluster_names(&self) -> Vec<&str> {
+        let name = self.2.ray_cluster_name.as_str();
+        Some(name)
+            .filter(|name| !name.is_empty())
+            .into_iter()
+            .collect()
     }
 
     /// The driver's output is in the pod of the Job that submits it, which has
@@ -84,7 +118,9 @@ impl Meaning for (&Workload, &RayJobSpec, &RayJobStatus) {
         let submitters = pods
             .iter()
             .filter(|pod| !pod.metadata.labels.contains_key(RAY_CLUSTER_LABEL));
-        drivers_exit_code(&status.message).or_else(|| first_exit_code(submitters))
+        let driver = DriverFailure::read(&status.message);
+        let driver = driver.map(|failure| failure.exit_code);
+        driver.or_else(|| Some(first_to_fail(submitters)?.1))
     }
 
     fn findings(&self, evidence: &Evidence, standing: &Standing) -> Vec<Finding> {
@@ -95,50 +131,54 @@ impl Meaning for (&Workload, &RayJobSpec, &RayJobStatus) {
         if spec.suspend && standing.status == Status::Suspended {
             return vec![lifecycle::suspended(evidence)];
         }
-        lifecycle::with_pods(Vec::new(), evidence, status.start_time)
+        with_pods(Vec::new(), evidence)
     }
 }
 
-/// Returns the exit code in Ray's words for a driver that failed (Ray v2.50,
-/// `JobSupervisor.run`): `Job entrypoint command failed with exit code 42, …`.
-/// A negative one is the signal that ended it, which a shell would show as 128
-/// and more.
-fn drivers_exit_code(message: &str) -> Option<i64> {
-    let (_, rest) = message.split_once("exit code ")?;
-    let end = rest
-        .char_indices()
-        .find(|(at, c)| !(c.is_ascii_digit() || (*at == 0 && *c == '-')))
-        .map_or(rest.len(), |(at, _)| at);
-    let code: i64 = rest[..end].parse().ok()?;
-    Some(if code < 0 { 128 - code } else { code })
+/// Returns why it failed: what its driver did, or what the operator says.
+fn reason(status: &RayJobStatus) -> String {
+    if status.reason == "DeadlineExceeded" {
+        return lifecycle::PAST_DEADLINE.to_owned();
+    }
+    if let Some(driver) = DriverFailure::read(&status.message) {
+        return driver.words();
+    }
+    let words = [&status.message, &status.reason, &status.job_status];
+    let words = words.into_iter().find(|words| !words.is_empty());
+    output::gist(words.map_or("", |words| words))
 }
 
-/// Reads the exit code and the last lines of a driver (KubeRay v1.6 and Ray
-/// v2.50: `Job entrypoint command failed with exit code 1, last available logs
-/// (truncated to 20,000 chars):`).
+/// Returns that it has failed and is tried again.
+fn tries_again(spec: &RayJobSpec, status: &RayJobStatus) -> Option<String> {
+    let (failed, tries) = (status.failed, spec.backoff_limit + 1);
+    let again = format!("retrying ({} of {tries})", failed + 1);
+    let driver = DriverFailure::read(&status.message);
+    let driver = driver.map_or(String::new(), |driver| format!(": {}", driver.words()));
+    (failed > 0 && failed < tries).then(|| again + &driver)
+}
+
+/// Says why it failed, with what its driver printed last.
 fn failure(evidence: &Evidence, status: &RayJobStatus) -> Finding {
-    let first = first_line(&status.message);
-    let rest = status.message.split_once('\n');
-    let rest = rest.map_or("", |(_, rest)| rest);
-    let code = first
-        .split_once("exit code ")
-        .map(|(_, rest)| {
-            let end = rest
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(rest.len());
-            &rest[..end]
-        })
-        .filter(|code| !code.is_empty());
-    let finding = match (code, status.reason.as_str()) {
-        (_, "DeadlineExceeded") => return lifecycle::deadline_exceeded(first),
-        (Some(code), _) => Finding::new(
-            Cause::DriverFailed,
-            format!("its driver ended with exit code {code}"),
-        ),
-        (None, "") => Finding::new(Cause::DriverFailed, "its driver failed").shows(first),
+    let first = status.message.lines().next().unwrap_or_default();
+    if status.reason == "DeadlineExceeded" {
+        return lifecycle::deadline_exceeded(first);
+    }
+    let driver = DriverFailure::read(&status.message);
+    let (finding, printed) = match (driver, status.reason.as_str()) {
+        (Some(driver), _) => {
+            let code = driver.exit_code;
+            let summary = format!("its driver ended with exit code {code}");
+            (Finding::new(Cause::DriverFailed, summary), driver.output)
+        }
         (None, reason) => {
-            Finding::new(Cause::DriverFailed, format!("its driver failed: {reason}")).shows(first)
+            let summary = match reason {
+                "" => "its driver failed".to_owned(),
+                reason => format!("its driver failed: {reason}"),
+            };
+            let finding = Finding::new(Cause::DriverFailed, summary);
+            let rest = status.message.split_once('\n').map_or("", |(_, rest)| rest);
+            (finding.shows(printable::text(first)), rest)
         }
     };
-    lifecycle::last_lines(finding, rest, evidence)
+    lifecycle::last_lines(finding, printed, evidence)
 }

@@ -3,15 +3,17 @@
 //! and during an upgrade of the one that shall.
 
 use super::{
-    Duration, Evidence, Finding, KueueWorkload, Meaning, Metadata, Pod, PodLabels, Standing,
-    Status, Timestamp, Workload, first_line, lifecycle, suspended, troubles, turned, waits,
+    Duration, Evidence, Finding, KindRules, Metadata, Pod, PodLabels, Standing, Status, Timestamp,
+    Workload, WorkloadContext, lifecycle, refused, suspended, trouble_of, turned, waits, with_pods,
 };
 use crate::api::condition::{condition, holds};
 use crate::api::keys::RAY_CLUSTER_LABEL;
 use crate::api::workload::ray::{
     RayServiceCluster, RayServiceSpec, RayServiceStatus, ServeApplication,
 };
+use crate::observe::upstream::{output, ray};
 use crate::observe::why::finding::Cause;
+use crate::observe::why::pods as of_pods;
 
 /// Time after which what a RayService says of its applications is about their
 /// new configuration: KubeRay asks Ray Serve every two seconds, and reads the
@@ -19,36 +21,51 @@ use crate::observe::why::finding::Cause;
 /// `reconcileServe`).
 const SETTLES: Duration = Duration::from_secs(5);
 
-impl Meaning for (&Workload, &RayServiceSpec, &RayServiceStatus) {
-    fn standing(&self, queued: &[KueueWorkload], pods: &[Pod]) -> Standing {
+impl KindRules for (&Workload, &RayServiceSpec, &RayServiceStatus) {
+    fn standing(&self, known: &WorkloadContext) -> Standing {
         let (workload, spec, status) = self;
         if holds(&status.conditions, "Ready").is_some() {
-            return serving(status, pods);
+            return serving(status, known);
         }
         let mut unwell = status.clusters().into_iter();
         let unwell = unwell.find_map(RayServiceCluster::unwell);
         match unwell {
-            _ if spec.ray_cluster_config.suspend => suspended(workload, queued),
+            _ if spec.ray_cluster_config.suspend => suspended(workload, known),
             Some(words) => Standing::new(Status::Failed, words),
-            None if waits(queued) => suspended(workload, queued),
+            None if waits(known.queued) => suspended(workload, known),
             None => {
-                let reason = match troubles(pods) {
-                    trouble if !trouble.is_empty() => trouble,
-                    _ => condition(&status.conditions, "Ready")
-                        .map_or(String::new(), |ready| first_line(ready.words()).to_owned()),
+                let told = || {
+                    let ready = condition(&status.conditions, "Ready");
+                    ready.map_or(String::new(), |ready| output::gist(ready.words()))
                 };
+                let reason = trouble_of(known.pods, known)
+                    .or_else(|| refused(workload, known))
+                    .unwrap_or_else(told);
                 Standing::new(Status::Starting, reason)
             }
         }
     }
 
+    fn is_untouched(&self) -> bool {
+        let (_, spec, status) = self;
+        !spec.ray_cluster_config.suspend
+            && status.conditions.is_empty()
+            && self.cluster_names().is_empty()
+    }
+
+    fn wanted_pods(&self) -> Option<i64> {
+        Some(self.1.ray_cluster_config.pods())
+    }
+
+    fn cluster_names(&self) -> Vec<&str> {
+        let names = self.2.clusters().into_iter();
+        let names = names.map(|cluster| cluster.ray_cluster_name.as_str());
+        names.filter(|name| !name.is_empty()).collect()
+    }
+
     fn pod_labels(&self, _parts: &[Metadata]) -> Vec<PodLabels> {
-        let names = self.2.clusters().map(|cluster| &cluster.ray_cluster_name);
-        let names: Vec<String> = names
-            .into_iter()
-            .filter(|name| !name.is_empty())
-            .cloned()
-            .collect();
+        let names = self.cluster_names().into_iter();
+        let names: Vec<String> = names.map(str::to_owned).collect();
         let labels = (!names.is_empty()).then(|| PodLabels::any(RAY_CLUSTER_LABEL, names));
         labels.into_iter().collect()
     }
@@ -75,9 +92,15 @@ impl Meaning for (&Workload, &RayServiceSpec, &RayServiceStatus) {
         hangs.then(|| standing.reason.clone())
     }
 
-    fn findings(&self, evidence: &Evidence, _standing: &Standing) -> Vec<Finding> {
-        let own = applications(evidence, self.2);
-        lifecycle::with_pods(own, evidence, evidence.created())
+    fn findings(&self, evidence: &Evidence, standing: &Standing) -> Vec<Finding> {
+        let mut findings = applications(evidence, self.2);
+        match (standing.status, self.2.upcoming()) {
+            // A worker without a replica answers its readiness probe with "no" by
+            // KubeRay's design (v1.6, `…/-/healthz` of Serve's proxy).
+            (Status::Ready, None) => findings.extend(of_pods::in_trouble(evidence)),
+            _ => return with_pods(findings, evidence),
+        }
+        findings
     }
 }
 
@@ -108,7 +131,7 @@ impl RayServiceCluster {
         let mut all = self.application_statuses.iter();
         let (name, application) = all.find(|(_, application)| application.is_unwell())?;
         let words = match application.words() {
-            "" => application.status.as_str(),
+            words if words.is_empty() => application.status.clone(),
             words => words,
         };
         Some(format!("application {name}: {words}"))
@@ -137,32 +160,20 @@ impl RayServiceCluster {
 }
 
 impl ServeApplication {
-    /// Returns whether something is wrong (Ray Serve v2.50, `ApplicationStatus`).
+    /// Returns whether something is wrong.
     pub fn is_unwell(&self) -> bool {
-        matches!(
-            self.status.as_str(),
-            "DEPLOY_FAILED" | "UNHEALTHY" | "DELETING"
-        )
+        ray::is_unwell(&self.status)
     }
 
-    /// Returns the line of its message that says most: of a traceback the last
-    /// one, after a heading (`Runtime env setup for app 'x' failed:`) the next.
-    pub fn words(&self) -> &str {
-        let mut lines = self.message.lines().map(str::trim);
-        let mut lines = lines.by_ref().filter(|line| !line.is_empty());
-        let first = lines.next().unwrap_or_default();
-        let said = match first.ends_with(':') {
-            true if self.message.contains("Traceback (most recent call last)") => lines.last(),
-            true => lines.next(),
-            false => None,
-        };
-        said.unwrap_or(first)
+    /// Returns the line of its message that says most.
+    pub fn words(&self) -> String {
+        output::gist(&self.message)
     }
 }
 
 /// A RayService that answers. During an upgrade the cluster that serves goes on
 /// until the applications of the next one are up.
-fn serving(status: &RayServiceStatus, pods: &[Pod]) -> Standing {
+fn serving(status: &RayServiceStatus, known: &WorkloadContext) -> Standing {
     let active = &status.active_service_status;
     if let Some(words) = active.unwell() {
         return Standing::new(Status::Degraded, words);
@@ -171,12 +182,11 @@ fn serving(status: &RayServiceStatus, pods: &[Pod]) -> Standing {
         let unfinished = active.unfinished();
         return Standing::new(Status::Ready, unfinished.unwrap_or_default());
     };
-    let hangs = upcoming
-        .unwell()
-        .unwrap_or_else(|| troubles(&upcoming.own_pods(pods)));
-    let reason = match hangs.as_str() {
-        "" => "rolling out a new cluster".to_owned(),
-        words => format!("rollout hangs: {words}"),
+    let hangs = upcoming.unwell();
+    let hangs = hangs.or_else(|| trouble_of(&upcoming.own_pods(known.pods), known));
+    let reason = match hangs {
+        None => "rolling out a new cluster".to_owned(),
+        Some(words) => format!("rollout is stuck: {words}"),
     };
     Standing::new(Status::Ready, reason)
 }
@@ -206,42 +216,11 @@ fn applications(evidence: &Evidence, status: &RayServiceStatus) -> Vec<Finding> 
         let mut finding = lifecycle::last_lines(finding, &application.message, evidence);
         if let Some(upcoming) = upcoming {
             finding = finding.shows(format!(
-                "on cluster {}, which was to take over; {} serves on",
+                "on cluster {}, which should take over; {} keeps serving",
                 upcoming.ray_cluster_name, status.active_service_status.ray_cluster_name
             ));
         }
         finding
     })
     .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_a_message_the_line_counts_that_says_something() {
-        for (message, words) in [
-            ("", ""),
-            (
-                "The deployments ['llm'] are UNHEALTHY.",
-                "The deployments ['llm'] are UNHEALTHY.",
-            ),
-            (
-                "Deploying app 'llm' failed with exception:\nTraceback (most recent call last):\n  File \"a.py\", line 1\nModuleNotFoundError: No module named 'vllm'\n\n",
-                "ModuleNotFoundError: No module named 'vllm'",
-            ),
-            (
-                "Runtime env setup for app 'llm' failed:\npip is not there\nmore",
-                "pip is not there",
-            ),
-            ("failed:", "failed:"),
-        ] {
-            let application = ServeApplication {
-                message: message.to_owned(),
-                ..ServeApplication::default()
-            };
-            assert_eq!(application.words(), words);
-        }
-    }
 }

@@ -2,14 +2,15 @@
 //! under their names of v0.1 to v0.12.
 
 use super::{
-    Evidence, Finding, KueueWorkload, Meaning, Metadata, Pod, PodLabels, Standing, Status,
-    Timestamp, Workload, troubles, turned,
+    Evidence, Finding, KindRules, Metadata, PodLabels, Standing, Status, Timestamp, Workload,
+    WorkloadContext, refused, trouble_of, turned, with_pods,
 };
 use crate::api::condition::{Condition, condition, holds};
 use crate::api::keys::WORKSPACE_LABEL;
 use crate::api::workload::kaito::WorkspaceStatus;
+use crate::observe::upstream::output;
 use crate::observe::why::finding::{Cause, Who};
-use crate::observe::why::pods as of_pods;
+use crate::suggestion::kubectl;
 
 /// Conditions on its way, in the order in which they come true.
 const STEPS: [&str; 7] = [
@@ -24,15 +25,18 @@ const STEPS: [&str; 7] = [
 /// Conditions that say that all is done.
 const GOALS: [&str; 2] = ["WorkspaceSucceeded", "WorkspaceReady"];
 
-impl Meaning for (&Workload, &WorkspaceStatus) {
+impl KindRules for (&Workload, &WorkspaceStatus) {
     /// KAITO's word `Ready` is not enough: a pod that crashes again and again is
     /// behind some of them (KAITO issues 931 and 1493).
-    fn standing(&self, _queued: &[KueueWorkload], pods: &[Pod]) -> Standing {
-        let (_, status) = self;
+    fn standing(&self, known: &WorkloadContext) -> Standing {
+        let (workload, status) = self;
         let conditions = &status.conditions;
         let of = |kind: &str| condition(conditions, kind);
         let succeeded = GOALS.into_iter().find_map(of);
-        let trouble = troubles(pods);
+        let trouble = trouble_of(known.pods, known);
+        let trouble = trouble
+            .or_else(|| refused(workload, known))
+            .unwrap_or_default();
         if succeeded.is_some_and(Condition::holds) || status.state == "Succeeded" {
             // A tuning Workspace has this condition, and ends.
             let tunes = of("JobStarted").is_some();
@@ -51,7 +55,7 @@ impl Meaning for (&Workload, &WorkspaceStatus) {
                 "workspaceFailed" | "BenchmarkFailed"
             )
         }) {
-            return Standing::new(Status::Failed, failed.words());
+            return Standing::new(Status::Failed, output::gist(failed.words()));
         }
         if status.state == "Failed" {
             return Standing::new(Status::Failed, "");
@@ -62,9 +66,13 @@ impl Meaning for (&Workload, &WorkspaceStatus) {
         let mut steps = STEPS.into_iter().filter_map(of);
         let missing = steps.find(|condition| !condition.holds());
         let reason = missing.map_or(String::new(), |missing| {
-            format!("{}: {}", missing.kind, missing.words())
+            format!("{}: {}", missing.kind, output::gist(missing.words()))
         });
         Standing::new(Status::Starting, reason)
+    }
+
+    fn is_untouched(&self) -> bool {
+        self.1.conditions.is_empty() && self.1.state.is_empty()
     }
 
     fn pod_labels(&self, _parts: &[Metadata]) -> Vec<PodLabels> {
@@ -84,9 +92,19 @@ impl Meaning for (&Workload, &WorkspaceStatus) {
     }
 
     fn findings(&self, evidence: &Evidence, standing: &Standing) -> Vec<Finding> {
-        let mut findings = of_pods::findings(evidence);
+        let mut findings = with_pods(Vec::new(), evidence);
         if !matches!(standing.status, Status::Ready | Status::Running) {
-            findings.extend(missing(evidence, &self.1.conditions));
+            let metadata = &self.0.metadata;
+            findings.extend(missing(&self.1.conditions).map(|finding| {
+                finding.remedy(
+                    Who::You,
+                    "show all that KAITO reports",
+                    kubectl(
+                        "-n {} describe workspace {}",
+                        &[&metadata.namespace, &metadata.name],
+                    ),
+                )
+            }));
         }
         findings
     }
@@ -109,37 +127,30 @@ pub fn progress(conditions: &[Condition]) -> [&str; 3] {
 
 /// Says what KAITO waits for: the first of its conditions that is not true, in
 /// the order in which they come true, with the error of its last attempt.
-fn missing(evidence: &Evidence, conditions: &[Condition]) -> Option<Finding> {
+pub(super) fn missing(conditions: &[Condition]) -> Option<Finding> {
     let missing = STEPS
         .into_iter()
         .chain(GOALS)
+        .chain(["InferenceSetReady"])
         .filter_map(|kind| condition(conditions, kind))
         .filter(|condition| !condition.holds())
         .collect::<Vec<_>>();
     let first = missing.first()?;
     let finding = Finding::new(
         Cause::Workspace,
-        format!("KAITO waits: {} is not true", first.kind),
+        format!("KAITO is waiting: {} is not true", first.kind),
     );
     // The error of the last attempt may be told by another condition.
     let mut words: Vec<&str> = missing.iter().map(|condition| condition.words()).collect();
     words.dedup();
-    let finding = words.into_iter().take(3).fold(finding, |finding, words| {
-        finding.shows(words.lines().next().unwrap_or_default())
-    });
-    let finding = match first.kind.as_str() {
+    let finding = words
+        .into_iter()
+        .take(3)
+        .fold(finding, |finding, words| finding.shows(words));
+    Some(match first.kind.as_str() {
         "MachineReady" | "NodeClaimReady" | "NodesReady" | "ResourceReady" => finding
-            .admin("looks at the nodes that KAITO asks for: quota of the cloud, instance type")
+            .admin("check the nodes that KAITO requests: the cloud's quota, the instance type")
             .you("choose another --instance-type"),
-        _ => finding.nobody("it goes on when that is true"),
-    };
-    let metadata = &evidence.snapshot.workload.metadata;
-    Some(finding.remedy(
-        Who::You,
-        "see all that KAITO says",
-        Some(format!(
-            "kubectl -n {} describe workspace {}",
-            metadata.namespace, metadata.name
-        )),
-    ))
+        _ => finding.nobody("it continues when that is true"),
+    })
 }

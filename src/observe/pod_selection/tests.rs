@@ -21,6 +21,7 @@ fn snapshot(kind: WorkloadKind, object: Value, pods: &[Value]) -> Snapshot {
     Snapshot {
         workload: Workload::read(kind, kind.api_version(), &object).unwrap(),
         parts: Vec::new(),
+        workspaces: Vec::new(),
         queued: Readable::Known(Vec::new()),
         pods: Readable::Known(
             pods.iter()
@@ -28,6 +29,10 @@ fn snapshot(kind: WorkloadKind, object: Value, pods: &[Value]) -> Snapshot {
                 .collect(),
         ),
         position: None,
+        preemptors: Vec::new(),
+        clusters: Vec::new(),
+        events: Readable::Known(Vec::new()),
+        now: Default::default(),
     }
 }
 
@@ -177,7 +182,7 @@ fn commands_run_in_the_head_the_first_pod_or_one_that_is_ready() {
     assert!(one(&cluster, Single::Worker(2)).is_err());
     assert_eq!(
         one(&cluster, Single::Pod("driver-old".to_owned())),
-        Err("no pod of rayjob/x runs".to_owned())
+        Err("no pod of rayjob/x is running".to_owned())
     );
     let index = |index: u8| json!({COMPLETION_INDEX_LABEL: index.to_string()});
     let indexed = snapshot(

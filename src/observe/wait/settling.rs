@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::is_observed;
 use crate::api::workload::Workload;
-use crate::observe::kind::meaning;
+use crate::observe::kind::rules;
 
 /// How far a RayService that was changed can be believed when it says that it
 /// is ready.
@@ -23,7 +23,7 @@ impl Settling {
     pub(super) fn is_over(&mut self, workload: &Workload, elapsed: Duration) -> bool {
         let generation = workload.metadata.generation;
         let changed = generation > 1 && self.under_way != Some(generation);
-        let settles_in = meaning(workload).settles_in();
+        let settles_in = rules(workload).settles_in();
         if !changed || settles_in.is_zero() {
             return true;
         }

@@ -1,11 +1,12 @@
 //! Finds what is wrong with a queue.
 
 use super::evidence::Evidence;
-use super::finding::{Cause, Finding, Who};
-use super::message::Obstacle;
+use super::finding::{Anew, Cause, Finding, Who};
 use super::quota_contention::cluster_queue;
 use crate::api::kueue_workload::KueueWorkload;
 use crate::api::queue::StopPolicy;
+use crate::observe::upstream::kueue::QuotaBlocker;
+use crate::suggestion::{Command, kubectl};
 
 /// Says what is wrong with the queue now, as far as its objects tell.
 pub(super) fn broken_queue(evidence: &Evidence, own: &KueueWorkload) -> Option<Finding> {
@@ -18,8 +19,9 @@ pub(super) fn broken_queue(evidence: &Evidence, own: &KueueWorkload) -> Option<F
     if local.spec.stop_policy != StopPolicy::None {
         return Some(stopped(
             &format!("LocalQueue {name}"),
-            format!(
-                "kubectl -n {namespace} patch localqueues {name} --type merge -p '{{\"spec\":{{\"stopPolicy\":\"None\"}}}}'"
+            kubectl(
+                "-n {} patch localqueues {} --type merge -p {}",
+                &[namespace, name, r#"{"spec":{"stopPolicy":"None"}}"#],
             ),
         ));
     }
@@ -31,8 +33,9 @@ pub(super) fn broken_queue(evidence: &Evidence, own: &KueueWorkload) -> Option<F
         if queue.spec.stop_policy != StopPolicy::None {
             return Some(stopped(
                 &format!("ClusterQueue {target}"),
-                format!(
-                    "kubectl patch clusterqueues {target} --type merge -p '{{\"spec\":{{\"stopPolicy\":\"None\"}}}}'"
+                kubectl(
+                    "patch clusterqueues {} --type merge -p {}",
+                    &[target, r#"{"spec":{"stopPolicy":"None"}}"#],
                 ),
             ));
         }
@@ -51,7 +54,7 @@ pub(super) fn broken_queue(evidence: &Evidence, own: &KueueWorkload) -> Option<F
         .find(|condition| condition.kind == "Active" && condition.status == "False")?;
     Some(match inactive.reason.as_str() {
         "ClusterQueueDoesNotExist" => cluster_queue_missing(name, target),
-        "Stopped" => stopped(&format!("LocalQueue {name}"), String::new()),
+        "Stopped" => stopped(&format!("LocalQueue {name}"), None),
         _ => cluster_queue_inactive(target, ""),
     })
 }
@@ -60,7 +63,7 @@ pub(super) fn broken_queue(evidence: &Evidence, own: &KueueWorkload) -> Option<F
 pub(super) fn told_of_queue(
     evidence: &Evidence,
     own: &KueueWorkload,
-    obstacle: &Obstacle,
+    blocker: &QuotaBlocker,
 ) -> Option<Finding> {
     let queue = &own.spec.queue_name;
     // Where the queues could be read, they are well by now.
@@ -75,13 +78,13 @@ pub(super) fn told_of_queue(
                         })
                 })
             });
-    Some(match obstacle {
-        Obstacle::NamespaceNotSelected => namespace_not_selected(evidence, own),
+    Some(match blocker {
+        QuotaBlocker::NamespaceNotSelected => namespace_not_selected(evidence, own),
         _ if are_well => return None,
-        Obstacle::LocalQueueMissing(_) => local_queue_missing(evidence, queue),
-        Obstacle::LocalQueueStopped(_) => stopped(&format!("LocalQueue {queue}"), String::new()),
-        Obstacle::ClusterQueueMissing(name) => cluster_queue_missing(queue, name),
-        Obstacle::ClusterQueueInactive(name) => cluster_queue_inactive(name, ""),
+        QuotaBlocker::LocalQueueMissing(_) => local_queue_missing(evidence, queue),
+        QuotaBlocker::LocalQueueStopped(_) => stopped(&format!("LocalQueue {queue}"), None),
+        QuotaBlocker::ClusterQueueMissing(name) => cluster_queue_missing(queue, name),
+        QuotaBlocker::ClusterQueueInactive(name) => cluster_queue_inactive(name, ""),
         _ => return None,
     })
 }
@@ -95,12 +98,12 @@ fn local_queue_missing(evidence: &Evidence, name: &str) -> Finding {
         .map(|local| local.metadata.name.as_str())
         .collect();
     let others = match others.is_empty() {
-        true => "the namespace has no LocalQueue at all".to_owned(),
+        true => "the namespace has no LocalQueues".to_owned(),
         false => format!("the namespace has: {}", others.join(", ")),
     };
     let finding = Finding::new(
         Cause::LocalQueueMissing,
-        format!("there is no LocalQueue {name} in namespace {namespace}"),
+        format!("LocalQueue {name} does not exist in namespace {namespace}"),
     )
     .shows(others);
     let workload = &evidence.snapshot.workload;
@@ -114,13 +117,13 @@ fn local_queue_missing(evidence: &Evidence, name: &str) -> Finding {
                 false => "kaiwo serve",
             };
             finding.you(format!(
-                "run the same {command} again: it makes LocalQueue {name}, and changes nothing else"
+                "run the same {command} again: it creates LocalQueue {name} and changes nothing else"
             ))
         }
         false => finding,
     };
-    finding.resubmit("with -q QUEUE").admin(format!(
-        "makes LocalQueue {name}; then it is queued by itself"
+    finding.resubmit(Anew::Queue, "-q QUEUE").admin(format!(
+        "create LocalQueue {name}; it is then queued automatically"
     ))
 }
 
@@ -130,22 +133,22 @@ fn cluster_queue_missing(local: &str, target: &str) -> Finding {
         format!("LocalQueue {local} points at ClusterQueue {target}, which does not exist"),
     )
     .admin(format!(
-        "makes ClusterQueue {target}, or lets LocalQueue {local} point at another"
+        "create ClusterQueue {target}, or point LocalQueue {local} at another"
     ))
-    .resubmit("with another -q QUEUE")
+    .resubmit(Anew::Queue, "another -q QUEUE")
 }
 
-fn stopped(queue: &str, command: String) -> Finding {
+fn stopped(queue: &str, command: impl Into<Option<Command>>) -> Finding {
     Finding::new(
         Cause::QueueStopped,
         format!("{queue} is stopped and admits nothing"),
     )
     .remedy(
         Who::Admin,
-        "opens it again; then it is admitted by itself",
-        Some(command).filter(|command| !command.is_empty()),
+        "resume it; the workload is then admitted automatically",
+        command,
     )
-    .resubmit("with another -q QUEUE")
+    .resubmit(Anew::Queue, "another -q QUEUE")
 }
 
 fn cluster_queue_inactive(name: &str, why: &str) -> Finding {
@@ -155,21 +158,21 @@ fn cluster_queue_inactive(name: &str, why: &str) -> Finding {
     };
     let command = name
         .strip_prefix("ClusterQueue ")
-        .map(|name| format!("kubectl get clusterqueues {name} -o yaml"));
+        .map(|name| kubectl("get clusterqueues {} -o yaml", &[name]));
     Finding::new(
         Cause::ClusterQueueInactive,
-        format!("{name} is not active and admits nothing"),
+        format!("{name} is inactive and admits nothing"),
     )
     .shows(match why {
-        "" => "it is stopped, or a flavor or check that it names is missing",
+        "" => "it is stopped, or one of its flavors or admission checks does not exist",
         why => why,
     })
     .remedy(
         Who::Admin,
-        "mends it; then it is admitted by itself",
+        "fix it; the workload is then admitted automatically",
         command,
     )
-    .resubmit("with another -q QUEUE")
+    .resubmit(Anew::Queue, "another -q QUEUE")
 }
 
 fn namespace_not_selected(evidence: &Evidence, own: &KueueWorkload) -> Finding {
@@ -186,19 +189,16 @@ fn namespace_not_selected(evidence: &Evidence, own: &KueueWorkload) -> Finding {
         .collect();
     let finding = Finding::new(
         Cause::NamespaceNotSelected,
-        format!("{name} does not take workloads of namespace {namespace}"),
+        format!("{name} does not accept workloads of namespace {namespace}"),
     );
     match labels.is_empty() {
-        true => finding.admin("lets its namespaceSelector select the namespace"),
+        true => finding.admin("change its namespaceSelector to select the namespace"),
         false => finding
-            .shows(format!("it takes namespaces with {}", labels.join(", ")))
+            .shows(format!("it accepts namespaces with {}", labels.join(", ")))
             .remedy(
                 Who::Admin,
-                "labels the namespace",
-                Some(format!(
-                    "kubectl label namespace {namespace} {}",
-                    labels.join(" ")
-                )),
+                "label the namespace",
+                kubectl("label namespace {}", &[namespace]).args(labels),
             ),
     }
     .you("submit to another namespace with -n")

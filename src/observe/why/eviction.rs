@@ -1,11 +1,13 @@
 //! Finds what evicted or deactivated a workload, or has not let it in yet.
 
 use super::evidence::Evidence;
-use super::finding::{Cause, Finding, Who};
-use super::message;
+use super::finding::{Anew, Cause, Finding, Who, span};
 use super::quota_contention::Rival;
 use crate::api::condition::{Condition, condition, holds};
 use crate::api::kueue_workload::KueueWorkload;
+use crate::observe::preemption;
+use crate::observe::upstream::kueue::{self, Deactivation, Eviction};
+use crate::suggestion::kubectl;
 
 /// Says why a Workload is not considered any more, and how it is again.
 pub(super) fn deactivated(evidence: &Evidence, own: &KueueWorkload) -> Finding {
@@ -13,51 +15,46 @@ pub(super) fn deactivated(evidence: &Evidence, own: &KueueWorkload) -> Finding {
     let (reason, words) = evicted.map_or(("", ""), |evicted| {
         (evicted.reason.as_str(), evicted.words())
     });
-    // Kueue's reason is `Deactivated`, with what led to it appended.
-    let (cause, summary) = match reason.strip_prefix("DeactivatedDueTo").unwrap_or("") {
-        "AdmissionCheck" => {
-            let check = words
-                .split_once("Rejected state: ")
-                .map_or("", |(_, check)| check);
-            (
-                Cause::AdmissionCheckRejected,
-                match check {
-                    "" => "an admission check has rejected it".to_owned(),
-                    check => format!("admission check {check} has rejected it"),
-                },
-            )
-        }
-        "RequeuingLimitExceeded" => (
-            Cause::RequeuingLimit,
-            "Kueue has given up: its pods did not get ready in time, again and again".to_owned(),
+    let (cause, summary) = match kueue::eviction(reason, words) {
+        Eviction::Deactivated(Deactivation::Rejected(check)) => (
+            Cause::AdmissionCheckRejected,
+            match check.as_str() {
+                "" => "an admission check has rejected it".to_owned(),
+                check => format!("admission check {check} has rejected it"),
+            },
         ),
-        "MaximumExecutionTimeExceeded" => (
+        Eviction::Deactivated(Deactivation::RequeuingLimit) => (
+            Cause::RequeuingLimit,
+            "Kueue has given up: its pods repeatedly did not become ready in time".to_owned(),
+        ),
+        Eviction::Deactivated(Deactivation::MaximumExecutionTime) => (
             Cause::MaximumExecutionTime,
             "it ran for longer than its maximum execution time".to_owned(),
         ),
         _ => (
             Cause::Deactivated,
-            "it is deactivated: somebody has set spec.active of its Workload to false".to_owned(),
+            "it is deactivated: spec.active of its Workload was set to false".to_owned(),
         ),
     };
     let finding = Finding::new(cause, summary).shows(match (cause, words) {
         (_, "The workload is deactivated") | (Cause::AdmissionCheckRejected, _) => "",
         (_, words) => words,
     });
-    let again = Some(format!(
-        "kubectl -n {} patch workloads.kueue.x-k8s.io {} --type merge -p '{{\"spec\":{{\"active\":true}}}}'",
-        evidence.namespace(),
-        own.metadata.name
-    ));
+    let again = kubectl(
+        "-n {} patch workloads.kueue.x-k8s.io {} --type merge -p {}",
+        &[
+            evidence.namespace(),
+            &own.metadata.name,
+            r#"{"spec":{"active":true}}"#,
+        ],
+    );
     let finding = match cause {
-        Cause::RequeuingLimit => {
-            finding.you("find out why its pods do not get ready: image, volumes, readiness probe")
-        }
+        Cause::RequeuingLimit => not_ready_in_time(finding, evidence, own),
         _ => finding,
     };
     finding
-        .remedy(Who::Admin, "puts it back into the queue", again)
-        .resubmit("")
+        .remedy(Who::Admin, "put it back into the queue", again)
+        .resubmit(Anew::Said, "")
 }
 
 /// Says which admission checks are missing.
@@ -73,19 +70,19 @@ pub(super) fn checks(evidence: &Evidence, own: &KueueWorkload) -> Finding {
     let (cause, summary) = match (names.is_empty(), rejected) {
         (true, _) => (
             Cause::NotEvaluated,
-            "it has quota, and is about to be admitted".to_owned(),
+            "it has quota and is about to be admitted".to_owned(),
         ),
         (_, true) => (
             Cause::AdmissionCheckRejected,
             format!(
-                "it has quota, and admission check {} rejects it",
+                "it has quota, but admission check {} rejects it",
                 names.join(", ")
             ),
         ),
         (_, false) => (
             Cause::AdmissionCheckPending,
             format!(
-                "it has quota, and waits for admission check {}",
+                "it has quota and is waiting for admission check {}",
                 names.join(", ")
             ),
         ),
@@ -98,10 +95,10 @@ pub(super) fn checks(evidence: &Evidence, own: &KueueWorkload) -> Finding {
     }
     match names.first() {
         None => finding.nobody("ask again in a moment"),
-        Some(name) => finding.nobody("it starts when the check passes").remedy(
+        Some(name) => finding.nobody("it starts once the check passes").remedy(
             Who::Admin,
-            "sees what the check waits for",
-            Some(format!("kubectl get admissionchecks {name} -o yaml")),
+            "see what the check is waiting for",
+            kubectl("get admissionchecks {} -o yaml", &[name]),
         ),
     }
     .shows_since(evidence, own, "QuotaReserved")
@@ -127,19 +124,13 @@ impl Finding {
 pub(super) fn evicted(evidence: &Evidence, own: &KueueWorkload) -> Option<Finding> {
     let conditions = &own.status.conditions;
     let evicted = holds(conditions, "Evicted")?;
-    if evicted.reason == "Preempted" {
+    let taken_off = kueue::eviction(&evicted.reason, &evicted.message);
+    if taken_off == Eviction::Preempted {
         let words = holds(conditions, "Preempted").map_or(evicted.words(), Condition::words);
-        let Some(preemptor) = message::preemptor(words) else {
+        let Some(preemptor) = kueue::preemptor(words) else {
             return Some(Finding::new(Cause::Preempted, "it was preempted").shows(words));
         };
-        let known = evidence.neighbours.iter().find(|queued| {
-            queued.metadata.uid == preemptor.uid
-                || queued
-                    .metadata
-                    .owner_references
-                    .iter()
-                    .any(|owner| owner.uid == preemptor.job_uid)
-        });
+        let known = preemption::among(own, &evidence.neighbours);
         let whom = match known.map(Rival::new) {
             Some(rival) => {
                 let user = rival
@@ -157,24 +148,24 @@ pub(super) fn evicted(evidence: &Evidence, own: &KueueWorkload) -> Option<Findin
                 Cause::Preempted,
                 format!("it was preempted by {whom}{elsewhere}"),
             )
-            .shows(format!("the rule: {}", preemptor.rule))
-            .nobody("it starts again from its beginning when quota is free"),
+            .shows(format!("reason: {}", preemptor.rule))
+            .nobody("it restarts from the beginning when quota is free"),
         );
     }
-    let (cause, summary) = match evicted.reason.as_str() {
-        "PodsReadyTimeout" => (
+    let (cause, summary) = match taken_off {
+        Eviction::PodsReadyTimeout => (
             Cause::PodsReadyTimeout,
-            "it was evicted: not all of its pods got ready in time",
+            "it was evicted: not all of its pods became ready in time",
         ),
-        "AdmissionCheck" => (
+        Eviction::AdmissionCheck => (
             Cause::AdmissionCheckPending,
-            "it was evicted: an admission check wants to look at it again",
+            "it was evicted: an admission check asked for a retry",
         ),
-        "ClusterQueueStopped" | "LocalQueueStopped" => (
+        Eviction::QueueStopped => (
             Cause::QueueStopped,
             "it was evicted when its queue was stopped",
         ),
-        "NodeFailures" => (Cause::Evicted, "it was evicted: a node of it failed"),
+        Eviction::NodeFailure => (Cause::Evicted, "it was evicted: one of its nodes failed"),
         _ => (Cause::Evicted, "it was evicted"),
     };
     let mut finding = Finding::new(cause, summary).shows(evicted.words());
@@ -185,16 +176,62 @@ pub(super) fn evicted(evidence: &Evidence, own: &KueueWorkload) -> Option<Findin
             .filter(|seconds| *seconds > 0);
         finding = finding.shows(match wait {
             Some(seconds) => format!(
-                "put back {} times so far; it queues again in {seconds} s",
+                "requeued {} times so far; it is queued again in {seconds} s",
                 state.count
             ),
-            None => format!("put back {} times so far", state.count),
+            None => format!("requeued {} times so far", state.count),
         });
     }
     if cause == Cause::PodsReadyTimeout {
-        finding = finding
-            .you("find out why its pods do not get ready: image, volumes, readiness probe")
-            .admin("gives pods longer: waitForPodsReady in Kueue's configuration");
+        finding = not_ready_in_time(finding, evidence, own);
     }
     Some(finding)
+}
+
+/// Adds how long pods had to get ready, and how they get longer.
+fn not_ready_in_time(finding: Finding, evidence: &Evidence, own: &KueueWorkload) -> Finding {
+    let finding = match own.status.accumulated_past_execution_time_seconds {
+        None | Some(0) => finding,
+        Some(loaded) => {
+            let evictions = own.status.scheduling_stats.evictions.iter();
+            let attempts: i64 = evictions.map(|eviction| eviction.count).sum();
+            finding.shows(match attempts {
+                ..2 => format!("its pods had been loading for {}", span(loaded)),
+                _ => format!(
+                    "its pods have been loading for {} in total, in {attempts} attempts",
+                    span(loaded)
+                ),
+            })
+        }
+    };
+    let window = evidence.kueue.as_ref().and_then(|told| told.readiness());
+    let finding = match window {
+        None => finding,
+        Some(window) => {
+            let source = match window.is_default {
+                true => "the default",
+                false => "waitForPodsReady.timeout",
+            };
+            finding.shows(format!("Kueue allows {} ({source})", span(window.start)))
+        }
+    };
+    let probe = own.startup_seconds();
+    let finding = match probe {
+        None => finding,
+        Some(allowed) => finding.shows(format!("their startup probe allows {}", span(allowed))),
+    };
+    let longer = match probe {
+        Some(allowed) if window.is_none_or(|window| window.start < allowed) => format!(
+            "allow as long as the probe, {}: set waitForPodsReady.timeout in Kueue's configuration, and restart Kueue",
+            span(allowed)
+        ),
+        _ => "allow more time: raise waitForPodsReady.timeout in Kueue's configuration, and restart Kueue".to_owned(),
+    };
+    finding
+        .you("find out why its pods do not become ready: image, volumes, readiness probe")
+        .remedy(
+            Who::Admin,
+            longer,
+            kubectl("-n kueue-system edit configmap kueue-manager-config", &[]),
+        )
 }

@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::Readable;
-use crate::api::event::Event;
+use crate::api::condition::{Condition, condition, holds};
+use crate::api::kueue_configuration::KueueConfiguration;
 use crate::api::kueue_workload::{KueueWorkload, PendingWorkload, QueueState};
 use crate::api::node::Node;
 use crate::api::pod::Pod;
-use crate::api::selector::LabelSelector;
-use crate::api::workload::Details;
 use crate::observe::scaling::Autoscaler;
 use crate::observe::snapshot::Snapshot;
 use crate::observe::status::{Status, farthest};
 use crate::observe::trouble::TroubleKind;
+use crate::observe::upstream::kueue::{Deactivation, Eviction, eviction};
 use crate::plan::facts::ClusterFacts;
 use crate::plan::occupation::Occupation;
 
@@ -34,7 +34,7 @@ pub struct Evidence {
     pub has_kueue: bool,
     /// Queues, flavors, priority classes and so on; `None` unless asked for.
     pub facts: Option<ClusterFacts>,
-    /// What Kueue is told to manage, where that can be read.
+    /// What Kueue is told to do, where that can be read.
     pub kueue: Option<KueueConfiguration>,
     /// Who waits for the ClusterQueue, first come first, as far as known.
     pub waiting: Vec<PendingWorkload>,
@@ -43,40 +43,46 @@ pub struct Evidence {
     /// What is taken of the nodes; unknown unless the cluster's pods can be
     /// read.
     pub occupation: Option<Occupation>,
-    /// What happened, latest last.
-    pub events: Vec<Event>,
-    /// Claims that the pods mount: the phase of each, `None` if it is missing.
-    pub claims: BTreeMap<String, Option<String>>,
+    /// Claims that the pods mount; `None` if it is missing.
+    pub claims: BTreeMap<String, Option<Claim>>,
+    /// Which addresses were asked for and are not there yet.
+    pub pending_addresses: Vec<String>,
     /// What a failed container printed last.
     pub last_words: Vec<String>,
     /// What may not be read and would have helped.
     pub unseen: BTreeSet<&'static str>,
 }
 
-/// What Kueue is told to manage (`config.kueue.x-k8s.io` Configuration).
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct KueueConfiguration {
-    /// Kinds it queues: `batch/job`.
-    pub frameworks: Vec<String>,
-    /// Namespaces whose workloads it manages.
-    pub namespaces: Option<LabelSelector>,
+/// A PersistentVolumeClaim.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// Whether it has a volume.
+    pub is_bound: bool,
+    /// Whether one pod at a time may mount it (ReadWriteOncePod).
+    pub is_of_one_pod: bool,
+    /// The StorageClass that is to provide one; `None` if it names none.
+    pub class: Option<String>,
+    /// Whether that class is known to be missing.
+    pub lacks_class: bool,
 }
 
 /// What is worth asking for, as things stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Questions {
+pub struct EvidenceReads {
     /// Queues and who shares them.
     pub queues: bool,
-    /// The priority classes, and what Kueue manages.
+    /// The priority classes.
     pub classes: bool,
+    /// What Kueue is told to do.
+    pub configuration: bool,
     /// Nodes, and the pods on them.
     pub nodes: bool,
-    /// What happened.
-    pub events: bool,
     /// Claims of the pods.
     pub claims: BTreeSet<String>,
     /// The log of a container.
     pub log: Option<Log>,
+    /// Where it is reached.
+    pub addresses: bool,
 }
 
 /// Whose last words are worth reading.
@@ -90,7 +96,7 @@ pub struct Log {
     pub previous: bool,
 }
 
-impl Questions {
+impl EvidenceReads {
     /// Returns what is worth asking for. Kueue need not be asked about what
     /// runs, nor the nodes about what has not been admitted.
     pub fn about(snapshot: &Snapshot) -> Self {
@@ -99,6 +105,8 @@ impl Questions {
         if standing.status == Status::Succeeded {
             return questions;
         }
+        let kind = snapshot.workload.kind;
+        questions.addresses = !kind.is_batch() && kind.descriptor().service.is_some();
         let queued = snapshot.queued();
         let waits = match farthest(queued) {
             Some(queued) => !matches!(queued.state(), QueueState::Admitted | QueueState::Finished),
@@ -109,19 +117,21 @@ impl Questions {
             }
         };
         questions.queues = waits && snapshot.workload.queue().is_some();
-        questions.events = standing.status == Status::Failed;
+        // What it manages, whether it counts a resource, how soon pods have to
+        // be ready.
+        questions.configuration = questions.classes
+            || farthest(queued).is_some_and(|own| {
+                let conditions = &own.status.conditions;
+                let evicted = holds(conditions, "Evicted");
+                let is_silent = condition(conditions, "QuotaReserved").is_none();
+                waits && (is_silent || evicted.is_some_and(is_about_readiness))
+            });
         for pod in snapshot.pods() {
-            let trouble = pod.trouble();
+            let trouble = pod.trouble(&snapshot.known());
             let kind = trouble.as_ref().map(|trouble| trouble.kind);
-            let is_pending = pod.status.phase == "Pending";
             questions.nodes |= kind == Some(TroubleKind::Unschedulable);
-            questions.events |= is_pending || matches!(kind, Some(TroubleKind::ImagePull));
-            if is_pending {
-                let volumes = pod.spec.volumes.iter();
-                questions.claims.extend(volumes.filter_map(|volume| {
-                    let claim = volume.persistent_volume_claim.as_ref()?;
-                    Some(claim.claim_name.clone())
-                }));
+            if pod.status.phase == "Pending" {
+                questions.claims.extend(pod.claims());
             }
             if let (Some(trouble), None) = (&trouble, &questions.log)
                 && let Some(container) = &trouble.container
@@ -133,22 +143,26 @@ impl Questions {
                 questions.log = Some(Log {
                     pod: trouble.pod.clone(),
                     container: container.clone(),
-                    previous: is_between_restarts(pod, container),
+                    previous: is_started_again(pod, container),
                 });
             }
         }
-        // Pods that nobody could create are told of by events only.
-        questions.events |= snapshot.pods().is_empty()
-            && !waits
-            && matches!(standing.status, Status::Starting | Status::Admitted);
-        questions.events |= matches!(snapshot.workload.details, Details::Workspace(..));
         questions
     }
 }
 
-fn is_between_restarts(pod: &Pod, container: &str) -> bool {
+/// Returns whether a Workload was taken off because its pods were not ready.
+fn is_about_readiness(evicted: &Condition) -> bool {
+    matches!(
+        eviction(&evicted.reason, &evicted.message),
+        Eviction::PodsReadyTimeout | Eviction::Deactivated(Deactivation::RequeuingLimit)
+    )
+}
+
+/// Returns whether the log of what ended is that of a container's life before.
+pub(super) fn is_started_again(pod: &Pod, container: &str) -> bool {
     let status = pod.container_status(container);
-    status.is_some_and(|status| status.state.waiting.is_some())
+    status.is_some_and(|status| status.state.terminated.is_none())
 }
 
 impl Evidence {
@@ -166,12 +180,6 @@ impl Evidence {
     pub fn nodes(&self) -> Option<&[Node]> {
         let nodes = self.facts.as_ref()?.nodes.as_ref()?;
         nodes.known().map(Vec::as_slice)
-    }
-
-    /// Returns the events about an object of this UID, latest first.
-    pub fn events_about<'a>(&'a self, uid: &'a str) -> impl Iterator<Item = &'a Event> {
-        let events = self.events.iter().rev();
-        events.filter(move |event| event.involved_object.uid == uid)
     }
 
     /// Returns the answer to a question about what is around, if there is one.

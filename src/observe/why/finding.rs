@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::api::workload::Workload;
+use crate::suggestion::Command;
 
 macro_rules! causes {
     ($( $(#[$meta:meta])* $cause:ident = $word:literal, )*) => {
@@ -55,6 +56,8 @@ causes! {
     AdmissionCheckRejected = "admissionCheckRejected",
     /// The pods of workloads admitted before have to be ready first.
     OthersNotReady = "othersNotReady",
+    /// Somebody has to lift a gate first.
+    AdmissionGated = "admissionGated",
     /// A LimitRange or the like refuses the requests.
     InvalidRequests = "invalidRequests",
     /// Kueue has not got to it.
@@ -91,6 +94,8 @@ causes! {
     Fragmented = "fragmented",
     /// No node is large enough for a pod.
     NodesTooSmall = "nodesTooSmall",
+    /// All nodes together are too few for the pods.
+    NodesTooFew = "nodesTooFew",
     /// Other pods hold what the nodes have.
     NodesFull = "nodesFull",
     /// No node has the labels of the flavor.
@@ -113,12 +118,18 @@ causes! {
     ConfigurationMissing = "configurationMissing",
     /// A claim is missing.
     ClaimMissing = "claimMissing",
+    /// Another pod has a claim that one may mount at a time.
+    ClaimInUse = "claimInUse",
     /// A claim has no volume.
     ClaimUnbound = "claimUnbound",
+    /// An address that was asked for is not there yet.
+    NoAddress = "noAddress",
     /// A volume cannot be mounted.
     VolumeMount = "volumeMount",
     /// The API server refuses the pods.
     PodsRefused = "podsRefused",
+    /// No controller has looked at it.
+    ControllerMissing = "controllerMissing",
     /// A container cannot be started.
     ContainerStart = "containerStart",
     /// A container that runs before the others fails.
@@ -133,6 +144,8 @@ causes! {
     NotReady = "notReady",
     /// The pods were taken off their nodes.
     Disrupted = "disrupted",
+    /// A node with pods of it does not answer.
+    NodeLost = "nodeLost",
     /// It ran for longer than its deadline.
     DeadlineExceeded = "deadlineExceeded",
     /// The driver of a RayJob failed.
@@ -170,62 +183,80 @@ pub enum Who {
 }
 
 /// What mends something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remedy {
     /// Who does it.
     pub who: Who,
     /// What is done.
     pub text: String,
-    /// How, as a command that can be run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
-    /// Whether `text` only says what is to be asked for instead, until it is
-    /// known how that is done.
-    #[serde(skip)]
-    pub(super) is_anew: bool,
+    /// How, as a command.
+    pub command: Option<Command>,
+    /// That `text` only says what is to be asked for instead, until it is known how
+    /// that is done.
+    pub(super) anew: Option<Anew>,
+}
+
+/// What something else is asked for with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::observe) enum Anew {
+    /// Flags.
+    With,
+    /// Flags that name another queue.
+    Queue,
+    /// As the words say, if there are any.
+    Said,
 }
 
 impl Remedy {
+    pub(in crate::observe) fn new(
+        who: Who,
+        text: impl Into<String>,
+        command: impl Into<Option<Command>>,
+    ) -> Self {
+        Self {
+            who,
+            text: text.into(),
+            command: command.into(),
+            anew: None,
+        }
+    }
+
     /// Says how something else is asked for: a Deployment or RayService changes
     /// in place unless a queue is in the way, everything else is made anew.
     pub(super) fn worded(mut self, workload: &Workload) -> Self {
-        if !std::mem::take(&mut self.is_anew) {
+        let Some(anew) = self.anew.take() else {
             return self;
-        }
+        };
         let verb = match workload.kind.is_batch() {
             true => "submit it again",
             false => "serve it again",
         };
-        let moves = workload.queue().is_some() || self.text.contains("-q QUEUE");
+        let moves = workload.queue().is_some() || anew == Anew::Queue;
         let changes = workload.kind.keeps_versions() && !moves;
-        self.text = match (self.text.as_str(), changes) {
-            ("", true) => verb.to_owned(),
-            ("", false) => format!("{verb} with --replace"),
-            (text, true) if text.starts_with("with ") => format!("{verb} {text}"),
-            (text, true) => format!("{verb}, {text}"),
-            (text, false) => match text.strip_prefix("with ") {
-                Some(what) => format!("{verb} with --replace and {what}"),
-                None => format!("{verb} with --replace, {text}"),
-            },
+        let text = &self.text;
+        self.text = match (anew, changes) {
+            (Anew::With | Anew::Queue, true) => format!("{verb} with {text}"),
+            (Anew::With | Anew::Queue, false) => format!("{verb} with --replace and {text}"),
+            (Anew::Said, _) => {
+                let how = if changes { "" } else { " with --replace" };
+                let comma = if text.is_empty() { "" } else { ", " };
+                format!("{verb}{how}{comma}{text}")
+            }
         };
         self
     }
 }
 
 /// A cause, with what shows it and what mends it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The cause.
     pub cause: Cause,
     /// It in one sentence.
     pub summary: String,
     /// What shows it, a line each.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<String>,
     /// What mends it, best first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remedies: Vec<Remedy>,
 }
 
@@ -253,25 +284,20 @@ impl Finding {
         mut self,
         who: Who,
         text: impl Into<String>,
-        command: Option<String>,
+        command: impl Into<Option<Command>>,
     ) -> Self {
-        self.remedies.push(Remedy {
-            who,
-            text: text.into(),
-            command,
-            is_anew: false,
-        });
+        self.remedies.push(Remedy::new(who, text, command));
         self
     }
 
-    /// Something else is to be asked for: `with --this`, or `asking for that`.
+    /// Something else is to be asked for, by `text`.
     #[must_use]
-    pub(in crate::observe) fn resubmit(mut self, text: impl Into<String>) -> Self {
+    pub(in crate::observe) fn resubmit(mut self, anew: Anew, text: impl Into<String>) -> Self {
         self.remedies.push(Remedy {
             who: Who::You,
             text: text.into(),
             command: None,
-            is_anew: true,
+            anew: Some(anew),
         });
         self
     }
@@ -289,5 +315,14 @@ impl Finding {
     #[must_use]
     pub(in crate::observe) fn nobody(self, text: impl Into<String>) -> Self {
         self.remedy(Who::Nobody, text, None)
+    }
+}
+
+/// Returns a span of time in words.
+pub(super) fn span(seconds: i64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3_600),
     }
 }

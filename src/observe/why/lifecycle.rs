@@ -1,13 +1,15 @@
 //! Finds what can be said of workloads of any kind: that they are being deleted,
 //! are stopped, are on their way, or get no pods.
 
-use k8s_openapi::jiff::Timestamp;
-
 use super::evidence::Evidence;
-use super::finding::{Cause, Finding, Who};
-use super::pods;
+use super::finding::{Anew, Cause, Finding, Who};
+use super::{node_loss, pods};
 use crate::api::Readable;
+use crate::kind::Operator;
 use crate::observe::status::{Standing, Status};
+use crate::observe::upstream::api_server::Refusal;
+use crate::observe::upstream::output;
+use crate::suggestion::{kaiwo, kubectl};
 
 /// Lines that are shown of what something printed.
 const LAST_LINES: usize = 4;
@@ -19,41 +21,52 @@ pub(super) fn deletion(evidence: &Evidence) -> Option<Finding> {
     let seconds = evidence.now.as_second() - deleted.as_second();
     let finding = Finding::new(
         Cause::BeingDeleted,
-        format!("it was deleted {seconds} s ago and is not gone yet"),
+        format!("it was deleted {seconds} s ago and still exists"),
     );
     let pods = evidence.snapshot.pods().len();
+    if let Some(held) = node_loss::held(evidence) {
+        return Some(Finding {
+            cause: Cause::BeingDeleted,
+            ..held
+        });
+    }
     let finding = match (evidence.finalizers.is_empty(), pods) {
-        (true, 0) => finding.nobody("it is gone in a moment"),
+        (true, 0) => finding.nobody("it will be gone in a moment"),
         (true, pods) => finding
-            .shows(format!("{pods} pods are ending"))
-            .nobody("it is gone when they have ended"),
+            .shows(format!("{pods} pods are terminating"))
+            .nobody("it is gone once they have ended"),
         (false, _) => finding
             .shows(format!("finalizers: {}", evidence.finalizers.join(", ")))
-            .nobody("whoever set a finalizer takes it away when all is cleared up")
+            .nobody("the controller that set a finalizer removes it after cleaning up")
             .remedy(
                 Who::Admin,
-                "looks why that does not happen, if it stays",
-                Some(format!(
-                    "kubectl -n {} get {} -o jsonpath='{{.metadata.finalizers}}'",
-                    metadata.namespace,
-                    evidence.snapshot.workload.display_name()
-                )),
+                "if the finalizers stay, find out why",
+                kubectl(
+                    "-n {} get {} -o jsonpath={}",
+                    &[
+                        &metadata.namespace,
+                        &evidence.snapshot.workload.display_name(),
+                        "{.metadata.finalizers}",
+                    ],
+                ),
             ),
     };
     Some(finding)
 }
 
-/// Adds to a kind's `own` findings those of its pods; if there are none of either,
-/// why it has no pods, which only an event not older than `start` tells.
+/// Adds to a kind's `own` findings those of its pods, and why some are missing:
+/// the `refusal` of the API server, in the words of whoever is to make them.
 pub(in crate::observe) fn with_pods(
     own: Vec<Finding>,
     evidence: &Evidence,
-    start: Option<Timestamp>,
+    refusal: Option<String>,
 ) -> Vec<Finding> {
     let mut findings = own;
-    findings.extend(pods::findings(evidence));
-    if findings.is_empty() && evidence.snapshot.pods().is_empty() {
-        findings.extend(no_pods(evidence, start));
+    findings.extend(pods::in_trouble(evidence));
+    findings.extend(refusal.map(|message| refused_pods(evidence, &message)));
+    if findings.is_empty() {
+        findings.extend(pods::not_ready(evidence));
+        findings.extend(node_loss::held(evidence));
     }
     findings
 }
@@ -61,8 +74,8 @@ pub(in crate::observe) fn with_pods(
 /// Says that all is well so far.
 pub(super) fn on_its_way(evidence: &Evidence, standing: &Standing) -> Finding {
     let words = match (standing.reason.as_str(), standing.status) {
-        ("", Status::Admitted) => "Kueue has admitted it, and its pods are being made",
-        ("", _) => "its pods are on their way",
+        ("", Status::Admitted) => "Kueue has admitted it, and its pods are being created",
+        ("", _) => "its pods are starting",
         (words, _) => words,
     };
     let finding = Finding::new(Cause::Starting, words);
@@ -81,7 +94,7 @@ pub(super) fn on_its_way(evidence: &Evidence, standing: &Standing) -> Finding {
     let finding = waiting.fold(finding, Finding::shows);
     match evidence.snapshot.pods {
         Readable::Forbidden => let_see_pods(finding, evidence),
-        Readable::Known(_) => finding.nobody("nothing is wrong so far; ask again in a while"),
+        Readable::Known(_) => finding.nobody("nothing is wrong so far; ask again later"),
     }
 }
 
@@ -89,11 +102,11 @@ pub(super) fn on_its_way(evidence: &Evidence, standing: &Standing) -> Finding {
 pub(in crate::observe) fn let_see_pods(finding: Finding, evidence: &Evidence) -> Finding {
     finding.remedy(
         Who::Admin,
-        "lets you see what is wrong with pods",
-        Some(format!(
-            "kubectl -n {} create rolebinding viewers --clusterrole view --user <you>",
-            evidence.namespace()
-        )),
+        "grant you the right to read pods",
+        kubectl(
+            "-n {} create rolebinding viewers --clusterrole view --user {USER}",
+            &[evidence.namespace()],
+        ),
     )
 }
 
@@ -105,17 +118,21 @@ pub(in crate::observe) fn suspended(evidence: &Evidence) -> Finding {
     let (summary, command) = match workload.kind.is_batch() {
         false => (
             "it is scaled to 0".to_owned(),
-            format!("kubectl -n {namespace} scale {word} {name} --replicas 1"),
+            kubectl("-n {} scale {} {} --replicas 1", &[namespace, &word, name]),
         ),
         true => (
-            format!("somebody has suspended it, and no queue takes care of the {kind}"),
-            format!(
-                "kubectl -n {namespace} patch {word} {name} --type merge -p '{{\"spec\":{{\"suspend\":false}}}}'"
+            format!("it was suspended, and no queue manages the {kind}"),
+            kubectl(
+                "-n {} patch {} {} --type merge -p {}",
+                &[namespace, &word, name, r#"{"spec":{"suspend":false}}"#],
             ),
         ),
     };
-    Finding::new(Cause::Suspended, summary).remedy(Who::You, "let it go on", Some(command))
+    Finding::new(Cause::Suspended, summary).remedy(Who::You, "resume it", Some(command))
 }
+
+/// Reason of what ran for longer than it may.
+pub(in crate::observe) const PAST_DEADLINE: &str = "ran for longer than its deadline";
 
 /// Says that it had more time than it may.
 pub(in crate::observe) fn deadline_exceeded(words: &str) -> Finding {
@@ -124,68 +141,99 @@ pub(in crate::observe) fn deadline_exceeded(words: &str) -> Finding {
         "it ran for longer than its deadline and was stopped",
     )
     .shows(words)
-    .resubmit("with a longer --max-runtime")
+    .resubmit(Anew::With, "a longer --max-runtime")
 }
 
-/// Shows the last lines of what something printed, and where the rest is.
+/// Shows the lines of what something printed that say most, and where the rest is.
 pub(in crate::observe) fn last_lines(finding: Finding, text: &str, evidence: &Evidence) -> Finding {
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    let last = lines[lines.len().saturating_sub(LAST_LINES)..].iter();
-    let finding = last.fold(finding, |finding, line| finding.shows(format!("| {line}")));
+    let lines = output::telling(text, LAST_LINES);
+    let finding = pods::with_last_words(finding, &lines);
     finding.remedy(
         Who::You,
-        "read what it says",
-        Some(format!(
-            "kaiwo logs {} -n {}",
-            evidence.snapshot.workload.display_name(),
-            evidence.namespace()
-        )),
+        "read its logs",
+        kaiwo(
+            "logs {} -n {}",
+            &[
+                &evidence.snapshot.workload.display_name(),
+                evidence.namespace(),
+            ],
+        ),
     )
-}
-
-/// Says why there are no pods, by an event about the workload.
-fn no_pods(evidence: &Evidence, start: Option<Timestamp>) -> Option<Finding> {
-    let event = evidence
-        .events_about(&evidence.snapshot.workload.metadata.uid)
-        .filter(|event| event.is_warning() && event.last() >= start)
-        .find(|event| {
-            event.reason.starts_with("FailedCreate") || event.reason.starts_with("FailedToCreate")
-        })?;
-    Some(refused_pods(evidence, &event.message))
 }
 
 /// Says why the API server refuses pods.
 pub(in crate::observe) fn refused_pods(evidence: &Evidence, message: &str) -> Finding {
     let namespace = evidence.namespace();
-    let account = message
-        .split_once("serviceaccount \"")
-        .and_then(|(_, rest)| rest.split_once("\" not found"))
-        .map(|(name, _)| name);
     let finding =
-        Finding::new(Cause::PodsRefused, "the API server refuses its pods").shows(message);
-    if let Some(account) = account {
-        return finding.remedy(
+        Finding::new(Cause::PodsRefused, "the API server rejects its pods").shows(message);
+    match Refusal::read(message) {
+        Refusal::ServiceAccount(account) => finding.remedy(
             Who::You,
-            "make the service account; then the pods start by themselves",
-            Some(format!(
-                "kubectl -n {namespace} create serviceaccount {account}"
-            )),
-        );
-    }
-    if message.contains("exceeded quota") {
-        return finding
+            "create the service account; the pods then start automatically",
+            kubectl("-n {} create serviceaccount {}", &[namespace, account]),
+        ),
+        Refusal::Quota => finding
             .remedy(
                 Who::You,
-                "see what the ResourceQuota allows",
-                Some(format!("kubectl -n {namespace} describe resourcequotas")),
+                "show what the ResourceQuota allows",
+                kubectl("-n {} describe resourcequotas", &[namespace]),
             )
-            .admin("raises it");
+            .admin("raise it"),
+        Refusal::Policy => finding.admin("ask about the policy that rejects them"),
+        Refusal::Terminating => finding.remedy(
+            Who::You,
+            "submit it in another namespace: this one is being deleted",
+            kubectl("get namespace {}", &[namespace]),
+        ),
+        Refusal::Unsized | Refusal::Other => {
+            finding.resubmit(Anew::Said, "asking for what is allowed")
+        }
     }
-    if message.contains("admission webhook") || message.contains("PodSecurity") {
-        return finding.admin("knows the policy that refuses them");
-    }
-    finding.resubmit("asking for what is allowed")
+}
+
+/// Says that no controller looks at it, and which one should.
+pub(super) fn ignored(evidence: &Evidence) -> Finding {
+    let workload = &evidence.snapshot.workload;
+    let seconds = evidence.snapshot.known().since(evidence.created());
+    let who = match workload.kind.descriptor().operator {
+        Operator::Kubernetes => "kube-controller-manager",
+        Operator::KubeRay => "KubeRay's operator",
+        Operator::Kaito => "KAITO's controller",
+    };
+    Finding::new(
+        Cause::ControllerMissing,
+        format!("no controller has processed it in {seconds} s: its status is empty"),
+    )
+    .remedy(
+        Who::Admin,
+        format!(
+            "check that {who} is running and watches namespace {}",
+            evidence.namespace()
+        ),
+        kubectl("get pods -A", &[]),
+    )
+}
+
+/// Says which address of a service nobody has given.
+pub(super) fn without_address(evidence: &Evidence) -> Option<Finding> {
+    let mut pending = evidence.pending_addresses.iter();
+    let finding = Finding::new(Cause::NoAddress, pending.next()?);
+    let namespace = evidence.namespace();
+    let finding = pending.fold(finding, |finding, more| finding.shows(more));
+    Some(
+        finding
+            .remedy(
+                Who::Admin,
+                "install what assigns addresses: a load balancer or an ingress controller",
+                kubectl("-n {} get services,ingresses", &[namespace]),
+            )
+            .remedy(
+                Who::You,
+                "reach it without one",
+                kaiwo(
+                    "port-forward {} -n {}",
+                    &[&evidence.snapshot.workload.display_name(), namespace],
+                ),
+            ),
+    )
 }

@@ -6,29 +6,29 @@
 //! the very object and not older than the state they explain.
 
 mod broken;
+mod coverage;
 mod eviction;
 pub mod evidence;
 pub mod finding;
 mod image;
 pub(super) mod lifecycle;
-pub mod message;
 mod node;
+mod node_loss;
 mod node_supply;
 pub(super) mod pods;
 mod queue;
 mod quota;
 mod quota_contention;
 pub(super) mod scaling;
-mod scheduler;
 mod unqueued;
 
-pub use evidence::{Evidence, KueueConfiguration, Log, Questions};
+pub use evidence::{Claim, Evidence, EvidenceReads, Log};
 pub use finding::{Cause, Finding, Remedy, Who};
 pub use quota_contention::{Contest, QuotaRow, Rival};
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::kind::meaning;
+use super::kind::{is_ignored, rules};
 use super::status::{Standing, Status};
 use crate::api::condition::holds;
 
@@ -59,12 +59,17 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
         contest = rivals;
         if in_queue.is_empty() {
             let workload = &evidence.snapshot.workload;
-            findings.extend(meaning(workload).findings(evidence, &standing));
+            findings.extend(rules(workload).findings(evidence, &standing));
             offer_way_back(evidence, &mut findings);
         }
         findings.extend(in_queue);
+        findings.extend(lifecycle::without_address(evidence));
         if findings.is_empty() && matches!(standing.status, Status::Starting | Status::Admitted) {
-            findings.push(lifecycle::on_its_way(evidence, &standing));
+            let snapshot = &evidence.snapshot;
+            findings.push(match is_ignored(&snapshot.workload, &snapshot.known()) {
+                true => lifecycle::ignored(evidence),
+                false => lifecycle::on_its_way(evidence, &standing),
+            });
         }
     }
     let workload = &evidence.snapshot.workload;
@@ -95,9 +100,9 @@ fn offer_way_back(evidence: &Evidence, findings: &mut [Finding]) {
     if let Some(finding) = findings.first_mut() {
         finding.remedies.push(Remedy {
             who: Who::You,
-            text: "go back to the version before".to_owned(),
+            text: "roll back to the previous version".to_owned(),
             command,
-            is_anew: false,
+            anew: None,
         });
     }
 }
@@ -126,9 +131,9 @@ fn since(evidence: &Evidence, status: Status) -> Option<Timestamp> {
         Status::Preempted => queued("Evicted"),
         Status::Suspended => queued("Evicted").or_else(|| turned(&["Suspended"])),
         Status::Admitted => queued("Admitted"),
-        Status::Succeeded | Status::Failed => meaning(workload).ended_at(),
+        Status::Succeeded | Status::Failed => rules(workload).ended_at(),
         Status::Starting | Status::Running | Status::Ready | Status::Degraded => {
-            meaning(workload).running_since()
+            rules(workload).running_since()
         }
     }
     .or(match status {

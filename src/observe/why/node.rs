@@ -4,15 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::Evidence;
-use super::finding::{Cause, Finding, Who};
+use super::finding::{Anew, Cause, Finding, Who};
 use super::node_supply::Supply;
-use super::scheduler::SchedulerMessage;
-use crate::api::keys::CORDONED_TAINT;
+use crate::api::keys::{self, CORDONED_TAINT};
 use crate::api::node::{FlavorToleration, Node};
 use crate::api::pod::Pod;
 use crate::api::vendor::is_gpu_resource;
+use crate::observe::upstream::scheduler::{self, SchedulerMessage};
+use crate::plan::gang::{self, GangShortfall, Group};
+use crate::plan::request::sizes::Sizes;
 use crate::plan::request::toleration::untolerated;
+use crate::plan::sizes::{Dimension, Role};
 use crate::quantity::Quantity;
+use crate::suggestion::kubectl;
 
 /// Says why no node takes `pod`, whose condition has these words.
 pub(super) fn finding(evidence: &Evidence, pod: &Pod, message: &str) -> Finding {
@@ -28,7 +32,10 @@ pub(super) fn finding(evidence: &Evidence, pod: &Pod, message: &str) -> Finding 
                 .iter()
                 .map(|(count, why)| format!("{count}: {why}"));
             let each: Vec<String> = each.collect();
-            format!("of {} nodes, {}", verdict.nodes, each.join("; "))
+            match verdict.nodes {
+                1 => format!("of 1 node, {}", each.join("; ")),
+                nodes => format!("of {nodes} nodes, {}", each.join("; ")),
+            }
         }
     };
     let finding = match evidence.nodes() {
@@ -42,54 +49,134 @@ pub(super) fn finding(evidence: &Evidence, pod: &Pod, message: &str) -> Finding 
 /// Says which claim keeps a pod from being placed.
 fn claims(evidence: &Evidence, pod: &Pod, message: &str) -> Option<Finding> {
     let namespace = evidence.namespace();
-    let mounts = pod.spec.volumes.iter().filter_map(|volume| {
-        let claim = volume.persistent_volume_claim.as_ref()?;
-        Some(claim.claim_name.as_str())
-    });
-    let mounts: BTreeSet<&str> = mounts.collect();
-    let told_missing = message
-        .split_once("persistentvolumeclaim \"")
-        .and_then(|(_, rest)| rest.split_once("\" not found"))
-        .map(|(name, _)| name);
+    let mounts: BTreeSet<String> = pod.claims().collect();
+    // Those of ephemeral volumes are made for the pod.
+    let is_made = |name: &str| name.starts_with(&format!("{}-", pod.name()));
+    let told_missing = scheduler::missing_claim(message);
     let known = |name: &str| evidence.claims.get(name);
     let missing = mounts
         .iter()
-        .copied()
-        .find(|name| known(name).is_some_and(Option::is_none))
-        .or_else(|| told_missing.filter(|name| known(name).is_none()));
+        .map(String::as_str)
+        .find(|name| !is_made(name) && known(name).is_some_and(Option::is_none))
+        .or_else(|| told_missing.filter(|name| !is_made(name) && known(name).is_none()));
     if let Some(name) = missing {
         return Some(
             Finding::new(
                 Cause::ClaimMissing,
-                format!("there is no PersistentVolumeClaim {name} in namespace {namespace}"),
+                format!("PersistentVolumeClaim {name} does not exist in namespace {namespace}"),
             )
             .remedy(
                 Who::You,
-                "make the claim; then the pods start by themselves",
-                Some(format!("kubectl -n {namespace} get persistentvolumeclaims")),
+                "create the claim; the pods then start automatically",
+                kubectl("-n {} get persistentvolumeclaims", &[namespace]),
             )
-            .resubmit("with another --volume"),
+            .resubmit(Anew::With, "another --volume"),
         );
     }
-    let unbound = mounts
-        .iter()
-        .copied()
-        .find(|name| known(name).is_some_and(|phase| phase.as_deref() != Some("Bound")));
-    let told = message.contains("unbound immediate PersistentVolumeClaims");
+    if message.contains(ONE_POD) {
+        return Some(claim_in_use(evidence, &mounts));
+    }
     // A claim that waits for its first pod is bound only once that has a node.
-    if !told {
+    if !scheduler::has_unbound_claims(message) {
         return None;
     }
-    let name = unbound.map_or("a claim of it".to_owned(), |name| {
-        format!("PersistentVolumeClaim {name}")
+    let unbound = mounts.iter().find_map(|name| {
+        let claim = known(name)?.as_ref();
+        claim.filter(|claim| !claim.is_bound).map(|it| (name, it))
     });
-    let command = unbound
-        .map(|name| format!("kubectl -n {namespace} describe persistentvolumeclaims {name}"));
-    Some(
-        Finding::new(Cause::ClaimUnbound, format!("{name} has no volume yet"))
-            .remedy(Who::You, "see what it waits for", command)
-            .admin("provides a volume, or the StorageClass that the claim names"),
-    )
+    let Some((name, claim)) = unbound else {
+        let summary = "one of its claims has no volume yet";
+        return Some(
+            Finding::new(Cause::ClaimUnbound, summary)
+                .remedy(
+                    Who::You,
+                    "see what they are waiting for",
+                    kubectl("-n {} get persistentvolumeclaims", &[namespace]),
+                )
+                .admin("provide a volume, or the StorageClass that the claim names"),
+        );
+    };
+    let summary = format!("PersistentVolumeClaim {name} has no volume yet");
+    let finding = Finding::new(Cause::ClaimUnbound, summary);
+    let describe = kubectl(
+        "-n {} describe persistentvolumeclaims {}",
+        &[namespace, name],
+    );
+    Some(match &claim.class {
+        Some(class) if claim.lacks_class => {
+            let missing = format!("it names StorageClass {class}, which does not exist");
+            let classes = kubectl("get storageclasses", &[]);
+            let finding = finding.shows(missing);
+            let finding = finding.remedy(Who::You, "list those that exist", classes);
+            match is_made(name) {
+                true => finding.resubmit(Anew::With, "another --storage SIZE,CLASS"),
+                false => finding.resubmit(Anew::With, "another --volume"),
+            }
+            .admin(format!("create StorageClass {class}"))
+        }
+        class => {
+            let named = class.as_ref();
+            let named = named.map(|class| format!("its StorageClass is {class}"));
+            finding
+                .shows(named.unwrap_or_default())
+                .remedy(Who::You, "see what it is waiting for", Some(describe))
+                .admin("provide a volume, or the StorageClass that the claim names")
+        }
+    })
+}
+
+/// What the scheduler says of a claim that another pod has (kube-scheduler v1.36,
+/// `volume_restrictions.go`).
+const ONE_POD: &str = "ReadWriteOncePod access mode";
+
+/// Says which claim only one pod may mount, and which pod of the workload has it.
+fn claim_in_use(evidence: &Evidence, mounts: &BTreeSet<String>) -> Finding {
+    let of_one_pod = |name: &&String| {
+        let claim = evidence.claims.get(*name).and_then(Option::as_ref);
+        claim.is_some_and(|claim| claim.is_of_one_pod)
+    };
+    let only = mounts.first().filter(|_| mounts.len() == 1);
+    let name = mounts.iter().find(of_one_pod).or(only);
+    let name = name.map_or("", String::as_str);
+    let holds = |pod: &&Pod| {
+        let mut volumes = pod.spec.volumes.iter();
+        pod.node().is_some()
+            && volumes.any(|volume| {
+                let claim = volume.persistent_volume_claim.as_ref();
+                claim.is_some_and(|claim| claim.claim_name == name)
+            })
+    };
+    let namespace = evidence.namespace();
+    let own = evidence.snapshot.pods().iter().find(holds);
+    let shown = match name {
+        "" => "one of its claims".to_owned(),
+        name => format!("PersistentVolumeClaim {name}"),
+    };
+    let finding = Finding::new(
+        Cause::ClaimInUse,
+        format!(
+            "only one pod at a time can mount {shown} (ReadWriteOncePod), and another pod has it"
+        ),
+    );
+    let finding = match own {
+        Some(pod) => finding
+            .shows(format!("its pod {} has the claim", pod.metadata.name))
+            .resubmit(
+                Anew::Said,
+                "as one pod, or with a claim that is ReadWriteMany",
+            ),
+        None => finding
+            .nobody("it starts once that pod has ended")
+            .resubmit(Anew::With, "another --volume"),
+    };
+    let command = match name {
+        "" => kubectl("-n {} get persistentvolumeclaims", &[namespace]),
+        name => kubectl(
+            "-n {} describe persistentvolumeclaims {}",
+            &[namespace, name],
+        ),
+    };
+    finding.remedy(Who::You, "see who uses it", Some(command))
 }
 
 /// Says why from the nodes themselves; nothing where they look well.
@@ -110,6 +197,18 @@ fn by_nodes(evidence: &Evidence, pod: &Pod, nodes: &[Node]) -> Option<Finding> {
     if open.is_empty() {
         return Some(tainted(&labelled, tolerations));
     }
+    if let Some(misfit) = misfit(evidence, pod, nodes) {
+        let cause = match misfit {
+            GangShortfall::TooMany { .. } => Cause::NodesTooFew,
+            _ => Cause::NodesTooSmall,
+        };
+        let (anew, less) = match misfit.flags() {
+            Some(flags) => (Anew::With, flags),
+            None => (Anew::Said, "asking for less".to_owned()),
+        };
+        let finding = Finding::new(cause, misfit.to_string());
+        return Some(finding.resubmit(anew, less).admin("add such nodes"));
+    }
     let requests = pod.requests();
     let mut requests: Vec<_> = requests
         .iter()
@@ -120,6 +219,53 @@ fn by_nodes(evidence: &Evidence, pod: &Pod, nodes: &[Node]) -> Option<Finding> {
     requests
         .into_iter()
         .find_map(|(resource, request)| Supply::new(evidence, &open, resource, *request).shortage())
+}
+
+/// Says why the nodes would not hold the pod, or all pods of the workload at once,
+/// were they empty.
+fn misfit(evidence: &Evidence, pod: &Pod, nodes: &[Node]) -> Option<GangShortfall> {
+    let group = |pod: &Pod, count: i64| Group {
+        count,
+        role: role(pod),
+        requests: pod.requests(),
+        nodes: nodes
+            .iter()
+            .filter(|node| {
+                node.has_labels(&pod.spec.node_selector)
+                    && untolerated(&node.spec.taints, &[], &pod.spec.tolerations).is_none()
+            })
+            .collect(),
+    };
+    if let Some(misfit) = gang::misfit(&[group(pod, 1)]) {
+        return Some(misfit);
+    }
+    let all = evidence.snapshot.pods().iter();
+    let mut alike: Vec<(&Pod, i64)> = Vec::new();
+    for pod in all.filter(|pod| !pod.has_ended() && !pod.is_terminating()) {
+        let known = alike.iter_mut().find(|(known, _)| {
+            known.spec.node_selector == pod.spec.node_selector
+                && known.spec.tolerations == pod.spec.tolerations
+                && known.requests() == pod.requests()
+        });
+        match known {
+            Some((_, count)) => *count += 1,
+            None => alike.push((pod, 1)),
+        }
+    }
+    let groups: Vec<Group> = alike
+        .into_iter()
+        .map(|(pod, count)| group(pod, count))
+        .collect();
+    // What runs has a place, wherever that is.
+    gang::misfit(&groups).filter(|misfit| *misfit != GangShortfall::NoNodes)
+}
+
+/// Returns what a pod is for; of its size nothing is known but what it has.
+fn role(pod: &Pod) -> Role {
+    match pod.metadata.label(keys::RAY_NODE_TYPE_LABEL) {
+        Some("head") => Role::Head,
+        _ => Role::Worker(Sizes::default()),
+    }
 }
 
 /// Says that no node has the labels, and who asks for them.
@@ -157,23 +303,23 @@ fn no_labels(evidence: &Evidence, pod: &Pod, nodes: Option<&[Node]>) -> Finding 
         return Finding::new(
             Cause::FlavorNodesAbsent,
             format!(
-                "it was admitted to flavor {}, and the cluster has no node with {labels}",
+                "it was admitted to flavor {}, but the cluster has no node with {labels}",
                 flavor.metadata.name
             ),
         )
         .remedy(
             Who::Admin,
-            "adds or labels the nodes, or takes the flavor's quota away",
-            Some(format!("kubectl get nodes -l {labels}")),
+            "add or label the nodes, or remove the flavor's quota",
+            kubectl("get nodes -l {}", &[&labels]),
         )
-        .resubmit("with another -q QUEUE");
+        .resubmit(Anew::Queue, "another -q QUEUE");
     }
     let finding = Finding::new(
         Cause::NodeSelector,
         match selector.is_empty() {
             true => "no node matches the node affinity of its pods".to_owned(),
             false => format!(
-                "no node has the labels that its pods ask for: {}",
+                "no node has the labels that its pods require: {}",
                 text(&absent_labels(selector, nodes))
             ),
         },
@@ -183,16 +329,18 @@ fn no_labels(evidence: &Evidence, pod: &Pod, nodes: Option<&[Node]>) -> Finding 
         false => {
             let flavors: Vec<&str> = flavors.into_iter().collect();
             finding.shows(format!(
-                "Kueue adds those of the flavor it was admitted to: {}",
+                "added by Kueue for the flavor it was admitted to: {}",
                 flavors.join(", ")
             ))
         }
     };
-    finding.resubmit("with another --node-selector").remedy(
-        Who::Admin,
-        "labels the nodes",
-        Some("kubectl get nodes --show-labels".to_owned()),
-    )
+    finding
+        .resubmit(Anew::With, "another --node-selector")
+        .remedy(
+            Who::Admin,
+            "label the nodes",
+            kubectl("get nodes --show-labels", &[]),
+        )
 }
 
 /// Returns the labels that no node has; all of them if each is somewhere, but
@@ -227,18 +375,30 @@ fn tainted(nodes: &[&Node], tolerations: &[FlavorToleration]) -> Finding {
         .find(|taint| !taint.starts_with("node.kubernetes.io/"));
     let finding = Finding::new(
         Cause::Taints,
-        format!(
-            "the {} nodes it may use have taints that its pods do not tolerate",
-            nodes.len()
-        ),
+        match nodes.len() {
+            1 => "the only node it can use has taints that its pods do not tolerate".to_owned(),
+            many => {
+                format!("the {many} nodes it can use have taints that its pods do not tolerate")
+            }
+        },
     )
     .shows(taints.join(", "));
     match mine {
-        Some(taint) => finding.resubmit(format!("with --toleration {taint}")),
+        Some(taint) => finding.resubmit(Anew::With, format!("--toleration {taint}")),
         None if taints.iter().any(|taint| taint.starts_with(CORDONED_TAINT)) => {
-            finding.admin("has cordoned them, and uncordons them: kubectl uncordon NODE")
+            let is_cordoned = |node: &&&Node| {
+                let mut taints = node.spec.taints.iter();
+                taints.any(|taint| taint.key == CORDONED_TAINT)
+            };
+            let cordoned = nodes.iter().filter(is_cordoned);
+            let names: Vec<&str> = cordoned.map(|node| node.metadata.name.as_str()).collect();
+            finding.remedy(
+                Who::Admin,
+                "they are cordoned: uncordon them after the maintenance",
+                kubectl("uncordon", &[]).args(names),
+            )
         }
-        None => finding.admin("looks at the nodes: they are not well"),
+        None => finding.admin("check the nodes: they are unhealthy"),
     }
 }
 
@@ -251,15 +411,35 @@ fn by_words(evidence: &Evidence, pod: &Pod, verdict: &SchedulerMessage) -> Findi
     if verdict.nodes > 0 && unmatched == verdict.nodes {
         return no_labels(evidence, pod, None);
     }
-    if let Some(resource) = insufficient.first() {
-        let request = pod.requests().get(*resource).copied().unwrap_or_default();
+    if !insufficient.is_empty() {
+        let requests = pod.requests();
+        let needs = insufficient.iter().map(|resource| {
+            let request = requests.get(*resource).copied().unwrap_or_default();
+            format!("{} {resource}", request.shown(resource))
+        });
+        let flags = insufficient.iter().filter_map(|resource| {
+            let of_size = Dimension::named(resource);
+            let of_size = of_size.and_then(|it| role(pod).flag(it, pod.gpus()));
+            let of_size = of_size.map(|(flag, _)| flag);
+            of_size.or_else(|| is_gpu_resource(resource).then_some("--gpus-per-node"))
+        });
+        let (needs, flags): (Vec<String>, Vec<&str>) = (needs.collect(), flags.collect());
         let nodes = verdict.nodes_with("Insufficient");
-        return Finding::new(
+        let finding = Finding::new(
             Cause::NodesFull,
-            format!("a pod needs {request} {resource} on one node, and none of the {nodes} nodes it may use has so many free"),
+            match nodes {
+                1 => format!("a pod needs {}, and the only node it can use does not have that much free", needs.join(" and ")),
+                _ => format!("a pod needs {} on one node, and none of the {nodes} nodes it can use has that much free", needs.join(" and ")),
+            },
         )
-        .nobody("it starts when a node has enough free")
-        .resubmit("in smaller pods: --gpus-per-node");
+        .nobody("it starts once a node has enough free");
+        return finding.resubmit(
+            Anew::Said,
+            match flags.is_empty() {
+                true => "asking for less".to_owned(),
+                false => format!("in smaller pods, with a smaller {}", flags.join(" or ")),
+            },
+        );
     }
     if tainted > 0 {
         let taint = verdict
@@ -272,14 +452,20 @@ fn by_words(evidence: &Evidence, pod: &Pod, verdict: &SchedulerMessage) -> Findi
             .unwrap_or_default();
         return Finding::new(
             Cause::Taints,
-            format!("{tainted} nodes have taints that its pods do not tolerate"),
+            match tainted {
+                1 => "1 node has taints that its pods do not tolerate".to_owned(),
+                _ => format!("{tainted} nodes have taints that its pods do not tolerate"),
+            },
         )
         .shows(taint)
-        .resubmit("with --toleration KEY=VALUE:EFFECT");
+        .resubmit(Anew::With, "--toleration KEY=VALUE:EFFECT");
     }
     if cordoned > 0 {
-        return Finding::new(Cause::Taints, format!("{cordoned} nodes are cordoned"))
-            .admin("uncordons them");
+        let cordoned = match cordoned {
+            1 => "1 node is cordoned".to_owned(),
+            many => format!("{many} nodes are cordoned"),
+        };
+        return Finding::new(Cause::Taints, cordoned).admin("uncordon them");
     }
-    Finding::new(Cause::Unschedulable, "no node takes its pods")
+    Finding::new(Cause::Unschedulable, "no node accepts its pods")
 }

@@ -1,11 +1,15 @@
 //! Decides whether the nodes that a pod may use have room for what it requests
 //! of one resource, and if not, why.
 
+use std::collections::BTreeSet;
+
 use super::evidence::Evidence;
-use super::finding::{Cause, Finding, Who};
+use super::finding::{Anew, Cause, Finding, Who};
 use crate::api::node::Node;
 use crate::api::vendor::is_gpu_resource;
+use crate::plan::occupation::Occupant;
 use crate::quantity::Quantity;
+use crate::suggestion::kubectl;
 
 /// What nodes have of a resource that a pod requests.
 pub(super) struct Supply<'a> {
@@ -43,15 +47,9 @@ impl<'a> Supply<'a> {
         }
     }
 
-    /// Says why no node has room for the pod; nothing if one has, or if what is
+    /// Says why no node has room now for a pod that each could hold; nothing if one has, or if what is
     /// free is unknown.
     pub(super) fn shortage(&self) -> Option<Finding> {
-        let nodes = self.nodes.iter();
-        let largest = nodes.map(|node| node.allocatable(self.resource)).max();
-        let largest = largest.unwrap_or_default();
-        if largest < self.request {
-            return Some(self.too_small(largest));
-        }
         let free = self.free.as_ref()?;
         let most = free.first()?.1;
         if most >= self.request {
@@ -71,89 +69,96 @@ impl<'a> Supply<'a> {
         })
     }
 
-    fn too_small(&self, largest: Quantity) -> Finding {
-        let (request, resource) = (self.request, self.resource);
-        Finding::new(
-            Cause::NodesTooSmall,
-            format!(
-                "a pod asks for {request} {resource}, and no node it may use has more than {largest}"
-            ),
-        )
-        .resubmit(self.smaller(largest, "asking for less"))
-        .admin("adds such nodes")
-    }
-
     fn fragmented(&self, some: &[(&str, Quantity)], sum: Quantity, most: Quantity) -> Finding {
         let (request, resource) = (self.request, self.resource);
-        let parts = some.iter().take(8).map(|(_, free)| free.to_string());
+        let parts = some.iter().take(8).map(|(_, free)| free.shown(resource));
         let parts: Vec<String> = parts.collect();
         let places = some.iter().take(4);
         let places: Vec<String> = places
             .map(|(name, free)| format!("{name} has {free}"))
             .collect();
+        let (anew, smaller) = match is_gpu_resource(resource) && most.whole() > 0 {
+            true => (Anew::With, format!("--gpus-per-node {}", most.whole())),
+            false => (Anew::Said, "in smaller pods".to_owned()),
+        };
         Finding::new(
             Cause::Fragmented,
             format!(
-                "{sum} {resource} are free as {}, but a pod needs {request} on one node",
-                parts.join("+")
+                "{} {resource} are free, as {}, but a pod needs {} on one node",
+                sum.shown(resource),
+                parts.join("+"),
+                request.shown(resource)
             ),
         )
         .shows(format!("free: {}", places.join(", ")))
-        .nobody("it starts when a node has enough free")
-        .resubmit(self.smaller(most, "in smaller pods"))
+        .nobody("it starts once a node has enough free")
+        .resubmit(anew, smaller)
     }
 
     fn full(&self, sum: Quantity) -> Finding {
-        let free = match sum > Quantity::default() {
-            false => "none has any free".to_owned(),
-            true => format!("all together have {sum} free"),
+        let (request, resource) = (self.request, self.resource);
+        let has_some = sum > Quantity::default();
+        let some = sum.shown(resource);
+        let free = match (self.nodes.len(), has_some) {
+            (1, false) => "the only node it can use has none free".to_owned(),
+            (1, true) => format!("the only node it can use has {some} free"),
+            (many, false) => format!("none of the {many} nodes it can use has any free"),
+            (many, true) => format!("the {many} nodes it can use have {some} free in total"),
         };
-        Finding::new(
+        let finding = Finding::new(
             Cause::NodesFull,
             format!(
-                "a pod needs {} {}, and of the {} nodes it may use {free}",
-                self.request,
-                self.resource,
-                self.nodes.len()
+                "a pod needs {} {resource}, and {free}",
+                request.shown(resource)
             ),
         )
-        .shows(self.occupants())
-        .nobody("it starts when pods there end")
-        .remedy(
-            Who::Admin,
-            "looks at who is on them",
-            Some("kubectl get pods -A --field-selector status.phase=Running -o wide".to_owned()),
-        )
-    }
-
-    /// Says which smaller pods would fit; in `other` words where no GPU would.
-    fn smaller(&self, fits: Quantity, other: &str) -> String {
-        match is_gpu_resource(self.resource) && fits.whole() > 0 {
-            true => format!("with --gpus-per-node {}", fits.whole()),
-            false => other.to_owned(),
+        .shows(self.occupants());
+        // What is on its way out makes room, and needs nobody to look.
+        let leaving = self.here().filter(|one| one.is_leaving);
+        match leaving.map(|one| one.gpus).sum::<i64>() {
+            gpus if is_gpu_resource(resource) && Quantity::units(gpus) + sum >= request => {
+                finding.nobody("it starts once the pods that are terminating there have ended")
+            }
+            _ => finding.nobody("it starts once pods there end").remedy(
+                Who::Admin,
+                "check who uses them",
+                kubectl(
+                    "get pods -A --field-selector status.phase=Running -o wide",
+                    &[],
+                ),
+            ),
         }
     }
 
-    /// Says who holds the GPUs of these nodes, those with most first.
+    /// Returns the pods that hold GPUs of these nodes.
+    fn here(&self) -> impl Iterator<Item = &'a Occupant> {
+        let occupation = self.evidence.occupation.iter();
+        let all = occupation.flat_map(|occupation| &occupation.occupants);
+        all.filter(|one| self.nodes.iter().any(|node| node.metadata.name == one.node))
+    }
+
+    /// Says who else holds the GPUs of these nodes, those with most first.
     fn occupants(&self) -> String {
-        let mut here: Vec<_> = self
-            .evidence
-            .occupation
-            .iter()
-            .flat_map(|occupation| &occupation.occupants)
-            .filter(|one| self.nodes.iter().any(|node| node.metadata.name == one.node))
+        let own = self.evidence.snapshot.pods().iter();
+        let own: BTreeSet<String> = own
+            .map(|pod| format!("{}/{}", pod.metadata.namespace, pod.metadata.name))
             .collect();
+        let others = self.here().filter(|one| !own.contains(&one.pod));
+        let mut here: Vec<&Occupant> = others.collect();
         here.sort_by_key(|one| std::cmp::Reverse(one.gpus));
         let named: Vec<String> = here
             .iter()
             .take(3)
-            .map(|one| format!("{} ({})", one.pod, one.gpus))
+            .map(|one| match one.is_leaving {
+                true => format!("{} ({}, terminating)", one.pod, one.gpus),
+                false => format!("{} ({})", one.pod, one.gpus),
+            })
             .collect();
         match (named.is_empty(), here.len().saturating_sub(named.len())) {
             (true, _) => String::new(),
-            (_, 0) => format!("who holds GPUs there: {}", named.join(", ")),
+            (_, 0) => format!("GPUs there are held by: {}", named.join(", ")),
             (_, more) => format!(
-                "who holds GPUs there: {}, and {more} more",
+                "GPUs there are held by: {}, and {more} more",
                 named.join(", ")
             ),
         }

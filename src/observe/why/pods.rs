@@ -1,30 +1,25 @@
 //! Finds what is wrong with the pods of a workload, alike ones taken together.
 
-use k8s_openapi::jiff::Timestamp;
-
-use super::evidence::Evidence;
-use super::finding::{Cause, Finding, Who};
-use super::{image, node};
-use crate::api::condition::condition;
-use crate::api::pod::{ContainerStatus, Pod};
+use super::evidence::{Evidence, is_started_again};
+use super::finding::{Anew, Cause, Finding, Who};
+use super::{image, node, node_loss};
+use crate::api::pod::Pod;
 use crate::api::pod_template::TemplateContainer;
-use crate::observe::trouble::{Trouble, TroubleKind};
+use crate::observe::trouble::{Trouble, TroubleKind, started_again};
+use crate::observe::upstream::kubelet::{self, Missing};
+use crate::observe::upstream::output::{self, Mistake};
 use crate::quantity::Quantity;
+use crate::suggestion::{kaiwo, kubectl};
 
 /// Different troubles that are told of at most: the first ones say most.
 const MOST: usize = 3;
 
 /// Returns what is wrong with the pods now.
-pub(in crate::observe) fn findings(evidence: &Evidence) -> Vec<Finding> {
-    let pods: Vec<&Pod> = evidence
-        .snapshot
-        .pods()
-        .iter()
-        .filter(|pod| !pod.is_terminating())
-        .collect();
+pub(in crate::observe) fn in_trouble(evidence: &Evidence) -> Vec<Finding> {
+    let pods = present(evidence);
     let mut groups: Vec<(Trouble, Vec<&Pod>)> = Vec::new();
     for pod in &pods {
-        let Some(trouble) = pod.trouble() else {
+        let Some(trouble) = pod.trouble(&evidence.snapshot.known()) else {
             continue;
         };
         let alike = groups.iter_mut().find(|(known, pods)| {
@@ -43,7 +38,7 @@ pub(in crate::observe) fn findings(evidence: &Evidence) -> Vec<Finding> {
     if groups.len() > 1 {
         groups.retain(|(trouble, _)| trouble.kind != TroubleKind::Disrupted);
     }
-    let mut findings: Vec<Finding> = groups
+    groups
         .iter()
         .take(MOST)
         .filter_map(|(trouble, ill)| {
@@ -57,14 +52,13 @@ pub(in crate::observe) fn findings(evidence: &Evidence) -> Vec<Finding> {
             };
             Some(shows_where(finding, trouble, pods.len(), ill.len()))
         })
-        .collect();
-    if findings.is_empty() {
-        findings.extend(held_up(evidence, &pods));
-    }
-    if findings.is_empty() {
-        findings.extend(not_ready(evidence, &pods));
-    }
-    findings
+        .collect()
+}
+
+/// Returns the pods that are not on their way out.
+fn present(evidence: &Evidence) -> Vec<&Pod> {
+    let pods = evidence.snapshot.pods().iter();
+    pods.filter(|pod| !pod.is_terminating()).collect()
 }
 
 fn shows_where(finding: Finding, trouble: &Trouble, all: usize, ill: usize) -> Finding {
@@ -93,7 +87,7 @@ fn partly_placed(finding: Finding, pods: &[&Pod], unplaced: &[&Pod], is_queued: 
     let whole = Finding {
         cause: Cause::GangPartlyPlaced,
         summary: format!(
-            "{placed} of {} pods have a node, and {} find none",
+            "{placed} of {} pods have a node, and {} have none",
             pods.len(),
             unplaced.len()
         ),
@@ -106,152 +100,208 @@ fn partly_placed(finding: Finding, pods: &[&Pod], unplaced: &[&Pod], is_queued: 
         ..whole
     };
     match is_queued {
-        true => whole.nobody("unless all start in time, Kueue takes it off and queues it again"),
+        true => whole.nobody("if not all start in time, Kueue evicts it and queues it again"),
         false => whole,
     }
-}
-
-/// Returns what a container is to be, by its name.
-fn template<'a>(pod: &'a Pod, name: &str) -> Option<&'a TemplateContainer> {
-    let mut all = pod.spec.containers.iter().chain(&pod.spec.init_containers);
-    all.find(|container| container.name == name)
 }
 
 /// Returns the image of the container that has trouble, if the pod tells.
 fn image_of<'a>(pod: &'a Pod, trouble: &Trouble) -> &'a str {
     let name = trouble.container.as_deref().unwrap_or_default();
-    template(pod, name).map_or("", |container| container.image.as_str())
+    pod.template(name)
+        .map_or("", |container| container.image.as_str())
 }
 
 fn finding(evidence: &Evidence, trouble: &Trouble, pod: &Pod) -> Finding {
-    let status = trouble.container.as_deref();
-    let status = status.and_then(|name| pod.container_status(name));
     let name = trouble.container.as_deref().unwrap_or_default();
-    let namespace = evidence.namespace();
-    let logs = |previous: bool| {
-        let workload = evidence.snapshot.workload.display_name();
-        let previous = if previous { " --previous" } else { "" };
-        Some(format!("kaiwo logs {workload} -n {namespace}{previous}"))
-    };
-    let code = trouble
-        .exit_code
-        .map_or(String::new(), |code| code.to_string());
     match trouble.kind {
         TroubleKind::ImagePull => image::finding(evidence, trouble, image_of(pod, trouble)),
-        TroubleKind::Config => configuration(evidence, &trouble.message),
-        TroubleKind::Start => Finding::new(
+        TroubleKind::Config => configuration(evidence, &trouble.detail),
+        TroubleKind::Mount => Finding::new(
+            Cause::VolumeMount,
+            format!("a volume of pod {} cannot be mounted", trouble.pod),
+        )
+        .shows(told(trouble))
+        .admin("check the storage behind it")
+        .nobody("the mount is retried automatically"),
+        TroubleKind::Sandbox => Finding::new(
             Cause::ContainerStart,
-            format!("container {name} cannot be started"),
+            format!("the node cannot set up pod {}", trouble.pod),
         )
-        .shows(&trouble.message)
-        .you("look at its command: is the program in the image, and executable?"),
-        TroubleKind::Init => with_last_words(
-            Finding::new(
-                Cause::InitContainer,
-                format!(
-                    "init container {name} fails with {}, so the others do not start",
-                    exit(&code)
-                ),
-            ),
-            evidence,
-        )
-        .remedy(
-            Who::You,
-            "read what it says",
-            Some(format!(
-                "kubectl -n {namespace} logs {} -c {name}",
-                trouble.pod
-            )),
-        ),
-        TroubleKind::OutOfMemory => out_of_memory(pod, name, status),
-        TroubleKind::CrashLoop => {
-            let restarts = status.map_or(0, |status| status.restart_count);
-            let finding = Finding::new(
-                Cause::CrashLoop,
-                format!("container {name} ends again and again: {}", exit(&code)),
-            )
-            .shows(format!("started again {restarts} times"));
-            with_last_words(finding, evidence).remedy(Who::You, "read what it says", logs(true))
-        }
-        TroubleKind::Failed if trouble.container.is_some() => {
-            let finding = Finding::new(
-                Cause::ExitCode,
-                format!("container {name} ended with {}", exit(&code)),
-            )
-            .shows(meaning(trouble.exit_code))
-            .shows(&trouble.message);
-            with_last_words(finding, evidence).remedy(Who::You, "read what it says", logs(false))
-        }
-        TroubleKind::Failed => {
+        .shows(told(trouble))
+        .admin("check the node's network and container runtime"),
+        TroubleKind::Start => cannot_start(pod, trouble, name),
+        TroubleKind::OutOfMemory => out_of_memory(pod, name, trouble),
+        TroubleKind::Failed if trouble.container.is_none() => {
             Finding::new(Cause::Failed, format!("the pod failed: {}", trouble.reason))
                 .shows(&trouble.message)
         }
+        TroubleKind::Init | TroubleKind::CrashLoop | TroubleKind::Failed => {
+            ended(evidence, trouble, pod)
+        }
         TroubleKind::Disrupted => Finding::new(
             Cause::Disrupted,
-            format!("its pod was taken off the node: {}", trouble.reason),
+            format!(
+                "its pod was evicted from the node: {}",
+                kubelet::disruption(&trouble.reason).unwrap_or(&trouble.reason)
+            ),
         )
         .shows(&trouble.message)
-        .nobody("its controller makes another pod, where retries are left")
-        .you("give it retries: --retries N"),
-        TroubleKind::Unschedulable => node::finding(evidence, pod, &trouble.message),
+        .nobody("its controller creates another pod if retries are left")
+        .you("allow retries: --retries N"),
+        TroubleKind::NodeLost => node_loss::finding(pod, &trouble.message),
+        TroubleKind::Unschedulable => node::finding(evidence, pod, &trouble.detail),
     }
 }
 
-fn exit(code: &str) -> String {
-    match code {
-        "" => "an error".to_owned(),
-        code => format!("exit code {code}"),
-    }
+/// Says how a container ended, or ends again and again, and what it printed.
+fn ended(evidence: &Evidence, trouble: &Trouble, pod: &Pod) -> Finding {
+    let name = trouble.container.as_deref().unwrap_or_default();
+    let code = trouble.exit_code;
+    let code = code.map_or("an error".to_owned(), |code| format!("exit code {code}"));
+    let (cause, summary, flags) = match trouble.kind {
+        TroubleKind::Init => (
+            Cause::InitContainer,
+            format!("init container {name} fails with {code}, so the others do not start"),
+            vec!["-c", name],
+        ),
+        TroubleKind::CrashLoop => (
+            Cause::CrashLoop,
+            format!("container {name} keeps ending: {code}"),
+            match is_started_again(pod, name) {
+                true => vec!["--previous"],
+                false => Vec::new(),
+            },
+        ),
+        _ => (
+            Cause::ExitCode,
+            format!("container {name} ended with {code}"),
+            Vec::new(),
+        ),
+    };
+    // What the kubelet ends because of its probe ends by a signal.
+    let probe = match (trouble.kind, trouble.exit_code) {
+        (TroubleKind::CrashLoop, Some(137 | 143)) => unhealthy(evidence, pod),
+        _ => "",
+    };
+    let finding = Finding::new(cause, summary)
+        .shows(restarts(trouble))
+        .shows(rules(trouble.exit_code))
+        .shows(&trouble.message)
+        .shows(probe);
+    let (workload, namespace) = (&evidence.snapshot.workload, evidence.namespace());
+    with_last_words(finding, &evidence.last_words).remedy(
+        Who::You,
+        "read its logs",
+        kaiwo("logs {} -n {}", &[&workload.display_name(), namespace]).args(flags),
+    )
 }
 
 /// Returns what an exit code says by convention (bash(1); 128 and a signal).
-fn meaning(code: Option<i64>) -> &'static str {
+fn rules(code: Option<i64>) -> &'static str {
     match code {
-        Some(126) => "126: the command is there, but cannot be executed",
+        Some(126) => "126: the command exists but cannot be executed",
         Some(127) => "127: the command was not found",
-        Some(134) => "134: it aborted itself (SIGABRT)",
-        Some(137) => "137: it was killed (SIGKILL)",
-        Some(139) => "139: it used memory that is not its own (SIGSEGV)",
-        Some(143) => "143: it was told to end (SIGTERM)",
+        Some(134) => "134: aborted (SIGABRT)",
+        Some(137) => "137: killed (SIGKILL)",
+        Some(139) => "139: segmentation fault (SIGSEGV)",
+        Some(143) => "143: terminated (SIGTERM)",
         _ => "",
     }
 }
 
-fn with_last_words(finding: Finding, evidence: &Evidence) -> Finding {
-    evidence
-        .last_words
-        .iter()
-        .fold(finding, |finding, line| finding.shows(format!("| {line}")))
+/// Says how often a container was started again.
+fn restarts(trouble: &Trouble) -> String {
+    match trouble.restarts {
+        0 => String::new(),
+        restarts => started_again(restarts),
+    }
 }
 
-fn out_of_memory(pod: &Pod, name: &str, status: Option<&ContainerStatus>) -> Finding {
-    let spec = template(pod, name);
+/// Returns the words of an event.
+fn told(trouble: &Trouble) -> String {
+    format!("{}: {}", trouble.reason, trouble.message)
+}
+
+fn cannot_start(pod: &Pod, trouble: &Trouble, container: &str) -> Finding {
+    let summary = format!("container {container} cannot be started");
+    let finding = Finding::new(Cause::ContainerStart, summary).shows(&trouble.message);
+    let finding = match trouble.detail == trouble.message {
+        true => finding,
+        false => finding.shows(output::without_ids(&trouble.detail)),
+    };
+    let template = pod.template(container);
+    let after_copy = template.and_then(TemplateContainer::command_after_copy);
+    match (Mistake::read(&trouble.detail), after_copy) {
+        (Some(mistake), _) => with_mistake(finding, mistake),
+        (None, Some(command)) if kubelet::lacks_shell(&trouble.detail) => {
+            without_shell(finding, command)
+        }
+        (None, _) => finding.you("check its command: is the program in the image and executable?"),
+    }
+}
+
+/// Says that the image has no shell to copy the uploads with.
+fn without_shell(finding: Finding, command: &[String]) -> Finding {
+    let finding = finding.shows("sh and cp copy the uploads into the working directory");
+    match command.first().is_some_and(|program| program == "sh") {
+        true => finding.resubmit(
+            Anew::With,
+            "an image that has sh: the entrypoint needs it, too",
+        ),
+        false => finding.resubmit(Anew::With, "--read-only-workdir, which copies nothing"),
+    }
+}
+
+/// Shows what a program printed last, and what mistake it tells of.
+pub(super) fn with_last_words(finding: Finding, lines: &[String]) -> Finding {
+    let finding = lines
+        .iter()
+        .fold(finding, |finding, line| finding.shows(format!("| {line}")));
+    let mistake = lines.iter().find_map(|line| Mistake::read(line));
+    match mistake {
+        Some(mistake) => with_mistake(finding, mistake),
+        None => finding,
+    }
+}
+
+fn with_mistake(finding: Finding, mistake: Mistake) -> Finding {
+    match mistake {
+        Mistake::ReadOnly => {
+            finding.you("it cannot write there: write to /scratch ($KAIWO_SCRATCH)")
+        }
+        Mistake::Architecture => finding
+            .shows("the program is for a different architecture than its node")
+            .you("build it, or its image, for the node's architecture"),
+    }
+}
+
+fn out_of_memory(pod: &Pod, name: &str, trouble: &Trouble) -> Finding {
+    let spec = pod.template(name);
     let limit = spec
         .and_then(|spec| spec.resources.limits.get("memory"))
         .copied();
     let gpus = spec.map_or(0, |spec| spec.resources.gpus());
     let summary = match limit {
         Some(limit) => format!("container {name} needed more memory than its limit of {limit}"),
-        None => format!("container {name} was killed: its node had no memory left"),
+        None => format!("container {name} was killed: its node ran out of memory"),
     };
-    let mut finding = Finding::new(Cause::OutOfMemory, summary);
-    if let Some(restarts) = status.map(|status| status.restart_count).filter(|n| *n > 0) {
-        finding = finding.shows(format!("started again {restarts} times"));
-    }
+    let finding = Finding::new(Cause::OutOfMemory, summary).shows(restarts(trouble));
     let more = limit.map(|limit| {
         let gib = Quantity::gib(1).whole();
         let each = (limit.whole() * 2 / gpus.max(1) + gib - 1) / gib;
         Quantity::gib(each.max(1))
     });
     match (gpus, more) {
-        (1.., Some(more)) => {
-            finding.resubmit(format!("with --memory-per-gpu {more}, or let it use less"))
-        }
+        (1.., Some(more)) => finding.resubmit(
+            Anew::With,
+            format!("--memory-per-gpu {more}, or reduce its memory use"),
+        ),
         (_, Some(more)) => finding.you(format!(
-            "give it more, say {more}: `kaiwo template eject` makes a template with its own limits"
+            "raise its limit, for example to {more}, in a template of your own: `kaiwo template eject`"
         )),
         (_, None) => {
-            finding.you("let it use less, or set a memory limit so that its node is chosen by it")
+            finding.you("reduce its memory use, or set a memory limit so that it is placed on a node with enough")
         }
     }
 }
@@ -263,10 +313,10 @@ fn configuration(evidence: &Evidence, message: &str) -> Finding {
     let Some(missing) = Missing::read(message) else {
         return Finding::new(
             Cause::ContainerStart,
-            "a container cannot be made as the pod wants it",
+            "a container cannot be created as the pod specifies it",
         )
         .shows(message)
-        .you("look at what the pod names: variables, security context");
+        .you("check the pod's variables and security context");
     };
     let Missing { kind, name, key } = missing;
     let lower = kind.to_lowercase();
@@ -277,199 +327,81 @@ fn configuration(evidence: &Evidence, message: &str) -> Finding {
         )
         .remedy(
             Who::You,
-            "add the key; then the pods start by themselves",
-            Some(format!("kubectl -n {namespace} edit {lower} {name}")),
+            "add the key; the pods then start automatically",
+            kubectl("-n {} edit {} {}", &[namespace, &lower, name]),
         )
-        .resubmit("with another key"),
+        .resubmit(Anew::With, "another key"),
         None => Finding::new(
             Cause::ConfigurationMissing,
-            format!("there is no {kind} {name} in namespace {namespace}"),
+            format!("{kind} {name} does not exist in namespace {namespace}"),
         )
         .remedy(
             Who::You,
-            "make it; then the pods start by themselves",
+            "create it; the pods then start automatically",
             Some(match kind {
-                "Secret" => format!(
-                    "kubectl -n {namespace} create secret generic {name} --from-literal KEY=VALUE"
+                "Secret" => kubectl(
+                    "-n {} create secret generic {} --from-literal {KEY}={VALUE}",
+                    &[namespace, name],
                 ),
-                _ => format!(
-                    "kubectl -n {namespace} create configmap {name} --from-literal KEY=VALUE"
+                _ => kubectl(
+                    "-n {} create configmap {} --from-literal {KEY}={VALUE}",
+                    &[namespace, name],
                 ),
             }),
         ),
     }
 }
 
-/// A Secret or ConfigMap that is missing, or a key of it.
-#[derive(Debug, PartialEq, Eq)]
-struct Missing<'a> {
-    kind: &'static str,
-    name: &'a str,
-    key: Option<&'a str>,
-}
-
-impl<'a> Missing<'a> {
-    fn read(message: &'a str) -> Option<Self> {
-        for (kind, lower) in [("Secret", "secret"), ("ConfigMap", "configmap")] {
-            // couldn't find key k in Secret ns/s
-            if let Some((_, rest)) = message.split_once("couldn't find key ")
-                && let Some((key, rest)) = rest.split_once(&format!(" in {kind} "))
-            {
-                let name = rest.split([' ', ',']).next()?;
-                let name = name.rsplit('/').next()?;
-                return Some(Self {
-                    kind,
-                    name,
-                    key: Some(key),
-                });
-            }
-            // secret "s" not found
-            if let Some((_, rest)) = message.split_once(&format!("{lower} \""))
-                && let Some((name, _)) = rest.split_once("\" not found")
-            {
-                return Some(Self {
-                    kind,
-                    name,
-                    key: None,
-                });
-            }
-            // references non-existent secret key: k
-            if let Some((before, key)) =
-                message.split_once(&format!("references non-existent {lower} key: "))
-            {
-                let name = before
-                    .split_once("volume \"")
-                    .and_then(|(_, rest)| rest.split('"').next())
-                    .unwrap_or("of the volume");
-                let key = key.split([' ', ',']).next()?;
-                return Some(Self {
-                    kind,
-                    name,
-                    key: Some(key),
-                });
-            }
-        }
-        None
-    }
-}
-
-/// Returns since when a pod is as it is: an event before that is not about it.
-fn scheduled(pod: &Pod) -> Option<Timestamp> {
-    condition(&pod.status.conditions, "PodScheduled")
-        .and_then(|scheduled| scheduled.last_transition_time)
-        .or(pod.metadata.creation_timestamp)
-}
-
-/// Says what holds up pods that have a node and no containers yet: of that,
-/// only events tell.
-fn held_up(evidence: &Evidence, pods: &[&Pod]) -> Option<Finding> {
-    pods.iter()
-        .filter(|pod| pod.status.phase == "Pending" && pod.node().is_some())
-        .find_map(|pod| {
-            let since = scheduled(pod);
-            let event = evidence
-                .events_about(&pod.metadata.uid)
-                .filter(|event| event.last() >= since)
-                .find(|event| event.is_warning())?;
-            let message = event.message.as_str();
-            match event.reason.as_str() {
-                "FailedMount" if Missing::read(message).is_some() => {
-                    Some(configuration(evidence, message))
-                }
-                "FailedMount" | "FailedAttachVolume" | "FailedMapVolume" => Some(
-                    Finding::new(
-                        Cause::VolumeMount,
-                        format!("a volume of pod {} cannot be mounted", pod.metadata.name),
-                    )
-                    .admin("looks at the storage behind it")
-                    .nobody("it is tried again"),
-                ),
-                "FailedCreatePodSandBox" => Some(
-                    Finding::new(
-                        Cause::ContainerStart,
-                        format!("the node cannot set up pod {}", pod.metadata.name),
-                    )
-                    .admin("looks at the node's network and container runtime"),
-                ),
-                _ => None,
-            }
-            .map(|finding| finding.shows(format!("{}: {message}", event.reason)))
-        })
+/// Returns what the failing probe of a pod said last.
+fn unhealthy<'a>(evidence: &'a Evidence, pod: &'a Pod) -> &'a str {
+    let known = evidence.snapshot.known();
+    let about = known.events_about(&pod.metadata.uid);
+    let told = about
+        .filter(|event| event.reason == kubelet::UNHEALTHY)
+        .filter(|event| event.last() >= pod.metadata.creation_timestamp);
+    let last = told.max_by_key(|event| event.last());
+    last.map_or("", |event| event.message.as_str())
 }
 
 /// Says that pods run and do not answer their readiness probe.
-fn not_ready(evidence: &Evidence, pods: &[&Pod]) -> Option<Finding> {
+pub(super) fn not_ready(evidence: &Evidence) -> Option<Finding> {
+    let pods = present(evidence);
     let unready: Vec<&&Pod> = pods
         .iter()
         .filter(|pod| pod.status.phase == "Running" && !pod.is_ready())
         .collect();
     let pod = unready.first()?;
-    let since = pod.status.start_time.or_else(|| scheduled(pod));
-    let told = evidence
-        .events_about(&pod.metadata.uid)
-        .filter(|event| event.last() >= since)
-        .find(|event| event.reason == "Unhealthy")
-        .map_or("", |event| event.message.as_str());
-    let seconds = since.map_or(0, |since| evidence.now.as_second() - since.as_second());
-    Some(
-        Finding::new(
-            Cause::NotReady,
-            format!(
-                "{} of {} pods run and are not ready",
-                unready.len(),
-                pods.len()
-            ),
-        )
-        .shows(format!("pod {} runs for {seconds} s", pod.metadata.name))
-        .shows(told)
-        .nobody("loading a large model takes its time")
-        .remedy(
-            Who::You,
-            "read what it says",
-            Some(format!(
-                "kaiwo logs {} -n {}",
-                evidence.snapshot.workload.display_name(),
-                evidence.namespace()
-            )),
+    let containers = pod.status.container_statuses.iter();
+    let running = containers.filter(|container| !container.ready);
+    let since = running.filter_map(|container| container.state.running.as_ref()?.started_at);
+    let seconds = since
+        .max()
+        .map_or(0, |since| evidence.now.as_second() - since.as_second());
+    let told = unhealthy(evidence, pod);
+    let (unready, all) = (unready.len(), pods.len());
+    let summary = format!("{unready} of {all} pods are running but not ready");
+    let finding = Finding::new(Cause::NotReady, summary)
+        .shows(format!(
+            "pod {} has been running for {seconds} s",
+            pod.name()
+        ))
+        .shows(told);
+    // An answer that is no connection and no "not yet" does not become another.
+    let finding = match kubelet::probe_status(told) {
+        Some(status) if status != 503 => finding.you(format!(
+            "check what it answers there: HTTP {status} does not mean that it is loading"
+        )),
+        _ => finding.nobody("loading a large model takes time"),
+    };
+    Some(finding.remedy(
+        Who::You,
+        "read its logs",
+        kaiwo(
+            "logs {} -n {}",
+            &[
+                &evidence.snapshot.workload.display_name(),
+                evidence.namespace(),
+            ],
         ),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_missing_is_read_from_the_kubelets_words() {
-        let missing = |kind, name, key| Some(Missing { kind, name, key });
-        for (message, expected) in [
-            (
-                "couldn't find key token in Secret ml/hf",
-                missing("Secret", "hf", Some("token")),
-            ),
-            (
-                "couldn't find key a.yaml in ConfigMap ml/settings",
-                missing("ConfigMap", "settings", Some("a.yaml")),
-            ),
-            ("secret \"hf\" not found", missing("Secret", "hf", None)),
-            (
-                "configmap \"settings\" not found",
-                missing("ConfigMap", "settings", None),
-            ),
-            (
-                "MountVolume.SetUp failed for volume \"key\" : secret \"hf\" not found",
-                missing("Secret", "hf", None),
-            ),
-            (
-                "MountVolume.SetUp failed for volume \"key\" : references non-existent secret key: id",
-                missing("Secret", "key", Some("id")),
-            ),
-            (
-                "container has runAsNonRoot and image will run as root",
-                None,
-            ),
-        ] {
-            assert_eq!(Missing::read(message), expected, "{message}");
-        }
-    }
+    ))
 }

@@ -2,12 +2,14 @@
 
 use super::evidence::Evidence;
 use super::finding::{Cause, Finding, Who};
-use super::message::{self, Obstacle};
 use super::quota_contention::Contest;
-use super::{broken, eviction, quota, unqueued};
+use super::{broken, coverage, eviction, quota, unqueued};
 use crate::api::condition::{Condition, condition, holds};
+use crate::api::keys::ADMISSION_GATED_BY_ANNOTATION;
 use crate::api::kueue_workload::{KueueWorkload, QueueState};
 use crate::observe::status::{Status, farthest};
+use crate::observe::upstream::kueue::{self, QuotaBlocker};
+use crate::suggestion::kubectl;
 
 /// Returns what keeps a workload from being admitted, and who competes with
 /// it; nothing once it is admitted, or where it is in no queue.
@@ -56,42 +58,52 @@ pub(super) fn findings(evidence: &Evidence) -> (Vec<Finding>, Option<Contest>) {
 /// Says why a workload waits: what is wrong with its queue now, else what
 /// Kueue said when it looked last.
 fn waiting(evidence: &Evidence, own: &KueueWorkload) -> (Vec<Finding>, Option<Contest>) {
-    let obstacles = obstacles(evidence, own);
+    let quota_blockers = quota_blockers(evidence, own);
     let uncontested = broken::broken_queue(evidence, own)
         .or_else(|| {
-            let mut obstacles = obstacles.iter();
-            obstacles.find_map(|obstacle| broken::told_of_queue(evidence, own, obstacle))
+            let mut quota_blockers = quota_blockers.iter();
+            quota_blockers.find_map(|blocker| broken::told_of_queue(evidence, own, blocker))
         })
-        .or_else(|| before_quota(evidence, &obstacles));
+        .or_else(|| before_quota(evidence, own, &quota_blockers));
     if let Some(finding) = uncontested {
         return (vec![finding], None);
     }
-    let contest = Contest::new(evidence, own, &obstacles);
-    let finding = for_quota(evidence, own, &obstacles, &contest);
+    let contest = Contest::new(evidence, own, &quota_blockers);
+    let finding = for_quota(evidence, own, &quota_blockers, &contest);
     let contest = contest.narrowed_to(finding.cause);
     (vec![finding], Some(contest))
 }
 
 /// Returns what keeps a workload from quota in Kueue's words, or in those about
-/// its twin where it has none of its own.
-fn obstacles(evidence: &Evidence, own: &KueueWorkload) -> Vec<Obstacle> {
+/// its twin where it has none of its own, or where Kueue stays silent, what the
+/// queue itself tells.
+fn quota_blockers(evidence: &Evidence, own: &KueueWorkload) -> Vec<QuotaBlocker> {
     let reserved = condition(&own.status.conditions, "QuotaReserved");
-    let obstacles = reserved.map_or_else(
-        || message::obstacles("", ""),
-        |reserved| message::obstacles(&reserved.reason, &reserved.message),
+    let quota_blockers = reserved.map_or_else(
+        || kueue::quota_blockers("", ""),
+        |reserved| kueue::quota_blockers(&reserved.reason, &reserved.message),
     );
-    if obstacles == [Obstacle::NotEvaluated]
-        && let Some(twin) = twin(evidence, own)
-    {
-        return message::obstacles(&twin.reason, &twin.message);
+    let is_of_twin = reserved.is_some_and(|reserved| kueue::is_of_twin(&reserved.message));
+    if quota_blockers != [QuotaBlocker::NotEvaluated] && !is_of_twin {
+        return quota_blockers;
     }
-    obstacles
+    if let Some(twin) = twin(evidence, own) {
+        return kueue::quota_blockers(&twin.reason, &twin.message);
+    }
+    match coverage::uncovered(evidence, own) {
+        Some(resource) if reserved.is_none() => vec![QuotaBlocker::Uncovered(resource)],
+        _ => quota_blockers,
+    }
 }
 
 /// Says what Kueue minds before it looks at any quota.
-fn before_quota(evidence: &Evidence, obstacles: &[Obstacle]) -> Option<Finding> {
-    obstacles.iter().find_map(|obstacle| match obstacle {
-        Obstacle::Invalid(words) => Some(
+fn before_quota(
+    evidence: &Evidence,
+    own: &KueueWorkload,
+    quota_blockers: &[QuotaBlocker],
+) -> Option<Finding> {
+    quota_blockers.iter().find_map(|blocker| match blocker {
+        QuotaBlocker::Invalid(words) => Some(
             Finding::new(
                 Cause::InvalidRequests,
                 "what it requests is not allowed in this namespace",
@@ -99,54 +111,88 @@ fn before_quota(evidence: &Evidence, obstacles: &[Obstacle]) -> Option<Finding> 
             .shows(words)
             .remedy(
                 Who::You,
-                "ask for what the limits allow",
-                Some(format!(
-                    "kubectl -n {} describe limitranges",
-                    evidence.namespace()
-                )),
+                "request what the limits allow",
+                kubectl("-n {} describe limitranges", &[evidence.namespace()]),
             ),
         ),
-        Obstacle::OthersNotReady => Some(
+        QuotaBlocker::OthersNotReady => Some(
             Finding::new(
                 Cause::OthersNotReady,
-                "Kueue admits nobody until the pods of all that it admitted are ready",
+                "Kueue admits nothing until the pods of all admitted workloads are ready",
             )
-            .nobody("it goes on when they are ready, or have been given up")
-            .admin("switches that off: waitForPodsReady.blockAdmission"),
+            .nobody("it continues when they are ready or have been given up")
+            .admin("turn that off: waitForPodsReady.blockAdmission"),
         ),
+        QuotaBlocker::Gated(gates) => Some(gated(evidence, own, gates)),
         _ => None,
     })
+}
+
+/// Says which gates keep a workload out of the queue, and how they are lifted:
+/// they are in an annotation of what Kueue queues, so that whoever may patch that
+/// lifts them (v0.19, KEP-6915).
+fn gated(evidence: &Evidence, own: &KueueWorkload, gates: &[String]) -> Finding {
+    let (kind, name) = own
+        .owner()
+        .unwrap_or(("Workload", own.metadata.name.as_str()));
+    let kind = kind.to_lowercase();
+    let summary = match gates {
+        [] => "it is not queued until its admission gates are removed".to_owned(),
+        [gate] => format!("it is not queued until its admission gate {gate} is removed"),
+        gates => format!(
+            "it is not queued until its admission gates {} are removed",
+            gates.join(" and ")
+        ),
+    };
+    Finding::new(Cause::AdmissionGated, summary)
+        .shows(format!(
+            "annotation {ADMISSION_GATED_BY_ANNOTATION} of {kind}/{name}"
+        ))
+        .nobody("it is queued once those who set them have removed them")
+        .remedy(
+            Who::You,
+            format!("remove them all, if you may patch the {kind}"),
+            kubectl(
+                "-n {} annotate {} {} {}-",
+                &[
+                    evidence.namespace(),
+                    &kind,
+                    name,
+                    ADMISSION_GATED_BY_ANNOTATION,
+                ],
+            ),
+        )
 }
 
 /// Says why a workload waits for quota; the first of these that holds.
 fn for_quota(
     evidence: &Evidence,
     own: &KueueWorkload,
-    obstacles: &[Obstacle],
+    quota_blockers: &[QuotaBlocker],
     contest: &Contest,
 ) -> Finding {
-    let any = |wanted: fn(&Obstacle) -> bool| obstacles.iter().any(wanted);
-    let is_not_evaluated = any(|o| *o == Obstacle::NotEvaluated);
-    if any(|o| matches!(o, Obstacle::Preempting(_))) {
-        quota::preempting(obstacles)
-    } else if any(|o| matches!(o, Obstacle::Short { .. }))
+    let any = |wanted: fn(&QuotaBlocker) -> bool| quota_blockers.iter().any(wanted);
+    let is_not_evaluated = any(|o| *o == QuotaBlocker::NotEvaluated);
+    if any(|o| matches!(o, QuotaBlocker::Preempting(_))) {
+        quota::preempting(quota_blockers)
+    } else if any(|o| matches!(o, QuotaBlocker::Short { .. }))
         || (is_not_evaluated && contest.is_short())
     {
         quota::short(contest, own, evidence.namespace())
-    } else if any(|o| matches!(o, Obstacle::Exceeds { .. } | Obstacle::Uncovered(_))) {
-        quota::exceeds(contest, obstacles)
-    } else if any(|o| matches!(o, Obstacle::Topology(_))) {
-        quota::topology(obstacles)
-    } else if any(|o| matches!(o, Obstacle::Closed(_))) {
-        quota::no_flavor(obstacles)
+    } else if any(|o| matches!(o, QuotaBlocker::Exceeds { .. } | QuotaBlocker::Uncovered(_))) {
+        quota::exceeds(contest, quota_blockers)
+    } else if any(|o| matches!(o, QuotaBlocker::Topology(_))) {
+        quota::topology(quota_blockers)
+    } else if any(|o| matches!(o, QuotaBlocker::Closed(_))) {
+        quota::no_flavor(quota_blockers)
     } else {
-        quota::not_evaluated(evidence, own, contest, obstacles)
+        quota::not_evaluated(evidence, own, contest, quota_blockers)
     }
 }
 
 /// Returns what Kueue says of another Workload of the queue that asks for the
-/// same: up to v0.18 it says nothing of those that come later, since they
-/// could not be admitted either (`cluster_queue.go`, equivalence classes).
+/// same: it says nothing of those that come later, since they could not be
+/// admitted either (v0.18 and v0.19, `cluster_queue.go`, equivalence classes).
 fn twin<'a>(evidence: &'a Evidence, own: &KueueWorkload) -> Option<&'a Condition> {
     let requests = own.requests();
     let twins = evidence.neighbours.iter().filter(|queued| {
@@ -159,5 +205,5 @@ fn twin<'a>(evidence: &'a Evidence, own: &KueueWorkload) -> Option<&'a Condition
     });
     twins
         .filter_map(|queued| condition(&queued.status.conditions, "QuotaReserved"))
-        .find(|condition| !condition.message.is_empty())
+        .find(|condition| !condition.message.is_empty() && !kueue::is_of_twin(&condition.message))
 }

@@ -1,13 +1,17 @@
 //! Explains why a queue that is well does not admit a workload.
 
+use super::coverage;
 use super::evidence::Evidence;
-use super::finding::{Cause, Finding, Who};
-use super::message::Obstacle;
+use super::finding::{Anew, Cause, Finding, Who, span};
 use super::quota_contention::{Contest, QuotaRow, cluster_queue};
+use super::unqueued::PATIENCE;
+use crate::api::condition::condition;
 use crate::api::kueue_workload::KueueWorkload;
 use crate::api::queue::QueueingStrategy;
 use crate::api::vendor::is_gpu_resource;
+use crate::observe::upstream::kueue::QuotaBlocker;
 use crate::quantity::Quantity;
+use crate::suggestion::{kaiwo, kubectl};
 
 /// Returns the rows that say what is missing, GPUs first.
 fn lacking(contest: &Contest) -> Vec<&QuotaRow> {
@@ -20,29 +24,29 @@ fn lacking(contest: &Contest) -> Vec<&QuotaRow> {
     rows
 }
 
-pub(super) fn preempting(obstacles: &[Obstacle]) -> Finding {
-    let summary = match obstacles.first() {
-        Some(Obstacle::Preempting(count)) if *count > 1 => {
-            format!("{count} workloads are leaving to make room for it")
+pub(super) fn preempting(quota_blockers: &[QuotaBlocker]) -> Finding {
+    let summary = match quota_blockers.first() {
+        Some(QuotaBlocker::Preempting(count)) if *count > 1 => {
+            format!("{count} workloads are being evicted to make room for it")
         }
-        _ => "another workload is leaving to make room for it".to_owned(),
+        _ => "another workload is being evicted to make room for it".to_owned(),
     };
-    Finding::new(Cause::WaitingForPreempted, summary).nobody("it starts when their pods are gone")
+    Finding::new(Cause::WaitingForPreempted, summary).nobody("it starts once their pods are gone")
 }
 
 pub(super) fn short(contest: &Contest, own: &KueueWorkload, namespace: &str) -> Finding {
     let rows = lacking(contest);
     let summary = match rows.first().and_then(|row| Some((row, row.missing()?))) {
         Some((row, missing)) => format!(
-            "it waits for quota: {missing} more {} in flavor {}",
+            "it is waiting for quota: {missing} more {} in flavor {}",
             row.resource, row.flavor
         ),
-        None => "it waits for quota".to_owned(),
+        None => "it is waiting for quota".to_owned(),
     };
     let finding = Finding::new(Cause::WaitingForQuota, summary);
     let finding = finding.nobody(match contest.place {
-        Some(1) | None => "it starts by itself when that is free",
-        Some(_) => "it starts by itself when that is free, after those ahead of it",
+        Some(1) | None => "it starts automatically when that is free",
+        Some(_) => "it starts automatically when that is free, after those ahead of it",
     });
     // What is free of GPUs now could start something smaller.
     let free = contest
@@ -54,20 +58,20 @@ pub(super) fn short(contest: &Contest, own: &KueueWorkload, namespace: &str) -> 
         .unwrap_or_default();
     let finding = match free.whole() {
         free if free > 0 && free < own.gpus() => {
-            finding.you(format!("ask for less: {free} GPUs are free now"))
+            finding.you(format!("request fewer GPUs: {free} are free now"))
         }
         _ => finding,
     };
     finding.remedy(
         Who::You,
         "look for a queue with free quota",
-        Some(format!("kaiwo queues -n {namespace}")),
+        kaiwo("queues -n {}", &[namespace]),
     )
 }
 
-pub(super) fn exceeds(contest: &Contest, obstacles: &[Obstacle]) -> Finding {
-    let uncovered = obstacles.iter().find_map(|obstacle| match obstacle {
-        Obstacle::Uncovered(resource) => Some(resource),
+pub(super) fn exceeds(contest: &Contest, quota_blockers: &[QuotaBlocker]) -> Finding {
+    let uncovered = quota_blockers.iter().find_map(|blocker| match blocker {
+        QuotaBlocker::Uncovered(resource) => Some(resource),
         _ => None,
     });
     let queue = contest
@@ -81,12 +85,12 @@ pub(super) fn exceeds(contest: &Contest, obstacles: &[Obstacle]) -> Finding {
             Cause::ExceedsMaximum,
             format!("{queue} has no quota for {resource}"),
         )
-        .admin(format!("adds {resource} to its coveredResources"))
-        .resubmit("with another -q QUEUE");
+        .admin(format!("add {resource} to its coveredResources"))
+        .resubmit(Anew::Queue, "another -q QUEUE");
     }
     let rows = || {
-        obstacles.iter().filter_map(|obstacle| match obstacle {
-            Obstacle::Exceeds {
+        quota_blockers.iter().filter_map(|blocker| match blocker {
+            QuotaBlocker::Exceeds {
                 resource,
                 flavor,
                 demand,
@@ -98,46 +102,46 @@ pub(super) fn exceeds(contest: &Contest, obstacles: &[Obstacle]) -> Finding {
     let Some((resource, flavor, demand, most)) = rows().max_by_key(|row| row.3) else {
         return Finding::new(
             Cause::ExceedsMaximum,
-            format!("it asks for more than {queue} can ever give"),
+            format!("it requests more than {queue} can ever provide"),
         )
-        .you("ask for less, or choose another queue with -q");
+        .you("request less, or choose another queue with -q");
     };
     let finding = Finding::new(
         Cause::ExceedsMaximum,
         format!(
-            "{demand} {resource} can never be admitted: {queue} gives at most {most} ({flavor})"
+            "{demand} {resource} can never be admitted: {queue} provides at most {most} ({flavor})"
         ),
     );
     let finding = match (is_gpu_resource(resource), most > Quantity::default()) {
-        (true, true) => finding.resubmit(format!("with -g {} or less", most.whole())),
-        _ => finding.resubmit("asking for less"),
+        (true, true) => finding.resubmit(Anew::With, format!("-g {} or less", most.whole())),
+        _ => finding.resubmit(Anew::Said, "asking for less"),
     };
-    finding.admin("raises the quota, or lets the queue borrow more")
+    finding.admin("raise the quota, or let the queue borrow more")
 }
 
-pub(super) fn topology(obstacles: &[Obstacle]) -> Finding {
+pub(super) fn topology(quota_blockers: &[QuotaBlocker]) -> Finding {
     let mut finding = Finding::new(
         Cause::TopologyPlacement,
-        "quota is free, but its pods cannot be placed as closely together as they ask to be",
+        "quota is free, but its pods cannot be placed as close together as required",
     );
-    for obstacle in obstacles {
-        if let Obstacle::Topology(words) = obstacle {
+    for blocker in quota_blockers {
+        if let QuotaBlocker::Topology(words) = blocker {
             finding = finding.shows(words);
         }
     }
     finding
-        .nobody("it starts when enough is free in one place")
-        .you("ask for fewer pods, or a topology that is wider")
+        .nobody("it starts once enough is free in one place")
+        .you("request fewer pods, or a wider topology")
 }
 
-pub(super) fn no_flavor(obstacles: &[Obstacle]) -> Finding {
-    let reasons = obstacles.iter().filter_map(|obstacle| match obstacle {
-        Obstacle::Closed(words) => Some(words.as_str()),
+pub(super) fn no_flavor(quota_blockers: &[QuotaBlocker]) -> Finding {
+    let reasons = quota_blockers.iter().filter_map(|blocker| match blocker {
+        QuotaBlocker::Closed(words) => Some(words.as_str()),
         _ => None,
     });
     let mut finding = Finding::new(
         Cause::NoMatchingFlavor,
-        "no flavor of the queue takes its pods",
+        "no flavor of the queue accepts its pods",
     );
     let (mut taint, mut affinity) = (false, false);
     for words in reasons {
@@ -146,50 +150,76 @@ pub(super) fn no_flavor(obstacles: &[Obstacle]) -> Finding {
         finding = finding.shows(words);
     }
     if affinity {
-        finding = finding.resubmit("with another --node-selector");
+        finding = finding.resubmit(Anew::With, "another --node-selector");
     }
     if taint {
-        finding = finding.resubmit("with --toleration KEY=VALUE:EFFECT");
+        finding = finding.resubmit(Anew::With, "--toleration KEY=VALUE:EFFECT");
     }
-    finding.admin("adds a flavor for such nodes to the queue")
+    finding.admin("add a flavor for such nodes to the queue")
 }
 
 pub(super) fn not_evaluated(
     evidence: &Evidence,
     own: &KueueWorkload,
     contest: &Contest,
-    obstacles: &[Obstacle],
+    quota_blockers: &[QuotaBlocker],
 ) -> Finding {
     let place = contest.place.unwrap_or(1);
     let is_strict = cluster_queue(evidence, own)
         .is_some_and(|queue| queue.spec.queueing_strategy == QueueingStrategy::StrictFIFO);
-    if let Some(Obstacle::Other(words)) = obstacles
+    if let Some(QuotaBlocker::Other(words)) = quota_blockers
         .iter()
-        .find(|obstacle| matches!(obstacle, Obstacle::Other(words) if !words.is_empty()))
+        .find(|blocker| matches!(blocker, QuotaBlocker::Other(words) if !words.is_empty()))
     {
         return Finding::new(Cause::NotAdmitted, words.clone()).remedy(
             Who::Admin,
-            "looks at its Workload",
-            Some(format!(
-                "kubectl -n {} describe workloads.kueue.x-k8s.io {}",
-                evidence.namespace(),
-                own.metadata.name
-            )),
+            "check its Workload",
+            kubectl(
+                "-n {} describe workloads.kueue.x-k8s.io {}",
+                &[evidence.namespace(), &own.metadata.name],
+            ),
         );
     }
     if place > 1 {
         let why = match is_strict {
-            true => "the queue is StrictFIFO: nobody overtakes",
+            true => "the queue is StrictFIFO: no workload overtakes another",
             false => "Kueue looks at them first",
         };
         return Finding::new(
             Cause::BehindOthers,
-            format!("it waits behind {} others", place - 1)
-                .replace("behind 1 others", "behind another one"),
+            format!("it is waiting behind {} others", place - 1)
+                .replace("behind 1 others", "behind another workload"),
         )
         .shows(why)
-        .nobody("it is looked at when they have been admitted or removed");
+        .nobody("it is considered once they have been admitted or removed");
     }
-    Finding::new(Cause::NotEvaluated, "Kueue has not looked at it yet")
-        .nobody("it is about to; ask again in a moment")
+    let is_silent = condition(&own.status.conditions, "QuotaReserved").is_none();
+    match coverage::age(evidence, own) {
+        Some(age) if is_silent && age >= PATIENCE => silence(evidence, own, age),
+        _ => Finding::new(Cause::NotEvaluated, "Kueue has not considered it yet")
+            .nobody("it is about to be; ask again in a moment"),
+    }
+}
+
+/// Says that Kueue should have said something.
+fn silence(evidence: &Evidence, own: &KueueWorkload, age: i64) -> Finding {
+    let requests = own.requests();
+    let asked: Vec<&str> = requests.keys().map(String::as_str).collect();
+    let finding = Finding::new(
+        Cause::NotEvaluated,
+        format!("Kueue has reported nothing about it for {}", span(age)),
+    )
+    .shows(format!("it requests {}", asked.join(", ")));
+    let finding = match coverage::covered(evidence, own) {
+        Some(covered) => finding.shows(format!("the queue has quota for {}", covered.join(", "))),
+        None => finding.shows("a requested resource without quota in the queue can be the reason"),
+    };
+    finding
+        .nobody("Kueue may be busy; ask again in a moment")
+        .remedy(
+            Who::Admin,
+            "check Kueue's log",
+            kubectl("-n kueue-system logs deploy/kueue-controller-manager", &[])
+                .raw(format!("| grep {}", own.metadata.name)),
+        )
 }

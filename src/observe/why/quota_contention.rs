@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use super::evidence::Evidence;
 use super::finding::Cause;
-use super::message::Obstacle;
 use crate::api::condition::holds;
 use crate::api::kueue_workload::{KueueWorkload, QueueState};
 use crate::api::queue::{ClusterQueue, Preemption, PreemptionPolicy};
 use crate::api::vendor::is_gpu_resource;
+use crate::observe::upstream::kueue::QuotaBlocker;
 use crate::plan::kueue::cohort::{FlavorResource, Quotas};
 use crate::quantity::Quantity;
 
@@ -122,8 +122,12 @@ impl Rival {
 }
 
 impl Contest {
-    /// Looks at who competes with `own`, which `obstacles` keep from quota.
-    pub(super) fn new(evidence: &Evidence, own: &KueueWorkload, obstacles: &[Obstacle]) -> Self {
+    /// Looks at who competes with `own`, which `quota_blockers` keep from quota.
+    pub(super) fn new(
+        evidence: &Evidence,
+        own: &KueueWorkload,
+        quota_blockers: &[QuotaBlocker],
+    ) -> Self {
         let queue = cluster_queue(evidence, own);
         let local = evidence.fact(|facts| Some(&facts.local_queues));
         let leads_to = local
@@ -137,7 +141,7 @@ impl Contest {
             cluster_queue: leads_to,
             place: position.map(|position| position.place),
             of: position.map(|position| position.of),
-            quota: quota(evidence, queue, own, obstacles),
+            quota: quota(evidence, queue, own, quota_blockers),
             ahead: ahead(evidence, own),
             ..Self::default()
         };
@@ -204,13 +208,13 @@ fn quota(
     evidence: &Evidence,
     queue: Option<&ClusterQueue>,
     own: &KueueWorkload,
-    obstacles: &[Obstacle],
+    quota_blockers: &[QuotaBlocker],
 ) -> Vec<QuotaRow> {
     let requests = own.requests();
     let asked = |resource: &str| requests.get(resource).copied().unwrap_or_default();
     let (Some(queue), Some(facts)) = (queue, evidence.facts.as_ref()) else {
         // Kueue's own words are all that there is.
-        return obstacles
+        return quota_blockers
             .iter()
             .filter_map(row_of)
             .map(|mut row| {
@@ -256,16 +260,16 @@ fn quota(
     rows
 }
 
-/// Returns the row that an obstacle tells of: with what is missing in place of
+/// Returns the row that an blocker tells of: with what is missing in place of
 /// what is free where the former is all that it says.
-fn row_of(obstacle: &Obstacle) -> Option<QuotaRow> {
-    let (flavor, resource, requested, free, most) = match obstacle {
-        Obstacle::Short {
+fn row_of(blocker: &QuotaBlocker) -> Option<QuotaRow> {
+    let (flavor, resource, requested, free, most) = match blocker {
+        QuotaBlocker::Short {
             resource,
             flavor,
             missing,
         } => (flavor, resource, Quantity::default(), Some(*missing), None),
-        Obstacle::Exceeds {
+        QuotaBlocker::Exceeds {
             resource,
             flavor,
             demand,
@@ -363,12 +367,12 @@ fn borrowing(evidence: &Evidence, contest: &Contest, quotas: &Quotas) -> Option<
         resource: &row.resource,
     };
     let Some(most) = quotas.most(of) else {
-        return Some(format!("it may borrow from cohort {cohort}"));
+        return Some(format!("it can borrow from cohort {cohort}"));
     };
     let nominal = quotas.nominal(of);
     let limit = (most - nominal).at_least_zero();
     if limit == Quantity::default() {
-        return Some(format!("it may borrow nothing from cohort {cohort}"));
+        return Some(format!("it cannot borrow anything from cohort {cohort}"));
     }
     // What others do not use, where they keep some of it.
     let others = evidence.fact(|facts| Some(&facts.cluster_queues));
@@ -397,11 +401,11 @@ fn borrowing(evidence: &Evidence, contest: &Contest, quotas: &Quotas) -> Option<
         .take(3)
         .collect();
     let lenders = match lenders.is_empty() {
-        true => "nobody there has any unused".to_owned(),
+        true => "no queue there has any unused".to_owned(),
         false => lenders.join(", "),
     };
     Some(format!(
-        "it may borrow up to {limit} {} from cohort {cohort}: {lenders}",
+        "it can borrow up to {limit} {} from cohort {cohort}: {lenders}",
         row.resource
     ))
 }
@@ -419,7 +423,7 @@ fn preemption(evidence: &Evidence, queue: &ClusterQueue, own: &KueueWorkload) ->
             .as_deref()
             .is_some_and(|name| !name.is_empty());
     let within = match within_cluster_queue {
-        PreemptionPolicy::Never => "it preempts nobody in its queue".to_owned(),
+        PreemptionPolicy::Never => "it cannot preempt workloads in its queue".to_owned(),
         policy => {
             let newer = policy == PreemptionPolicy::LowerOrNewerEqualPriority;
             let priority = own.spec.priority;
@@ -437,19 +441,19 @@ fn preemption(evidence: &Evidence, queue: &ClusterQueue, own: &KueueWorkload) ->
             });
             let gpus: i64 = victims.map(KueueWorkload::gpus).sum();
             let whom = match newer {
-                true => "of lower priority, or newer of the same,",
+                true => "of lower priority, or of the same and newer,",
                 false => "of lower priority",
             };
             match gpus {
-                0 => format!("it may preempt workloads {whom} but none holds GPUs")
+                0 => format!("it can preempt workloads {whom} but none holds GPUs")
                     .replace("priority but", "priority, but"),
-                gpus => format!("it may preempt workloads {whom} with {gpus} GPUs")
+                gpus => format!("it can preempt workloads {whom} with {gpus} GPUs")
                     .replace(", with", " with"),
             }
         }
     };
     Some(match reclaims {
-        true => format!("{within}; what others of the cohort have borrowed it takes back"),
+        true => format!("{within}; it reclaims what others in the cohort have borrowed"),
         false => within,
     })
 }

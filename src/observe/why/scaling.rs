@@ -2,8 +2,9 @@
 
 use super::evidence::Evidence;
 use super::finding::{Cause, Finding, Who};
-use crate::observe::scaling::Hindrance;
+use crate::observe::scaling::ScalingBlocker;
 use crate::observe::status::{Standing, Status};
+use crate::suggestion::{Command, kubectl};
 
 /// Says why the autoscaler of a service that runs does not scale it.
 pub(in crate::observe) fn finding(evidence: &Evidence, standing: &Standing) -> Option<Finding> {
@@ -11,51 +12,49 @@ pub(in crate::observe) fn finding(evidence: &Evidence, standing: &Standing) -> O
         return None;
     }
     let autoscaler = evidence.autoscaler.as_ref()?;
-    let hindrance = autoscaler.hindrance()?;
+    let blocker = autoscaler.blocker()?;
     let name = &autoscaler.metadata.name;
     let scaling = autoscaler.scaling();
     let finding = Finding::new(
         Cause::NotScaled,
-        format!("it is not scaled: {}", hindrance.words()),
+        format!("it is not scaled: {}", blocker.words()),
     )
     .shows(format!(
         "horizontalpodautoscaler/{name}: {} of {} to {} pods",
         scaling.current, scaling.min, scaling.max
     ));
-    Some(match hindrance {
-        Hindrance::Unserved { api } => {
+    Some(match blocker {
+        ScalingBlocker::Unserved { api } => {
             let what = match api {
-                "metrics.k8s.io" => "installs a metrics server",
-                "custom.metrics.k8s.io" => "installs an adapter, such as the Prometheus adapter",
-                _ => "looks after the APIs of metrics",
+                "metrics.k8s.io" => "install a metrics server",
+                "custom.metrics.k8s.io" => "install an adapter, such as the Prometheus adapter",
+                _ => "check the metrics APIs",
             };
-            let command = Some("kubectl get apiservices".to_owned());
+            let command = kubectl("get apiservices", &[]);
             finding
-                .remedy(Who::Admin, format!("{what}, or mends it"), command)
+                .remedy(Who::Admin, format!("{what}, or fix it"), command)
                 .you("until then, serve it with --replicas instead of --autoscale")
         }
-        Hindrance::Unmeasured { api, .. } => finding
+        ScalingBlocker::Unmeasured { api, .. } => finding
             .nobody("new pods are measured within a minute or two")
-            .admin(format!(
-                "looks at what serves {api}, if that does not happen"
-            ))
+            .admin(format!("if that does not happen, check what serves {api}"))
             .remedy(
                 Who::You,
-                "see what the autoscaler says",
-                Some(described(evidence, name)),
+                "show the autoscaler's conditions",
+                described(evidence, name),
             ),
-        Hindrance::NoRequest { resource } => finding.you(format!(
+        ScalingBlocker::NoRequest { resource } => finding.you(format!(
             "have every container of the pods request {resource}, or scale by --target-metric"
         )),
-        Hindrance::Other(_) => finding.remedy(
+        ScalingBlocker::Other(_) => finding.remedy(
             Who::You,
-            "see what the autoscaler says",
-            Some(described(evidence, name)),
+            "show the autoscaler's conditions",
+            described(evidence, name),
         ),
     })
 }
 
-fn described(evidence: &Evidence, autoscaler: &str) -> String {
+fn described(evidence: &Evidence, autoscaler: &str) -> Command {
     let namespace = evidence.namespace();
-    format!("kubectl -n {namespace} describe hpa {autoscaler}")
+    kubectl("-n {} describe hpa {}", &[namespace, autoscaler])
 }

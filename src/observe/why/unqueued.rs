@@ -1,12 +1,13 @@
 //! Explains why Kueue has no Workload for what is to be queued.
 
 use super::evidence::Evidence;
-use super::finding::{Cause, Finding, Who};
+use super::finding::{Anew, Cause, Finding, Who};
 use crate::api::Readable;
 use crate::api::keys::PRIORITY_CLASS_LABEL;
+use crate::suggestion::kubectl;
 
-/// Seconds in which Kueue usually has made a Workload.
-const PATIENCE: i64 = 10;
+/// Seconds in which Kueue usually has made a Workload, and has looked at it.
+pub(super) const PATIENCE: i64 = 10;
 
 /// Says why there is nothing of Kueue's to look at: the first of these that
 /// holds.
@@ -24,10 +25,10 @@ fn no_kueue(evidence: &Evidence, queue: &str) -> Option<Finding> {
     (!evidence.has_kueue).then(|| {
         Finding::new(
             Cause::KueueMissing,
-            format!("it is queued in {queue}, but the cluster has no Kueue"),
+            format!("it is queued in {queue}, but Kueue is not installed"),
         )
-        .admin("installs Kueue")
-        .you("run it without a queue, where that is allowed")
+        .admin("install Kueue")
+        .you("run it without a queue, if that is allowed")
     })
 }
 
@@ -35,15 +36,12 @@ fn forbidden(evidence: &Evidence, queue: &str) -> Option<Finding> {
     matches!(evidence.snapshot.queued, Readable::Forbidden).then(|| {
         Finding::new(
             Cause::NoWorkload,
-            format!("it waits in LocalQueue {queue}, and you may not read Kueue's Workloads"),
+            format!("it is waiting in LocalQueue {queue}, and you may not read Kueue's Workloads"),
         )
         .remedy(
             Who::Admin,
-            "gives you Kueue's batch-user role",
-            Some(format!(
-                "kubectl -n {} create rolebinding batch-users --clusterrole kueue-batch-user-role --user <you>",
-                evidence.namespace()
-            )),
+            "grant you Kueue's batch-user role",
+            kubectl("-n {} create rolebinding batch-users --clusterrole kueue-batch-user-role --user {USER}", &[evidence.namespace()]),
         )
     })
 }
@@ -65,43 +63,44 @@ fn unknown_priority_class(evidence: &Evidence) -> Option<Finding> {
         return None;
     }
     let known = match classes.is_empty() {
-        true => "there is none at all".to_owned(),
-        false => format!("there are: {}", classes.join(", ")),
+        true => "none exists".to_owned(),
+        false => format!("available: {}", classes.join(", ")),
     };
     let finding = Finding::new(
         Cause::UnknownPriorityClass,
         format!("it names WorkloadPriorityClass {named:?}, which does not exist"),
     )
     .shows(known)
-    .shows("without it Kueue makes no Workload, and the queue does not see it")
-    .resubmit("with another --priority-class, or none")
+    .shows("without it Kueue creates no Workload, so it is not queued")
+    .resubmit(Anew::With, "another --priority-class, or none")
     .remedy(
         Who::Admin,
-        "makes the class",
-        Some("kubectl get workloadpriorityclasses".to_owned()),
+        "create the class",
+        kubectl("get workloadpriorityclasses", &[]),
     );
     Some(finding)
 }
 
 fn namespace_not_managed(evidence: &Evidence) -> Option<Finding> {
-    let selector = evidence.kueue.as_ref()?.namespaces.as_ref()?;
+    let configuration = evidence.kueue.as_ref()?;
+    let selector = configuration.managed_jobs_namespace_selector.as_ref()?;
     let namespace = evidence.fact(|facts| Some(&facts.namespace))?.as_ref()?;
     (!selector.matches(&namespace.metadata.labels)).then(|| {
         Finding::new(
             Cause::NamespaceNotManaged,
             format!(
-                "Kueue is told to leave namespace {} alone",
+                "Kueue is configured to ignore namespace {}",
                 evidence.namespace()
             ),
         )
         .shows("its managedJobsNamespaceSelector does not select the namespace")
-        .admin("labels the namespace, or changes the selector in Kueue's configuration")
+        .admin("label the namespace, or change the selector in Kueue's configuration")
         .you("submit to another namespace with -n")
     })
 }
 
 fn kind_not_managed(evidence: &Evidence) -> Option<Finding> {
-    let frameworks = &evidence.kueue.as_ref()?.frameworks;
+    let frameworks = &evidence.kueue.as_ref()?.integrations.frameworks;
     let kind = evidence.snapshot.workload.kind;
     let framework = kind.descriptor().kueue_framework?;
     (!frameworks.iter().any(|one| one == framework)).then(|| {
@@ -109,9 +108,11 @@ fn kind_not_managed(evidence: &Evidence) -> Option<Finding> {
             Cause::KindNotManaged,
             format!("Kueue does not manage {}s here", kind.name()),
         )
-        .shows(format!("its integrations.frameworks lacks {framework}"))
+        .shows(format!(
+            "its integrations.frameworks does not contain {framework}"
+        ))
         .admin(format!(
-            "adds {framework} to Kueue's configuration and restarts it"
+            "add {framework} to Kueue's configuration, and restart Kueue"
         ))
     })
 }
@@ -120,7 +121,7 @@ fn just_created(evidence: &Evidence) -> Option<Finding> {
     let created = evidence.snapshot.workload.metadata.creation_timestamp;
     let age = created.map_or(0, |created| evidence.now.as_second() - created.as_second());
     (age < PATIENCE).then(|| {
-        Finding::new(Cause::NotEvaluated, "Kueue has not looked at it yet")
+        Finding::new(Cause::NotEvaluated, "Kueue has not processed it yet")
             .nobody("it was created a moment ago; ask again")
     })
 }
@@ -128,24 +129,25 @@ fn just_created(evidence: &Evidence) -> Option<Finding> {
 fn unexplained(evidence: &Evidence) -> Finding {
     let finding = Finding::new(
         Cause::NoWorkload,
-        "Kueue has made no Workload for it, so the queue does not see it",
+        "Kueue has created no Workload for it, so it is not queued",
     );
     let named = priority_class(evidence);
     let finding = match (named, priority_classes(evidence)) {
         (Some(named), None) => finding.shows(format!(
-            "it names WorkloadPriorityClass {named:?}: if there is none of that name, that is why"
+            "it names WorkloadPriorityClass {named:?}: if that does not exist, it is the cause"
         )),
-        _ => finding.shows("Kueue is not told to manage its kind or namespace, or does not run"),
+        _ => finding
+            .shows("Kueue is not configured to manage its kind or namespace, or is not running"),
     };
     let finding = match named {
-        Some(_) => finding.resubmit("with another --priority-class, or none"),
+        Some(_) => finding.resubmit(Anew::With, "another --priority-class, or none"),
         None => finding,
     };
     finding.remedy(
         Who::Admin,
-        "sees why in Kueue's log",
-        Some(format!(
-            "kubectl -n kueue-system logs deploy/kueue-controller-manager | grep {}",
+        "check Kueue's log",
+        kubectl("-n kueue-system logs deploy/kueue-controller-manager", &[]).raw(format!(
+            "| grep {}",
             evidence.snapshot.workload.metadata.name
         )),
     )

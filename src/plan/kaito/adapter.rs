@@ -29,12 +29,13 @@ impl FromStr for Adapter {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            |why: &str| format!("not NAME=IMAGE, NAME=pvc:CLAIM or either with @STRENGTH: {why}");
+        let wrong = |why: &str| {
+            format!("expected NAME=IMAGE or NAME=pvc:CLAIM, optionally with @STRENGTH: {why}")
+        };
         let (name, rest) = text.split_once('=').ok_or_else(|| wrong("it has no ="))?;
         // The name becomes a directory and a container.
         if !is_dns_1123_subdomain(name) {
-            return Err(wrong("the name takes a-z, 0-9, - and ."));
+            return Err(wrong("the name may only contain a-z, 0-9, - and ."));
         }
         // A digest stands behind an @ as well: image@sha256:…
         let (place, strength) = match rest.rsplit_once('@') {
@@ -43,7 +44,7 @@ impl FromStr for Adapter {
         };
         let in_range = |text: &str| text.parse().is_ok_and(|it: f64| (0.0..=1.0).contains(&it));
         if strength.is_some_and(|strength| !in_range(strength)) {
-            return Err(wrong("the strength goes from 0 to 1"));
+            return Err(wrong("the strength must be between 0 and 1"));
         }
         Ok(Self {
             name: name.to_owned(),
@@ -85,7 +86,7 @@ impl Schema for Adapter {
 pub fn check_adapters(adapters: &[Adapter], runtime: Runtime) -> Result<(), Refusal> {
     if adapters.len() > MOST_ADAPTERS {
         return Err(Refusal::new(format!(
-            "{} adapters, and KAITO takes up to {MOST_ADAPTERS} of a model",
+            "too many adapters ({}): KAITO accepts up to {MOST_ADAPTERS} for a model",
             adapters.len()
         )));
     }
@@ -93,18 +94,17 @@ pub fn check_adapters(adapters: &[Adapter], runtime: Runtime) -> Result<(), Refu
         let name = &adapter.name;
         if adapters[..at].iter().any(|other| other.name == *name) {
             return Err(Refusal::new(format!("two adapters have the name {name:?}"))
-                .hint("give each a name of its own: vLLM serves it under that name"));
+                .hint("give each its own name: vLLM serves it under that name"));
         }
         if let (Some(strength), Runtime::Vllm) = (&adapter.strength, runtime) {
             return Err(Refusal::new(format!(
-                "adapter {name:?} has the strength {strength}: vLLM applies adapters whole, and \
-                 KAITO rejects a strength"
+                "adapter {name:?} has the strength {strength}: vLLM does not support a strength, and KAITO rejects it"
             ))
             .hint(format!(
                 "--adapter {name}={} applies all of it",
                 adapter.place
             ))
-            .hint("--runtime transformers knows strengths"));
+            .hint("--runtime transformers supports strengths"));
         }
     }
     Ok(())
@@ -130,12 +130,12 @@ mod tests {
         }
         for (text, why) in [
             ("image:1", "has no ="),
-            ("A=image", "the name takes"),
-            ("a=", "cannot be an image"),
-            ("a=b@2", "from 0 to 1"),
-            ("a=b@-1", "from 0 to 1"),
-            ("a=https://x/y", "neither an image nor"),
-            ("a=pvc:X", "cannot name a claim"),
+            ("A=image", "the name may only contain"),
+            ("a=", "a valid image"),
+            ("a=b@2", "be between 0 and 1"),
+            ("a=b@-1", "be between 0 and 1"),
+            ("a=https://x/y", "expected an image or"),
+            ("a=pvc:X", "is not a valid claim"),
         ] {
             let said = text.parse::<Adapter>().unwrap_err();
             assert!(said.contains(why), "{text}: {said}");
@@ -148,7 +148,7 @@ mod tests {
         let refusal = |texts: &[&str]| check_adapters(&adapters(texts), Runtime::Vllm).unwrap_err();
         assert_eq!(
             refusal(&["a=x@0.5"]).message,
-            "adapter \"a\" has the strength 0.5: vLLM applies adapters whole, and KAITO rejects a strength"
+            "adapter \"a\" has the strength 0.5: vLLM does not support a strength, and KAITO rejects it"
         );
         assert_eq!(
             refusal(&["a=x@0.5"]).hints[0],
@@ -162,7 +162,7 @@ mod tests {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         assert_eq!(
             refusal(&names).message,
-            "11 adapters, and KAITO takes up to 10 of a model"
+            "too many adapters (11): KAITO accepts up to 10 for a model"
         );
     }
 }

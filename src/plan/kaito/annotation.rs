@@ -44,7 +44,7 @@ impl FromStr for Runtime {
         match text.to_lowercase().as_str() {
             "vllm" => Ok(Self::Vllm),
             "transformers" => Ok(Self::Transformers),
-            _ => Err("KAITO knows no such runtime: vllm or transformers".to_owned()),
+            _ => Err("expected vllm or transformers".to_owned()),
         }
     }
 }
@@ -216,7 +216,7 @@ fn unknown(name: &str) -> Result<String, Refusal> {
         .map(|rule| rule.name.to_owned());
     match nearest(name, known) {
         Some(near) => Err(Refusal::new(format!(
-            "KAITO does not read the annotation {PREFIX}{name}, and it would do nothing"
+            "KAITO does not read the annotation {PREFIX}{name}: it would have no effect"
         ))
         .hint(format!("did you mean {PREFIX}{near}?"))),
         None => Ok(format!(
@@ -233,7 +233,7 @@ impl Rule {
                     return Ok(());
                 }
                 Err(self
-                    .refusal(&format!("KAITO heeds {} alone", either(effective)))
+                    .refusal(&format!("KAITO only accepts {}", either(effective)))
                     .hint(self.write(meant(value, effective, default))))
             }
             Reads::AnyCase(words) => {
@@ -242,17 +242,15 @@ impl Rule {
                     return Ok(());
                 }
                 Err(self
-                    .refusal(&format!("KAITO knows {} alone", either(words)))
+                    .refusal(&format!("KAITO only accepts {}", either(words)))
                     .hint(self.write(nearest_of(&word, words).unwrap_or(words[0]))))
             }
             Reads::Presence if is_no(value) => Err(self
-                .refusal("KAITO heeds its presence, whatever its value: this turns it on")
-                .hint(format!("leave {PREFIX}{} away", self.name))),
+                .refusal("its presence turns it on, whatever its value")
+                .hint(format!("remove {PREFIX}{}", self.name))),
             Reads::Presence | Reads::Name => Ok(()),
             Reads::Gone { instead } => Err(self
-                .refusal(
-                    "KAITO does not read it any more, and runs the benchmark unless told not to",
-                )
+                .refusal("KAITO no longer reads it, and runs the benchmark by default")
                 .hint(format!("{instead} turns it off"))),
         }
     }
@@ -344,19 +342,19 @@ mod tests {
             (
                 "enablelb",
                 "true",
-                "\"True\" alone (v0.1",
+                "only accepts \"True\" (v0.1",
                 "write kaito.sh/enablelb: \"True\"",
             ),
             (
                 "enablelb",
                 "yes",
-                "\"True\" alone",
+                "only accepts \"True\"",
                 "write kaito.sh/enablelb: \"True\"",
             ),
             (
                 "enablelb",
                 "no",
-                "\"True\" alone",
+                "only accepts \"True\"",
                 "write kaito.sh/enablelb: \"False\"",
             ),
             (
@@ -375,24 +373,24 @@ mod tests {
                 "bypass-resource-checks",
                 "false",
                 "turns it on",
-                "leave kaito.sh/bypass-resource-checks away",
+                "remove kaito.sh/bypass-resource-checks",
             ),
             (
                 "bypass-resource-checks",
                 "0",
                 "turns it on",
-                "leave kaito.sh/bypass-resource-checks away",
+                "remove kaito.sh/bypass-resource-checks",
             ),
             (
                 "disable-benchmark",
                 "True",
-                "\"true\" alone (v0.11",
+                "only accepts \"true\" (v0.11",
                 "write kaito.sh/disable-benchmark: \"true\"",
             ),
             (
                 "run-benchmark",
                 "false",
-                "any more",
+                "no longer",
                 "kaito.sh/disable-benchmark: \"true\" turns it off",
             ),
             (
@@ -416,31 +414,31 @@ mod tests {
             (
                 "model-streaming",
                 "off",
-                "\"disabled\" alone",
+                "only accepts \"disabled\"",
                 "write kaito.sh/model-streaming: \"disabled\"",
             ),
             (
                 "model-streaming",
                 "true",
-                "\"disabled\" alone",
+                "only accepts \"disabled\"",
                 "write kaito.sh/model-streaming: \"enabled\"",
             ),
             (
                 "use-local-weights",
                 "0",
-                "\"true\" or \"false\" alone",
+                "only accepts \"true\" or \"false\"",
                 "write kaito.sh/use-local-weights: \"false\"",
             ),
             (
                 "disable-benchmark",
                 "no",
-                "\"true\" alone",
+                "only accepts \"true\"",
                 "write kaito.sh/disable-benchmark: \"false\"",
             ),
             (
                 "model-streaming",
                 "disable",
-                "\"disabled\" alone",
+                "only accepts \"disabled\"",
                 "write kaito.sh/model-streaming: \"disabled\"",
             ),
         ] {

@@ -1,30 +1,46 @@
 //! A whole Workspace, as a template of the user's own may have made it.
 
+pub(super) mod presence;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::adapter::MOST_ADAPTERS;
 use super::annotation::{Runtime, uses_local_weights};
+use super::catalogue::find_or_trust;
+use super::inference_config::FORCE;
+use super::instance_type::check_known;
 use super::place::TuningInput;
 use super::{
-    ModelName, access_secret, check_annotations, check_instance_type, check_name, check_runtime,
-    check_selector, check_set_name, find, tuning,
+    ModelName, Releases, access_secret, check_annotations, check_instance_type, check_name,
+    check_runtime, check_selector, check_set_name, tuning,
 };
 use crate::api::vendor::is_gpu_resource;
 use crate::plan::Refusal;
+use presence::check_model_is_there;
+
+/// What documents are looked at with.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// What vLLM makes room for, tokens.
+    pub context: u32,
+    /// The releases of KAITO that may run.
+    pub releases: Releases,
+    /// Whether what its tables say is only told.
+    pub force: bool,
+}
 
 /// Checks a rendered Workspace, v1beta1 or v1alpha1, for what KAITO rejects, and
-/// for what it admits and then does not do. `context` is what vLLM makes room
-/// for, tokens. Returns what is worth a warning.
+/// for what it admits and then does not do. Returns what is worth a warning.
 ///
 /// Fields that do not exist and values of the wrong type are not looked for:
 /// comparing documents with their schemas finds those.
 ///
 /// # Errors
 /// [`Refusal`] for the first thing that cannot be meant.
-pub fn check_workspace(document: &Value, context: u32) -> Result<Vec<String>, Refusal> {
-    let workspace = Workspace::new(document, context);
+pub fn check_workspace(document: &Value, view: View) -> Result<Vec<String>, Refusal> {
+    let workspace = Workspace::new(document, view);
     let name = document["metadata"]["name"].as_str();
     let named = || name.map_or(Ok(()), check_name);
     let checked = named().and_then(|()| workspace.check());
@@ -37,7 +53,7 @@ pub fn check_workspace(document: &Value, context: u32) -> Result<Vec<String>, Re
 ///
 /// # Errors
 /// [`Refusal`] for the first thing that cannot be meant.
-pub fn check_inference_set(document: &Value, context: u32) -> Result<Vec<String>, Refusal> {
+pub fn check_inference_set(document: &Value, view: View) -> Result<Vec<String>, Refusal> {
     let template = &document["spec"]["template"];
     let mut resource = template["resource"].clone();
     resource["labelSelector"] = document["spec"]["labelSelector"].clone();
@@ -52,7 +68,7 @@ pub fn check_inference_set(document: &Value, context: u32) -> Result<Vec<String>
     let own = || check_annotations(&texts(&document["metadata"]["annotations"])).map(drop);
     let checked = named()
         .and_then(|()| own())
-        .and_then(|()| Workspace::new(&workspace, context).check());
+        .and_then(|()| Workspace::new(&workspace, view).check());
     about("inferenceset", name, checked)
 }
 
@@ -67,16 +83,16 @@ fn about<T>(kind: &str, name: Option<&str>, checked: Result<T, Refusal>) -> Resu
 struct Workspace<'a> {
     document: &'a Value,
     annotations: BTreeMap<String, String>,
-    context: u32,
+    view: View,
     warnings: Vec<String>,
 }
 
 impl<'a> Workspace<'a> {
-    fn new(document: &'a Value, context: u32) -> Self {
+    fn new(document: &'a Value, view: View) -> Self {
         Self {
             document,
             annotations: texts(&document["metadata"]["annotations"]),
-            context,
+            view,
             warnings: Vec::new(),
         }
     }
@@ -87,10 +103,23 @@ impl<'a> Workspace<'a> {
         self.selector(&self.document["resource"]["labelSelector"])?;
         let model = match present(self.document, "inference") {
             Some(inference) => self.inference(inference)?,
-            None => check_tuning(&self.document["tuning"])?,
+            None => check_tuning(&self.document["tuning"], self.view.force)?,
         };
+        if let Some(model) = &model {
+            self.believed(check_model_is_there(&model.name, self.view.releases))?;
+        }
         self.resource(model.as_ref())?;
         Ok(self.warnings)
+    }
+
+    /// Keeps what is worth a warning; a refusal is one to who knows better.
+    fn believed(&mut self, checked: Result<Option<String>, Refusal>) -> Result<(), Refusal> {
+        match checked {
+            Ok(note) => self.warnings.extend(note),
+            Err(refusal) if self.view.force => self.warnings.push(refusal.message),
+            Err(refusal) => return Err(refusal.hint(FORCE)),
+        }
+        Ok(())
     }
 
     fn tunes(&self) -> bool {
@@ -107,8 +136,7 @@ impl<'a> Workspace<'a> {
             let values = list(&expression["values"]);
             if expression["operator"] != "In" || values.len() != 1 {
                 return Err(Refusal::new(format!(
-                    "resource.labelSelector.matchExpressions: KAITO rejects all but In with one \
-                     value, and here is {} with {}",
+                    "resource.labelSelector.matchExpressions: KAITO only accepts In with one value, not {} with {}",
                     expression["operator"].as_str().unwrap_or("none"),
                     values.len()
                 ))
@@ -117,16 +145,14 @@ impl<'a> Workspace<'a> {
         }
         if !expressions.is_empty() {
             self.warnings.push(
-                "resource.labelSelector.matchExpressions: KAITO reads matchLabels alone, so these \
-                 do not narrow the nodes"
+                "resource.labelSelector.matchExpressions: KAITO only reads matchLabels, so these have no effect"
                     .to_owned(),
             );
         }
         // Nodes that KAITO orders are told apart by a label of its own.
         if labels.is_empty() && present(&self.document["resource"], "instanceType").is_none() {
             self.warnings.push(
-                "resource.labelSelector has no matchLabels: KAITO takes every node of the cluster \
-                 for this Workspace's"
+                "resource.labelSelector has no matchLabels: KAITO would use every node of the cluster for this Workspace"
                     .to_owned(),
             );
         }
@@ -136,14 +162,20 @@ impl<'a> Workspace<'a> {
     fn resource(&mut self, model: Option<&ModelName>) -> Result<(), Refusal> {
         let resource = &self.document["resource"];
         if let Some(instance_type) = resource["instanceType"].as_str() {
-            let note = check_instance_type(instance_type, model, &self.annotations, self.context)?;
+            let View {
+                context, releases, ..
+            } = self.view;
+            if let Some(model) = model {
+                self.believed(check_known(instance_type, model, context, releases))?;
+            }
+            let note = check_instance_type(instance_type, model, &self.annotations, context);
             // Tuning takes one node, whatever serving would.
-            self.warnings.extend(note.filter(|_| !self.tunes()));
+            let tunes = self.tunes();
+            self.believed(note.map(|note| note.filter(|_| !tunes)))?;
         }
         if present(resource, "preferredNodes").is_some() {
             self.warnings.push(
-                "resource.preferredNodes is deprecated, and nothing in KAITO v0.8 and later reads it: \
-                 name the nodes by labelSelector"
+                "resource.preferredNodes is deprecated, and KAITO v0.8 and later ignores it: select the nodes with labelSelector"
                     .to_owned(),
             );
         }
@@ -153,17 +185,17 @@ impl<'a> Workspace<'a> {
         }
         if self.tunes() {
             return Err(Refusal::new(format!(
-                "resource.count is {count}, and KAITO tunes on one node"
+                "invalid resource.count {count}: KAITO tunes on one node"
             ))
-            .hint("leave resource.count away"));
+            .hint("remove resource.count"));
         }
         let by_vllm = Runtime::chosen_by(&self.annotations) == Runtime::Vllm;
         self.warnings.push(if model.is_some() && by_vllm {
             format!(
-                "resource.count: {count} does nothing: KAITO counts the nodes of a preset itself"
+                "resource.count: {count} has no effect: KAITO determines the number of nodes itself"
             )
         } else {
-            "resource.count is deprecated: replicas are an InferenceSet's".to_owned()
+            "resource.count is deprecated: use an InferenceSet for replicas".to_owned()
         });
         Ok(())
     }
@@ -175,7 +207,7 @@ impl<'a> Workspace<'a> {
             self.template(&template["spec"])?;
             return Ok(None);
         }
-        let model = preset(&inference["preset"])?;
+        let model = preset(&inference["preset"], self.view.force)?;
         if let Some(model) = &model {
             check_runtime(model, Runtime::chosen_by(&self.annotations))?;
         }
@@ -185,17 +217,16 @@ impl<'a> Workspace<'a> {
             // A key is not part of the field, not even the right one.
             if secret.contains('/') {
                 return Err(Refusal::new(
-                    "inference.preset.presetOptions.modelAccessSecret names the Secret alone",
+                    "inference.preset.presetOptions.modelAccessSecret must be only the name of the Secret",
                 )
-                .hint("leave away what follows the Secret's name"));
+                .hint("remove what follows the Secret's name"));
             }
         } else if let Some(preset) = model.as_ref().and_then(|model| model.preset)
             && preset.needs_token()
             && !uses_local_weights(&self.annotations)
         {
             self.warnings.push(format!(
-                "{} is given only to those who have accepted its licence: without \
-                 inference.preset.presetOptions.modelAccessSecret the pod fails",
+                "{} can only be downloaded after accepting its licence: without inference.preset.presetOptions.modelAccessSecret the pod will fail",
                 preset.name()
             ));
         }
@@ -208,7 +239,7 @@ impl<'a> Workspace<'a> {
         let adapters = list(adapters);
         if adapters.len() > MOST_ADAPTERS {
             return Err(Refusal::new(format!(
-                "inference.adapters has {}, and KAITO takes up to {MOST_ADAPTERS}",
+                "inference.adapters has {}: KAITO accepts up to {MOST_ADAPTERS}",
                 adapters.len()
             )));
         }
@@ -219,16 +250,15 @@ impl<'a> Workspace<'a> {
                 .any(|other| other["source"]["name"] == *name)
             {
                 return Err(Refusal::new(format!(
-                    "inference.adapters has two of the name {name}"
+                    "inference.adapters has two with the name {name}"
                 )));
             }
             let strength = present(adapter, "strength").is_some();
             if strength && Runtime::chosen_by(&self.annotations) == Runtime::Vllm {
                 return Err(Refusal::new(format!(
-                    "inference.adapters[{at}].strength: vLLM applies adapters whole, and KAITO \
-                     rejects a strength"
+                    "inference.adapters[{at}].strength: vLLM does not support a strength, and KAITO rejects it"
                 ))
-                .hint("leave strength away")
+                .hint("remove strength")
                 .hint("or write kaito.sh/runtime: \"transformers\""));
             }
         }
@@ -238,8 +268,7 @@ impl<'a> Workspace<'a> {
     fn template(&mut self, spec: &Value) -> Result<(), Refusal> {
         if present(spec, "affinity").is_some() {
             self.warnings.push(
-                "inference.template.spec.affinity does nothing: KAITO writes its own over it, made \
-                 of resource.labelSelector"
+                "inference.template.spec.affinity has no effect: KAITO replaces it with its own, from resource.labelSelector"
                     .to_owned(),
             );
         }
@@ -251,11 +280,10 @@ impl<'a> Workspace<'a> {
                 if !has_gpu(container) {
                     let name = container["name"].as_str().unwrap_or_default();
                     return Err(Refusal::new(format!(
-                        "inference.template.spec.{kind}[{at}] ({name}) is started with {argument} \
-                         and requests no GPU, so it finds none"
+                        "inference.template.spec.{kind}[{at}] ({name}) is started with {argument} but requests no GPU, so it will find none"
                     ))
                     .hint("give it resources.limits nvidia.com/gpu: 1")
-                    .hint("or let a CPU do it: --torch_dtype float32, without --gpu_ids"));
+                    .hint("or run it on CPUs: --torch_dtype float32, without --gpu_ids"));
                 }
             }
         }
@@ -265,7 +293,7 @@ impl<'a> Workspace<'a> {
 
 /// Checks the `tuning` of a Workspace, as KAITO's webhook does (v0.12), and that
 /// the controller will make a Job of it. Returns the model.
-fn check_tuning(document: &Value) -> Result<Option<ModelName>, Refusal> {
+fn check_tuning(document: &Value, force: bool) -> Result<Option<ModelName>, Refusal> {
     let text = |field: &str| document[field].as_str().unwrap_or_default();
     text("method")
         .parse::<tuning::Method>()
@@ -291,16 +319,16 @@ fn check_tuning(document: &Value) -> Result<Option<ModelName>, Refusal> {
     let output = &document["output"];
     if is_said(output, "image") && !is_said(output, "imagePushSecret") {
         return Err(Refusal::new(
-            "tuning.output has an image and no imagePushSecret, and KAITO's webhook rejects that",
+            "tuning.output has an image but no imagePushSecret, which KAITO's webhook rejects",
         )
         .hint("name a Secret of type kubernetes.io/dockerconfigjson, or write to a volumeSource"));
     }
-    let model = preset(&document["preset"])?;
+    let model = preset(&document["preset"], force)?;
     match &model {
         Some(model) => tuning::check_model(model)?,
         None => {
             return Err(Refusal::new(
-                "tuning.preset has no name, and KAITO tunes presets alone",
+                "tuning.preset has no name: KAITO only tunes presets",
             ));
         }
     }
@@ -316,11 +344,11 @@ fn one_of(object: &Value, path: &str, fields: &[&str]) -> Result<(), Refusal> {
     match said[..] {
         [_] => Ok(()),
         [] => Err(Refusal::new(format!(
-            "{path} has none of {}, and KAITO needs one of them",
+            "{path} must have one of {}",
             fields.join(", ")
         ))),
         _ => Err(Refusal::new(format!(
-            "{path} has {}, and KAITO takes one of them",
+            "{path} has {}: KAITO accepts only one of them",
             said.join(" and ")
         ))),
     }
@@ -378,8 +406,9 @@ fn is_zero(amount: &Value) -> bool {
     amount == 0 || amount == "0"
 }
 
-fn preset(preset: &Value) -> Result<Option<ModelName>, Refusal> {
-    preset["name"].as_str().map(find).transpose()
+fn preset(preset: &Value, force: bool) -> Result<Option<ModelName>, Refusal> {
+    let name = preset["name"].as_str();
+    name.map(|name| find_or_trust(name, force)).transpose()
 }
 
 fn exactly_one(object: &Value, path: &str, fields: [&str; 2]) -> Result<(), Refusal> {
@@ -388,11 +417,11 @@ fn exactly_one(object: &Value, path: &str, fields: [&str; 2]) -> Result<(), Refu
     match fields.map(|field| present(object, field).is_some()) {
         [true, false] | [false, true] => Ok(()),
         [true, true] => Err(Refusal::new(format!(
-            "{here} has both {one} and {other}, and KAITO takes one of them"
+            "{here} has both {one} and {other}: KAITO accepts only one of them"
         ))
-        .hint(format!("leave {one} or {other} away"))),
+        .hint(format!("remove {one} or {other}"))),
         [false, false] => Err(Refusal::new(format!(
-            "{here} has neither {one} nor {other}, and KAITO needs one of them"
+            "{here} has neither {one} nor {other}: KAITO requires one of them"
         ))),
     }
 }

@@ -2,10 +2,13 @@
 //! model takes.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use super::annotation::{Runtime, bypasses_checks};
 use super::catalogue::{ModelName, Preset};
+use super::release::{Presence, Releases};
 use crate::plan::Refusal;
+use crate::vocabulary::rows;
 
 /// Context that KAITO counts on where `max-model-len` is not configured, tokens.
 pub const DEFAULT_CONTEXT: u32 = 2048;
@@ -23,56 +26,25 @@ pub struct InstanceType {
     pub gpu: &'static str,
 }
 
-macro_rules! instance_types {
-    ($( $name:literal, $gpus:literal x $gpu:literal, $memory:literal; )*) => {
-        /// Azure's table in KAITO v0.12 (`pkg/sku/azure_sku_handler.go`), least
-        /// memory first. AWS has one of its own, which the webhook holds
-        /// instance types against.
-        pub const INSTANCE_TYPES: &[InstanceType] = &[$( InstanceType {
-            name: concat!("Standard_", $name),
-            gpus: $gpus,
-            memory: $memory,
-            gpu: $gpu,
-        }, )*];
-    };
-}
+/// Azure's table in KAITO v0.12, least memory first.
+pub static INSTANCE_TYPES: LazyLock<Vec<InstanceType>> = LazyLock::new(|| {
+    let rows = rows(include_str!("../../../data/kaito-instance-types.tsv"));
+    let types = rows.map(|[name, gpus, gpu, memory]| InstanceType {
+        name,
+        gpus: gpus.parse().unwrap_or_default(),
+        memory: memory.parse().unwrap_or_default(),
+        gpu,
+    });
+    types.collect()
+});
 
-instance_types! {
-    "NV36ads_A10_v5", 1 x "NVIDIA A10", 24;
-    "NG32ads_V620_v1", 1 x "AMD Radeon PRO V620", 32;
-    "NG32adms_V620_v1", 1 x "AMD Radeon PRO V620", 32;
-    "NV72ads_A10_v5", 2 x "NVIDIA A10", 48;
-    "NC24ads_A100_v4", 1 x "NVIDIA A100", 80;
-    "NC40ads_H100_v5", 1 x "NVIDIA H100", 94;
-    "NCC40ads_H100_v5", 1 x "NVIDIA H100", 94;
-    "NC48ads_A100_v4", 2 x "NVIDIA A100", 160;
-    "NC80adis_H100_v5", 2 x "NVIDIA H100", 188;
-    "NC96ads_A100_v4", 4 x "NVIDIA A100", 320;
-    "ND96asr_A100_v4", 8 x "NVIDIA A100", 320;
-    "ND96amsr_A100_v4", 8 x "NVIDIA A100", 640;
-    "ND96isr_H100_v5", 8 x "NVIDIA H100", 640;
-    "ND96isr_H200_v5", 8 x "NVIDIA H200", 1128;
+/// Returns the types that were in the table, with their GPU and the release that took
+/// them out.
+fn dropped() -> impl Iterator<Item = [&'static str; 3]> {
+    rows(include_str!(
+        "../../../data/kaito-dropped-instance-types.tsv"
+    ))
 }
-
-/// Types that were in the table, and the release that took them out. Azure's
-/// webhook still admits them by their prefix.
-const DROPPED: &[(&str, &str, &str)] = &[
-    ("Standard_NC6s_v3", "V100", "v0.9"),
-    ("Standard_NC12s_v3", "V100", "v0.9"),
-    ("Standard_NC24s_v3", "V100", "v0.9"),
-    ("Standard_NC24rs_v3", "V100", "v0.9"),
-    ("Standard_NV6", "M60", "v0.9"),
-    ("Standard_NV12", "M60", "v0.9"),
-    ("Standard_NV24", "M60", "v0.9"),
-    ("Standard_NV32as_v4", "MI25", "v0.11"),
-    ("Standard_NC4as_T4_v3", "T4", "v0.12"),
-    ("Standard_NC8as_T4_v3", "T4", "v0.12"),
-    ("Standard_NC16as_T4_v3", "T4", "v0.12"),
-    ("Standard_NC64as_T4_v3", "T4", "v0.12"),
-    ("Standard_NV12s_v3", "M60", "v0.12"),
-    ("Standard_NV24s_v3", "M60", "v0.12"),
-    ("Standard_NV48s_v3", "M60", "v0.12"),
-];
 
 /// What KAITO's estimator reckons with (`nodesestimator`, v0.12): vLLM's share
 /// of a GPU's memory, what weights grow by when they are loaded, what vLLM needs
@@ -155,36 +127,18 @@ pub fn check_instance_type(
     let with_prefix = format!("Standard_{name}");
     if let Some(known) = InstanceType::named(&with_prefix) {
         return Err(
-            Refusal::new(format!("there is no instance type {name:?}")).hint(use_instead(known))
+            Refusal::new(format!("unknown instance type {name:?}")).hint(use_instead(known))
         );
     }
     let Some(model) = model else {
         return Ok(None);
     };
-    let instead = |refusal: Refusal| match model.preset {
-        Some(preset) => match InstanceType::smallest_for(preset, context) {
-            Some(fits) => refusal.hint(use_instead(fits)),
-            None => {
-                refusal.hint("use --instance-type Standard_ND96isr_H200_v5, several nodes of it")
-            }
-        },
-        None => refusal.hint("use --instance-type Standard_NC24ads_A100_v4, or a larger one"),
-    };
-    if let Some((name, gpu, release)) = DROPPED
-        .iter()
-        .find(|(dropped, ..)| dropped.eq_ignore_ascii_case(name))
-    {
-        return Err(instead(Refusal::new(format!(
-            "KAITO {release} and later run no preset on {name} ({gpu}): its webhook admits the \
-             type, but cannot tell its GPUs, and the Workspace would stay without nodes"
-        ))));
-    }
+    let instead = |refusal: Refusal| refusal.hint(that_fits(model, context));
     if name.to_lowercase().starts_with("standard_d") {
         return Err(instead(Refusal::new(format!(
-            "{name} has no GPU, and KAITO's presets need one: its webhook admits the type, but \
-             the Workspace would stay without nodes"
+            "{name} has no GPU, and KAITO's presets need one: its webhook accepts the type, but the Workspace would never get nodes"
         )))
-        .hint("a container of your own can run there: --kaito"));
+        .hint("to run your own container there: --kaito"));
     }
     let Some(known) = InstanceType::named(name) else {
         return Ok(None);
@@ -203,7 +157,7 @@ pub fn check_instance_type(
             Some(1) => Ok(None),
             Some(nodes) => Ok(Some(several_nodes(known, preset, nodes, context))),
             None if context > DEFAULT_CONTEXT => Err(instead(Refusal::new(format!(
-                "{} has no room for {context} tokens of {} on {} ({}): max-model-len is too long",
+                "{} does not have enough memory for {context} tokens of {} on {} ({}): max-model-len is too large",
                 known.name,
                 preset.name(),
                 if known.gpus == 1 {
@@ -225,6 +179,42 @@ pub fn check_instance_type(
     }
 }
 
+/// Checks that the releases of KAITO that may run know an instance type that is for
+/// a preset. Returns what to know where some of them do.
+///
+/// # Errors
+/// [`Refusal`] if none of them does, with a type that they know.
+pub fn check_known(
+    name: &str,
+    model: &ModelName,
+    context: u32,
+    releases: Releases,
+) -> Result<Option<String>, Refusal> {
+    let Some([name, gpu, release]) = dropped().find(|[it, ..]| it.eq_ignore_ascii_case(name))
+    else {
+        return Ok(None);
+    };
+    let what = format!(
+        "KAITO {release} and later do not run presets on {name} ({gpu}): its webhook accepts the type, but does not recognize its GPUs, and the Workspace would never get nodes"
+    );
+    match releases.before(release) {
+        Presence::There => Ok(None),
+        Presence::Perhaps => Ok(Some(what)),
+        Presence::Gone => Err(Refusal::new(what).hint(that_fits(model, context))),
+    }
+}
+
+/// Returns the hint at an instance type on which a model runs.
+fn that_fits(model: &ModelName, context: u32) -> String {
+    match model.preset {
+        Some(preset) => match InstanceType::smallest_for(preset, context) {
+            Some(fits) => use_instead(fits),
+            None => "use --instance-type Standard_ND96isr_H200_v5, on several nodes".to_owned(),
+        },
+        None => "use --instance-type Standard_NC24ads_A100_v4, or a larger one".to_owned(),
+    }
+}
+
 fn use_instead(known: &InstanceType) -> String {
     format!("use --instance-type {} ({})", known.name, known.gpus_text())
 }
@@ -243,7 +233,7 @@ fn too_small(known: &InstanceType, preset: &Preset) -> Refusal {
 
 fn several_nodes(known: &InstanceType, preset: &Preset, nodes: u32, context: u32) -> String {
     let one = InstanceType::smallest_for(preset, context)
-        .map(|fits| format!("; one {} would do ({})", fits.name, fits.gpus_text()))
+        .map(|fits| format!("; one {} is enough ({})", fits.name, fits.gpus_text()))
         .unwrap_or_default();
     format!(
         "{} ({} GiB of weights) takes {nodes} nodes of {}, which KAITO orders{one}",
@@ -318,8 +308,7 @@ mod tests {
         let refusal = on_a10(131_072).unwrap_err();
         assert_eq!(
             refusal.message,
-            "Standard_NV36ads_A10_v5 has no room for 131072 tokens of phi-3-mini-128k-instruct on \
-             its GPU (1 × NVIDIA A10, 24 GiB): max-model-len is too long"
+            "Standard_NV36ads_A10_v5 does not have enough memory for 131072 tokens of phi-3-mini-128k-instruct on its GPU (1 × NVIDIA A10, 24 GiB): max-model-len is too large"
         );
         assert_eq!(
             refusal.hints[0],
@@ -334,14 +323,17 @@ mod tests {
             check("Standard_NC24ads_A100_v4", "llama-3.3-70b-instruct")
                 .unwrap()
                 .unwrap(),
-            "llama-3.3-70b-instruct (131.42 GiB of weights) takes 3 nodes of \
-             Standard_NC24ads_A100_v4, which KAITO orders; one Standard_NC80adis_H100_v5 would do \
-             (2 × NVIDIA H100, 188 GiB)"
+            "llama-3.3-70b-instruct (131.42 GiB of weights) takes 3 nodes of Standard_NC24ads_A100_v4, which KAITO orders; one Standard_NC80adis_H100_v5 is enough (2 × NVIDIA H100, 188 GiB)"
         );
     }
 
     #[test]
     fn types_that_kaito_admits_and_cannot_count_are_refused() {
+        let check = |name: &str, model: &str| {
+            let known = find(model).unwrap();
+            check_known(name, &known, DEFAULT_CONTEXT, Releases::NEWEST)?;
+            check(name, model)
+        };
         for (name, model, hint) in [
             (
                 "Standard_NC6s_v3",
@@ -446,7 +438,7 @@ mod tests {
     #[test]
     fn every_model_has_a_type_or_takes_several_nodes_of_the_largest() {
         let largest = INSTANCE_TYPES.last().unwrap();
-        for preset in PRESETS {
+        for preset in PRESETS.iter() {
             let fits = InstanceType::smallest_for(preset, DEFAULT_CONTEXT);
             let nodes = largest.nodes_for(preset, DEFAULT_CONTEXT);
             assert!(
@@ -456,9 +448,7 @@ mod tests {
             );
         }
         assert!(INSTANCE_TYPES.iter().map(|known| known.memory).is_sorted());
-        let both = DROPPED
-            .iter()
-            .any(|(name, ..)| InstanceType::named(name).is_some());
-        assert!(!both);
+        let mut dropped = dropped();
+        assert!(!dropped.any(|[name, ..]| InstanceType::named(name).is_some()));
     }
 }

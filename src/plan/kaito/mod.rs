@@ -16,7 +16,9 @@ pub mod inference_config;
 pub mod instance_type;
 pub mod offer;
 pub mod place;
-pub mod selector;
+pub mod release;
+mod retired;
+mod selector;
 pub mod served;
 pub mod token;
 pub mod training_config;
@@ -25,12 +27,13 @@ mod vllm;
 
 pub use adapter::{Adapter, check_adapters};
 pub use annotation::{Runtime, check_annotations};
-pub use catalogue::{ModelName, PRESETS, Preset, find};
+pub use catalogue::{ModelName, PRESETS, Preset, find, find_or_trust};
 pub use choices::Choices;
-pub use document::{check_inference_set, check_workspace};
+pub use document::{View, check_inference_set, check_workspace};
 pub use inference_config::{INFERENCE_KEY, check_inference_config};
 pub use instance_type::{DEFAULT_CONTEXT, INSTANCE_TYPES, InstanceType, check_instance_type};
 pub use place::{Place, TuningInput};
+pub use release::Releases;
 pub use selector::{check_selector, default_selector};
 pub use served::KaitoFacts;
 pub use token::{access_secret, check_access_secret};
@@ -61,11 +64,10 @@ pub fn check_name(name: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::new(format!(
-        "{} cannot name a Workspace: up to {LONGEST_NAME} of a-z, 0-9 and -, beginning with \
-         a letter, not ending with -, because KAITO makes a Service and a StatefulSet of the same name",
+        "invalid Workspace name {}: use up to {LONGEST_NAME} of a-z, 0-9 and -, beginning with a letter and not ending with -, because KAITO creates a Service and a StatefulSet with the same name",
         named(name)
     ))
-    .hint(format!("try the name {}", label(name, LONGEST_NAME))))
+    .hint(format!("use the name {}", label(name, LONGEST_NAME))))
 }
 
 /// The most characters that an InferenceSet's name may have: its Workspaces are
@@ -82,11 +84,10 @@ pub fn check_set_name(name: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::new(format!(
-        "{} cannot name an InferenceSet: up to {LONGEST_SET_NAME} of a-z, 0-9 and -, beginning \
-         with a letter, not ending with -, because its Workspaces are called like it with six more",
+        "invalid InferenceSet name {}: use up to {LONGEST_SET_NAME} of a-z, 0-9 and -, beginning with a letter and not ending with -, because its Workspaces get the same name with six more characters",
         named(name)
     ))
-    .hint(format!("try the name {}", label(name, LONGEST_SET_NAME))))
+    .hint(format!("use the name {}", label(name, LONGEST_SET_NAME))))
 }
 
 /// Checks that a model can be served by a runtime.
@@ -96,15 +97,15 @@ pub fn check_set_name(name: &str) -> Result<(), Refusal> {
 pub fn check_runtime(model: &ModelName, runtime: Runtime) -> Result<(), Refusal> {
     let served = model
         .preset
-        .is_some_and(|preset| preset.runs_on_transformers());
+        .is_some_and(|preset| preset.runs_on_transformers);
     if runtime == Runtime::Vllm || served {
         return Ok(());
     }
     Err(Refusal::new(format!(
-        "KAITO serves {} by vLLM alone, and rejects it with the runtime transformers (v0.12)",
+        "KAITO serves {} only with vLLM, and rejects the runtime transformers (v0.12)",
         model.name
     ))
-    .hint("leave the runtime away: vllm is the default"))
+    .hint("remove the runtime: vllm is the default"))
 }
 
 #[cfg(test)]
@@ -121,7 +122,8 @@ mod tests {
         for name in ["", "4phi", "Phi-4", "phi.4", "phi-", too_long.as_str()] {
             let refusal = check_name(name).unwrap_err();
             assert!(refusal.message.contains("up to 52"), "{name}: {refusal}");
-            let try_this = refusal.hints[0].strip_prefix("try the name ").unwrap();
+            let hint = refusal.hints[0].plain();
+            let try_this = hint.strip_prefix("use the name ").unwrap();
             check_name(try_this).unwrap();
         }
     }

@@ -6,11 +6,16 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::catalogue::{PRESETS, Preset, find, is_retired};
-use super::instance_type::{DEFAULT_CONTEXT, INSTANCE_TYPES, InstanceType, check_instance_type};
+use super::Releases;
+use super::catalogue::{PRESETS, Preset, find, is_like_none};
+use super::instance_type::{
+    DEFAULT_CONTEXT, INSTANCE_TYPES, InstanceType, check_instance_type, check_known,
+};
+use super::retired::{self, check_presence};
 use crate::names::nearest;
 use crate::plan::Refusal;
 use crate::secrecy::named;
+use crate::suggestion::kaiwo;
 use crate::yaml;
 
 /// ConfigMap in which a release of KAITO publishes its presets, in its own
@@ -150,8 +155,9 @@ fn smallest(preset: &Preset) -> Option<Machines> {
 /// Returns what the catalogue does not know: a later KAITO may.
 fn unknown(filter: Option<&str>, cluster: &[Supported]) -> Vec<ModelOffer> {
     let word = filter.unwrap_or_default().to_lowercase();
-    let is_known =
-        |name: &str| is_retired(name) || find(name).is_ok_and(|model| model.preset.is_some());
+    let is_known = |name: &str| {
+        retired::named(name).is_some() || find(name).is_ok_and(|model| model.preset.is_some())
+    };
     cluster
         .iter()
         .filter(|model| !is_known(&model.name) && model.name.to_lowercase().contains(&word))
@@ -168,27 +174,20 @@ fn unknown(filter: Option<&str>, cluster: &[Supported]) -> Vec<ModelOffer> {
 /// Returns the error that no model is called `word`: the one that serving it
 /// would give, where that says more.
 fn none_called(word: &str) -> Refusal {
+    if let Err(given_up) = check_presence(word, Releases::NEWEST) {
+        return given_up;
+    }
     match find(word) {
-        Err(refusal)
-            if refusal
-                .hints
-                .iter()
-                .any(|hint| hint.starts_with("presets: ")) =>
-        {
-            Refusal::new(format!(
-                "no model of the catalogue is called {}",
-                named(word)
-            ))
-            .hint("kaiwo models  # lists them all")
-            .hint("-m ORG/NAME serves any model of the Hugging Face hub by its id")
+        Err(_) if is_like_none(word) => {
+            Refusal::new(format!("model {} is not in the catalogue", named(word)))
+                .hint(kaiwo("models", &[]).noted("list all models"))
+                .hint("use -m ORG/NAME for any model on the Hugging Face Hub")
         }
         Err(refusal) => refusal,
         Ok(_) => Refusal::new(format!(
-            "{word} is not in the catalogue: KAITO looks up its size on the Hugging Face hub"
+            "{word} is not in the catalogue: KAITO looks up its size on the Hugging Face Hub"
         ))
-        .hint(format!(
-            "kaiwo serve -m {word} --instance-type TYPE  # serves it"
-        )),
+        .hint(kaiwo("serve -m {} --instance-type {TYPE}", &[word]).noted("serve it")),
     }
 }
 
@@ -196,6 +195,7 @@ fn none_called(word: &str) -> Refusal {
 fn machine(name: &str) -> Result<&'static InstanceType, Refusal> {
     // What no preset runs on is told as it is to those who serve.
     if let Some(model) = PRESETS.first().map(|preset| find(preset.id)).transpose()? {
+        check_known(name, &model, DEFAULT_CONTEXT, Releases::NEWEST)?;
         check_instance_type(name, Some(&model), &BTreeMap::new(), DEFAULT_CONTEXT)?;
     }
     if let Some(known) = InstanceType::named(name) {
@@ -207,7 +207,7 @@ fn machine(name: &str) -> Result<&'static InstanceType, Refusal> {
         .map(|known| known.name.to_owned())
         .collect();
     let refusal = Refusal::new(format!(
-        "{} is no instance type whose GPUs are known here: those of Azure are",
+        "unknown instance type {}: kaiwo knows those of Azure",
         named(name)
     ));
     Err(match nearest(name, names.clone()) {
@@ -299,11 +299,11 @@ mod tests {
     fn names_of_nothing_are_refused_with_what_was_meant() {
         for (word, hint) in [
             ("phi5", "did you mean -m phi-4?"),
-            ("falcon-7b", "-m mistral-7b does its work today"),
-            ("xyzzy", "kaiwo models  # lists them all"),
+            ("falcon-7b", "use -m mistral-7b instead"),
+            ("xyzzy", "kaiwo models  # list all models"),
             (
                 "org/xyzzy",
-                "kaiwo serve -m org/xyzzy --instance-type TYPE  # serves it",
+                "kaiwo serve -m org/xyzzy --instance-type TYPE  # serve it",
             ),
         ] {
             assert_eq!(offers(Some(word), None, None).unwrap_err().hints[0], hint);
@@ -320,7 +320,7 @@ mod tests {
             ("p5.48xlarge", "they are: Standard_NC24ads_A100_v4, "),
         ] {
             let refusal = offers(None, Some(name), None).unwrap_err();
-            assert!(refusal.hints[0].starts_with(hint), "{refusal:?}");
+            assert!(refusal.hints[0].plain().starts_with(hint), "{refusal:?}");
         }
         assert!(offers(None, Some("Standard_NC6s_v3"), None).is_err());
     }

@@ -46,15 +46,15 @@ impl FromStr for Place {
         if let Some(claim) = text.strip_prefix(CLAIM) {
             return match is_dns_1123_subdomain(claim) {
                 true => Ok(Self::Claim(claim.to_owned())),
-                false => Err("what follows pvc: cannot name a claim".to_owned()),
+                false => Err("the part after pvc: is not a valid claim name".to_owned()),
             };
         }
         if text.contains("://") {
-            return Err("neither an image nor pvc:CLAIM".to_owned());
+            return Err("expected an image or pvc:CLAIM".to_owned());
         }
         match is_image(text) {
             true => Ok(Self::Image(text.to_owned())),
-            false => Err("this cannot be an image; a claim is pvc:CLAIM".to_owned()),
+            false => Err("not a valid image; for a claim use pvc:CLAIM".to_owned()),
         }
     }
 }
@@ -126,7 +126,7 @@ impl Schema for TuningInput {
 /// Why the webhook would reject it.
 pub fn check_url(url: &str, scheme: &str, rest: &str) -> Result<(), String> {
     if !["http", "https"].contains(&scheme.to_lowercase().as_str()) {
-        return Err("KAITO fetches data by http or https alone".to_owned());
+        return Err("KAITO only downloads data over http or https".to_owned());
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
@@ -136,12 +136,10 @@ pub fn check_url(url: &str, scheme: &str, rest: &str) -> Result<(), String> {
     };
     let host = host.to_lowercase();
     if host.is_empty() || url.contains(char::is_whitespace) {
-        return Err("not a URL of data".to_owned());
+        return Err("not a valid URL".to_owned());
     }
     match is_local(&host) {
-        true => {
-            Err("KAITO rejects hosts that are local, private or an endpoint of metadata".to_owned())
-        }
+        true => Err("KAITO rejects local and private hosts and metadata endpoints".to_owned()),
         false => Ok(()),
     }
 }
@@ -221,7 +219,7 @@ mod tests {
             "http://[::ffff:10.0.0.1]/x",
         ] {
             let why = url.parse::<TuningInput>().unwrap_err();
-            assert!(why.contains("local, private"), "{url}: {why}");
+            assert!(why.contains("local and private"), "{url}: {why}");
         }
         for url in [
             "ftp://x/y",

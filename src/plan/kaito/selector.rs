@@ -54,7 +54,7 @@ pub fn check_selector(labels: &BTreeMap<String, String>) -> Result<(), Refusal> 
     for (key, value) in labels {
         if !is_qualified_name(key) || !is_label_value(value) {
             return Err(Refusal::new(format!(
-                "no node can have the label {key}={value}, which the selector asks for"
+                "invalid node selector {key}={value}: no node can have this label"
             ))
             .hint(
                 "--node-selector takes KEY=VALUE as `kubectl get nodes --show-labels` prints them",
@@ -64,19 +64,17 @@ pub fn check_selector(labels: &BTreeMap<String, String>) -> Result<(), Refusal> 
     let Some(reserved) = labels.keys().find(|key| is_reserved(key)) else {
         return Ok(());
     };
-    let selects = format!("the node selector asks for {reserved}");
+    let selects = format!("invalid node selector {reserved}");
     Err(if labels.keys().all(|key| is_reserved(key)) {
         Refusal::new(format!(
-            "{selects}: KAITO gives that to nodes itself, and rejects a selector of nothing else \
-             (v0.11 and later)"
+            "{selects}: KAITO itself sets this label, and rejects a selector without others (v0.11 and later)"
         ))
-        .hint("select by a label of your own, such as apps=NAME")
+        .hint("select by your own label, such as apps=NAME")
     } else {
         Refusal::new(format!(
-            "{selects}: KAITO gives that to nodes itself, and drops it from the selector \
-             (v0.11 and later)"
+            "{selects}: KAITO itself sets this label, and removes it from the selector (v0.11 and later)"
         ))
-        .hint(format!("leave {reserved} away"))
+        .hint(format!("remove {reserved}"))
     })
 }
 
@@ -107,7 +105,7 @@ mod tests {
             let refusal = check_selector(&labels(&[(key, "x")])).unwrap_err();
             assert!(refusal.message.contains(key) && refusal.message.contains("rejects"));
             let refusal = check_selector(&labels(&[(key, "x"), ("apps", "x")])).unwrap_err();
-            assert!(refusal.message.contains(key) && refusal.message.contains("drops"));
+            assert!(refusal.message.contains(key) && refusal.message.contains("removes"));
         }
     }
 

@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::choices::Choices;
+use super::release::Releases;
 use super::token::check_access_secret;
 use crate::api::Readable;
 use crate::kind::WorkloadKind;
 use crate::plan::Refusal;
+use crate::suggestion::{Command, kubectl};
 
 /// KAITO's kinds in one version of its API.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +47,7 @@ impl ServedVersion {
 
     /// Returns the schema of a field, which is null where that is not known;
     /// `None` if there is no such field.
-    fn field(&self, kind: WorkloadKind, path: &str) -> Option<&Value> {
+    pub(super) fn field(&self, kind: WorkloadKind, path: &str) -> Option<&Value> {
         let Some(mut schema) = self.kinds.get(kind.name())?.as_ref() else {
             return Some(&Value::Null);
         };
@@ -111,6 +113,19 @@ fn needs(choices: &Choices) -> Vec<Need> {
 }
 
 impl KaitoFacts {
+    /// Returns the releases of KAITO that may run; `best` is the best version of a
+    /// Workspace's API that is served.
+    pub fn releases(&self, best: Option<&str>) -> Releases {
+        let versions = self.versions.iter();
+        let versions = versions.map(|version| version.api_version.as_str());
+        Releases::seen(best, versions, |path| {
+            self.versions.iter().any(|version| {
+                let field = version.field(WorkloadKind::Workspace, path);
+                field.is_some_and(|schema| *schema != Value::Null)
+            })
+        })
+    }
+
     /// Returns the version of the API to write a kind in: the best that has
     /// every field that is needed, else the best there is. `None` if the kind
     /// is not served, as far as can be seen.
@@ -154,10 +169,8 @@ impl KaitoFacts {
                 return Err(Refusal::new(format!(
                     "{flag} needs {path}, which this cluster's KAITO does not have ({api_version})"
                 ))
-                .hint(format!(
-                    "KAITO {since} and later have it: ask an admin to upgrade"
-                ))
-                .hint(format!("or leave {flag} away")));
+                .hint(format!("ask an admin to upgrade to KAITO {since} or later"))
+                .hint(format!("or remove {flag}")));
             }
         }
         Ok(())
@@ -196,7 +209,7 @@ impl KaitoFacts {
             match (self.secrets.get(secret), key) {
                 (Some(Readable::Known(None)), _) => {
                     return Err(Refusal::new(format!(
-                        "{flag}: there is no Secret {secret:?} in namespace {namespace:?}"
+                        "{flag}: Secret {secret:?} does not exist in namespace {namespace:?}"
                     ))
                     .about(format!("secret/{secret}"))
                     .hint(create_secret(secret, namespace, key)));
@@ -204,10 +217,10 @@ impl KaitoFacts {
                 (Some(Readable::Known(Some(keys))), Some(_)) => check_access_secret(secret, keys)?,
                 (Some(Readable::Known(Some(keys))), None) => check_push_secret(secret, keys)?,
                 (Some(Readable::Forbidden), Some(key)) => unseen.push(format!(
-                    "you may not read Secret {secret:?}, so nobody has checked that it has the key {key}"
+                    "you may not read Secret {secret:?}, so kaiwo cannot check that it has the key {key}"
                 )),
                 (Some(Readable::Forbidden), None) => unseen.push(format!(
-                    "you may not read Secret {secret:?}, so nobody has checked that it exists"
+                    "you may not read Secret {secret:?}, so kaiwo cannot check that it exists"
                 )),
                 (None, _) => {}
             }
@@ -215,12 +228,10 @@ impl KaitoFacts {
         for claim in choices.claims() {
             if self.claims.get(claim) == Some(&Readable::Known(false)) {
                 return Err(Refusal::new(format!(
-                    "there is no PersistentVolumeClaim {claim:?} in namespace {namespace:?}"
+                    "PersistentVolumeClaim {claim:?} does not exist in namespace {namespace:?}"
                 ))
                 .about(format!("persistentvolumeclaim/{claim}"))
-                .hint(format!(
-                    "see those there are: kubectl -n {namespace} get pvc"
-                )));
+                .hint(kubectl("-n {} get pvc", &[namespace]).to("list those that exist")));
             }
         }
         Ok(unseen)
@@ -243,20 +254,21 @@ fn check_push_secret(secret: &str, keys: &BTreeSet<String>) -> Result<(), Refusa
         return Ok(());
     }
     Err(Refusal::new(format!(
-        "Secret {secret:?} has no {PUSH_KEY}, so nothing can be pushed with it"
+        "Secret {secret:?} has no key {PUSH_KEY}, so it cannot be used to push"
     ))
     .about(format!("secret/{secret}"))
-    .hint("make one of type kubernetes.io/dockerconfigjson: kubectl create secret docker-registry"))
+    .hint(kubectl("create secret docker-registry {NAME} --docker-server={REGISTRY} --docker-username={USER} --docker-password={PASSWORD}", &[]).to("create one of type kubernetes.io/dockerconfigjson")))
 }
 
-fn create_secret(secret: &str, namespace: &str, key: Option<&str>) -> String {
+fn create_secret(secret: &str, namespace: &str, key: Option<&str>) -> Command {
     match key {
-        Some(key) => format!(
-            "kubectl create secret generic {secret} -n {namespace} --from-literal={key}=TOKEN"
+        Some(key) => kubectl(
+            "create secret generic {} -n {} --from-literal={}={TOKEN}",
+            &[secret, namespace, key],
         ),
-        None => format!(
-            "kubectl create secret docker-registry {secret} -n {namespace} --docker-server=REGISTRY \
-             --docker-username=USER --docker-password=PASSWORD"
+        None => kubectl(
+            "create secret docker-registry {} -n {} --docker-server={REGISTRY} --docker-username={USER} --docker-password={PASSWORD}",
+            &[secret, namespace],
         ),
     }
 }
@@ -327,7 +339,11 @@ mod tests {
             "--model-access-secret needs inference.preset.presetOptions.modelAccessSecret, which \
              this cluster's KAITO does not have (kaito.sh/v1alpha1)"
         );
-        assert!(refusal.hints[0].starts_with("KAITO v0.4.6 and later"));
+        assert!(
+            refusal.hints[0]
+                .plain()
+                .ends_with("to KAITO v0.4.6 or later")
+        );
         facts
             .check_fields(kind, ALPHA, &Choices::default())
             .unwrap();
@@ -373,15 +389,15 @@ mod tests {
         );
         let missing = seen(Readable::Known(None)).unwrap_err();
         assert_eq!(
-            (missing.message.as_str(), missing.hints[0].as_str()),
+            (missing.message.as_str(), missing.hints[0].plain().as_str()),
             (
-                "--model-access-secret: there is no Secret \"hf\" in namespace \"ml\"",
+                "--model-access-secret: Secret \"hf\" does not exist in namespace \"ml\"",
                 "kubectl create secret generic hf -n ml --from-literal=HF_TOKEN=TOKEN"
             )
         );
         assert_eq!(
             seen(Readable::Forbidden).unwrap(),
-            ["you may not read Secret \"hf\", so nobody has checked that it has the key HF_TOKEN"]
+            ["you may not read Secret \"hf\", so kaiwo cannot check that it has the key HF_TOKEN"]
         );
         let adapters = Choices {
             adapters: vec!["a=pvc:gone".parse().unwrap()],
@@ -394,10 +410,28 @@ mod tests {
         let refusal = claims(Readable::Known(false)).check_references(&adapters, "ml");
         assert_eq!(
             refusal.unwrap_err().message,
-            "there is no PersistentVolumeClaim \"gone\" in namespace \"ml\""
+            "PersistentVolumeClaim \"gone\" does not exist in namespace \"ml\""
         );
         for seen in [Readable::Known(true), Readable::Forbidden] {
             claims(seen).check_references(&adapters, "ml").unwrap();
         }
+    }
+
+    #[test]
+    fn a_field_of_the_schema_tells_the_release() {
+        let facts = |schema: Option<Value>| KaitoFacts {
+            versions: vec![ServedVersion {
+                api_version: BETA.to_owned(),
+                kinds: [("Workspace".to_owned(), schema)].into(),
+            }],
+            ..KaitoFacts::default()
+        };
+        let partition =
+            json!({"properties": {"resource": {"properties": {"partition": {"type": "object"}}}}});
+        assert_eq!(
+            facts(Some(partition)).releases(Some(BETA)),
+            Releases::NEWEST
+        );
+        assert_ne!(facts(None).releases(Some(BETA)), Releases::NEWEST);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::names::is_dns_1123_subdomain;
 use crate::plan::Refusal;
+use crate::suggestion::kubectl;
 
 /// The one key under which KAITO reads a token (`GetHFTokenFromSecret` and
 /// `SetHFToken`, v0.12). Webhook and pod both use it, and a Secret without it
@@ -22,10 +23,8 @@ pub fn access_secret(reference: &str) -> Result<&str, Refusal> {
     };
     if !is_dns_1123_subdomain(secret) {
         // It may be the token itself, so it is not repeated.
-        return Err(
-            Refusal::new("that cannot be the name of the Secret with the token")
-                .hint("name the Secret, not the token: --model-access-secret hf-token"),
-        );
+        return Err(Refusal::new("invalid Secret name")
+            .hint("pass the name of the Secret, not the token: --model-access-secret hf-token"));
     }
     match key {
         None | Some(TOKEN_KEY) => Ok(secret),
@@ -48,13 +47,18 @@ pub fn check_access_secret(secret: &str, keys: &BTreeSet<String>) -> Result<(), 
 fn other_key(secret: &str, keys: &str) -> Refusal {
     let keys = if keys.is_empty() { "nothing" } else { keys };
     Refusal::new(format!(
-        "KAITO reads a preset's token under the key {TOKEN_KEY} and no other; Secret {secret:?} has {keys}"
+        "KAITO only reads a preset's token from the key {TOKEN_KEY}; Secret {secret:?} has {keys}"
     ))
     .about(format!("secret/{secret}"))
-    .hint(format!(
-        "kubectl create secret generic {secret}-kaito -n NAMESPACE --from-literal={TOKEN_KEY}=TOKEN, \
-         then --model-access-secret {secret}-kaito"
-    ))
+    .hint(
+        kubectl(
+            "create secret generic {}-kaito -n {NAMESPACE} --from-literal={}={TOKEN}",
+            &[secret, TOKEN_KEY],
+        )
+        .to(format!(
+            "use --model-access-secret {secret}-kaito, created with"
+        )),
+    )
 }
 
 #[cfg(test)]
@@ -68,8 +72,7 @@ mod tests {
         let refusal = access_secret("hf-token/token").unwrap_err();
         assert_eq!(
             refusal.message,
-            "KAITO reads a preset's token under the key HF_TOKEN and no other; \
-             Secret \"hf-token\" has token"
+            "KAITO only reads a preset's token from the key HF_TOKEN; Secret \"hf-token\" has token"
         );
         assert_eq!(refusal.object.as_deref(), Some("secret/hf-token"));
     }

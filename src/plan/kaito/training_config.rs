@@ -4,9 +4,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::inference_config::FORCE;
 use super::tuning::Method;
-use crate::names::nearest;
 use crate::plan::Refusal;
+use crate::vocabulary::{KAITO, Verdict};
 use crate::yaml;
 
 /// Key of the file in the ConfigMap that KAITO reads (v0.3 and later).
@@ -22,11 +23,17 @@ const SECTIONS: [&str; 6] = [
     "DataCollator",
 ];
 
-/// Checks a file of this text, as KAITO's webhook does (v0.12).
+/// Checks a file of this text, as KAITO's webhook does (v0.12). Returns warnings
+/// about sections that another release may know.
 ///
 /// # Errors
 /// [`Refusal`], about the file, for what it would reject.
-pub fn check_training_config(file: &Path, text: &str, method: Method) -> Result<(), Refusal> {
+pub fn check_training_config(
+    file: &Path,
+    text: &str,
+    method: Method,
+    force: bool,
+) -> Result<Vec<String>, Refusal> {
     let name = file.display();
     let wrong = |what: String| Refusal::new(format!("{name}: {what}")).about(name.to_string());
     let documents = yaml::parse_documents(file, text).map_err(|error| {
@@ -36,18 +43,26 @@ pub fn check_training_config(file: &Path, text: &str, method: Method) -> Result<
         .first()
         .and_then(|document| document["training_config"].as_object())
         .ok_or_else(|| {
-            wrong("it holds no mapping training_config".to_owned())
+            wrong("it has no mapping training_config".to_owned())
                 .hint("begin with:\n\ntraining_config:\n  LoraConfig:\n    r: 8\n")
         })?;
+    let mut warnings = Vec::new();
     for section in config.keys() {
         if SECTIONS.contains(&section.as_str()) {
             continue;
         }
-        let refusal = wrong(format!("KAITO knows no section {section:?}"));
-        return Err(match nearest(section, SECTIONS.map(str::to_owned)) {
-            Some(near) => refusal.hint(format!("did you mean {near}?")),
-            None => refusal.hint(format!("it knows {}", SECTIONS.join(", "))),
-        });
+        let refusal = wrong(format!("unknown section {section:?}"));
+        match KAITO.judge(section, &SECTIONS) {
+            Verdict::Slip(near) if !force => {
+                return Err(refusal.hint(format!("did you mean {near}?")).hint(FORCE));
+            }
+            Verdict::Slip(_) => warnings.push(refusal.message),
+            _ => {
+                let unknown = KAITO.unknown(&format!("section {section:?}"));
+                let known = SECTIONS.join(", ");
+                warnings.push(wrong(format!("{unknown} (it has {known})")).message);
+            }
+        }
     }
     let quantized = |bits: &str| {
         let section = config.get("QuantizationConfig").unwrap_or(&Value::Null);
@@ -56,18 +71,18 @@ pub fn check_training_config(file: &Path, text: &str, method: Method) -> Result<
     let (four, eight) = (quantized("load_in_4bit"), quantized("load_in_8bit"));
     match (method, four, eight) {
         (_, true, true) => Err(wrong(
-            "load_in_4bit and load_in_8bit are both true, and KAITO takes one of them".to_owned(),
+            "load_in_4bit and load_in_8bit are both true: KAITO accepts only one of them"
+                .to_owned(),
         )),
         (Method::Lora, true, _) | (Method::Lora, _, true) => Err(wrong(
-            "it loads the weights in fewer bits, and KAITO rejects that with the method lora"
-                .to_owned(),
+            "it loads quantized weights, which KAITO rejects with the method lora".to_owned(),
         )
-        .hint("--tune qlora is for such weights")),
+        .hint("use --tune qlora for quantized weights")),
         (Method::Qlora, false, false) => Err(wrong(
-            "KAITO takes the method qlora only with load_in_4bit or load_in_8bit".to_owned(),
+            "KAITO requires load_in_4bit or load_in_8bit with the method qlora".to_owned(),
         )
         .hint("add to training_config:\n\n  QuantizationConfig:\n    load_in_4bit: true\n")),
-        _ => Ok(()),
+        _ => Ok(warnings),
     }
 }
 
@@ -75,8 +90,8 @@ pub fn check_training_config(file: &Path, text: &str, method: Method) -> Result<
 mod tests {
     use super::*;
 
-    fn check(text: &str, method: Method) -> Result<(), Refusal> {
-        check_training_config(Path::new("t.yaml"), text, method)
+    fn check(text: &str, method: Method) -> Result<Vec<String>, Refusal> {
+        check_training_config(Path::new("t.yaml"), text, method, false)
     }
 
     #[test]
@@ -86,9 +101,11 @@ mod tests {
         let four = "training_config: {QuantizationConfig: {load_in_4bit: true}}";
         check(plain, Method::Lora).unwrap();
         check(four, Method::Qlora).unwrap();
+        let newer = check("training_config: {RewardConfig: {}}", Method::Lora).unwrap();
+        assert!(newer[0].starts_with("t.yaml: KAITO v0.12 has no section \"RewardConfig\""));
         for (text, method, said) in [
-            (plain, Method::Qlora, "only with load_in_4bit"),
-            (four, Method::Lora, "rejects that with the method lora"),
+            (plain, Method::Qlora, "requires load_in_4bit"),
+            (four, Method::Lora, "rejects with the method lora"),
             (
                 "training_config: {QuantizationConfig: {load_in_4bit: true, load_in_8bit: true}}",
                 Method::Qlora,
@@ -97,7 +114,7 @@ mod tests {
             (
                 "training_config: {LoraConfg: {}}",
                 Method::Lora,
-                "no section \"LoraConfg\"",
+                "unknown section \"LoraConfg\"",
             ),
             ("LoraConfig: {}", Method::Lora, "no mapping training_config"),
             ("a: [", Method::Lora, "t.yaml"),

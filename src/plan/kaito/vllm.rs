@@ -1,203 +1,40 @@
 //! The options of vLLM, so that a typing mistake is found before machines are
 //! ordered for it.
 
-/// Options of `vllm serve` without their `--`, of the releases that KAITO v0.4
-/// to v0.12 runs (vLLM 0.7 and later); not each of them has all.
-pub const OPTIONS: &[&str] = &[
-    "additional-config",
-    "aggregate-engine-logging",
-    "all2all-backend",
-    "allow-credentials",
-    "allowed-headers",
-    "allowed-local-media-path",
-    "allowed-media-domains",
-    "allowed-methods",
-    "allowed-origins",
-    "api-key",
-    "api-server-count",
-    "async-scheduling",
-    "attention-backend",
-    "attention-config",
-    "block-size",
-    "calculate-kv-scales",
-    "chat-template",
-    "chat-template-content-format",
-    "code-revision",
-    "collect-detailed-traces",
-    "compilation-config",
-    "config-format",
-    "convert",
-    "cpu-offload-gb",
-    "data-parallel-address",
-    "data-parallel-backend",
-    "data-parallel-external-lb",
-    "data-parallel-hybrid-lb",
-    "data-parallel-rank",
-    "data-parallel-rpc-port",
-    "data-parallel-size",
-    "data-parallel-size-local",
-    "data-parallel-start-rank",
-    "decode-context-parallel-size",
-    "default-mm-loras",
-    "disable-async-output-proc",
-    "disable-cascade-attn",
-    "disable-chunked-mm-input",
-    "disable-custom-all-reduce",
-    "disable-fastapi-docs",
-    "disable-frontend-multiprocessing",
-    "disable-hybrid-kv-cache-manager",
-    "disable-log-requests",
-    "disable-log-stats",
-    "disable-mm-preprocessor-cache",
-    "disable-sliding-window",
-    "disable-uvicorn-access-log",
-    "distributed-executor-backend",
-    "download-dir",
-    "dtype",
-    "enable-auto-tool-choice",
-    "enable-chunked-prefill",
-    "enable-dbo",
-    "enable-eplb",
-    "enable-expert-parallel",
-    "enable-force-include-usage",
-    "enable-log-outputs",
-    "enable-log-requests",
-    "enable-lora",
-    "enable-lora-bias",
-    "enable-prefix-caching",
-    "enable-prompt-embeds",
-    "enable-prompt-tokens-details",
-    "enable-reasoning",
-    "enable-request-id-headers",
-    "enable-server-load-tracking",
-    "enable-sleep-mode",
-    "enable-ssl-refresh",
-    "enable-tokenizer-info-endpoint",
-    "enforce-eager",
-    "eplb-config",
-    "exclude-tools-when-tool-choice-none",
-    "expert-placement-strategy",
-    "fully-sharded-loras",
-    "generation-config",
-    "gpu-memory-utilization",
-    "guided-decoding-backend",
-    "guided-decoding-disable-additional-properties",
-    "guided-decoding-disable-any-whitespace",
-    "guided-decoding-disable-fallback",
-    "h11-max-header-count",
-    "h11-max-incomplete-event-size",
-    "hf-config-path",
-    "hf-overrides",
-    "hf-token",
-    "host",
-    "ignore-patterns",
-    "interleave-mm-strings",
-    "io-processor-plugin",
-    "kv-cache-dtype",
-    "kv-cache-memory-bytes",
-    "kv-cache-metrics",
-    "kv-events-config",
-    "kv-offloading-backend",
-    "kv-offloading-size",
-    "kv-sharing-fast-prefill",
-    "kv-transfer-config",
-    "limit-mm-per-prompt",
-    "load-format",
-    "log-config-file",
-    "logits-processor-pattern",
-    "logits-processors",
-    "logprobs-mode",
-    "long-prefill-token-threshold",
-    "lora-dtype",
-    "lora-extra-vocab-size",
-    "lora-modules",
-    "mamba-block-size",
-    "mamba-cache-dtype",
-    "mamba-ssm-cache-dtype",
-    "master-addr",
-    "master-port",
-    "max-cpu-loras",
-    "max-log-len",
-    "max-logprobs",
-    "max-long-partial-prefills",
-    "max-lora-rank",
-    "max-loras",
-    "max-model-len",
-    "max-num-batched-tokens",
-    "max-num-partial-prefills",
-    "max-num-seqs",
-    "max-parallel-loading-workers",
-    "max-seq-len-to-capture",
-    "media-io-kwargs",
-    "middleware",
-    "mm-encoder-tp-mode",
-    "mm-processor-cache-gb",
-    "mm-processor-kwargs",
-    "model",
-    "model-impl",
-    "model-loader-extra-config",
-    "multi-step-stream-outputs",
-    "nnodes",
-    "node-rank",
-    "num-gpu-blocks-override",
-    "num-lookahead-slots",
-    "num-redundant-experts",
-    "num-scheduler-steps",
-    "optimization-level",
-    "otlp-traces-endpoint",
-    "override-attention-dtype",
-    "override-generation-config",
-    "override-pooler-config",
-    "pipeline-parallel-size",
-    "pooler-config",
-    "port",
-    "preemption-mode",
-    "prefill-context-parallel-size",
-    "prefix-caching-hash-algo",
-    "pt-load-map-location",
-    "quantization",
-    "ray-workers-use-nsight",
-    "reasoning-parser",
-    "response-role",
-    "return-tokens-as-token-ids",
-    "revision",
-    "root-path",
-    "rope-scaling",
-    "rope-theta",
-    "runner",
-    "safetensors-load-strategy",
-    "scheduler-cls",
-    "scheduler-delay-factor",
-    "scheduling-policy",
-    "seed",
-    "served-model-name",
-    "show-hidden-metrics-for-version",
-    "skip-mm-profiling",
-    "skip-tokenizer-init",
-    "speculative-config",
-    "ssl-ca-certs",
-    "ssl-cert-reqs",
-    "ssl-certfile",
-    "ssl-keyfile",
-    "structured-outputs-config",
-    "swap-space",
-    "task",
-    "tensor-parallel-size",
-    "tokenizer",
-    "tokenizer-mode",
-    "tokenizer-revision",
-    "tool-call-parser",
-    "tool-parser-plugin",
-    "tool-server",
-    "trust-remote-code",
-    "trust-request-chat-template",
-    "use-tqdm-on-load",
-    "use-v2-block-manager",
-    "uvicorn-log-level",
-    "video-pruning-rate",
-    "worker-cls",
-    "worker-extension-cls",
-];
+use crate::vocabulary::rows;
+use std::sync::LazyLock;
+
+/// An option of `vllm serve`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VllmOption {
+    /// Its name, without `--`.
+    pub name: &'static str,
+    /// Whether it takes no value.
+    pub is_switch: bool,
+}
+
+static OPTIONS: LazyLock<Vec<VllmOption>> = LazyLock::new(|| {
+    let rows = rows(include_str!("../../../data/vllm-options.tsv"));
+    let options = rows.map(|[name, kind]| VllmOption {
+        name,
+        is_switch: kind == "switch",
+    });
+    options.collect()
+});
+
+/// Returns the option that `key` names. vLLM takes `_` for `-`, and `no-` before what
+/// can be turned off.
+pub fn option(key: &str) -> Option<VllmOption> {
+    let name = key.replace('_', "-");
+    let plain = name.strip_prefix("no-").unwrap_or(&name);
+    let mut options = OPTIONS.iter().copied();
+    options.find(|option| option.name == name || option.name == plain)
+}
+
+/// Returns the names of all options.
+pub fn names() -> Vec<&'static str> {
+    OPTIONS.iter().map(|option| option.name).collect()
+}
 
 #[cfg(test)]
 mod tests {
@@ -205,7 +42,11 @@ mod tests {
 
     #[test]
     fn options_stand_once_and_in_order() {
-        assert!(OPTIONS.is_sorted_by(|one, other| one < other));
-        assert!(!OPTIONS.iter().any(|option| option.starts_with("--")));
+        let names = names();
+        assert!(names.len() > 200, "the table is read: {}", names.len());
+        assert!(names.is_sorted_by(|one, other| one < other));
+        assert!(!names.iter().any(|name| name.starts_with("--")));
+        assert!(option("enforce_eager").unwrap().is_switch);
+        assert!(!option("max-model-len").unwrap().is_switch);
     }
 }

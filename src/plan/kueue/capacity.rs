@@ -7,6 +7,8 @@ use crate::api::queue::{ClusterQueue, FlavorQuotas};
 use crate::api::vendor::is_gpu_resource;
 use crate::plan::Refusal;
 use crate::plan::facts::ClusterFacts;
+use crate::plan::request::sizes::Sizes;
+use crate::plan::sizes::Role;
 use crate::quantity::Quantity;
 
 /// Seeks flavors of a queue for the pod sets of a workload.
@@ -18,6 +20,8 @@ pub struct QueueCapacity<'a> {
     pub quotas: Quotas<'a>,
     /// What the cluster has.
     pub facts: &'a ClusterFacts,
+    /// What is stated of the pods' sizes.
+    stated: Sizes,
 }
 
 impl<'a> QueueCapacity<'a> {
@@ -27,7 +31,14 @@ impl<'a> QueueCapacity<'a> {
             queue,
             quotas: Quotas::new(queue, facts),
             facts,
+            stated: Sizes::default(),
         }
+    }
+
+    /// Has it name the flags of pods of which this is stated.
+    #[must_use]
+    pub fn sized(self, stated: Sizes) -> Self {
+        Self { stated, ..self }
     }
 
     /// Checks that the pod sets could ever be admitted, the GPUs of the first
@@ -56,11 +67,9 @@ impl<'a> QueueCapacity<'a> {
         ))
         .about(format!("clusterqueue/{name}"))
         .hint(format!(
-            "its admin adds {resource} to coveredResources, or choose another queue with -q"
+            "ask its admin to add {resource} to coveredResources, or choose another queue with -q"
         ))
-        .hint(
-            "--force queues it anyway, should that be done or Kueue be told to ignore the resource",
-        ))
+        .hint("--force queues it anyway, if that will change or Kueue will ignore the resource"))
     }
 
     /// Seeks a flavor for each pod set in each resource group, where `limit`
@@ -86,12 +95,12 @@ impl<'a> QueueCapacity<'a> {
     pub fn closed(&self, reasons: &[String]) -> Refusal {
         let name = &self.queue.metadata.name;
         Refusal::new(format!(
-            "no flavor of ClusterQueue {name:?} takes these pods: {}",
+            "no flavor of ClusterQueue {name:?} accepts these pods: {}",
             reasons.join("; ")
         ))
         .about(format!("clusterqueue/{name}"))
         .hint("--toleration KEY=VALUE:EFFECT tolerates a taint, --node-selector KEY=VALUE chooses nodes")
-        .hint("--force queues it anyway, should the flavors change")
+        .hint("--force queues it anyway, if the flavors will change")
     }
 
     fn refusal(&self, sets: &[PodSet], miss: &Miss) -> Refusal {
@@ -112,38 +121,37 @@ impl<'a> QueueCapacity<'a> {
             ""
         };
         Refusal::new(format!(
-            "{demand} {resource}{together} can never be admitted: ClusterQueue {name:?} gives at most {limit} ({flavor})"
+            "{} {resource}{together} can never be admitted: ClusterQueue {name:?} provides at most {} ({flavor})",
+            demand.shown(resource),
+            limit.shown(resource)
         ))
         .about(format!("clusterqueue/{name}"))
-        .hint(less(sets, resource, *demand, *limit))
-        .hint("--force queues it anyway, should the quota be raised")
+        .hint(self.less(sets, resource, *demand, *limit))
+        .hint("--force queues it anyway, if the quota will be raised")
     }
-}
 
-/// Says what would fit.
-fn less(sets: &[PodSet], resource: &str, demand: Quantity, limit: Quantity) -> String {
-    const OTHER_QUEUE: &str = "another queue with -q";
-    if is_gpu_resource(resource) {
-        return match limit.whole() {
-            ..1 => format!("choose {OTHER_QUEUE}"),
-            gpus => format!("ask for -g {gpus} or less, or {OTHER_QUEUE}"),
-        };
-    }
-    let (flag, unit, suffix) = match resource {
-        "cpu" => ("--cpus-per-gpu", Quantity::units(1), ""),
-        "memory" => ("--memory-per-gpu", Quantity::gib(1), "Gi"),
-        _ => return format!("ask for less, or {OTHER_QUEUE}"),
-    };
-    // What is left for the working pods, shared among their GPUs.
-    let per_gpu = sets.first().and_then(|workers| {
-        let mut gpus = workers.requests.keys().filter(|name| is_gpu_resource(name));
-        let gpus = workers.demand(gpus.next()?).whole();
-        let left = limit - (demand - workers.demand(resource));
-        Some(left.whole() / gpus.checked_mul(unit.whole())?).filter(|each| *each > 0)
-    });
-    match per_gpu {
-        Some(each) => format!("try {flag} {each}{suffix}, fewer GPUs, or {OTHER_QUEUE}"),
-        None => format!("ask for less, or {OTHER_QUEUE}"),
+    /// Says what would fit.
+    fn less(&self, sets: &[PodSet], resource: &str, demand: Quantity, limit: Quantity) -> String {
+        const OTHER_QUEUE: &str = "another queue with -q";
+        if is_gpu_resource(resource) {
+            return match limit.whole() {
+                ..1 => format!("choose {OTHER_QUEUE}"),
+                gpus => format!("request -g {gpus} or less, or {OTHER_QUEUE}"),
+            };
+        }
+        // What is left for the working pods, shared among them.
+        let flag = sets.first().and_then(|workers| {
+            let mut requests = workers.requests.iter();
+            let gpus = requests.find(|(name, _)| is_gpu_resource(name));
+            let gpus = gpus.map_or(0, |(_, each)| each.whole());
+            let left = limit - (demand - workers.demand(resource));
+            let role = Role::Worker(self.stated);
+            role.at_most(resource, gpus, left.part(workers.count))
+        });
+        match flag {
+            Some(flag) => format!("try {flag}, fewer GPUs, or {OTHER_QUEUE}"),
+            None => format!("request less, or {OTHER_QUEUE}"),
+        }
     }
 }
 
@@ -200,11 +208,11 @@ mod tests {
         let refusal = check(&two, &[pods(6, &[("amd.com/gpu", 8)])]).unwrap_err();
         assert_eq!(
             refusal.message,
-            "48 amd.com/gpu can never be admitted: ClusterQueue \"kaiwo\" gives at most 32 (a)"
+            "48 amd.com/gpu can never be admitted: ClusterQueue \"kaiwo\" provides at most 32 (a)"
         );
         assert_eq!(
             refusal.hints[0],
-            "ask for -g 32 or less, or another queue with -q"
+            "request -g 32 or less, or another queue with -q"
         );
     }
 
@@ -221,7 +229,9 @@ mod tests {
         let large = queue(&[quotas("a", 40, 32)]);
         let refusal = check(&large, &[pods(2, &[("cpu", 32), ("amd.com/gpu", 8)])]).unwrap_err();
         assert!(
-            refusal.hints[0].starts_with("try --cpus-per-gpu 2, "),
+            refusal.hints[0]
+                .plain()
+                .starts_with("try --cpus-per-gpu 2, "),
             "{refusal:?}"
         );
     }
@@ -235,7 +245,7 @@ mod tests {
         let tight = queue(&[quotas("a", 64, 32)]);
         assert_eq!(
             check(&tight, &sets).unwrap_err().message,
-            "66 cpu for all pods together can never be admitted: ClusterQueue \"kaiwo\" gives at most 64 (a)"
+            "66 cpu for all pods together can never be admitted: ClusterQueue \"kaiwo\" provides at most 64 (a)"
         );
         assert!(check(&tight, &sets[..1]).is_ok());
         // The head may go elsewhere, whichever flavor Kueue tries first.
@@ -326,8 +336,7 @@ mod tests {
             room.check(&[set("zone", "2", 8)], None)
                 .unwrap_err()
                 .message,
-            "no flavor of ClusterQueue \"kaiwo\" takes these pods: flavor \"a\" has no nodes with zone=2; \
-             flavor \"b\" has the taint spot:NoSchedule, which the pods do not tolerate"
+            "no flavor of ClusterQueue \"kaiwo\" accepts these pods: flavor \"a\" has no nodes with zone=2; flavor \"b\" has the taint spot:NoSchedule, which the pods do not tolerate"
         );
         let mut tolerant = set("zone", "2", 8);
         tolerant.tolerations = vec!["spot".parse().unwrap()];

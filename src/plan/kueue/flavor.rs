@@ -48,7 +48,7 @@ pub fn detect_resource(
                 .map(|name| format!("--gpu-resource {name}"))
                 .collect();
             Err(Refusal::new(format!(
-                "queue {:?} hands out several kinds of GPU",
+                "queue {:?} provides several kinds of GPU",
                 choice.local_queue
             ))
             .about(format!("localqueue/{}", choice.local_queue))
@@ -79,6 +79,8 @@ pub struct FlavorOption {
     pub flavor: String,
     /// GPUs on one of its nodes, where that is known.
     pub per_node: Option<i64>,
+    /// Whether it is known of today's nodes alone, and of no label.
+    pub is_seen: bool,
     /// Node labels that select this flavor among others.
     pub node_labels: BTreeMap<String, String>,
 }
@@ -139,6 +141,7 @@ fn offer(
         Some((_, count)) => Some(*count),
         None => flavor.and_then(|_| on_nodes(facts, resource, &labels)),
     };
+    let is_seen = counted.is_none();
     // The count label alone is enough to keep pods off smaller nodes, and
     // says why they are pinned.
     let node_labels = match counted {
@@ -148,6 +151,7 @@ fn offer(
     FlavorOption {
         flavor: name.to_owned(),
         per_node,
+        is_seen,
         node_labels,
     }
 }
@@ -245,9 +249,7 @@ pub fn shape(
     }
     match (force, forced) {
         (true, Some(shape)) => Ok(shape),
-        _ => {
-            Err(refused.unwrap_or_else(|| Refusal::new("no flavor of the queue holds these GPUs")))
-        }
+        _ => Err(refused.unwrap_or_else(|| Refusal::new("no flavor of the queue has these GPUs"))),
     }
 }
 
@@ -262,7 +264,7 @@ fn node_sizes(
     match stated {
         Some(stated) if stated < 1 => {
             return Err(Refusal::new(format!(
-                "--gpus-per-node {stated}: a node has at least one GPU"
+                "invalid --gpus-per-node {stated}: must be 1 or more"
             ))
             .hint("try --gpus-per-node 8"));
         }
@@ -274,8 +276,8 @@ fn node_sizes(
     sizes.sort_unstable_by(|a, b| b.cmp(a));
     sizes.dedup();
     match sizes.is_empty() {
-        true if request.needs_node_size() => Err(Refusal::new("cannot tell how many GPUs a node has: no flavor or node says it, or you may not read them")
-            .hint("say it: --gpus-per-node 8 (or gpusPerNode in ~/.config/kaiwo/config.yaml)")),
+        true if request.needs_node_size() => Err(Refusal::new("cannot determine how many GPUs a node has: no flavor or node shows it, or you may not read them")
+            .hint("set it with --gpus-per-node 8, or gpusPerNode in ~/.config/kaiwo/config.yaml")),
         true => Ok(vec![1]),
         false => Ok(sizes),
     }
@@ -343,11 +345,11 @@ impl<'a> Candidates<'a> {
 fn cannot_pin(large: &FlavorOption, small: &FlavorOption) -> Refusal {
     let (large, small) = (&large.flavor, &small.flavor);
     Refusal::new(format!(
-        "flavor {large:?} has larger nodes than {small:?} and no node labels, so nothing could keep the pods off the smaller ones"
+        "flavor {large:?} has larger nodes than {small:?} but no node labels, so pods could be placed on the smaller ones"
     ))
     .about(format!("resourceflavor/{large}"))
-    .hint("its admin gives the flavor nodeLabels")
-    .hint("--gpus-per-node with the smaller count makes pods that fit both")
+    .hint("ask its admin to add nodeLabels to the flavor")
+    .hint("use --gpus-per-node with the smaller count for pods that fit both")
 }
 
 #[cfg(test)]
@@ -358,6 +360,7 @@ mod tests {
         FlavorOption {
             flavor: flavor.to_owned(),
             per_node: Some(per_node),
+            is_seen: false,
             node_labels: BTreeMap::from([("count".to_owned(), per_node.to_string())]),
         }
     }

@@ -7,7 +7,7 @@ use super::placement::{Miss, PodSet};
 use crate::quantity::Quantity;
 
 /// What a queue looks like at the moment of submitting.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Forecast {
     /// Free quota of the resource that people count in: GPUs, else CPUs. It
     /// can be less than is unused, where the cohort has lent it to others.

@@ -3,8 +3,12 @@
 
 pub mod capacity;
 pub mod cohort;
+pub mod counted;
+pub mod fitting;
 pub mod flavor;
 pub mod forecast;
 pub mod multikueue;
 pub mod placement;
+mod places;
 pub mod queue;
+pub mod sizing;

@@ -18,16 +18,16 @@ pub fn check(plan: &Plan) -> Result<(), Refusal> {
         .about(format!("localqueue/{queue}"))
     };
     if !plan.request.upload.is_empty() {
-        return Err(refuse("uploads do not travel with them")
+        return Err(refuse("uploads are not copied to them")
             .hint("put the files into an image: -i registry/image:tag -- COMMAND, without -p")
             .hint("or choose a queue of this cluster with -q"));
     }
     if plan.indexed() {
-        return Err(refuse(
-            "the Service by which the pods of a Job find one another does not travel with them",
-        )
-        .hint("--ray makes a RayJob, whose pods find one another anywhere")
-        .hint("or choose a queue of this cluster with -q"));
+        return Err(
+            refuse("the Service that connects the pods of a Job is not copied to them")
+                .hint("use --ray: the pods of a RayJob find each other on any cluster")
+                .hint("or choose a queue of this cluster with -q"),
+        );
     }
     Ok(())
 }

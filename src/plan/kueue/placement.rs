@@ -1,14 +1,17 @@
 //! Seeks a place for the pods of a workload among the flavors of a resource
 //! group, as Kueue does: one flavor for each pod set, and pod sets that share a
-//! flavor counted together (`flavorassigner.go`, v0.18).
+//! flavor counted together (`flavorassigner.go`, v0.19).
 
 use std::collections::BTreeMap;
 
 use super::cohort::FlavorResource;
+use crate::api::pod_template::PodTemplateSpec;
 use crate::api::queue::{FlavorQuotas, ResourceGroup};
+use crate::api::vendor::is_gpu_resource;
 use crate::plan::facts::ClusterFacts;
 use crate::plan::request::toleration::{Toleration, untolerated};
 use crate::quantity::Quantity;
+use serde::Deserialize;
 use serde_json::Value;
 
 /// The resource that counts pods, which no pod requests.
@@ -28,8 +31,7 @@ pub struct PodSet {
 }
 
 impl PodSet {
-    /// Reads the pods that a template makes, by the requests of their first
-    /// container.
+    /// Reads the pods that a template makes.
     pub fn of_template(spec: &Value) -> Self {
         let pairs = |value: &Value| -> Vec<(String, String)> {
             let text = |value: &Value| match value {
@@ -45,10 +47,9 @@ impl PodSet {
         let tolerations = spec["tolerations"].as_array().into_iter().flatten();
         Self {
             count: 1,
-            requests: pairs(&spec["containers"][0]["resources"]["requests"])
-                .into_iter()
-                .filter_map(|(name, amount)| Some((name, amount.parse().ok()?)))
-                .collect(),
+            requests: PodTemplateSpec::deserialize(spec)
+                .map(|spec| spec.requests())
+                .unwrap_or_default(),
             node_selector: pairs(&spec["nodeSelector"]).into_iter().collect(),
             tolerations: tolerations
                 .map(|toleration| Toleration {
@@ -57,6 +58,14 @@ impl PodSet {
                     effect: text(&toleration["effect"]),
                 })
                 .collect(),
+        }
+    }
+
+    /// Adds to each pod what each pod of `other` requests.
+    pub fn add(&mut self, other: &Self) {
+        for (resource, amount) in &other.requests {
+            let sum = self.requests.entry(resource.clone()).or_default();
+            *sum = *sum + *amount;
         }
     }
 
@@ -187,12 +196,14 @@ impl<'a> Search<'a> {
         let Some(set) = sets.get(index) else {
             return Ok(());
         };
-        let demands: Vec<(&'a str, Quantity)> = group
+        let mut demands: Vec<(&'a str, Quantity)> = group
             .covered_resources
             .iter()
             .map(|resource| (resource.as_str(), set.demand(resource)))
             .filter(|(_, demand)| *demand > Quantity::default())
             .collect();
+        // Of what is too little, the GPUs are told of first: the rest follows them.
+        demands.sort_by_key(|(resource, _)| !is_gpu_resource(resource));
         if demands.is_empty() {
             return self.place(index + 1);
         }

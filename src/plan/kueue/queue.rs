@@ -9,6 +9,7 @@ use crate::api::queue::{ClusterQueue, LocalQueue, StopPolicy};
 use crate::names::nearest;
 use crate::plan::Refusal;
 use crate::plan::facts::ClusterFacts;
+use crate::suggestion::kubectl;
 
 /// The LocalQueue of a submission.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,11 +151,11 @@ fn is_active(queue: &ClusterQueue) -> Result<(), Refusal> {
     };
     let name = &queue.metadata.name;
     Err(Refusal::new(format!(
-        "ClusterQueue {name:?} is not active: {}",
+        "ClusterQueue {name:?} is inactive: {}",
         condition.message
     ))
     .about(format!("clusterqueue/{name}"))
-    .hint("its admin mends that, or choose another queue with -q")
+    .hint("ask its admin to fix that, or choose another queue with -q")
     .hint("--force queues the workload anyway"))
 }
 
@@ -198,13 +199,17 @@ fn selects_namespace(
     }
     let name = &queue.metadata.name;
     Err(Refusal::new(format!(
-        "ClusterQueue {name:?} does not take workloads of namespace {namespace:?}"
+        "ClusterQueue {name:?} does not accept workloads of namespace {namespace:?}"
     ))
     .about(format!("clusterqueue/{name}"))
     .hint("submit to a namespace that its namespaceSelector selects, or ask its admin")
-    .hint(format!(
-        "see: kubectl get clusterqueue {name} -o jsonpath='{{.spec.namespaceSelector}}'"
-    )))
+    .hint(
+        kubectl(
+            "get clusterqueue {} -o jsonpath={}",
+            &[name, "{.spec.namespaceSelector}"],
+        )
+        .to("see"),
+    ))
 }
 
 /// Returns the resources that the LocalQueue counts.
@@ -228,7 +233,7 @@ pub fn reserved_resources(queue: &LocalQueue) -> Vec<String> {
 fn is_stopped(kind: &str, name: &str) -> Refusal {
     Refusal::new(format!("{kind} {name:?} is stopped and admits nothing"))
         .about(format!("{}/{name}", kind.to_lowercase()))
-        .hint("--force queues the workload anyway; it starts when the queue is opened again")
+        .hint("--force queues the workload anyway; it starts once the queue is resumed")
 }
 
 fn unknown(
@@ -250,12 +255,13 @@ fn unknown(
     names.sort();
     names.dedup();
     let refusal = Refusal::new(format!(
-        "no queue {wanted:?}: namespace {namespace:?} has no such LocalQueue, and the cluster no such ClusterQueue"
+        "queue {wanted:?} does not exist: neither as a LocalQueue in namespace {namespace:?} nor as a ClusterQueue"
     ))
     .about(format!("clusterqueue/{wanted}"));
     if names.is_empty() {
-        return refusal
-            .hint("the cluster has no queue at all; an admin makes one: see cluster-admins/kueue");
+        return refusal.hint(
+            "the cluster has no queues; ask an admin to create one: see cluster-admins/kueue",
+        );
     }
     let refusal = match nearest(wanted, names.clone()) {
         Some(near) => refusal.hint(format!("did you mean -q {near}?")),
@@ -300,6 +306,7 @@ mod tests {
         cluster_queues: Readable<Vec<ClusterQueue>>,
     ) -> ClusterFacts {
         ClusterFacts {
+            context_namespace: String::new(),
             kueue: Some("kueue.x-k8s.io/v1beta2".into()),
             ray: true,
             kaito: None,
@@ -422,7 +429,7 @@ mod tests {
             choose("kaiwo", &closed, "ml", false)
                 .unwrap_err()
                 .message
-                .contains("does not take")
+                .contains("does not accept")
         );
         assert!(choose("kaiwo", &closed, "ml", true).is_ok());
     }

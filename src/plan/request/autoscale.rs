@@ -23,7 +23,7 @@ impl FromStr for Scale {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "not bounds such as 1-5".to_owned();
+        let wrong = || "expected MIN-MAX, such as 1-5".to_owned();
         let (min, max) = text.split_once('-').ok_or_else(wrong)?;
         let number = |text: &str| match text.bytes().all(|b| b.is_ascii_digit()) {
             true => text.parse::<i32>().map(i64::from).map_err(|_| wrong()),
@@ -32,7 +32,7 @@ impl FromStr for Scale {
         let (min, max) = (number(min)?, number(max)?);
         match (min <= max, max) {
             (true, 1..) => Ok(Self { min, max }),
-            (true, _) => Err(format!("{text:?} allows no replica; try 0-1")),
+            (true, _) => Err(format!("{text:?} allows no replicas; try 0-1")),
             (false, _) => Err(format!("the bounds {text:?} are reversed; try {max}-{min}")),
         }
     }
@@ -67,16 +67,16 @@ impl FromStr for MetricTarget {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("not NAME=VALUE: {why}");
+        let wrong = |why: &str| format!("expected NAME=VALUE: {why}");
         let (name, value) = text.split_once('=').ok_or_else(|| wrong("it has no ="))?;
         // It becomes a segment of a path (autoscaling/v2, IsValidPathSegmentName).
         let plain = |c: char| c.is_ascii_alphanumeric() || "_-.:".contains(c);
         if name.is_empty() || !name.chars().all(plain) || matches!(name, "." | "..") {
-            return Err(wrong("the first part cannot name a metric"));
+            return Err(wrong("the first part is not a valid metric name"));
         }
         let value: Quantity = value
             .parse()
-            .map_err(|_| wrong("the second part is no number such as 10 or 500m"))?;
+            .map_err(|_| wrong("the second part must be a number such as 10 or 500m"))?;
         if value <= Quantity::default() {
             return Err(wrong("the value must be more than 0"));
         }
@@ -114,17 +114,20 @@ mod tests {
         assert_eq!(target.name, "vllm:num_requests_waiting");
         assert_eq!(target.to_string(), "vllm:num_requests_waiting=5");
         for (text, said) in [
-            ("queue", "not NAME=VALUE: it has no ="),
-            ("=5", "not NAME=VALUE: the first part cannot name a metric"),
+            ("queue", "expected NAME=VALUE: it has no ="),
+            (
+                "=5",
+                "expected NAME=VALUE: the first part is not a valid metric name",
+            ),
             (
                 "a/b=5",
-                "not NAME=VALUE: the first part cannot name a metric",
+                "expected NAME=VALUE: the first part is not a valid metric name",
             ),
             (
                 "a=many",
-                "not NAME=VALUE: the second part is no number such as 10 or 500m",
+                "expected NAME=VALUE: the second part must be a number such as 10 or 500m",
             ),
-            ("a=0", "not NAME=VALUE: the value must be more than 0"),
+            ("a=0", "expected NAME=VALUE: the value must be more than 0"),
         ] {
             assert_eq!(text.parse::<MetricTarget>().unwrap_err(), said);
         }
@@ -136,11 +139,11 @@ mod tests {
         assert_eq!(Scale { min: 1, max: 5 }.to_string(), "1-5");
         for (text, said) in [
             ("5-1", "the bounds \"5-1\" are reversed; try 1-5"),
-            ("0-0", "\"0-0\" allows no replica; try 0-1"),
-            ("3", "not bounds such as 1-5"),
-            ("-1-2", "not bounds such as 1-5"),
-            ("1-", "not bounds such as 1-5"),
-            ("1-99999999999", "not bounds such as 1-5"),
+            ("0-0", "\"0-0\" allows no replicas; try 0-1"),
+            ("3", "expected MIN-MAX, such as 1-5"),
+            ("-1-2", "expected MIN-MAX, such as 1-5"),
+            ("1-", "expected MIN-MAX, such as 1-5"),
+            ("1-99999999999", "expected MIN-MAX, such as 1-5"),
         ] {
             assert_eq!(text.parse::<Scale>().unwrap_err(), said);
         }

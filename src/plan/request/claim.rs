@@ -26,18 +26,23 @@ impl FromStr for ClaimMount {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("not PVC:/path or PVC:/path:ro: {why}");
+        let wrong = |why: &str| format!("expected PVC:/path or PVC:/path:ro: {why}");
         let (claim, rest) = text
             .split_once(':')
             .ok_or_else(|| wrong("it has no colon"))?;
         let (path, read_only) = match rest.rsplit_once(':') {
             Some((path, "ro")) => (path, true),
             Some((path, "rw")) => (path, false),
-            Some(_) => return Err(wrong("after the path comes ro, rw or nothing")),
+            Some(_) => return Err(wrong("the path may only be followed by ro or rw")),
             None => (rest, false),
         };
+        if claim.starts_with(['/', '.', '~', '$']) {
+            return Err(wrong(
+                "the first part must be a claim in the cluster, not a local directory (use -p to upload one)",
+            ));
+        }
         if !is_dns_1123_subdomain(claim) {
-            return Err(wrong("the first part cannot name a claim"));
+            return Err(wrong("the first part is not a valid claim name"));
         }
         check_mount_path(path).map_err(|why| wrong(&why))?;
         Ok(Self {
@@ -81,15 +86,18 @@ impl FromStr for Storage {
             Some((size, class)) => (size, Some(class)),
             None => (text, None),
         };
-        let size: Quantity = size
-            .parse()
-            .map_err(|_| "not a size such as 100Gi, or 100Gi,CLASS".to_owned())?;
+        let size: Quantity = size.parse().map_err(|why: String| {
+            let unit = why
+                .split_once(": ")
+                .map_or(String::new(), |(_, unit)| format!(": {unit}"));
+            format!("expected a size such as 100Gi, or 100Gi,CLASS{unit}")
+        })?;
         if size <= Quantity::default() {
-            return Err("that is no size to store anything in".to_owned());
+            return Err("the size must be more than 0".to_owned());
         }
         match class {
             Some(class) if !is_dns_1123_subdomain(class) => {
-                Err("what follows the comma cannot name a StorageClass".to_owned())
+                Err("the part after the comma is not a valid StorageClass name".to_owned())
             }
             class => Ok(Self {
                 size,

@@ -44,7 +44,8 @@ impl FromStr for MinAvailable {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "neither a number of pods such as 1 nor a part such as 50%".to_owned();
+        let wrong =
+            || "expected a number of pods such as 1, or a percentage such as 50%".to_owned();
         let (digits, percent) = match text.strip_suffix('%') {
             Some(digits) => (digits, true),
             None => (text, false),
@@ -54,7 +55,7 @@ impl FromStr for MinAvailable {
         }
         let number = digits.parse::<i32>().map(i64::from).map_err(|_| wrong())?;
         match (number, percent) {
-            (0, _) => Err(format!("{text:?} protects no pod; try 1, or leave it away")),
+            (0, _) => Err(format!("{text:?} protects no pods; try 1, or remove it")),
             (101.., true) => Err(format!("{text:?} is more than all pods; try 50%")),
             (_, true) => Ok(Self::Percent(number)),
             (_, false) => Ok(Self::Pods(number)),
@@ -93,20 +94,20 @@ mod tests {
         assert_eq!(MinAvailable::Percent(100).out_of(3), 3);
         assert_eq!(MinAvailable::Pods(2).out_of(9), 2);
         for (text, said) in [
-            ("0", "\"0\" protects no pod; try 1, or leave it away"),
-            ("0%", "\"0%\" protects no pod; try 1, or leave it away"),
+            ("0", "\"0\" protects no pods; try 1, or remove it"),
+            ("0%", "\"0%\" protects no pods; try 1, or remove it"),
             ("101%", "\"101%\" is more than all pods; try 50%"),
             (
                 "half",
-                "neither a number of pods such as 1 nor a part such as 50%",
+                "expected a number of pods such as 1, or a percentage such as 50%",
             ),
             (
                 "",
-                "neither a number of pods such as 1 nor a part such as 50%",
+                "expected a number of pods such as 1, or a percentage such as 50%",
             ),
             (
                 "-1",
-                "neither a number of pods such as 1 nor a part such as 50%",
+                "expected a number of pods such as 1, or a percentage such as 50%",
             ),
         ] {
             assert_eq!(text.parse::<MinAvailable>().unwrap_err(), said);

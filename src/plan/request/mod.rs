@@ -6,8 +6,11 @@ pub mod claim;
 pub mod ingress;
 pub mod min_available;
 pub mod pod;
+pub mod port;
 pub mod preload;
+pub mod schedule;
 pub mod service_settings;
+pub mod sizes;
 pub mod toleration;
 
 use serde::Serialize;
@@ -15,11 +18,13 @@ use serde::Serialize;
 use super::Refusal;
 use super::gpu::GpuRequest;
 use crate::kind::WorkloadKind;
+use crate::time::Seconds;
 use crate::workload::entrypoint::Script;
 use crate::workload::environment::Environment;
 use crate::workload::template_values::{CustomConfig, CustomTemplate};
 use crate::workload::upload::Upload;
-use pod::{PodSettings, Seconds};
+use pod::PodSettings;
+use schedule::Schedule;
 use service_settings::Serving;
 
 /// What the containers run.
@@ -84,6 +89,9 @@ pub struct WorkloadRequest {
     /// When a CronJob starts its Jobs.
     #[serde(skip_serializing_if = "is_default")]
     pub schedule: Option<Schedule>,
+    /// Time zone of the schedule; the cluster's if absent.
+    #[serde(skip_serializing_if = "is_default")]
+    pub time_zone: Option<String>,
     /// When it ends, is tried again and is deleted.
     #[serde(skip_serializing_if = "is_default")]
     pub lifetime: Lifetime,
@@ -105,50 +113,6 @@ pub struct WorkloadRequest {
     /// Whether an update may stop the only pod before the next one starts.
     #[serde(skip)]
     pub allow_downtime: bool,
-}
-
-/// When a CronJob starts its Jobs: five fields of cron, in the time zone of the
-/// cluster's controller manager.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Schedule(String);
-
-impl Schedule {
-    /// Takes what has the form of a schedule; whether the numbers make sense,
-    /// the API server knows.
-    ///
-    /// # Errors
-    /// [`Refusal`] for anything else.
-    pub fn new(text: &str) -> Result<Self, Refusal> {
-        const NAMED: [&str; 7] = [
-            "@yearly",
-            "@annually",
-            "@monthly",
-            "@weekly",
-            "@daily",
-            "@midnight",
-            "@hourly",
-        ];
-        let field = |field: &str| {
-            field
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "*/,-?#".contains(c))
-        };
-        let fields: Vec<&str> = text.split_whitespace().collect();
-        if NAMED.contains(&text) || (fields.len() == 5 && fields.iter().all(|f| field(f))) {
-            return Ok(Self(fields.join(" ")));
-        }
-        Err(
-            Refusal::new("--schedule: this is not a schedule: minute, hour, day, month, weekday")
-                .hint(
-                    "try --schedule \"0 3 * * *\" for every day at 3, or @hourly, @daily, @weekly",
-                ),
-        )
-    }
-
-    /// Returns the schedule as a CronJob takes it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 pub(in crate::plan) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -174,10 +138,11 @@ impl Lifetime {
     /// [`Refusal`] with what can be done instead.
     pub fn check(&self, kind: WorkloadKind) -> Result<(), Refusal> {
         if self.retries < 0 || self.retries > i64::from(i32::MAX) {
-            return Err(
-                Refusal::new(format!("--retries {} cannot be counted", self.retries))
-                    .hint("try --retries 0"),
-            );
+            return Err(Refusal::new(format!(
+                "invalid --retries {}: must be between 0 and 2147483647",
+                self.retries
+            ))
+            .hint("try --retries 0"));
         }
         if self.max_runtime == Some(Seconds(0)) {
             return Err(
@@ -189,9 +154,9 @@ impl Lifetime {
             // KubeRay v1.6: the TTL keeps the workers on their GPUs until it
             // has passed, and never deletes the RayJob.
             return Err(Refusal::new(
-                "--ttl cannot delete a RayJob: KubeRay only delays giving its GPUs back",
+                "--ttl is not supported for RayJobs: KubeRay would keep their GPUs until then",
             )
-            .hint("leave --ttl away, and delete the RayJob when its logs are read"));
+            .hint("remove --ttl, and delete the RayJob when you have read its logs"));
         }
         Ok(())
     }
@@ -203,6 +168,24 @@ impl WorkloadRequest {
     pub fn digest(&self) -> String {
         // A serialisation of plain data cannot fail.
         crate::digest::sha256(&serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// Returns whether a claim is mounted where images keep the models they have
+    /// downloaded, so that `HF_HOME` stays theirs: at or above `~/.cache/huggingface`
+    /// or its hub, whosever home, or at `/data`, where Text Generation Inference and
+    /// Text Embeddings Inference set it.
+    pub fn keeps_model_cache(&self) -> bool {
+        let image = self.image.as_deref().unwrap_or_default();
+        let is_of_inference = image.contains("text-generation-inference")
+            || image.contains("text-embeddings-inference");
+        self.pods.volumes.iter().any(|mount| {
+            let parts: Vec<&str> = mount.path.trim_matches('/').split('/').collect();
+            match parts[..] {
+                ["root"] | ["home"] | ["home", _] => true,
+                ["data"] => is_of_inference,
+                ref parts => parts.contains(&".cache") || parts.contains(&"huggingface"),
+            }
+        })
     }
 
     /// Returns `kind/name` of the workload.

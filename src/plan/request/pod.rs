@@ -7,9 +7,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
-use serde_json::json;
 
 use super::claim::{ClaimMount, Storage};
+use super::is_default;
+use super::sizes::Sizes;
 use super::toleration::Toleration;
 use crate::api::keys;
 use crate::names::{is_config_key, is_dns_1123_subdomain, is_label_value, is_qualified_name};
@@ -17,6 +18,7 @@ use crate::plan::Refusal;
 use crate::quantity::Quantity;
 use crate::schema::{self, Schema};
 use crate::secrecy::named;
+use crate::time::Seconds;
 use crate::workload::environment::SecretMount;
 use crate::yaml::{deserialize_from_text, serialize_as_text};
 
@@ -47,6 +49,15 @@ pub struct PodSettings {
     pub cpus_per_gpu: Option<Quantity>,
     /// Memory that comes with each GPU.
     pub memory_per_gpu: Option<Quantity>,
+    /// Whether the uploads are mounted in the working directory, and not copied.
+    #[serde(skip_serializing_if = "is_default")]
+    pub read_only_workdir: bool,
+    /// Time from the signal to end until they are killed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub grace: Option<Seconds>,
+    /// Sizes of whole pods.
+    #[serde(skip_serializing_if = "is_default")]
+    pub sizes: Sizes,
 }
 
 /// Labels that say what kaiwo needs them to say.
@@ -74,14 +85,14 @@ impl PodSettings {
         ] {
             for (key, value) in labels {
                 if !is_qualified_name(key) || !is_label_value(value) {
-                    return Err(Refusal::new(format!("{flag} {}: not a label of Kubernetes", named(key)))
+                    return Err(Refusal::new(format!("{flag} {}: invalid label", named(key)))
                         .hint("use up to 63 letters, digits, -, _ and . for key and value, with a letter or digit at both ends"));
                 }
             }
         }
         for (key, other) in OWN_LABELS {
             if self.labels.contains_key(key) {
-                let refusal = Refusal::new(format!("--label {key}: kaiwo sets this label itself"));
+                let refusal = Refusal::new(format!("--label {key}: kaiwo itself sets this label"));
                 return Err(if other.is_empty() {
                     refusal.hint("choose another key")
                 } else {
@@ -94,45 +105,65 @@ impl PodSettings {
             .keys()
             .find(|key| !is_qualified_name(key) || key.starts_with("kaiwo-cli/"))
         {
-            return Err(Refusal::new(format!(
-                "--annotation {}: not a key you can use",
-                named(key)
-            ))
-            .hint("use [prefix/]name of letters, digits, -, _ and ."));
+            return Err(
+                Refusal::new(format!("--annotation {}: invalid key", named(key)))
+                    .hint("use [PREFIX/]NAME of letters, digits, -, _ and ."),
+            );
         }
-        if let Some(account) = self
-            .service_account
-            .as_ref()
-            .filter(|name| !is_dns_1123_subdomain(name))
-        {
-            return Err(Refusal::new(format!(
-                "--service-account {} cannot name a ServiceAccount",
-                named(account)
-            ))
-            .hint("see the names with: kubectl get serviceaccounts"));
-        }
-        for (flag, amount) in [
+        self.check_sizes()?;
+        check_mounts(&self.volumes, secrets)
+    }
+
+    /// Checks sizes that no pod can have, and those that are stated twice.
+    fn check_sizes(&self) -> Result<(), Refusal> {
+        let sizes = &self.sizes;
+        let storage = self.storage.as_ref().map(|storage| storage.size);
+        let counts = [
+            ("--cpus", sizes.cpus),
             ("--cpus-per-gpu", self.cpus_per_gpu),
+            ("--head-cpus", sizes.head_cpus),
+        ];
+        let bytes = [
+            ("--memory", sizes.memory),
             ("--memory-per-gpu", self.memory_per_gpu),
-        ] {
+            ("--head-memory", sizes.head_memory),
+            ("--shm", sizes.shm),
+            ("--storage", storage),
+        ];
+        for (flag, amount) in counts.into_iter().chain(bytes) {
             if let Some(amount) = amount.filter(|amount| *amount <= Quantity::default()) {
-                return Err(Refusal::new(format!("{flag} {amount}: a pod needs some"))
-                    .hint(format!("leave {flag} away for the default")));
+                return Err(
+                    Refusal::new(format!("invalid {flag} {amount}: must be more than 0"))
+                        .hint(format!("remove {flag} to use the default")),
+                );
             }
         }
-        let storage = self.storage.as_ref().map(|storage| storage.size);
-        for (flag, size) in [
-            ("--memory-per-gpu", self.memory_per_gpu),
-            ("--storage", storage),
-        ] {
+        for (flag, size) in bytes {
             if let Some(size) = size.filter(|size| *size < SMALLEST) {
                 return Err(Refusal::new(format!(
-                    "{flag} {size}: that is a number of bytes, too few for anything"
+                    "invalid {flag} {size}: that is a number of bytes, which is too small"
                 ))
-                .hint(format!("give the unit: {flag} {}Gi", size.whole().max(1))));
+                .hint(format!("add a unit: {flag} {}Gi", size.whole().max(1))));
             }
         }
-        check_mounts(&self.volumes, secrets)
+        if self.grace == Some(Seconds(0)) {
+            return Err(
+                Refusal::new("--grace 0 would kill the program before it is told to end")
+                    .hint("try --grace 30s"),
+            );
+        }
+        for (flag, of_pod, of_gpu) in [
+            ("--cpus", sizes.cpus, self.cpus_per_gpu),
+            ("--memory", sizes.memory, self.memory_per_gpu),
+        ] {
+            if let (Some(of_pod), Some(of_gpu)) = (of_pod, of_gpu) {
+                return Err(Refusal::new(format!(
+                    "{flag} {of_pod} conflicts with {flag}-per-gpu {of_gpu}"
+                ))
+                .hint(format!("use either {flag} or {flag}-per-gpu")));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -184,7 +215,7 @@ impl FromStr for SecretName {
     fn from_str(text: &str) -> Result<Self, String> {
         match is_dns_1123_subdomain(text) {
             true => Ok(Self(text.to_owned())),
-            false => Err("not a name of a Secret, as in: kubectl get secrets".to_owned()),
+            false => Err("invalid Secret name; see kubectl get secrets".to_owned()),
         }
     }
 }
@@ -200,6 +231,41 @@ serialize_as_text!(SecretName);
 impl Schema for SecretName {
     fn schema() -> serde_json::Value {
         schema::text("^[a-z0-9][a-z0-9.-]*$", &["registry-login"])
+    }
+}
+
+/// Name of a variable of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VariableName(pub String);
+
+impl FromStr for VariableName {
+    type Err = String;
+
+    // What is wrong may be the value, and is not repeated.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_letter = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        let begins_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        match begins_well && text.bytes().all(is_letter) {
+            true => Ok(Self(text.to_owned())),
+            false if text.contains('=') => {
+                Err("expected only a name: kaiwo reads the value from your environment".to_owned())
+            }
+            false => Err("expected the name of a variable in your environment".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for VariableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+deserialize_from_text!(VariableName);
+serialize_as_text!(VariableName);
+
+impl Schema for VariableName {
+    fn schema() -> serde_json::Value {
+        schema::text("^[A-Za-z_][A-Za-z0-9_]*$", &["HF_TOKEN"])
     }
 }
 
@@ -224,67 +290,8 @@ impl FromStr for SecretKey {
                     key: key.to_owned(),
                 })
             }
-            _ => Err("not SECRET/KEY, the name of a Secret and a key in it".to_owned()),
+            _ => Err("expected SECRET/KEY, the name of a Secret and one of its keys".to_owned()),
         }
-    }
-}
-
-/// A length of time: `90`, `90s`, `30m`, `1h30m`, `2d`. Whole seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seconds(pub i64);
-
-impl FromStr for Seconds {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "not a time such as 90s, 30m or 1h30m".to_owned();
-        if let Ok(seconds) = text.parse::<i64>() {
-            return if seconds >= 0 {
-                Ok(Self(seconds))
-            } else {
-                Err(wrong())
-            };
-        }
-        let mut total: i64 = 0;
-        let mut rest = text;
-        while !rest.is_empty() {
-            let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-            let (number, after) = rest.split_at(digits);
-            let unit = after.chars().next().ok_or_else(wrong)?;
-            let scale = match unit {
-                's' => 1,
-                'm' => 60,
-                'h' => 3_600,
-                'd' => 86_400,
-                _ => return Err(wrong()),
-            };
-            let number: i64 = number.parse().map_err(|_| wrong())?;
-            let seconds = number.checked_mul(scale).ok_or_else(wrong)?;
-            total = total.checked_add(seconds).ok_or_else(wrong)?;
-            rest = &after[unit.len_utf8()..];
-        }
-        if text.is_empty() {
-            Err(wrong())
-        } else {
-            Ok(Self(total))
-        }
-    }
-}
-
-deserialize_from_text!(Seconds);
-serialize_as_text!(Seconds);
-
-impl Schema for Seconds {
-    fn schema() -> serde_json::Value {
-        let pattern = "^([-+]?[0-9]+|([0-9]+[smhd])+)$";
-        json!({"type": ["string", "integer"], "minimum": 0, "pattern": pattern,
-               "examples": ["90s", "30m", "1h30m", "2d"]})
-    }
-}
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}s", self.0)
     }
 }
 
@@ -300,47 +307,17 @@ mod tests {
         };
         let refusal = memory("32").check(&[]).unwrap_err();
         assert!(
-            refusal.message.starts_with("--memory-per-gpu 32: "),
+            refusal.message.starts_with("invalid --memory-per-gpu 32: "),
             "{refusal}"
         );
-        assert_eq!(refusal.hints, ["give the unit: --memory-per-gpu 32Gi"]);
+        assert_eq!(refusal.hints, ["add a unit: --memory-per-gpu 32Gi"]);
         assert_eq!(memory("1Mi").check(&[]), Ok(()));
         let storage = PodSettings {
             storage: Some("100,fast".parse().unwrap()),
             ..PodSettings::default()
         };
         let refusal = storage.check(&[]).unwrap_err();
-        assert_eq!(refusal.hints, ["give the unit: --storage 100Gi"]);
-    }
-
-    #[test]
-    fn times() {
-        for (text, seconds) in [
-            ("0", 0),
-            ("90", 90),
-            ("90s", 90),
-            ("1h30m", 5_400),
-            ("2d", 172_800),
-        ] {
-            assert_eq!(text.parse(), Ok(Seconds(seconds)), "{text}");
-        }
-        for text in [
-            "",
-            "h",
-            "1x",
-            "-1",
-            "1h-2m",
-            "99999999999999999999s",
-            "9223372036854775807d",
-            "1é",
-        ] {
-            assert!(text.parse::<Seconds>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_read_is_written_back() {
-        assert_eq!("90s".parse::<Seconds>().unwrap().to_string(), "90s");
+        assert_eq!(refusal.hints, ["add a unit: --storage 100Gi"]);
     }
 
     #[test]

@@ -29,12 +29,12 @@ impl FromStr for Preload {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("not URL:/path: {why}");
+        let wrong = |why: &str| format!("expected URL:/path: {why}");
         let (url, path) = text
             .rfind(":/")
             .filter(|at| !text[*at..].starts_with("://"))
             .map(|at| (&text[..at], &text[at + 1..]))
-            .ok_or_else(|| wrong("it says no directory to load into"))?;
+            .ok_or_else(|| wrong("the directory to load into is missing"))?;
         check_mount_path(path).map_err(|why| wrong(&why))?;
         check_url(url).map_err(|why| wrong(&why))?;
         Ok(Self {
@@ -46,10 +46,10 @@ impl FromStr for Preload {
 
 /// Checks a URL as the container will read it.
 fn check_url(url: &str) -> Result<(), String> {
-    const SCHEMES: &str = "the URL begins with hf://, s3://, gs:// or https://";
+    const SCHEMES: &str = "the URL must begin with hf://, s3://, gs:// or https://";
     let (scheme, rest) = url.split_once("://").ok_or(SCHEMES)?;
     if url.len() > LONGEST_URL || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err("this is no URL".to_owned());
+        return Err("invalid URL".to_owned());
     }
     let place = rest.split('/').next().unwrap_or_default();
     let word = |text: &str| {
@@ -66,21 +66,21 @@ fn check_url(url: &str) -> Result<(), String> {
             let revision = revision.is_none_or(|revision| revision.split('/').all(word));
             match parts[..] {
                 [organisation, name] if word(organisation) && word(name) && revision => Ok(()),
-                _ => Err("a model is hf://ORG/MODEL or hf://ORG/MODEL@REVISION".to_owned()),
+                _ => Err("write a model as hf://ORG/MODEL or hf://ORG/MODEL@REVISION".to_owned()),
             }
         }
         "s3" | "gs" if word(place) => Ok(()),
-        "s3" | "gs" => Err(format!("after {scheme}:// comes a bucket")),
-        "https" | "http" if place.is_empty() => Err("the URL names no host".to_owned()),
+        "s3" | "gs" => Err(format!("{scheme}:// must be followed by a bucket")),
+        "https" | "http" if place.is_empty() => Err("the URL has no host".to_owned()),
         // It would stand in the open, in every manifest and log.
         "https" | "http" if place.contains('@') => {
-            Err("a URL with a password would be readable by everybody".to_owned())
+            Err("everyone could read the password in the URL".to_owned())
         }
         "https" | "http" => {
             let path = rest.split(['?', '#']).next().unwrap_or_default();
             match path.rsplit_once('/') {
                 Some((_, name)) if !name.is_empty() && name != "." && name != ".." => Ok(()),
-                _ => Err("the URL names no file".to_owned()),
+                _ => Err("the URL has no file".to_owned()),
             }
         }
         _ => Err(SCHEMES.to_owned()),
@@ -184,29 +184,29 @@ mod tests {
     #[test]
     fn what_cannot_be_loaded() {
         for (text, said) in [
-            ("hf://org/model", "it says no directory to load into"),
+            ("hf://org/model", "the directory to load into is missing"),
             (
                 "org/model:/models",
-                "the URL begins with hf://, s3://, gs:// or https://",
+                "the URL must begin with hf://, s3://, gs:// or https://",
             ),
-            ("ftp://host/file:/models", "the URL begins with hf://"),
-            ("hf://model:/models", "a model is hf://ORG/MODEL"),
-            ("hf://org/model/file:/models", "a model is hf://ORG/MODEL"),
-            ("hf://org/model@:/models", "a model is hf://ORG/MODEL"),
-            ("hf://org/--help:/models", "a model is hf://ORG/MODEL"),
-            ("s3:///key:/models", "after s3:// comes a bucket"),
-            ("https:///file:/models", "the URL names no host"),
-            ("https://host/:/models", "the URL names no file"),
-            ("https://host:/models", "the URL names no file"),
+            ("ftp://host/file:/models", "the URL must begin with hf://"),
+            ("hf://model:/models", "a model as hf://ORG/MODEL"),
+            ("hf://org/model/file:/models", "a model as hf://ORG/MODEL"),
+            ("hf://org/model@:/models", "a model as hf://ORG/MODEL"),
+            ("hf://org/--help:/models", "a model as hf://ORG/MODEL"),
+            ("s3:///key:/models", "s3:// must be followed by a bucket"),
+            ("https:///file:/models", "the URL has no host"),
+            ("https://host/:/models", "the URL has no file"),
+            ("https://host:/models", "the URL has no file"),
             (
                 "https://a:b@host/file:/models",
-                "with a password would be readable",
+                "everyone could read the password",
             ),
             ("hf://org/model:/workload", "/workload"),
-            ("hf://org/model:/a/../b", "the path must be plain"),
+            ("hf://org/model:/a/../b", "the path must not contain"),
         ] {
             let why = text.parse::<Preload>().unwrap_err();
-            assert!(why.starts_with("not URL:/path: "), "{why}");
+            assert!(why.starts_with("expected URL:/path: "), "{why}");
             assert!(why.contains(said), "{why}");
         }
     }

@@ -17,6 +17,9 @@ use crate::plan::kaito::Choices;
 pub struct Serving {
     /// Port the container listens on.
     pub port: Option<u16>,
+    /// Port of its Service, if it is another.
+    #[serde(skip_serializing_if = "is_default")]
+    pub service_port: Option<u16>,
     /// Path that answers once it is ready.
     pub health_path: Option<String>,
     /// Configuration of Ray Serve, as the user wrote it.
@@ -68,10 +71,8 @@ impl Serving {
             return Ok(());
         }
         let unreachable = |flag: &str| {
-            Refusal::new(format!(
-                "{flag} leads to a Service, which needs the port the container listens on"
-            ))
-            .hint("add --port 8000")
+            Refusal::new(format!("{flag} needs a Service, and therefore --port"))
+                .hint("add --port 8000")
         };
         if self.port.is_none() {
             if self.public {
@@ -81,7 +82,7 @@ impl Serving {
                 return Err(unreachable("--ingress"));
             }
             if self.health_path.is_some() {
-                return Err(Refusal::new("probes need the port they ask").hint("add --port 8000"));
+                return Err(Refusal::new("--health-path needs --port").hint("add --port 8000"));
             }
         }
         self.check_targets()
@@ -93,7 +94,7 @@ impl Serving {
             && !(1..=100).contains(&percent)
         {
             return Err(Refusal::new(format!(
-                "--target-cpu {percent} is no percentage of the CPUs that a pod has"
+                "invalid --target-cpu {percent}: expected a percentage of the CPUs of a pod"
             ))
             .hint("try --target-cpu 70"));
         }
@@ -116,14 +117,14 @@ impl Serving {
         };
         match (self.autoscale, targets) {
             (None, Some(flag)) => Err(Refusal::new(format!(
-                "{flag} says when to scale, and nothing between which bounds"
+                "{flag} has no effect without --autoscale"
             ))
             .hint("add --autoscale 1-5")),
             (Some(_), None) => Err(Refusal::new(
-                "--autoscale needs to know by what: CPUs, or a metric of the pods",
+                "--autoscale needs a target: CPU utilization, or a metric of the pods",
             )
             .hint("add --target-cpu 70")
-            .hint("add --target-metric NAME=VALUE, a metric that custom.metrics.k8s.io serves")),
+            .hint("add --target-metric NAME=VALUE, with a metric from custom.metrics.k8s.io")),
             // Less takes a feature gate that is off (HPAScaleToZero, v1.36).
             (Some(scale), _) if scale.min == 0 => Err(Refusal::new(format!(
                 "--autoscale {scale}: a HorizontalPodAutoscaler keeps at least one pod"
@@ -146,18 +147,18 @@ impl Serving {
     pub fn check_replicas(&self, replicas: i64) -> Result<(), Refusal> {
         if self.keep_storage && replicas > 1 {
             return Err(Refusal::new(format!(
-                "--keep-storage is for one pod, and there are {replicas}: a claim that several mount has to be made for that"
+                "--keep-storage requires one pod, and there are {replicas}: a claim for several pods must be created separately"
             ))
-            .hint("make a claim with accessModes [ReadWriteMany], and mount it: --volume CLAIM:/path")
-            .hint("without --keep-storage each pod has a claim of its own, as long as it lives"));
+            .hint("create a claim with accessModes [ReadWriteMany], and mount it: --volume CLAIM:/path")
+            .hint("without --keep-storage, each pod has its own claim for its lifetime"));
         }
         match self.min_available {
             Some(MinAvailable::Pods(pods)) if pods > replicas => Err(Refusal::new(format!(
-                "--min-available {pods} is more than there ever are: {replicas} {}",
+                "--min-available {pods} is more than the maximum of {replicas} {}",
                 if replicas == 1 { "pod" } else { "pods" }
             ))
             .hint(match replicas {
-                1 => "leave --min-available away, or add --replicas 2".to_owned(),
+                1 => "remove --min-available, or add --replicas 2".to_owned(),
                 replicas => format!("try --min-available {}", replicas - 1),
             })),
             _ => Ok(()),
@@ -170,7 +171,7 @@ impl Serving {
         let budget = self.min_available?;
         (budget.out_of(least) >= least).then(|| {
             format!(
-                "--min-available {budget} of {least} lets no pod be evicted: draining its node waits until you allow it"
+                "--min-available {budget} of {least} prevents all evictions: draining a node will block until you allow it"
             )
         })
     }
@@ -189,7 +190,7 @@ mod tests {
         };
         serving
             .check(WorkloadKind::Deployment)
-            .map_err(|refusal| format!("{refusal}; {}", refusal.hints[0]))
+            .map_err(|refusal| format!("{refusal}; {}", refusal.hints[0].plain()))
     }
 
     #[test]
@@ -202,19 +203,19 @@ mod tests {
                 "1-5",
                 None,
                 &[][..],
-                "needs to know by what: CPUs, or a metric of the pods; add --target-cpu 70",
+                "needs a target: CPU utilization, or a metric of the pods; add --target-cpu 70",
             ),
             (
                 "",
                 Some(70),
                 &[],
-                "between which bounds; add --autoscale 1-5",
+                "has no effect without --autoscale; add --autoscale 1-5",
             ),
             (
                 "",
                 None,
                 &["a=1"],
-                "between which bounds; add --autoscale 1-5",
+                "has no effect without --autoscale; add --autoscale 1-5",
             ),
             (
                 "0-5",
@@ -222,8 +223,13 @@ mod tests {
                 &[],
                 "keeps at least one pod; try --autoscale 1-5",
             ),
-            ("1-5", Some(0), &[], "--target-cpu 0 is no percentage"),
-            ("1-5", Some(101), &[], "--target-cpu 101 is no percentage"),
+            ("1-5", Some(0), &[], "--target-cpu 0: expected a percentage"),
+            (
+                "1-5",
+                Some(101),
+                &[],
+                "--target-cpu 101: expected a percentage",
+            ),
             (
                 "1-5",
                 None,
@@ -258,7 +264,7 @@ mod tests {
         let refusal = of("3", None).check_replicas(2).unwrap_err();
         assert_eq!(
             refusal.message,
-            "--min-available 3 is more than there ever are: 2 pods"
+            "--min-available 3 is more than the maximum of 2 pods"
         );
         assert_eq!(refusal.hints, ["try --min-available 1"]);
         assert_eq!(of("2", Some("1-5")).check_replicas(5), Ok(()));

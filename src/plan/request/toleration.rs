@@ -38,10 +38,10 @@ impl FromStr for Toleration {
         if let Some(effect) = effect
             && !matches!(effect, "NoSchedule" | "PreferNoSchedule" | "NoExecute")
         {
-            return Err("the effect is NoSchedule, PreferNoSchedule or NoExecute".to_owned());
+            return Err("the effect must be NoSchedule, PreferNoSchedule or NoExecute".to_owned());
         }
         if !is_qualified_name(key) || value.is_some_and(|value| !is_label_value(value)) {
-            return Err("not KEY, KEY=VALUE or KEY=VALUE:EFFECT".to_owned());
+            return Err("expected KEY, KEY=VALUE or KEY=VALUE:EFFECT".to_owned());
         }
         Ok(Self {
             key: key.to_owned(),
@@ -100,7 +100,8 @@ fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
     let any = |wanted: &Option<String>, found: &str| {
         wanted.as_deref().is_none_or(|wanted| wanted == found)
     };
-    toleration.key == taint.key
+    // A template may tolerate every taint, by naming no key.
+    (toleration.key.is_empty() || toleration.key == taint.key)
         && any(&toleration.value, &taint.value)
         && any(&toleration.effect, &taint.effect)
 }
@@ -180,7 +181,7 @@ mod tests {
                 key: key.into(),
                 operator: operator.into(),
                 value: value.into(),
-                effect: String::new(),
+                ..FlavorToleration::default()
             };
             untolerated(&taint("NoExecute"), &[], &[toleration]).is_none()
         };

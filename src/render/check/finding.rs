@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::names::nearest;
+use crate::names::{ImageError, check_image, nearest};
+use crate::secrecy::is_name;
 
 /// Most findings that are kept of one document: who sees so many looks at
 /// the first ones.
@@ -35,6 +36,8 @@ pub enum Problem {
         /// What is there: `"3" is a string`.
         found: String,
     },
+    /// It is the reference of an image, and no kubelet can pull it.
+    NotAnImage(ImageError),
     /// A required field is not there; the path is the field's.
     MissingField,
     /// Of these fields exactly one has to be there.
@@ -79,12 +82,19 @@ impl fmt::Display for Finding {
                 nearest: Some(nearest),
             } => write!(f, "unknown field; did you mean {nearest}?"),
             Problem::WrongType { expected, found } => {
-                write!(f, "{found}, {expected} is expected")
+                write!(f, "{found}, expected {expected}")
             }
-            Problem::MissingField => f.write_str("required, and not there"),
+            Problem::NotAnImage(ImageError { reason, instead }) => {
+                write!(f, "invalid image: {reason}")?;
+                match instead {
+                    Some(instead) => write!(f, "; did you mean {instead}?"),
+                    None => Ok(()),
+                }
+            }
+            Problem::MissingField => f.write_str("required, but missing"),
             Problem::NotExactlyOne { of, several } => match several {
-                true => write!(f, "{} exclude each other", of.join(" and ")),
-                false => write!(f, "either {} is required", of.join(" or ")),
+                true => write!(f, "{} are mutually exclusive", of.join(" and ")),
+                false => write!(f, "one of {} is required", of.join(" or ")),
             },
         }
     }
@@ -156,6 +166,18 @@ impl Findings {
                 path: place.to_string(),
                 problem,
             });
+        }
+    }
+
+    /// Checks a container's image. One that is empty is filled in by who makes the
+    /// pods: KubeRay does.
+    pub(super) fn image(&mut self, place: FieldPath<'_>, value: &Value) {
+        if let Some(text) = value.as_str().filter(|text| !text.is_empty())
+            && let Err(mut error) = check_image(text)
+        {
+            // What may be secret is not offered.
+            error.instead = error.instead.filter(|_| is_name(text));
+            self.add(place, Problem::NotAnImage(error));
         }
     }
 

@@ -3,15 +3,12 @@
 //!
 //! Built-in kinds, and what custom kinds hold of them, such as pod templates,
 //! are compared with the types of k8s-openapi (`typed`); the custom kinds'
-//! own fields with tables of ours ([`schema`]), which the tests hold against
-//! the operators' CustomResourceDefinitions. The newest API that k8s-openapi
+//! own fields with a table made of the operators' CustomResourceDefinitions (`custom`). The newest API that k8s-openapi
 //! knows is taken, because the API server of an older cluster, which checks
 //! again, says best what it does not have.
 
+mod custom;
 mod finding;
-mod kaito;
-mod kueue;
-mod ray;
 pub mod required;
 pub mod scalar;
 pub mod schema;
@@ -38,10 +35,10 @@ use k8s_openapi::api::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value};
 
+pub use custom::{CUSTOM_KINDS, CustomKind};
 use finding::{FieldPath, Findings, ReadBy};
 pub use finding::{Finding, MOST_FINDINGS, Problem};
 use scalar::Scalar;
-use schema::Object;
 
 /// Lists types of k8s-openapi with their names and checks.
 macro_rules! built_in_kinds {
@@ -93,56 +90,6 @@ const BUILT_IN: &[(&str, &str, ObjectCheck)] = built_in_kinds![
     ServiceAccount,
     StatefulSet,
     StorageClass,
-];
-
-/// A custom kind: where its own fields are, and their schema.
-#[derive(Clone, Copy)]
-pub struct CustomKind {
-    /// Group and version.
-    pub api_version: &'static str,
-    /// Kind.
-    pub kind: &'static str,
-    /// Whether the fields are under `spec`, rather than beside `metadata`.
-    pub has_spec: bool,
-    /// The fields.
-    pub schema: &'static Object,
-}
-
-const fn custom(
-    api_version: &'static str,
-    kind: &'static str,
-    schema: &'static Object,
-) -> CustomKind {
-    CustomKind {
-        api_version,
-        kind,
-        has_spec: true,
-        schema,
-    }
-}
-
-/// The custom kinds that are known here.
-pub const CUSTOM_KINDS: [CustomKind; 10] = [
-    custom("ray.io/v1", "RayCluster", &ray::RAY_CLUSTER),
-    custom("ray.io/v1", "RayCronJob", &ray::RAY_CRON_JOB),
-    custom("ray.io/v1", "RayJob", &ray::RAY_JOB),
-    custom("ray.io/v1", "RayService", &ray::RAY_SERVICE),
-    custom("kueue.x-k8s.io/v1beta1", "LocalQueue", &kueue::LOCAL_QUEUE),
-    custom("kueue.x-k8s.io/v1beta2", "LocalQueue", &kueue::LOCAL_QUEUE),
-    custom(
-        "kaito.sh/v1alpha1",
-        "InferenceSet",
-        &kaito::INFERENCE_SET_V1ALPHA1,
-    ),
-    custom("kaito.sh/v1beta1", "InferenceSet", &kaito::INFERENCE_SET),
-    CustomKind {
-        has_spec: false,
-        ..custom("kaito.sh/v1alpha1", "Workspace", &kaito::WORKSPACE_V1ALPHA1)
-    },
-    CustomKind {
-        has_spec: false,
-        ..custom("kaito.sh/v1beta1", "Workspace", &kaito::WORKSPACE)
-    },
 ];
 
 /// Returns the built-in kinds that are known here: `apiVersion` and `kind`.
@@ -210,7 +157,11 @@ fn check_custom(custom: &CustomKind, fields: &Map<String, Value>, findings: &mut
     for (name, value) in fields {
         let place = FieldPath::Field(&FieldPath::Document, name);
         match name.as_str() {
-            "spec" => schema::Shape::Object(custom.schema).check(value, place, findings),
+            "spec" => match value {
+                Value::Object(fields) => custom.schema.check(fields, &[], place, findings),
+                Value::Null => {}
+                other => findings.wrong_type(place, other, "an object"),
+            },
             // The API server takes it from the operator only.
             "status" => {}
             name if HEAD.contains(&name) => {}

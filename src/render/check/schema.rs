@@ -1,4 +1,4 @@
-//! Schemas of custom kinds, as tables of our own.
+//! What the fields of custom kinds may hold.
 
 use serde_json::{Map, Value};
 
@@ -6,19 +6,19 @@ use super::finding::{FieldPath, Findings, Problem};
 use super::scalar::{self, Scalar};
 
 /// Checks a value against a type of k8s-openapi.
-type TypeCheck = fn(&Value, FieldPath<'_>, &mut Findings);
+pub(super) type TypeCheck = fn(&Value, FieldPath<'_>, &mut Findings);
 
 /// What may be at a place.
-#[derive(Clone, Copy)]
+#[derive(Debug)]
 pub enum Shape {
     /// A single value.
     Scalar(Scalar),
     /// A list of such values.
-    List(&'static Shape),
+    List(Box<Shape>),
     /// Values under keys of any name.
-    Map(&'static Shape),
+    Map(Box<Shape>),
     /// An object of these fields.
-    Object(&'static Object),
+    Object(Object),
     /// An object of Kubernetes, such as a pod template.
     BuiltIn(BuiltIn),
     /// Anything; somebody else judges it.
@@ -26,20 +26,20 @@ pub enum Shape {
 }
 
 /// A type of k8s-openapi.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct BuiltIn(pub(super) TypeCheck);
 
 /// An object, its fields, and which of them exclude each other.
-#[derive(Clone, Copy)]
+#[derive(Debug)]
 pub struct Object {
     /// The fields.
-    pub fields: &'static [Field],
+    pub fields: Vec<Field>,
     /// Of each of these groups exactly one field is there.
-    pub exactly_one_of: &'static [&'static [&'static str]],
+    pub exactly_one_of: Vec<&'static [&'static str]>,
 }
 
 /// A field of an object.
-#[derive(Clone, Copy)]
+#[derive(Debug)]
 pub struct Field {
     /// Its name.
     pub name: &'static str,
@@ -47,55 +47,6 @@ pub struct Field {
     pub shape: Shape,
     /// Whether it has to be there.
     pub required: bool,
-}
-
-impl Field {
-    pub(super) const fn new(name: &'static str, shape: Shape) -> Self {
-        Self {
-            name,
-            shape,
-            required: false,
-        }
-    }
-
-    pub(super) const fn required(mut self) -> Self {
-        self.required = true;
-        self
-    }
-}
-
-pub(super) const TEXT: Shape = Shape::Scalar(Scalar::Text);
-pub(super) const INT32: Shape = Shape::Scalar(Scalar::Int32);
-pub(super) const BOOLEAN: Shape = Shape::Scalar(Scalar::Boolean);
-pub(super) const TEXTS: Shape = Shape::List(&TEXT);
-pub(super) const TEXT_MAP: Shape = Shape::Map(&TEXT);
-
-pub(super) const fn text(name: &'static str) -> Field {
-    Field::new(name, TEXT)
-}
-
-pub(super) const fn integer(name: &'static str) -> Field {
-    Field::new(name, INT32)
-}
-
-pub(super) const fn boolean(name: &'static str) -> Field {
-    Field::new(name, BOOLEAN)
-}
-
-pub(super) const fn texts(name: &'static str) -> Field {
-    Field::new(name, TEXTS)
-}
-
-pub(super) const fn text_map(name: &'static str) -> Field {
-    Field::new(name, TEXT_MAP)
-}
-
-pub(super) const fn object(name: &'static str, object: &'static Object) -> Field {
-    Field::new(name, Shape::Object(object))
-}
-
-pub(super) const fn built_in(name: &'static str, check: TypeCheck) -> Field {
-    Field::new(name, Shape::BuiltIn(BuiltIn(check)))
 }
 
 impl Shape {
@@ -128,7 +79,7 @@ impl Shape {
 
 impl Object {
     /// Returns the field of this name.
-    pub fn field(&self, name: &str) -> Option<&'static Field> {
+    pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
     }
 
@@ -152,12 +103,12 @@ impl Object {
                 }
             }
         }
-        for field in self.fields {
+        for field in &self.fields {
             if field.required && !entries.contains_key(field.name) {
                 findings.add(FieldPath::Field(&place, field.name), Problem::MissingField);
             }
         }
-        for group in self.exactly_one_of {
+        for group in &self.exactly_one_of {
             let given = group
                 .iter()
                 .filter(|name| entries.contains_key(**name))

@@ -43,17 +43,17 @@ fn everything_that_is_wrong_is_found_at_once() {
         findings(&job),
         [
             "sepc: unknown field; did you mean spec?".to_owned(),
-            "metadata.labels[example.com/a]: true is a boolean, a string is expected".to_owned(),
-            "spec.backoffLimit: \"3\" is a string, an integer is expected".to_owned(),
+            "metadata.labels[example.com/a]: true is a boolean, expected a string".to_owned(),
+            "spec.backoffLimit: \"3\" is a string, expected an integer".to_owned(),
             format!("{container}.imagee: unknown field; did you mean image?"),
-            format!("{container}.command: this is a string, a list is expected"),
-            format!("{container}.env[0].value: this is a number, a string is expected"),
+            format!("{container}.command: this is a string, expected a list"),
+            format!("{container}.env[0].value: this is a number, expected a string"),
             format!("{container}.env[1].valeu: unknown field; did you mean value?"),
-            format!("{container}.env[1].name: required, and not there"),
-            format!("{container}.ports[0].containerPort: this is a string, an integer is expected"),
-            format!("{container}.ports[1].containerPort: 1.5 is a number, an integer is expected"),
+            format!("{container}.env[1].name: required, but missing"),
+            format!("{container}.ports[0].containerPort: this is a string, expected an integer"),
+            format!("{container}.ports[1].containerPort: 1.5 is a number, expected an integer"),
             format!(
-                "{container}.resources.limits.memory: \"32 GB\" is a string, a quantity such as 4, 500m or 32Gi is expected"
+                "{container}.resources.limits.memory: \"32 GB\" is a string, expected a quantity such as 4, 500m or 32Gi"
             ),
         ]
     );
@@ -97,7 +97,7 @@ fn pod_templates_of_custom_kinds_are_checked() {
     let template = json!({"spec": {"containers": [{"name": "a", "imagee": "b"}], "volumes": {}}});
     let found = [
         ".spec.containers[0].imagee: unknown field; did you mean image?",
-        ".spec.volumes: this is an object, a list is expected",
+        ".spec.volumes: this is an object, expected a list",
     ];
     let under = |path: &str| found.map(|line| format!("{path}{line}")).to_vec();
     assert_eq!(
@@ -123,11 +123,11 @@ fn fields_of_custom_kinds_are_checked() {
         findings(&ray),
         [
             "spce: unknown field; did you mean spec?",
-            "spec.backoffLimit: \"3\" is a string, an integer is expected",
-            "spec.rayClusterSpec.rayVersion: 2.46 is a number, a string is expected",
-            "spec.rayClusterSpec.workerGroupSpecs[0].replicas: 5000000000 is a number, an integer is expected",
-            "spec.rayClusterSpec.workerGroupSpecs[0].groupName: required, and not there",
-            "spec.rayClusterSpec.workerGroupSpecs[0].template: required, and not there",
+            "spec.backoffLimit: \"3\" is a string, expected an integer",
+            "spec.rayClusterSpec.rayVersion: 2.46 is a number, expected a string",
+            "spec.rayClusterSpec.workerGroupSpecs[0].replicas: 5000000000 is a number, expected an integer",
+            "spec.rayClusterSpec.workerGroupSpecs[0].groupName: required, but missing",
+            "spec.rayClusterSpec.workerGroupSpecs[0].template: required, but missing",
             "spec.suspnd: unknown field; did you mean suspend?",
         ]
     );
@@ -139,13 +139,13 @@ fn of_what_excludes_each_other_one_is_needed() {
         "metadata": {"name": "a"}, "resource": {"labelSelector": {}}});
     assert_eq!(
         findings(&workspace),
-        ["either inference or tuning is required"]
+        ["one of inference or tuning is required"]
     );
     let mut both = workspace;
     both["inference"] = json!({"preset": {"name": "phi-4"}, "template": {}});
     assert_eq!(
         findings(&both),
-        ["inference: preset and template exclude each other"]
+        ["inference: preset and template are mutually exclusive"]
     );
 }
 
@@ -169,24 +169,21 @@ fn values_of_secrets_are_not_told() {
     assert_eq!(
         findings(&secret),
         [
-            "data.token: this is a string, base64 is expected",
-            "stringData.pin: this is a number, a string is expected",
+            "data.token: this is a string, expected base64",
+            "stringData.pin: this is a number, expected a string",
         ]
     );
 }
 
 #[test]
 fn documents_without_a_kind_or_a_form_are_no_reason_to_panic() {
-    assert_eq!(
-        findings(&json!([])),
-        ["this is a list, an object is expected"]
-    );
+    assert_eq!(findings(&json!([])), ["this is a list, expected an object"]);
     assert_eq!(
         findings(&json!({"kind": 3, "metadata": "a"})),
         [
-            "apiVersion: required, and not there",
-            "kind: 3 is a number, a string is expected",
-            "metadata: this is a string, an object is expected",
+            "apiVersion: required, but missing",
+            "kind: 3 is a number, expected a string",
+            "metadata: this is a string, expected an object",
         ]
     );
 }

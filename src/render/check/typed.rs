@@ -103,6 +103,10 @@ impl<'de> Deserializer<'de> for Comparison<'_> {
         let mut known = Vec::new();
         for (key, value) in self.value.as_object().into_iter().flatten() {
             // Types of whole objects compare these two with their own.
+            if name == "Container" && key == "image" {
+                self.findings
+                    .image(FieldPath::Field(&self.place, key), value);
+            }
             if matches!(key.as_str(), "apiVersion" | "kind") && fields.contains(&key.as_str()) {
                 let place = FieldPath::Field(&self.place, key);
                 scalar::check(Scalar::Text, value, place, self.findings);

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    AdapterContext, IngressContext, KAITO_PORT, Meta, MetricContext, Scheduling, SecretVolume,
-    StorageContext, TemplateContext, TolerationContext, TuningContext, UploadContext, UploadItem,
-    VolumeContext, WorkloadContext, WorkloadMeta, directory,
+    AdapterContext, IngressContext, KAITO_PORT, Meta, MetricContext, ResourcesContext, Scheduling,
+    SecretVolume, StorageContext, TemplateContext, TolerationContext, TuningContext, UploadContext,
+    UploadItem, VolumeContext, WorkloadContext, WorkloadMeta, directory,
 };
+use crate::api::keys;
 use crate::kind::WorkloadKind;
 use crate::plan::Plan;
 use crate::plan::kaito::{self, Adapter, Choices, Place, Tuning};
@@ -17,11 +18,12 @@ use crate::plan::request::service_settings::Serving;
 use crate::plan::request::toleration;
 use crate::plan::request::toleration::Toleration;
 use crate::plan::request::{Run, WorkloadRequest};
-use crate::plan::resources::{RAY_HEAD, RAY_SUBMITTER};
+use crate::plan::resources::RAY_SUBMITTER;
 use crate::render::environment::{EnvVarContext, env_vars, is_common, literal};
 use crate::render::preload::PreloadContext;
 use crate::render::support;
 use crate::workload::entrypoint::{FILE_NAME, Script};
+use crate::workload::serve_config;
 use crate::workload::upload::UploadPart;
 
 impl<'a> TemplateContext<'a> {
@@ -76,6 +78,7 @@ impl Meta {
             volumes: volumes(pods),
             uploads: uploads(plan, parts),
             working_dir: (!request.upload.is_empty()).then(|| directory(request.kind)),
+            uploads_dir: copies_uploads(request).then_some(keys::UPLOADS_DIRECTORY),
         }
     }
 }
@@ -111,11 +114,16 @@ impl Scheduling {
                 .schedule
                 .as_ref()
                 .map(|schedule| schedule.as_str().to_owned()),
+            time_zone: request.time_zone.clone(),
             ttl_seconds: lifetime.ttl.map(|ttl| ttl.0),
+            grace_seconds: pods.grace.map(|grace| grace.0),
             max_runtime_seconds: lifetime.max_runtime.map(|most| most.0),
             indexed: plan.indexed(),
-            worker: plan.worker.into(),
-            head: RAY_HEAD.into(),
+            worker: ResourcesContext {
+                shared_memory: plan.sizes.shared_memory(),
+                ..plan.sizes.worker.resources().into()
+            },
+            head: plan.sizes.head.resources().into(),
             submitter: RAY_SUBMITTER.into(),
         }
     }
@@ -125,20 +133,26 @@ impl WorkloadContext {
     fn new(plan: &Plan, variables: &[EnvVarContext]) -> Self {
         let request = &plan.request;
         let serving = &request.serving;
-        let command = command(request);
+        let (command, args) = match command(request) {
+            words if are_arguments(request, &words) => (Vec::new(), words),
+            words => (words, Vec::new()),
+        };
         Self {
             entrypoint: (!command.is_empty()).then(|| command.join(" ")),
             command: command.iter().map(|word| literal(word)).collect(),
+            args: args.iter().map(|word| literal(word)).collect(),
             ray_version: request.ray_version.clone(),
             api_version: plan.api_version.clone(),
             serveconfig: serving.serve_config.clone(),
             port: port(request),
+            service_port: serving.service_port.or(serving.port),
             health_path: serving.health_path.clone(),
             preload: PreloadContext::new(plan, variables),
             public: serving.public,
             ingress: serving.ingress.as_ref().map(|ingress| IngressContext {
                 host: ingress.host.clone(),
                 class: ingress.class.clone(),
+                tls_secret: ingress.tls_secret.clone(),
             }),
         }
     }
@@ -233,8 +247,33 @@ fn label_selector(request: &WorkloadRequest) -> BTreeMap<String, String> {
 fn port(request: &WorkloadRequest) -> Option<u16> {
     match request.kind {
         kind if kind.is_kaito() => Some(KAITO_PORT),
+        // KubeRay's Service leads to the port called `serve`, and so do its probes.
+        WorkloadKind::RayService => {
+            let config = request.serving.serve_config.as_deref();
+            Some(serve_config::port(config.unwrap_or_default()))
+        }
         _ => request.serving.port,
     }
+}
+
+/// Returns whether the container copies the uploads into its working directory. It
+/// needs a command of its own for that; KubeRay gives Ray one.
+fn copies_uploads(request: &WorkloadRequest) -> bool {
+    let words = command(request);
+    let has_command = !words.is_empty() && !are_arguments(request, &words);
+    !request.upload.is_empty()
+        && !request.pods.read_only_workdir
+        && (has_command || request.kind.is_ray())
+}
+
+/// Returns whether words are arguments of the image's own command: no program is
+/// called `-x`. A template of the user's own that knows of no arguments is given
+/// them where it knows a command.
+fn are_arguments(request: &WorkloadRequest, words: &[String]) -> bool {
+    let template = request.template.as_ref().map(|template| &template.text);
+    let knows_none = template
+        .is_some_and(|text| text.contains("Workload.Command") && !text.contains("Workload.Args"));
+    words.first().is_some_and(|word| word.starts_with('-')) && !knows_none
 }
 
 fn volumes(pods: &PodSettings) -> Vec<VolumeContext> {

@@ -12,7 +12,7 @@ use super::environment::EnvVarContext;
 use super::mount_paths::WORKLOAD_DIRECTORY;
 use super::preload::PreloadContext;
 use crate::kind::WorkloadKind;
-use crate::plan::resources::PodResources;
+use crate::plan::sizes::PodResources;
 use crate::quantity::Quantity;
 use crate::workload::template_values::CustomConfig;
 
@@ -89,6 +89,9 @@ pub struct Meta {
     pub uploads: Vec<UploadContext>,
     /// Directory of the uploads, or nothing without uploads.
     pub working_dir: Option<&'static str>,
+    /// Directory that the container's own command copies there, or nothing where the
+    /// uploads are mounted in the working directory, read-only.
+    pub uploads_dir: Option<&'static str>,
 }
 
 /// A Secret's key, mounted as a file.
@@ -230,9 +233,15 @@ pub struct Scheduling {
     /// When a CronJob starts its Jobs, or nothing.
     #[serde(rename = "Schedule")]
     pub schedule: Option<String>,
+    /// Time zone of the schedule, or nothing for the cluster's.
+    #[serde(rename = "TimeZone")]
+    pub time_zone: Option<String>,
     /// Seconds after its end at which it is deleted, or nothing.
     #[serde(rename = "TTLSeconds")]
     pub ttl_seconds: Option<i64>,
+    /// Seconds from the signal to end until it is killed, or nothing for the default.
+    #[serde(rename = "GraceSeconds")]
+    pub grace_seconds: Option<i64>,
     /// Seconds after its start at which it is ended, or nothing.
     #[serde(rename = "MaxRuntimeSeconds")]
     pub max_runtime_seconds: Option<i64>,
@@ -268,7 +277,7 @@ pub struct ResourcesContext {
     pub cpu: Quantity,
     /// Memory.
     pub memory: Quantity,
-    /// Shared memory: half the memory.
+    /// Shared memory, as part of the memory: half of it unless `--shm` states it.
     pub shared_memory: Quantity,
 }
 
@@ -290,6 +299,8 @@ pub struct WorkloadContext {
     pub entrypoint: Option<String>,
     /// The command word by word; empty for the image's own.
     pub command: Vec<String>,
+    /// Arguments of the image's own command; empty for its own arguments.
+    pub args: Vec<String>,
     /// Version of Ray, or nothing.
     pub ray_version: Option<String>,
     /// Group and version of the workload's kind.
@@ -297,8 +308,10 @@ pub struct WorkloadContext {
     pub api_version: String,
     /// Configuration of Ray Serve, or nothing.
     pub serveconfig: Option<String>,
-    /// Port of a service, or nothing.
+    /// Port that the containers of a service listen on, or nothing.
     pub port: Option<u16>,
+    /// Port of its Service, or nothing.
+    pub service_port: Option<u16>,
     /// Path of its probes, or nothing.
     pub health_path: Option<String>,
     /// What is downloaded before it starts, or nothing.
@@ -317,6 +330,9 @@ pub struct IngressContext {
     pub host: String,
     /// The IngressClass, or nothing for the default.
     pub class: Option<String>,
+    /// Secret with its certificate, or nothing without TLS.
+    #[serde(rename = "TLSSecret")]
+    pub tls_secret: Option<String>,
 }
 
 /// The queue.

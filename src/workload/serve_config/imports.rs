@@ -39,10 +39,10 @@ pub fn check_imports(file: &Path, text: &str, files: &[UploadFile]) -> Result<()
                     let hint = match (near, below) {
                         (Some(near), _) => format!("did you mean {}?", import_of(&near, name)),
                         (None, []) => {
-                            "the directory is the module app: add __init__.py, or name a file, app.server:deployment"
+                            "the directory is the module app: add __init__.py, or use a file, such as app.server:deployment"
                                 .to_owned()
                         }
-                        (None, _) => "modules lie in the directory as app.NAME".to_owned(),
+                        (None, _) => "modules in the directory are called app.NAME".to_owned(),
                     };
                     return missing(
                         format!("import_path {path:?}: the directory has no {wanted}"),
@@ -53,14 +53,16 @@ pub fn check_imports(file: &Path, text: &str, files: &[UploadFile]) -> Result<()
                 if !may_define(&text, name) {
                     return missing(
                         format!("import_path {path:?}: {} has no {name}", found.path),
-                        format!("name what {} defines", found.path),
+                        format!("use a name that {} defines", found.path),
                     );
                 }
             }
             // A slip that Ray would only tell in the logs of its controller.
             [..] if !of_elsewhere && source(&parts, files).is_some() => {
                 return missing(
-                    format!("import_path {path:?}: Python does not find the directory's files so"),
+                    format!(
+                        "import_path {path:?}: Python cannot find the directory's files under this name"
+                    ),
                     format!("the directory is the module app: app.{path}"),
                 );
             }
@@ -120,6 +122,7 @@ fn may_define(text: &str, name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::error::Classified;
+    use crate::suggestion::comparison::joined;
 
     fn imported(path: &str, more: &str) -> Result<(), String> {
         let file = |path: &str, text: &str| UploadFile {
@@ -134,7 +137,7 @@ mod tests {
         ];
         let text = format!("applications:\n- name: a\n  import_path: {path}\n{more}");
         check_imports(Path::new("serveconfig"), &text, &files)
-            .map_err(|error| format!("{error}; {}", error.hints().join("; ")))
+            .map_err(|error| format!("{error}; {}", joined(&error.hints(), "; ")))
     }
 
     #[test]

@@ -1,237 +1,32 @@
 //! The `serveconfig` file: what Ray Serve runs. Ray itself ignores keys that it
 //! does not know, wherever they stand, so that a slip goes unnoticed until
-//! nothing scales; here it is an error.
+//! nothing scales; here it is an error, and a key that only is not known a warning.
 //!
-//! Source of the rules: `ray/serve/schema.py` and `config.py` of Ray 2.52.
+//! Source of the rules: `ray/serve/schema.py` and `config.py` of Ray 2.52; which of
+//! them are facts, [`crate::vocabulary`] says.
 
 mod imports;
+mod keys;
+mod limits;
+mod types;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 pub use imports::check_imports;
+pub use limits::{Demand, SERVE_PORT};
 
 use super::WorkloadError;
-use crate::names::nearest;
-use crate::yaml::{self, Located};
-
-type Options = BTreeMap<String, Value>;
-
-/// `ServeDeploySchema`.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ServeConfig {
-    #[serde(default)]
-    proxy_location: Option<String>,
-    #[serde(default)]
-    http_options: Option<HttpOptions>,
-    #[serde(default)]
-    grpc_options: Option<GrpcOptions>,
-    #[serde(default)]
-    logging_config: Option<LoggingConfig>,
-    #[serde(default)]
-    target_capacity: Option<f64>,
-    applications: Vec<Located<Application>>,
-}
-
-/// `ServeApplicationSchema`.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Application {
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    route_prefix: Option<Located<String>>,
-    #[serde(default)]
-    import_path: Option<Located<String>>,
-    #[serde(default)]
-    runtime_env: Option<Options>,
-    #[serde(default)]
-    host: Option<String>,
-    #[serde(default)]
-    port: Option<i64>,
-    #[serde(default)]
-    deployments: Option<Vec<Located<Deployment>>>,
-    #[serde(default)]
-    autoscaling_policy: Option<Options>,
-    #[serde(default)]
-    external_scaler_enabled: Option<bool>,
-    #[serde(default)]
-    args: Option<Options>,
-    #[serde(default)]
-    logging_config: Option<LoggingConfig>,
-}
-
-/// `DeploymentSchema`.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Deployment {
-    name: String,
-    #[serde(default)]
-    num_replicas: Option<Value>,
-    #[serde(default)]
-    max_ongoing_requests: Option<i64>,
-    #[serde(default)]
-    max_queued_requests: Option<i64>,
-    #[serde(default)]
-    user_config: Option<Value>,
-    #[serde(default)]
-    autoscaling_config: Option<AutoscalingConfig>,
-    #[serde(default)]
-    graceful_shutdown_wait_loop_s: Option<f64>,
-    #[serde(default)]
-    graceful_shutdown_timeout_s: Option<f64>,
-    #[serde(default)]
-    health_check_period_s: Option<f64>,
-    #[serde(default)]
-    health_check_timeout_s: Option<f64>,
-    #[serde(default)]
-    ray_actor_options: Option<RayActorOptions>,
-    #[serde(default)]
-    placement_group_bundles: Option<Vec<BTreeMap<String, f64>>>,
-    #[serde(default)]
-    placement_group_strategy: Option<String>,
-    #[serde(default)]
-    max_replicas_per_node: Option<i64>,
-    #[serde(default)]
-    logging_config: Option<LoggingConfig>,
-    #[serde(default)]
-    request_router_config: Option<Options>,
-}
-
-/// `RayActorOptionsSchema`.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RayActorOptions {
-    #[serde(default)]
-    runtime_env: Option<Options>,
-    #[serde(default)]
-    num_cpus: Option<f64>,
-    #[serde(default)]
-    num_gpus: Option<f64>,
-    #[serde(default)]
-    memory: Option<f64>,
-    #[serde(default)]
-    object_store_memory: Option<f64>,
-    #[serde(default)]
-    resources: Option<BTreeMap<String, f64>>,
-    #[serde(default)]
-    accelerator_type: Option<String>,
-}
-
-/// `AutoscalingConfig`.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AutoscalingConfig {
-    #[serde(default)]
-    min_replicas: Option<i64>,
-    #[serde(default)]
-    initial_replicas: Option<i64>,
-    #[serde(default)]
-    max_replicas: Option<i64>,
-    #[serde(default)]
-    target_ongoing_requests: Option<f64>,
-    #[serde(default)]
-    metrics_interval_s: Option<f64>,
-    #[serde(default)]
-    look_back_period_s: Option<f64>,
-    #[serde(default)]
-    smoothing_factor: Option<f64>,
-    #[serde(default)]
-    upscale_smoothing_factor: Option<f64>,
-    #[serde(default)]
-    downscale_smoothing_factor: Option<f64>,
-    #[serde(default)]
-    upscaling_factor: Option<f64>,
-    #[serde(default)]
-    downscaling_factor: Option<f64>,
-    #[serde(default)]
-    downscale_delay_s: Option<f64>,
-    #[serde(default)]
-    downscale_to_zero_delay_s: Option<f64>,
-    #[serde(default)]
-    upscale_delay_s: Option<f64>,
-    #[serde(default)]
-    aggregation_function: Option<String>,
-    #[serde(default)]
-    policy: Option<Value>,
-}
-
-/// `LoggingConfig`.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LoggingConfig {
-    #[serde(default)]
-    encoding: Option<String>,
-    #[serde(default)]
-    log_level: Option<Value>,
-    #[serde(default)]
-    logs_dir: Option<String>,
-    #[serde(default)]
-    enable_access_log: Option<bool>,
-    #[serde(default)]
-    additional_log_standard_attrs: Option<Vec<String>>,
-}
-
-/// `HTTPOptionsSchema`.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HttpOptions {
-    #[serde(default)]
-    host: Option<String>,
-    #[serde(default)]
-    port: Option<i64>,
-    #[serde(default)]
-    root_path: Option<String>,
-    #[serde(default)]
-    request_timeout_s: Option<f64>,
-    #[serde(default)]
-    keep_alive_timeout_s: Option<i64>,
-    #[serde(default)]
-    ssl_keyfile: Option<String>,
-    #[serde(default)]
-    ssl_certfile: Option<String>,
-    #[serde(default)]
-    ssl_keyfile_password: Option<String>,
-    #[serde(default)]
-    ssl_ca_certs: Option<String>,
-}
-
-/// `gRPCOptionsSchema`.
-#[derive(Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GrpcOptions {
-    #[serde(default)]
-    port: Option<i64>,
-    #[serde(default)]
-    grpc_servicer_functions: Option<Vec<String>>,
-    #[serde(default)]
-    request_timeout_s: Option<f64>,
-}
+use crate::suggestion::Suggestion;
+use crate::yaml::{self, Located, place};
+use types::{Deployment, ServeConfig};
 
 /// Hint of every mistake that only a newer Ray could take.
-pub const FORCE: &str = "--force sends it as it is, should your Ray know better";
-
-/// All keys, for the one that was meant.
-const KEYS: &str = "proxy_location http_options grpc_options logging_config target_capacity applications name \
-    route_prefix import_path runtime_env host port deployments autoscaling_policy \
-    external_scaler_enabled args num_replicas max_ongoing_requests max_queued_requests \
-    user_config autoscaling_config graceful_shutdown_wait_loop_s graceful_shutdown_timeout_s \
-    health_check_period_s health_check_timeout_s ray_actor_options placement_group_bundles \
-    placement_group_strategy max_replicas_per_node request_router_config num_cpus num_gpus \
-    memory object_store_memory resources accelerator_type min_replicas initial_replicas \
-    max_replicas target_ongoing_requests metrics_interval_s look_back_period_s \
-    smoothing_factor upscale_smoothing_factor downscale_smoothing_factor upscaling_factor \
-    downscaling_factor downscale_delay_s downscale_to_zero_delay_s upscale_delay_s \
-    aggregation_function policy encoding log_level logs_dir enable_access_log \
-    additional_log_standard_attrs root_path request_timeout_s keep_alive_timeout_s ssl_keyfile \
-    ssl_certfile ssl_keyfile_password ssl_ca_certs grpc_servicer_functions";
+pub const FORCE: &str = "--force submits it anyway, if your Ray supports it";
 
 /// A mistake in the file.
-fn wrong(file: &Path, line: u64, message: String, hint: impl Into<String>) -> WorkloadError {
+fn wrong(file: &Path, line: u64, message: String, hint: impl Into<Suggestion>) -> WorkloadError {
     WorkloadError::Value {
         file: file.to_owned(),
         line,
@@ -240,12 +35,71 @@ fn wrong(file: &Path, line: u64, message: String, hint: impl Into<String>) -> Wo
     }
 }
 
-/// Checks the keys, types and names of a configuration.
+/// Checks the keys, types, values and names of a configuration. Returns what is
+/// only believed to be wrong, each with its line.
 ///
 /// # Errors
 /// [`WorkloadError`] with the line of the first mistake.
-pub fn check(file: &Path, text: &str) -> Result<(), WorkloadError> {
+pub fn check(file: &Path, text: &str) -> Result<Vec<String>, WorkloadError> {
+    let tree = yaml::parse(file, text).map_err(|error| unreadable(file, error))?;
+    let mut warnings = keys::check(file, &tree)?;
     let config = read(file, text)?;
+    check_values(file, &config, &mut warnings)?;
+    check_applications(file, &config)?;
+    let told = warnings.into_iter();
+    Ok(told
+        .map(|Located { value, line }| format!("{}: {value}", place(file, line)))
+        .collect())
+}
+
+/// Checks what Ray would refuse, and what would answer nobody.
+fn check_values(
+    file: &Path,
+    config: &ServeConfig,
+    warnings: &mut Vec<Located<String>>,
+) -> Result<(), WorkloadError> {
+    const LOCATIONS: [&str; 3] = ["EveryNode", "HeadOnly", "Disabled"];
+    const STRATEGIES: [&str; 4] = ["STRICT_PACK", "PACK", "STRICT_SPREAD", "SPREAD"];
+    let location = config.proxy_location.as_ref();
+    limits::choice(file, "proxy_location", location, &LOCATIONS, warnings)?;
+    limits::http(file, config)?;
+    limits::logging(file, config.logging_config.as_ref(), warnings)?;
+    for Located { value, .. } in &config.applications {
+        limits::logging(file, value.logging_config.as_ref(), warnings)?;
+        for Located { value, .. } in value.deployments.iter().flatten() {
+            limits::logging(file, value.logging_config.as_ref(), warnings)?;
+            let strategy = value.placement_group_strategy.as_ref();
+            let key = "placement_group_strategy";
+            limits::choice(file, key, strategy, &STRATEGIES, warnings)?;
+            if let Some(scaling) = &value.autoscaling_config {
+                limits::bounds(file, value, scaling)?;
+                let function = scaling.value.aggregation_function.as_ref();
+                let known = ["mean", "max", "min"];
+                limits::choice(file, "aggregation_function", function, &known, warnings)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the port that Ray Serve listens on by a configuration, as far as it can
+/// be read.
+pub fn port(text: &str) -> u16 {
+    let config = yaml::parse::<ServeConfig>(Path::new(""), text).ok();
+    let port = config.and_then(|config| config.http_options?.port);
+    port.and_then(|port| u16::try_from(port.value).ok())
+        .unwrap_or(SERVE_PORT)
+}
+
+/// Returns what the deployments of a configuration ask of the pods, as far as it
+/// can be read.
+pub fn demands(text: &str) -> Vec<Demand> {
+    let config = yaml::parse::<ServeConfig>(Path::new(""), text);
+    config.map_or_else(|_| Vec::new(), |config| limits::demands(&config))
+}
+
+/// Checks names, routes and paths.
+fn check_applications(file: &Path, config: &ServeConfig) -> Result<(), WorkloadError> {
     let (mut names, mut routes) = (Vec::new(), Vec::new());
     for Located { value, line } in &config.applications {
         let name = value.name.as_deref().unwrap_or("default");
@@ -254,14 +108,14 @@ pub fn check(file: &Path, text: &str) -> Result<(), WorkloadError> {
                 "" => "an application has no name".to_owned(),
                 name => format!("two applications are called {name:?}"),
             };
-            return Err(wrong(file, *line, message, "give each a name of its own"));
+            return Err(wrong(file, *line, message, "give each its own name"));
         }
         names.push(name);
         if let Some(Located { value: route, line }) = &value.route_prefix {
             check_route(file, *line, route)?;
             if routes.contains(&route) {
                 let message = format!("two applications have the route_prefix {route:?}");
-                return Err(wrong(file, *line, message, "give each a route of its own"));
+                return Err(wrong(file, *line, message, "give each its own route"));
             }
             routes.push(route);
         }
@@ -285,23 +139,17 @@ pub fn check(file: &Path, text: &str) -> Result<(), WorkloadError> {
 }
 
 fn read(file: &Path, text: &str) -> Result<ServeConfig, WorkloadError> {
-    yaml::parse(file, text).map_err(|error| {
-        let key = error.message.strip_prefix("unknown field ");
-        let key = key.and_then(|rest| rest.split('`').nth(1));
-        let message = match key {
-            Some(key) => format!("Ray Serve knows no key `{key}` here"),
-            None => error.message.clone(),
-        };
-        let known = KEYS.split_whitespace().map(str::to_owned);
-        let hint = match key.and_then(|key| nearest(key, known)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => {
-                "what it knows: https://docs.ray.io/en/latest/serve/production-guide/config.html"
-                    .to_owned()
-            }
-        };
-        wrong(file, error.line, message, hint)
-    })
+    yaml::parse(file, text).map_err(|error| unreadable(file, error))
+}
+
+fn unreadable(file: &Path, error: yaml::YamlError) -> WorkloadError {
+    let known = "https://docs.ray.io/en/latest/serve/production-guide/config.html";
+    wrong(
+        file,
+        error.line,
+        error.message,
+        format!("known keys: {known}"),
+    )
 }
 
 fn check_route(file: &Path, line: u64, route: &str) -> Result<(), WorkloadError> {
@@ -312,8 +160,8 @@ fn check_route(file: &Path, line: u64, route: &str) -> Result<(), WorkloadError>
         false => Err(wrong(
             file,
             line,
-            format!("{route:?} is no route_prefix"),
-            "begin it with /, and end it without; / alone takes every request",
+            format!("invalid route_prefix {route:?}"),
+            "begin it with / and do not end it with /; a single / matches every request",
         )),
     }
 }
@@ -330,8 +178,8 @@ fn check_path(file: &Path, path: &Located<String>) -> Result<(), WorkloadError> 
         false => Err(wrong(
             file,
             path.line,
-            format!("{:?} is no import_path", path.value),
-            "name a module and what is in it: app:deployment",
+            format!("invalid import_path {:?}", path.value),
+            "use MODULE:NAME, such as app:deployment",
         )),
     }
 }
@@ -347,7 +195,7 @@ fn check_deployment(
             file,
             *line,
             format!("num_replicas of {:?} is {count}", value.name),
-            "write a number from 1, or auto",
+            "use a number of 1 or more, or auto",
         )),
         Some(count) if is_count(count) && value.autoscaling_config.is_some() => Err(wrong(
             file,
@@ -366,10 +214,11 @@ fn check_deployment(
 mod tests {
     use super::*;
     use crate::error::Classified;
+    use crate::suggestion::comparison::joined;
 
-    fn checked(text: &str) -> Result<(), String> {
+    fn checked(text: &str) -> Result<Vec<String>, String> {
         check(Path::new("serveconfig"), text)
-            .map_err(|error| format!("{error}; {}", error.hints().join("; ")))
+            .map_err(|error| format!("{error}; {}", joined(&error.hints(), "; ")))
     }
 
     #[test]
@@ -383,7 +232,7 @@ mod tests {
                     autoscaling_config: {min_replicas: 1, max_replicas: 2, target_ongoing_requests: 5}\n    \
                     ray_actor_options: {num_gpus: 1, num_cpus: 0.5, resources: {x: 1}}\n  \
                     - {name: Other, num_replicas: 2, user_config: {a: 1}}\n";
-        assert_eq!(checked(text), Ok(()));
+        assert_eq!(checked(text), Ok(Vec::new()));
     }
 
     #[test]
@@ -402,15 +251,15 @@ mod tests {
                 format!("{app}  deployments:\n  - name: x\n    autoscaling_config: {{max_replica: 2}}\n"),
                 "did you mean `max_replicas`?",
             ),
-            (format!("{app}  route_prefix: chat\n"), "serveconfig:4: \"chat\" is no route_prefix"),
+            (format!("{app}  route_prefix: chat\n"), "serveconfig:4: invalid route_prefix \"chat\""),
             (format!("{app}- name: a\n  import_path: b:c\n"), "two applications are called \"a\""),
             (
                 "applications:\n- {name: a, import_path: x:y, route_prefix: /}\n- {name: b, import_path: x:y, route_prefix: /}\n".to_owned(),
                 "serveconfig:3: two applications have the route_prefix \"/\"",
             ),
             ("applications:\n- name: a\n".to_owned(), "application \"a\" has no import_path"),
-            ("applications:\n- import_path: app\n".to_owned(), "serveconfig:2: \"app\" is no import_path"),
-            ("applications:\n- import_path: a:b:c\n".to_owned(), "is no import_path"),
+            ("applications:\n- import_path: app\n".to_owned(), "serveconfig:2: invalid import_path \"app\""),
+            ("applications:\n- import_path: a:b:c\n".to_owned(), "invalid import_path"),
             (
                 format!("{app}  deployments:\n  - {{name: x, num_replicas: 0}}\n"),
                 "num_replicas of \"x\" is 0",
@@ -419,10 +268,94 @@ mod tests {
                 format!("{app}  deployments:\n  - {{name: x, num_replicas: 2, autoscaling_config: {{}}}}\n"),
                 "has num_replicas and autoscaling_config",
             ),
-            (format!("{app}  args: [1]\n"), "serveconfig:4: a mapping is expected"),
+            (format!("{app}  args: [1]\n"), "serveconfig:4: expected a mapping"),
+            (format!("proxy_location: Everynode\n{app}"), "serveconfig:1: invalid proxy_location \"Everynode\"; did you mean EveryNode?"),
+            (format!("proxy_location: Disabled\n{app}"), "serveconfig:1: proxy_location Disabled starts no proxy"),
+            (format!("http_options: {{port: 70000}}\n{app}"), "serveconfig:1: http_options.port 70000 is not a valid port"),
+            (format!("http_options: {{port: 8265}}\n{app}"), "http_options.port 8265 is used by Ray itself"),
+            (format!("http_options: {{host: 127.0.0.1}}\n{app}"), "is not reachable from outside the pod; use host: 0.0.0.0"),
+            (format!("logging_config: {{encoding: Json}}\n{app}"), "did you mean JSON?"),
+            (
+                format!("{app}  deployments:\n  - {{name: x, placement_group_strategy: PACKED}}\n"),
+                "serveconfig:5: invalid placement_group_strategy \"PACKED\"; did you mean PACK?",
+            ),
+            (
+                format!("{app}  deployments:\n  - name: x\n    autoscaling_config: {{min_replicas: 4, max_replicas: 2}}\n"),
+                "serveconfig:6: min_replicas of \"x\" is 4, max_replicas 2; use max_replicas: 4",
+            ),
+            (
+                format!("{app}  deployments:\n  - {{name: x, autoscaling_config: {{min_replicas: 4}}}}\n"),
+                "but max_replicas is 1 by default",
+            ),
+            (
+                format!("{app}  deployments:\n  - {{name: x, autoscaling_config: {{initial_replicas: 4, max_replicas: 3}}}}\n"),
+                "initial_replicas of \"x\" is 4, not between 1 and 3",
+            ),
         ] {
             let wrong = checked(&text).unwrap_err();
             assert!(wrong.contains(said), "{wrong}\n{text}");
         }
+    }
+    #[test]
+    fn what_another_release_may_know_is_a_warning() {
+        let app = "applications:\n- name: a\n  import_path: app:x\n";
+        let deployment = format!("{app}  deployments:\n  - name: x\n");
+        for (text, said) in [
+            (
+                format!(
+                    "{deployment}    autoscaling_config:\n      target_num_ongoing_requests_per_replica: 5\n"
+                ),
+                "serveconfig:7: Ray Serve dropped target_num_ongoing_requests_per_replica for target_ongoing_requests, in 2.33 or near it",
+            ),
+            (
+                format!("{deployment}    max_concurrent_queries: 5\n"),
+                "serveconfig:6: Ray Serve dropped max_concurrent_queries",
+            ),
+            (
+                format!("{deployment}    min_replicas: 5\n"),
+                "serveconfig:6: Ray Serve ignores min_replicas here: it belongs below autoscaling_config",
+            ),
+            (
+                format!("{deployment}    gang_scheduling: {{gang_size: 2}}\n"),
+                "serveconfig:6: Ray Serve 2.52 has no key \"gang_scheduling\" here; a newer one may",
+            ),
+            (
+                format!("proxy_location: PerZone\n{app}"),
+                "serveconfig:1: Ray Serve 2.52 has no proxy_location \"PerZone\"; a newer one may (it has EveryNode, HeadOnly, Disabled)",
+            ),
+            (
+                format!("{deployment}    placement_group_strategy: GANG\n"),
+                "serveconfig:6: Ray Serve 2.52 has no placement_group_strategy \"GANG\"",
+            ),
+        ] {
+            let warnings = checked(&text).unwrap();
+            assert_eq!(warnings.len(), 1, "{text}");
+            assert!(warnings[0].starts_with(said), "{warnings:?}");
+        }
+    }
+
+    #[test]
+    fn what_it_asks_of_the_pods_is_found() {
+        let text = "http_options: {port: 9000}\napplications:\n- name: a\n  import_path: app:x\n  \
+                    args: {llm_configs: [{engine_kwargs: {tensor_parallel_size: 16}}]}\n  deployments:\n  \
+                    - {name: x, ray_actor_options: {num_gpus: 2}}\n  \
+                    - {name: y, placement_group_bundles: [{GPU: 4}, {GPU: 4, CPU: 1}]}\n  \
+                    - {name: z, placement_group_bundles: [{GPU: 4}, {GPU: 4}], placement_group_strategy: STRICT_PACK}\n  \
+                    - {name: w, user_config: {engine: {tensor-parallel-size: '4'}}}\n";
+        let found: Vec<_> = demands(text)
+            .into_iter()
+            .map(|demand| (demand.deployment, demand.gpus, demand.may_span, demand.line))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("x".to_owned(), 2.0, false, 7),
+                ("y".to_owned(), 4.0, false, 8),
+                ("z".to_owned(), 8.0, false, 9),
+                ("w".to_owned(), 4.0, true, 10),
+                ("a".to_owned(), 16.0, true, 3),
+            ]
+        );
+        assert_eq!((port(text), port("applications: []")), (9000, 8000));
     }
 }

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{BOTH, Scene, Who, job};
-use crate::common::checkout;
-use crate::testbed::cluster::{Flavor, Testbed};
+use crate::testbed::cluster::{Flavor, Testbed, condition};
+use crate::testbed::lacks;
 
 #[test]
 #[ignore = "needs the testbed: cargo xtask test"]
@@ -28,7 +28,7 @@ fn what_kueue_takes_off_or_gives_up_is_told() {
         &[
             "It was preempted by job/high of alice",
             "prioritization in the ClusterQueue",
-            "It waits for quota",
+            "It is waiting for quota",
         ],
         &BOTH,
     );
@@ -76,11 +76,16 @@ fn what_kueue_takes_off_or_gives_up_is_told() {
         "high",
         "podsReadyTimeout",
         &[
-            "not all of its pods got ready in time",
-            "put back 1 times so far",
+            "not all of its pods became ready in time",
+            "requeued 1 times so far",
+            "its pods had been loading for ",
+            "waitForPodsReady.timeout in Kueue's configuration",
         ],
         &BOTH,
     );
+    // What Kueue is told, who may read it is told as well.
+    let (_, screen) = scene.why(Who::Admin, "high", "podsReadyTimeout");
+    assert!(screen.contains("Kueue allows 90 min"), "{screen}");
 }
 
 /// Returns the name of Kueue's Workload of a Job.
@@ -118,7 +123,7 @@ fn admission_checks_are_told() {
     scene.told(
         "j",
         "admissionCheckPending",
-        &["It has quota, and waits for admission check", &check],
+        &["It has quota and is waiting for admission check", &check],
         &BOTH,
     );
     testbed.merge_status("Workload", &workload(testbed, "j"), &json!({"admissionChecks": [
@@ -158,7 +163,7 @@ fn what_kueue_does_not_see_says_why() {
         "classy",
         "noWorkload",
         &[
-            "\"no-such-class\": if there is none of that name, that is why",
+            "\"no-such-class\": if that does not exist, it is the cause",
             "WorkloadPriorityClasses",
         ],
         &[Who::BatchUser],
@@ -168,7 +173,7 @@ fn what_kueue_does_not_see_says_why() {
     scene.told(
         "alone",
         "suspended",
-        &["Somebody has suspended it", "\"suspend\":false"],
+        &["It was suspended", "\"suspend\":false"],
         &BOTH,
     );
 
@@ -179,7 +184,6 @@ fn what_kueue_does_not_see_says_why() {
         "kube-system",
         json!({"kueue.x-k8s.io/queue-name": "any"}),
     ));
-    let published = PublishedConfiguration::of(testbed);
     let outcome = testbed.wait("the namespace to be named", || {
         let outcome = testbed
             .sandbox
@@ -194,38 +198,79 @@ fn what_kueue_does_not_see_says_why() {
         outcome.stdout.contains("managedJobsNamespaceSelector"),
         "{outcome:?}"
     );
-    drop(published);
     testbed.delete_in("kube-system", "Job", &name);
 }
 
-/// The ConfigMap with Kueue's configuration, which others beside the test see,
-/// too: it says what the testbed's Kueue has been started with, and goes however
-/// the test ends.
-struct PublishedConfiguration<'a>(&'a Testbed);
-
-impl<'a> PublishedConfiguration<'a> {
-    fn of(testbed: &'a Testbed) -> Self {
-        let values = std::fs::read_to_string(checkout("cluster-admins/kueue/values.yaml")).unwrap();
-        let values = kaiwo::yaml::parse_first(&values).unwrap();
-        let text = values["managerConfig"]["controllerManagerConfigYaml"].as_str();
-        let mut configuration = kaiwo::yaml::parse_first(text.unwrap()).unwrap();
-        // Kueue's default, which its manifests write out.
-        let except = ["kube-system", "kueue-system"];
-        configuration["managedJobsNamespaceSelector"] = json!({"matchExpressions": [
-            {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": except},
-        ]});
-        testbed.apply(json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": "kueue-manager-config", "namespace": "kueue-system"},
-            "data": {"controller_manager_config.yaml": configuration.to_string()},
-        }));
-        Self(testbed)
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn gates_say_who_lifts_them() {
+    if lacks("admission-gates") {
+        return;
     }
+    let scene = Scene::new("why-gated", 8, json!({}));
+    let testbed = &scene.testbed;
+    let queue = testbed.name.clone();
+    let mut gated = job("gated", &queue, json!({"kueue.x-k8s.io/queue-name": queue}));
+    gated["metadata"]["annotations"] =
+        json!({"kueue.x-k8s.io/admission-gated-by": "ex.com/budget,ex.com/data"});
+    gated["spec"]["template"]["spec"]["nodeSelector"] = json!({"kaiwo.dev/testbed": "parked"});
+    testbed.apply(gated);
+    scene.told(
+        "gated",
+        "admissionGated",
+        &[
+            "admission gates ex.com/budget and ex.com/data are removed",
+            "if you may patch the job",
+            "annotate job gated kueue.x-k8s.io/admission-gated-by-",
+        ],
+        &BOTH,
+    );
+    let lifted = json!({"metadata": {"annotations": {"kueue.x-k8s.io/admission-gated-by": null}}});
+    testbed.merge("Job", "gated", &lifted);
+    scene.why(Who::Admin, "gated", "nodeSelector");
 }
 
-impl Drop for PublishedConfiguration<'_> {
-    fn drop(&mut self) {
-        self.0
-            .delete_in("kueue-system", "ConfigMap", "kueue-manager-config");
-    }
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn what_the_queue_does_not_cover_is_told_whatever_kueue_says() {
+    let scene = Scene::new("why-uncovered", 8, json!({}));
+    let testbed = &scene.testbed;
+    let queue = testbed.name.clone();
+    let mut unheard = job(
+        "unheard",
+        &queue,
+        json!({"kueue.x-k8s.io/queue-name": queue}),
+    );
+    let asked = json!({"example.com/x": "1", "cpu": "1"});
+    unheard["spec"]["template"]["spec"]["containers"][0]["resources"] =
+        json!({"requests": asked, "limits": asked});
+    testbed.apply(unheard);
+    scene.told(
+        "unheard",
+        "exceedsMaximum",
+        &["has no quota for example.com/x"],
+        &BOTH,
+    );
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn kueue_gives_the_reasons_that_this_testbed_asks_for() {
+    let scene = Scene::new("why-reason", 8, json!({}));
+    scene.park("holder", "8", &[]);
+    scene.why(Who::Admin, "holder", "nodeSelector");
+    scene.park("waits", "8", &[]);
+    scene.why(Who::Admin, "waits", "waitingForQuota");
+    let explains = std::env::var("KAIWO_TESTBED_EXPLAINS").is_ok_and(|told| told == "true");
+    let expected = match explains {
+        true => "WaitingForQuota",
+        false => "Pending",
+    };
+    let own = scene
+        .testbed
+        .find("Workload", &workload(&scene.testbed, "waits"));
+    let reserved = condition(own.as_ref().unwrap(), "QuotaReserved")
+        .unwrap()
+        .clone();
+    assert_eq!(reserved["reason"], expected, "{reserved:#}");
 }

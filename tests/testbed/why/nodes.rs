@@ -38,7 +38,7 @@ fn nodes_that_do_not_fit_say_why() {
         "whole",
         "fragmented",
         &[
-            "8 amd.com/gpu are free as 4+4, but a pod needs 8 on one node",
+            "8 amd.com/gpu are free, as 4+4, but a pod needs 8 on one node",
             "--gpus-per-node 4",
         ],
         &[Who::Admin],
@@ -78,7 +78,7 @@ fn nodes_that_do_not_fit_say_why() {
         "gang",
         "gangPartlyPlaced",
         &[
-            "2 of 3 pods have a node, and 1 find none",
+            "2 of 3 pods have a node, and 1 have none",
             "cause: nodesFull",
         ],
         &WITH_PODS,
@@ -86,7 +86,7 @@ fn nodes_that_do_not_fit_say_why() {
     scene.told(
         "gang",
         "gangPartlyPlaced",
-        &["who holds GPUs there: "],
+        &["GPUs there are held by: "],
         &[Who::Admin],
     );
     testbed.delete("Job", "gang");
@@ -107,7 +107,7 @@ fn nodes_that_do_not_fit_say_why() {
     scene.told(
         "claims",
         "claimMissing",
-        &["There is no PersistentVolumeClaim nothing"],
+        &["PersistentVolumeClaim nothing"],
         &WITH_PODS,
     );
     testbed.apply(json!({
@@ -174,13 +174,13 @@ fn nodes_that_are_too_small_say_so() {
     scene.told(
         "j",
         "nodesTooSmall",
-        &["no node it may use has more than 4", "--gpus-per-node 4"],
+        &["no node it can use has more than 4", "--gpus-per-node 4"],
         &[Who::Admin],
     );
     scene.told(
         "j",
         "nodesFull",
-        &["amd.com/gpu on one node"],
+        &["amd.com/gpu, and the only node it can use"],
         &[Who::Viewer],
     );
     scene.testbed.delete("Node", &scene.node("a"));

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{BOTH, Scene, WITH_PODS, Who, job};
-use crate::testbed::cluster::{Flavor, condition};
+use crate::testbed::cluster::{Flavor, Testbed, condition};
 use crate::testbed::{kaito, lacks};
 
 #[test]
@@ -25,7 +25,7 @@ fn pods_that_fail_say_why() {
             &[],
             "imageDenied",
             &[
-                "without a login",
+                "requires a login",
                 "create secret docker-registry",
                 "--image-pull-secret",
             ],
@@ -35,12 +35,12 @@ fn pods_that_fail_say_why() {
             "testbed/config-error",
             &[],
             "configurationMissing",
-            &["There is no Secret token", "create secret generic token"],
+            &["Secret token does not exist", "create secret generic token"],
         ),
         (
             "key",
             "testbed/config-error",
-            &["--secret", "HF_TOKEN=hub/token"],
+            &["--secret", "HF_TOKEN=hub/token", "--force"],
             "configurationMissing",
             &["Secret hub in namespace", "has no key token"],
         ),
@@ -57,8 +57,8 @@ fn pods_that_fail_say_why() {
             &[],
             "crashLoop",
             &[
-                "ends again and again: exit code 1",
-                "started again 5 times",
+                "keeps ending: exit code 1",
+                "restarted 5 times",
                 "job/loop -n ",
             ],
         ),
@@ -74,7 +74,7 @@ fn pods_that_fail_say_why() {
             "testbed/never-ready",
             &[],
             "notReady",
-            &["1 of 1 pods run and are not ready"],
+            &["1 of 1 pods are running but not ready"],
         ),
         (
             "late",
@@ -156,6 +156,7 @@ fn events_do_not_outlive_what_they_tell() {
             "1",
             "--service-account",
             "nobody",
+            "--force",
         ],
     );
     scene.told(
@@ -221,7 +222,7 @@ fn services_and_ray_say_why() {
     scene.told(
         "deployment/loops",
         "outOfMemory",
-        &["started again 4 times"],
+        &["restarted 4 times"],
         &WITH_PODS,
     );
     serve("stuck", "testbed/never-ready");
@@ -294,4 +295,101 @@ fn services_and_ray_say_why() {
         &["Its driver ", "rayjob/failing -n "],
         &BOTH,
     );
+}
+
+/// A pod that runs, has ended and waits in turn, ten times: the answers of all
+/// commands stay the same, but for how often it was started again.
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn a_crash_loop_has_one_answer_at_every_moment() {
+    let testbed = Testbed::with_namespace("why-turns");
+    testbed.create(json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "srv"},
+        "spec": {
+            "selector": {"matchLabels": {"app": "srv"}},
+            "template": {"metadata": {"labels": {"app": "srv"}}, "spec": {
+                "containers": [{"name": "c", "image": "testbed/crash-turns", "readinessProbe": {"tcpSocket": {"port": 80}}}],
+            }},
+        },
+    }));
+    let turns = || {
+        let pods = testbed.list("Pod");
+        let status = pods
+            .first()
+            .map(|pod| pod["status"]["containerStatuses"][0].clone());
+        status
+            .and_then(|status| status["restartCount"].as_i64())
+            .unwrap_or_default()
+    };
+    let ask = |arguments: &[&str]| -> serde_json::Value {
+        let common = ["-n", &testbed.name, "-o", "json"];
+        let outcome = testbed
+            .sandbox
+            .kaiwo(&[arguments, &common].concat())
+            .exits(0);
+        serde_json::from_str(&outcome.stdout).unwrap()
+    };
+    testbed.wait("the first crash", || (turns() > 0).then_some(()));
+    let (mut told, mut states) = (Vec::new(), std::collections::BTreeSet::new());
+    testbed.wait("ten turns", || {
+        let why = ask(&["why", "srv"]);
+        let status = ask(&["status", "srv"]);
+        let listed = ask(&["list", "--any"]);
+        states.insert(status["pods"][0]["state"].to_string());
+        let plain = |stands: &serde_json::Value| {
+            let reason = stands["reason"].as_str().unwrap();
+            kaiwo::observe::trouble::without_restarts(reason)
+        };
+        told.push((
+            why["findings"][0]["summary"].clone(),
+            plain(&status),
+            plain(&listed["items"][0]),
+        ));
+        (turns() > 10).then_some(())
+    });
+    told.dedup();
+    let [(summary, status, listed)] = &told[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!(summary, "container c keeps ending: exit code 5");
+    assert!(status.starts_with("exit code 5 in pod srv-"), "{status}");
+    assert_eq!(status, listed);
+    assert!(states.len() > 1, "{states:?}");
+}
+
+/// As users meet it: what refuses the pods is in all four, and ends a wait.
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn pods_that_a_quota_refuses_are_told_by_all() {
+    let scene = Scene::with_nodes("why-refused", 16, &[("a", 16)]);
+    let testbed = &scene.testbed;
+    testbed.create(json!({
+        "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "team"},
+        "spec": {"hard": {"pods": "1"}},
+    }));
+    scene.submit(
+        "pair",
+        &["-i", "testbed/forever", "-g", "2", "--replicas", "2"],
+    );
+    let told = testbed.wait("the reason in the list", || {
+        let list = ["list", "-n", &testbed.name, "-o", "json"];
+        let listed = testbed.sandbox.kaiwo(&list).exits(0);
+        let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+        let reason = listed["items"][0]["reason"].as_str()?.to_owned();
+        reason
+            .starts_with("pods are rejected: exceeded quota: team")
+            .then_some(reason)
+    });
+    let status = ["status", "pair", "-n", &testbed.name];
+    let status = testbed.sandbox.kaiwo(&status).exits(0);
+    assert!(status.stdout.contains(&told), "{}", status.stdout);
+    let why = ["why", "pair", "-n", &testbed.name];
+    let why = testbed.sandbox.kaiwo(&why).exits(0);
+    assert!(
+        why.stdout.contains("The API server rejects its pods"),
+        "{}",
+        why.stdout
+    );
+    let wait = ["wait", "pair", "-n", &testbed.name];
+    let _ = testbed.sandbox.kaiwo(&wait).exits(1).says(&told);
 }

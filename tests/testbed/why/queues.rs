@@ -62,9 +62,9 @@ fn a_full_queue_names_who_is_ahead_and_who_holds_what() {
     for words in [
         "job/f: Pending for ",
         "2 of 2 in queue",
-        "It waits for quota: 8 more amd.com/gpu in flavor amd-8",
+        "It is waiting for quota: 8 more amd.com/gpu in flavor amd-8",
         "Ahead of it: 1, with 8 GPUs",
-        "Who holds the GPUs (32):",
+        "GPUs held by others (32):",
         "and 1 more, with 8 GPUs",
         "It cannot borrow: its ClusterQueue is in no cohort",
         "kaiwo queues",
@@ -108,7 +108,7 @@ fn queues_that_admit_nothing_say_why() {
     scene.told(
         "j",
         "namespaceNotSelected",
-        &["does not take workloads of namespace"],
+        &["does not accept workloads of namespace"],
         &BOTH,
     );
     let (_, screen) = scene.why(Who::Admin, "j", "namespaceNotSelected");
@@ -132,7 +132,7 @@ fn queues_that_admit_nothing_say_why() {
     scene.told(
         "j",
         "clusterQueueInactive",
-        &["is not active and admits nothing", "ClusterQueues"],
+        &["is inactive and admits nothing", "ClusterQueues"],
         &[Who::BatchUser],
     );
     merge(spec(json!({"stopPolicy": "None"})));
@@ -152,10 +152,7 @@ fn queues_that_admit_nothing_say_why() {
     scene.told(
         "k",
         "localQueueMissing",
-        &["there is no LocalQueue"
-            .to_owned()
-            .replacen('t', "T", 1)
-            .as_str()],
+        &["LocalQueue".to_owned().replacen('t', "T", 1).as_str()],
         &BOTH,
     );
 
@@ -177,7 +174,7 @@ fn queues_that_admit_nothing_say_why() {
         "flavors": [{"name": "no-such-flavor", "resources": [{"name": "amd.com/gpu", "nominalQuota": 8}]}],
     }]})));
     scene.local_queue();
-    scene.told("k", "clusterQueueInactive", &["is not active"], &BOTH);
+    scene.told("k", "clusterQueueInactive", &["is inactive"], &BOTH);
     scene.told(
         "k",
         "clusterQueueInactive",
@@ -210,7 +207,7 @@ fn what_a_queue_never_gives_is_told() {
         "elsewhere",
         "noMatchingFlavor",
         &[
-            "No flavor of the queue takes its pods",
+            "No flavor of the queue accepts its pods",
             "doesn't match node affinity",
         ],
         &BOTH,

@@ -16,6 +16,8 @@ use crate::testbed;
 const GONE: Duration = Duration::from_secs(60);
 /// Requests under way at once.
 const AT_ONCE: usize = 16;
+/// The namespace of submissions.
+pub const NAMESPACE: &str = "kaiwo";
 const POLL: Duration = Duration::from_millis(100);
 
 /// The testbed's API server.
@@ -43,6 +45,7 @@ impl Object {
         };
         let collection = match text("/kind") {
             Some("ConfigMap") => format!("/api/v1/namespaces/{namespace}/configmaps"),
+            Some("Job") => format!("/apis/batch/v1/namespaces/{namespace}/jobs"),
             Some("RayJob") => format!("/apis/ray.io/v1/namespaces/{namespace}/rayjobs"),
             kind => bail!("the bench did not expect a submission to hold {kind:?}"),
         };
@@ -61,19 +64,23 @@ impl Cluster {
             .with_context(|| format!("failed to read {}", file.display()))?;
         let mut objects: Vec<Value> = serde_saphyr::from_multiple(&text)?;
         objects.push(
-            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "kaiwo" } }),
+            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE } }),
         );
-        let local_queue = json!({
-            "apiVersion": "kueue.x-k8s.io/v1beta2",
-            "kind": "LocalQueue",
-            "metadata": { "name": "kaiwo", "namespace": "kaiwo" },
-            "spec": { "clusterQueue": "kaiwo" },
-        });
+        let local_queue = |queue: &str| {
+            json!({
+                "apiVersion": "kueue.x-k8s.io/v1beta2",
+                "kind": "LocalQueue",
+                "metadata": { "name": queue, "namespace": NAMESPACE },
+                "spec": { "clusterQueue": queue },
+            })
+        };
+        // The second is that of the real node, where there is one.
+        let local_queues = ["kaiwo", "real"].map(local_queue);
         let local = tokio::task::LocalSet::new();
         local.block_on(&cluster.runtime, async {
             let admin = testbed::Cluster::connect(&cluster.kubeconfig).await?;
             admin.apply(objects).await?;
-            admin.apply(vec![local_queue]).await
+            admin.apply(local_queues.into()).await
         })?;
         Ok(cluster)
     }
@@ -101,6 +108,21 @@ impl Cluster {
             client,
             runtime,
         })
+    }
+
+    /// Connects once more, for another thread.
+    pub fn again(&self) -> Result<Self> {
+        Self::connect(self.kubeconfig.clone())
+    }
+
+    /// Returns whether a pod of a Job has a node.
+    pub fn has_node(&self, namespace: &str, job: &str) -> Result<bool> {
+        let pods = format!(
+            "/api/v1/namespaces/{namespace}/pods?labelSelector=batch.kubernetes.io/job-name={job}"
+        );
+        let pods: Value = self.request("GET", &pods)?;
+        let mut pods = pods["items"].as_array().into_iter().flatten();
+        Ok(pods.any(|pod| pod["spec"]["nodeName"].is_string()))
     }
 
     /// Returns the version of Kubernetes.

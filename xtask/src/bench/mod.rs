@@ -5,6 +5,7 @@
 //! ```
 
 mod cluster;
+mod first_line;
 mod kubectl;
 mod link;
 mod list;
@@ -24,7 +25,7 @@ use crate::testbed::{self, Testbed};
 use cluster::Cluster;
 use kubectl::Kubectl;
 use program::Program;
-use report::{Figure, Row, Target};
+use report::{Figure, Place, Row, Target};
 use submit::{Submissions, millis};
 
 /// Sequential round trips of the same submission by the original kaiwo, from its sources; it is not run here.
@@ -40,6 +41,13 @@ pub struct Bench {
     /// Show every request of a submission and what passes the network
     #[arg(long)]
     verbose: bool,
+    /// Measure on a node that really runs its pods how long it takes until the first line of a log is seen, and
+    /// nothing else; see `cargo xtask testbed check`
+    #[arg(long)]
+    real: bool,
+    /// Pairs of runs with --real; the median counts
+    #[arg(long, default_value_t = 10, value_name = "COUNT", requires = "real", value_parser = clap::value_parser!(u16).range(1..))]
+    pairs: u16,
     /// Submissions of each kind; the fastest counts
     #[arg(long, default_value_t = 7, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
@@ -74,9 +82,12 @@ impl Bench {
             None => say("kubectl not found; measuring kaiwo alone"),
         }
 
+        if self.real {
+            return self.first_line(root, &kaiwo, kubectl.as_ref(), &scratch.0);
+        }
         let mut rows = startup::rows(&kaiwo, kubectl.as_ref())?;
         rows.push(size(&binary, kubectl.as_ref())?);
-        let started = Started::up(&self.testbed)?;
+        let started = Started::up(&self.testbed, false)?;
         let cluster = Cluster::prepare(started.testbed.kubeconfig(), root)?;
         let kubernetes = cluster.version()?;
         say("timing client dry runs");
@@ -103,11 +114,37 @@ impl Bench {
         let mut all = submission_rows(&outcome);
         all.append(&mut rows);
 
-        let context = context(&kaiwo, kubectl.as_ref(), &kubernetes, &outcome)?;
-        let table = report::table(&context, &all);
+        let context = format!(
+            "{} The submission is `{}`; a round trip from afar took {:.1} ms.",
+            context(&kaiwo, kubectl.as_ref(), &kubernetes)?,
+            submit::command_line(),
+            millis(outcome.trip),
+        );
+        self.tell(root, Place::Costs, &context, &all)
+    }
+
+    /// Measures the first line of a log, on a real node.
+    fn first_line(
+        &self,
+        root: &Path,
+        kaiwo: &Program,
+        kubectl: Option<&Kubectl>,
+        scratch: &Path,
+    ) -> Result<()> {
+        let started = Started::up(&self.testbed, true)?;
+        let cluster = Cluster::prepare(started.testbed.kubeconfig(), root)?;
+        let context = context(kaiwo, kubectl, &cluster.version()?)?;
+        let context = format!("{context} Medians of {} pairs.", self.pairs);
+        let rows = first_line::rows(kaiwo, kubectl, &cluster, scratch, self.pairs.into())?;
+        self.tell(root, Place::FirstLine, &context, &rows)
+    }
+
+    /// Prints a table, and writes it into the page.
+    fn tell(&self, root: &Path, place: Place, context: &str, rows: &[Row]) -> Result<()> {
+        let table = report::table(context, rows);
         write!(std::io::stdout(), "{table}")?;
-        report::write(&root.join("docs/performance.md"), &table)?;
-        let missed = all.iter().filter(|row| row.met() == Some(false)).count();
+        report::write(&root.join("docs/performance.md"), place, &table)?;
+        let missed = rows.iter().filter(|row| row.met() == Some(false)).count();
         ensure!(
             !self.check || missed == 0,
             "{missed} of the targets are missed"
@@ -176,12 +213,7 @@ fn submission_rows(outcome: &submit::Outcome) -> Vec<Row> {
 }
 
 /// Returns the line that says what was measured where.
-fn context(
-    kaiwo: &Program,
-    kubectl: Option<&Kubectl>,
-    kubernetes: &str,
-    outcome: &submit::Outcome,
-) -> Result<String> {
+fn context(kaiwo: &Program, kubectl: Option<&Kubectl>, kubernetes: &str) -> Result<String> {
     let cores = std::thread::available_parallelism()?;
     let version = kaiwo.run(["--version"])?.stdout;
     let kubectl = match kubectl {
@@ -189,26 +221,24 @@ fn context(
         None => "no kubectl".to_owned(),
     };
     Ok(format!(
-        "Measured on {cores} cores, {} {}: {}, {kubectl}, Kubernetes {kubernetes}. The submission is \
-         `{}`; a round trip from afar took {:.1} ms.",
+        "Measured on {cores} cores, {} {}: {}, {kubectl}, Kubernetes {kubernetes}.",
         std::env::consts::OS,
         std::env::consts::ARCH,
         version.trim(),
-        submit::command_line(),
-        millis(outcome.trip),
     ))
 }
 
 /// A testbed, stopped at the end if it was started here.
-struct Started {
-    testbed: Testbed,
+pub struct Started {
+    pub testbed: Testbed,
     stop: Option<String>,
 }
 
 impl Started {
-    fn up(name: &str) -> Result<Self> {
+    pub fn up(name: &str, real_node: bool) -> Result<Self> {
         let options = testbed::Options {
             name: name.to_owned(),
+            real_node: real_node.into(),
             ..testbed::Options::default()
         };
         let was_up = Testbed::find(name)?.is_some();

@@ -34,9 +34,15 @@ impl Program {
 
     /// Runs it to its end, which must be a good one.
     pub fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Result<Run> {
+        self.finish(self.command(arguments))
+    }
+
+    /// Returns it ready to be started.
+    pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(&self.path);
         command.args(arguments);
-        self.finish(command)
+        self.isolate(&mut command);
+        command
     }
 
     /// Returns the most memory it had resident, in bytes; `None` where GNU time is missing.
@@ -48,6 +54,7 @@ impl Program {
         let mut command = Command::new("time");
         command.args(["--format", "%M", "--output"]).arg(&report);
         command.arg(&self.path).args(arguments);
+        self.isolate(&mut command);
         let run = match self.finish(command) {
             Err(error) if is_missing(&error) => return Ok(None),
             run => run?,
@@ -62,12 +69,15 @@ impl Program {
         Ok(Some(kib << 10))
     }
 
-    fn finish(&self, mut command: Command) -> Result<Run> {
+    fn isolate(&self, command: &mut Command) {
         command
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .env("HOME", &self.home)
             .stdin(Stdio::null());
+    }
+
+    fn finish(&self, mut command: Command) -> Result<Run> {
         let begun = Instant::now();
         let output = command
             .output()

@@ -4,8 +4,24 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-const BEGIN: &str = "<!-- bench:begin -->";
-const END: &str = "<!-- bench:end -->";
+/// A table of the page, between marks of its own.
+#[derive(Clone, Copy, Debug)]
+pub enum Place {
+    /// What kaiwo costs beside kubectl.
+    Costs,
+    /// How long it takes until the first line of a log is seen.
+    FirstLine,
+}
+
+impl Place {
+    fn marks(self) -> [String; 2] {
+        let name = match self {
+            Self::Costs => "bench",
+            Self::FirstLine => "bench-real",
+        };
+        ["begin", "end"].map(|side| format!("<!-- {name}:{side} -->"))
+    }
+}
 
 /// What a row's target says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -125,19 +141,22 @@ pub fn table(context: &str, rows: &[Row]) -> String {
 }
 
 /// Puts a table between the markers of a page.
-pub fn write(page: &Path, table: &str) -> Result<()> {
+pub fn write(page: &Path, place: Place, table: &str) -> Result<()> {
     let text = std::fs::read_to_string(page)
         .with_context(|| format!("failed to read {}", page.display()))?;
-    let updated = updated(&text, table)
-        .with_context(|| format!("{} has lost its marks {BEGIN} and {END}", page.display()))?;
+    let updated = updated(&text, place, table).with_context(|| {
+        let marks = place.marks().join(" and ");
+        format!("{} has lost its marks {marks}", page.display())
+    })?;
     std::fs::write(page, updated).with_context(|| format!("failed to write {}", page.display()))
 }
 
-fn updated(page: &str, table: &str) -> Result<String> {
-    let (before, rest) = page.split_once(BEGIN).context("no begin")?;
-    let (_, after) = rest.split_once(END).context("no end")?;
-    ensure!(!after.contains(BEGIN), "two tables");
-    Ok(format!("{before}{BEGIN}\n{table}{END}{after}"))
+fn updated(page: &str, place: Place, table: &str) -> Result<String> {
+    let [begin, end] = place.marks();
+    let (before, rest) = page.split_once(&begin).context("no begin")?;
+    let (_, after) = rest.split_once(&end).context("no end")?;
+    ensure!(!after.contains(&begin), "two tables");
+    Ok(format!("{before}{begin}\n{table}{end}{after}"))
 }
 
 #[cfg(test)]
@@ -179,10 +198,13 @@ mod tests {
 
     #[test]
     fn only_the_table_changes() {
-        let page = format!("# Title\n{BEGIN}\nold\n{END}\nend\n");
-        let new = updated(&page, "new\n").unwrap();
-        assert_eq!(new, format!("# Title\n{BEGIN}\nnew\n{END}\nend\n"));
-        assert_eq!(updated(&new, "new\n").unwrap(), new);
-        assert!(updated("# Title\n", "new\n").is_err());
+        let [begin, end] = Place::Costs.marks();
+        let [other_begin, other_end] = Place::FirstLine.marks();
+        let other = format!("{other_begin}\nof another\n{other_end}\n");
+        let page = format!("# Title\n{other}{begin}\nold\n{end}\nend\n");
+        let new = updated(&page, Place::Costs, "new\n").unwrap();
+        assert_eq!(new, format!("# Title\n{other}{begin}\nnew\n{end}\nend\n"));
+        assert_eq!(updated(&new, Place::Costs, "new\n").unwrap(), new);
+        assert!(updated("# Title\n", Place::Costs, "new\n").is_err());
     }
 }

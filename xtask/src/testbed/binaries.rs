@@ -12,12 +12,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::files;
 use super::progress::Progress;
 use super::toolchain::Go;
+use super::{Platform, files, source_tree};
 
 /// Changes when what is kept beside a binary changes.
 const FORMAT: &str = "1";
+
+/// How often a build is tried that fails for want of a module.
+const ATTEMPTS: u32 = 3;
 
 /// One Go module under `testbed/` and what it gives.
 struct Component {
@@ -37,7 +40,7 @@ enum Kind {
     Stage,
 }
 
-const COMPONENTS: [Component; 5] = [
+const CONTROL_PLANE: [Component; 5] = [
     Component {
         name: "etcd",
         module: "go.etcd.io/etcd/server/v3",
@@ -83,6 +86,48 @@ const COMPONENTS: [Component; 5] = [
     },
 ];
 
+/// What a real node needs besides.
+const REAL_NODE: [Component; 3] = [
+    Component {
+        name: "node",
+        module: "k8s.io/kubernetes",
+        package: ".",
+        manifests: &[],
+    },
+    Component {
+        name: "dns",
+        module: "github.com/coredns/coredns",
+        package: ".",
+        manifests: &[],
+    },
+    Component {
+        name: "still",
+        // Of nothing but Go's own library.
+        module: "",
+        package: ".",
+        manifests: &[],
+    },
+];
+
+/// Where the binaries of a real node lie.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NodeBinaries {
+    /// The kubelet and kube-proxy.
+    pub node: PathBuf,
+    pub dns: PathBuf,
+    /// A program that waits to be ended, for images.
+    pub still: PathBuf,
+}
+
+impl NodeBinaries {
+    /// Returns the binaries of the modules under `sources`, after building those the cache has not.
+    pub fn ensure(sources: &Path, cache: &Path, progress: &Progress) -> Result<Self> {
+        let sources = (sources, Platform::Current);
+        let [node, dns, still] = ensure(&REAL_NODE, "the real node", sources, cache, progress)?;
+        Ok(Self { node, dns, still })
+    }
+}
+
 /// Where each binary and its manifests lie.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Binaries {
@@ -120,40 +165,19 @@ impl Manifests {
 
 impl Binaries {
     /// Returns the binaries of the modules under `sources`, after building those the cache has not.
-    pub fn ensure(sources: &Path, cache: &Path, progress: &Progress) -> Result<Self> {
-        files::create_dir(&cache.join("built"))?;
-        let folders = COMPONENTS
-            .iter()
-            .map(|component| Ok(cache.join("built").join(component.key(sources)?)))
-            .collect::<Result<Vec<_>>>()?;
-        let missing = |folder: &PathBuf| !folder.join("manifests.json").exists();
-        if folders.iter().any(missing) {
-            let _lock = lock(&cache.join("build.lock"), "another build", progress)?;
-            // Who held the lock may just have built them.
-            let wanted: Vec<_> = COMPONENTS
-                .iter()
-                .zip(&folders)
-                .filter(|(_, folder)| missing(folder))
-                .collect();
-            if !wanted.is_empty() {
-                let go = Go::find(cache, progress)?;
-                progress.note("building the control plane from source: minutes the first time, then it is cached");
-                for (number, (component, folder)) in wanted.iter().enumerate() {
-                    let step = format!(
-                        "build {} ({} of {})",
-                        component.name,
-                        number + 1,
-                        wanted.len()
-                    );
-                    let running = progress.running(&step);
-                    component.build(&go, &sources.join(component.name), folder)?;
-                    drop(running);
-                    progress.done(&step);
-                }
-            }
-        }
-        let [etcd, kube, kueue, kuberay, kwok] =
-            std::array::from_fn(|i| folders[i].join(COMPONENTS[i].name));
+    pub fn ensure(
+        sources: &Path,
+        platform: Platform,
+        cache: &Path,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let [etcd, kube, kueue, kuberay, kwok] = ensure(
+            &CONTROL_PLANE,
+            "the control plane",
+            (sources, platform),
+            cache,
+            progress,
+        )?;
         Ok(Self {
             etcd,
             kube,
@@ -164,16 +188,79 @@ impl Binaries {
     }
 }
 
+/// Returns where the components' binaries are, after building those the cache has not.
+fn ensure<const N: usize>(
+    components: &'static [Component; N],
+    what: &str,
+    (sources, platform): (&Path, Platform),
+    cache: &Path,
+    progress: &Progress,
+) -> Result<[PathBuf; N]> {
+    files::create_dir(&cache.join("built"))?;
+    let source = |component: &Component| component.source(sources, platform);
+    let folders = components
+        .iter()
+        .map(|component| {
+            let key = component.key(&source(component))?;
+            Ok(cache.join("built").join(key))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let missing = |folder: &PathBuf| !folder.join("manifests.json").exists();
+    if folders.iter().any(missing) {
+        let _lock = lock(&cache.join("build.lock"), "another build", progress)?;
+        // Who held the lock may just have built them.
+        let wanted: Vec<_> = components
+            .iter()
+            .zip(&folders)
+            .filter(|(_, folder)| missing(folder))
+            .collect();
+        if !wanted.is_empty() {
+            let go = Go::find(cache, progress)?;
+            progress.note(&format!(
+                "building {what} from source: minutes the first time, then it is cached"
+            ));
+            for (number, (component, folder)) in wanted.iter().enumerate() {
+                let step = format!(
+                    "build {} ({} of {})",
+                    component.name,
+                    number + 1,
+                    wanted.len()
+                );
+                let running = progress.running(&step);
+                component.build(&go, &source(component), folder)?;
+                drop(running);
+                progress.done(&step);
+            }
+        }
+    }
+    Ok(std::array::from_fn(|i| folders[i].join(components[i].name)))
+}
+
 impl Component {
-    /// Returns the name of the folder that holds exactly this build.
-    fn key(&self, sources: &Path) -> Result<String> {
-        let folder = sources.join(self.name);
+    /// Returns the folder of the module that pins this component.
+    fn source(&self, sources: &Path, platform: Platform) -> PathBuf {
+        match (platform, self.name) {
+            (Platform::Previous, "kueue") => sources.join("previous").join(self.name),
+            _ => sources.join(self.name),
+        }
+    }
+
+    /// Returns the source tree that stands in for the pinned module, if one is named.
+    fn tree(&self) -> Result<Option<PathBuf>> {
+        match self.name {
+            "kuberay" => source_tree::kuberay(),
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns the name of the folder that holds exactly this build of the module in `folder`.
+    fn key(&self, folder: &Path) -> Result<String> {
         let mut hash = Sha256::new();
         for part in [FORMAT, std::env::consts::ARCH, self.package] {
             hash.update(part);
             hash.update([0]);
         }
-        hash.update(self.linker_flags(&folder)?);
+        hash.update(self.linker_flags(folder)?);
         for (_, place) in self.manifests {
             hash.update([0]);
             hash.update(place);
@@ -190,13 +277,16 @@ impl Component {
                 }
             }
         }
-        for (place, file) in self.patches(&folder)? {
+        for (place, file) in self.patches(folder)? {
             let content = std::fs::read(&file)
                 .with_context(|| format!("failed to read {}", file.display()))?;
             hash.update([0]);
             hash.update(place.as_os_str().as_encoded_bytes());
             hash.update([0]);
             hash.update(content);
+        }
+        if let Some(tree) = self.tree()? {
+            hash.update(source_tree::digest(&tree)?);
         }
         let digest = hash.finalize();
         Ok(format!(
@@ -212,7 +302,7 @@ impl Component {
 
     fn linker_flags(&self, folder: &Path) -> Result<String> {
         let mut flags = "-s -w".to_owned();
-        if self.name == "kube" {
+        if self.module == "k8s.io/kubernetes" {
             // Without these the daemons call themselves v0.0.0, and clients judge a server by its version.
             let version = required_version(&folder.join("go.mod"), self.module)?;
             let mut parts = version.trim_start_matches('v').split('.');
@@ -237,30 +327,46 @@ impl Component {
         files::remove(&temporary)?;
         files::create_dir(&temporary)?;
         let log = folder.with_extension("log");
-        let output =
-            File::create(&log).with_context(|| format!("failed to write {}", log.display()))?;
-        let mut command = go.command(source);
-        command.args(["build", "-ldflags", &self.linker_flags(source)?]);
         let patched = folder.with_extension("src");
-        if let Some(go_mod) = self.patch(go, source, &patched)? {
-            command.arg("-modfile").arg(go_mod);
-        }
-        let status = command
-            .arg("-o")
-            .args([&temporary.join(self.name), Path::new(self.package)])
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .status()
-            .context("failed to run go")?;
-        if !status.success() {
-            bail!(
-                "failed to build {} ({status})\n{}",
-                self.name,
-                files::tail(&log)
-            );
+        let tree = self.tree()?;
+        let go_mod = match &tree {
+            Some(tree) => Some(self.replace(source, &patched, tree)?),
+            None => self.patch(go, source, &patched)?,
+        };
+        for attempt in 1.. {
+            let output =
+                File::create(&log).with_context(|| format!("failed to write {}", log.display()))?;
+            let mut command = go.command(source);
+            command.args(["build", "-ldflags", &self.linker_flags(source)?]);
+            if let Some(go_mod) = &go_mod {
+                // Another release has other requirements.
+                if tree.is_some() {
+                    command.arg("-mod=mod");
+                }
+                command.arg("-modfile").arg(go_mod);
+            }
+            let status = command
+                .arg("-o")
+                .args([&temporary.join(self.name), Path::new(self.package)])
+                .stdout(output.try_clone()?)
+                .stderr(output)
+                .status()
+                .context("failed to run go")?;
+            if status.success() {
+                break;
+            }
+            // A module that could not be had at once may be had later.
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            if attempt == ATTEMPTS || !said.contains("Get \"http") {
+                bail!(
+                    "failed to build {} ({status})\n{}",
+                    self.name,
+                    files::tail(&log)
+                );
+            }
         }
         files::remove(&patched)?;
-        let manifests = self.collect(go, source)?;
+        let manifests = self.collect(go, source, tree)?;
         files::write_json(&temporary.join("manifests.json"), &manifests)?;
         std::fs::rename(&temporary, folder)
             .with_context(|| format!("failed to write {}", folder.display()))?;
@@ -307,13 +413,14 @@ impl Component {
             files::remove(&replaced)?;
             files::copy(&file, &replaced)?;
         }
-        let mut text = std::fs::read_to_string(source.join("go.mod"))?;
+        self.replace(source, copy, &module).map(Some)
+    }
+
+    /// Returns a `go.mod` in `copy` that takes the module from another folder.
+    fn replace(&self, source: &Path, copy: &Path, module: &Path) -> Result<PathBuf> {
         let module = module.to_str().context("the path of a module is no text")?;
-        text += &format!("\nreplace {} => {}\n", self.module, go_string(module));
-        let go_mod = copy.join("go.mod");
-        files::write(&go_mod, text)?;
-        files::write(&copy.join("go.sum"), std::fs::read(source.join("go.sum"))?)?;
-        Ok(Some(go_mod))
+        let replacement = format!("replace {} => {}", self.module, go_string(module));
+        source_tree::replaced(source, copy, &replacement)
     }
 
     /// Returns the module's folder in Go's cache, after having it fetched.
@@ -342,13 +449,16 @@ impl Component {
         Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
     }
 
-    /// Reads the manifests out of the module's folder in Go's cache.
-    fn collect(&self, go: &Go, source: &Path) -> Result<Manifests> {
+    /// Reads the manifests out of the module's folder: `tree`, or that in Go's cache.
+    fn collect(&self, go: &Go, source: &Path, tree: Option<PathBuf>) -> Result<Manifests> {
         let mut manifests = Manifests::default();
         if self.manifests.is_empty() {
             return Ok(manifests);
         }
-        let module = self.folder(go, source)?;
+        let module = match tree {
+            Some(tree) => tree,
+            None => self.folder(go, source)?,
+        };
         for (kind, place) in self.manifests {
             for path in yaml_files(&module.join(place))? {
                 let text = std::fs::read_to_string(&path)
@@ -464,14 +574,15 @@ mod tests {
 
     #[test]
     fn an_edit_is_another_build() {
-        let kube = &COMPONENTS[1];
+        let kube = &CONTROL_PLANE[1];
         let copy = copy_of_kube("edit");
-        let before = kube.key(&copy).unwrap();
-        assert_eq!(before, kube.key(&sources()).unwrap());
+        let key = |root: &Path| kube.key(&root.join("kube")).unwrap();
+        let before = key(&copy);
+        assert_eq!(before, key(&sources()));
         let main = copy.join("kube/main.go");
         let edited = std::fs::read_to_string(&main).unwrap() + "// edited\n";
         std::fs::write(&main, edited).unwrap();
-        assert_ne!(before, kube.key(&copy).unwrap());
+        assert_ne!(before, key(&copy));
         files::remove(&copy).unwrap();
     }
 
@@ -482,22 +593,29 @@ mod tests {
     }
 
     #[test]
-    fn every_component_is_pinned() {
-        for component in &COMPONENTS {
-            let version = required_version(
-                &sources().join(component.name).join("go.mod"),
-                component.module,
-            )
-            .unwrap();
-            assert!(version.starts_with('v'), "{}: {version}", component.name);
+    fn every_component_is_pinned_and_only_kueue_to_two_releases() {
+        for component in CONTROL_PLANE.iter().chain(&REAL_NODE) {
+            if component.module.is_empty() {
+                continue;
+            }
+            let pinned = |platform| {
+                let source = component.source(&sources(), platform);
+                required_version(&source.join("go.mod"), component.module).unwrap()
+            };
+            let (current, previous) = (pinned(Platform::Current), pinned(Platform::Previous));
+            assert!(current.starts_with('v'), "{}: {current}", component.name);
+            assert_eq!(current != previous, component.name == "kueue", "{previous}");
         }
     }
 
     #[test]
     fn the_daemons_know_their_version() {
-        let flags = COMPONENTS[1].linker_flags(&sources().join("kube")).unwrap();
-        assert!(flags.contains("gitMajor=1 "), "{flags}");
-        assert!(flags.contains("gitVersion=v1."), "{flags}");
+        for component in [&CONTROL_PLANE[1], &REAL_NODE[0]] {
+            let folder = sources().join(component.name);
+            let flags = component.linker_flags(&folder).unwrap();
+            assert!(flags.contains("gitMajor=1 "), "{flags}");
+            assert!(flags.contains("gitVersion=v1."), "{flags}");
+        }
     }
 
     #[test]

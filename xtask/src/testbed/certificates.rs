@@ -10,7 +10,7 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 
-use super::files;
+use super::{files, real_node};
 
 /// A directory of PEM files, addressed by the name of what they certify.
 #[derive(Clone, Debug)]
@@ -36,8 +36,12 @@ impl Certificates {
                 "localhost",
                 "kubernetes",
                 "kubernetes.default",
+                "kubernetes.default.svc",
+                "kubernetes.default.svc.cluster.local",
                 "127.0.0.1",
                 "10.0.0.1",
+                real_node::NODES[0].address,
+                real_node::NODES[1].address,
             ],
             None,
         )?;

@@ -141,6 +141,29 @@ impl Cluster {
         .await
     }
 
+    /// Waits until a node that registers itself is ready, and reports more resources of it, as a device plugin does.
+    pub async fn complete_node(&self, name: &str, status: &Value) -> Result<()> {
+        wait(&format!("node {name} to be ready"), async || {
+            let node = self.get(&format!("/api/v1/nodes/{name}")).await?;
+            let conditions = node["status"]["conditions"].as_array();
+            let ready = conditions
+                .into_iter()
+                .flatten()
+                .find(|c| c["type"] == "Ready");
+            match ready {
+                Some(ready) if ready["status"] == "True" => Ok(()),
+                Some(ready) => bail!("{}", ready["message"]),
+                None => bail!("it says nothing yet"),
+            }
+        })
+        .await?;
+        let request = Request::patch(format!("/api/v1/nodes/{name}/status"))
+            .header("content-type", "application/merge-patch+json")
+            .body(serde_json::to_vec(status)?)?;
+        self.client.request_text(request).await?;
+        Ok(())
+    }
+
     /// Waits until pods can be made in the namespace `default`.
     pub async fn wait_service_account(&self) -> Result<()> {
         wait("the default service account", async || {

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::control::Action;
 use super::instance::Instance;
-use super::{Options, Testbed, cache, loopback, process, supervisor};
+use super::real_node::Node;
+use super::{Options, Testbed, cache, loopback, process, real_node, supervisor};
 
 /// A real control plane for trying things on
 #[derive(Debug, Subcommand)]
@@ -21,6 +23,14 @@ pub enum Command {
     Env(Name),
     /// Show what runs
     Status(Name),
+    /// Say whether this machine allows a real node (`up --real-node`), and what is missing
+    Check,
+    /// Stop a program of a testbed and start it again, as an upgrade or a crash would
+    Restart(Program),
+    /// Stop a program of a testbed; `start` or `restart` starts it again
+    Stop(Program),
+    /// Start a program that was stopped
+    Start(Program),
     #[command(hide = true)]
     Supervise { dir: PathBuf },
     #[command(hide = true)]
@@ -34,6 +44,14 @@ pub enum Command {
     },
     #[command(hide = true)]
     Probe { what: Probe },
+    #[command(hide = true)]
+    Trial { place: PathBuf },
+    #[command(hide = true)]
+    Node {
+        #[arg(long)]
+        node: String,
+        dir: PathBuf,
+    },
 }
 
 /// Which testbed.
@@ -42,6 +60,22 @@ pub struct Name {
     /// Which testbed
     #[arg(long, default_value = "default")]
     name: String,
+}
+
+/// One program of a testbed.
+#[derive(Debug, Args)]
+pub struct Program {
+    /// As `testbed status` names it, such as `apiserver`; of a real node `real-0/kubelet`, `/containerd`, `/proxy`, `/dns`;
+    /// `real-1/link` is the network of the second one
+    program: String,
+    #[command(flatten)]
+    testbed: Name,
+}
+
+impl Program {
+    fn control(&self, action: Action) -> Result<()> {
+        found(&self.testbed.name)?.control(action, &self.program)
+    }
 }
 
 /// What may be forbidden on a machine.
@@ -58,6 +92,12 @@ impl Command {
             Self::Down(Name { name }) => Testbed::down(&name),
             Self::Env(Name { name }) => env(&name),
             Self::Status(Name { name }) => status(&name),
+            Self::Check => check(),
+            Self::Trial { place } => real_node::trial(&place),
+            Self::Restart(program) => program.control(Action::Restart),
+            Self::Stop(program) => program.control(Action::Stop),
+            Self::Start(program) => program.control(Action::Start),
+            Self::Node { node, dir } => real_node::run(dir, Node::named(&node)?),
             Self::Supervise { dir } => supervisor::run(dir),
             Self::Daemon {
                 parent,
@@ -70,7 +110,7 @@ impl Command {
             }
             Self::Probe { what } => {
                 if matches!(what, Probe::Namespaces) {
-                    loopback::bring_up()?;
+                    loopback::bring_up(&[])?;
                 }
                 process::enter(&std::env::temp_dir())
             }
@@ -84,6 +124,16 @@ fn up(options: &Options) -> Result<()> {
         std::io::stderr(),
         "export KUBECONFIG={}",
         quoted(&testbed.kubeconfig().display().to_string())
+    )?;
+    Ok(())
+}
+
+fn check() -> Result<()> {
+    let machine = real_node::check(&cache()?, &std::env::current_exe()?, 1)?;
+    writeln!(
+        std::io::stdout(),
+        "this machine allows a real node: control groups, containers and address translation work, snapshots are {}",
+        machine.snapshotter.name()
     )?;
     Ok(())
 }

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::certificates::{ADMIN, Certificates, FRONT_PROXY, KUEUE, SERVER, SERVICE_ACCOUNTS};
 use super::files;
 use super::instance::{Instance, Plan, Skip};
+use super::kaito::Kaito;
 use super::kubeconfig::{self, User};
+use super::real_node::{self, Node};
 use crate::checkout;
 
 /// The addresses of pods; `loopback` routes them to this machine.
@@ -25,7 +27,7 @@ pub const USERS: [(&str, &str); 3] = [("alice", "researchers"), ("bob", ""), ("n
 const KUEUE_TOKEN: &str = "kueue-token";
 
 /// Something to start.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Daemon {
     pub name: &'static str,
     pub program: PathBuf,
@@ -33,6 +35,8 @@ pub struct Daemon {
     pub root: Option<PathBuf>,
     pub arguments: Vec<OsString>,
     pub environment: Vec<(&'static str, String)>,
+    /// Whether it ends when its standard input does, as it may not hear of signals.
+    pub ends_with_input: bool,
 }
 
 impl Daemon {
@@ -43,6 +47,7 @@ impl Daemon {
             root: None,
             arguments: Vec::new(),
             environment: Vec::new(),
+            ends_with_input: false,
         }
     }
 
@@ -53,6 +58,11 @@ impl Daemon {
 
     fn args<const N: usize>(mut self, arguments: [&str; N]) -> Self {
         self.arguments.extend(arguments.map(OsString::from));
+        self
+    }
+
+    fn all(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(OsString::from));
         self
     }
 
@@ -79,13 +89,23 @@ pub fn etcd(instance: &Instance, plan: &Plan) -> Daemon {
 }
 
 pub fn api_server(instance: &Instance, plan: &Plan) -> Daemon {
+    // Where a node can be lost, a test sees what follows; the default is 300 seconds.
+    let tolerations = match plan.options.real_node {
+        0 | 1 => [].as_slice(),
+        2.. => &[
+            "--default-not-ready-toleration-seconds=30",
+            "--default-unreachable-toleration-seconds=30",
+        ],
+    };
     let certificates = instance.certificates();
+    // Real pods come from outside of loopback; the namespace has no other way in.
+    let bind = match plan.real_node {
+        Some(_) => "0.0.0.0",
+        None => "127.0.0.1",
+    };
     Daemon::new("apiserver", &plan.binaries.kube)
-        .args([
-            "apiserver",
-            "--bind-address=127.0.0.1",
-            "--advertise-address=127.0.0.1",
-        ])
+        .args(["apiserver", "--advertise-address=127.0.0.1"])
+        .arg(format!("--bind-address={bind}"))
         .arg(format!("--secure-port={}", plan.ports.api))
         .arg(format!(
             "--etcd-servers=http://127.0.0.1:{}",
@@ -121,7 +141,8 @@ pub fn api_server(instance: &Instance, plan: &Plan) -> Daemon {
             certificates.certificate(FRONT_PROXY),
         )
         .path("proxy-client-key-file", certificates.key(FRONT_PROXY))
-        // How it asks KWOK for logs, exec and port-forward.
+        // How it asks KWOK and the kubelet for logs, exec and port-forward: no name of a node can be looked up.
+        .arg("--kubelet-preferred-address-types=InternalIP")
         .path("kubelet-certificate-authority", certificates.ca())
         .path(
             "kubelet-client-certificate",
@@ -132,6 +153,7 @@ pub fn api_server(instance: &Instance, plan: &Plan) -> Daemon {
             "--max-requests-inflight=800",
             "--max-mutating-requests-inflight=400",
         ])
+        .all(tolerations)
 }
 
 pub fn controller_manager(instance: &Instance, plan: &Plan) -> Daemon {
@@ -187,6 +209,29 @@ pub fn kuberay(instance: &Instance, plan: &Plan) -> Daemon {
     daemon.arg("--use-kubernetes-proxy")
 }
 
+/// Returns KAITO's controller, which takes nodes as they are: nothing here makes any (`byo`; flags of v0.12's
+/// `cmd/workspace`).
+pub fn kaito(instance: &Instance, plan: &Plan, kaito: &Kaito) -> Daemon {
+    let (metrics, health) = (plan.ports.kaito_metrics, plan.ports.kaito_health);
+    let mut daemon = Daemon::new("kaito", &kaito.binary)
+        .path("kubeconfig", instance.inner_kubeconfig())
+        .args(["--node-provisioner=byo", "--webhook=false"])
+        .arg(format!("--metrics-bind-address=127.0.0.1:{metrics}"))
+        .arg(format!("--health-probe-bind-address=127.0.0.1:{health}"))
+        .arg(format!("--kube-client-qps={QPS}"))
+        .arg(format!("--kube-client-burst={BURST}"));
+    // It knows the machines of a cloud, and looks for its models' images and its own namespace.
+    daemon.environment = vec![
+        ("CLOUD_PROVIDER", "azure".to_owned()),
+        (
+            "PRESET_REGISTRY_NAME",
+            "mcr.microsoft.com/aks/kaito".to_owned(),
+        ),
+        ("SYSTEM_NAMESPACE", "default".to_owned()),
+    ];
+    daemon
+}
+
 pub fn kwok(instance: &Instance, plan: &Plan) -> Daemon {
     let certificates = instance.certificates();
     Daemon::new("kwok", &plan.binaries.kwok)
@@ -204,10 +249,26 @@ pub fn kwok(instance: &Instance, plan: &Plan) -> Daemon {
         .arg("--node-lease-duration-seconds=40")
 }
 
+/// Returns a real node: the first process of namespaces that hold its daemons and containers. `unshare`, which is what
+/// the supervisor sees, ends when all of these have.
+pub fn real_node(instance: &Instance, node: Node) -> Daemon {
+    let mut unshare = real_node::private_namespaces();
+    if node.is_apart() {
+        unshare.arg("--net");
+    }
+    let mut daemon = Daemon::new(node.name, Path::new(unshare.get_program()));
+    daemon.arguments = unshare.get_args().map(ToOwned::to_owned).collect();
+    daemon.ends_with_input = true;
+    daemon
+        .arg("--")
+        .arg(instance.dir().join("xtask"))
+        .args(["testbed", "node", "--node", node.name])
+        .arg(instance.dir())
+}
+
 /// Returns Kueue, after writing the files it wants at paths nobody can configure.
 pub fn kueue(instance: &Instance, plan: &Plan) -> Result<Daemon> {
     let root = instance.kueue_root();
-    let visibility = !plan.skips.contains(&Skip::Visibility);
     let seen = |path: &str| {
         if plan.kueue_in_root {
             PathBuf::from("/").join(path)
@@ -232,7 +293,7 @@ pub fn kueue(instance: &Instance, plan: &Plan) -> Result<Daemon> {
         &certificates,
         User::Admin,
     )?;
-    let mut config = recommended_configuration()?;
+    let mut config = kueue_configuration(plan)?;
     for (key, value) in [
         ("namespace", json!("kueue-system")),
         (
@@ -274,15 +335,39 @@ pub fn kueue(instance: &Instance, plan: &Plan) -> Result<Daemon> {
     daemon = daemon
         .path("config", seen("config.json"))
         .path("kubeconfig", seen("kubeconfig"));
-    if !visibility {
-        daemon = daemon.arg("--feature-gates=VisibilityOnDemand=false");
-    }
     daemon.environment = vec![
         ("POD_NAMESPACE", "kueue-system".to_owned()),
         ("KUBERNETES_SERVICE_HOST", "127.0.0.1".to_owned()),
         ("KUBERNETES_SERVICE_PORT", plan.ports.api.to_string()),
     ];
     Ok(daemon)
+}
+
+/// Returns the ConfigMap in which an installation keeps what Kueue is told to do: but for ports and files, that is here
+/// as there.
+pub fn published_configuration(plan: &Plan) -> Result<Value> {
+    Ok(json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": "kueue-manager-config", "namespace": "kueue-system" },
+        "data": { "controller_manager_config.yaml": kueue_configuration(plan)?.to_string() },
+    }))
+}
+
+/// Returns what Kueue is told to do, whatever the machine.
+fn kueue_configuration(plan: &Plan) -> Result<Value> {
+    let mut config = recommended_configuration()?;
+    // Kueue's default, written out.
+    let left_alone = ["kube-system", "kueue-system"];
+    config["managedJobsNamespaceSelector"] = json!({ "matchExpressions": [
+        { "key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": left_alone },
+    ]});
+    if plan.options.explain {
+        config["featureGates"]["UnadmittedWorkloadsObservability"] = json!(true);
+    }
+    if plan.skips.contains(&Skip::Visibility) {
+        config["featureGates"]["VisibilityOnDemand"] = json!(false);
+    }
+    Ok(config)
 }
 
 /// Returns the configuration of Kueue that `cluster-admins` recommends, so that what admins install is what is tested.

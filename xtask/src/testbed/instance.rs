@@ -13,8 +13,10 @@ use super::Options;
 use super::binaries::{Binaries, lock};
 use super::certificates::Certificates;
 use super::files;
+use super::kaito::Kaito;
 use super::process::Identity;
 use super::progress::Progress;
+use super::real_node::RealNode;
 
 /// A testbed's name and place; it need not exist.
 #[derive(Clone, Debug)]
@@ -138,6 +140,11 @@ impl Instance {
         self.dir.join("log").join(format!("{process}.log"))
     }
 
+    /// Returns the file by which a real node says that it has its images.
+    pub fn node_ready(&self, node: &str) -> PathBuf {
+        self.dir.join(format!("{node}.ready"))
+    }
+
     fn plan_file(&self) -> PathBuf {
         self.dir.join("plan.json")
     }
@@ -221,8 +228,17 @@ impl Instance {
 pub enum Mode {
     /// In user and network namespaces of their own.
     Namespaces,
+    /// In a network namespace of their own, as the machine's root, which a real node needs.
+    Root,
     /// On this machine's loopback.
     Loopback,
+}
+
+impl Mode {
+    /// Returns whether the network is the testbed's own.
+    pub fn has_network(self) -> bool {
+        self != Self::Loopback
+    }
 }
 
 /// Something a test may need and this testbed has not.
@@ -233,6 +249,8 @@ pub enum Skip {
     PodAddresses,
     /// Kueue's visibility API, which tells positions in a queue.
     Visibility,
+    /// `kueue.x-k8s.io/admission-gated-by`, which Kueue has from v0.19 on.
+    AdmissionGates,
 }
 
 impl Skip {
@@ -240,6 +258,7 @@ impl Skip {
         match self {
             Self::PodAddresses => "pod-addresses",
             Self::Visibility => "visibility",
+            Self::AdmissionGates => "admission-gates",
         }
     }
 
@@ -249,6 +268,7 @@ impl Skip {
                 "nothing answers at pods' addresses: RayJobs do not end, RayServices do not get ready, no HTTP to pods"
             }
             Self::Visibility => "no visibility API: positions in a queue are not told",
+            Self::AdmissionGates => "no admission gates: nothing waits for somebody to lift them",
         }
     }
 }
@@ -267,6 +287,8 @@ pub struct Ports {
     pub kwok: u16,
     pub kuberay_metrics: u16,
     pub kuberay_health: u16,
+    pub kaito_metrics: u16,
+    pub kaito_health: u16,
 }
 
 impl Ports {
@@ -282,12 +304,14 @@ impl Ports {
         kwok: 10250,
         kuberay_metrics: 9091,
         kuberay_health: 9092,
+        kaito_metrics: 9093,
+        kaito_health: 9094,
     };
 
     /// Returns ports that are free now, with the API on a given one.
     pub fn free(api: u16) -> Result<Self> {
         // All are held open until all are known, so that no two are the same.
-        let listeners: Vec<TcpListener> = (0..10)
+        let listeners: Vec<TcpListener> = (0..12)
             .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
             .collect::<std::io::Result<_>>()?;
         let mut ports = Vec::new();
@@ -305,6 +329,8 @@ impl Ports {
             kwok,
             kuberay_metrics,
             kuberay_health,
+            kaito_metrics,
+            kaito_health,
         ] = ports[..]
         else {
             bail!("failed to find free ports on 127.0.0.1");
@@ -321,6 +347,8 @@ impl Ports {
             kwok,
             kuberay_metrics,
             kuberay_health,
+            kaito_metrics,
+            kaito_health,
         })
     }
 }
@@ -339,6 +367,8 @@ pub struct Plan {
     pub stages: Vec<Value>,
     /// Whether Kueue has a root directory of its own.
     pub kueue_in_root: bool,
+    pub real_node: Option<RealNode>,
+    pub kaito: Option<Kaito>,
 }
 
 /// What the supervisor has started.
@@ -417,6 +447,6 @@ mod tests {
         };
         let distinct: std::collections::BTreeSet<u64> =
             ports.values().filter_map(Value::as_u64).collect();
-        assert_eq!(distinct.len(), 11);
+        assert_eq!(distinct.len(), 13);
     }
 }

@@ -19,6 +19,16 @@ pub enum User<'a> {
 
 /// Writes a kubeconfig for the API server on this port of 127.0.0.1.
 pub fn write(path: &Path, port: u16, certificates: &Certificates, user: User<'_>) -> Result<()> {
+    write_for(path, ("127.0.0.1", port), certificates, user)
+}
+
+/// Writes a kubeconfig for the API server at this address and port.
+pub fn write_for(
+    path: &Path,
+    (address, port): (&str, u16),
+    certificates: &Certificates,
+    user: User<'_>,
+) -> Result<()> {
     let (name, credentials) = match user {
         User::Admin => (
             "admin",
@@ -36,7 +46,7 @@ pub fn write(path: &Path, port: u16, certificates: &Certificates, user: User<'_>
         "clusters": [{
             "name": "testbed",
             "cluster": {
-                "server": format!("https://127.0.0.1:{port}"),
+                "server": format!("https://{address}:{port}"),
                 "certificate-authority-data": bundle(&certificates.ca())?,
             },
         }],

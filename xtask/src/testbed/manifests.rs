@@ -19,18 +19,20 @@ const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kueue-system", "kuberay-sy
 const KUEUE_PREFIX: &str = "kueue-";
 
 /// First images of pods that do not get ready by themselves.
-const NOT_READY: [&str; 4] = [
+const NOT_READY: [&str; 5] = [
     "testbed/pull-fails",
     "testbed/pull-denied",
     "testbed/config-error",
     "testbed/never-ready",
+    "testbed/crash-turns",
 ];
 /// First images of pods that do not complete, even when a Job owns them.
-const NOT_COMPLETE: [&str; 5] = [
+const NOT_COMPLETE: [&str; 6] = [
     "testbed/forever",
     "testbed/exit-N",
     "testbed/oom",
     "testbed/crash-loop",
+    "testbed/crash-turns",
     "testbed/never-ready",
 ];
 /// The first container's image without its tag, and N for a number at its end, as KWOK's stages look things up.

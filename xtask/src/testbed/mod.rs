@@ -11,24 +11,31 @@ mod binaries;
 mod certificates;
 mod cluster;
 mod command;
+mod control;
 mod daemons;
 mod files;
 mod http;
 mod instance;
+mod kaito;
 mod kubeconfig;
 mod loopback;
 mod manifests;
 mod metrics;
 mod model_servers;
 mod namespaces;
+mod options;
 mod process;
+mod programs;
 mod progress;
 mod prometheus;
 mod ray_dashboard;
+mod real_node;
 mod relay;
+mod source_tree;
 mod supervisor;
 mod toolchain;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -38,61 +45,21 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
-use serde::{Deserialize, Serialize};
 
 pub use cluster::Cluster;
 pub use command::Command;
 pub use instance::{Mode, Skip};
+pub use options::{Options, Platform};
+pub use real_node::NoRealNode;
 pub use toolchain::NoToolchain;
 
 use binaries::Binaries;
+use control::{Action, Request};
 use instance::{Instance, Plan, Ports, State};
+use kaito::Kaito;
 use kubeconfig::User;
 use progress::Progress;
-
-/// What a testbed is asked to be.
-#[derive(Clone, Debug, PartialEq, clap::Args, Serialize, Deserialize)]
-pub struct Options {
-    /// Which testbed: several can run side by side
-    #[arg(long, default_value = "default")]
-    pub name: String,
-    /// Serve the API on this port of 127.0.0.1 [default: the last one, or any free one]
-    #[arg(long)]
-    pub port: Option<u16>,
-    /// Run directly on this machine's loopback, as where namespaces are forbidden
-    #[arg(long)]
-    pub no_namespaces: bool,
-    /// Nodes with 8 × amd.com/gpu
-    #[arg(long, default_value_t = 4, value_name = "COUNT")]
-    pub amd_nodes: u32,
-    /// Nodes with 8 × nvidia.com/gpu
-    #[arg(long, default_value_t = 4, value_name = "COUNT")]
-    pub nvidia_nodes: u32,
-    /// Nodes with 4 × amd.com/gpu
-    #[arg(long, default_value_t = 2, value_name = "COUNT")]
-    pub small_nodes: u32,
-    /// Nodes without GPUs
-    #[arg(long, default_value_t = 1, value_name = "COUNT")]
-    pub cpu_nodes: u32,
-    /// How long the pods of Jobs run
-    #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
-    pub job_seconds: f64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            name: "default".to_owned(),
-            port: None,
-            no_namespaces: false,
-            amd_nodes: 4,
-            nvidia_nodes: 4,
-            small_nodes: 2,
-            cpu_nodes: 1,
-            job_seconds: 1.0,
-        }
-    }
-}
+use real_node::{Cgroups, RealNode};
 
 /// A testbed that is up.
 #[derive(Clone, Debug)]
@@ -111,6 +78,14 @@ impl Testbed {
         let _lock = instance.lock(&progress)?;
         if let Some(running) = Self::running(&instance) {
             if running.is_healthy() {
+                if options.real_node > running.plan.options.real_node {
+                    bail!(
+                        "testbed `{0}` is up with {1} real nodes, not {2}; end it first: cargo xtask testbed down --name {0}",
+                        options.name,
+                        running.plan.options.real_node,
+                        options.real_node
+                    );
+                }
                 progress.note(&format!("testbed `{}` is already up", options.name));
                 if running.plan.options != *options {
                     progress.note("it was started with other options, which it keeps; run `down` first to change them");
@@ -124,9 +99,20 @@ impl Testbed {
         }
         stop(&instance)?;
 
-        let binaries = Binaries::ensure(&sources(), &cache, &progress)?;
+        let kaito = options.kaito.as_deref().map(Kaito::find).transpose()?;
+        let real_node = match options.real_node {
+            0 => None,
+            1.. => Some(RealNode::ensure(
+                &sources(),
+                &cache,
+                &std::env::current_exe()?,
+                options,
+                &progress,
+            )?),
+        };
+        let binaries = Binaries::ensure(&sources(), options.platform, &cache, &progress)?;
         instance.prepare()?;
-        let started = start(&instance, options, binaries, &progress);
+        let started = start(&instance, options, (binaries, kaito), real_node, &progress);
         if started.is_err() {
             // The supervisor stops what it started, but it may have been killed or be hanging.
             stop(&instance)?;
@@ -142,6 +128,20 @@ impl Testbed {
     /// Returns the testbed of this name if it is up.
     pub fn find(name: &str) -> Result<Option<Self>> {
         Ok(Self::running(&Instance::named(name, &cache()?)?))
+    }
+
+    /// Ends the testbed of this name if it was started with other options.
+    pub fn down_unless(options: &Options) -> Result<()> {
+        match Self::find(&options.name)? {
+            Some(running) if running.plan.options != *options => Self::down(&options.name),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns what the machine has of a testbed's real node, to compare before `up` and after `down`.
+    pub fn traces(name: &str) -> Result<BTreeSet<String>> {
+        let instance = Instance::named(name, &cache()?)?;
+        Ok(real_node::traces(name, instance.dir()))
     }
 
     /// Ends a testbed and removes its data; none running is no error.
@@ -161,6 +161,26 @@ impl Testbed {
         Ok(())
     }
 
+    /// Stops or starts a program of this testbed, such as `apiserver` or `real-0/kubelet`, and waits for that.
+    pub fn control(&self, action: Action, program: &str) -> Result<()> {
+        let (whom, program) = match program.split_once('/') {
+            Some((node, "link")) if self.nodes().any(|name| name == node) => {
+                (control::SUPERVISOR, program)
+            }
+            Some((node, program)) if self.nodes().any(|name| name == node) => (node, program),
+            Some((node, _)) => bail!("testbed `{}` has no real node `{node}`", self.instance.name),
+            None => (control::SUPERVISOR, program),
+        };
+        let program = program.to_owned();
+        control::ask(self.instance.dir(), whom, &Request { action, program })
+    }
+
+    /// Returns the names of the real nodes.
+    fn nodes(&self) -> impl Iterator<Item = &'static str> {
+        let made = self.plan.real_node.iter();
+        made.flat_map(|made| made.nodes()).map(|node| node.name)
+    }
+
     /// Returns the administrator's kubeconfig.
     pub fn kubeconfig(&self) -> PathBuf {
         self.instance.kubeconfig()
@@ -169,6 +189,15 @@ impl Testbed {
     /// Returns the variables that tell tests about this testbed.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let skips: Vec<&str> = self.plan.skips.iter().map(|skip| skip.word()).collect();
+        let images: Vec<&str> = self
+            .plan
+            .real_node
+            .iter()
+            .flat_map(RealNode::images)
+            .collect();
+        let nodes: Vec<&str> = self.nodes().collect();
+        let kaito = self.plan.kaito.as_ref();
+        let kaito = kaito.map_or(String::new(), |kaito| kaito.version.clone());
         let display = |path: &Path| path.display().to_string();
         vec![
             ("KUBECONFIG", display(&self.kubeconfig())),
@@ -177,6 +206,13 @@ impl Testbed {
             ("KAIWO_TESTBED_USERS", display(&self.instance.users())),
             ("KAIWO_TESTBED_PID", self.state.supervisor.pid.to_string()),
             ("KAIWO_TESTBED_SKIPS", skips.join(" ")),
+            (
+                "KAIWO_TESTBED_EXPLAINS",
+                self.plan.options.explain.to_string(),
+            ),
+            ("KAIWO_TESTBED_KAITO", kaito),
+            ("KAIWO_TESTBED_IMAGES", images.join(" ")),
+            ("KAIWO_TESTBED_REAL_NODES", nodes.join(" ")),
         ]
     }
 
@@ -248,6 +284,17 @@ fn cache() -> Result<PathBuf> {
     Ok(std::path::absolute(cache)?)
 }
 
+/// Returns the CustomResourceDefinitions of the pinned Kueue and KubeRay.
+pub fn definitions() -> Result<Vec<serde_json::Value>> {
+    let (cache, progress) = (cache()?, Progress::new());
+    let binaries = Binaries::ensure(&sources(), Platform::Current, &cache, &progress)?;
+    let mut found = Vec::new();
+    for binary in [&binaries.kueue, &binaries.kuberay] {
+        found.extend(binaries::Manifests::beside(binary)?.crds);
+    }
+    Ok(found)
+}
+
 /// Returns the folder of the pinned modules and of the project's own stages.
 fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("testbed")
@@ -257,11 +304,18 @@ fn sources() -> PathBuf {
 fn start(
     instance: &Instance,
     options: &Options,
-    binaries: Binaries,
+    (binaries, kaito): (Binaries, Option<Kaito>),
+    real_node: Option<RealNode>,
     progress: &Progress,
 ) -> Result<Testbed> {
     let executable = instance.own_executable()?;
-    let (mode, skips, kueue_in_root) = choose_mode(options, &executable, progress);
+    let (mode, mut skips, kueue_in_root) = match real_node {
+        Some(_) => (Mode::Root, Vec::new(), true),
+        None => choose_mode(options, &executable, progress),
+    };
+    if options.platform == Platform::Previous {
+        skips.push(Skip::AdmissionGates);
+    }
     let listener = instance.listen(options.port)?;
     let port = listener.local_addr()?.port();
     let plan = Plan {
@@ -269,7 +323,7 @@ fn start(
         mode,
         skips,
         port,
-        ports: if mode == Mode::Namespaces {
+        ports: if mode.has_network() {
             Ports::NAMESPACED
         } else {
             Ports::free(port)?
@@ -277,6 +331,8 @@ fn start(
         binaries,
         stages: own_stages()?,
         kueue_in_root,
+        real_node,
+        kaito,
     };
     let certificates = instance.certificates();
     certificates.generate()?;
@@ -293,7 +349,7 @@ fn start(
 
     // Inside namespaces the supervisor serves the listener; without, the API server takes the port itself.
     let input = match mode {
-        Mode::Namespaces => Stdio::from(OwnedFd::from(listener)),
+        Mode::Namespaces | Mode::Root => Stdio::from(OwnedFd::from(listener)),
         Mode::Loopback => {
             drop(listener);
             Stdio::null()
@@ -391,6 +447,8 @@ fn stop(instance: &Instance) -> Result<()> {
             }
         }
     }
+    // The supervisor has done so unless it was killed.
+    Cgroups::of(&instance.name).remove()?;
     instance.clear()
 }
 

@@ -15,6 +15,11 @@ pub fn xtask(mode: Mode, executable: &Path) -> Command {
                 .arg(executable);
             command
         }
+        Mode::Root => {
+            let mut command = Command::new("unshare");
+            command.args(["--net", "--"]).arg(executable);
+            command
+        }
         Mode::Loopback => Command::new(executable),
     }
 }
@@ -27,7 +32,7 @@ pub fn probe(mode: Mode, executable: &Path) -> Result<(), String> {
         .args([
             "testbed",
             "probe",
-            if mode == Mode::Namespaces {
+            if mode.has_network() {
                 "namespaces"
             } else {
                 "root"

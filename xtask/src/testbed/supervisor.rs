@@ -4,46 +4,30 @@
 //! opened outside; its standard output is a socket on which `up` is told what happens, and by whose closing it learns
 //! that nobody waits any more. Whatever ends the supervisor, the kernel ends the daemons.
 
-use std::cell::RefCell;
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use rustix::process::{Resource, Signal, getrlimit, setrlimit, setsid};
+use rustix::process::{Resource, getrlimit, setrlimit, setsid};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Mutex, Notify, mpsc, watch};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
 use super::binaries::Manifests;
 use super::certificates::bundle;
 use super::cluster::{Cluster, wait_http};
-use super::daemons::{self, Daemon};
-use super::instance::{Instance, Mode, Plan, Skip, State};
+use super::control::{self, Request};
+use super::daemons;
+use super::instance::{Instance, Mode, Plan, Skip};
 use super::manifests;
-use super::process::Identity;
-use super::{files, loopback, metrics, model_servers, prometheus, ray_dashboard, relay};
-
-/// How long a daemon may take to end before it is killed.
-const GRACE: Duration = Duration::from_secs(10);
-
-/// The order of stopping: who depends on others goes first.
-const STOPPING: [&[&str]; 3] = [
-    &[
-        "kwok",
-        "kuberay",
-        "kueue",
-        "scheduler",
-        "controller-manager",
-    ],
-    &["apiserver"],
-    &["etcd"],
-];
+use super::programs::Programs;
+use super::real_node::Node;
+use super::{files, loopback, metrics, model_servers, prometheus, ray_dashboard, real_node, relay};
 
 /// What the supervisor tells the `up` that started it, one JSON per line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -83,8 +67,10 @@ pub fn run(dir: PathBuf) -> Result<()> {
 
     let instance = Instance::at(dir)?;
     let plan = instance.plan()?;
-    if plan.mode == Mode::Namespaces {
-        loopback::bring_up()?;
+    match plan.mode {
+        Mode::Namespaces => loopback::bring_up(&[])?,
+        Mode::Root => loopback::bring_up(&real_node::ADDRESSES)?,
+        Mode::Loopback => {}
     }
     // One thread: the kernel's promise to end the daemons is tied to the thread that starts them.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -103,10 +89,17 @@ async fn supervise(instance: Instance, plan: Plan) -> Result<()> {
 
     let mut terminate = signal(SignalKind::terminate())?;
     let (deaths, mut died) = mpsc::unbounded_channel();
-    let supervisor = Supervisor::new(instance, plan, events, deaths)?;
+    let programs = Programs::new(instance.clone(), deaths)?;
+    let mut requests = requests(&instance)?;
+    let supervisor = Supervisor {
+        instance,
+        plan,
+        events: Mutex::new(events),
+        programs,
+    };
 
     let relay = match supervisor.plan.mode {
-        Mode::Namespaces => Some(tokio::task::spawn_local(supervisor.relay()?)),
+        Mode::Namespaces | Mode::Root => Some(tokio::task::spawn_local(supervisor.relay()?)),
         Mode::Loopback => None,
     };
     let ready = tokio::select! {
@@ -117,12 +110,15 @@ async fn supervise(instance: Instance, plan: Plan) -> Result<()> {
     };
     match ready {
         Some(Ok(())) => {
-            supervisor.update(|state| state.ready = true)?;
+            supervisor.programs.update(|state| state.ready = true)?;
             supervisor.tell(&Event::Ready).await;
             loop {
                 tokio::select! {
                     _ = terminate.recv() => break,
                     Some(daemon) = died.recv() => eprintln!("{}", supervisor.death(daemon)),
+                    Some((request, done)) = requests.recv() => {
+                        let _ = done.send(supervisor.perform(&request).await);
+                    }
                 }
             }
         }
@@ -132,56 +128,32 @@ async fn supervise(instance: Instance, plan: Plan) -> Result<()> {
     if let Some(relay) = relay {
         relay.abort();
     }
-    supervisor.stop().await;
-    Ok(())
+    supervisor.programs.stop().await;
+    real_node::Cgroups::of(&supervisor.instance.name).remove()
+}
+
+/// Returns what commands ask of this testbed, each with whom to tell how it went.
+fn requests(
+    instance: &Instance,
+) -> Result<mpsc::UnboundedReceiver<(Request, oneshot::Sender<Result<()>>)>> {
+    let (asked, requests) = mpsc::unbounded_channel();
+    control::serve(instance.dir(), control::SUPERVISOR, move |request| {
+        let (done, answer) = oneshot::channel();
+        let gone = "the supervisor is about to end";
+        asked.send((request, done)).ok().context(gone)?;
+        answer.blocking_recv().context(gone)?
+    })?;
+    Ok(requests)
 }
 
 struct Supervisor {
     instance: Instance,
     plan: Plan,
     events: Mutex<OwnedWriteHalf>,
-    state: RefCell<State>,
-    running: RefCell<Vec<Running>>,
-    deaths: mpsc::UnboundedSender<&'static str>,
-}
-
-/// A daemon that was started.
-struct Running {
-    name: &'static str,
-    identity: Identity,
-    gone: watch::Receiver<bool>,
+    programs: Programs,
 }
 
 impl Supervisor {
-    fn new(
-        instance: Instance,
-        plan: Plan,
-        events: OwnedWriteHalf,
-        deaths: mpsc::UnboundedSender<&'static str>,
-    ) -> Result<Self> {
-        let supervisor =
-            Identity::of(std::process::id()).context("failed to find this process in /proc")?;
-        let state = State {
-            supervisor,
-            daemons: Vec::new(),
-            ready: false,
-        };
-        instance.write_state(&state)?;
-        Ok(Self {
-            instance,
-            plan,
-            events: Mutex::new(events),
-            state: RefCell::new(state),
-            running: RefCell::default(),
-            deaths,
-        })
-    }
-
-    fn update(&self, change: impl FnOnce(&mut State)) -> Result<()> {
-        change(&mut self.state.borrow_mut());
-        self.instance.write_state(&self.state.borrow())
-    }
-
     async fn tell(&self, event: &Event) {
         // Whoever started this may be gone, which is noticed elsewhere.
         if let Ok(mut line) = serde_json::to_vec(event) {
@@ -201,6 +173,22 @@ impl Supervisor {
         )
     }
 
+    /// Does what a command asks for.
+    async fn perform(&self, request: &Request) -> Result<()> {
+        if let Some(name) = request.program.strip_suffix("/link") {
+            let node = Node::named(name).ok().filter(|node| node.is_apart());
+            let node = node.with_context(|| format!("{name} has no network of its own"))?;
+            if request.action.stops() {
+                real_node::cut(node)?;
+            }
+            return match request.action.starts() {
+                true => real_node::restore(node),
+                false => Ok(()),
+            };
+        }
+        self.programs.perform(request).await
+    }
+
     fn relay(&self) -> Result<impl Future<Output = ()> + use<>> {
         let listener = std::net::TcpListener::from(std::io::stdin().as_fd().try_clone_to_owned()?);
         listener.set_nonblocking(true)?;
@@ -211,69 +199,17 @@ impl Supervisor {
         ))
     }
 
-    /// Starts a daemon that the kernel ends with this process.
-    fn start(&self, daemon: Daemon) -> Result<()> {
-        let log = self.instance.log(daemon.name);
-        let output = std::fs::File::create(&log)
-            .with_context(|| format!("failed to write {}", log.display()))?;
-        // `/proc/self/exe` is this very xtask, even after another was built.
-        let mut command = tokio::process::Command::new("/proc/self/exe");
-        command.args([
-            "testbed",
-            "daemon",
-            "--parent",
-            &std::process::id().to_string(),
-        ]);
-        if let Some(root) = &daemon.root {
-            command.arg("--root").arg(root);
-        }
-        command
-            .arg("--")
-            .arg(&daemon.program)
-            .args(&daemon.arguments);
-        // Nothing of the caller's: a proxy or a kubeconfig of theirs would lead the daemons astray.
-        command
-            .env_clear()
-            .env("HOME", self.instance.dir())
-            .envs(daemon.environment)
-            // KWOK's `exec` looks commands up.
-            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
-        command.current_dir(self.instance.dir());
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()
-            .with_context(|| format!("failed to start {}", daemon.name))?;
-        let identity = child
-            .id()
-            .and_then(Identity::of)
-            .with_context(|| format!("{} ended at once", daemon.name))?;
-        let (ended, gone) = watch::channel(false);
-        let (name, deaths) = (daemon.name, self.deaths.clone());
-        tokio::task::spawn_local(async move {
-            let _ = child.wait().await;
-            ended.send_replace(true);
-            let _ = deaths.send(name);
-        });
-        self.running.borrow_mut().push(Running {
-            name,
-            identity,
-            gone,
-        });
-        self.update(|state| state.daemons.push((name.to_owned(), identity)))
-    }
-
     async fn bring_up(&self) -> Result<()> {
         let (instance, plan) = (&self.instance, &self.plan);
-        self.start(daemons::etcd(instance, plan))?;
-        self.start(daemons::api_server(instance, plan))?;
+        self.programs.start(daemons::etcd(instance, plan))?;
+        self.programs.start(daemons::api_server(instance, plan))?;
         let cluster = Cluster::connect(&instance.inner_kubeconfig()).await?;
         cluster.wait_ready().await?;
         self.done("etcd and the API server are ready").await;
 
-        self.start(daemons::controller_manager(instance, plan))?;
-        self.start(daemons::scheduler(instance, plan))?;
+        self.programs
+            .start(daemons::controller_manager(instance, plan))?;
+        self.programs.start(daemons::scheduler(instance, plan))?;
         if !plan.skips.contains(&Skip::PodAddresses) {
             let scraped = cluster.clone();
             tokio::task::spawn_local(async move {
@@ -299,9 +235,15 @@ impl Supervisor {
             self.fake_nodes(&cluster),
             self.kuberay(&cluster, &ray_is_served),
             self.kueue(&cluster, &ray_is_served),
+            self.kaito(&cluster),
             self.metrics(&cluster),
             cluster.wait_service_account(),
+            self.real_nodes(&cluster),
         )?;
+        if let Some(made) = &self.plan.real_node {
+            let nodes = made.nodes().len();
+            cluster.apply(real_node::queue(nodes)).await?;
+        }
         Ok(())
     }
 
@@ -309,7 +251,8 @@ impl Supervisor {
         let mut kwok = Manifests::beside(&self.plan.binaries.kwok)?;
         cluster.apply(kwok.crds.clone()).await?;
         cluster.wait_served(&kwok.crds).await?;
-        self.start(daemons::kwok(&self.instance, &self.plan))?;
+        self.programs
+            .start(daemons::kwok(&self.instance, &self.plan))?;
         let options = &self.plan.options;
         cluster
             .apply(manifests::stages(
@@ -335,7 +278,8 @@ impl Supervisor {
         cluster.apply(kuberay.crds.clone()).await?;
         cluster.wait_served(&kuberay.crds).await?;
         is_served.notify_one();
-        self.start(daemons::kuberay(&self.instance, &self.plan))?;
+        self.programs
+            .start(daemons::kuberay(&self.instance, &self.plan))?;
         wait_http("KubeRay", self.plan.ports.kuberay_health, "/readyz").await?;
         self.done("KubeRay is ready").await;
         Ok(())
@@ -352,8 +296,11 @@ impl Supervisor {
         cluster.wait_served(&kueue.crds).await?;
         // Kueue manages the kinds it finds when it starts.
         ray_is_served.notified().await;
-        self.start(daemons::kueue(&self.instance, &self.plan)?)?;
+        self.programs
+            .start(daemons::kueue(&self.instance, &self.plan)?)?;
         cluster.apply(kueue.roles).await?;
+        let published = daemons::published_configuration(&self.plan)?;
+        cluster.apply(vec![published]).await?;
         wait_http("Kueue", ports.kueue_health, "/readyz").await?;
         self.done("Kueue is ready").await;
         cluster.apply(kueue.webhooks).await?;
@@ -366,6 +313,19 @@ impl Supervisor {
         }
         cluster.wait_webhooks().await?;
         self.done("Kueue's webhooks are called").await;
+        Ok(())
+    }
+
+    async fn kaito(&self, cluster: &Cluster) -> Result<()> {
+        let Some(kaito) = &self.plan.kaito else {
+            return Ok(());
+        };
+        cluster.apply(kaito.crds.clone()).await?;
+        cluster.wait_served(&kaito.crds).await?;
+        self.programs
+            .start(daemons::kaito(&self.instance, &self.plan, kaito))?;
+        wait_http("KAITO", self.plan.ports.kaito_health, "/readyz").await?;
+        self.done("KAITO is ready").await;
         Ok(())
     }
 
@@ -383,31 +343,35 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Ends every daemon, in order, and waits until they are gone.
-    async fn stop(&self) {
-        for group in STOPPING {
-            let mut running = std::mem::take(&mut *self.running.borrow_mut());
-            let (mut ending, rest): (Vec<_>, Vec<_>) =
-                running.drain(..).partition(|r| group.contains(&r.name));
-            *self.running.borrow_mut() = rest;
-            for daemon in &ending {
-                daemon.identity.signal(Signal::TERM);
-            }
-            let deadline = tokio::time::Instant::now() + GRACE;
-            for daemon in &mut ending {
-                if tokio::time::timeout_at(deadline, daemon.gone.wait_for(|gone| *gone))
-                    .await
-                    .is_err()
-                {
-                    eprintln!(
-                        "{} did not end within {} seconds and is killed",
-                        daemon.name,
-                        GRACE.as_secs()
-                    );
-                    daemon.identity.signal(Signal::KILL);
-                    let _ = daemon.gone.wait_for(|gone| *gone).await;
-                }
+    async fn real_nodes(&self, cluster: &Cluster) -> Result<()> {
+        let Some(made) = &self.plan.real_node else {
+            return Ok(());
+        };
+        let endpoint = real_node::api_endpoint(self.plan.ports.api);
+        cluster.apply(vec![endpoint]).await?;
+        for node in made.nodes() {
+            let process = self
+                .programs
+                .start(daemons::real_node(&self.instance, *node))?;
+            if node.is_apart() {
+                real_node::connect(*node, process.pid)?;
             }
         }
+        for node in made.nodes() {
+            self.real_node(cluster, node.name).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a real node has all that it needs.
+    async fn real_node(&self, cluster: &Cluster, name: &str) -> Result<()> {
+        cluster.complete_node(name, &real_node::gpus()).await?;
+        self.done(&format!("{name}, a real node, is ready")).await;
+        // How long that takes depends on the disk; that the node ends meanwhile is noticed elsewhere.
+        while !self.instance.node_ready(name).exists() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        self.done(&format!("{name} has its images")).await;
+        Ok(())
     }
 }

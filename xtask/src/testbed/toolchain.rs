@@ -151,7 +151,7 @@ fn download(cache: &Path) -> Result<()> {
 }
 
 /// Returns the command line of a pip that answers.
-fn pip() -> Result<Vec<OsString>> {
+pub fn pip() -> Result<Vec<OsString>> {
     for candidate in [&["pip"][..], &["pip3"], &["python3", "-m", "pip"]] {
         let answered = Command::new(candidate[0])
             .args(&candidate[1..])

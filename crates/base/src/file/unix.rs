@@ -3,7 +3,7 @@
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path};
 
 use rustix::fs::{Mode, OFlags, openat};
@@ -31,6 +31,12 @@ pub(super) fn kind_of(metadata: &Metadata) -> Kind {
     } else {
         Kind::File
     }
+}
+
+pub(super) fn is_open_to_all(path: &Path) -> bool {
+    let found = fs::metadata(path);
+    found
+        .is_ok_and(|found| kind_of(&found) == Kind::File && found.permissions().mode() & 0o002 != 0)
 }
 
 /// Opens a file, without waiting if it became a pipe.

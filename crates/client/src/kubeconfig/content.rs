@@ -20,13 +20,12 @@ pub fn refuse(explicit: Option<&Path>, variable: Option<&OsStr>) -> Result<(), K
     let wrong = |what: &str| {
         KubeconfigError::new(
             None,
-            format!("{what} holds a kubeconfig, not the path of one"),
+            format!("{what} contains a kubeconfig, not the path of one"),
         )
     };
     Err(match explicit {
         Some(_) => wrong("--kubeconfig").hint(format!(
-            "(umask 077; cat{decode} > kubeconfig.yaml)  # paste it and press Ctrl-D; \
-             then give --kubeconfig kubeconfig.yaml"
+            "(umask 077; cat{decode} > kubeconfig.yaml)  # paste it and press Ctrl-D; then use --kubeconfig kubeconfig.yaml"
         )),
         None => wrong("KUBECONFIG").hint(format!(
             "(umask 077; printf '%s\\n' \"$KUBECONFIG\"{decode} > kubeconfig.yaml) && \

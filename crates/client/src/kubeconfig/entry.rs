@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::ByteString;
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use serde_json::{Map, Value};
 
 /// Where the configuration for an exec plugin stands in a cluster's
@@ -36,8 +37,8 @@ pub struct ClusterEntry {
     pub certificate_authority: Option<PathBuf>,
     /// The authorities to trust.
     pub certificate_authority_data: Vec<u8>,
-    /// URL of a proxy.
-    pub proxy_url: String,
+    /// URL of a proxy, which may hold a password.
+    pub proxy_url: SecretString,
     /// Whether answers are not to be compressed; an exec plugin is told.
     pub disable_compression: bool,
     /// What an exec plugin is told about the cluster.
@@ -63,9 +64,9 @@ pub struct ExecConfig {
     /// The program.
     pub command: PathBuf,
     /// Its arguments, which may hold secrets.
-    pub args: Vec<String>,
+    pub args: Vec<SecretString>,
     /// Variables it gets besides those of kaiwo, which may hold secrets.
-    pub env: Vec<(String, String)>,
+    pub env: Vec<(String, SecretString)>,
     /// How to get the program.
     pub install_hint: String,
     /// Whether it may ask its user something; `None` if that is not said in a
@@ -94,15 +95,15 @@ pub struct UserEntry {
     /// File with its key.
     pub client_key: Option<PathBuf>,
     /// Its key as PEM.
-    pub client_key_data: Vec<u8>,
+    pub client_key_data: SecretSlice<u8>,
     /// A bearer token.
-    pub token: String,
+    pub token: SecretString,
     /// File with one, which may change.
     pub token_file: Option<PathBuf>,
     /// Name for basic authentication.
     pub username: String,
     /// Password for basic authentication.
-    pub password: String,
+    pub password: SecretString,
     /// User to impersonate.
     pub impersonate: String,
     /// UID to impersonate.
@@ -113,7 +114,7 @@ pub struct UserEntry {
     pub impersonate_extra: BTreeMap<String, Vec<String>>,
     /// Name and settings of a way of authenticating that was once built into
     /// kubectl.
-    pub auth_provider: Option<(String, BTreeMap<String, String>)>,
+    pub auth_provider: Option<(String, BTreeMap<String, SecretString>)>,
     /// Program that gives credentials.
     pub exec: Option<ExecConfig>,
 }
@@ -149,7 +150,7 @@ impl ClusterEntry {
             insecure_skip_tls_verify: fields.flag("insecure-skip-tls-verify")?,
             certificate_authority: fields.path("certificate-authority", folder)?,
             certificate_authority_data: fields.bytes("certificate-authority-data")?,
-            proxy_url: fields.text("proxy-url")?,
+            proxy_url: fields.text("proxy-url")?.into(),
             disable_compression: fields.flag("disable-compression")?,
             exec_extension,
         })
@@ -157,6 +158,11 @@ impl ClusterEntry {
 }
 
 impl UserEntry {
+    /// Returns whether it has a bearer token of its own.
+    pub fn has_token(&self) -> bool {
+        !self.token.expose_secret().is_empty()
+    }
+
     pub(crate) fn parse(fields: &Fields<'_>, folder: &Path) -> Result<Self, String> {
         let mut impersonate_extra = BTreeMap::new();
         let extra = fields.inner(&fields.place, "as-user-extra")?;
@@ -171,7 +177,7 @@ impl UserEntry {
                 let settings: Result<_, String> = config
                     .map
                     .keys()
-                    .map(|key| Ok((key.clone(), config.text(key)?)))
+                    .map(|key| Ok((key.clone(), config.text(key)?.into())))
                     .collect();
                 Some((provider.text("name")?, settings?))
             }
@@ -187,11 +193,11 @@ impl UserEntry {
             client_certificate: fields.path("client-certificate", folder)?,
             client_certificate_data: fields.bytes("client-certificate-data")?,
             client_key: fields.path("client-key", folder)?,
-            client_key_data: fields.bytes("client-key-data")?,
-            token: fields.text("token")?,
+            client_key_data: fields.bytes("client-key-data")?.into(),
+            token: fields.text("token")?.into(),
             token_file: fields.path("tokenFile", folder)?,
             username: fields.text("username")?,
-            password: fields.text("password")?,
+            password: fields.text("password")?.into(),
             impersonate: fields.text("as")?,
             impersonate_uid: fields.text("as-uid")?,
             impersonate_groups: fields.texts("as-groups")?,
@@ -216,7 +222,7 @@ impl ExecConfig {
         let mut env = Vec::new();
         for variable in fields.list("env")? {
             let variable = Fields::new(place, variable)?;
-            env.push((variable.text("name")?, variable.text("value")?));
+            env.push((variable.text("name")?, variable.text("value")?.into()));
         }
         let interactive_mode = match fields.text("interactiveMode")?.as_str() {
             "Never" => Some(InteractiveMode::Never),
@@ -227,7 +233,7 @@ impl ExecConfig {
         };
         Ok(Self {
             command,
-            args: fields.texts("args")?,
+            args: fields.texts("args")?.into_iter().map(Into::into).collect(),
             env,
             install_hint: fields.text("installHint")?,
             interactive_mode,
@@ -269,10 +275,11 @@ impl<'v> Fields<'v> {
         match self.map.get(field) {
             None | Some(Value::Null) => Ok(String::new()),
             Some(Value::String(text)) => Ok(text.clone()),
-            Some(Value::Number(_) | Value::Bool(_)) => {
-                Err(format!("{field} of {} is not a text; quote it", self.place))
-            }
-            Some(_) => Err(format!("{field} of {} is not a text", self.place)),
+            Some(Value::Number(_) | Value::Bool(_)) => Err(format!(
+                "{field} of {} is not a string; quote it",
+                self.place
+            )),
+            Some(_) => Err(format!("{field} of {} is not a string", self.place)),
         }
     }
 
@@ -296,7 +303,7 @@ impl<'v> Fields<'v> {
     }
 
     fn texts(&self, field: &str) -> Result<Vec<String>, String> {
-        let wrong = || format!("{field} of {} is not a list of texts", self.place);
+        let wrong = || format!("{field} of {} is not a list of strings", self.place);
         let items = self.list(field)?.iter();
         items
             .map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong))

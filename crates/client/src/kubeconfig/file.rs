@@ -27,10 +27,10 @@ pub(crate) fn read(path: &Path) -> Result<Option<File>, KubeconfigError> {
         Err(error) if error.is_missing() => return Ok(None),
         Err(error) => return Err(wrong(error.reason.to_string()).hint(error.reason.hint(path))),
     };
-    let text = decode(&bytes).ok_or_else(|| wrong("it is not a text".to_owned()))?;
+    let text = decode(&bytes).ok_or_else(|| wrong("it is not text".to_owned()))?;
     let mended = || {
         format!(
-            "see what is in it: kubectl config view --kubeconfig {}",
+            "show its content: kubectl config view --kubeconfig {}",
             secrecy::path(path)
         )
     };
@@ -70,7 +70,7 @@ fn parse(document: &Value, folder: &Path) -> Result<File, String> {
         if !matches!(file.text(field)?.as_str(), "" | "__internal") && file.text(field)? != expected
         {
             return Err(format!(
-                "it is no kubeconfig: its {field} is not {expected}"
+                "it is not a kubeconfig: its {field} is not {expected}"
             ));
         }
     }

@@ -175,8 +175,8 @@ impl Kubeconfig {
         };
         let Some(cluster) = self.clusters.remove(&context.entry.cluster) else {
             let message = match context.entry.cluster.as_str() {
-                "" => format!("context {name:?} names no cluster"),
-                missing => format!("it has no cluster {missing:?}, which context {name:?} names"),
+                "" => format!("context {name:?} has no cluster"),
+                missing => format!("cluster {missing:?} of context {name:?} does not exist"),
             };
             return Err(
                 KubeconfigError::new(Some(&context.file), message).hint(self.contexts_to_choose())
@@ -199,8 +199,8 @@ impl Kubeconfig {
 
     fn contexts_to_choose(&self) -> String {
         match self.contexts.keys().next() {
-            Some(name) => format!("choose a context that is complete: --context {name}"),
-            None => "name another one with --kubeconfig FILE".to_owned(),
+            Some(name) => format!("choose a complete context: --context {name}"),
+            None => "choose another one with --kubeconfig FILE".to_owned(),
         }
     }
 }
@@ -242,6 +242,7 @@ fn merge<T>(into: &mut BTreeMap<String, Found<T>>, entries: Vec<(String, T)>, fi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use secrecy::ExposeSecret as _;
 
     fn read(texts: &[&str]) -> Result<Kubeconfig, KubeconfigError> {
         let home = tempfile::tempdir().unwrap();
@@ -269,7 +270,8 @@ mod tests {
         assert_eq!(choice.context.name, "one");
         assert_eq!(choice.user.entry.username, "a");
         assert_eq!(
-            choice.user.entry.password, "",
+            choice.user.entry.password.expose_secret(),
+            "",
             "nothing of a later file is mixed in"
         );
     }

@@ -1,6 +1,6 @@
 //! Follows everything that a workload writes, until it ends.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,20 +8,19 @@ use std::time::Duration;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::shared::{Look, Shared};
 use super::{LogError, LogEvent, LogOptions, follower};
 use crate::api::pod::ContainerStatus;
 use crate::api::pod::Pod;
-use crate::api::workload::Workload;
-use crate::cluster::client::backoff::{Backoff, GIVE_UP_AFTER, is_transient};
+use crate::cluster::Cluster;
 use crate::cluster::read::api_versions::Served;
-use crate::cluster::read::snapshot;
-use crate::cluster::read::watch::ChangeWatcher;
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::read::snapshot::{Seen, SnapshotStream};
+use crate::cluster::read::watch::Outage;
 use crate::observe::Snapshot;
-use crate::observe::kind::meaning;
+use crate::observe::kind::rules;
+use crate::observe::log::LogNote;
 use crate::observe::pod_selection::PodChoice;
 
 /// Longest time without a look at the workload.
@@ -35,7 +34,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 
 /// Returns whether a workload will write nothing more.
 pub fn is_over(snapshot: &Snapshot) -> bool {
-    meaning(&snapshot.workload).is_over(snapshot.standing().status)
+    rules(&snapshot.workload).is_over(snapshot.standing().status)
 }
 
 /// Follows the logs of a workload until it has ended and all is read, or it is
@@ -52,6 +51,13 @@ pub async fn follow(
     options: &LogOptions,
     events: mpsc::Sender<LogEvent>,
 ) -> Result<(), LogError> {
+    let usual = match first.workload.kind.descriptor().is_recurring {
+        true => LOOK_OFTEN,
+        false => LOOK,
+    };
+    let mut followed = Followed::new(&first, choice)?;
+    let mut stream = SnapshotStream::beginning_with(cluster, served, first);
+    let cluster = &cluster.failing_at_once();
     let (look, looks) = watch::channel(Rc::new(Look::default()));
     let shared = Shared {
         cluster,
@@ -59,68 +65,62 @@ pub async fn follow(
         events,
         several: Cell::new(false),
         active: Cell::new(0),
-        outage: RefCell::new(None),
+        is_away: Cell::new(false),
+        changed: stream.changed(),
     };
-    let mut followed = Followed::new(&first, choice)?;
-    let changed = Notify::new();
-    let mut pulse = ChangeWatcher::new(cluster, &changed);
     let mut readers = Readers::new();
-    let workload = first.workload.clone();
-    let longest = match workload.kind.descriptor().is_recurring {
-        true => LOOK_OFTEN,
-        false => LOOK,
-    };
+    let mut longest = usual;
     // Not known before the first look.
     let mut is_waiting = None;
-    let mut present = Some(first);
     loop {
-        let is_over = present.as_ref().is_none_or(is_over);
-        if let Some(snapshot) = &present {
-            super::readable(cluster, snapshot).await?;
-            snapshot::watch(&mut pulse, served, snapshot);
-            let pods = snapshot.pods().iter();
-            let pods = pods.map(|pod| (pod.metadata.uid.clone(), pod.clone()));
-            let pods = pods.collect();
-            look.send_replace(Rc::new(Look { pods, is_over }));
-            for (pod, container, label) in followed.add(snapshot, choice)? {
-                let reader = follower::run(&shared, looks.clone(), pod, container, label);
-                readers.push(reader.boxed_local());
+        let seen = tokio::select! {
+            seen = stream.next(longest, async |_, _| Ok(())) => seen?,
+            Some(read) = readers.next(), if !readers.is_empty() => {
+                read?;
+                stream.look_at_once();
+                continue;
             }
-        } else {
-            let pods = look.borrow().pods.clone();
-            look.send_replace(Rc::new(Look { pods, is_over }));
-        }
-        if readers.len() > 1 {
-            shared.several.set(true);
-        }
+        };
+        longest = usual;
+        let snapshot = match seen {
+            Seen::Now(snapshot, ()) => snapshot,
+            Seen::Outage(outage) => {
+                shared.is_away.set(outage != Outage::Ends);
+                while_reading(&mut readers, shared.tell(LogEvent::Outage(outage))).await?;
+                continue;
+            }
+            Seen::Gone => {
+                let pods = look.borrow().pods.clone();
+                let is_over = true;
+                look.send_replace(Rc::new(Look { pods, is_over }));
+                while let Some(read) = readers.next().await {
+                    read?;
+                }
+                shared.tell(LogEvent::Over(None)).await;
+                return Ok(());
+            }
+        };
+        super::readable(cluster, &snapshot).await?;
+        let is_over = is_over(&snapshot);
+        look.send_replace(Rc::new(Look::new(&snapshot, is_over)));
+        followed.begin(&snapshot, choice, &shared, &looks, &mut readers)?;
         if readers.is_empty() && (is_over || choice.pod.is_some()) {
             if is_over {
-                shared.tell(LogEvent::Over(present.map(Box::new))).await;
+                shared.end(snapshot, &followed.indexes).await;
             }
             return Ok(());
         }
-        let mut longest = longest;
         let was_waiting = is_waiting.replace(false);
-        if let Some(snapshot) = present.take()
-            && shared.active.get() == 0
-            && !is_over
-            && !followed.has_begun(&snapshot)
-        {
+        if shared.active.get() == 0 && !is_over && !followed.has_begun(&snapshot) {
             is_waiting = Some(true);
             if was_waiting == Some(false) {
                 // Between two pods, or before the end, it may be a moment.
                 longest = SETTLE;
             } else {
-                let told = shared.tell(LogEvent::Waiting(Box::new(snapshot)));
+                let told = shared.tell(LogEvent::Waiting(snapshot));
                 while_reading(&mut readers, told).await?;
             }
         }
-        tokio::select! {
-            _ = pulse.next(longest) => {}
-            Some(read) = readers.next(), if !readers.is_empty() => read?,
-        }
-        let again = look_again(&shared, served, &workload);
-        present = while_reading(&mut readers, again).await??;
     }
 }
 
@@ -140,33 +140,13 @@ async fn while_reading<T>(
     }
 }
 
-/// Reads how the workload stands, as soon as that can be had.
-async fn look_again(
-    shared: &Shared<'_>,
-    served: &Served,
-    workload: &Workload,
-) -> Result<Option<Snapshot>, ClusterError> {
-    let patience = Backoff::new();
-    loop {
-        match snapshot::read_snapshot_again(shared.cluster, served, workload).await {
-            Ok(present) => {
-                shared.back().await;
-                return Ok(present);
-            }
-            Err(error) if is_transient(&error) && patience.tried_for() < GIVE_UP_AFTER => {
-                shared.lost(&error).await;
-                patience.wait().await;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
 /// Which pods were seen.
 struct Followed {
     seen: HashSet<String>,
     /// Containers that are read, by the UID of their pod.
     containers: HashMap<String, String>,
+    /// Indexes of an Indexed Job of which a pod is read.
+    indexes: HashSet<u64>,
 }
 
 impl Followed {
@@ -178,7 +158,35 @@ impl Followed {
         Ok(Self {
             seen: old.collect(),
             containers: HashMap::new(),
+            indexes: HashSet::new(),
         })
+    }
+
+    /// Begins to read what has come.
+    fn begin<'a>(
+        &mut self,
+        snapshot: &Snapshot,
+        choice: &PodChoice,
+        shared: &'a Shared<'a>,
+        looks: &watch::Receiver<Rc<Look>>,
+        readers: &mut Readers<'a>,
+    ) -> Result<(), LogError> {
+        let has_followed = !self.containers.is_empty();
+        let new = self.add(snapshot, choice)?;
+        // Of several, their names are told with each line.
+        let follows = has_followed && readers.is_empty() && new.len() == 1;
+        for (pod, container, label) in new {
+            let note = follows.then(|| LogNote::Replaced {
+                pod: pod.name().to_owned(),
+                attempt: snapshot.attempt(),
+            });
+            let reader = follower::run(shared, looks.clone(), pod, container, label, note);
+            readers.push(reader.boxed_local());
+        }
+        if readers.len() > 1 {
+            shared.several.set(true);
+        }
+        Ok(())
     }
 
     /// Returns pods that are to be followed from now on, with the container
@@ -201,6 +209,7 @@ impl Followed {
                 let container = pod.container(choice.container.as_deref())?.to_owned();
                 self.containers.insert(uid.clone(), container.clone());
                 let label = Rc::from(snapshot.label(pod));
+                self.indexes.extend(pod.index());
                 new.push((pod.clone(), container, label));
             }
         }

@@ -1,6 +1,6 @@
 //! Follows one container through restarts, broken streams and its end.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,22 +14,27 @@ use crate::api::pod::ContainerStatus;
 use crate::api::pod::Pod;
 use crate::api::resource::Resource;
 use crate::cluster::ClusterError;
-use crate::cluster::client::backoff::{Backoff, GIVE_UP_AFTER, is_transient};
-use crate::observe::log::{Cursor, Line, Splitter};
+use crate::cluster::client::backoff::{Backoff, is_transient};
+use crate::observe::log::{Cursor, Line, LogNote, Splitter};
 
 /// A stream on which nothing came for so long is opened anew: it may have died
 /// unnoticed.
 const IDLE: Duration = Duration::from_secs(120);
-/// After the container has ended, the rest comes at once, or another stream
-/// has it.
+/// After the container has ended, a stream of what it writes is left for one of
+/// what it has written, which has an end of its own.
 const REST: Duration = Duration::from_millis(500);
+/// Likewise for what was written: all of it is there, but its node may be busy.
+const STALLED: Duration = Duration::from_secs(30);
 /// After the workload has ended, what still runs is given up when it is silent
 /// for so long.
 const QUIET: Duration = Duration::from_secs(5);
 /// Time between two looks at a container that does not write.
 const LOOK: Duration = Duration::from_secs(5);
-/// How long a node may stay away whose container has ended.
+/// How long a node may stay away, or send nothing, whose container has ended.
 const DEAD_NODE: Duration = Duration::from_secs(60);
+/// Attempts that fail, one after another, before it is said: an outage of the
+/// whole cluster is noticed sooner.
+const TOLD_AFTER: u32 = 3;
 /// Times that the log of a container that has run is refused.
 const MOST_REFUSALS: u32 = 10;
 
@@ -41,6 +46,7 @@ pub(in crate::cluster) async fn run(
     pod: Pod,
     container: String,
     label: Rc<str>,
+    note: Option<LogNote>,
 ) -> Result<(), LogError> {
     let mut follower = Follower {
         shared,
@@ -48,12 +54,19 @@ pub(in crate::cluster) async fn run(
         of: Of::new(&pod, &container),
         uid: pod.metadata.uid.clone(),
         label,
+        note,
+        said: HashSet::new(),
+        is_silent: true,
+        failures: 0,
+        is_stalled: false,
+        is_lost: false,
         cursor: Cursor::default(),
         instance: None,
         is_begun: false,
         is_whole: true,
         is_listed: false,
         narrowly: false,
+        cut_since: None,
         patience: Backoff::new(),
     };
     if shared.options.tail.is_some() {
@@ -72,6 +85,18 @@ struct Follower<'a> {
     of: Of,
     uid: String,
     label: Rc<str>,
+    /// What is to be told before its first line.
+    note: Option<LogNote>,
+    /// The node's own words that were passed on.
+    said: HashSet<Vec<u8>>,
+    /// Whether it has not written anything so far.
+    is_silent: bool,
+    /// Attempts to reach it that failed, one after another.
+    failures: u32,
+    /// Whether that was told.
+    is_stalled: bool,
+    /// Whether its node does not answer.
+    is_lost: bool,
     cursor: Cursor,
     /// How often the container had been started again when it was read last.
     instance: Option<i64>,
@@ -81,6 +106,8 @@ struct Follower<'a> {
     is_whole: bool,
     is_listed: bool,
     narrowly: bool,
+    /// Since when each stream broke off before anything new came.
+    cut_since: Option<Instant>,
     patience: Backoff,
 }
 
@@ -93,6 +120,8 @@ struct Read {
     new: usize,
     /// What came after the last whole line.
     rest: Option<Line>,
+    /// Whether it is to be opened again, because its node was away meanwhile.
+    is_stale: bool,
 }
 
 /// What to read.
@@ -123,6 +152,9 @@ impl Follower<'_> {
                 self.wait(LOOK).await;
                 continue;
             };
+            if let Some(note) = self.note.take() {
+                self.shared.tell(LogEvent::Note(note)).await;
+            }
             let has_ended = pod.has_ended() || status.state.running.is_none();
             if read_to_end == Some(status.restart_count) {
                 if pod.has_ended() || pod.is_terminating() || self.looks.borrow().is_over {
@@ -136,19 +168,25 @@ impl Follower<'_> {
                 true => Part::Written,
                 false => Part::Live,
             };
+            let begun = Instant::now();
             match self.read_instance(status, part).await {
                 Ok(read) => {
-                    self.patience.restore();
-                    self.shared.back().await;
+                    self.reached().await;
                     refusals = 0;
+                    if read.is_stale {
+                        continue;
+                    }
                     let is_cut = !read.is_whole && read.new == 0;
+                    if self.is_given_up(is_cut, begun) && has_ended {
+                        self.missing("its node does not send them").await;
+                        return Ok(());
+                    }
                     if has_ended && read.is_whole && read.new == 0 {
-                        self.show(read.rest.into_iter().collect()).await;
                         read_to_end = Some(status.restart_count);
-                        self.unlist();
+                        self.finish(&pod, read.rest).await;
                     } else if is_cut || (read.is_whole && read.new == 0) {
                         self.narrowly = is_cut;
-                        if self.looks.borrow().is_over && !has_ended {
+                        if self.looks.borrow().is_over && self.runs() {
                             return Ok(());
                         }
                         self.wait(Duration::from_secs(1)).await;
@@ -157,13 +195,11 @@ impl Follower<'_> {
                     }
                 }
                 Err(error) if is_transient(&error) => {
-                    self.shared.lost(&error).await;
-                    let patience = if has_ended { DEAD_NODE } else { GIVE_UP_AFTER };
-                    if self.patience.tried_for() >= patience {
+                    if has_ended && self.patience.tried_for() >= DEAD_NODE {
                         self.missing(&error.to_string()).await;
-                        return if has_ended { Ok(()) } else { Err(error) };
+                        return Ok(());
                     }
-                    self.patience.wait().await;
+                    self.pause(&error).await;
                 }
                 // Gone, or not there yet: the pod tells.
                 Err(error) if matches!(error.code(), Some(400 | 404)) => {
@@ -196,8 +232,8 @@ impl Follower<'_> {
                 Err(error) => return Err(error),
             }
             let pod = self.of.pod.clone();
-            let event = LogEvent::Restarted { pod, times: count };
-            self.shared.tell(event).await;
+            let note = LogNote::Restarted { pod, times: count };
+            self.shared.tell(LogEvent::Note(note)).await;
         }
         self.instance = Some(count);
         self.read(part, is_same).await
@@ -225,7 +261,10 @@ impl Follower<'_> {
         let mut splitter = Splitter::default();
         let mut lines = VecDeque::new();
         let mut read = Read::default();
-        let mut deadline = Instant::now() + IDLE;
+        let mut deadline = match part {
+            Part::Live => Instant::now() + IDLE,
+            Part::Written | Part::Previous => Instant::now() + STALLED,
+        };
         loop {
             tokio::select! {
                 bytes = next_bytes(&mut stream) => {
@@ -248,36 +287,85 @@ impl Follower<'_> {
                     }
                     read.new += self.show(lines.drain(..).collect()).await;
                     if self.cursor.take_gap() {
-                        self.missing("its node began a new file, and keeps only that").await;
+                        self.missing("its node rotated the log and kept only the new file").await;
                     }
-                    deadline = Instant::now() + self.patience_with_silence();
+                    deadline = Instant::now() + self.patience_with_silence(part);
                 }
                 Ok(()) = self.looks.changed() => {
-                    deadline = deadline.min(Instant::now() + self.patience_with_silence());
+                    if self.look_at_node().await {
+                        read.is_stale = true;
+                        return Ok(read);
+                    }
+                    deadline = deadline.min(Instant::now() + self.patience_with_silence(part));
                 }
                 () = sleep_until(deadline) => {
-                    read.is_whole = true;
+                    read.is_whole = part == Part::Live;
                     return Ok(read);
                 }
             }
         }
     }
 
-    /// How long a stream may be silent.
-    fn patience_with_silence(&self) -> Duration {
+    /// Tells that the pod's node does not answer, and returns whether it does again:
+    /// what is open may have died unnoticed then.
+    async fn look_at_node(&mut self) -> bool {
+        let node = {
+            let look = self.looks.borrow();
+            let pod = look.pods.get(&self.uid);
+            pod.and_then(|pod| pod.lost_node().map(str::to_owned))
+        };
+        let Some(node) = node else {
+            return std::mem::take(&mut self.is_lost);
+        };
+        if !std::mem::replace(&mut self.is_lost, true) {
+            self.is_stalled = true;
+            let pod = self.of.pod.clone();
+            self.shared
+                .tell(LogEvent::Note(LogNote::NodeLost { pod, node }))
+                .await;
+        }
+        false
+    }
+
+    /// Shows what came after the last whole line of a container that has ended, and
+    /// says so if it never wrote anything.
+    async fn finish(&mut self, pod: &Pod, rest: Option<Line>) {
+        self.show(rest.into_iter().collect()).await;
+        let is_silent = std::mem::take(&mut self.is_silent);
+        if is_silent && self.shared.options.shows_all() {
+            let note = LogNote::silent(pod, &self.of.container);
+            self.shared.tell(LogEvent::Note(note)).await;
+        }
+        self.unlist();
+    }
+
+    /// Whether streams broke off, before anything new came, for as long as a node may
+    /// stay away; this one began then.
+    fn is_given_up(&mut self, is_cut: bool, begun: Instant) -> bool {
+        self.cut_since = is_cut.then(|| self.cut_since.unwrap_or(begun));
+        let cut_for = self.cut_since.map(|since| since.elapsed());
+        cut_for.is_some_and(|cut_for| cut_for >= DEAD_NODE)
+    }
+
+    /// Whether the container was seen to run that is read.
+    fn runs(&self) -> bool {
         let look = self.looks.borrow();
-        let pod = look.pods.get(&self.uid);
-        let status = pod.and_then(|pod| pod.container_status(&self.of.container));
-        let runs = status.is_some_and(|status| {
-            status.state.running.is_some() && Some(status.restart_count) == self.instance
-        });
-        match (
-            runs && pod.is_some_and(|pod| !pod.has_ended()),
-            look.is_over,
-        ) {
-            (false, _) => REST,
-            (true, true) => QUIET,
-            (true, false) => IDLE,
+        look.pods.get(&self.uid).is_some_and(|pod| {
+            let status = pod.container_status(&self.of.container);
+            !pod.has_ended()
+                && status.is_some_and(|status| {
+                    status.state.running.is_some() && Some(status.restart_count) == self.instance
+                })
+        })
+    }
+
+    /// How long a stream may be silent.
+    fn patience_with_silence(&self, part: Part) -> Duration {
+        match (part, self.runs(), self.looks.borrow().is_over) {
+            (Part::Written | Part::Previous, ..) => STALLED,
+            (Part::Live, false, _) => REST,
+            (Part::Live, true, true) => QUIET,
+            (Part::Live, true, false) => IDLE,
         }
     }
 
@@ -299,19 +387,60 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// Passes on the lines that are new, and returns how many these are.
-    async fn show(&mut self, mut lines: Vec<Line>) -> usize {
+    /// Passes on the lines that are new, and returns how many these are. What
+    /// the node says instead counts for none, and is told once.
+    async fn show(&mut self, lines: Vec<Line>) -> usize {
+        let (mut lines, own): (Vec<Line>, Vec<Line>) =
+            lines.into_iter().partition(|line| line.stamp.is_some());
         lines.retain(|line| self.cursor.take(line));
         let new = lines.len();
         if new > 0 {
+            self.is_silent = false;
             let label = self.shared.several.get().then(|| self.label.clone());
             self.shared.tell(LogEvent::Lines(label, lines)).await;
+        }
+        for line in own {
+            if self.said.insert(line.text().to_vec()) {
+                self.is_silent = false;
+                let note = line.of_node(&self.of.pod);
+                self.shared.tell(LogEvent::Note(note)).await;
+            }
         }
         new
     }
 
+    /// Pauses after an attempt that failed. Whether the whole cluster is away
+    /// is found out elsewhere, and waited for; else it is the node.
+    async fn pause(&mut self, error: &ClusterError) {
+        self.failures += 1;
+        self.shared.changed.notify_one();
+        self.look_at_node().await;
+        if self.failures == TOLD_AFTER && !self.is_stalled && !self.shared.is_away.get() {
+            let (pod, why) = (self.of.pod.clone(), error.to_string());
+            let note = LogNote::Stalled { pod, why };
+            self.is_stalled = true;
+            self.shared.tell(LogEvent::Note(note)).await;
+        }
+        self.patience.wait().await;
+        while self.shared.is_away.get() {
+            self.patience.restore();
+            self.wait(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// It was reached.
+    async fn reached(&mut self) {
+        self.patience.restore();
+        self.failures = 0;
+        if std::mem::take(&mut self.is_stalled) {
+            let pod = self.of.pod.clone();
+            let note = LogNote::Resumed { pod };
+            self.shared.tell(LogEvent::Note(note)).await;
+        }
+    }
+
     /// Reads the pod; `None` if it is gone.
-    async fn pod(&self) -> Result<Option<Pod>, ClusterError> {
+    async fn pod(&mut self) -> Result<Option<Pod>, ClusterError> {
         let resource = Resource::known("v1", "Pod");
         loop {
             let found = self
@@ -321,10 +450,7 @@ impl Follower<'_> {
                 .await;
             match found {
                 Ok(pod) => return Ok(pod.filter(|pod| pod.metadata.uid == self.uid)),
-                Err(error) if is_transient(&error) && self.patience.tried_for() < GIVE_UP_AFTER => {
-                    self.shared.lost(&error).await;
-                    self.patience.wait().await;
-                }
+                Err(error) if is_transient(&error) => self.pause(&error).await,
                 // Listed, but not to be read one by one.
                 Err(error) if error.is_forbidden() => {
                     return Ok(self.looks.borrow().pods.get(&self.uid).cloned());
@@ -345,7 +471,7 @@ impl Follower<'_> {
     async fn gone(&self) {
         match (self.is_begun, self.is_whole) {
             (true, true) => {}
-            (true, false) => self.missing("it was deleted, its last lines with it").await,
+            (true, false) => self.missing("it was deleted with its last lines").await,
             (false, _) => self.missing("it was deleted before its log was read").await,
         }
     }

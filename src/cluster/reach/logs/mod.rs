@@ -16,11 +16,14 @@ pub use follow::{follow, is_over};
 use crate::api::pod::Pod;
 use crate::api::resource::Resource;
 use crate::cluster::client::request::percent_encoded;
+use crate::cluster::read::snapshot::LostTrack;
+use crate::cluster::read::watch::Outage;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::observe::Snapshot;
-use crate::observe::log::Line;
+use crate::observe::log::{Line, LogNote};
 use crate::observe::pod_selection::PodChoiceError;
+use crate::suggestion::Suggestion;
 
 /// Which part of a log is meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,13 +45,8 @@ pub enum LogEvent {
     Waiting(Box<Snapshot>),
     /// It has ended, and this is how; `None` if it was deleted.
     Over(Option<Box<Snapshot>>),
-    /// A container was started again; for so many times now.
-    Restarted {
-        /// The pod.
-        pod: String,
-        /// How often.
-        times: i64,
-    },
+    /// Something about the lines.
+    Note(LogNote),
     /// Lines of a pod could not be read, or perhaps some of them.
     Missing {
         /// The pod.
@@ -56,10 +54,8 @@ pub enum LogEvent {
         /// Why.
         why: String,
     },
-    /// The connection is lost for now.
-    Lost(String),
-    /// It is there again.
-    Back,
+    /// The cluster cannot be asked, or can again.
+    Outage(Outage),
 }
 
 /// Why logs cannot be read.
@@ -71,6 +67,9 @@ pub enum LogError {
     /// The cluster cannot be asked, or said no.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// The cluster stays away.
+    #[error(transparent)]
+    Lost(#[from] LostTrack),
 }
 
 impl Classified for LogError {
@@ -78,13 +77,15 @@ impl Classified for LogError {
         match self {
             Self::Choice(source) => source.class(),
             Self::Cluster(source) => source.class(),
+            Self::Lost(source) => source.class(),
         }
     }
 
-    fn hints(&self) -> Vec<String> {
+    fn hints(&self) -> Vec<Suggestion> {
         match self {
             Self::Choice(source) => source.hints(),
             Self::Cluster(source) => source.hints(),
+            Self::Lost(source) => source.hints(),
         }
     }
 
@@ -92,6 +93,7 @@ impl Classified for LogError {
         match self {
             Self::Choice(source) => source.object(),
             Self::Cluster(source) => source.object(),
+            Self::Lost(source) => source.object(),
         }
     }
 }
@@ -123,6 +125,12 @@ impl Of {
 }
 
 impl LogOptions {
+    /// Returns whether all of a log is asked for, so that one without a line is
+    /// empty.
+    pub fn shows_all(&self) -> bool {
+        self.tail != Some(0) && self.since.is_none()
+    }
+
     fn parameters(&self) -> String {
         let mut text = String::new();
         if let Some(lines) = self.tail {

@@ -1,13 +1,15 @@
 //! Keeps the state that the followers of one workload's pods share.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::{LogEvent, LogOptions};
 use crate::api::pod::Pod;
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::Cluster;
+use crate::observe::Snapshot;
 
 /// What is known of the workload, for those who follow its pods.
 #[derive(Debug, Default)]
@@ -16,6 +18,18 @@ pub(in crate::cluster) struct Look {
     pub pods: HashMap<String, Pod>,
     /// Whether it has ended, or is gone.
     pub is_over: bool,
+}
+
+impl Look {
+    /// Takes it from a snapshot.
+    pub fn new(snapshot: &Snapshot, is_over: bool) -> Self {
+        let pods = snapshot.pods().iter();
+        let pods = pods.map(|pod| (pod.metadata.uid.clone(), pod.clone()));
+        Self {
+            pods: pods.collect(),
+            is_over,
+        }
+    }
 }
 
 /// What those who follow its pods share.
@@ -27,8 +41,10 @@ pub(in crate::cluster) struct Shared<'a> {
     pub several: Cell<bool>,
     /// How many logs are read.
     pub active: Cell<usize>,
-    /// Why the cluster cannot be asked, while that is so.
-    pub outage: RefCell<Option<String>>,
+    /// Whether the cluster cannot be asked at the moment.
+    pub is_away: Cell<bool>,
+    /// Has the workload looked at again, which tells whether it can be.
+    pub changed: Rc<Notify>,
 }
 
 impl Shared<'_> {
@@ -37,21 +53,11 @@ impl Shared<'_> {
         let _ = self.events.send(event).await;
     }
 
-    /// Says that the cluster cannot be asked, once for all who find out.
-    pub async fn lost(&self, error: &ClusterError) {
-        let is_new = self.outage.borrow().is_none();
-        if is_new {
-            let reason = error.to_string();
-            *self.outage.borrow_mut() = Some(reason.clone());
-            self.tell(LogEvent::Lost(reason)).await;
+    /// Says how the workload has ended, and what of it nobody has read.
+    pub async fn end(&self, last: Box<Snapshot>, read: &HashSet<u64>) {
+        for note in last.lost_indexes(read) {
+            self.tell(LogEvent::Note(note)).await;
         }
-    }
-
-    /// Says that it can be asked again.
-    pub async fn back(&self) {
-        let was_lost = self.outage.borrow_mut().take().is_some();
-        if was_lost {
-            self.tell(LogEvent::Back).await;
-        }
+        self.tell(LogEvent::Over(Some(last))).await;
     }
 }

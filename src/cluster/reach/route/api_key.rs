@@ -10,6 +10,7 @@ use crate::api::resource::Resource;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::plan::request::pod::SecretKey;
+use crate::suggestion::Suggestion;
 
 /// A key with which a server lets somebody in.
 #[derive(Debug, Clone)]
@@ -47,7 +48,7 @@ pub enum ApiKeyError {
         known: Vec<String>,
     },
     /// No header can hold it.
-    #[error("key {key} of Secret {secret} is empty, or no text of one line")]
+    #[error("key {key} of Secret {secret} is empty or not a single line of text")]
     Unusable {
         /// The Secret.
         secret: String,
@@ -67,10 +68,10 @@ impl Classified for ApiKeyError {
         }
     }
 
-    fn hints(&self) -> Vec<String> {
+    fn hints(&self) -> Vec<Suggestion> {
         match self {
             Self::NoSecret { .. } | Self::Unusable { .. } => Vec::new(),
-            Self::NoKey { known, .. } => vec![format!("it has: {}", known.join(", "))],
+            Self::NoKey { known, .. } => vec![format!("it has: {}", known.join(", ")).into()],
             Self::Cluster(source) => source.hints(),
         }
     }

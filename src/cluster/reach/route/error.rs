@@ -2,12 +2,13 @@
 
 use crate::cluster::ClusterError;
 use crate::error::{Classified, ErrorClass};
+use crate::suggestion::Suggestion;
 
 /// Why what is served does not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum RouteError {
     /// It says no.
-    #[error("it answers {code}: {message}")]
+    #[error("it answered {code}: {message}")]
     Refused {
         /// HTTP status.
         code: u16,
@@ -18,13 +19,13 @@ pub enum RouteError {
     #[error("{0}")]
     Silent(String),
     /// The answer did not begin in time.
-    #[error("nothing came for {0} s")]
+    #[error("nothing was received for {0} s")]
     Slow(u64),
     /// The answer is not the JSON that was asked for.
-    #[error("the answer is no JSON")]
+    #[error("the answer is not JSON")]
     NotJson,
     /// Which pods are behind the Service, only its maker knows.
-    #[error("Service {service} does not say which pods are behind it")]
+    #[error("Service {service} has no pod selector")]
     NoSelector {
         /// The Service.
         service: String,
@@ -101,10 +102,10 @@ impl Classified for RouteError {
         }
     }
 
-    fn hints(&self) -> Vec<String> {
+    fn hints(&self) -> Vec<Suggestion> {
         match self {
             Self::NoSelector { has_key: false, .. } => {
-                vec!["take the Service's proxy: --via service".to_owned()]
+                vec!["use the Service's proxy: --via service".into()]
             }
             Self::Denied {
                 namespace,
@@ -112,12 +113,13 @@ impl Classified for RouteError {
                 ..
             } => vec![match has_ports {
                 true => format!(
-                    "ask an admin of namespace {namespace} for one of them: get and create of \
-                     services/proxy, or list of pods with get and create of pods/portforward"
-                ),
+                    "ask an admin of namespace {namespace} for one of: get and create on services/proxy, or list on pods with get and create on pods/portforward"
+                )
+                .into(),
                 false => format!(
-                    "ask an admin of namespace {namespace} for get and create of services/proxy"
-                ),
+                    "ask an admin of namespace {namespace} for get and create on services/proxy"
+                )
+                .into(),
             }],
             Self::Cluster(source) => source.hints(),
             _ => Vec::new(),

@@ -5,6 +5,7 @@
 mod api_key;
 mod error;
 
+use std::future::ready;
 use std::io;
 use std::pin::Pin;
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub use error::RouteError;
 use super::tunnel::{self, TunnelError, TunnelTasks};
 use crate::api::pod::Pod;
 use crate::api::resource::Resource;
+use crate::cluster::client::answer;
 use crate::cluster::client::exchange::{Outgoing, Repeat};
 use crate::cluster::{Cluster, ClusterError};
 use crate::observe::endpoint::{Endpoint, Via};
@@ -184,7 +186,7 @@ impl<'a> Route<'a> {
         let bytes = whole(begun).await?;
         Err(RouteError::Refused {
             code,
-            message: String::from_utf8_lossy(&bytes).trim().to_owned(),
+            message: answer::words(&String::from_utf8_lossy(&bytes)),
         })
     }
 
@@ -208,14 +210,14 @@ impl<'a> Route<'a> {
                     carried: None,
                 });
             }
-            let bytes = answer.into_body().collect().await?.to_bytes();
+            let (bytes, _) = answer::up_to(answer.into_body(), answer::LONGEST_REFUSAL).await?;
             // The API server's own refusals are told by their form.
             if let Some(own) = own_refusal(&bytes) {
                 return Err(kube::Error::Api(own.boxed()));
             }
             Ok(Begun {
                 status,
-                body: bits(Full::new(bytes)),
+                body: bits(Full::new(Bytes::from(bytes))),
                 carried: None,
             })
         };
@@ -328,7 +330,19 @@ where
     B: Body<Data = Bytes> + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    Box::pin(body.into_data_stream().map_err(io::Error::other))
+    let mut left = usize::try_from(answer::LONGEST.0).unwrap_or(usize::MAX);
+    let stream = body.into_data_stream().map_err(io::Error::other);
+    Box::pin(stream.and_then(move |bit| {
+        let is_within = bit.len() <= left;
+        left = left.saturating_sub(bit.len());
+        ready(match is_within {
+            true => Ok(bit),
+            false => Err(io::Error::other(format!(
+                "the answer is larger than {}",
+                answer::LONGEST
+            ))),
+        })
+    }))
 }
 
 /// Returns the `Status` that the API server refuses with, if it is one; what is

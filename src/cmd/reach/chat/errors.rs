@@ -4,13 +4,14 @@
 use crate::chat::answer;
 use crate::cluster::reach::route::RouteError;
 use crate::error::{Classified as _, CommandError, ErrorClass};
+use crate::suggestion::kaiwo;
 
 /// The workload that is asked.
 pub struct About<'a> {
     /// `kind/name`.
     pub workload: &'a str,
-    /// It as arguments of a command.
-    pub named: String,
+    /// Its namespace.
+    pub namespace: &'a str,
     /// Seconds after which it is too slow.
     pub timeout: u64,
     /// Whether it was shown a key.
@@ -22,7 +23,7 @@ impl About<'_> {
     pub fn explain(&self, error: RouteError) -> CommandError {
         let Self {
             workload,
-            named,
+            namespace,
             timeout,
             has_key,
         } = self;
@@ -30,14 +31,14 @@ impl About<'_> {
         let (code, said) = match &error {
             RouteError::Refused { code, message } => (*code, in_words(message)),
             RouteError::Silent(why) => {
-                return CommandError::new(class, format!("{workload} does not answer: {why}"))
-                    .hint(format!("find out with: kaiwo why {named}"));
+                return CommandError::new(class, format!("{workload} is not answering: {why}"))
+                    .hint(kaiwo("why {} -n {}", &[workload, namespace]).to("see why"));
             }
             RouteError::Slow(_) => {
-                let message = format!("{workload} said nothing for {timeout} s");
+                let message = format!("{workload} sent nothing for {timeout} s");
                 return CommandError::new(class, message)
-                    .hint("give it longer: --timeout SECONDS")
-                    .hint(format!("see how it fares with: kaiwo status {named}"));
+                    .hint("allow more time: --timeout TIME")
+                    .hint(kaiwo("status {} -n {}", &[workload, namespace]).to("check its status"));
             }
             RouteError::Denied { said, .. } => {
                 let notes = said.to_vec();
@@ -51,26 +52,26 @@ impl About<'_> {
         match class {
             ErrorClass::NotReady if code == 429 => {
                 CommandError::new(class, format!("{workload} is busy: {said}"))
-                    .hint("ask again later, or give it more replicas")
+                    .hint("try again later, or add replicas")
             }
             ErrorClass::NotReady => {
-                CommandError::new(class, format!("{workload} does not answer: {said}"))
-                    .hint(format!("find out with: kaiwo why {named}"))
+                CommandError::new(class, format!("{workload} is not answering: {said}"))
+                    .hint(kaiwo("why {} -n {}", &[workload, namespace]).to("see why"))
             }
             ErrorClass::Denied => CommandError::new(
                 class,
-                format!("{workload} does not let you in ({code}): {said}"),
+                format!("{workload} rejected your credentials ({code}): {said}"),
             )
             .hint(match has_key {
-                true => "is it the right API key?",
-                false => "show it its API key: --api-key-secret SECRET/KEY, or --api-key-env NAME",
+                true => "check the API key",
+                false => "pass an API key: --api-key-secret SECRET/KEY, or --api-key-env NAME",
             }),
             ErrorClass::Refused => CommandError::new(
                 class,
-                format!("{workload} refuses the question ({code}): {said}"),
+                format!("{workload} rejected the request ({code}): {said}"),
             ),
             _ => CommandError::new(class, format!("{workload} failed ({code}): {said}"))
-                .hint(format!("see its output with: kaiwo logs {named}")),
+                .hint(kaiwo("logs {} -n {}", &[workload, namespace]).to("show its logs")),
         }
     }
 }

@@ -30,15 +30,15 @@ pub async fn api_key(
     let refused = |what: &str| {
         CommandError::new(
             ErrorClass::Refused,
-            format!("--api-key-env {}: that variable {what}", variable(name)),
+            format!("--api-key-env {}: the variable {what}", variable(name)),
         )
         .hint("read -r API_KEY && export API_KEY  # then give --api-key-env API_KEY")
     };
     let value = std::env::var(name).map_err(|error| match error {
         VarError::NotPresent => refused("is not set here"),
-        VarError::NotUnicode(_) => refused("is no text"),
+        VarError::NotUnicode(_) => refused("is not text"),
     })?;
     let key = ApiKey::new(&value);
     key.map(Some)
-        .ok_or_else(|| refused("is empty, or no text of one line"))
+        .ok_or_else(|| refused("is empty or not a single line of text"))
 }

@@ -1,13 +1,12 @@
 //! `kaiwo chat`.
 
 mod errors;
+mod input;
 mod key;
 
-use std::io::{BufRead, IsTerminal};
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use crate::chat::{Answer, Conversation, Dialect, Options, Piece, Role};
@@ -16,17 +15,21 @@ use crate::cluster::client::backoff::Pauses;
 use crate::cluster::reach::route::{Lines, Route, RouteError};
 use crate::cluster::read::endpoint;
 use crate::error::{CommandError, ErrorClass};
-use crate::file::{self, Reason};
 use crate::observe::endpoint::Via;
+use crate::printable;
+use crate::settings::Format;
 use crate::ui::Ui;
-use crate::ui::report::{self, API_VERSION};
+use crate::ui::document::document;
+use crate::ui::report::API_VERSION;
 
 use errors::About;
+use input::{prompt, typed};
 use key::{api_key, has_key};
 
 use crate::cmd::help::cannot_write;
-use crate::cmd::target::{self, FoundWorkload};
+use crate::cmd::target::FoundWorkload;
 use crate::cmd::{block_on, signals};
+use crate::suggestion::kaiwo;
 
 /// How often a server that is busy is asked, and the pauses in between.
 const TRIES: u32 = 4;
@@ -52,6 +55,15 @@ struct ChatReport<'a> {
     model: &'a str,
     prompt: &'a str,
     answer: &'a str,
+    /// What the model thought before.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    reasoning: &'a str,
+    /// Its words for not answering.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    refusal: &'a str,
+    /// Functions it wants called instead.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    tools: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     finish_reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,12 +77,11 @@ pub fn run(args: &ChatArgs, ui: Ui) -> Result<(), CommandError> {
     if has_key(args) && args.via == Some(Via::Service) {
         return Err(CommandError::new(
             ErrorClass::Usage,
-            "an API key does not get through a Service's proxy: the API server keeps \
-             Authorization for itself",
+            "an API key cannot be sent through a Service's proxy: the API server consumes the Authorization header",
         )
-        .hint("leave --via out, or take a port of a pod: --via pod"));
+        .hint("omit --via, or use a port of a pod: --via pod"));
     }
-    let result = prompt(args).and_then(|prompt| {
+    prompt(args).and_then(|prompt| {
         block_on(async {
             let target = FoundWorkload::find(&args.named, ui).await?;
             let mut chat = Chat::begin(args, ui, &target).await?;
@@ -79,32 +90,7 @@ pub fn run(args: &ChatArgs, ui: Ui) -> Result<(), CommandError> {
                 None => chat.converse().await,
             }
         })
-    });
-    target::connected(result, &args.named.connection)
-}
-
-/// Returns what to ask: what was typed, or all of stdin where that is no
-/// terminal. `None` means a conversation.
-fn prompt(args: &ChatArgs) -> Result<Option<String>, CommandError> {
-    let text = match args.prompt.as_deref() {
-        Some(text) if text != "-" => text.to_owned(),
-        None if std::io::stdin().is_terminal() => return Ok(None),
-        _ => {
-            let unreadable = |why: Reason| {
-                CommandError::new(
-                    ErrorClass::Refused,
-                    format!("cannot read the prompt from stdin: {why}"),
-                )
-            };
-            let bytes = file::bounded(std::io::stdin().lock(), file::PROMPT).map_err(unreadable)?;
-            String::from_utf8(bytes).map_err(|_| unreadable(Reason::NoText))?
-        }
-    };
-    match text.trim() {
-        "" => Err(CommandError::new(ErrorClass::Usage, "the prompt is empty")
-            .hint("say what to ask: kaiwo chat NAME 'What is Kueue?'")),
-        text => Ok(Some(text.to_owned())),
-    }
+    })
 }
 
 /// A conversation with one workload.
@@ -124,6 +110,7 @@ struct Chat<'a> {
 struct Said {
     answer: Answer,
     text: String,
+    thought: String,
     /// Why the connection was lost, if it was.
     broke: Option<String>,
     /// Whether anybody still reads stdout.
@@ -159,7 +146,7 @@ impl<'a> Chat<'a> {
             model: args.model.clone().unwrap_or_default(),
             conversation: Conversation::new(args.system.as_deref()),
         };
-        let progress = ui.progress("asking what is served");
+        let progress = ui.progress("listing the models");
         let models = chat.introduce().await?;
         drop(progress);
         let others = match models.len() {
@@ -217,7 +204,7 @@ impl<'a> Chat<'a> {
             } else if dialect == Dialect::OpenAi && !models.contains(&self.model) {
                 return Err(CommandError::new(
                     ErrorClass::Refused,
-                    format!("{} serves no model {:?}", self.workload, self.model),
+                    format!("{} does not serve model {:?}", self.workload, self.model),
                 )
                 .hint(format!("it serves: {}", models.join(", "))));
             }
@@ -230,12 +217,12 @@ impl<'a> Chat<'a> {
         Err(CommandError::new(
             ErrorClass::Refused,
             format!(
-                "{} does not say that it speaks OpenAI's, TGI's or KAITO's API",
+                "cannot tell whether {} speaks OpenAI's, TGI's or KAITO's API",
                 self.workload
             ),
         )
-        .hint("if the API has a path in front, name it: --base-path /llm")
-        .hint("if you know the API, name it: --api openai --model NAME"))
+        .hint("if the API is below a path, specify it: --base-path /llm")
+        .hint("if you know the API, specify it: --api openai --model NAME"))
     }
 
     /// Asks one question, and prints the answer as it comes.
@@ -247,7 +234,7 @@ impl<'a> Chat<'a> {
     /// does not end it.
     async fn converse(&mut self) -> Result<(), CommandError> {
         self.ui
-            .status("  /clear forgets what was said, /quit or Ctrl-D ends");
+            .status("  /clear clears the conversation, /quit or Ctrl-D ends it");
         let mut lines = typed();
         let mut conversation = signals::Conversation::new();
         loop {
@@ -296,17 +283,19 @@ impl<'a> Chat<'a> {
         self.conversation.say(Role::User, prompt);
         let mut said = self.listen().await?;
         // A connection that was lost before a word came is worth another try.
-        if said.text.is_empty() && said.broke.is_some() {
+        if said.text.is_empty() && said.broke.is_some() && !said.answer.is_complete {
             said = self.listen().await?;
         }
-        let Said {
-            answer,
-            text,
-            broke,
-            is_read,
-        } = said;
-        if !is_read {
+        if !said.is_read {
             return Ok(Asked::Unread);
+        }
+        let Said {
+            ref answer,
+            ref text,
+            ..
+        } = said;
+        if text.is_empty() {
+            self.end_thought(&said.thought);
         }
         let ends_line = text.is_empty() || text.ends_with('\n');
         if !self.args.json && !ends_line {
@@ -317,23 +306,22 @@ impl<'a> Chat<'a> {
                 "the answer broke off after {} characters",
                 text.chars().count()
             );
-            let mut error = CommandError::new(ErrorClass::Unclassified, message).hint(format!(
-                "see how it fares with: kaiwo status {}",
-                self.named()
-            ));
-            error.notes.extend(broke);
+            let mut error = CommandError::new(ErrorClass::Unclassified, message).hint(
+                kaiwo("status {} -n {}", &[&self.workload, self.namespace()])
+                    .to("check its status"),
+            );
+            error.notes.extend(said.broke);
             return Err(error);
         }
-        if answer.finish.as_deref() == Some("length") {
-            self.ui
-                .warn("the answer ends because it has as many tokens as it may: see --max-tokens");
+        for remark in answer.remarks() {
+            self.ui.warn(remark);
         }
         if self.args.json {
             self.ui
-                .data(&self.report(prompt, &text, &answer))
+                .data(&self.report(prompt, &said))
                 .map_err(cannot_write)?;
         }
-        self.conversation.say(Role::Assistant, text);
+        self.conversation.say(Role::Assistant, said.text);
         Ok(Asked::Answered)
     }
 
@@ -345,32 +333,46 @@ impl<'a> Chat<'a> {
         let mut said = Said {
             answer: Answer::default(),
             text: String::new(),
+            thought: String::new(),
             broke: None,
             is_read: true,
         };
+        let [mut shown, mut thought] = [(); 2].map(|()| printable::Stream::default());
         loop {
-            let line = match timeout(self.patience(), lines.next()).await {
-                Err(_) => return Err(self.explain(RouteError::Slow(self.args.timeout))),
-                Ok(None) => return Ok(said),
-                Ok(Some(Err(why))) => {
-                    said.broke = Some(why);
-                    return Ok(said);
+            let mut is_end = false;
+            let pieces = match timeout(self.patience(), lines.next()).await {
+                Ok(Some(Ok(line))) => said.answer.take(self.dialect, &line),
+                // It said why it ends, and only the connection goes on.
+                Err(_) if said.answer.finish.is_none() => {
+                    return Err(self.explain(RouteError::Slow(self.patience().as_secs())));
                 }
-                Ok(Some(Ok(line))) => line,
+                end => {
+                    is_end = true;
+                    said.broke = end.ok().flatten().and_then(Result::err);
+                    said.answer.end()
+                }
             };
-            for piece in said.answer.take(self.dialect, &line) {
+            for piece in pieces {
                 match piece {
                     Piece::Text(more) => {
                         progress = None;
+                        if said.text.is_empty() {
+                            self.end_thought(&said.thought);
+                        }
                         said.text += &more;
-                        if !self.args.json && !self.ui.stream(&more).map_err(cannot_write)? {
+                        if !self.args.json
+                            && !self.ui.quote(&more, &mut shown).map_err(cannot_write)?
+                        {
                             said.is_read = false;
                             return Ok(said);
                         }
                     }
                     Piece::Thought(more) => {
                         progress = None;
-                        self.ui.aside(&more);
+                        if !self.args.json {
+                            self.ui.aside(&more, &mut thought);
+                        }
+                        said.thought += &more;
                     }
                     Piece::Error(words) => {
                         drop(progress);
@@ -380,9 +382,16 @@ impl<'a> Chat<'a> {
                 }
             }
             // Not every server ends the connection, and not every way tells.
-            if said.answer.is_complete {
+            if is_end || said.answer.is_complete {
                 return Ok(said);
             }
+        }
+    }
+
+    /// Ends the line of what the model thought.
+    fn end_thought(&self, thought: &str) {
+        if !self.args.json && !thought.is_empty() && !thought.ends_with('\n') {
+            self.ui.aside("\n", &mut printable::Stream::default());
         }
     }
 
@@ -415,7 +424,7 @@ impl<'a> Chat<'a> {
                 Err(error) if error.code() == Some(429) => {
                     let pause = pauses.advance();
                     self.ui
-                        .detail(format!("  busy, again in {:.1} s", pause.as_secs_f64()));
+                        .detail(format!("  busy, retrying in {:.1} s", pause.as_secs_f64()));
                     sleep(pause).await;
                 }
                 answer => return answer.map_err(|error| self.explain(error)),
@@ -426,11 +435,12 @@ impl<'a> Chat<'a> {
     }
 
     fn patience(&self) -> Duration {
-        Duration::from_secs(self.args.timeout)
+        self.args.timeout.duration()
     }
 
-    fn report(&self, prompt: &str, text: &str, answer: &Answer) -> String {
-        report::json(&ChatReport {
+    fn report(&self, prompt: &str, said: &Said) -> String {
+        let answer = &said.answer;
+        let report = ChatReport {
             api_version: API_VERSION,
             kind: "ChatAnswer",
             workload: &self.workload,
@@ -440,16 +450,15 @@ impl<'a> Chat<'a> {
             api: self.dialect.name(),
             model: &self.model,
             prompt,
-            answer: text,
+            answer: &said.text,
+            reasoning: &said.thought,
+            refusal: &answer.refusal,
+            tools: &answer.tools,
             finish_reason: answer.finish.as_deref(),
             prompt_tokens: answer.prompt_tokens,
             answer_tokens: answer.answer_tokens,
-        })
-    }
-
-    /// Returns the workload as arguments of a command.
-    fn named(&self) -> String {
-        format!("{} -n {}", self.workload, self.namespace())
+        };
+        document(&report, Some(Format::Json)).unwrap_or_default()
     }
 
     fn namespace(&self) -> &str {
@@ -460,25 +469,10 @@ impl<'a> Chat<'a> {
     fn explain(&self, error: RouteError) -> CommandError {
         let about = About {
             workload: &self.workload,
-            named: self.named(),
-            timeout: self.args.timeout,
+            namespace: self.namespace(),
+            timeout: self.patience().as_secs(),
             has_key: has_key(self.args),
         };
         about.explain(error)
     }
-}
-
-/// Returns what is typed, line by line, from a thread of its own: reading from
-/// a terminal cannot be given up.
-fn typed() -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel(1);
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines() {
-            let Ok(line) = line else { return };
-            if sender.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }

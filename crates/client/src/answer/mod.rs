@@ -1,0 +1,234 @@
+//! Reads what a request is answered with: up to a limit, with the warnings that
+//! come with it, and told apart from what proxies and login pages say.
+
+mod gateway;
+mod warning;
+
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http_body_util::BodyExt as _;
+use kube::Client;
+use kube::client::Body;
+use kube::core::Status;
+use kube::core::response::StatusDetails;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use super::causes;
+use kaiwo_base::answer::{self, Flaw};
+use kaiwo_base::printable;
+use kaiwo_base::quantity::ByteSize;
+
+pub use gateway::Page;
+pub use warning::Warnings;
+
+/// Most bytes of an answer. The largest is a page of a listing: 500 objects, of
+/// which etcd takes 1.5 MiB each, and which have a few KiB.
+pub const LONGEST: ByteSize = ByteSize(64 << 20);
+/// Most bytes that are read of a refusal.
+pub const LONGEST_REFUSAL: ByteSize = ByteSize(16 << 20);
+/// Most characters of it that are repeated.
+const MOST_TOLD: usize = 2000;
+
+/// An answer that is too much to be one.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Excess {
+    /// Of bytes.
+    #[error("it is larger than the limit of {0}")]
+    Bytes(ByteSize),
+    /// Of values in its JSON.
+    #[error("it has more than {} values", answer::MOST_VALUES)]
+    Values,
+}
+
+impl From<Excess> for kube::Error {
+    fn from(excess: Excess) -> Self {
+        Self::Service(Box::new(excess))
+    }
+}
+
+/// Sends a request, and waits until the answer begins. kube leaves out of a
+/// refusal how long to wait, which the API server says in a header where its
+/// words are no `Status`.
+pub(crate) async fn answered(
+    client: &Client,
+    request: http::Request<Vec<u8>>,
+) -> kube::Result<http::Response<Body>> {
+    let answer = client.send(request.map(Body::from)).await?;
+    let code = answer.status();
+    if code.is_success() {
+        return Ok(answer);
+    }
+    let asked = answer.headers().get(RETRY_AFTER);
+    let asked = asked.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
+    let (head, body) = answer.into_parts();
+    let (bytes, _) = up_to(body, LONGEST_REFUSAL).await?;
+    let own = serde_json::from_slice::<Status>(&bytes).ok();
+    let mut status = match own.filter(|status| status.code != 0) {
+        Some(status) => status,
+        None => {
+            let text = String::from_utf8_lossy(&bytes);
+            if let Some(page) = Page::instead_of_refusal(code, &head.headers, &text) {
+                return Err(page.into());
+            }
+            let mut status = Status::failure(&printable::beginning(&text, MOST_TOLD), "");
+            status.code = code.as_u16();
+            status
+        }
+    };
+    shorten(&mut status.message);
+    if let Some(seconds) = asked {
+        let details = status.details.get_or_insert_with(|| StatusDetails {
+            name: String::new(),
+            group: String::new(),
+            kind: String::new(),
+            uid: String::new(),
+            causes: Vec::new(),
+            retry_after_seconds: 0,
+        });
+        details.retry_after_seconds = details.retry_after_seconds.max(seconds);
+    }
+    Err(kube::Error::Api(status.boxed()))
+}
+
+/// Sends a request, and reads the answer to its end, which is JSON. What the API
+/// server warns of where something is to change goes to `warnings`.
+pub(crate) async fn read(
+    client: &Client,
+    request: http::Request<Vec<u8>>,
+    warnings: &Warnings,
+) -> kube::Result<Vec<u8>> {
+    let changes = !request.method().is_safe();
+    let answer = answered(client, request).await?;
+    let (head, body) = answer.into_parts();
+    if changes {
+        warnings.take(&head.headers);
+    }
+    let (bytes, is_all) = up_to(body, LONGEST).await?;
+    if !is_all {
+        return Err(Excess::Bytes(LONGEST).into());
+    }
+    if let Some(page) = Page::instead_of_json(&head, &bytes) {
+        return Err(page.into());
+    }
+    let kind = head.headers.get(CONTENT_TYPE);
+    // A log may be anything.
+    let is_json = kind.is_some_and(|kind| kind.to_str().is_ok_and(|kind| kind.contains("json")));
+    match answer::flaw(&bytes) {
+        Some(Flaw::Excess) => Err(Excess::Values.into()),
+        Some(Flaw::Cut) if is_json => {
+            let cut = serde_json::from_slice::<IgnoredAny>(&bytes);
+            cut.map(|_| bytes).map_err(kube::Error::SerdeError)
+        }
+        Some(Flaw::Cut) | None => Ok(bytes),
+    }
+}
+
+/// Reads JSON of a server that is no API server.
+///
+/// # Errors
+/// Why it cannot be had or read, or is too much.
+pub async fn foreign<T: DeserializeOwned>(
+    client: &Client,
+    request: http::Request<Vec<u8>>,
+) -> Result<T, String> {
+    let bytes = read(client, request, &Warnings::default()).await;
+    let bytes = bytes.map_err(|error| causes::first(&error))?;
+    serde_json::from_slice(&bytes).map_err(|error| error.to_string())
+}
+
+/// Sends something to a server that is no API server, and reads no more of the answer
+/// than whether it was taken.
+///
+/// # Errors
+/// Why it was not; nothing that was sent is repeated.
+pub async fn accepted(client: &Client, request: http::Request<Vec<u8>>) -> Result<(), String> {
+    let request = request.map(Body::from);
+    let answer = client.send(request).await;
+    let status = answer.map_err(|error| causes::first(&error))?.status();
+    match status.is_success() {
+        true => Ok(()),
+        false => Err(format!("the server answered {status}")),
+    }
+}
+
+/// Returns the words of a refusal for people: the title of a page, or the text
+/// itself, unless that is pages long.
+pub fn words(text: &str) -> String {
+    match gateway::title(text) {
+        Some(title) => title,
+        None => {
+            let mut text = text.trim().to_owned();
+            shorten(&mut text);
+            text
+        }
+    }
+}
+
+/// Reads a body to its end, or to `most`. Returns whether that was all.
+///
+/// # Errors
+/// [`kube::Error`] if it breaks off.
+pub async fn up_to(mut body: Body, most: ByteSize) -> kube::Result<(Vec<u8>, bool)> {
+    let most = usize::try_from(most.0).unwrap_or(usize::MAX);
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        let room = most - bytes.len();
+        if data.len() > room {
+            bytes.extend_from_slice(&data[..room]);
+            return Ok((bytes, false));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok((bytes, true))
+}
+
+/// Cuts a message of pages, and says how much is missing.
+fn shorten(message: &mut String) {
+    let total = message.chars().count();
+    if let Some((end, _)) = message.char_indices().nth(MOST_TOLD) {
+        message.truncate(end);
+        *message += &format!("… ({} characters more)", total - MOST_TOLD);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mutation::texts;
+    use http::{HeaderMap, HeaderValue, StatusCode};
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        #[test]
+        fn pages_and_warnings_of_any_form(text in texts(include_str!("../../tests/corpus/page")), code in 300_u16..600) {
+            let code = StatusCode::from_u16(code).unwrap();
+            let mut headers = HeaderMap::new();
+            if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
+                headers.append(http::header::WARNING, value.clone());
+                headers.append(http::header::SERVER, value.clone());
+                headers.append(http::header::LOCATION, value);
+            }
+            let warnings = Warnings::default();
+            warnings.take(&headers);
+            prop_assert!(warnings.told().iter().all(|text| !text.contains('\n')));
+            if let Some(page) = Page::instead_of_refusal(code, &headers, &text) {
+                let told = page.to_string();
+                prop_assert!(told.len() < 2000 && !told.contains(['\n', '\x1b', '\u{202e}']), "{}", told);
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_of_pages_is_cut() {
+        let mut message = "ä".repeat(MOST_TOLD);
+        shorten(&mut message);
+        assert_eq!(message.chars().count(), MOST_TOLD);
+        message += "more";
+        shorten(&mut message);
+        assert!(message.ends_with("ä… (4 characters more)"), "{message}");
+    }
+}

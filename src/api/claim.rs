@@ -1,0 +1,61 @@
+//! Claims to storage, as far as they say which pods may mount them.
+
+use serde::Deserialize;
+
+use super::metadata::Metadata;
+
+/// `v1` PersistentVolumeClaim.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Claim {
+    /// Name.
+    pub metadata: Metadata,
+    /// What it claims.
+    pub spec: ClaimSpec,
+    /// What it has.
+    pub status: ClaimStatus,
+}
+
+/// `spec` of a claim.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClaimSpec {
+    /// `ReadWriteOnce`, `ReadOnlyMany`, `ReadWriteMany`, `ReadWriteOncePod`.
+    pub access_modes: Vec<String>,
+    /// StorageClass; the cluster's default if absent.
+    pub storage_class_name: Option<String>,
+}
+
+/// `status` of a claim.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct ClaimStatus {
+    /// `Pending`, `Bound` or `Lost`.
+    pub phase: String,
+}
+
+/// How many may mount a claim at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// One pod.
+    OnePod,
+    /// The pods of one node.
+    OneNode,
+    /// Any.
+    Many,
+}
+
+impl Claim {
+    /// Returns how many may mount it at a time; the mode that allows most counts.
+    pub fn sharing(&self) -> Sharing {
+        let modes = &self.spec.access_modes;
+        let has = |mode: &str| modes.iter().any(|one| one == mode);
+        if has("ReadWriteMany") || has("ReadOnlyMany") || modes.is_empty() {
+            Sharing::Many
+        } else if has("ReadWriteOnce") {
+            Sharing::OneNode
+        } else {
+            Sharing::OnePod
+        }
+    }
+}

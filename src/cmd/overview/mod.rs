@@ -1,0 +1,7 @@
+//! Commands about the whole cluster.
+
+pub mod doctor;
+pub mod models;
+pub mod nodes;
+pub mod queues;
+pub mod top;

@@ -1,0 +1,159 @@
+//! Words with a rule. A value of such a type has been checked, wherever it was given.
+
+use std::fmt;
+use std::ops::Deref;
+use std::str::FromStr;
+
+use serde_json::Value;
+
+use crate::names::{
+    check_image, is_dns_1123_label, is_dns_1123_subdomain, is_label_value, is_qualified_name,
+};
+use crate::schema::Schema;
+use crate::secrecy::{is_name, named};
+use crate::yaml::{deserialize_from_text, serialize_as_text};
+
+/// A word that cannot be what it was given for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct WordError(String);
+
+macro_rules! words {
+    ($( $(#[doc = $doc:literal])+ $name:ident: $check:expr; )*) => { $(
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name(String);
+
+        impl FromStr for $name {
+            type Err = WordError;
+
+            fn from_str(text: &str) -> Result<Self, WordError> {
+                let check: fn(&str) -> Result<(), String> = $check;
+                match check(text) {
+                    Ok(()) => Ok(Self(text.to_owned())),
+                    Err(why) => Err(WordError(why)),
+                }
+            }
+        }
+
+        impl Deref for $name {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(word: $name) -> Self {
+                word.0
+            }
+        }
+
+        impl Schema for $name {
+            fn schema() -> Value {
+                String::schema()
+            }
+        }
+
+        deserialize_from_text!($name);
+        serialize_as_text!($name);
+    )* };
+}
+
+words! {
+    /// Name of a namespace.
+    Namespace: |text| rule(
+        text,
+        "namespace",
+        is_dns_1123_label(text),
+        "use up to 63 of a-z, 0-9 and -, with a letter or digit at both ends",
+    );
+    /// Name of a LocalQueue or a ClusterQueue.
+    QueueName: |text| rule(text, "queue", is_dns_1123_subdomain(text), NAME);
+    /// Name of a WorkloadPriorityClass.
+    PriorityClassName: |text| rule(text, "priority class", is_dns_1123_subdomain(text), NAME);
+    /// Name of a ServiceAccount.
+    ServiceAccountName: |text| rule(text, "service account", is_dns_1123_subdomain(text), NAME);
+    /// Reference of an image.
+    ImageRef: image;
+    /// Extended resource of a GPU.
+    GpuResource: |text| rule(
+        text,
+        "GPU resource",
+        text.split_once('/').is_some_and(|(domain, name)| {
+            is_dns_1123_subdomain(domain) && !name.is_empty() && is_label_value(name)
+        }),
+        "use an extended resource such as amd.com/gpu",
+    );
+    /// Key of a label.
+    LabelKey: |text| rule(
+        text,
+        "GPU node label",
+        is_qualified_name(text),
+        "use the key of a label such as nvidia.com/gpu.count",
+    );
+    /// Version of Ray.
+    RayVersion: |text| rule(
+        text,
+        "Ray version",
+        !text.is_empty() && is_label_value(text),
+        "use a version such as 2.46.0",
+    );
+    /// A model, by its name in KAITO's catalogue or on Hugging Face.
+    ModelRef: |text| rule(
+        text,
+        "model",
+        is_one_word(text),
+        "use a model of KAITO's catalogue such as phi-4, or org/name",
+    );
+    /// Type of virtual machine.
+    InstanceType: |text| rule(
+        text,
+        "instance type",
+        is_one_word(text),
+        "use a type of virtual machine such as Standard_NC24ads_A100_v4",
+    );
+    /// A word that names and labels are made of.
+    Part: |text| rule(
+        text,
+        "word",
+        !text.trim().is_empty() && !text.contains('\0'),
+        "it must not be empty",
+    );
+}
+
+/// What the names of most objects are made of.
+const NAME: &str = "use a-z, 0-9, - and ., with a letter or digit at both ends";
+
+fn rule(text: &str, what: &str, holds: bool, otherwise: &str) -> Result<(), String> {
+    match holds {
+        true => Ok(()),
+        false => Err(format!("invalid {what} {}: {otherwise}", named(text))),
+    }
+}
+
+fn image(text: &str) -> Result<(), String> {
+    check_image(text).map_err(|error| {
+        // What may be secret is not offered either.
+        let instead = match error.instead.filter(|_| is_name(text)) {
+            Some(instead) => format!("did you mean {instead}?"),
+            None => "write it as registry/organisation/image:tag".to_owned(),
+        };
+        format!(
+            "image {} cannot be pulled: {}; {instead}",
+            named(text),
+            error.reason
+        )
+    })
+}
+
+fn is_one_word(text: &str) -> bool {
+    !text.is_empty() && !text.contains(char::is_whitespace)
+}

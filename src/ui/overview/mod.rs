@@ -1,0 +1,7 @@
+//! Shows what is true of the whole cluster.
+
+pub mod doctor;
+pub mod models;
+pub mod nodes;
+pub mod queues;
+pub mod top;

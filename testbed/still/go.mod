@@ -1,0 +1,3 @@
+module kaiwo.dev/testbed/still
+
+go 1.26.0

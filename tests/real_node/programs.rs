@@ -1,0 +1,75 @@
+//! Stops programs of the testbed, and starts them again; takes nodes out of use.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use super::Node;
+
+/// A program that does not run: it does again with this value's end, however
+/// that comes, so that a failed test does not fail the next ones.
+#[must_use]
+pub struct Stopped {
+    program: &'static str,
+}
+
+impl Stopped {
+    /// Stops it, and waits until it has ended.
+    #[track_caller]
+    pub fn new(program: &'static str) -> Self {
+        control("stop", program);
+        Self { program }
+    }
+
+    /// Starts it again.
+    pub fn start(self) {}
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        control("start", self.program);
+    }
+}
+
+/// Keeps new pods away from a node as long as this lives.
+pub struct Cordoned<'a> {
+    node: &'a Node,
+    name: String,
+}
+
+impl<'a> Cordoned<'a> {
+    pub fn new(node: &'a Node, name: &str) -> Self {
+        let name = name.to_owned();
+        let cordoned = Self { node, name };
+        cordoned.set(true);
+        cordoned
+    }
+
+    fn set(&self, is_cordoned: bool) {
+        let spec = json!({"spec": {"unschedulable": is_cordoned}});
+        self.node.merge("Node", &self.name, &spec);
+    }
+}
+
+impl Drop for Cordoned<'_> {
+    fn drop(&mut self) {
+        self.set(false);
+    }
+}
+
+/// Runs the `xtask` that runs the testbed.
+#[track_caller]
+fn control(action: &str, program: &str) {
+    let variable = |name| std::env::var(name).unwrap();
+    let xtask = Path::new(&variable("KAIWO_TESTBED_DIR")).join("xtask");
+    let testbed = variable("KAIWO_TESTBED_NAME");
+    let mut command = Command::new(xtask);
+    command.args(["testbed", action, program, "--name", &testbed]);
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success() || std::thread::panicking(),
+        "{action} {program}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
