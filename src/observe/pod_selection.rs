@@ -58,6 +58,16 @@ pub enum PodChoiceError {
         /// Its containers.
         known: Vec<String>,
     },
+    /// The pod that is meant does not run.
+    #[error("pod {pod} is not running")]
+    NotRunning {
+        /// The workload.
+        workload: String,
+        /// The pod.
+        pod: String,
+        /// How the pod stands.
+        state: String,
+    },
     /// No pod runs.
     #[error("no pod of {workload} is running")]
     NoneRuns {
@@ -116,13 +126,16 @@ impl Snapshot {
             let pod = self.named(wanted)?;
             return match pod.runs() {
                 true => Ok(pod),
-                false => Err(self.none_runs(&format!("pod {} is {}", pod.name(), pod.state()))),
+                false => Err(self.not_running(pod)),
             };
         }
         if pods.is_empty() {
             let standing = self.standing();
             let text = format!("{} {}", standing.status, standing.reason);
-            return Err(self.none_runs(text.trim_end()));
+            return Err(PodChoiceError::NoneRuns {
+                workload: self.workload.display_name(),
+                standing: text.trim_end().to_owned(),
+            });
         }
         match single {
             Single::Head => {
@@ -141,7 +154,10 @@ impl Snapshot {
                 by_index
                     .or_else(|| workers.nth(*number).filter(|_| !has_indexes))
                     .copied()
-                    .ok_or_else(|| missing(&format!("that is worker {number}")))
+                    .ok_or_else(|| match self.newest_of_index(*number as u64) {
+                        Some(pod) => self.not_running(pod),
+                        None => missing(&format!("that is worker {number}")),
+                    })
             }
             Single::Main | Single::Pod(_) => {
                 let head = pods.iter().find(|pod| pod.is_head());
@@ -187,10 +203,18 @@ impl Snapshot {
             })
     }
 
-    fn none_runs(&self, standing: &str) -> PodChoiceError {
-        PodChoiceError::NoneRuns {
+    /// Returns the pod that has an index of a Job now, whether it runs or not.
+    fn newest_of_index(&self, index: u64) -> Option<&Pod> {
+        let pods = self.pods().iter();
+        pods.filter(|pod| pod.index() == Some(index))
+            .max_by_key(|pod| pod.metadata.creation_timestamp)
+    }
+
+    fn not_running(&self, pod: &Pod) -> PodChoiceError {
+        PodChoiceError::NotRunning {
             workload: self.workload.display_name(),
-            standing: standing.to_owned(),
+            pod: pod.name().to_owned(),
+            state: pod.state(),
         }
     }
 }

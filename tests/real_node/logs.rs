@@ -101,6 +101,7 @@ fn an_index_that_was_deleted_with_its_gang_is_named() {
     );
     _ = node.run("job", &["-g", "2", "--replicas", "2"]).exits(0);
     node.wait_for_log("job", "loss is NaN");
+    node.running(2);
     let go = ["job", "--worker", "0", "--", "touch", "/scratch/go"];
     _ = node.kaiwo("exec", &go).exits(0);
     _ = node.kaiwo("wait", &["job"]).exits(42);

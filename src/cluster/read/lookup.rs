@@ -115,7 +115,12 @@ impl Classified for PodChoiceError {
             Self::NoPod { known, .. } | Self::NoContainer { known, .. } => {
                 vec![format!("available: {}", known.join(", ")).into()]
             }
-            Self::NoneRuns { workload, standing } => vec![
+            Self::NotRunning {
+                workload,
+                state: standing,
+                ..
+            }
+            | Self::NoneRuns { workload, standing } => vec![
                 format!("its status is {standing}").into(),
                 kaiwo("why {}", &[workload]).to("see why"),
             ],
@@ -127,7 +132,7 @@ impl Classified for PodChoiceError {
             Self::NoPod { workload, .. } | Self::NoneRuns { workload, .. } => {
                 Some(workload.clone())
             }
-            Self::NoContainer { pod, .. } => Some(format!("pod/{pod}")),
+            Self::NoContainer { pod, .. } | Self::NotRunning { pod, .. } => Some(format!("pod/{pod}")),
         }
     }
 }

@@ -182,7 +182,7 @@ fn commands_run_in_the_head_the_first_pod_or_one_that_is_ready() {
     assert!(one(&cluster, Single::Worker(2)).is_err());
     assert_eq!(
         one(&cluster, Single::Pod("driver-old".to_owned())),
-        Err("no pod of rayjob/x is running".to_owned())
+        Err("pod x-old is not running".to_owned())
     );
     let index = |index: u8| json!({COMPLETION_INDEX_LABEL: index.to_string()});
     let indexed = snapshot(
@@ -192,11 +192,19 @@ fn commands_run_in_the_head_the_first_pod_or_one_that_is_ready() {
             pod("x-2-a", 1, "Running", index(2)),
             pod("x-1-a", 1, "Running", index(1)),
             pod("x-0-a", 1, "Failed", index(0)),
+            pod("x-0-b", 2, "Pending", index(0)),
         ],
     );
     assert_eq!(one(&indexed, Single::Main), Ok("x-1-a".to_owned()));
     assert_eq!(one(&indexed, Single::Worker(2)), Ok("x-2-a".to_owned()));
-    assert!(one(&indexed, Single::Worker(0)).is_err());
+    assert_eq!(
+        one(&indexed, Single::Worker(0)),
+        Err("pod x-0-b is not running".to_owned())
+    );
+    assert_eq!(
+        one(&indexed, Single::Worker(3)),
+        Err("job/x has no pod that is worker 3".to_owned())
+    );
     assert!(one(&indexed, Single::Head).is_err());
     let mut ready = pod("x-z", 1, "Running", json!({}));
     ready["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
