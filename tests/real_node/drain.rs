@@ -31,7 +31,11 @@ fn wait_for_status(node: &Node, job: &str, words: &str) {
 fn a_drained_node_and_a_preemption_are_told_apart() {
     let node = Node::alone("drain");
     let class = urgent(&node);
-    node.script("job", "trap 'exit 1' TERM\necho here\nsleep 600 & wait\n");
+    // It takes a while to end: `wait` looks at what there is, and keeps no history.
+    node.script(
+        "job",
+        "trap 'sleep 8; exit 1' TERM\necho here\nsleep 600 & wait\n",
+    );
     let names = real_nodes();
     let (gpus, pods) = ((8 * names.len()).to_string(), names.len().to_string());
     // All GPUs that there are, so that only one has room.
