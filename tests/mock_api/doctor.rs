@@ -173,6 +173,35 @@ fn without_kueue_nothing_can_be_submitted() {
 }
 
 #[test]
+fn what_an_admin_runs_has_not_the_users_kubeconfig() {
+    let api = cluster(|request| {
+        (request.path == "/apis").then(|| Answer::Json(200, groups(&[], &["v1"])))
+    });
+    let file = api.sandbox.path("kubeconfig").display().to_string();
+    let typed = ["--kubeconfig", &file, "--context", "mock", "--as", "bob"];
+    let outcome = api.sandbox.kaiwo(&[&JSON[..], &typed].concat()).exits(8);
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let checks = report["checks"].as_array().unwrap().iter();
+    let remedies = checks
+        .filter_map(|check| check["remedies"].as_array())
+        .flatten();
+    let commands = |who: &str| -> Vec<&str> {
+        let theirs = remedies.clone().filter(|it| it["who"] == who);
+        theirs.filter_map(|it| it["command"].as_str()).collect()
+    };
+    let of_admins = commands("admin");
+    assert!(!of_admins.is_empty(), "{outcome:?}");
+    for command in of_admins {
+        assert!(
+            command.contains(" --context mock ")
+                && !command.contains(&file)
+                && !command.contains("--as"),
+            "{command}"
+        );
+    }
+}
+
+#[test]
 fn a_flavor_that_fits_no_node_is_found() {
     let api = cluster(|request| {
         let other =

@@ -197,6 +197,30 @@ fn a_status_has_its_goldens() {
     is_golden("status_bare", &outcome);
 }
 
+/// A look at one workload is a handful of requests, whatever there is.
+#[test]
+fn a_status_costs_few_requests() {
+    for (there, name, most) in [
+        (waiting(), "train", 99),
+        (serving(), "llm", 99),
+        (scaled(), "chat", 99),
+    ] {
+        let api = MockApi::new(move |request| {
+            let pods = |count| {
+                (0..count).map(|index| json!({
+                "metadata": {"name": format!("{index}"), "namespace": "kaiwo", "uid": format!("{index}")},
+            }))
+            };
+            let many = || Answer::Json(200, list(&pods(400).collect::<Vec<_>>()));
+            objects(request, &there).or_else(|| request.path.ends_with("/pods").then(many))
+        });
+        let _ = api.sandbox.kaiwo(&["status", name]).exits(0);
+        let asked: Vec<String> = api.requests().iter().map(Request::line).collect();
+        assert!(asked.len() <= most, "{asked:#?}");
+        println!("{name}: {} {asked:#?}", asked.len());
+    }
+}
+
 #[test]
 fn exit_status_tells_how_it_stands() {
     let ended = |kind: &str| {
