@@ -193,7 +193,7 @@ mod tests {
         }
         let tuning = |status: Value| {
             let mut existing = existing(json!({}), status);
-            existing.object["tuning"] = json!({"method": "lora"});
+            existing.object.expose_mut()["tuning"] = json!({"method": "lora"});
             existing.relation("d")
         };
         for status in [

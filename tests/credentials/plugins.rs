@@ -141,7 +141,7 @@ fn of_one_that_says_much_the_beginning_and_the_end_are_told() {
     assert!(before.contains(&line(1)), "{before}");
     assert!(!after.contains("of what a plugin prints"), "{after}");
     // Of one that fails, the last words are in the error.
-    api.program("plugin", format!("#!/bin/sh\n{print}\nexit 7\n"));
+    api.program("plugin", &format!("#!/bin/sh\n{print}\nexit 7\n"));
     let outcome = api.submit_as(EXEC, &[]).exits(4);
     let (before, after) = outcome.stderr.split_once(REST).unwrap();
     assert!(
