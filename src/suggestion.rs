@@ -50,6 +50,18 @@ impl Connection {
         namespace: None,
         has: |_, _| false,
     };
+
+    /// Returns what a command for an admin says: the same context and namespace, but
+    /// neither the user's own file nor whom the user acts as.
+    #[must_use]
+    pub fn for_admin(&self) -> Self {
+        let flags = self.flags.chunks(2);
+        let context = flags.filter(|flag| flag.first().is_some_and(|name| name == "--context"));
+        Self {
+            flags: context.flatten().cloned().collect(),
+            ..self.clone()
+        }
+    }
 }
 
 /// Makes a command of kaiwo's. `form` has its words, each `{}` stands for one of
@@ -379,6 +391,25 @@ mod tests {
             ),
         ] {
             assert_eq!(command.line(&typed()), line);
+        }
+    }
+
+    #[test]
+    fn an_admin_has_a_kubeconfig_and_a_name_of_their_own() {
+        let mut connection = typed();
+        let file = ["--kubeconfig", "/home/me/config"].map(str::to_owned);
+        connection.flags.splice(0..0, file);
+        for (command, line) in [
+            (
+                kubectl("create namespace {}", &["a"]),
+                "kubectl --context 'my prod' create namespace a",
+            ),
+            (
+                kaiwo("queues", &[]),
+                "kaiwo queues --context 'my prod' -n team",
+            ),
+        ] {
+            assert_eq!(command.line(&connection.for_admin()), line);
         }
     }
 

@@ -126,7 +126,7 @@ fn carried(path: &str, value: &str, spot: Spot, placeholder: &str) -> String {
         // A program of Ray is a script that holds the words.
         Spot::Word if path.starts_with("/ConfigMap/data/") => {
             let words = ["sh", "-c", value].map(str::to_owned);
-            String::from_utf8(Entrypoint::of_command(&words).content).unwrap()
+            String::from_utf8(Entrypoint::of_command(&words).content.into_exposed()).unwrap()
         }
         Spot::FileBytes => {
             let bytes = k8s_openapi::ByteString([value.as_bytes(), &[0xff]].concat());

@@ -167,6 +167,39 @@ fn messages_avoid_the_turns_that_the_style_forbids() {
     );
 }
 
+/// A text that was reworded is never said, and proves nothing.
+#[test]
+fn what_tests_never_want_to_read_is_written_somewhere() {
+    let call = Regex::new(r#"\.never_says\(\s*&?(?:format!\()?\s*"((?:[^"\\]|\\.)*)""#).unwrap();
+    let continued = Regex::new(r"\\\n\s*").unwrap();
+    let read = |roots: &[&str]| {
+        let mut found = Vec::new();
+        roots
+            .iter()
+            .for_each(|root| files(&checkout(root), &mut found));
+        let texts = found
+            .iter()
+            .filter_map(|file| fs::read_to_string(file).ok());
+        let texts: Vec<String> = texts
+            .map(|text| continued.replace_all(&text, "").into_owned())
+            .collect();
+        texts.concat()
+    };
+    let (own, tests) = (
+        read(&["src", "crates", "templates", "data"]),
+        read(&["tests"]),
+    );
+    let others = call.replace_all(&tests, "");
+    let mut seen = 0;
+    let unwritten = call.captures_iter(&tests).filter_map(|found| {
+        seen += 1;
+        let text = found[1].replace("\\n", "").trim().to_owned();
+        (!own.contains(&text) && !others.contains(&text)).then_some(text)
+    });
+    assert_eq!(unwritten.collect::<Vec<_>>(), [] as [&str; 0]);
+    assert!(seen > 20, "{seen}");
+}
+
 #[test]
 fn a_turn_is_found_in_prose_only() {
     let found = |name: &str, text: &str| {

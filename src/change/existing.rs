@@ -1,7 +1,6 @@
 //! A workload that has the wanted name already.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,19 +13,13 @@ use crate::plan::action::Relation;
 use crate::plan::facts::RunningDeployment;
 use crate::plan::namesake::NameOwner;
 use crate::render::manifest::Manifest;
+use crate::secrecy::Confidential;
 
 /// A workload in the cluster, as far as a new one of its name is concerned.
-#[derive(Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Existing {
     view: View,
-    object: Value,
-}
-
-/// Its values may be secret.
-impl fmt::Debug for Existing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.view.fmt(f)
-    }
+    object: Confidential<Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -43,6 +36,7 @@ impl<'de> Deserialize<'de> for Existing {
         if let Some(metadata) = object["metadata"].as_object_mut() {
             metadata.remove("managedFields");
         }
+        let object = Confidential::new(object);
         Ok(Self { view, object })
     }
 }
@@ -75,12 +69,12 @@ impl Existing {
 
     /// Returns the object as it was read.
     pub fn object(&self) -> &Value {
-        &self.object
+        self.object.expose()
     }
 
     /// Returns who submitted it, and since when it is there.
     pub fn origin(&self) -> Option<(&str, &str)> {
-        let metadata = &self.object["metadata"];
+        let metadata = &self.object()["metadata"];
         let user = metadata["labels"][keys::USERNAME_LABEL].as_str()?;
         Some((
             user,
@@ -90,7 +84,7 @@ impl Existing {
 
     /// Returns the LocalQueue that it is in.
     pub fn queue(&self) -> Option<&str> {
-        self.object["metadata"]["labels"][keys::QUEUE_NAME_LABEL].as_str()
+        self.object()["metadata"]["labels"][keys::QUEUE_NAME_LABEL].as_str()
     }
 
     /// Returns what made it, and would make it again.
@@ -101,7 +95,7 @@ impl Existing {
 
     /// Returns the object as one of `kind`.
     pub fn manifest(&self, kind: WorkloadKind) -> Manifest {
-        let mut object = self.object.clone();
+        let mut object = self.object().clone();
         object["apiVersion"] = Value::from(kind.api_version());
         object["kind"] = Value::from(kind.name());
         // What the API server serves has a name.
@@ -110,12 +104,12 @@ impl Existing {
 
     /// Returns what a Deployment is doing.
     pub fn running(&self) -> Option<RunningDeployment> {
-        if self.object["kind"] != "Deployment" {
+        if self.object()["kind"] != "Deployment" {
             return None;
         }
         Some(RunningDeployment {
-            replicas: self.object["spec"]["replicas"].as_i64().unwrap_or(1),
-            available: self.object["status"]["availableReplicas"]
+            replicas: self.object()["spec"]["replicas"].as_i64().unwrap_or(1),
+            available: self.object()["status"]["availableReplicas"]
                 .as_i64()
                 .unwrap_or(0),
         })
@@ -139,7 +133,7 @@ impl Existing {
     fn finished(&self) -> bool {
         let status = &self.view.status;
         let is = |kind: &str| holds(&status.conditions, kind).is_some();
-        if !self.object["tuning"].is_null() {
+        if !self.object()["tuning"].is_null() {
             return matches!(status.state.as_str(), "Succeeded" | "Failed")
                 || is("WorkspaceSucceeded");
         }
@@ -199,7 +193,7 @@ mod tests {
         }
         let tuning = |status: Value| {
             let mut existing = existing(json!({}), status);
-            existing.object["tuning"] = json!({"method": "lora"});
+            existing.object.expose_mut()["tuning"] = json!({"method": "lora"});
             existing.relation("d")
         };
         for status in [

@@ -1,8 +1,6 @@
 //! How a version is recorded: its objects in a ConfigMap, and what of them counts as
 //! secret in a Secret of the same name.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::companions::AUTOSCALER;
@@ -11,7 +9,8 @@ use super::values::Values;
 use super::version::{collect, essence, record_name};
 use crate::api::keys;
 use crate::render::manifest::{Manifest, ManifestSet};
-use crate::secrecy::redaction::{called, put_back, take};
+use crate::secrecy::Confidential;
+use crate::secrecy::redaction::{Taken, called, put_back, take};
 
 /// Key in the ConfigMap that holds a version.
 const KEY: &str = "objects.json";
@@ -77,9 +76,9 @@ impl Record {
             let pointer = format!("/{pointer}");
             let value = manifest.value().pointer(&pointer)?.as_str()?;
             let is_same = called(manifest.value(), &pointer) == called(&self.objects, at);
-            is_same.then(|| (at.clone(), value.to_owned()))
+            is_same.then(|| (at.clone(), Confidential::new(value.to_owned())))
         };
-        let values: Option<BTreeMap<String, String>> = self.taken.iter().map(value).collect();
+        let values: Option<Taken> = self.taken.iter().map(value).collect();
         values.map(Values)
     }
 

@@ -1,26 +1,18 @@
 //! Values of a version that count as secret, as a Secret beside its record holds them.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 
-use crate::secrecy::HIDDEN;
+use crate::secrecy::redaction::Taken;
 
 /// Key in the Secret.
 const KEY: &str = "values.json";
 
 /// The values, by their places in the record.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Values(pub(super) BTreeMap<String, String>);
-
-impl fmt::Debug for Values {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()?;
-        f.write_str(HIDDEN)
-    }
-}
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Values(pub(super) Taken);
 
 impl Values {
     /// Reads a Secret, if it holds values of a version.
@@ -29,9 +21,15 @@ impl Values {
         serde_json::from_slice(&bytes.0).ok().map(Self)
     }
 
+    fn text(&self) -> String {
+        let values = self.0.iter();
+        let values: BTreeMap<_, _> = values.map(|(at, value)| (at, value.expose())).collect();
+        json!(values).to_string()
+    }
+
     /// Returns how many bytes they take.
     pub(super) fn len(&self) -> usize {
-        json!(self.0).to_string().len()
+        self.text().len()
     }
 
     /// Returns the Secret that holds them.
@@ -42,7 +40,7 @@ impl Values {
             "metadata": metadata,
             "type": "Opaque",
             "immutable": true,
-            "data": {KEY: ByteString(json!(self.0).to_string().into_bytes())},
+            "data": {KEY: ByteString(self.text().into_bytes())},
         })
     }
 }
@@ -50,13 +48,14 @@ impl Values {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secrecy::Confidential;
 
     #[test]
     fn a_secret_gives_back_what_it_was_given_and_nothing_shows_it() {
-        let values = Values([("/0/a".to_owned(), "canary ä".to_owned())].into());
+        let values = Values([("/0/a".to_owned(), Confidential::new("canary ä".to_owned()))].into());
         let secret = values.secret(json!({"name": "w-1"}));
         assert_eq!(Values::read(&secret), Some(values.clone()));
         assert_eq!(Values::read(&json!({"data": {"other": "eA=="}})), None);
-        assert_eq!(format!("{values:?}"), "{\"/0/a\"}…");
+        assert_eq!(format!("{values:?}"), "Values({\"/0/a\": …})");
     }
 }

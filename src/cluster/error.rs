@@ -29,7 +29,8 @@ impl Classified for ClusterError {
             ClusterError::Client { .. }
             | ClusterError::Gateway { .. }
             | ClusterError::Unreachable { .. }
-            | ClusterError::Slow { .. } => ErrorClass::Unreachable,
+            | ClusterError::Slow { .. }
+            | ClusterError::Busy { .. } => ErrorClass::Unreachable,
             ClusterError::Credentials { .. } | ClusterError::Unauthenticated { .. } => {
                 ErrorClass::Denied
             }
@@ -70,6 +71,13 @@ impl Classified for ClusterError {
             }
             ClusterError::Slow { .. } => {
                 vec!["allow more time: --request-timeout 120".into()]
+            }
+            ClusterError::Busy { asked, seconds, .. } => {
+                let enough = asked + (*seconds).max(30);
+                vec![
+                    format!("allow more time: --request-timeout {enough}").into(),
+                    "or run the same command again later".into(),
+                ]
             }
             ClusterError::Credentials { source, .. } => credential_hints(source),
             ClusterError::Unauthenticated { owner, .. } => {

@@ -69,7 +69,7 @@ fn row(entry: Entry<'_>) -> Row {
     Row {
         value: match may_be_secret(&entry) {
             true => hidden,
-            false => entry.value,
+            false => entry.value.into_exposed(),
         },
         key: match entry.key.split_once('.') {
             Some((setting, name)) if !secrecy::is_name(name) => format!("{setting}.(hidden)"),
@@ -84,7 +84,7 @@ fn row(entry: Entry<'_>) -> Row {
 fn may_be_secret(entry: &Entry<'_>) -> bool {
     // Items of lists are read, and can hold no text of any kind.
     let looks_so = |item: &serde_json::Value| item.as_str().is_some_and(secrecy::may_be_secret);
-    let (key, text) = (entry.key.as_str(), entry.value.as_str());
+    let (key, text) = (entry.key.as_str(), entry.value.expose().as_str());
     let (setting, name) = key.split_once('.').unwrap_or((key, "-"));
     if !secrecy::is_name(name) {
         return true;
@@ -94,7 +94,7 @@ fn may_be_secret(entry: &Entry<'_>) -> bool {
         // It shows no more than may be seen.
         "notify" => false,
         "secret" => text.is_none_or(|text| text.parse::<SecretKey>().is_err()),
-        _ => match &entry.value {
+        _ => match entry.value.expose() {
             serde_json::Value::Array(items) => items.iter().any(looks_so),
             _ => text.is_some_and(|text| secrecy::path(Path::new(text)) != text),
         },

@@ -1,14 +1,13 @@
 //! The variables of a container: those of the user as they were written, those
 //! that kaiwo adds, and what several pods find one another by.
 
-use std::fmt;
-
 use serde::Serialize;
 
 use super::mount_paths::{SCRATCH_DIRECTORY, SIGNAL_FILE, WORKLOAD_DIRECTORY};
 use super::support::secret_name;
 use crate::kind::WorkloadKind;
 use crate::plan::Plan;
+use crate::secrecy::{Confidential, exposed};
 use crate::workload::environment::EnvSource;
 
 /// Has Python print at once instead of in blocks, which would come late and be
@@ -20,23 +19,18 @@ const PYTHON_PATH: &str = "PYTHONPATH";
 const DEFAULT_GRACE: i64 = 30;
 
 /// One variable: a value, or a reference.
-#[derive(Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct EnvVarContext {
     /// Its name.
     pub name: String,
     /// Its value, escaped for Kubernetes' `$(…)`.
-    pub value: Option<String>,
+    #[serde(serialize_with = "exposed")]
+    pub value: Option<Confidential<String>>,
     /// Key of a Secret.
     pub from_secret: Option<FromSecret>,
     /// Field of the pod.
     pub from_field: Option<&'static str>,
-}
-
-impl fmt::Debug for EnvVarContext {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
-    }
 }
 
 /// Key of a Secret.
@@ -73,6 +67,7 @@ pub fn env_vars(plan: &Plan) -> Vec<EnvVarContext> {
         .iter()
         .map(|variable| match &variable.source {
             EnvSource::Value(value) => {
+                let value = value.expose();
                 let value = match imports_uploads && variable.name == PYTHON_PATH {
                     true => format!("{WORKLOAD_DIRECTORY}:{value}"),
                     false => value.clone(),
@@ -191,7 +186,7 @@ fn rendezvous(plan: &Plan) -> Vec<EnvVarContext> {
 fn value_of(name: &str, value: String) -> EnvVarContext {
     EnvVarContext {
         name: name.to_owned(),
-        value: Some(value),
+        value: Some(Confidential::new(value)),
         ..EnvVarContext::default()
     }
 }

@@ -1,32 +1,18 @@
 //! Objects of Kubernetes as they are sent and printed.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::api::resource::Resource;
 use crate::plan::rollout::Rollout;
+use crate::secrecy::Confidential;
 
 /// One object: a mapping with `apiVersion`, `kind` and `metadata.name`.
-#[derive(Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
-    object: Value,
+    object: Confidential<Value>,
     resource: Option<Resource>,
-}
-
-/// Its values may be secret.
-impl fmt::Debug for Manifest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.display_name())
-    }
-}
-
-impl Serialize for Manifest {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.object.serialize(serializer)
-    }
 }
 
 impl Manifest {
@@ -45,7 +31,7 @@ impl Manifest {
             }
         }
         let mut manifest = Self {
-            object: document,
+            object: Confidential::new(document),
             resource: None,
         };
         manifest.resource = Resource::find(manifest.api_version(), manifest.kind());
@@ -63,7 +49,7 @@ impl Manifest {
     }
 
     fn text(&self, pointer: &str) -> &str {
-        self.object
+        self.value()
             .pointer(pointer)
             .and_then(Value::as_str)
             .unwrap_or_default()
@@ -91,7 +77,7 @@ impl Manifest {
 
     /// Returns an annotation.
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.object
+        self.value()
             .get("metadata")?
             .get("annotations")?
             .get(key)?
@@ -100,19 +86,24 @@ impl Manifest {
 
     /// Puts the object into a namespace.
     pub fn set_namespace(&mut self, namespace: &str) {
-        self.object["metadata"]["namespace"] = Value::from(namespace);
+        self.object.expose_mut()["metadata"]["namespace"] = Value::from(namespace);
     }
 
     /// Lays labels over those of the metadata at `path`, in which `*` stands
     /// for every item of a list. What the object does not have is not made,
     /// but for the metadata itself.
     pub fn label(&mut self, path: &[&str], labels: &BTreeMap<String, String>) {
-        lay_over(&mut self.object, path, "labels", labels);
+        lay_over(self.object.expose_mut(), path, "labels", labels);
     }
 
     /// Lays annotations over those of the object.
     pub fn annotate(&mut self, annotations: &BTreeMap<String, String>) {
-        lay_over(&mut self.object, &["metadata"], "annotations", annotations);
+        lay_over(
+            self.object.expose_mut(),
+            &["metadata"],
+            "annotations",
+            annotations,
+        );
     }
 
     /// Returns what refers to this object, whose UID is known, as an owner.
@@ -127,20 +118,20 @@ impl Manifest {
 
     /// Has an owner that it goes with.
     pub fn set_owner(&mut self, owner: &Value) {
-        self.object["metadata"]["ownerReferences"] = json!([owner]);
+        self.object.expose_mut()["metadata"]["ownerReferences"] = json!([owner]);
     }
 
     /// Takes the order in which a Deployment's pods change from another.
     pub fn keep_rollout(&mut self, other: &Value) {
         let strategy = other.pointer("/spec/strategy");
-        if let (Some(strategy), false) = (strategy, self.object["spec"]["strategy"].is_null()) {
-            self.object["spec"]["strategy"] = strategy.clone();
+        if let (Some(strategy), false) = (strategy, self.value()["spec"]["strategy"].is_null()) {
+            self.object.expose_mut()["spec"]["strategy"] = strategy.clone();
         }
     }
 
     /// Says how a Deployment gets to this version.
     pub fn set_rollout(&mut self, rollout: Rollout) {
-        self.object["spec"]["strategy"] = json!({
+        self.object.expose_mut()["spec"]["strategy"] = json!({
             "type": "RollingUpdate",
             "rollingUpdate": {
                 "maxSurge": rollout.max_surge,
@@ -151,7 +142,7 @@ impl Manifest {
 
     /// Returns the object.
     pub fn value(&self) -> &Value {
-        &self.object
+        self.object.expose()
     }
 
     /// Returns whether another manifest is of the same object: of its kind and
@@ -171,14 +162,14 @@ impl Manifest {
     /// Returns the object as the JSON that is sent.
     pub fn to_json(&self) -> Vec<u8> {
         // A tree of JSON values always serialises.
-        serde_json::to_vec(&self.object).unwrap_or_default()
+        serde_json::to_vec(self.value()).unwrap_or_default()
     }
 
     /// Returns the same object under another name.
     #[must_use]
     pub fn renamed(&self, name: &str) -> Self {
         let mut renamed = self.clone();
-        renamed.object["metadata"]["name"] = Value::from(name);
+        renamed.object.expose_mut()["metadata"]["name"] = Value::from(name);
         renamed
     }
 
@@ -326,6 +317,7 @@ impl ManifestSet {
         let mut workload = self.workload.clone();
         workload
             .object
+            .expose_mut()
             .pointer_mut(parent)
             .filter(|_| self.uploads.iter().any(is_own))?
             .as_object_mut()?
@@ -346,7 +338,7 @@ impl ManifestSet {
             };
             // Controllers refuse a second Ingress for the host of the first.
             if renamed.kind() == "Ingress" {
-                let rules = renamed.object["spec"]["rules"].as_array_mut();
+                let rules = renamed.object.expose_mut()["spec"]["rules"].as_array_mut();
                 for rule in rules.into_iter().flatten() {
                     if let Some(host) = rule["host"].as_str() {
                         rule["host"] = json!(format!("{name}.{}", host.trim_start_matches("*.")));
@@ -366,14 +358,15 @@ impl ManifestSet {
     /// the name that it will have.
     #[must_use]
     pub fn named_back(&self, mut named: Manifest, temporary: &str) -> Manifest {
-        let text = named.object.to_string();
+        let text = named.value().to_string();
         let text = text.replace(temporary, self.workload.name());
         // What was JSON is JSON: names need no quoting.
-        named.object = serde_json::from_str(&text).unwrap_or_default();
+        *named.object.expose_mut() = serde_json::from_str(&text).unwrap_or_default();
         if named.kind() == "Ingress"
             && let Some(own) = self.iter().find(|own| own.kind() == "Ingress")
         {
-            named.object["spec"]["rules"] = own.object["spec"]["rules"].clone();
+            let rules = own.value()["spec"]["rules"].clone();
+            named.object.expose_mut()["spec"]["rules"] = rules;
         }
         named
     }
@@ -393,11 +386,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn its_name_is_all_that_debug_output_has() {
+    fn debug_output_has_none_of_its_values() {
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "canary"},
         });
         let manifest = Manifest::new(secret).unwrap();
-        assert_eq!(format!("{manifest:?}"), "secret/s");
+        let debug = format!("{manifest:?}");
+        assert!(debug.starts_with("Manifest { object: …, "), "{debug}");
+        assert!(!debug.contains("canary"), "{debug}");
     }
 }

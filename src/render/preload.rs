@@ -7,6 +7,7 @@ use super::mount_paths::SCRATCH_DIRECTORY;
 use crate::digest;
 use crate::plan::Plan;
 use crate::plan::request::preload::{self, IMAGE, PreloadTarget};
+use crate::secrecy::Confidential;
 
 /// What the containers run, for any `sh`.
 const SCRIPT: &str = include_str!("../../templates/preload.sh");
@@ -97,7 +98,7 @@ impl PreloadContext {
             .cloned()
             .collect();
         for (index, secret) in request.environment.mounts.iter().enumerate() {
-            let path = Some(literal(&secret.path));
+            let path = Some(Confidential::new(literal(&secret.path)));
             if env_vars.iter().any(|variable| variable.value == path) {
                 let file = secret.path.rsplit('/').next().unwrap_or_default();
                 mounts.push(MountContext {

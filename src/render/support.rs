@@ -220,9 +220,11 @@ pub fn uploads(plan: &Plan, parts: &[UploadPart<'_>], submission: Option<&str>) 
             let mut data = serde_json::Map::new();
             let mut binary_data = serde_json::Map::new();
             for (key, file) in &part.files {
-                match std::str::from_utf8(&file.content) {
+                match std::str::from_utf8(file.content.expose()) {
                     Ok(text) if is_text(text) => data.insert(key.clone(), Value::from(text)),
-                    _ => binary_data.insert(key.clone(), Value::from(base64(&file.content))),
+                    _ => {
+                        binary_data.insert(key.clone(), Value::from(base64(file.content.expose())))
+                    }
                 };
             }
             let mut config_map = json!({

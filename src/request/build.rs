@@ -14,7 +14,7 @@ use crate::plan::request::schedule::{Schedule, check_time_zone};
 use crate::plan::request::service_settings::Serving;
 use crate::plan::request::{Lifetime, Run, WorkloadRequest};
 use crate::quantity::ByteSize;
-use crate::secrecy::{self, named};
+use crate::secrecy::{self, Confidential, named};
 use crate::settings::{Merged, Origin, Sourced};
 use crate::suggestion::kaiwo;
 use crate::workload::directory::{DEFAULT_LIMIT, WorkloadDirectory};
@@ -206,7 +206,7 @@ fn custom(
         None => CustomConfig::default(),
     };
     for (path, Sourced { value, origin }) in &settings.set {
-        custom.set(path, value).map_err(|why| {
+        custom.set(path, value.expose()).map_err(|why| {
             Refusal::new(format!(
                 "set {} (from {origin}): {why}",
                 secrecy::named(path)
@@ -222,10 +222,10 @@ fn pod_settings(
     environment: &Environment,
     (kind, model): (WorkloadKind, Option<&str>),
 ) -> Result<PodSettings, CommandError> {
-    let plain = |pairs: &BTreeMap<String, Sourced<String>>| {
+    let plain = |pairs: &BTreeMap<String, Sourced<Confidential<String>>>| {
         pairs
             .iter()
-            .map(|(key, sourced)| (key.clone(), sourced.value.clone()))
+            .map(|(key, sourced)| (key.clone(), sourced.value.expose().clone()))
             .collect()
     };
     let pods = PodSettings {
@@ -293,7 +293,7 @@ fn directory(
 
 /// Returns the words for what is uploaded besides the entrypoint.
 fn uploads(files: &[UploadFile]) -> String {
-    let size = |file: &UploadFile| ByteSize(file.content.len() as u64);
+    let size = |file: &UploadFile| ByteSize(file.content.expose().len() as u64);
     let total = ByteSize(files.iter().map(|file| size(file).0).sum());
     let mut largest: Vec<&UploadFile> = files.iter().collect();
     largest.sort_by_key(|file| std::cmp::Reverse(size(file)));

@@ -243,7 +243,7 @@ fn annotated_runtime(settings: &Merged) -> Runtime {
     let annotations = settings
         .annotation
         .iter()
-        .map(|(key, sourced)| (key.clone(), sourced.value.clone()))
+        .map(|(key, sourced)| (key.clone(), sourced.value.expose().clone()))
         .collect();
     Runtime::chosen_by(&annotations)
 }
@@ -254,12 +254,13 @@ fn check_annotation(settings: &Merged, runtime: Option<Runtime>) -> Result<(), R
     else {
         return Ok(());
     };
-    if annotation.value == runtime.to_string() {
+    let annotated = annotation.value.expose();
+    if *annotated == runtime.to_string() {
         return Ok(());
     }
     Err(Refusal::new(format!(
-        "the runtime is {runtime}, but annotation {RUNTIME_ANNOTATION} (from {}) is {:?}",
-        annotation.origin, annotation.value
+        "the runtime is {runtime}, but annotation {RUNTIME_ANNOTATION} (from {}) is {annotated:?}",
+        annotation.origin
     ))
     .hint("remove the annotation"))
 }

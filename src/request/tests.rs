@@ -225,7 +225,7 @@ fn a_secret_from_here_is_told_by_a_short_mark() {
 fn what_may_be_secret_is_in_no_debug_output() {
     let settings = Settings::parse_file(
         Path::new("config.yaml"),
-        "env: {HF_TOKEN: canary, A: canary}\nset: {key: canary}\n",
+        "env: {HF_TOKEN: canary, A: canary}\nset: {key: canary}\nnotify: curl canary\n",
     )
     .unwrap();
     let flags = "env: {HF_TOKEN: canary, A: canary}";

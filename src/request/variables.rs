@@ -5,7 +5,7 @@ use crate::error::CommandError;
 use crate::names::is_variable_name;
 use crate::plan::Refusal;
 use crate::plan::request::pod::{SecretKey, VariableName};
-use crate::secrecy::{self, variable};
+use crate::secrecy::{self, Confidential, variable};
 use crate::settings::{Merged, Origin, Sourced};
 use crate::suggestion::create_secret;
 use crate::workload::env_file;
@@ -24,8 +24,8 @@ pub(super) fn environment(
         None => Environment::default(),
     };
     let namespace = word(&settings.namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
-    let from_secret = |sourced: &Sourced<String>| {
-        let SecretKey { secret, key } = sourced.value.parse()?;
+    let from_secret = |sourced: &Sourced<Confidential<String>>| {
+        let SecretKey { secret, key } = sourced.value.expose().parse()?;
         Ok::<_, String>(EnvSource::Secret { secret, key })
     };
     for (flag, name, sourced, source) in settings
@@ -60,7 +60,7 @@ pub(super) fn environment(
                 .hint("keep one of them")
                 .into());
         }
-        if sourced.value.contains('\0') {
+        if sourced.value.expose().contains('\0') {
             return Err(wrong("its value contains a NUL character")
                 .hint("put the value into a file")
                 .into());

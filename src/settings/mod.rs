@@ -51,6 +51,7 @@ use crate::plan::request::preload::Preload;
 use crate::plan::request::toleration::Toleration;
 use crate::quantity::{ByteSize, Quantity};
 use crate::schema::{Schema, camel_case, or_null};
+use crate::secrecy::Confidential;
 use crate::time::Seconds;
 use crate::yaml;
 
@@ -62,7 +63,7 @@ pub struct Entry<'a> {
     /// Key, as in files.
     pub key: String,
     /// The value, in the form that a file takes.
-    pub value: serde_json::Value,
+    pub value: Confidential<serde_json::Value>,
     /// Where it was given.
     pub origin: &'a Origin,
 }
@@ -109,7 +110,7 @@ macro_rules! settings {
             )*
             $(
                 #[doc = concat!("See [`Settings::", stringify!($pair), "`].")]
-                pub $pair: BTreeMap<String, Sourced<String>>,
+                pub $pair: BTreeMap<String, Sourced<Confidential<String>>>,
             )*
         }
 
@@ -207,11 +208,13 @@ macro_rules! settings {
                 let mut entries = Vec::new();
                 $( if let Some(Sourced { value, origin }) = &self.$field {
                     let key = camel_case(stringify!($field));
-                    entries.push(Entry { key, value: serde_json::json!(value), origin });
+                    let value = Confidential::new(serde_json::json!(value));
+                    entries.push(Entry { key, value, origin });
                 } )*
                 $( for (name, Sourced { value, origin }) in &self.$pair {
                     let key = format!("{}.{name}", camel_case(stringify!($pair)));
-                    entries.push(Entry { key, value: serde_json::json!(value), origin });
+                    let value = Confidential::new(serde_json::json!(value.expose()));
+                    entries.push(Entry { key, value, origin });
                 } )*
                 entries
             }

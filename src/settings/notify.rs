@@ -4,17 +4,17 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::schema::{self, Schema};
-use crate::secrecy::{HIDDEN, looks_secret};
+use crate::secrecy::{Confidential, HIDDEN, looks_secret};
 use crate::yaml::{deserialize_from_text, serialize_as_text};
 
 /// A URL that gets the end as JSON, or a command that gets it as a line. Both may hold
 /// secrets, so that no more is shown than the host or the program.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notify {
     /// `https://` or `http://`, with a host.
-    Url(String),
+    Url(Confidential<String>),
     /// A line for a shell.
-    Command(String),
+    Command(Confidential<String>),
 }
 
 impl FromStr for Notify {
@@ -39,12 +39,12 @@ impl FromStr for Notify {
                             .to_owned(),
                     ),
                     "http" | "https" if !authority.is_empty() && is_plain => {
-                        Ok(Self::Url(text.to_owned()))
+                        Ok(Self::Url(Confidential::new(text.to_owned())))
                     }
                     _ => Err("expected a URL such as https://HOST/PATH, or a command".to_owned()),
                 }
             }
-            None => Ok(Self::Command(text.to_owned())),
+            None => Ok(Self::Command(Confidential::new(text.to_owned()))),
         }
     }
 }
@@ -53,12 +53,14 @@ impl fmt::Display for Notify {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(url) => {
+                let url = url.expose();
                 let (scheme, rest) = url.split_once("://").unwrap_or_default();
                 let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
                 let more = if end < rest.len() { "/…" } else { "" };
                 write!(f, "{scheme}://{}{more}", &rest[..end])
             }
             Self::Command(command) => {
+                let command = command.expose();
                 let (program, more) = match command.split_once(char::is_whitespace) {
                     Some((program, _)) => (program, " …"),
                     None => (command.as_str(), ""),
@@ -70,12 +72,6 @@ impl fmt::Display for Notify {
                 }
             }
         }
-    }
-}
-
-impl fmt::Debug for Notify {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 
@@ -117,7 +113,7 @@ mod tests {
         ] {
             let notify: Notify = text.parse().unwrap();
             assert_eq!(notify.to_string(), shown);
-            assert_eq!(format!("{notify:?}"), shown);
+            assert!(format!("{notify:?}").ends_with("(…)"));
             assert_eq!(serde_json::json!(notify), shown);
             let is_url = text.to_ascii_lowercase().starts_with("http");
             assert_eq!(matches!(notify, Notify::Url(_)), is_url, "{text}");

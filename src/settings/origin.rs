@@ -27,17 +27,10 @@ impl fmt::Display for Origin {
 }
 
 /// A value and where it was given.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sourced<T> {
     /// The value.
     pub value: T,
     /// Where it was given.
     pub origin: Origin,
-}
-
-/// Values may be secret.
-impl<T> fmt::Debug for Sourced<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "from {}", self.origin)
-    }
 }

@@ -87,11 +87,11 @@ fn pairs_merge_key_by_key_and_lists_do_not() {
             from("label: {team: file, tier: gold}\nvolume: [b:/b, c:/c]\ntoleration: gpu"),
         ),
     ]);
-    assert_eq!(merged.label["team"].value, "typed");
+    assert_eq!(merged.label["team"].value.expose(), "typed");
     assert_eq!(
         merged.label["tier"],
         Sourced {
-            value: "gold".into(),
+            value: "gold".to_owned().into(),
             origin: file("kaiwoconfig")
         }
     );
@@ -105,7 +105,10 @@ fn pairs_and_lists_fit_into_a_variable() {
         let pairs: Pairs = text.parse().unwrap();
         assert_eq!(
             pairs.0,
-            BTreeMap::from([("A".into(), "1".into()), ("B".into(), "x=y".into())]),
+            BTreeMap::from(
+                [("A", "1"), ("B", "x=y")]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned().into()))
+            ),
             "{text}"
         );
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::schema::Schema;
+use crate::secrecy::Confidential;
 use crate::yaml::{self, deserialize_from_text};
 
 /// What `--dry-run` asks for.
@@ -124,20 +125,13 @@ impl<T: Schema> Schema for List<T> {
 
 /// Names and values, in a variable as `K=V,K=V` or as a YAML mapping, in a
 /// file as a mapping.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Pairs(pub BTreeMap<String, String>);
-
-/// Values may be secret.
-impl fmt::Debug for Pairs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pairs(pub BTreeMap<String, Confidential<String>>);
 
 impl<'de> Deserialize<'de> for Pairs {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // A key with nothing below it, such as comments, says nothing.
-        let pairs = Option::<BTreeMap<String, String>>::deserialize(deserializer)?;
+        let pairs = Option::<BTreeMap<_, _>>::deserialize(deserializer)?;
         Ok(Self(pairs.unwrap_or_default()))
     }
 }
@@ -191,9 +185,9 @@ pub fn not_whole(error: &ParseIntError) -> String {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn pair(text: &str) -> Result<(String, String), String> {
+pub fn pair(text: &str) -> Result<(String, Confidential<String>), String> {
     let (key, value) = text
         .split_once('=')
         .ok_or_else(|| "expected KEY=VALUE".to_owned())?;
-    Ok((key.trim().to_owned(), value.to_owned()))
+    Ok((key.trim().to_owned(), Confidential::new(value.to_owned())))
 }

@@ -1,5 +1,7 @@
 //! A page of sentences, small tables, and what fixes something.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
@@ -25,12 +27,21 @@ impl<'a> RemedyReport<'a> {
     /// Reports `remedy`.
     pub fn new(remedy: &'a Remedy, connection: &Connection) -> Self {
         let command = remedy.command.as_ref();
+        let connection = connection_of(remedy, connection);
         Self {
             who: remedy.who,
             text: &remedy.text,
-            command: command.map(|command| command.line(connection)),
-            words: command.and_then(|command| command.words(connection)),
+            command: command.map(|command| command.line(&connection)),
+            words: command.and_then(|command| command.words(&connection)),
         }
+    }
+}
+
+/// Returns what the command of a remedy says about its connection.
+fn connection_of<'c>(remedy: &Remedy, typed: &'c Connection) -> Cow<'c, Connection> {
+    match remedy.who {
+        Who::Admin => Cow::Owned(typed.for_admin()),
+        Who::You | Who::Nobody => Cow::Borrowed(typed),
     }
 }
 
@@ -104,7 +115,7 @@ impl Page {
         };
         self.line(indent, Tone::Plain, &format!("- {who}{}", remedy.text));
         if let Some(command) = &remedy.command {
-            let command = command.line(connection);
+            let command = command.line(&connection_of(remedy, connection));
             let command = self.paint(Tone::Good, &printable::line(&command));
             self.raw(&format!("{:indent$}  {command}", ""));
         }

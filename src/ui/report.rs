@@ -5,6 +5,7 @@ mod forecast;
 pub use forecast::{forecast, sizes};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::error::CommandError;
 use crate::plan::Plan;
@@ -130,7 +131,7 @@ impl SubmissionReport<'_> {
             warnings: self.warnings,
             manifests: self.show_manifests.then(|| {
                 let shown = self.objects.iter().filter(|object| !object.is_secret());
-                shown.copied().collect()
+                shown.map(|object| object.value()).collect()
             }),
         }
     }
@@ -231,7 +232,7 @@ struct SubmitReport<'a> {
     /// The same in full. They hold the values of variables and whole files,
     /// which do not belong into every log.
     #[serde(skip_serializing_if = "Option::is_none")]
-    manifests: Option<Vec<&'a Manifest>>,
+    manifests: Option<Vec<&'a Value>>,
 }
 
 /// What an object is known by.

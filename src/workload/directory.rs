@@ -14,6 +14,7 @@ use super::upload::UploadFile;
 use super::walk::{Found, MOST_OF_A_FILE, Walk, refused, unreadable};
 use crate::file::{self, FileError, Reason};
 use crate::quantity::ByteSize;
+use crate::secrecy::Confidential;
 use crate::yaml;
 
 pub use super::walk::MOST_FILES;
@@ -59,7 +60,7 @@ impl WorkloadDirectory {
     /// Returns a file with requirements which the entrypoint, if it is a script, does
     /// not mention, and nothing like an installer either.
     pub fn uninstalled(&self) -> Option<&'static str> {
-        let text = std::str::from_utf8(&self.entrypoint.as_ref()?.content).ok()?;
+        let text = std::str::from_utf8(self.entrypoint.as_ref()?.content.expose()).ok()?;
         let mentions = |words: &[&str]| words.iter().any(|word| text.contains(word));
         let is_there = |name: &&str| self.files.iter().any(|file| file.path == *name);
         let found = REQUIREMENTS.into_iter().find(is_there)?;
@@ -217,7 +218,7 @@ fn load(walk: &mut Walk<'_>, has_entrypoint: bool) -> Result<WorkloadDirectory, 
         } else {
             files.push(UploadFile {
                 path: path.clone(),
-                content,
+                content: Confidential::new(content),
                 executable: is_executable(&metadata),
             });
         }

@@ -3,6 +3,7 @@
 //! script.
 
 use crate::file::BYTE_ORDER_MARK;
+use crate::secrecy::Confidential;
 use crate::shell;
 use std::path::Path;
 
@@ -55,7 +56,7 @@ fn decoded(content: Vec<u8>) -> (String, bool) {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entrypoint {
     /// The bytes that the container executes.
-    pub content: Vec<u8>,
+    pub content: Confidential<Vec<u8>>,
     /// How.
     pub script: Script,
     /// Lines that were joined to the line above, counted from 1.
@@ -118,7 +119,7 @@ impl Entrypoint {
                 ));
             }
             return Ok(Self {
-                content,
+                content: Confidential::new(content),
                 script: Script::Direct,
                 joined_lines: Vec::new(),
                 stray_lines: Vec::new(),
@@ -127,7 +128,7 @@ impl Entrypoint {
         if is_binary(&content) {
             // The kernel judges it.
             return Ok(Self {
-                content,
+                content: Confidential::new(content),
                 script: Script::Direct,
                 joined_lines: Vec::new(),
                 stray_lines: Vec::new(),
@@ -150,7 +151,7 @@ impl Entrypoint {
             false => text.chars().filter_map(|c| u8::try_from(c).ok()).collect(),
         };
         Ok(Self {
-            content,
+            content: Confidential::new(content),
             script: Script::Shell,
             joined_lines,
             stray_lines,
@@ -163,7 +164,7 @@ impl Entrypoint {
         let words: Vec<String> = command.iter().map(|word| shell::quoted(word)).collect();
         let text = format!("#!/bin/sh\nexec {}\n", words.join(" "));
         Self {
-            content: text.into_bytes(),
+            content: Confidential::new(text.into_bytes()),
             script: Script::Direct,
             joined_lines: Vec::new(),
             stray_lines: Vec::new(),
@@ -309,7 +310,12 @@ mod tests {
         let latin = parsed(b"# f\xfcr alle\npython train.py\n  --epochs 3\n");
         assert_eq!(latin.script, Script::Shell);
         assert_eq!(latin.joined_lines, [3]);
-        assert!(latin.content.starts_with(b"# f\xfcr alle\npython train.py"));
+        assert!(
+            latin
+                .content
+                .expose()
+                .starts_with(b"# f\xfcr alle\npython train.py")
+        );
         for program in [
             &b"\x7fELF\x02\x01\x01\x00"[..],
             b"\xcf\xfa\xed\xfe\x07",
@@ -337,7 +343,10 @@ mod tests {
             "echo ünïcode\necho windows\r\n",
         ] {
             let entrypoint = parse(text);
-            assert_eq!(String::from_utf8(entrypoint.content).unwrap(), text);
+            assert_eq!(
+                String::from_utf8(entrypoint.content.into_exposed()).unwrap(),
+                text
+            );
             assert_eq!(entrypoint.joined_lines, [] as [usize; 0], "{text}");
         }
     }
@@ -346,7 +355,7 @@ mod tests {
     fn option_lines_continue_the_command_above() {
         let entrypoint = parse("python train.py\n  --epochs 3  \n  --lr=1e-4\necho done\n");
         assert_eq!(
-            String::from_utf8(entrypoint.content).unwrap(),
+            String::from_utf8(entrypoint.content.into_exposed()).unwrap(),
             "python train.py \\\n  --epochs 3 \\\n  --lr=1e-4\necho done\n"
         );
         assert_eq!(entrypoint.joined_lines, [2, 3]);
@@ -386,7 +395,7 @@ mod tests {
         );
         assert!(refused(b"printf 'x\r\n'\n").is_ok(), "a text may have some");
         let marked = refused(b"\xef\xbb\xbf#!/bin/sh\n").unwrap();
-        assert_eq!(marked.content, b"#!/bin/sh\n");
+        assert_eq!(marked.content.expose(), b"#!/bin/sh\n");
         assert!(refused(b"\xff\xfel\0s\0").is_err());
     }
 
@@ -395,7 +404,7 @@ mod tests {
         let words = ["python", "train it.py", "--x=$HOME", "it's", ""].map(str::to_owned);
         let script = Entrypoint::of_command(&words);
         assert_eq!(
-            String::from_utf8(script.content).unwrap(),
+            String::from_utf8(script.content.into_exposed()).unwrap(),
             "#!/bin/sh\nexec python 'train it.py' '--x=$HOME' 'it'\\''s' ''\n"
         );
     }

@@ -106,7 +106,7 @@ pub fn parse(file: &Path, text: &str) -> Result<Environment, WorkloadError> {
     };
     if dotenv::is_dotenv(text) {
         for (name, value) in dotenv::parse(file, text)? {
-            reader.variable(name, EnvSource::Value(value))?;
+            reader.variable(name, EnvSource::plain(value))?;
         }
         return Ok(reader.environment);
     }
@@ -155,7 +155,7 @@ impl Reader<'_> {
                 value: Some(value),
                 from_secret: None,
                 mount_secret: None,
-            } => self.variable(name, EnvSource::Value(value.value)),
+            } => self.variable(name, EnvSource::plain(value.value)),
             Item {
                 name: None,
                 value: None,
@@ -180,7 +180,7 @@ impl Reader<'_> {
                     key,
                     path: path.clone(),
                 });
-                self.variable(mount.name, EnvSource::Value(path))
+                self.variable(mount.name, EnvSource::plain(path))
             }
             Item {
                 name: Some(name), ..
@@ -200,7 +200,7 @@ impl Reader<'_> {
     fn variable(&mut self, name: Located<String>, source: EnvSource) -> Result<(), WorkloadError> {
         let Located { value: name, line } = name;
         if let EnvSource::Value(value) = &source
-            && value.contains('\0')
+            && value.expose().contains('\0')
         {
             return Err(self.wrong(
                 line,

@@ -1,10 +1,8 @@
 //! Variables and secrets of a workload.
 
-use std::fmt;
-
 use serde::Serialize;
 
-use crate::secrecy::{HIDDEN, names_a_secret};
+use crate::secrecy::{Confidential, exposed, names_a_secret};
 
 /// Variables and secrets of a workload.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -27,11 +25,12 @@ pub struct EnvVar {
 }
 
 /// Where the value of a variable comes from.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EnvSource {
     /// It stands in the file.
-    Value(String),
+    #[serde(serialize_with = "exposed")]
+    Value(Confidential<String>),
     /// A key of a Secret, which the pod reads by reference.
     Secret {
         /// Name of the Secret.
@@ -44,42 +43,39 @@ pub enum EnvSource {
     Local(LocalValue),
 }
 
+impl EnvSource {
+    /// Takes a value that stands in the open.
+    pub fn plain(value: String) -> Self {
+        Self::Value(Confidential::new(value))
+    }
+}
+
 /// A value that is nowhere but in a Secret. In a request, and so in its digest, a short
 /// digest of it stands for it, which tells one value from another and is too short to
 /// be one.
-#[derive(Clone, PartialEq, Eq)]
-pub struct LocalValue(String);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalValue(Confidential<String>);
 
 impl LocalValue {
     /// Takes a value.
     pub fn new(value: String) -> Self {
-        Self(value)
+        Self(Confidential::new(value))
     }
 
     /// Returns the value, for the Secret alone.
     pub fn expose(&self) -> &str {
-        &self.0
+        self.0.expose()
     }
 
     /// Returns what stands for the value.
     pub fn mark(&self) -> String {
-        crate::digest::short(format!("kaiwo:secret:{}", self.0).as_bytes(), 10)
+        crate::digest::short(format!("kaiwo:secret:{}", self.expose()).as_bytes(), 10)
     }
 }
 
 impl Serialize for LocalValue {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.mark())
-    }
-}
-
-/// Values may be secret, whatever they are called.
-impl fmt::Debug for EnvSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Value(_) | Self::Local(_) => f.write_str(HIDDEN),
-            Self::Secret { secret, key } => write!(f, "{secret}/{key}"),
-        }
     }
 }
 
@@ -101,7 +97,7 @@ impl Environment {
         self.variables
             .iter()
             .find_map(|variable| match &variable.source {
-                EnvSource::Value(value) if variable.name == name => Some(value.as_str()),
+                EnvSource::Value(value) if variable.name == name => Some(value.expose().as_str()),
                 _ => None,
             })
     }
@@ -135,11 +131,12 @@ impl Environment {
     /// although they stand in the open.
     pub fn exposed_secrets(&self) -> impl Iterator<Item = &str> {
         let mounted = |value: &str| self.mounts.iter().any(|mount| mount.path == value);
+        let is_open = move |value: &str| !value.is_empty() && !mounted(value);
         self.variables
             .iter()
             .filter_map(move |variable| match &variable.source {
                 EnvSource::Value(value)
-                    if !value.is_empty() && !mounted(value) && names_a_secret(&variable.name) =>
+                    if is_open(value.expose()) && names_a_secret(&variable.name) =>
                 {
                     Some(variable.name.as_str())
                 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::WorkloadError;
 use crate::file;
+use crate::secrecy::{Confidential, exposed};
 use crate::yaml;
 
 /// A template of the user's own. Serialises as its text: where it lies is of
@@ -29,7 +30,7 @@ impl Serialize for CustomTemplate {
 /// Values that templates see as `Custom`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct CustomConfig(Map<String, Value>);
+pub struct CustomConfig(#[serde(serialize_with = "exposed")] Confidential<Map<String, Value>>);
 
 impl CustomConfig {
     /// Reads the file of `--custom-config`: a YAML mapping.
@@ -47,7 +48,7 @@ impl CustomConfig {
         };
         match (documents.next(), documents.next()) {
             (None, _) => Ok(Self::default()),
-            (Some(Value::Object(values)), None) => Ok(Self(values)),
+            (Some(Value::Object(values)), None) => Ok(Self(Confidential::new(values))),
             (Some(_), None) => Err(wrong("the custom config is not a mapping")),
             (Some(_), Some(_)) => Err(wrong("the custom config has more than one document")),
         }
@@ -62,7 +63,7 @@ impl CustomConfig {
     /// Why it cannot be, in words.
     pub fn set(&mut self, path: &str, text: &str) -> Result<(), String> {
         let mut keys = path.split('.').peekable();
-        let mut values = &mut self.0;
+        let mut values = self.0.expose_mut();
         let mut above = String::new();
         while let Some(key) = keys.next() {
             if key.is_empty() {
@@ -95,7 +96,7 @@ impl CustomConfig {
 
     /// Returns whether there are no values.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.expose().is_empty()
     }
 }
 
@@ -105,11 +106,11 @@ mod tests {
     use serde_json::json;
 
     fn with(values: Value, sets: &[(&str, &str)]) -> Result<Value, String> {
-        let mut config = CustomConfig(values.as_object().unwrap().clone());
+        let mut config = CustomConfig(Confidential::new(values.as_object().unwrap().clone()));
         for (path, text) in sets {
             config.set(path, text)?;
         }
-        Ok(Value::Object(config.0))
+        Ok(Value::Object(config.0.into_exposed()))
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! Files that travel with a workload, and how they are divided into
 //! ConfigMaps.
 
-use std::fmt;
-
 use serde::{Serialize, Serializer};
 
 use crate::digest;
+use crate::secrecy::Confidential;
 
 /// Most bytes of keys and values in one ConfigMap. The API server allows
 /// 1 MiB (`ValidateConfigMap`, Kubernetes v1.36); the rest is left for
@@ -13,20 +12,14 @@ use crate::digest;
 pub const PART_LIMIT: usize = 1_000_000;
 
 /// A file that appears in the container.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadFile {
     /// Path below the mount, with `/` between its parts.
     pub path: String,
     /// Its bytes.
-    pub content: Vec<u8>,
+    pub content: Confidential<Vec<u8>>,
     /// Whether it can be executed there: mode 0755, else 0644.
     pub executable: bool,
-}
-
-impl fmt::Debug for UploadFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({} bytes)", self.path, self.content.len())
-    }
 }
 
 impl UploadFile {
@@ -86,7 +79,7 @@ impl Upload {
         let mut used = 0;
         for (index, file) in self.files.iter().enumerate() {
             let key = key_of(index, &file.path);
-            let size = key.len() + file.content.len();
+            let size = key.len() + file.content.expose().len();
             match parts.last_mut() {
                 Some(part) if used + size <= PART_LIMIT => part.push((key, file)),
                 _ => {
@@ -137,11 +130,11 @@ fn digest_of(files: &[&UploadFile]) -> String {
                 file.path.len(),
                 file.path,
                 file.mode(),
-                file.content.len()
+                file.content.expose().len()
             )
             .as_bytes(),
         );
-        bytes.extend_from_slice(&file.content);
+        bytes.extend_from_slice(file.content.expose());
     }
     digest::sha256(&bytes)
 }
@@ -154,7 +147,7 @@ mod tests {
     fn file(path: &str, size: usize) -> UploadFile {
         UploadFile {
             path: path.to_owned(),
-            content: vec![b'x'; size],
+            content: Confidential::new(vec![b'x'; size]),
             executable: false,
         }
     }
@@ -192,7 +185,7 @@ mod tests {
             let carried: Vec<UploadFile> = parts.iter().flat_map(|p| p.files.iter().map(|(_, f)| (*f).clone())).collect();
             prop_assert_eq!(carried, files);
             for part in &parts {
-                prop_assert!(part.files.iter().map(|(key, f)| key.len() + f.content.len()).sum::<usize>() <= PART_LIMIT);
+                prop_assert!(part.files.iter().map(|(key, f)| key.len() + f.content.expose().len()).sum::<usize>() <= PART_LIMIT);
                 let mut keys: Vec<_> = part.files.iter().map(|(key, _)| key).collect();
                 keys.dedup();
                 prop_assert_eq!(keys.len(), part.files.len());

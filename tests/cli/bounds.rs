@@ -8,11 +8,12 @@ use std::process::Stdio;
 
 use crate::common::{Outcome, Sandbox, binary};
 
-/// More than the binary and what it starts take, each.
-const MEMORY: &str = "ulimit -v 700000";
+/// What the binary and what it starts may take, each: 200 MB of memory, and as many
+/// seconds of computing as an answer may take.
+pub const BOUNDS: &str = "ulimit -d 195312 -t 30";
 
 fn submit(sandbox: &Sandbox, arguments: &str) -> Outcome {
-    let line = format!("{MEMORY}; '{}' submit -i image -d {arguments}", binary());
+    let line = format!("{BOUNDS}; '{}' submit -i image -d {arguments}", binary());
     let mut shell = sandbox.shell(&line);
     Outcome::of(shell.current_dir(sandbox.path("")).output().unwrap())
 }

@@ -1,7 +1,7 @@
 //! The binary without a cluster: what it prints, and how it ends.
 
 #[cfg(target_os = "linux")]
-mod bounds;
+pub mod bounds;
 mod built_in_templates;
 mod completion;
 mod config;

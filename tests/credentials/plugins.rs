@@ -120,6 +120,46 @@ fn one_that_leaves_a_browser_open_is_not_waited_for() {
 }
 
 #[test]
+fn of_one_that_says_much_the_beginning_and_the_end_are_told() {
+    /// Lines of it, of 36 bytes each.
+    const LINES: usize = 5000;
+    const REST: &str = "(further output of the credential plugin is not shown)\n";
+    let line = |number: usize| format!("line {number:06} of what a plugin prints\n");
+    assert_eq!(line(1).len(), 36);
+    let print = format!("seq -f 'line %06.0f of what a plugin prints' {LINES} >&2");
+    let api = TlsApi::new();
+    let answer = credential("v1", &format!("{{\"token\": \"{SECRET}\"}}"));
+    api.plugin(&print, &answer);
+    let outcome = api.submit_as(EXEC, &[]).exits(4).says("not allowed");
+    let (before, after) = outcome.stderr.split_once(REST).unwrap();
+    // 64 KiB, and kaiwo's own words.
+    assert!(
+        (64 << 10..(64 << 10) + 200).contains(&before.len()),
+        "{}",
+        before.len()
+    );
+    assert!(before.contains(&line(1)), "{before}");
+    assert!(!after.contains("of what a plugin prints"), "{after}");
+    // Of one that fails, the last words are in the error.
+    api.program("plugin", &format!("#!/bin/sh\n{print}\nexit 7\n"));
+    let outcome = api.submit_as(EXEC, &[]).exits(4);
+    let (before, after) = outcome.stderr.split_once(REST).unwrap();
+    assert!(
+        before.contains(&line(1)) && before.len() < (64 << 10) + 200,
+        "{}",
+        before.len()
+    );
+    assert!(
+        after.contains("plugin failed (exit status: 7):\n"),
+        "{after}"
+    );
+    assert!(
+        after.contains(&line(LINES)) && after.len() < 4000,
+        "{after}"
+    );
+}
+
+#[test]
 fn answers_that_are_none() {
     let api = TlsApi::new();
     let token = format!("{{\"token\": \"{SECRET}\"}}");

@@ -7,7 +7,7 @@ use super::request::request;
 use super::spot::{PLACEHOLDER, SPOTS, WORKLOADS};
 
 /// Texts that no hostile value can be in, and why.
-const NO_SPOT: [(&str, &str); 7] = [
+const NO_SPOT: [(&str, &str); 6] = [
     (
         "schedule//Schedule",
         "numbers, names and signs of cron alone",
@@ -18,10 +18,6 @@ const NO_SPOT: [(&str, &str); 7] = [
     (
         "serving/kaito/adapters/[]/strength",
         "is a number from 0 to 1",
-    ),
-    (
-        "custom/CustomConfig/{}",
-        "is what the template here asks for; keys further in are tried",
     ),
     ("upload/digest", "is a digest"),
 ];

@@ -183,7 +183,8 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         content: match spot {
             Spot::FileBytes => [value.as_bytes(), &[0xff]].concat(),
             _ => at(Spot::FileText, "text").into_bytes(),
-        },
+        }
+        .into(),
         executable: false,
     }];
     let words = ["sh", "-c", &at(Spot::Word, "true")].map(str::to_owned);

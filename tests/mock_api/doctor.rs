@@ -173,6 +173,34 @@ fn without_kueue_nothing_can_be_submitted() {
 }
 
 #[test]
+fn what_an_admin_runs_has_not_the_users_kubeconfig() {
+    let api = cluster(|request| {
+        let is_namespace = request.path.ends_with("/namespaces/kaiwo");
+        is_namespace.then_some(Answer::Refuse(404, "namespaces \"kaiwo\" not found"))
+    });
+    let file = api.sandbox.path("kubeconfig").display().to_string();
+    let typed = ["--kubeconfig", &file, "--context", "mock", "--as", "bob"];
+    let outcome = api.sandbox.kaiwo(&[&JSON[..], &typed].concat()).exits(8);
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let checks = report["checks"].as_array().unwrap().iter();
+    let remedies = checks
+        .filter_map(|check| check["remedies"].as_array())
+        .flatten();
+    let commands: Vec<&str> = remedies
+        .filter(|remedy| remedy["who"] == "admin")
+        .filter_map(|remedy| remedy["command"].as_str())
+        .collect();
+    let create = "kubectl --context mock create namespace kaiwo";
+    assert!(commands.contains(&create), "{commands:?}");
+    for command in commands {
+        assert!(
+            !command.contains(&file) && !command.contains("--as"),
+            "{command}"
+        );
+    }
+}
+
+#[test]
 fn a_flavor_that_fits_no_node_is_found() {
     let api = cluster(|request| {
         let other =

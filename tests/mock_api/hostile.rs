@@ -8,16 +8,14 @@ use serde_json::{Value, json};
 use super::json::is_golden;
 use super::server::{Answer, MockApi, Request, healthy, list, status};
 use super::trouble::is;
+use crate::cli::bounds::BOUNDS;
 use crate::common::Outcome;
 
-/// More than the binary and an answer of the longest kind take.
-const MEMORY: &str = "ulimit -v 700000";
-
-/// Runs a line of bash, where `kaiwo` is the binary and may take little memory.
+/// Runs a line of bash, where `kaiwo` is the binary and may take little memory and time.
 #[track_caller]
 fn bounded(api: &MockApi, line: &str) -> Outcome {
     let binary = crate::common::binary();
-    let line = format!("{MEMORY}; kaiwo() {{ '{binary}' \"$@\"; }}; {line}");
+    let line = format!("{BOUNDS}; kaiwo() {{ '{binary}' \"$@\"; }}; {line}");
     let mut shell = api.sandbox.shell(&line);
     let output = shell.current_dir(api.sandbox.path("")).output().unwrap();
     Outcome::of(output)

@@ -86,8 +86,27 @@ fn a_server_that_stays_busy_is_left_in_the_end() {
     assert_eq!(times(&api, "GET", "/apis"), 4);
     // As it would be if it were to be left alone for longer than it may take.
     let api = MockApi::new(|_| Some(busy(429, 3600)));
-    let _ = api.submit(&["-g", "8", "--request-timeout", "2"]).exits(7);
+    let _ = api
+        .submit(&["-g", "8", "--request-timeout", "2"])
+        .exits(7)
+        .says(
+            "storage is (re)initializing; the API server asks for a pause of 3600 s, and \
+             --request-timeout is 2 s\n",
+        )
+        .says("allow more time: --request-timeout 3630\n");
     assert_eq!(times(&api, "GET", "/apis"), 1);
+}
+
+#[test]
+fn a_server_gets_the_pause_that_it_asks_for() {
+    let api = at_first(|request| (request.path == "/apis").then(|| busy(429, 6)));
+    let outcome = api.submit(&["-g", "8", "-v"]).exits(0);
+    let outcome = outcome.says("asks for a pause of 6 s; retrying then\n");
+    let pause = outcome.stderr.split("GET /apis, retrying in ").nth(1);
+    let pause = pause.and_then(|rest| rest.split(' ').next()?.parse().ok());
+    let pause: u32 = pause.unwrap_or_else(|| panic!("{outcome:?}"));
+    assert!(pause >= 6000, "{pause} ms");
+    assert_eq!(times(&api, "GET", "/apis"), 2);
 }
 
 /// A server that hangs up on the first Job that it is sent. `looks` says what

@@ -170,15 +170,19 @@ fn scaled() -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn status(objects_there: Vec<(&'static str, Value)>, arguments: &[&str]) -> Outcome {
-    let api = MockApi::new(move |request| {
-        objects(request, &objects_there).or_else(|| {
+fn server(there: Vec<(&'static str, Value)>) -> MockApi {
+    MockApi::new(move |request| {
+        objects(request, &there).or_else(|| {
             let collections = ["/workloads", "/configmaps", "/events"];
             let is_one = collections.iter().any(|end| request.path.ends_with(end));
             is_one.then(|| Answer::Json(200, list(&[])))
         })
-    });
-    api.sandbox.kaiwo(&[&["status"], arguments].concat())
+    })
+}
+
+fn status(there: Vec<(&'static str, Value)>, arguments: &[&str]) -> Outcome {
+    let arguments = [&["status"], arguments].concat();
+    server(there).sandbox.kaiwo(&arguments)
 }
 
 #[test]
@@ -195,6 +199,22 @@ fn a_status_has_its_goldens() {
     let bare = json!({"metadata": {"name": "bare", "namespace": "kaiwo", "uid": "u"}, "spec": {}});
     let outcome = status(vec![("/jobs/bare", bare)], &["bare", "-o", "json"]).exits(0);
     is_golden("status_bare", &outcome);
+}
+
+/// A look at one workload is a handful of requests.
+#[test]
+fn a_status_costs_few_requests() {
+    for (there, name, most) in [
+        (waiting(), "train", 20),
+        (serving(), "llm", 20),
+        (scaled(), "chat", 20),
+    ] {
+        let api = server(there);
+        let _ = api.sandbox.kaiwo(&["status", name]).exits(0);
+        let asked: Vec<String> = api.requests().iter().map(Request::line).collect();
+        println!("{name}: {} {asked:#?}", asked.len());
+        assert!(asked.len() <= most, "{asked:#?}");
+    }
 }
 
 #[test]

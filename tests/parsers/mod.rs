@@ -5,21 +5,33 @@
 //! Parsers that only their own file can call have such tests beside them
 //! (`kaiwo_client`).
 
+mod upstream;
+
 use std::collections::VecDeque;
 use std::fs;
 use std::path::Path;
 
+use clap::CommandFactory as _;
 use kaiwo::api::Reading;
 use kaiwo::api::workload::Workload;
 use kaiwo::chat::{Answer, Dialect};
+use kaiwo::cli::Cli;
 use kaiwo::cluster::client::kubeconfig::Kubeconfig;
 use kaiwo::cluster::read::prometheus::PrometheusChoice;
+use kaiwo::cluster::read::queues::parse_configuration;
+use kaiwo::completion::{Line, aliases, repair};
 use kaiwo::error::Classified;
 use kaiwo::kind::WorkloadKind;
+use kaiwo::names::check_image;
 use kaiwo::observe::log::{Cursor, Splitter};
 use kaiwo::observe::usage::{self, Sample};
+use kaiwo::plan::kaito::annotation::Runtime;
+use kaiwo::plan::kaito::inference_config::check_inference_config;
+use kaiwo::plan::kaito::training_config::check_training_config;
+use kaiwo::plan::kaito::tuning::Method;
 use kaiwo::plan::request::claim::{ClaimMount, Storage};
 use kaiwo::plan::request::pod::SecretKey;
+use kaiwo::plan::request::schedule::{Schedule, check_time_zone};
 use kaiwo::quantity::{ByteSize, Quantity};
 use kaiwo::render::{concatenation, go_template, quoting};
 use kaiwo::settings::Settings;
@@ -123,6 +135,73 @@ proptest! {
         words!(text: kaiwo::plan::kaito::place::Place);
         words!(text: kaiwo::observe::workload_ref::WorkloadRef);
         words!(text: kaiwo::observe::forward::Forward);
+    }
+
+    #[test]
+    fn schedules(text in texts(include_str!("corpus/schedule"))) {
+        let read = Schedule::new(&text);
+        if let Ok((schedule, zone)) = &read {
+            // What was taken is taken again, as it is sent.
+            let (again, none) = Schedule::new(schedule.as_str()).unwrap();
+            prop_assert_eq!((again.as_str(), none), (schedule.as_str(), None));
+            refused(check_time_zone(zone.as_deref().unwrap_or_default()));
+        }
+        refused(read);
+    }
+
+    #[test]
+    fn images(text in texts(include_str!("corpus/image"))) {
+        if let Err(error) = check_image(&text) {
+            prop_assert!(!error.reason.is_empty() && error.reason.len() < text.len() + MOST_TOLD);
+            if let Some(instead) = error.instead {
+                prop_assert_eq!(check_image(&instead), Ok(()));
+            }
+        }
+    }
+
+    #[test]
+    fn configurations_of_kueue(text in texts(include_str!("corpus/kueue-configuration"))) {
+        if let Some(read) = parse_configuration(&text) {
+            if let Some(window) = read.readiness() {
+                prop_assert!(window.start > 0 && window.recovery.is_none_or(|it| it > 0));
+            }
+            let _ = read.counts("amd.com/gpu");
+        }
+    }
+
+    #[test]
+    fn files_of_kaito(
+        inference in texts(include_str!("corpus/inference-config")),
+        training in texts(include_str!("corpus/training-config")),
+        force in any::<bool>(),
+    ) {
+        let file = Path::new("config.yaml");
+        for runtime in [Runtime::Vllm, Runtime::Transformers] {
+            refused(check_inference_config(file, &inference, None, runtime, force));
+        }
+        for method in [Method::Lora, Method::Qlora] {
+            refused(check_training_config(file, &training, method, force));
+        }
+    }
+
+    #[test]
+    fn unfinished_command_lines(text in texts(include_str!("corpus/command-line")), at in any::<usize>()) {
+        let mut command = Cli::command();
+        command.build();
+        let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+        let line = Line::read(&command, &words, at % (words.len() + 2));
+        if let Some(word) = words.get(at % (words.len() + 2)) {
+            prop_assert_eq!(format!("{}{}", line.head, line.start), word.as_str());
+        }
+        let _ = (line.named(), line.complete("x"));
+        let repaired = repair::repaired(&command, words.clone(), |word| word == "train");
+        prop_assert!(repaired.len() >= words.len());
+        let _ = aliases::verb(&command, &words);
+        let _ = aliases::attached(&command, &words);
+        for pair in words.windows(2) {
+            let _ = aliases::near(&command, &pair[0]);
+            let _ = aliases::flag(&command, &pair[0], Some(&pair[1]));
+        }
     }
 
     #[test]

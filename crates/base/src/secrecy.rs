@@ -9,13 +9,20 @@
 //!   [`named`] and [`path`], as long as it looks like one. What is pasted where
 //!   a name belongs, such as the content of a file or a token, does not.
 //! - **Contents** are never repeated.
+//!
+//! What a workload is given (values of variables, contents of files, objects) is
+//! [`Confidential`], which cannot be formatted, and serialises only where asked to.
 
 pub mod redaction;
+
+mod confidential;
 
 use std::path::Path;
 
 use k8s_openapi::ByteString;
 use serde_json::Value;
+
+pub use confidential::{Confidential, Expose, exposed};
 
 /// Stands for what is left out.
 pub const HIDDEN: &str = "…";

@@ -19,7 +19,9 @@ pub const GIVE_UP_AFTER: Duration = Duration::from_secs(600);
 /// being restarted, or does not reach a node at the moment.
 pub fn is_transient(error: &ClusterError) -> bool {
     match error {
-        ClusterError::Unreachable { .. } | ClusterError::Slow { .. } => true,
+        ClusterError::Unreachable { .. }
+        | ClusterError::Slow { .. }
+        | ClusterError::Busy { .. } => true,
         ClusterError::Api(status) => status.code >= 500 || status.code == 429,
         _ => false,
     }

@@ -65,6 +65,16 @@ pub enum ClusterError {
     /// The API server said no.
     #[error("{}", refusal(.0))]
     Api(Box<Status>),
+    /// The API server has too much to do, for longer than an answer may take.
+    #[error("{}; the API server asks for a pause of {asked} s, and --request-timeout is {seconds} s", refusal(.status))]
+    Busy {
+        /// Its refusal.
+        status: Box<Status>,
+        /// Seconds that it asks for.
+        asked: u64,
+        /// The deadline.
+        seconds: u64,
+    },
     /// Somebody else answered in its place.
     #[error("{server} does not respond like an API server: {page}")]
     Gateway {
@@ -134,6 +144,18 @@ impl ClusterError {
         self
     }
 
+    /// Says that the API server asks for a longer pause than there is time for.
+    pub(crate) fn kept_waiting(self, asked: Duration, patience: Duration) -> Self {
+        match self {
+            Self::Api(status) => Self::Busy {
+                status,
+                asked: asked.as_secs(),
+                seconds: patience.as_secs(),
+            },
+            other => other,
+        }
+    }
+
     /// Returns the HTTP code of the API server's refusal. Of somebody else's in its
     /// place only what says nothing about any object or right.
     pub fn code(&self) -> Option<u16> {
@@ -141,7 +163,7 @@ impl ClusterError {
             Self::Gateway { page, .. } => {
                 Some(page.code).filter(|code| matches!(code, 429 | 500..))
             }
-            Self::Api(status) => Some(status.code),
+            Self::Api(status) | Self::Busy { status, .. } => Some(status.code),
             Self::Unauthenticated { .. } => Some(401),
             _ => None,
         }
@@ -202,7 +224,7 @@ impl ClusterError {
             Self::Slow { .. } | Self::Answer { .. } => true,
             Self::Gateway { page, .. } => page.code > 500,
             Self::Api(status) if status.code == 500 => self.is_unknown_to_etcd(),
-            Self::Api(status) => status.code > 500,
+            Self::Api(status) | Self::Busy { status, .. } => status.code > 500,
             Self::Kubeconfig(_)
             | Self::Client { .. }
             | Self::Credentials { .. }

@@ -20,10 +20,10 @@ const TELLING: u32 = 2;
 /// Pauses in between, where the API server asks for no other.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// Longest pause that the API server may ask for. Its own are 1 s when it has
-/// too much to do, and 5 s when it is about to stop (apiserver `tooManyRequests`
-/// and `WithRetryAfter`, v1.36).
-const MOST_ASKED: Duration = Duration::from_secs(5);
+/// Longest pause that the API server asks for on its own: 1 s when it has too much to
+/// do, and 5 s when it is about to stop (apiserver `tooManyRequests` and
+/// `WithRetryAfter`, v1.36). A longer one is told.
+const MOST_USUAL: Duration = Duration::from_secs(5);
 
 /// A request before it has credentials.
 pub struct Outgoing<'a> {
@@ -137,14 +137,26 @@ impl Cluster {
             } else {
                 tries += 1;
                 sent |= error.is_open();
-                let pause = match error.asked_pause() {
-                    Some(asked) => pauses.at_least(asked.min(MOST_ASKED)),
+                let asked = error.asked_pause();
+                let pause = match asked {
+                    Some(asked) => pauses.at_least(asked),
                     None => pauses.advance(),
                 };
                 let is_stale = error.code() == Some(410) && outgoing.path.contains("continue=");
                 let is_due = outgoing.repeat.is_due(&error) && !is_stale;
-                if tries == TRIES || !is_due || pause >= left {
+                if tries == TRIES || !is_due {
                     return Err(error);
+                }
+                if pause >= left {
+                    return Err(match asked {
+                        Some(asked) => error.kept_waiting(asked, patience),
+                        None => error,
+                    });
+                }
+                if let Some(asked) = asked.filter(|asked| *asked > MOST_USUAL) {
+                    let (server, asked) = (&self.server, asked.as_secs());
+                    let words = format!("{server} asks for a pause of {asked} s; retrying then");
+                    self.absence.tell(&words);
                 }
                 pause
             };

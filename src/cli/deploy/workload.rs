@@ -56,7 +56,7 @@ impl WorkloadArgs {
                 Err(_) => {
                     let value =
                         local(text).ok_or_else(|| SettingsError::LocalVariable(text.clone()))?;
-                    (text.clone(), value)
+                    (text.clone(), value.into())
                 }
             };
             typed.env.0.insert(name, value);

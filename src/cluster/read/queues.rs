@@ -115,7 +115,8 @@ pub async fn configuration(cluster: &Cluster) -> Result<Option<KueueConfiguratio
     Ok(text.and_then(|text| parse_configuration(text)))
 }
 
-fn parse_configuration(text: &str) -> Option<KueueConfiguration> {
+/// Reads Kueue's configuration; nothing if that cannot be read.
+pub fn parse_configuration(text: &str) -> Option<KueueConfiguration> {
     let path = Path::new(KUEUE_CONFIGURATION_KEY);
     let documents = crate::yaml::parse_documents(path, text).ok()?;
     KueueConfiguration::deserialize(documents.first()?).ok()

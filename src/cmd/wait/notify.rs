@@ -42,8 +42,8 @@ pub(super) async fn tell(notify: Option<&Notify>, ended: Result<&Ended, &Command
     let line: String = printable::line(&line).chars().take(WIDEST).collect();
     let told = async {
         match notify {
-            Notify::Url(url) => post(url, event).await,
-            Notify::Command(command) => run(command, &line, event).await,
+            Notify::Url(url) => post(url.expose(), event).await,
+            Notify::Command(command) => run(command.expose(), &line, event).await,
         }
     };
     let late = || Err(format!("no answer within {} s", PATIENCE.as_secs()));

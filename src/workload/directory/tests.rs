@@ -93,7 +93,11 @@ fn what_grows_while_it_is_read_is_held_to_the_limits() {
     assert!(refused.hints()[0].plain().contains("data/b"), "{refused}");
     grow("w/data/b", 1)(folder.path());
     let read = read_while(folder.path(), grow("w/data/b", 10)).unwrap();
-    let sizes: Vec<_> = read.files.iter().map(|file| file.content.len()).collect();
+    let sizes: Vec<_> = read
+        .files
+        .iter()
+        .map(|file| file.content.expose().len())
+        .collect();
     assert_eq!(sizes, [900_000, 900_000, 10]);
 }
 
@@ -106,7 +110,7 @@ fn symlinks_within_the_directory_are_followed() {
     let found: Vec<_> = read
         .files
         .iter()
-        .map(|file| (file.path.as_str(), &file.content[..]))
+        .map(|file| (file.path.as_str(), &file.content.expose()[..]))
         .collect();
     assert_eq!(
         found,

@@ -49,7 +49,7 @@ pub fn check_imports(file: &Path, text: &str, files: &[UploadFile]) -> Result<()
                         hint,
                     );
                 };
-                let text = String::from_utf8_lossy(&found.content);
+                let text = String::from_utf8_lossy(found.content.expose());
                 if !may_define(&text, name) {
                     return missing(
                         format!("import_path {path:?}: {} has no {name}", found.path),
@@ -122,12 +122,13 @@ fn may_define(text: &str, name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::error::Classified;
+    use crate::secrecy::Confidential;
     use crate::suggestion::comparison::joined;
 
     fn imported(path: &str, more: &str) -> Result<(), String> {
         let file = |path: &str, text: &str| UploadFile {
             path: path.to_owned(),
-            content: text.as_bytes().to_vec(),
+            content: Confidential::new(text.as_bytes().to_vec()),
             executable: false,
         };
         let files = [

@@ -41,8 +41,8 @@ use tasks::Task;
 
 /// Try what faults, kills, broken input and races do to kaiwo, and fail on anything that should not be
 ///
-/// What was run is kept in target/faults, a file for each binary of kaiwo, and not run again: a run that was ended is
-/// gone on with by the same command.
+/// What was run is kept in target/faults, a file for each binary of kaiwo, and not run again: the same command continues
+/// a run that was interrupted.
 #[derive(Debug, clap::Args)]
 pub struct Faults {
     /// Run only these
@@ -75,7 +75,7 @@ pub struct Faults {
     /// Binary to try, instead of building one
     #[arg(long, value_name = "FILE")]
     kaiwo: Option<PathBuf>,
-    /// Write the table into this file, too
+    /// Write a table for each layer into this file, in the form of docs/reliability.md
     #[arg(long, value_name = "FILE")]
     table: Option<PathBuf>,
 }
@@ -169,7 +169,7 @@ impl Faults {
         let text = table.markdown();
         write!(std::io::stdout(), "{text}")?;
         if let Some(file) = &self.table {
-            std::fs::write(file, &text)?;
+            std::fs::write(file, table.summary())?;
         }
         let wrong = table.wrong();
         ensure!(

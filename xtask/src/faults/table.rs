@@ -67,36 +67,79 @@ impl Table {
         let mut rows: Vec<Vec<String>> = vec![HEADINGS.map(str::to_owned).to_vec()];
         let mut sums: BTreeMap<&str, Line> = BTreeMap::new();
         for ((layer, command, fault), line) in &self.lines {
-            let sum = sums.entry(layer).or_default();
-            sum.possible += line.possible;
-            sum.run += line.run;
-            sum.passed += line.passed;
-            sum.counts.add(&line.counts);
+            sums.entry(layer).or_default().add(line);
             if line.run > 0 {
-                rows.push(cells(layer, command, fault, line));
+                let names = [layer.clone(), command.clone()].into_iter();
+                rows.push(names.chain(cells(fault, line)).collect());
             }
         }
         for (layer, sum) in &sums {
-            rows.push(cells(layer, "**all**", "", sum));
+            let names = [(*layer).to_owned(), "**all**".to_owned()].into_iter();
+            rows.push(names.chain(cells("", sum)).collect());
         }
-        let mut text = aligned(&rows);
+        let mut text = aligned(&rows, 3);
         for (layer, sum) in sums {
             if sum.passed > 0 {
-                let _ = writeln!(
-                    text,
-                    "\n{layer}: the parser let {} of {} pass ({} %).",
-                    sum.passed,
-                    sum.run,
-                    sum.passed * 100 / sum.run.max(1)
-                );
+                let _ = writeln!(text, "\n{}", passed(layer, &sum));
             }
         }
         text
     }
 }
 
-fn cells(layer: &str, command: &str, fault: &str, line: &Line) -> Vec<String> {
-    let mut cells = vec![layer.to_owned(), command.to_owned(), fault.to_owned()];
+impl Table {
+    /// Writes a table for each layer as `docs/reliability.md` has them: a line for each command, or for each thing that
+    /// was tried where a layer has several of one command.
+    pub fn summary(&self) -> String {
+        let mut layers: BTreeMap<&str, BTreeMap<String, Line>> = BTreeMap::new();
+        for ((layer, command, fault), line) in &self.lines {
+            let by_command = matches!(layer.as_str(), "kill" | "fault");
+            let name = match by_command || fault.is_empty() {
+                true => command.clone(),
+                false => format!("{command}: {fault}"),
+            };
+            let lines = layers.entry(layer).or_default();
+            lines.entry(name).or_default().add(line);
+        }
+        let mut text = String::new();
+        for (layer, lines) in layers {
+            let mut sum = Line::default();
+            let mut titles = vec![layer];
+            titles.extend(&HEADINGS[3..]);
+            let mut rows = vec![titles.into_iter().map(str::to_owned).collect()];
+            for (name, line) in &lines {
+                sum.add(line);
+                rows.push(cells(name, line));
+            }
+            rows.push(cells("**all**", &sum));
+            let _ = writeln!(text, "{}", aligned(&rows, 1));
+            if sum.passed > 0 {
+                let _ = writeln!(text, "{}\n", passed(layer, &sum));
+            }
+        }
+        text
+    }
+}
+
+impl Line {
+    fn add(&mut self, other: &Self) {
+        self.possible += other.possible;
+        self.run += other.run;
+        self.passed += other.passed;
+        self.counts.add(&other.counts);
+    }
+}
+
+fn passed(layer: &str, sum: &Line) -> String {
+    let percent = sum.passed * 100 / sum.run.max(1);
+    format!(
+        "{layer}: {} of {} ({percent} %) passed the parser.",
+        sum.passed, sum.run
+    )
+}
+
+fn cells(name: &str, line: &Line) -> Vec<String> {
+    let mut cells = vec![name.to_owned()];
     let numbers = [line.possible, line.run]
         .into_iter()
         .chain(line.counts.all());
@@ -104,16 +147,17 @@ fn cells(layer: &str, command: &str, fault: &str, line: &Line) -> Vec<String> {
     cells
 }
 
-fn aligned(rows: &[Vec<String>]) -> String {
+/// Returns rows as a table for Markdown, with `names` columns of words before those of numbers.
+fn aligned(rows: &[Vec<String>], names: usize) -> String {
     let width = |column: usize| {
         let widths = rows.iter().map(|row| row[column].chars().count());
         widths.max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..HEADINGS.len()).map(width).collect();
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
     let mut text = String::new();
     for (place, row) in rows.iter().enumerate() {
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let _ = match column < 3 {
+            let _ = match column < names {
                 true => write!(text, "| {cell:<width$} "),
                 false => write!(text, "| {cell:>width$} "),
             };
@@ -122,7 +166,7 @@ fn aligned(rows: &[Vec<String>]) -> String {
         if place == 0 {
             for (column, width) in widths.iter().enumerate() {
                 let dashes = "-".repeat(width + 1);
-                let _ = match column < 3 {
+                let _ = match column < names {
                     true => write!(text, "|{dashes}-"),
                     false => write!(text, "|{dashes}:"),
                 };
@@ -166,5 +210,20 @@ mod tests {
             "{text}"
         );
         assert_eq!(table.wrong(), 3);
+        let text = table.summary();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(
+            lines[0].starts_with("| kill    | possible | run | wrong state |"),
+            "{text}"
+        );
+        assert!(
+            lines[3]
+                .starts_with("| submit  |        2 |   1 |           0 |          0 |       3 |"),
+            "{text}"
+        );
+        assert!(
+            lines[4].starts_with("| **all** |        3 |   1 |"),
+            "{text}"
+        );
     }
 }

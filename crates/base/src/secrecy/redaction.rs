@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{looks_secret, names_a_secret, secret_in};
+use super::{Confidential, looks_secret, names_a_secret, secret_in};
+
+/// Values by the JSON pointers of their places.
+pub type Taken = BTreeMap<String, Confidential<String>>;
 
 /// What stands in a manifest for a value that was taken out: a reference to a Secret
 /// takes its place as well, so that nobody takes it for the value.
@@ -40,19 +43,19 @@ fn holds_a_secret(text: &str) -> bool {
 /// Replaces by [`TAKEN`] what counts as secret in manifests: values of variables, of
 /// other fields with such a name and of Secrets, words of commands, and texts that hold
 /// settings. Returns the values by their JSON pointers (RFC 6901).
-pub fn take(manifests: &mut Value) -> BTreeMap<String, String> {
-    let mut taken = BTreeMap::new();
+pub fn take(manifests: &mut Value) -> Taken {
+    let mut taken = Taken::new();
     take_below(manifests, "", &mut taken);
     taken
 }
 
 /// Puts values back to where they were taken from; returns whether each had its
 /// place.
-pub fn put_back(manifest: &mut Value, taken: &BTreeMap<String, String>) -> bool {
+pub fn put_back(manifest: &mut Value, taken: &Taken) -> bool {
     let mut places = taken.iter();
     places.all(|(pointer, value)| match manifest.pointer_mut(pointer) {
         Some(place) if place == TAKEN => {
-            *place = Value::from(value.as_str());
+            *place = Value::from(value.expose().as_str());
             true
         }
         _ => false,
@@ -74,7 +77,7 @@ pub fn called(manifest: &Value, pointer: &str) -> String {
     }
 }
 
-fn take_below(value: &mut Value, at: &str, taken: &mut BTreeMap<String, String>) {
+fn take_below(value: &mut Value, at: &str, taken: &mut Taken) {
     match value {
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
@@ -112,27 +115,23 @@ fn take_below(value: &mut Value, at: &str, taken: &mut BTreeMap<String, String>)
     }
 }
 
-fn take_text(
-    field: &mut Value,
-    at: String,
-    taken: &mut BTreeMap<String, String>,
-    is_secret: impl Fn(&str) -> bool,
-) {
+fn take_text(field: &mut Value, at: String, taken: &mut Taken, is_secret: impl Fn(&str) -> bool) {
     if let Value::String(value) = field
         && !value.is_empty()
         && is_secret(value)
     {
-        taken.insert(at, std::mem::replace(value, TAKEN.to_owned()));
+        let value = std::mem::replace(value, TAKEN.to_owned());
+        taken.insert(at, Confidential::new(value));
     }
 }
 
-fn take_words(words: &mut [Value], at: &str, taken: &mut BTreeMap<String, String>) {
+fn take_words(words: &mut [Value], at: &str, taken: &mut Taken) {
     let mut before = String::new();
     for (index, word) in words.iter_mut().enumerate() {
         let Value::String(word) = word else { continue };
         let own = word.clone();
         if secret_in(&before, word).is_some() {
-            taken.insert(format!("{at}/{index}"), own.clone());
+            taken.insert(format!("{at}/{index}"), Confidential::new(own.clone()));
             TAKEN.clone_into(word);
         }
         before = own;
@@ -205,7 +204,7 @@ mod tests {
                      "args": ["--model", "m"]},
         });
         let mut kept = plain.clone();
-        assert_eq!(take(&mut kept), BTreeMap::new());
+        assert_eq!(take(&mut kept), Taken::new());
         assert_eq!(kept, plain);
     }
 }

@@ -11,6 +11,7 @@ use kube::client::Body;
 use kube::core::Status;
 use kube::core::response::StatusDetails;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use tokio::sync::Semaphore;
 
 use super::causes;
 use kaiwo_base::answer::{self, Flaw};
@@ -23,6 +24,11 @@ pub use warning::Warnings;
 /// Most bytes of an answer. The largest is a page of a listing: 500 objects, of
 /// which etcd takes 1.5 MiB each, and which have a few KiB.
 pub const LONGEST: ByteSize = ByteSize(64 << 20);
+/// Bytes of an answer that may be read while others are. A larger one waits for its
+/// turn, and grows by as many at a time: several pages of a listing are under way at
+/// once, and together take little more memory than the largest.
+const SMALL: usize = 4 << 20;
+static LARGE: Semaphore = Semaphore::const_new(1);
 /// Most bytes that are read of a refusal.
 pub const LONGEST_REFUSAL: ByteSize = ByteSize(16 << 20);
 /// Most characters of it that are repeated.
@@ -170,16 +176,25 @@ pub fn words(text: &str) -> String {
 pub async fn up_to(mut body: Body, most: ByteSize) -> kube::Result<(Vec<u8>, bool)> {
     let most = usize::try_from(most.0).unwrap_or(usize::MAX);
     let mut bytes = Vec::new();
+    let mut turn = None;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else {
             continue;
         };
         let room = most - bytes.len();
-        if data.len() > room {
-            bytes.extend_from_slice(&data[..room]);
+        let taken = &data[..data.len().min(room)];
+        if bytes.len() + taken.len() > SMALL {
+            if turn.is_none() {
+                turn = Some(LARGE.acquire().await);
+            }
+            if bytes.capacity() - bytes.len() < taken.len() {
+                bytes.reserve_exact(taken.len().max(SMALL));
+            }
+        }
+        bytes.extend_from_slice(taken);
+        if taken.len() < data.len() {
             return Ok((bytes, false));
         }
-        bytes.extend_from_slice(&data);
     }
     Ok((bytes, true))
 }

@@ -2,7 +2,6 @@
 //! the same, and unknown fields are none of our business.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::ByteString;
@@ -57,7 +56,7 @@ pub enum InteractiveMode {
 }
 
 /// A program that gives credentials.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct ExecConfig {
     /// Version of the protocol, with its group.
     pub api_version: String,
@@ -76,17 +75,8 @@ pub struct ExecConfig {
     pub provide_cluster_info: bool,
 }
 
-impl fmt::Debug for ExecConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExecConfig")
-            .field("api_version", &self.api_version)
-            .field("command", &self.command)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Who somebody is, and how they prove it.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct UserEntry {
     /// File with a client certificate.
     pub client_certificate: Option<PathBuf>,
@@ -117,12 +107,6 @@ pub struct UserEntry {
     pub auth_provider: Option<(String, BTreeMap<String, SecretString>)>,
     /// Program that gives credentials.
     pub exec: Option<ExecConfig>,
-}
-
-impl fmt::Debug for UserEntry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UserEntry").finish_non_exhaustive()
-    }
 }
 
 impl Context {

@@ -171,6 +171,11 @@ impl Followed {
         looks: &watch::Receiver<Rc<Look>>,
         readers: &mut Readers<'a>,
     ) -> Result<(), LogError> {
+        // What takes the place of pods that have ended comes after their last lines: it
+        // is looked for again when these are read.
+        if !readers.is_empty() && self.have_all_ended(snapshot) {
+            return Ok(());
+        }
         let has_followed = !self.containers.is_empty();
         let new = self.add(snapshot, choice)?;
         // Of several, their names are told with each line.
@@ -214,6 +219,13 @@ impl Followed {
             }
         }
         Ok(new)
+    }
+
+    /// Returns whether no pod that is followed can still run.
+    fn have_all_ended(&self, snapshot: &Snapshot) -> bool {
+        let is_followed = |pod: &&Pod| self.containers.contains_key(&pod.metadata.uid);
+        let mut followed = snapshot.pods().iter().filter(is_followed);
+        followed.all(Pod::has_ended)
     }
 
     /// Returns whether one of the containers runs, or waits to run again.
