@@ -18,7 +18,8 @@ use crate::plan::request::ingress::IngressHost;
 use crate::plan::request::min_available::MinAvailable;
 use crate::plan::request::pod::SecretName;
 use crate::plan::request::port::ServicePort;
-use crate::quantity::{ByteSize, Quantity};
+use crate::plan::request::upload_limit::UploadLimit;
+use crate::quantity::Quantity;
 use crate::time::Seconds;
 
 /// The commands that have settings as flags, and sets of them.
@@ -145,7 +146,6 @@ macro_rules! single {
 }
 
 single! {
-    ByteSize = |flag| flag.value_name("SIZE");
     DryRun = |flag| optional(flag, "client").value_name("HOW");
     Format = |flag| flag.value_parser(Format::parser(Format::OBJECTS)).value_name("FORMAT");
     GpuResource = |flag| flag.value_name("NAME");
@@ -173,6 +173,7 @@ single! {
     Storage = |flag| flag.value_name("SIZE");
     String;
     Switch = |flag| optional(flag, "true").value_name("BOOL");
+    UploadLimit = |flag| flag.value_name("SIZE");
     i64 = |flag| flag.value_parser(whole).value_name("N").allow_negative_numbers(true);
 }
 

@@ -49,7 +49,8 @@ use crate::plan::request::pod::{SecretName, VariableName};
 use crate::plan::request::port::ServicePort;
 use crate::plan::request::preload::Preload;
 use crate::plan::request::toleration::Toleration;
-use crate::quantity::{ByteSize, Quantity};
+use crate::plan::request::upload_limit::UploadLimit;
+use crate::quantity::Quantity;
 use crate::schema::{Schema, camel_case, or_null};
 use crate::time::Seconds;
 use crate::yaml;
@@ -287,8 +288,8 @@ settings! {
         schedule: String = "KAIWO_SCHEDULE", Submit "Workload", |flag| flag.value_name("CRON");
         /// Time zone of --schedule: Europe/Berlin [default: the cluster's, mostly UTC]
         time_zone: String = "KAIWO_TIME_ZONE", Submit "Workload", |flag| flag.value_name("ZONE");
-        /// Upload size limit [default: 8Mi]
-        upload_limit: ByteSize = "KAIWO_UPLOAD_LIMIT", Both "Workload";
+        /// Upload size limit, up to 64Mi [default: 8Mi]
+        upload_limit: UploadLimit = "KAIWO_UPLOAD_LIMIT", Both "Workload";
 
         /// GPUs in total; split over pods as the nodes need
         gpus: i64 = "KAIWO_GPUS", Both "GPUs", |flag| flag.short('g');

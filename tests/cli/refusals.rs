@@ -172,8 +172,20 @@ fn too_much_to_upload() {
 
     let sandbox = workload();
     sandbox.write("w/model.bin", vec![0; 2_000_000]);
-    let _ = refused(&sandbox, &[])
-        .says("w/model.bin cannot be uploaded: 1.9 MiB is more than the limit of a ConfigMap");
+    _ = sandbox.kaiwo(&["submit", "-p", "w", "-d"]).exits(0);
+    _ = refused(&sandbox, &["--read-only-workdir"])
+        .says("w/model.bin cannot be uploaded: 1.9 MiB is more than the limit of a ConfigMap (976 KiB), and --read-only-workdir mounts files without joining their pieces")
+        .says("remove --read-only-workdir, if the image has sh, cp and cat")
+        .says("exclude them: echo /model.bin >> w/.kaiwoignore");
+    std::fs::remove_file(sandbox.path("w/entrypoint")).unwrap();
+    for more in [&[][..], &["--", "-x"]] {
+        _ = refused(&sandbox, &[&["-i", "image"], more].concat())
+            .says("(976 KiB), and no command joins pieces before the image's own program")
+            .says("add an entrypoint, or the command to run: -- COMMAND");
+    }
+    _ = sandbox
+        .kaiwo(&["submit", "-p", "w", "-d", "-i", "image", "--", "run"])
+        .exits(0);
 }
 
 #[cfg(unix)]
