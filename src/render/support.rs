@@ -231,6 +231,9 @@ pub fn uploads(plan: &Plan, parts: &[UploadPart<'_>], submission: Option<&str>) 
                 "metadata": upload_metadata(plan, &upload_name(plan, &part.digest), submission),
                 "immutable": true,
             });
+            let bytes: usize = part.entries.iter().map(|entry| entry.content.len()).sum();
+            config_map["metadata"]["annotations"][keys::BYTES_ANNOTATION] =
+                Value::from(bytes.to_string());
             for (field, entries) in [("data", data), ("binaryData", binary_data)] {
                 if !entries.is_empty() {
                     config_map[field] = Value::Object(entries);

@@ -10,7 +10,7 @@ use crate::kind::WorkloadKind;
 use crate::plan::Refusal;
 use crate::plan::name::NameParts;
 use crate::plan::request::pod::PodSettings;
-use crate::plan::request::schedule::{Schedule, check_time_zone};
+use crate::plan::request::schedule::Schedule;
 use crate::plan::request::service_settings::Serving;
 use crate::plan::request::upload_limit::UploadLimit;
 use crate::plan::request::{Lifetime, Run, WorkloadRequest};
@@ -18,13 +18,13 @@ use crate::quantity::ByteSize;
 use crate::secrecy::{self, named};
 use crate::settings::{Merged, Origin, Sourced};
 use crate::suggestion::kaiwo;
-use crate::workload::{ReadOnlyMount, WorkloadError};
 use crate::workload::directory::{DEFAULT_LIMIT, WorkloadDirectory};
 use crate::workload::entrypoint::{Entrypoint, FILE_NAME};
 use crate::workload::environment::Environment;
 use crate::workload::ignore_file::leaving_out;
 use crate::workload::template_values::CustomConfig;
 use crate::workload::upload::{Upload, UploadFile};
+use crate::workload::{ReadOnlyMount, WorkloadError};
 
 /// Builds the request of what was typed and `settings`.
 pub(super) fn build(
@@ -145,7 +145,7 @@ fn name(
 ) -> Result<String, Refusal> {
     let suffix = is_on(&settings.generate_name).then(|| typed.inputs.random_word(5));
     NameParts {
-        chosen: settings.name.as_ref().map(|name| name.value.as_str()),
+        chosen: settings.name.as_ref().map(|name| &*name.value),
         user,
         subject: app,
         version: settings.version.as_ref().map(|version| &*version.value),
@@ -169,7 +169,7 @@ fn schedule(
         };
     };
     let (schedule, within) = Schedule::new(&text.value)?;
-    let said = value(&settings.time_zone);
+    let said = word(&settings.time_zone);
     if let (Some(within), Some(said)) = (&within, &said)
         && within != said
     {
@@ -180,11 +180,7 @@ fn schedule(
         ))
         .hint("keep one of them"));
     }
-    let zone = said.or(within);
-    if let Some(zone) = &zone {
-        check_time_zone(zone)?;
-    }
-    Ok((Some(schedule), zone))
+    Ok((Some(schedule), said.or(within)))
 }
 
 /// What ends, is what these settings are about.

@@ -330,7 +330,10 @@ mod tests {
         let mut keys: Vec<_> = part.entries.iter().map(|entry| &entry.key).collect();
         keys.sort();
         keys.dedup();
-        let bytes = part.entries.iter().map(|entry| entry.key.len() + entry.content.len());
+        let bytes = part
+            .entries
+            .iter()
+            .map(|entry| entry.key.len() + entry.content.len());
         keys.len() == part.entries.len() && bytes.sum::<usize>() <= PART_LIMIT
     }
 

@@ -168,7 +168,11 @@ fn uploads_have_a_limit() {
     _ = submit(&sandbox, "-p w --upload-limit 64Mi").exits(0);
     sandbox.write("w/one more", "x");
     let outcome = submit(&sandbox, "-p w --upload-limit 64Mi");
-    one_error(&outcome, 3, "more than the limit of 64.0 MiB, --upload-limit");
+    one_error(
+        &outcome,
+        3,
+        "more than the limit of 64.0 MiB, --upload-limit",
+    );
     assert!(!outcome.stderr.contains("raise"), "{}", outcome.stderr);
 
     let most = "use at most 64Mi: uploads are stored in etcd";
@@ -176,7 +180,11 @@ fn uploads_have_a_limit() {
     sandbox.write("w/kaiwoconfig", "gpus: 1\nuploadLimit: 1Gi\n");
     let outcome = submit(&sandbox, "-p w");
     assert_eq!(outcome.code, 3, "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("w/kaiwoconfig:2"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("w/kaiwoconfig:2"),
+        "{}",
+        outcome.stderr
+    );
     assert!(outcome.stderr.contains(most), "{}", outcome.stderr);
 }
 

@@ -132,7 +132,10 @@ fn uploads_are_copied_where_the_command_is_known() {
 fn files_larger_than_a_config_map_travel_in_pieces() {
     let sandbox = Sandbox::new();
     sandbox.write("w/entrypoint", "python train.py\n");
-    sandbox.write("w/serveconfig", "applications: [{name: own, import_path: app:x}]\n");
+    sandbox.write(
+        "w/serveconfig",
+        "applications: [{name: own, import_path: app:x}]\n",
+    );
     sandbox.write("w/a model.bin", vec![0xff; 2_000_000]);
     let copy = "[ -e /kaiwo/run/copied ] || { cp -R /kaiwo/uploads/..data/files/. . \
                 && sh /kaiwo/uploads/..data/join.sh && : >/kaiwo/run/copied; } || exit";
@@ -156,11 +159,17 @@ fn files_larger_than_a_config_map_travel_in_pieces() {
             "join.sh",
         ] {
             let path = format!("\"path\":\"{path}\"");
-            assert_eq!(text.matches(&path).count(), copies, "{kind}: {path} in {text}");
+            assert_eq!(
+                text.matches(&path).count(),
+                copies,
+                "{kind}: {path} in {text}"
+            );
         }
         let maps = outcome.documents();
         let maps = maps.iter().filter(|object| object["kind"] == "ConfigMap");
-        let scripts = maps.clone().filter_map(|map| map["data"]["join.sh"].as_str());
+        let scripts = maps
+            .clone()
+            .filter_map(|map| map["data"]["join.sh"].as_str());
         assert_eq!(
             scripts.collect::<Vec<_>>(),
             ["cat \"${0%/*}\"/pieces/0000/* >>'a model.bin' || exit\n"]
@@ -185,7 +194,10 @@ fn templates_join_the_pieces_of_large_files() {
              {{% filter indent(width=6) %}}{{% include \"working_dir_volumes.yaml.tera\" %}}{{% endfilter %}}\n"
         )
     };
-    sandbox.write("w/template", template("command: {{ Workload.Command | to_json }}"));
+    sandbox.write(
+        "w/template",
+        template("command: {{ Workload.Command | to_json }}"),
+    );
     let submit = || sandbox.kaiwo(&["submit", "-p", "w", "-i", "image", "-d"]);
     _ = submit().exits(0);
     sandbox.write("w/model.bin", vec![0xff; 2_000_000]);
@@ -195,13 +207,18 @@ fn templates_join_the_pieces_of_large_files() {
         .says("run copy_uploads.sh.tera before the program, as docs/templates.md shows");
     // As docs/templates.md shows it.
     let docs = std::fs::read_to_string(checkout("docs/templates.md")).unwrap();
-    let shown = docs.split("```yaml\n").find(|block| block.contains("copy_uploads.sh.tera"));
+    let shown = docs
+        .split("```yaml\n")
+        .find(|block| block.contains("copy_uploads.sh.tera"));
     let shown = shown.unwrap().split("```").next().unwrap();
     let shown = shown.trim_end().replace('\n', "\n        ");
     sandbox.write("w/template", template(&shown));
     let job = submit().exits(0).document("Job").clone();
     let command = &job["spec"]["template"]["spec"]["containers"][0]["command"];
-    assert!(command[2].as_str().unwrap().contains("/join.sh"), "{command}");
+    assert!(
+        command[2].as_str().unwrap().contains("/join.sh"),
+        "{command}"
+    );
     assert_eq!(command[4], "/workload/entrypoint");
 }
 

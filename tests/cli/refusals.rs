@@ -498,9 +498,46 @@ fn a_wrong_word_is_refused_where_it_stands() {
             "A",
             "invalid service account \"A\": ",
         ),
+        (
+            "name",
+            "KAIWO_NAME",
+            "--name",
+            "Run_7",
+            "invalid name \"Run_7\": ",
+        ),
+        (
+            "healthPath",
+            "KAIWO_HEALTH_PATH",
+            "--health-path",
+            "health",
+            "invalid health path \"health\": must begin with /; use /health",
+        ),
+        (
+            "schedule",
+            "KAIWO_SCHEDULE",
+            "--schedule",
+            "0 24 * * *",
+            "\"24\" is not a valid hour: expected 0 to 23",
+        ),
+        (
+            "timeZone",
+            "KAIWO_TIME_ZONE",
+            "--time-zone",
+            "Europe Berlin",
+            "unknown time zone \"Europe Berlin\"",
+        ),
+        (
+            "modelAccessSecret",
+            "KAIWO_MODEL_ACCESS_SECRET",
+            "--model-access-secret",
+            "hf_Canary",
+            "invalid Secret name",
+        ),
     ] {
-        let typed = refused(&workload(), &[flag, word]);
-        let _ = typed.says(&format!("{flag}: {says}"));
+        let serves = ["--health-path", "--model-access-secret"].contains(&flag);
+        let command = if serves { "serve" } else { "submit" };
+        let typed = workload().kaiwo(&[command, "-p", "w", "-d", flag, word]);
+        let _ = typed.exits(3).says(&format!("{flag}: {says}"));
         let set = workload().set(variable, word);
         let outcome = set.kaiwo(&["submit", "-p", "w", "-d"]).exits(3);
         let _ = outcome.says(&format!("{variable}: {says}"));

@@ -398,7 +398,10 @@ pub fn megabytes_make_one_directory(place: &dyn Place, kind: Kind) {
     assert!(config_maps >= 6, "{config_maps} ConfigMaps");
     let run = place.run(&launch, 0).exits(0);
     assert!(run.file("/scratch/all") == content, "the files differ");
-    assert!(run.file("/scratch/large") == large, "the large file differs");
+    assert!(
+        run.file("/scratch/large") == large,
+        "the large file differs"
+    );
     assert_eq!(run.stdout(), "a tool ☃ data entrypoint ");
 }
 

@@ -52,7 +52,9 @@ fn sorted(lines: &str) -> Vec<String> {
 fn digests_of(node: &Node, directory: &str) -> Vec<String> {
     let found = node
         .sandbox
-        .shell("find -L . -type f ! -name kaiwoconfig ! -name template -print0 | xargs -0 sha256sum")
+        .shell(
+            "find -L . -type f ! -name kaiwoconfig ! -name template -print0 | xargs -0 sha256sum",
+        )
         .current_dir(node.sandbox.path(directory))
         .output()
         .unwrap();
@@ -84,7 +86,8 @@ fn large_and_many_files_arrive_whole() {
         ("busybox-user", BUSYBOX),
         ("busybox-root", BUSYBOX),
     ] {
-        let write = |path: &str, content: &[u8]| node.sandbox.write(&format!("{name}/{path}"), content);
+        let write =
+            |path: &str, content: &[u8]| node.sandbox.write(&format!("{name}/{path}"), content);
         node.script(
             name,
             "[ -x 'data/a töol ☃' ] && [ ! -x \"it's \\$HOME.bin\" ] && echo modes are kept\nid -u\n\
@@ -145,7 +148,9 @@ fn large_files_arrive_in_ray_and_in_services() {
     let outcome = node.run("job", &["--ray", "-i", RAY, "--follow"]).exits(0);
     let expected = digest("job");
     assert!(
-        outcome.stdout.contains(&format!("DIGESTS {expected} {expected}")),
+        outcome
+            .stdout
+            .contains(&format!("DIGESTS {expected} {expected}")),
         "{outcome:?}"
     );
     node.sandbox.write("svc/b.bin", &random);
