@@ -34,6 +34,8 @@ pub const APP_VERSION_LABEL: &str = "app.kubernetes.io/version";
 /// Recommended label: the part an object plays, `upload` for uploads.
 pub const APP_COMPONENT_LABEL: &str = "app.kubernetes.io/component";
 
+/// Annotation of an upload: the bytes of its files.
+pub const BYTES_ANNOTATION: &str = "kaiwo-cli/bytes";
 /// Annotation with the digest over request and uploads; equal digests mean
 /// "the same submission".
 pub const DIGEST_ANNOTATION: &str = "kaiwo-cli/digest";

@@ -1,5 +1,7 @@
 //! Tells the client what it has to know of manifests and workloads.
 
+use futures_util::{StreamExt as _, stream};
+
 use super::ClusterError;
 use super::client::pages::Pages;
 use super::client::request::{Object, Served};
@@ -37,6 +39,17 @@ impl Object for Manifest {
     fn to_json(&self) -> Vec<u8> {
         self.to_json()
     }
+}
+
+/// Most requests at once that may each carry an upload of a megabyte.
+const AT_ONCE: usize = 16;
+
+/// Awaits all, some at a time. One that fails ends no other: a request that is dropped
+/// under way may still be carried out.
+pub(in crate::cluster) async fn in_turns<F: Future>(
+    futures: impl IntoIterator<Item = F>,
+) -> Vec<F::Output> {
+    stream::iter(futures).buffered(AT_ONCE).collect().await
 }
 
 /// Every manifest is of a kind that kaiwo knows, or was resolved by

@@ -13,13 +13,8 @@ use crate::api::Readable;
 use crate::api::metadata::Named;
 use crate::api::resource::Resource;
 use crate::cluster::client::request::readable;
-use crate::cluster::read::candidates::METADATA_ONLY;
 use crate::cluster::{Cluster, ClusterError};
 use crate::plan::pod_reference::{Keys, Reference, Seen};
-
-/// Leaves everything but the metadata at the server.
-pub(in crate::cluster) const METADATA: &str =
-    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 /// An object by its metadata.
 #[derive(Deserialize)]
@@ -95,11 +90,9 @@ async fn look(
     wanted: &[&str],
 ) -> Result<Seen, ClusterError> {
     let resource = Resource::known("v1", kind);
-    let path = resource.object_path(namespace, name);
-    let found = match cluster.get_as::<Marked>(&path, METADATA).await {
-        Err(error) if error.is_not_found() => Ok(None),
-        found => found.map(Some),
-    };
+    let found = cluster
+        .find_metadata::<Marked>(&resource, namespace, name)
+        .await;
     let object = match readable(found)? {
         Readable::Forbidden => Readable::Forbidden,
         Readable::Known(None) => Readable::Known(None),
@@ -108,7 +101,7 @@ async fn look(
             let has_all = |keys: &BTreeSet<String>| wanted.iter().all(|key| keys.contains(*key));
             // Marks can be incomplete; the object itself cannot.
             if !wanted.is_empty() && !keys.as_ref().is_some_and(has_all) {
-                keys = keys_of(cluster, &path).await?;
+                keys = keys_of(cluster, &resource.object_path(namespace, name)).await?;
             }
             Readable::Known(Some(keys))
         }
@@ -139,12 +132,8 @@ async fn keys_of(cluster: &Cluster, path: &str) -> Result<Keys, ClusterError> {
 
 /// Returns the names of others of the kind, as far as they may be listed.
 async fn others(cluster: &Cluster, resource: &Resource, namespace: &str) -> Vec<String> {
-    #[derive(Deserialize)]
-    struct List {
-        items: Vec<Named>,
-    }
     let path = format!("{}?limit=500", resource.collection_path(namespace));
-    let listed = cluster.get_as::<List>(&path, METADATA_ONLY).await;
+    let listed = cluster.metadata_page::<Named>(&path).await;
     let names = listed.map(|list| {
         list.items
             .into_iter()

@@ -91,7 +91,7 @@ fn is_ours(kind: ErrorKind) -> bool {
 /// Returns the refusal of a word that was typed: it has the class that it would have in
 /// a variable or a file.
 fn refusal(error: &clap::Error, words: &[String]) -> Option<CommandError> {
-    let why = error.source().filter(|source| source.is::<WordError>())?;
+    let why = error.source()?.downcast_ref::<WordError>()?;
     let flag = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(flag)) => flag.split(['[', ' ']).next().unwrap_or_default(),
         _ => "",
@@ -101,7 +101,8 @@ fn refusal(error: &clap::Error, words: &[String]) -> Option<CommandError> {
         flag => format!("{flag}: "),
     };
     let (path, _) = command(&built(), words);
-    let error = CommandError::new(ErrorClass::Refused, format!("{place}{why}"));
+    let mut error = CommandError::new(ErrorClass::Refused, format!("{place}{}", why.message));
+    error.hints.clone_from(&why.hints);
     Some(error.hint(help(&path)))
 }
 

@@ -131,10 +131,13 @@ impl Snapshot {
         }
         if pods.is_empty() {
             let standing = self.standing();
-            let text = format!("{} {}", standing.status, standing.reason);
+            let status = standing.status;
             return Err(PodChoiceError::NoneRuns {
                 workload: self.workload.display_name(),
-                standing: text.trim_end().to_owned(),
+                standing: match &standing.reason[..] {
+                    "" => status.to_string(),
+                    reason => format!("{status}: {reason}"),
+                },
             });
         }
         match single {

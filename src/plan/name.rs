@@ -38,18 +38,8 @@ impl NameParts<'_> {
             .unwrap_or_default();
         if let Some(chosen) = self.chosen {
             let longest = kind.longest_name(1) - suffix.len();
-            if !is_dns_1035_label(chosen, longest) {
-                let hint = match is_name(chosen) {
-                    true => format!("try --name {}", label(chosen, longest)),
-                    false => "choose a name: --name NAME".to_owned(),
-                };
-                return Err(Refusal::new(format!(
-                    "invalid name {} for {}: use up to {longest} of a-z, 0-9 and -, beginning with a letter and not ending with -",
-                    named(chosen),
-                    with_article(kind.name())
-                ))
-                .hint(hint));
-            }
+            let of_kind = format!(" for {}", with_article(kind.name()));
+            check_chosen(chosen, longest, &of_kind)?;
             return Ok(format!("{chosen}{suffix}"));
         }
         let mut name = format!("{}-{}", self.user, subject_words(self.subject));
@@ -58,6 +48,25 @@ impl NameParts<'_> {
         }
         Ok(label(&name, room - suffix.len()) + &suffix)
     }
+}
+
+/// Checks a chosen name; `of` says what it is for.
+///
+/// # Errors
+/// [`Refusal`] if it is no DNS-1035 label of at most `longest`, with one that is.
+pub fn check_chosen(chosen: &str, longest: usize, of: &str) -> Result<(), Refusal> {
+    if is_dns_1035_label(chosen, longest) {
+        return Ok(());
+    }
+    let hint = match is_name(chosen) {
+        true => format!("try --name {}", label(chosen, longest)),
+        false => "choose a name: --name NAME".to_owned(),
+    };
+    Err(Refusal::new(format!(
+        "invalid name {}{of}: use up to {longest} of a-z, 0-9 and -, beginning with a letter and not ending with -",
+        named(chosen),
+    ))
+    .hint(hint))
 }
 
 /// Returns a name that says it is another one of `name`.

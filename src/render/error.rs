@@ -10,6 +10,7 @@ use crate::names::with_article;
 use crate::quantity::ByteSize;
 use crate::secrecy::message;
 use crate::suggestion::{Suggestion, kubectl};
+use crate::workload::sizes;
 use crate::yaml::place;
 
 /// A template that does not make manifests.
@@ -94,6 +95,17 @@ pub enum RenderError {
         /// What is wrong with it, at least one thing.
         findings: Vec<Finding>,
     },
+    /// A template does not complete what is larger than a ConfigMap.
+    #[error(
+        "{template} does not join the pieces of {}: a ConfigMap holds at most 976 KiB of a file",
+        sizes(files)
+    )]
+    Unjoined {
+        /// Name of the template.
+        template: String,
+        /// The files, with their sizes.
+        files: Vec<(String, ByteSize)>,
+    },
     /// The workload is more than etcd takes.
     #[error("the {kind} itself is {size}, more than the API server accepts (1.0 MiB)")]
     TooLarge {
@@ -127,6 +139,11 @@ impl Classified for RenderError {
                 vec![kubectl("explain {}", &[&path.join(".")]).to("the fields of it")]
             }
             Self::Document { hint, .. } => vec![hint.clone()],
+            Self::Unjoined { .. } => vec![
+                "run copy_uploads.sh.tera before the program, as docs/templates.md shows".into(),
+                "or put them into the image or a claim (--volume), or download them at startup"
+                    .into(),
+            ],
             Self::Template { .. } => vec![
                 "to print every name that a template can use, put `template context` before submit"
                     .into(),
@@ -144,7 +161,9 @@ impl Classified for RenderError {
             Self::Template { file, line, .. } => Some(place(Path::new(file), *line)),
             Self::GoSyntax { file, actions } => line(file, actions.first()?.line),
             Self::Glued { file, glued } => line(file, glued.first()?.line),
-            Self::Yaml { template, .. } | Self::Document { template, .. } => Some(template.clone()),
+            Self::Yaml { template, .. }
+            | Self::Document { template, .. }
+            | Self::Unjoined { template, .. } => Some(template.clone()),
             Self::Findings { object, .. } => Some(object.clone()),
             Self::Unbounded { file, .. } => Some(file.clone()),
             Self::Tera { .. } | Self::TooLarge { .. } => None,

@@ -21,6 +21,7 @@ pub mod trial;
 pub use error::RenderError;
 
 use crate::plan::Plan;
+use crate::workload::upload::JOIN;
 
 use context::TemplateContext;
 use documents::Documents;
@@ -41,6 +42,15 @@ pub fn render(plan: &Plan, submission: Option<&str>) -> Result<ManifestSet, Rend
         companions,
         workload,
     } = Documents::adopt(rendered, request.kind, &context)?;
+    if let Some(template) = &request.template
+        && context.meta.uploads_in_pieces
+        && !workload.value().to_string().contains(JOIN)
+    {
+        return Err(RenderError::Unjoined {
+            template: template.file.display().to_string(),
+            files: request.upload.in_pieces(),
+        });
+    }
     Ok(ManifestSet {
         namespace: plan.new_namespace.then(|| support::namespace(plan)),
         local_queue: plan

@@ -11,7 +11,7 @@ use crate::kind::WorkloadKind;
 use crate::names::label_value;
 use crate::plan::kaito;
 use crate::plan::{NewLocalQueue, Plan};
-use crate::workload::upload::UploadPart;
+use crate::workload::upload::{Entry, UploadPart};
 
 /// Returns the labels that every object of a workload carries.
 pub fn labels(plan: &Plan) -> BTreeMap<String, String> {
@@ -219,12 +219,10 @@ pub fn uploads(plan: &Plan, parts: &[UploadPart<'_>], submission: Option<&str>) 
         .map(|part| {
             let mut data = serde_json::Map::new();
             let mut binary_data = serde_json::Map::new();
-            for (key, file) in &part.files {
-                match std::str::from_utf8(file.content.expose()) {
+            for Entry { key, content, .. } in &part.entries {
+                match std::str::from_utf8(content) {
                     Ok(text) if is_text(text) => data.insert(key.clone(), Value::from(text)),
-                    _ => {
-                        binary_data.insert(key.clone(), Value::from(base64(file.content.expose())))
-                    }
+                    _ => binary_data.insert(key.clone(), Value::from(base64(content))),
                 };
             }
             let mut config_map = json!({
@@ -233,6 +231,9 @@ pub fn uploads(plan: &Plan, parts: &[UploadPart<'_>], submission: Option<&str>) 
                 "metadata": upload_metadata(plan, &upload_name(plan, &part.digest), submission),
                 "immutable": true,
             });
+            let bytes: usize = part.entries.iter().map(|entry| entry.content.len()).sum();
+            config_map["metadata"]["annotations"][keys::BYTES_ANNOTATION] =
+                Value::from(bytes.to_string());
             for (field, entries) in [("data", data), ("binaryData", binary_data)] {
                 if !entries.is_empty() {
                     config_map[field] = Value::Object(entries);

@@ -10,8 +10,9 @@ use crate::kind::WorkloadKind;
 use crate::plan::Refusal;
 use crate::plan::name::NameParts;
 use crate::plan::request::pod::PodSettings;
-use crate::plan::request::schedule::{Schedule, check_time_zone};
+use crate::plan::request::schedule::Schedule;
 use crate::plan::request::service_settings::Serving;
+use crate::plan::request::upload_limit::UploadLimit;
 use crate::plan::request::{Lifetime, Run, WorkloadRequest};
 use crate::quantity::ByteSize;
 use crate::secrecy::{self, Confidential, named};
@@ -23,6 +24,7 @@ use crate::workload::environment::Environment;
 use crate::workload::ignore_file::leaving_out;
 use crate::workload::template_values::CustomConfig;
 use crate::workload::upload::{Upload, UploadFile};
+use crate::workload::{ReadOnlyMount, WorkloadError};
 
 /// Builds the request of what was typed and `settings`.
 pub(super) fn build(
@@ -68,7 +70,7 @@ pub(super) fn build(
     let pods = pod_settings(settings, &environment, of)?;
     notes.extend(without_gpus(settings, &gpus, kind));
     let (schedule, time_zone) = schedule(settings, kind)?;
-    Ok(WorkloadRequest {
+    let request = WorkloadRequest {
         kind,
         name,
         namespace: word(&settings.namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
@@ -96,7 +98,32 @@ pub(super) fn build(
         create_namespace: is_on(&settings.create_namespace),
         force: is_on(&settings.force),
         allow_downtime: is_on(&settings.allow_downtime),
-    })
+    };
+    check_pieces(&request, typed.path)?;
+    Ok(request)
+}
+
+/// Checks that what is larger than a ConfigMap is put together in the container; a
+/// template of the user's own is checked once it is rendered.
+fn check_pieces(request: &WorkloadRequest, path: Option<&Path>) -> Result<(), WorkloadError> {
+    let files = request.upload.in_pieces();
+    let mount = match request.pods.read_only_workdir {
+        true => ReadOnlyMount::Asked,
+        false => ReadOnlyMount::OwnProgram,
+    };
+    let is_left_to_template = request.template.is_some() && mount == ReadOnlyMount::OwnProgram;
+    match path {
+        Some(directory)
+            if !files.is_empty() && !request.copies_uploads() && !is_left_to_template =>
+        {
+            Err(WorkloadError::FilesTooLarge {
+                directory: directory.to_path_buf(),
+                files,
+                mount,
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Returns whether a workload without a template, which may hold the command, has to
@@ -118,7 +145,7 @@ fn name(
 ) -> Result<String, Refusal> {
     let suffix = is_on(&settings.generate_name).then(|| typed.inputs.random_word(5));
     NameParts {
-        chosen: settings.name.as_ref().map(|name| name.value.as_str()),
+        chosen: settings.name.as_ref().map(|name| &*name.value),
         user,
         subject: app,
         version: settings.version.as_ref().map(|version| &*version.value),
@@ -142,7 +169,7 @@ fn schedule(
         };
     };
     let (schedule, within) = Schedule::new(&text.value)?;
-    let said = value(&settings.time_zone);
+    let said = word(&settings.time_zone);
     if let (Some(within), Some(said)) = (&within, &said)
         && within != said
     {
@@ -153,11 +180,7 @@ fn schedule(
         ))
         .hint("keep one of them"));
     }
-    let zone = said.or(within);
-    if let Some(zone) = &zone {
-        check_time_zone(zone)?;
-    }
-    Ok((Some(schedule), zone))
+    Ok((Some(schedule), said.or(within)))
 }
 
 /// What ends, is what these settings are about.
@@ -261,7 +284,7 @@ fn directory(
     notes: &mut Vec<Note>,
 ) -> Result<WorkloadDirectory, CommandError> {
     let env_file = settings.env_file.as_ref().map(|file| file.value.as_path());
-    let limit = value(&settings.upload_limit).unwrap_or(DEFAULT_LIMIT);
+    let limit = value(&settings.upload_limit).map_or(DEFAULT_LIMIT, UploadLimit::size);
     let directory = typed.inputs.directory(path, env_file, limit)?;
     if !directory.left_out.is_empty() {
         let left_out = directory.left_out.join(", ");

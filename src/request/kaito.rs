@@ -1,7 +1,7 @@
 //! Builds what `kaiwo serve` and `kaiwo submit` ask of KAITO: a model that is
 //! served or tuned, and what is chosen with it.
 
-use super::{DEFAULT_NAMESPACE, Note, Typed, is_on, value, word};
+use super::{Note, Typed, is_on, value, word};
 use crate::error::CommandError;
 use crate::plan::Refusal;
 use crate::plan::kaito::annotation::RUNTIME_ANNOTATION;
@@ -12,7 +12,7 @@ use crate::plan::kaito::{
 use crate::plan::request::service_settings::Serving;
 use crate::secrecy::variable;
 use crate::settings::{Merged, Origin, Sourced};
-use crate::suggestion::{create_secret, kaiwo};
+use crate::suggestion::kaiwo;
 
 /// Returns the variables that were given for a model which has none of the user's. What
 /// a user's own file says is said of other workloads.
@@ -49,17 +49,7 @@ pub(super) fn service_choices(
     };
     check_adapters(&adapters, used)?;
     let model_access_secret = match &settings.model_access_secret {
-        Some(secret) => {
-            let name = access_secret(&secret.value).map_err(|refusal| {
-                let namespace = settings.namespace.as_ref().map(|it| &*it.value);
-                let namespace = namespace.unwrap_or(DEFAULT_NAMESPACE);
-                refusal.hint(
-                    create_secret(namespace, "hf-token", "HF_TOKEN")
-                        .noted("create a Secret from a token that you type"),
-                )
-            })?;
-            Some(name.to_owned())
-        }
+        Some(secret) => Some(access_secret(&secret.value)?.to_owned()),
         None => None,
     };
     let (mut config, mut context) = (None, None);

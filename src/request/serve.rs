@@ -9,7 +9,7 @@ use crate::plan::request::WorkloadRequest;
 use crate::plan::request::port::ServicePort;
 use crate::plan::request::service_settings::Serving;
 use crate::plan::{self, Refusal};
-use crate::secrecy::{is_name, named};
+use crate::secrecy::named;
 use crate::settings::{Merged, Origin, Sourced};
 use crate::workload::{directory, serve_config};
 
@@ -213,7 +213,6 @@ fn serving(
     notes: &mut Vec<Note>,
 ) -> Result<Serving, CommandError> {
     let port = settings.port.as_ref().map(port).transpose()?;
-    let health_path = health_path(settings)?;
     check_port_is_ours(settings, kind)?;
     let serve_config = match kind {
         WorkloadKind::RayService => Some(ray_serve_config(typed)?),
@@ -240,7 +239,7 @@ fn serving(
         port: port.map(|(_, container)| container),
         service_port: port
             .and_then(|(service, container)| (service != container).then_some(service)),
-        health_path,
+        health_path: word(&settings.health_path),
         serve_config,
         model: model.map(|model| model.name),
         kaito: choices,
@@ -262,21 +261,6 @@ fn serving(
     check_halves(settings, &serving)?;
     serving.check(kind)?;
     Ok(serving)
-}
-
-fn health_path(settings: &Merged) -> Result<Option<String>, Refusal> {
-    match &settings.health_path {
-        Some(path) if !path.value.starts_with('/') => Err(Refusal::new(format!(
-            "invalid health path {} (from {}): must begin with /",
-            named(&path.value),
-            path.origin
-        ))
-        .hint(match is_name(&path.value) {
-            true => format!("use --health-path /{}", path.value),
-            false => "use a path such as /health".to_owned(),
-        })),
-        path => Ok(value(path)),
-    }
 }
 
 /// Checks that no port is chosen where an operator chooses it.

@@ -7,8 +7,9 @@ use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, value_parser};
 
 use super::words::{
-    GpuResource, ImageRef, InstanceType, LabelKey, ModelRef, Namespace, Part, PriorityClassName,
-    QueueName, RayVersion, ServiceAccountName,
+    AccessSecret, CronText, GpuResource, HealthPath, ImageRef, InstanceType, LabelKey, ModelRef,
+    Namespace, Part, PriorityClassName, QueueName, RayVersion, ServiceAccountName, TimeZone,
+    WorkloadName,
 };
 use super::{DryRun, Format, List, Notify, Pairs, Settings, Switch, pair, whole};
 use crate::plan::kaito::{Method, Place, Runtime};
@@ -18,7 +19,8 @@ use crate::plan::request::ingress::IngressHost;
 use crate::plan::request::min_available::MinAvailable;
 use crate::plan::request::pod::SecretName;
 use crate::plan::request::port::ServicePort;
-use crate::quantity::{ByteSize, Quantity};
+use crate::plan::request::upload_limit::UploadLimit;
+use crate::quantity::Quantity;
 use crate::time::Seconds;
 
 /// The commands that have settings as flags, and sets of them.
@@ -145,10 +147,12 @@ macro_rules! single {
 }
 
 single! {
-    ByteSize = |flag| flag.value_name("SIZE");
+    AccessSecret = |flag| flag.value_name("SECRET");
+    CronText = |flag| flag.value_name("CRON");
     DryRun = |flag| optional(flag, "client").value_name("HOW");
     Format = |flag| flag.value_parser(Format::parser(Format::OBJECTS)).value_name("FORMAT");
     GpuResource = |flag| flag.value_name("NAME");
+    HealthPath = |flag| flag.value_name("PATH");
     ImageRef = |flag| flag.value_name("IMAGE");
     IngressHost = |flag| flag.value_name("HOST");
     InstanceType = |flag| flag.value_name("TYPE");
@@ -171,8 +175,10 @@ single! {
     ServiceAccountName = |flag| flag.value_name("NAME");
     ServicePort = |flag| flag.value_name("PORT").allow_negative_numbers(true);
     Storage = |flag| flag.value_name("SIZE");
-    String;
     Switch = |flag| optional(flag, "true").value_name("BOOL");
+    TimeZone = |flag| flag.value_name("ZONE");
+    UploadLimit = |flag| flag.value_name("SIZE");
+    WorkloadName = |flag| flag.value_name("NAME");
     i64 = |flag| flag.value_parser(whole).value_name("N").allow_negative_numbers(true);
 }
 

@@ -25,8 +25,9 @@ pub use origin::{Origin, Sourced};
 pub use schema::{SETTINGS_FILES, Setting};
 pub use values::{DryRun, List, Pairs, Switch, pair, whole};
 pub use words::{
-    GpuResource, ImageRef, InstanceType, LabelKey, ModelRef, Namespace, Part, PriorityClassName,
-    QueueName, RayVersion, ServiceAccountName, WordError,
+    AccessSecret, CronText, GpuResource, HealthPath, ImageRef, InstanceType, LabelKey, ModelRef,
+    Namespace, Part, PriorityClassName, QueueName, RayVersion, ServiceAccountName, TimeZone,
+    WordError, WorkloadName,
 };
 
 use std::any::Any;
@@ -49,7 +50,8 @@ use crate::plan::request::pod::{SecretName, VariableName};
 use crate::plan::request::port::ServicePort;
 use crate::plan::request::preload::Preload;
 use crate::plan::request::toleration::Toleration;
-use crate::quantity::{ByteSize, Quantity};
+use crate::plan::request::upload_limit::UploadLimit;
+use crate::quantity::Quantity;
 use crate::schema::{Schema, camel_case, or_null};
 use crate::secrecy::Confidential;
 use crate::time::Seconds;
@@ -270,7 +272,7 @@ settings! {
         /// Version of Ray in the image
         ray_version: RayVersion = "KAIWO_RAY_VERSION", Both "Workload";
         /// Name of the workload [default: USER-DIR or USER-IMAGE]
-        name: String = "KAIWO_NAME", Both "Workload", |flag| flag.value_name("NAME");
+        name: WorkloadName = "KAIWO_NAME", Both "Workload";
         /// Version: a suffix of the default name, and a label
         version: Part = "KAIWO_VERSION", Both "Workload";
         /// User in names and labels, instead of the one of the operating system
@@ -287,11 +289,11 @@ settings! {
         custom_config: PathBuf = "KAIWO_CUSTOM_CONFIG", Both "Workload", |flag| flag.short('c');
         /// Run repeatedly, as a CronJob: "0 3 * * *" is 3 o'clock in the zone of
         /// --time-zone
-        schedule: String = "KAIWO_SCHEDULE", Submit "Workload", |flag| flag.value_name("CRON");
+        schedule: CronText = "KAIWO_SCHEDULE", Submit "Workload";
         /// Time zone of --schedule: Europe/Berlin [default: the cluster's, mostly UTC]
-        time_zone: String = "KAIWO_TIME_ZONE", Submit "Workload", |flag| flag.value_name("ZONE");
-        /// Upload size limit [default: 8Mi]
-        upload_limit: ByteSize = "KAIWO_UPLOAD_LIMIT", Both "Workload";
+        time_zone: TimeZone = "KAIWO_TIME_ZONE", Submit "Workload";
+        /// Upload size limit, up to 64Mi [default: 8Mi]
+        upload_limit: UploadLimit = "KAIWO_UPLOAD_LIMIT", Both "Workload";
 
         /// GPUs in total; split over pods as the nodes need
         gpus: i64 = "KAIWO_GPUS", Both "GPUs", |flag| flag.short('g');
@@ -366,7 +368,7 @@ settings! {
         /// the same port or as 80:3000
         port: ServicePort = "KAIWO_PORT", Serve "Network";
         /// Path that answers once the model is loaded, for the probes: /health
-        health_path: String = "KAIWO_HEALTH_PATH", Serve "Network", |flag| flag.value_name("PATH");
+        health_path: HealthPath = "KAIWO_HEALTH_PATH", Serve "Network";
         /// Make the Service public: it becomes a LoadBalancer
         public: Switch = "KAIWO_PUBLIC", Serve "Network";
         /// Host of an Ingress for the service: HOST[,CLASS][,TLS-SECRET]
@@ -396,8 +398,7 @@ settings! {
         /// NAME=pvc:CLAIM[@STRENGTH]; may be repeated
         adapter: List<Adapter> = "KAIWO_ADAPTER", Serve "KAITO", |flag| flag.value_name("ADAPTER");
         /// Secret whose key HF_TOKEN lets the model be downloaded
-        model_access_secret: String = "KAIWO_MODEL_ACCESS_SECRET", Serve "KAITO",
-            |flag| flag.value_name("SECRET");
+        model_access_secret: AccessSecret = "KAIWO_MODEL_ACCESS_SECRET", Serve "KAITO";
         /// File with options of vLLM, to upload
         inference_config: PathBuf = "KAIWO_INFERENCE_CONFIG", Serve "KAITO";
         /// Runtime of the model: vllm or transformers [default: vllm]

@@ -9,14 +9,50 @@ use serde_json::Value;
 use crate::names::{
     check_image, is_dns_1123_label, is_dns_1123_subdomain, is_label_value, is_qualified_name,
 };
+use crate::plan::Refusal;
+use crate::plan::kaito::access_secret;
+use crate::plan::name::check_chosen;
+use crate::plan::request::schedule::{Schedule, check_time_zone};
 use crate::schema::Schema;
 use crate::secrecy::{is_name, named};
+use crate::suggestion::{Connection, Suggestion};
 use crate::yaml::{deserialize_from_text, serialize_as_text};
 
 /// A word that cannot be what it was given for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct WordError(String);
+#[error("{message}{}", and(hints))]
+pub struct WordError {
+    /// What is wrong with it.
+    pub message: String,
+    /// What would be right, where the message does not say so.
+    pub hints: Vec<Suggestion>,
+}
+
+impl From<String> for WordError {
+    fn from(message: String) -> Self {
+        Self {
+            message,
+            hints: Vec::new(),
+        }
+    }
+}
+
+impl From<Refusal> for WordError {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            message: refusal.message,
+            hints: refusal.hints,
+        }
+    }
+}
+
+/// Returns hints for behind a message.
+fn and(hints: &[Suggestion]) -> String {
+    let hints = hints
+        .iter()
+        .map(|hint| format!("; {}", hint.text(&Connection::NONE)));
+    hints.collect()
+}
 
 macro_rules! words {
     ($( $(#[doc = $doc:literal])+ $name:ident: $check:expr; )*) => { $(
@@ -28,11 +64,8 @@ macro_rules! words {
             type Err = WordError;
 
             fn from_str(text: &str) -> Result<Self, WordError> {
-                let check: fn(&str) -> Result<(), String> = $check;
-                match check(text) {
-                    Ok(()) => Ok(Self(text.to_owned())),
-                    Err(why) => Err(WordError(why)),
-                }
+                let check: fn(&str) -> Result<(), WordError> = $check;
+                check(text).map(|()| Self(text.to_owned()))
             }
         }
 
@@ -68,6 +101,16 @@ macro_rules! words {
 }
 
 words! {
+    /// Name of a workload, which its kind may hold to fewer letters.
+    WorkloadName: |text| Ok(check_chosen(text, 63, "")?);
+    /// Path of the probes.
+    HealthPath: health_path;
+    /// When a CronJob starts its Jobs, perhaps with its time zone.
+    CronText: |text| Ok(Schedule::new(text).map(|_| ())?);
+    /// Time zone of that.
+    TimeZone: |text| Ok(check_time_zone(text)?);
+    /// Secret with the token for a model, perhaps with its key.
+    AccessSecret: |text| Ok(access_secret(text).map(|_| ())?);
     /// Name of a namespace.
     Namespace: |text| rule(
         text,
@@ -132,14 +175,23 @@ words! {
 /// What the names of most objects are made of.
 const NAME: &str = "use a-z, 0-9, - and ., with a letter or digit at both ends";
 
-fn rule(text: &str, what: &str, holds: bool, otherwise: &str) -> Result<(), String> {
+fn rule(text: &str, what: &str, holds: bool, otherwise: &str) -> Result<(), WordError> {
     match holds {
         true => Ok(()),
-        false => Err(format!("invalid {what} {}: {otherwise}", named(text))),
+        false => Err(format!("invalid {what} {}: {otherwise}", named(text)).into()),
     }
 }
 
-fn image(text: &str) -> Result<(), String> {
+fn health_path(text: &str) -> Result<(), WordError> {
+    let instead = match is_name(text) {
+        true => format!("use /{text}"),
+        false => "use a path such as /health".to_owned(),
+    };
+    let otherwise = format!("must begin with /; {instead}");
+    rule(text, "health path", text.starts_with('/'), &otherwise)
+}
+
+fn image(text: &str) -> Result<(), WordError> {
     check_image(text).map_err(|error| {
         // What may be secret is not offered either.
         let instead = match error.instead.filter(|_| is_name(text)) {
@@ -151,6 +203,7 @@ fn image(text: &str) -> Result<(), String> {
             named(text),
             error.reason
         )
+        .into()
     })
 }
 

@@ -11,7 +11,7 @@ use super::ignore_file;
 use super::special;
 use super::template_values::CustomTemplate;
 use super::upload::UploadFile;
-use super::walk::{Found, MOST_OF_A_FILE, Walk, refused, unreadable};
+use super::walk::{Found, Walk, refused, unreadable};
 use crate::file::{self, FileError, Reason};
 use crate::quantity::ByteSize;
 use crate::secrecy::Confidential;
@@ -200,17 +200,13 @@ fn load(walk: &mut Walk<'_>, has_entrypoint: bool) -> Result<WorkloadDirectory, 
     let mut entrypoint = None;
     let mut total = 0;
     for index in 0..walk.found.len() {
-        let Found {
-            file, real, path, ..
-        } = &walk.found[index];
-        let (content, metadata) = match walk.tree.read(real, MOST_OF_A_FILE) {
-            Ok(read) => read,
-            Err(Reason::TooLong(most)) => {
-                walk.too_large.push((path.clone(), most));
-                return Err(walk.too_large());
-            }
-            Err(reason) => return Err(FileError::new(file, reason).into()),
-        };
+        let read = walk.tree.read(&walk.found[index].real, walk.limit);
+        if let Err(Reason::TooLong(most)) = read {
+            walk.found[index].size = most.0.saturating_add(1);
+            walk.check_limits()?;
+        }
+        let Found { file, path, .. } = &walk.found[index];
+        let (content, metadata) = read.map_err(|reason| FileError::new(file, reason))?;
         let size = content.len() as u64;
         total += size;
         if has_entrypoint && index == 0 {

@@ -24,6 +24,7 @@ use crate::file::FileError;
 use crate::quantity::ByteSize;
 use crate::suggestion::Suggestion;
 use crate::yaml::{YamlError, place};
+use upload::MOST_BYTES;
 
 /// Something in the workload directory that cannot be used as it is.
 #[derive(Debug, thiserror::Error)]
@@ -59,13 +60,15 @@ pub enum WorkloadError {
         /// What to do instead.
         hint: Suggestion,
     },
-    /// Files that no ConfigMap holds.
-    #[error("{}", too_large(directory, files))]
+    /// Files that no ConfigMap holds, and nothing that joins their pieces.
+    #[error("{}", too_large(directory, files, *mount))]
     FilesTooLarge {
         /// The directory.
         directory: PathBuf,
         /// The files, relative to it, with their sizes.
         files: Vec<(String, ByteSize)>,
+        /// Why they are not copied.
+        mount: ReadOnlyMount,
     },
     /// All files together are too large.
     #[error(
@@ -86,17 +89,46 @@ pub enum WorkloadError {
     },
 }
 
+/// Why uploads are mounted in the working directory instead of being copied there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadOnlyMount {
+    /// `--read-only-workdir` asks for it.
+    Asked,
+    /// The image's own program runs, so there is no command to put the copy before.
+    OwnProgram,
+}
+
+impl ReadOnlyMount {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Asked => "--read-only-workdir mounts files without joining their pieces",
+            Self::OwnProgram => "no command joins pieces before the image's own program",
+        }
+    }
+
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Asked => "remove --read-only-workdir, if the image has sh, cp and cat",
+            Self::OwnProgram => "add an entrypoint, or the command to run: -- COMMAND",
+        }
+    }
+}
+
+/// The flag that sets how much may be uploaded.
+const UPLOAD_LIMIT: &str = "--upload-limit";
+
 /// Most files that a message names.
 const MOST_NAMED: usize = 10;
 
-fn too_large(directory: &Path, files: &[(String, ByteSize)]) -> String {
+fn too_large(directory: &Path, files: &[(String, ByteSize)], mount: ReadOnlyMount) -> String {
+    let reason = mount.reason();
     match files {
         [(file, size)] => format!(
-            "{} cannot be uploaded: {size} is more than the limit of a ConfigMap (976 KiB)",
+            "{} cannot be uploaded: {size} is more than the limit of a ConfigMap (976 KiB), and {reason}",
             directory.join(file).display()
         ),
         files => format!(
-            "{} files of {} cannot be uploaded, each exceeds the limit of a ConfigMap (976 KiB): {}",
+            "{} files of {} cannot be uploaded, each exceeds the limit of a ConfigMap (976 KiB), and {reason}: {}",
             files.len(),
             directory.display(),
             sizes(files)
@@ -104,8 +136,8 @@ fn too_large(directory: &Path, files: &[(String, ByteSize)]) -> String {
     }
 }
 
-/// Returns files with their sizes.
-fn sizes(files: &[(String, ByteSize)]) -> String {
+/// Returns files with their sizes, in words.
+pub fn sizes(files: &[(String, ByteSize)]) -> String {
     let named = files.iter().take(MOST_NAMED);
     let mut words: Vec<String> = named
         .map(|(path, size)| format!("{path} ({size})"))
@@ -132,11 +164,27 @@ impl Classified for WorkloadError {
                 hint.into_iter().map(Suggestion::from).collect()
             }
             Self::Value { hint, .. } | Self::NotUploadable { hint, .. } => vec![hint.clone()],
-            Self::FilesTooLarge { directory, files } => ignore_file::offers(directory, files),
+            Self::FilesTooLarge {
+                directory,
+                files,
+                mount,
+            } => {
+                let mut hints = vec![mount.hint().into()];
+                hints.extend(ignore_file::offers(directory, files));
+                hints
+            }
             Self::TooLarge {
-                directory, largest, ..
+                directory,
+                largest,
+                total,
+                limit,
+                ..
             } => {
                 let mut hints = vec![format!("largest: {}", sizes(largest)).into()];
+                if *total <= MOST_BYTES && limit.contains(UPLOAD_LIMIT) {
+                    let whole = total.0.div_ceil(1 << 20);
+                    hints.push(format!("raise the limit: {UPLOAD_LIMIT} {whole}Mi").into());
+                }
                 hints.extend(ignore_file::offers(directory, largest));
                 hints
             }
@@ -151,7 +199,9 @@ impl Classified for WorkloadError {
             }
             Self::Yaml(error) => Some(place(&error.file, error.line)),
             Self::Value { file, line, .. } => Some(place(file, *line)),
-            Self::FilesTooLarge { directory, files } => Some(match &files[..] {
+            Self::FilesTooLarge {
+                directory, files, ..
+            } => Some(match &files[..] {
                 [(file, _)] => directory.join(file).display().to_string(),
                 _ => directory.display().to_string(),
             }),

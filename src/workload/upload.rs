@@ -1,15 +1,36 @@
 //! Files that travel with a workload, and how they are divided into
 //! ConfigMaps.
+//!
+//! A file that no ConfigMap holds travels in pieces. The volume then has the files in
+//! [`FILES`], each with its first piece, the other pieces beside them, and a script
+//! that appends these.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 
 use serde::{Serialize, Serializer};
 
-use crate::digest;
+use crate::digest::Digest;
+use crate::quantity::ByteSize;
 use crate::secrecy::Confidential;
+use crate::shell;
 
 /// Most bytes of keys and values in one ConfigMap. The API server allows
 /// 1 MiB (`ValidateConfigMap`, Kubernetes v1.36); the rest is left for
 /// metadata.
 pub const PART_LIMIT: usize = 1_000_000;
+/// Most bytes of a file in one ConfigMap, which it shares with its key.
+pub const PIECE_LIMIT: usize = PART_LIMIT - 200;
+/// Most bytes of all files, whatever `--upload-limit` says: a 32nd of what etcd takes
+/// by default (2 GiB, `--quota-backend-bytes`, etcd v3.6), for everybody.
+pub const MOST_BYTES: ByteSize = ByteSize(64 << 20);
+
+/// Directory of the files in a volume that has pieces.
+const FILES: &str = "files";
+/// Directory of the pieces beside it.
+const PIECES: &str = "pieces";
+/// Script that joins them, in the directory in which it is run.
+pub const JOIN: &str = "join.sh";
 
 /// A file that appears in the container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +45,7 @@ pub struct UploadFile {
 
 impl UploadFile {
     /// Returns the file's mode, as a projected volume takes it.
-    pub fn mode(&self) -> u32 {
+    fn mode(&self) -> u32 {
         if self.executable { 0o755 } else { 0o644 }
     }
 }
@@ -44,13 +65,32 @@ impl Serialize for Upload {
     }
 }
 
-/// Files that one ConfigMap carries.
+/// What one ConfigMap carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadPart<'a> {
-    /// Digest of the files: their paths, modes and contents.
+    /// Digest of the entries: their paths, modes and contents.
     pub digest: String,
-    /// The files with their keys, in the order of their paths.
-    pub files: Vec<(String, &'a UploadFile)>,
+    /// In the order of the files.
+    pub entries: Vec<Entry<'a>>,
+}
+
+/// A file of the volume: one that is uploaded, a piece of one, or the script.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Its key in the ConfigMap.
+    pub key: String,
+    /// Its path in the volume.
+    pub path: Cow<'a, str>,
+    /// Its bytes.
+    pub content: Cow<'a, [u8]>,
+    /// Its mode there.
+    pub mode: u32,
+}
+
+impl fmt::Debug for Entry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} bytes)", self.path, self.content.len())
+    }
 }
 
 impl Upload {
@@ -58,7 +98,11 @@ impl Upload {
     /// in, so that one directory always makes the same ConfigMaps.
     pub fn new(mut files: Vec<UploadFile>) -> Self {
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        let digest = digest_of(&files.iter().collect::<Vec<_>>());
+        let mut digest = Digest::default();
+        for file in &files {
+            add(&mut digest, &file.path, file.mode(), file.content.expose());
+        }
+        let digest = digest.hexadecimal();
         Self { files, digest }
     }
 
@@ -72,34 +116,86 @@ impl Upload {
         &self.files
     }
 
-    /// Divides the files into parts of at most [`PART_LIMIT`] bytes. Each
-    /// file must be smaller than that; `workload::directory` sees to it.
+    /// Returns the files that travel in pieces, with their sizes.
+    pub fn in_pieces(&self) -> Vec<(String, ByteSize)> {
+        let large = self.files.iter().filter(|file| is_large(file));
+        large
+            .map(|file| (file.path.clone(), ByteSize(file.content.expose().len() as u64)))
+            .collect()
+    }
+
+    /// Divides the files into parts of at most [`PART_LIMIT`] bytes.
     pub fn parts(&self) -> Vec<UploadPart<'_>> {
-        let mut parts: Vec<Vec<(String, &UploadFile)>> = Vec::new();
+        let mut parts: Vec<UploadPart<'_>> = Vec::new();
         let mut used = 0;
-        for (index, file) in self.files.iter().enumerate() {
-            let key = key_of(index, &file.path);
-            let size = key.len() + file.content.expose().len();
+        for entry in self.entries() {
+            let size = entry.key.len() + entry.content.len();
             match parts.last_mut() {
-                Some(part) if used + size <= PART_LIMIT => part.push((key, file)),
+                Some(part) if used + size <= PART_LIMIT => part.entries.push(entry),
                 _ => {
-                    parts.push(vec![(key, file)]);
+                    parts.push(UploadPart {
+                        digest: String::new(),
+                        entries: vec![entry],
+                    });
                     used = 0;
                 }
             }
             used += size;
         }
+        for part in &mut parts {
+            let mut digest = Digest::default();
+            for entry in &part.entries {
+                add(&mut digest, &entry.path, entry.mode, &entry.content);
+            }
+            part.digest = digest.hexadecimal();
+        }
         parts
-            .into_iter()
-            .map(|files| {
-                let contents: Vec<&UploadFile> = files.iter().map(|(_, file)| *file).collect();
-                UploadPart {
-                    digest: digest_of(&contents),
-                    files,
-                }
-            })
-            .collect()
     }
+
+    fn entries(&self) -> Vec<Entry<'_>> {
+        let has_pieces = self.files.iter().any(is_large);
+        let mut entries = Vec::new();
+        let mut script = String::new();
+        for (index, file) in self.files.iter().enumerate() {
+            let mut pieces = file.content.expose().chunks(PIECE_LIMIT);
+            entries.push(Entry {
+                key: key_of(index, &file.path),
+                path: match has_pieces {
+                    true => format!("{FILES}/{}", file.path).into(),
+                    false => file.path.as_str().into(),
+                },
+                content: pieces.next().unwrap_or_default().into(),
+                mode: file.mode(),
+            });
+            for (number, piece) in (1..).zip(pieces) {
+                entries.push(Entry {
+                    key: format!("{index:04}.{number:02}"),
+                    path: format!("{PIECES}/{index:04}/{number:02}").into(),
+                    content: piece.into(),
+                    mode: 0o644,
+                });
+            }
+            if is_large(file) {
+                // What the directory is called here is not known to the workload.
+                let _ = writeln!(
+                    script,
+                    "cat \"${{0%/*}}\"/{PIECES}/{index:04}/* >>{} || exit",
+                    shell::quoted(&file.path)
+                );
+            }
+        }
+        entries.extend(has_pieces.then(|| Entry {
+            key: JOIN.to_owned(),
+            path: JOIN.into(),
+            content: script.into_bytes().into(),
+            mode: 0o644,
+        }));
+        entries
+    }
+}
+
+fn is_large(file: &UploadFile) -> bool {
+    file.content.expose().len() > PIECE_LIMIT
 }
 
 /// Returns a valid ConfigMap key that no other file has, and that a person
@@ -120,23 +216,11 @@ fn key_of(index: usize, path: &str) -> String {
     format!("{index:04}-{readable}")
 }
 
-fn digest_of(files: &[&UploadFile]) -> String {
-    let mut bytes = Vec::new();
-    for file in files {
-        // Lengths keep a path and the content after it apart.
-        bytes.extend_from_slice(
-            format!(
-                "{}:{}:{:o}:{}:",
-                file.path.len(),
-                file.path,
-                file.mode(),
-                file.content.expose().len()
-            )
-            .as_bytes(),
-        );
-        bytes.extend_from_slice(file.content.expose());
-    }
-    digest::sha256(&bytes)
+/// Adds a file to a digest. Lengths keep a path and the content after it apart.
+fn add(digest: &mut Digest, path: &str, mode: u32, content: &[u8]) {
+    let head = format!("{}:{path}:{mode:o}:{}:", path.len(), content.len());
+    digest.add(head.as_bytes());
+    digest.add(content);
 }
 
 #[cfg(test)]
@@ -174,6 +258,52 @@ mod tests {
         }
     }
 
+    /// Lays out a volume, and does in a directory what the container's command does.
+    #[cfg(unix)]
+    fn rejoined(upload: &Upload) -> Vec<UploadFile> {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let volume = folder.path().join("a volume");
+        for entry in upload.parts().iter().flat_map(|part| &part.entries) {
+            let file = volume.join(&*entry.path);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, &entry.content).unwrap();
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(entry.mode)).unwrap();
+        }
+        let here = folder.path().join("workload");
+        std::fs::create_dir(&here).unwrap();
+        let joined = std::process::Command::new("sh")
+            .args(["-c", "cp -R \"$0/files/.\" . && sh \"$0/join.sh\""])
+            .arg(&volume)
+            .current_dir(&here)
+            .status();
+        assert!(joined.unwrap().success());
+        let files = upload.files.iter().map(|file| {
+            let there = here.join(&file.path);
+            let mode = there.metadata().unwrap().permissions().mode();
+            UploadFile {
+                path: file.path.clone(),
+                content: Confidential::new(std::fs::read(there).unwrap()),
+                executable: mode & 0o111 != 0,
+            }
+        });
+        files.collect()
+    }
+
+    #[test]
+    fn without_large_files_the_volume_is_as_it_was() {
+        let upload = Upload::new(vec![file("d/a", PIECE_LIMIT), file("b", 0)]);
+        assert_eq!(upload.in_pieces(), []);
+        let parts = upload.parts();
+        let paths = parts.iter().flat_map(|part| &part.entries);
+        let paths: Vec<_> = paths.map(|entry| (&entry.key[..], &*entry.path)).collect();
+        assert_eq!(paths, [("0000-b", "b"), ("0001-a", "d/a")]);
+        assert_eq!(
+            parts[0].digest,
+            "20933eaade5f684c427371880c4a42b9655934256630fe67fc93424ba68924da"
+        );
+    }
+
     proptest! {
         // Megabytes a case: a few cases cover the boundaries between parts.
         #![proptest_config(ProptestConfig::with_cases(24))]
@@ -182,14 +312,44 @@ mod tests {
             let files: Vec<_> = sizes.iter().enumerate().map(|(i, size)| file(&format!("d/{i:02}"), *size)).collect();
             let upload = Upload::new(files.clone());
             let parts = upload.parts();
-            let carried: Vec<UploadFile> = parts.iter().flat_map(|p| p.files.iter().map(|(_, f)| (*f).clone())).collect();
+            let entries = parts.iter().flat_map(|part| &part.entries);
+            let carried: Vec<_> = entries.map(|entry| (&*entry.path, entry.content.len())).collect();
+            let files: Vec<_> = files.iter().map(|file| (&file.path[..], file.content.expose().len())).collect();
             prop_assert_eq!(carried, files);
-            for part in &parts {
-                prop_assert!(part.files.iter().map(|(key, f)| key.len() + f.content.expose().len()).sum::<usize>() <= PART_LIMIT);
-                let mut keys: Vec<_> = part.files.iter().map(|(key, _)| key).collect();
-                keys.dedup();
-                prop_assert_eq!(keys.len(), part.files.len());
-            }
+            prop_assert!(parts.iter().all(is_small));
+        }
+    }
+
+    /// Whether a part fits, and has no key twice.
+    fn is_small(part: &UploadPart<'_>) -> bool {
+        let mut keys: Vec<_> = part.entries.iter().map(|entry| &entry.key).collect();
+        keys.sort();
+        keys.dedup();
+        let bytes = part
+            .entries
+            .iter()
+            .map(|entry| entry.key.len() + entry.content.len());
+        keys.len() == part.entries.len() && bytes.sum::<usize>() <= PART_LIMIT
+    }
+
+    #[cfg(unix)]
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+        #[test]
+        fn pieces_rejoin(
+            mut sizes in proptest::collection::vec((0_usize..3_500_000, any::<bool>()), 0..4),
+            names in proptest::collection::vec("[ -.0-9A-Z_a-zé\"'$*☃\\n\\\\]{1,20}", 4),
+            seed in any::<u8>(),
+        ) {
+            sizes.insert(0, (PIECE_LIMIT + 1 + usize::from(seed), true));
+            let files = sizes.into_iter().zip(names).enumerate().map(|(index, ((size, executable), name))| UploadFile {
+                path: format!("-d {index}/{name}x"),
+                content: Confidential::new((0..size).map(|at| (at as u8).wrapping_mul(seed | 1) ^ (at >> 8) as u8 ^ (at >> 16) as u8).collect()),
+                executable,
+            });
+            let upload = Upload::new(files.collect());
+            prop_assert!(upload.parts().iter().all(is_small));
+            prop_assert!(rejoined(&upload) == upload.files);
         }
     }
 }

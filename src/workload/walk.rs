@@ -12,12 +12,9 @@ use super::WorkloadError;
 use super::entrypoint;
 use super::ignore_file::{self, leaving_out};
 use super::special::{DANGLING, RESTORE, removal};
-use super::upload::PART_LIMIT;
 use crate::file::{FileError, Tree};
 use crate::quantity::ByteSize;
 
-/// Most bytes of one file: it shares a ConfigMap with its own path.
-pub(super) const MOST_OF_A_FILE: ByteSize = ByteSize(PART_LIMIT as u64 - 200);
 /// Most files: each is named in every pod, and the workload that lists them
 /// has to stay below what etcd takes.
 pub const MOST_FILES: usize = 1_000;
@@ -49,8 +46,6 @@ pub(super) struct Walk<'a> {
     seen: usize,
     pub(super) limit: ByteSize,
     ignored: Gitignore,
-    /// Files that no ConfigMap holds.
-    pub(super) too_large: Vec<(String, ByteSize)>,
     /// Names at the top that are read and not uploaded, if they are files.
     special: &'a [&'a str],
 }
@@ -88,7 +83,6 @@ impl<'a> Walk<'a> {
             seen: 0,
             limit,
             ignored: ignore_file::read(top)?,
-            too_large: Vec::new(),
             special,
             root,
         })
@@ -193,16 +187,11 @@ impl<'a> Walk<'a> {
         if path.starts_with("..") {
             return Err(refused(shown, "its name begins with two dots", "rename it"));
         }
-        let size = metadata.len();
-        if ByteSize(size) > MOST_OF_A_FILE {
-            self.too_large.push((path.to_owned(), ByteSize(size)));
-            return Ok(());
-        }
         self.found.push(Found {
             file: shown.to_path_buf(),
             real: below.to_path_buf(),
             path: path.to_owned(),
-            size,
+            size: metadata.len(),
         });
         Ok(())
     }
@@ -250,18 +239,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Returns the error about all files that are too large.
-    pub(super) fn too_large(&self) -> WorkloadError {
-        WorkloadError::FilesTooLarge {
-            directory: self.top.to_path_buf(),
-            files: self.too_large.clone(),
-        }
-    }
-
     pub(super) fn check_limits(&self) -> Result<(), WorkloadError> {
-        if !self.too_large.is_empty() {
-            return Err(self.too_large());
-        }
         let total = ByteSize(self.found.iter().map(|found| found.size).sum());
         let crossed = if total > self.limit {
             format!("{}, --upload-limit", self.limit)

@@ -146,6 +146,49 @@ fn symlinks_in_a_circle_are_named() {
     );
 }
 
+/// The most that can be uploaded, and a byte more.
+#[test]
+fn uploads_have_a_limit() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w/entrypoint", "echo\n");
+    sandbox.write("w/model.bin", vec![0xff; (64 << 20) - 5]);
+    let outcome = submit(&sandbox, "-p w");
+    one_error(
+        &outcome,
+        3,
+        "w contains 64.0 MiB in 2 files, more than the limit of 8.0 MiB, --upload-limit",
+    );
+    let raise = "raise the limit: --upload-limit 64Mi";
+    assert!(outcome.stderr.contains(raise), "{}", outcome.stderr);
+    let outcome = submit(&sandbox, "-p w --upload-limit 64Mi").exits(0);
+    let documents = outcome.stdout.split("---\n");
+    let maps = documents.filter(|document| document.contains("kind: ConfigMap"));
+    assert_eq!(maps.count(), 68);
+
+    sandbox.write("w/one more", "");
+    _ = submit(&sandbox, "-p w --upload-limit 64Mi").exits(0);
+    sandbox.write("w/one more", "x");
+    let outcome = submit(&sandbox, "-p w --upload-limit 64Mi");
+    one_error(
+        &outcome,
+        3,
+        "more than the limit of 64.0 MiB, --upload-limit",
+    );
+    assert!(!outcome.stderr.contains("raise"), "{}", outcome.stderr);
+
+    let most = "use at most 64Mi: uploads are stored in etcd";
+    one_error(&submit(&sandbox, "-p w --upload-limit 65Mi"), 2, most);
+    sandbox.write("w/kaiwoconfig", "gpus: 1\nuploadLimit: 1Gi\n");
+    let outcome = submit(&sandbox, "-p w");
+    assert_eq!(outcome.code, 3, "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("w/kaiwoconfig:2"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(outcome.stderr.contains(most), "{}", outcome.stderr);
+}
+
 /// Templates without end, and what each takes too much of.
 fn endless() -> [(String, &'static str); 5] {
     let doubling = |twice: &str| {

@@ -1,6 +1,6 @@
 //! `submit --dry-run`: manifests on stdout, without any connection.
 
-use crate::common::Sandbox;
+use crate::common::{Sandbox, checkout};
 
 #[test]
 fn stdout_is_yaml_and_nothing_else() {
@@ -125,6 +125,101 @@ fn uploads_are_copied_where_the_command_is_known() {
                     {% filter indent(width=6) %}{% include \"volumes.yaml.tera\" %}{% endfilter %}\n";
     sandbox.write("w/template", template);
     assert_eq!(mounted(&["submit", "--", "run"]), "/workload");
+}
+
+/// Every kind has the pieces in its volume, and joins them.
+#[test]
+fn files_larger_than_a_config_map_travel_in_pieces() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w/entrypoint", "python train.py\n");
+    sandbox.write(
+        "w/serveconfig",
+        "applications: [{name: own, import_path: app:x}]\n",
+    );
+    sandbox.write("w/a model.bin", vec![0xff; 2_000_000]);
+    let copy = "[ -e /kaiwo/run/copied ] || { cp -R /kaiwo/uploads/..data/files/. . \
+                && sh /kaiwo/uploads/..data/join.sh && : >/kaiwo/run/copied; } || exit";
+    for (arguments, kind, copies) in [
+        (&["submit", "-g=1"][..], "Job", 1),
+        (&["submit", "-g=16"], "Job", 1),
+        (&["submit", "--schedule=@daily"], "CronJob", 1),
+        (&["submit", "--ray", "-g=1"], "RayJob", 2),
+        (&["serve"], "Deployment", 1),
+        (&["serve", "--ray", "-g=1"], "RayService", 2),
+    ] {
+        let fixed = ["-p=w", "-i=image", "-d"];
+        let outcome = sandbox.kaiwo(&[arguments, &fixed].concat()).exits(0);
+        let text = outcome.document(kind).to_string();
+        assert_eq!(text.matches(copy).count(), copies, "{kind}: {text}");
+        for path in [
+            "files/a model.bin",
+            "pieces/0000/01",
+            "pieces/0000/02",
+            "files/entrypoint",
+            "join.sh",
+        ] {
+            let path = format!("\"path\":\"{path}\"");
+            assert_eq!(
+                text.matches(&path).count(),
+                copies,
+                "{kind}: {path} in {text}"
+            );
+        }
+        let maps = outcome.documents();
+        let maps = maps.iter().filter(|object| object["kind"] == "ConfigMap");
+        let scripts = maps
+            .clone()
+            .filter_map(|map| map["data"]["join.sh"].as_str());
+        assert_eq!(
+            scripts.collect::<Vec<_>>(),
+            ["cat \"${0%/*}\"/pieces/0000/* >>'a model.bin' || exit\n"]
+        );
+        assert_eq!(maps.count(), 3, "{kind}");
+    }
+}
+
+/// A template of the user's own either joins them or is refused.
+#[test]
+fn templates_join_the_pieces_of_large_files() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w/entrypoint", "python train.py\n");
+    let template = |command: &str| {
+        format!(
+            "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: {{{{ Meta.Name }}}}}}\nspec:\n  template:\n    spec:\n      \
+             restartPolicy: Never\n      containers:\n      - name: main\n        image: {{{{ Meta.Image }}}}\n        \
+             {command}\n        \
+             {{% filter indent(width=8) %}}{{% include \"working_dir_mounts.yaml.tera\" %}}{{% endfilter %}}\n      volumes:\n      \
+             {{{{ <shared_memory pod={{Scheduling.Worker}}/> | indent(width=6) }}}}\n      \
+             {{% filter indent(width=6) %}}{{% include \"volumes.yaml.tera\" %}}{{% endfilter %}}\n      \
+             {{% filter indent(width=6) %}}{{% include \"working_dir_volumes.yaml.tera\" %}}{{% endfilter %}}\n"
+        )
+    };
+    sandbox.write(
+        "w/template",
+        template("command: {{ Workload.Command | to_json }}"),
+    );
+    let submit = || sandbox.kaiwo(&["submit", "-p", "w", "-i", "image", "-d"]);
+    _ = submit().exits(0);
+    sandbox.write("w/model.bin", vec![0xff; 2_000_000]);
+    _ = submit()
+        .exits(3)
+        .says("error: w/template does not join the pieces of model.bin (1.9 MiB): a ConfigMap holds at most 976 KiB of a file")
+        .says("run copy_uploads.sh.tera before the program, as docs/templates.md shows");
+    // As docs/templates.md shows it.
+    let docs = std::fs::read_to_string(checkout("docs/templates.md")).unwrap();
+    let shown = docs
+        .split("```yaml\n")
+        .find(|block| block.contains("copy_uploads.sh.tera"));
+    let shown = shown.unwrap().split("```").next().unwrap();
+    let shown = shown.trim_end().replace('\n', "\n        ");
+    sandbox.write("w/template", template(&shown));
+    let job = submit().exits(0).document("Job").clone();
+    let command = &job["spec"]["template"]["spec"]["containers"][0]["command"];
+    assert!(
+        command[2].as_str().unwrap().contains("/join.sh"),
+        "{command}"
+    );
+    assert_eq!(command[4], "/workload/entrypoint");
 }
 
 #[test]

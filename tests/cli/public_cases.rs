@@ -252,7 +252,8 @@ fn what_is_too_large_is_told_at_once_with_a_line_that_leaves_it_out() {
     sandbox.write("w/entrypoint", "python main.py\n");
     sandbox.write("w/nb.ipynb", vec![b'x'; 2_000_000]);
     sandbox.write("w/ckpt/a.pt", vec![b'x'; 1_000_000]);
-    let refused = sandbox.kaiwo(&["submit", "-p=w", "-d"]).exits(3);
+    let submit = ["submit", "-p=w", "-d", "--read-only-workdir"];
+    let refused = sandbox.kaiwo(&submit).exits(3);
     let line = "printf '%s\\n' /ckpt/a.pt /nb.ipynb >> w/.kaiwoignore";
     let refused = refused
         .says("2 files of w cannot be uploaded, each exceeds the limit of a ConfigMap")
@@ -262,7 +263,7 @@ fn what_is_too_large_is_told_at_once_with_a_line_that_leaves_it_out() {
         .never_says("git ignores them");
     drop(refused);
     sandbox.write("w/.gitignore", "*.pt\n");
-    let of_git = sandbox.kaiwo(&["submit", "-p=w", "-d"]).exits(3);
+    let of_git = sandbox.kaiwo(&submit).exits(3);
     let _ =
         of_git.says("git ignores them; to ignore them here: cat w/.gitignore >> w/.kaiwoignore");
     // As printed, it helps.
@@ -273,7 +274,7 @@ fn what_is_too_large_is_told_at_once_with_a_line_that_leaves_it_out() {
         .unwrap();
     assert!(done.success());
     let _ = sandbox
-        .kaiwo(&["submit", "-p=w", "-d"])
+        .kaiwo(&submit)
         .exits(0)
         .says("not uploaded: ckpt/a.pt, nb.ipynb");
 }

@@ -172,8 +172,20 @@ fn too_much_to_upload() {
 
     let sandbox = workload();
     sandbox.write("w/model.bin", vec![0; 2_000_000]);
-    let _ = refused(&sandbox, &[])
-        .says("w/model.bin cannot be uploaded: 1.9 MiB is more than the limit of a ConfigMap");
+    _ = sandbox.kaiwo(&["submit", "-p", "w", "-d"]).exits(0);
+    _ = refused(&sandbox, &["--read-only-workdir"])
+        .says("w/model.bin cannot be uploaded: 1.9 MiB is more than the limit of a ConfigMap (976 KiB), and --read-only-workdir mounts files without joining their pieces")
+        .says("remove --read-only-workdir, if the image has sh, cp and cat")
+        .says("exclude them: echo /model.bin >> w/.kaiwoignore");
+    std::fs::remove_file(sandbox.path("w/entrypoint")).unwrap();
+    for more in [&[][..], &["--", "-x"]] {
+        _ = refused(&sandbox, &[&["-i", "image"], more].concat())
+            .says("(976 KiB), and no command joins pieces before the image's own program")
+            .says("add an entrypoint, or the command to run: -- COMMAND");
+    }
+    _ = sandbox
+        .kaiwo(&["submit", "-p", "w", "-d", "-i", "image", "--", "run"])
+        .exits(0);
 }
 
 #[cfg(unix)]
@@ -486,9 +498,46 @@ fn a_wrong_word_is_refused_where_it_stands() {
             "A",
             "invalid service account \"A\": ",
         ),
+        (
+            "name",
+            "KAIWO_NAME",
+            "--name",
+            "Run_7",
+            "invalid name \"Run_7\": ",
+        ),
+        (
+            "healthPath",
+            "KAIWO_HEALTH_PATH",
+            "--health-path",
+            "health",
+            "invalid health path \"health\": must begin with /; use /health",
+        ),
+        (
+            "schedule",
+            "KAIWO_SCHEDULE",
+            "--schedule",
+            "0 24 * * *",
+            "\"24\" is not a valid hour: expected 0 to 23",
+        ),
+        (
+            "timeZone",
+            "KAIWO_TIME_ZONE",
+            "--time-zone",
+            "Europe Berlin",
+            "unknown time zone \"Europe Berlin\"",
+        ),
+        (
+            "modelAccessSecret",
+            "KAIWO_MODEL_ACCESS_SECRET",
+            "--model-access-secret",
+            "hf_Canary",
+            "invalid Secret name",
+        ),
     ] {
-        let typed = refused(&workload(), &[flag, word]);
-        let _ = typed.says(&format!("{flag}: {says}"));
+        let serves = ["--health-path", "--model-access-secret"].contains(&flag);
+        let command = if serves { "serve" } else { "submit" };
+        let typed = workload().kaiwo(&[command, "-p", "w", "-d", flag, word]);
+        let _ = typed.exits(3).says(&format!("{flag}: {says}"));
         let set = workload().set(variable, word);
         let outcome = set.kaiwo(&["submit", "-p", "w", "-d"]).exits(3);
         let _ = outcome.says(&format!("{variable}: {says}"));

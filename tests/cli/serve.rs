@@ -87,8 +87,8 @@ fn what_cannot_be_served() {
         ),
         (
             &["-p", "chat", "--port", "8000", "--health-path", "health"],
-            "invalid health path \"health\" (from the command line): must begin with /",
-            "--health-path /health",
+            "--health-path: invalid health path \"health\": must begin with /",
+            "use /health",
         ),
         (
             &["-p", "chat", "--health-path", "/health"],

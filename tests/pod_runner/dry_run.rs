@@ -67,7 +67,9 @@ fn a_ray_service_imports_the_upload() {
 
 #[test]
 fn megabytes_make_one_directory() {
-    scenarios::megabytes_make_one_directory(&DryRun::new(), Kind::Job);
+    for kind in Kind::SINGLE {
+        scenarios::megabytes_make_one_directory(&DryRun::new(), kind);
+    }
 }
 
 #[test]

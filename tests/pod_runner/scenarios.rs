@@ -380,9 +380,12 @@ pub fn megabytes_make_one_directory(place: &dyn Place, kind: Kind) {
             .sandbox()
             .write(&format!("work/data/{}/{index:02}", index % 3), part);
     }
+    let large = &content[..2_500_000];
+    let tool = place.sandbox().write("work/a tool ☃", large);
+    make_executable(&tool);
     place.sandbox().write(
         "work/entrypoint",
-        "#!/bin/sh\nfor n in 0 1 2; do for f in $(seq -w 0 29); do [ -e data/$n/$f ] && echo $f data/$n/$f; done; done \
+        "#!/bin/sh\n[ -x 'a tool ☃' ] && cat 'a tool ☃' >\"$KAIWO_SCRATCH/large\"\nfor n in 0 1 2; do for f in $(seq -w 0 29); do [ -e data/$n/$f ] && echo $f data/$n/$f; done; done \
          | sort | while read -r _ f; do cat \"$f\"; done > \"$KAIWO_SCRATCH/all\"\nls | tr '\\n' ' '\n",
     );
     let launch = place.launch("large", kind);
@@ -392,10 +395,14 @@ pub fn megabytes_make_one_directory(place: &dyn Place, kind: Kind) {
         .find(|volume| volume["name"] == "workload")
         .unwrap();
     let config_maps = upload["projected"]["sources"].as_array().unwrap().len();
-    assert!(config_maps >= 4, "{config_maps} ConfigMaps");
+    assert!(config_maps >= 6, "{config_maps} ConfigMaps");
     let run = place.run(&launch, 0).exits(0);
     assert!(run.file("/scratch/all") == content, "the files differ");
-    assert_eq!(run.stdout(), "data entrypoint ");
+    assert!(
+        run.file("/scratch/large") == large,
+        "the large file differs"
+    );
+    assert_eq!(run.stdout(), "a tool ☃ data entrypoint ");
 }
 
 /// The exit code of the entrypoint is the container's.

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::Node;
+use super::{BUSYBOX, Node, PYTHON, RAY, USER};
 
 #[test]
 #[ignore = "needs a real node: cargo xtask test --real-node"]
@@ -39,21 +39,124 @@ fn uploads_arrive_with_modes_names_and_content() {
         .stdout
         .split_at(outcome.stdout.find("no program\n").unwrap() + 11);
     assert_eq!(head, "a tool runs\nplain is no program\n");
-    let expected = node
+    assert_eq!(sorted(digests), digests_of(&node, "job"));
+}
+
+fn sorted(lines: &str) -> Vec<String> {
+    let mut lines: Vec<String> = lines.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+/// Returns what `sha256sum` prints of the files of a directory, sorted.
+fn digests_of(node: &Node, directory: &str) -> Vec<String> {
+    let found = node
         .sandbox
         .shell(
-            "find -L . -type f ! -name kaiwoconfig -print0 | LC_ALL=C sort -z | xargs -0 sha256sum",
+            "find -L . -type f ! -name kaiwoconfig ! -name template -print0 | xargs -0 sha256sum",
         )
-        .current_dir(node.sandbox.path("job"))
+        .current_dir(node.sandbox.path(directory))
         .output()
         .unwrap();
-    let lines = |text: &str| {
-        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        lines.sort();
-        lines
+    sorted(&String::from_utf8(found.stdout).unwrap())
+}
+
+/// A Job as the built-in template has it, of another user than the image's.
+const AS_ROOT: &str = "\
+apiVersion: batch/v1
+kind: Job
+metadata:
+  {% filter indent(width=2) %}{% include \"metadata.yaml.tera\" %}{% endfilter %}
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      securityContext: {runAsUser: 0}
+      {% filter indent(width=6) %}{% include \"workload_pod.yaml.tera\" %}{% endfilter %}
+";
+
+#[test]
+#[ignore = "needs a real node: cargo xtask test --real-node"]
+fn large_and_many_files_arrive_whole() {
+    let node = Node::new("large");
+    for (name, image) in [
+        ("root", PYTHON),
+        ("user", USER),
+        ("busybox-user", BUSYBOX),
+        ("busybox-root", BUSYBOX),
+    ] {
+        let write =
+            |path: &str, content: &[u8]| node.sandbox.write(&format!("{name}/{path}"), content);
+        node.script(
+            name,
+            "[ -x 'data/a töol ☃' ] && [ ! -x \"it's \\$HOME.bin\" ] && echo modes are kept\nid -u\n\
+             find . -type f -exec sha256sum {} +\n",
+        );
+        let random = random(7 << 20);
+        write("it's $HOME.bin", &random);
+        let tool = write("data/a töol ☃", &random[..2_000_000]);
+        std::fs::set_permissions(tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+        for number in 0..981 {
+            let path = format!("many files/ünï {}/{number}.txt", number % 7);
+            write(&path, path.as_bytes());
+        }
+        if name == "busybox-root" {
+            write("template", AS_ROOT.as_bytes());
+        }
+        let flags = ["-i", image, "--upload-limit", "10Mi", "--follow"];
+        let outcome = node.run(name, &flags).exits(0);
+        let uid = if name.ends_with("root") { 0 } else { 1000 };
+        let head = format!("modes are kept\n{uid}\n");
+        let digests = outcome.stdout.strip_prefix(&head);
+        let digests = digests.unwrap_or_else(|| panic!("{name}: {outcome:?}"));
+        assert_eq!(sorted(digests), digests_of(&node, name), "{name}");
+    }
+}
+
+/// Bytes that no two runs have in common.
+fn random(length: usize) -> Vec<u8> {
+    use std::io::Read as _;
+    let mut bytes = vec![0; length];
+    std::fs::File::open("/dev/urandom")
+        .unwrap()
+        .read_exact(&mut bytes)
+        .unwrap();
+    bytes
+}
+
+/// The same where KubeRay starts the containers, and where a service runs.
+#[test]
+#[ignore = "needs a real node: cargo xtask test --real-node"]
+fn large_files_arrive_in_ray_and_in_services() {
+    let node = Node::new("large-ray");
+    let random = random(3 << 20);
+    let digest = |name: &str| {
+        let digests = digests_of(&node, name);
+        let line = digests.iter().find(|line| line.ends_with("./b.bin"));
+        line.unwrap().split(' ').next().unwrap().to_owned()
     };
-    assert_eq!(
-        lines(digests),
-        lines(&String::from_utf8(expected.stdout).unwrap())
+    node.sandbox.write("job/b.bin", &random);
+    node.script("job", "exec python main.py\n");
+    node.sandbox.write(
+        "job/main.py",
+        "import hashlib, ray\n\
+         def here(): return hashlib.sha256(open('b.bin', 'rb').read()).hexdigest()\n\
+         @ray.remote(num_cpus=1)\ndef there(): return here()\n\
+         ray.init()\nprint('DIGESTS', here(), ray.get(there.remote()))\n",
     );
+    let outcome = node.run("job", &["--ray", "-i", RAY, "--follow"]).exits(0);
+    let expected = digest("job");
+    assert!(
+        outcome
+            .stdout
+            .contains(&format!("DIGESTS {expected} {expected}")),
+        "{outcome:?}"
+    );
+    node.sandbox.write("svc/b.bin", &random);
+    node.script("svc", "sha256sum b.bin\necho ready\nexec sleep infinity\n");
+    _ = node.serve("svc", &[]).exits(0);
+    node.wait_for_log("svc", "ready");
+    let logs = node.kaiwo("logs", &["svc"]).exits(0).stdout;
+    assert_eq!(logs, format!("{}  b.bin\nready\n", digest("svc")));
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::cluster::{Flavor, Testbed};
-use super::objects::example;
+use super::objects::{example, uploads};
 use super::rights::bind;
 
 fn names(testbed: &Testbed, kind: &str) -> Vec<String> {
@@ -128,4 +128,29 @@ fn what_was_made_for_it_goes_and_nothing_else() {
     let _ = delete(&["foreign", "--force"])
         .exits(0)
         .says("job/foreign deleted");
+}
+
+/// The most that can be uploaded is admitted, and goes with its workload.
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn sixty_four_mebibytes_are_admitted_and_removed() {
+    let testbed = Testbed::with_queue("full", Flavor::Amd, 8);
+    testbed.sandbox.write("w/entrypoint", "sleep 1\n");
+    testbed
+        .sandbox
+        .write("w/model.bin", vec![0xff; (64 << 20) - 8]);
+    let name = testbed.name.as_str();
+    let fixed = ["submit", "-p=w", "--upload-limit=64Mi", "--name=full"];
+    let arguments = [&fixed[..], &["-n", name, "-q", name]].concat();
+    let submit = || testbed.sandbox.kaiwo(&arguments);
+    _ = submit().exits(0).says("68 uploads");
+    assert_eq!(uploads(&testbed).len(), 68);
+    _ = submit().exits(0).says("unchanged");
+    _ = testbed
+        .sandbox
+        .kaiwo(&["delete", "-n", name, "full", "-y"])
+        .exits(0);
+    testbed.wait("all uploads to go", || {
+        uploads(&testbed).is_empty().then_some(())
+    });
 }

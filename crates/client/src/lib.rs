@@ -20,6 +20,7 @@ pub mod exchange;
 pub mod exec;
 pub mod exec_plugin;
 pub mod kubeconfig;
+pub mod metadata;
 pub mod pages;
 pub mod port_forward;
 pub mod proxy;

@@ -7,23 +7,17 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use tokio::time::timeout_at;
 
-use crate::api::Page;
 use crate::api::keys::{APP_INSTANCE_LABEL, APP_MANAGED_BY_LABEL, MANAGER, USERNAME_LABEL};
 use crate::api::metadata::{Metadata, Named};
 use crate::api::resource::{KUEUE_GROUP, KUEUE_VERSIONS, Resource};
 use crate::cluster::client::connection::kubeconfig;
 use crate::cluster::client::kubeconfig::{Context, Found};
 use crate::cluster::client::request::percent_encoded;
-use crate::cluster::{Cluster, ClusterError, Target};
+use crate::cluster::{Cluster, Target};
 use crate::kind::WorkloadKind;
 
 /// Objects of one page; a page has to come within the deadline.
 const PAGE: usize = 200;
-
-/// Leaves everything but the metadata at the server: a Secret's values never
-/// travel, and a Job takes a fraction of its size.
-pub(in crate::cluster) const METADATA_ONLY: &str =
-    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 /// What there is to choose from. Those that live in a namespace hold its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -260,7 +254,12 @@ impl Catalogue<'_> {
         let mut next = String::new();
         loop {
             let address = format!("{path}{next}");
-            let page = match timeout_at(self.deadline, self.page(&address)).await {
+            let page = match timeout_at(
+                self.deadline,
+                self.cluster.metadata_page::<Named>(&address),
+            )
+            .await
+            {
                 Err(_) => return (items, End::Reached),
                 Ok(Err(error)) => {
                     let end = match error.code() {
@@ -278,10 +277,6 @@ impl Catalogue<'_> {
             }
             next = format!("&continue={}", percent_encoded(&page.metadata.next));
         }
-    }
-
-    async fn page(&self, path: &str) -> Result<Page<Named>, ClusterError> {
-        self.cluster.get_as(path, METADATA_ONLY).await
     }
 }
 

@@ -2,21 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::api_versions::Served;
-use super::candidates::METADATA_ONLY;
 use super::{autoscaler, endpoint, snapshot};
 use crate::api::Readable;
 use crate::api::event::Event;
-use crate::api::keys::{APP_COMPONENT_LABEL, APP_INSTANCE_LABEL, IMAGES_ANNOTATION, REVISION};
-use crate::api::metadata::Metadata;
+use crate::api::keys::{
+    APP_COMPONENT_LABEL, APP_INSTANCE_LABEL, BYTES_ANNOTATION, IMAGES_ANNOTATION, REVISION,
+};
 use crate::api::queue::LocalQueue;
 use crate::api::resource::Resource;
-use crate::change::metadata::annotation_of;
+use crate::change::metadata::{annotation_of, owners};
 use crate::change::version::History;
-use crate::cluster::client::request::{percent_encoded, readable};
+use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::observe::Snapshot;
 use crate::observe::description::{ServedVersion, WorkloadDetails};
@@ -26,7 +27,6 @@ use crate::observe::scaling::Autoscaler;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct UploadedFiles {
-    metadata: Metadata,
     #[serde(default)]
     data: BTreeMap<String, String>,
     #[serde(default)]
@@ -79,13 +79,6 @@ pub async fn read(
     })
 }
 
-/// The record of a version, of which only the metadata is asked for.
-#[derive(Deserialize)]
-struct RecordList {
-    #[serde(default)]
-    items: Vec<Value>,
-}
-
 /// Returns the versions of a service that are kept.
 async fn versions(
     cluster: &Cluster,
@@ -109,14 +102,11 @@ async fn versions(
         "{APP_COMPONENT_LABEL}={REVISION},{APP_INSTANCE_LABEL}={}",
         metadata.name
     );
-    let path = format!(
-        "{}?labelSelector={}",
-        Resource::known("v1", "ConfigMap").collection_path(&metadata.namespace),
-        percent_encoded(&selector)
-    );
-    let listed = match cluster.get_as::<RecordList>(&path, METADATA_ONLY).await {
+    let resource = Resource::known("v1", "ConfigMap");
+    let listed = cluster.list_metadata::<Value>(&resource, &metadata.namespace, &selector);
+    let listed = match listed.await {
         Err(error) if error.is_not_found() => Vec::new(),
-        listed => readable(listed.map(|listed| listed.items))?.or_default(),
+        listed => readable(listed)?.or_default(),
     };
     let version = |name: &String| {
         let mut records = listed.iter();
@@ -186,14 +176,21 @@ async fn uploads(cluster: &Cluster, snapshot: &Snapshot) -> Result<Vec<u64>, Clu
     };
     let selector = format!("{APP_COMPONENT_LABEL}=upload,{APP_INSTANCE_LABEL}={instance}");
     let resource = Resource::known("v1", "ConfigMap");
-    let listed = cluster
-        .list::<UploadedFiles>(&resource, &metadata.namespace, &selector)
-        .await;
-    let listed = readable(listed)?.or_default();
+    let listed = cluster.list_metadata::<Value>(&resource, &metadata.namespace, &selector);
+    let listed = readable(listed.await)?.or_default();
     let own = listed.iter().filter(|upload| {
-        let mut owners = upload.metadata.owner_references.iter();
-        let is_own = owners.any(|owner| owner.uid == metadata.uid);
-        is_own && snapshot.workload.mounts(&upload.metadata.name)
+        let name = upload["metadata"]["name"].as_str().unwrap_or_default();
+        owners(upload).any(|uid| uid == metadata.uid) && snapshot.workload.mounts(name)
     });
-    Ok(own.map(UploadedFiles::bytes).collect())
+    let sizes = own.map(async |upload| {
+        let stated = annotation_of(upload, BYTES_ANNOTATION);
+        if let Some(bytes) = stated.and_then(|stated| stated.parse().ok()) {
+            return Ok(bytes);
+        }
+        // Those of 0.1.0 do not state it.
+        let name = upload["metadata"]["name"].as_str().unwrap_or_default();
+        let found = cluster.find::<UploadedFiles>(&resource, &metadata.namespace, name);
+        Ok(found.await?.map_or(0, |files| files.bytes()))
+    });
+    join_all(sizes).await.into_iter().collect()
 }

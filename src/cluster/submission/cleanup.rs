@@ -110,6 +110,7 @@ impl Submission<'_> {
         }
         let is_overtaken = error.class == ErrorClass::Conflict;
         if !done.is_empty() {
+            let done: Vec<String> = done.iter().map(ToString::to_string).collect();
             let mut words = done.join(", ");
             if !is_overtaken {
                 words += "; run the same command again to continue";

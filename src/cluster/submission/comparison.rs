@@ -17,6 +17,7 @@ use crate::change::in_place::{self, merged_object};
 use crate::change::metadata::{annotation_of, owners};
 use crate::cluster::ClusterError;
 use crate::cluster::client::request::Write;
+use crate::cluster::objects::in_turns;
 use crate::error::CommandError;
 use crate::render::manifest::Manifest;
 
@@ -175,7 +176,7 @@ impl<'a> Submission<'a> {
             }
         };
         let (additions, companions, workload, stale) = tokio::join!(
-            join_all(additions),
+            in_turns(additions),
             join_all(companions),
             self.workload(old, basis),
             stale

@@ -17,7 +17,6 @@ use crate::change::existing::resource;
 use crate::change::metadata::{annotation_of, owners, uid_of};
 use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::client::request::readable;
-use crate::cluster::pod_references::METADATA;
 use crate::cluster::read::api_versions::Served;
 use crate::cluster::read::dependents;
 use crate::cluster::read::lookup::{self, Found};
@@ -148,8 +147,8 @@ pub async fn with_companions(
         .chain([("v1", "ConfigMap"), ("v1", "PersistentVolumeClaim")])
         .map(|(api_version, kind)| Resource::known(api_version, kind));
     let listed = join_all(kinds.map(async |resource| {
-        let listed = cluster.list::<Value>(&resource, &namespace, &labels).await;
-        readable(listed).map(|listed| (resource, listed))
+        let listed = cluster.list_metadata::<Value>(&resource, &namespace, &labels);
+        readable(listed.await).map(|listed| (resource, listed))
     }));
     let secrets = join_all(found.iter().map(|one| own_secrets(cluster, &one.object)));
     let (mut listed, secrets) = tokio::join!(listed, secrets);
@@ -198,11 +197,8 @@ async fn own_secrets(cluster: &Cluster, object: &Value) -> Result<Vec<Value>, Cl
     let names = names.filter(|name| name.starts_with(&prefix));
     let resource = Resource::known("v1", "Secret");
     let read = names.map(async |name| {
-        let path = resource.object_path(text("namespace"), &name);
-        match cluster.get_as::<Value>(&path, METADATA).await {
-            Err(error) if error.is_not_found() => Ok(None),
-            read => Ok::<_, ClusterError>(readable(read)?.known().cloned()),
-        }
+        let read = cluster.find_metadata::<Value>(&resource, text("namespace"), &name);
+        Ok::<_, ClusterError>(readable(read.await)?.known().cloned().flatten())
     });
     let read: Result<Vec<_>, ClusterError> = join_all(read).await.into_iter().collect();
     let of_kaiwo =

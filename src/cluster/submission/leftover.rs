@@ -18,14 +18,13 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::{POLL, Submission, SubmissionError, failed, occupied};
+use crate::api::Readable;
 use crate::api::keys;
 use crate::api::resource::Resource;
-use crate::api::{Page, Readable};
 use crate::change::companions::COMPANIONS;
 use crate::change::existing::resource;
 use crate::change::metadata::{annotation_of, owners, uid_of};
-use crate::cluster::client::request::{percent_encoded, readable};
-use crate::cluster::read::candidates::METADATA_ONLY;
+use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::{KAITO_VERSIONS, WorkloadKind};
 use crate::render::manifest::Manifest;
@@ -127,37 +126,12 @@ pub async fn leftovers_of(
     namespace: &str,
     instance: &str,
 ) -> Result<Vec<Leftover>, ClusterError> {
-    let instance = format!("{}={instance}", keys::APP_INSTANCE_LABEL);
-    let mut left = selected(cluster, namespace, &instance).await?;
-    left.extend(secrets(cluster, namespace, &instance).await?);
-    Ok(left)
-}
-
-/// Lists Secrets that may be left, by their metadata: no value is read.
-async fn secrets(
-    cluster: &Cluster,
-    namespace: &str,
-    instance: &str,
-) -> Result<Vec<Leftover>, ClusterError> {
-    let resource = Resource::known("v1", "Secret");
-    let labels = format!(
-        "{}={},{instance}",
-        keys::APP_MANAGED_BY_LABEL,
-        keys::MANAGER
+    let selector = format!("{}={instance}", keys::APP_INSTANCE_LABEL);
+    let (left, secrets) = tokio::join!(
+        selected(cluster, namespace, &selector),
+        of_kind(cluster, namespace, &selector, ("v1", "Secret")),
     );
-    let collection = resource.collection_path(namespace);
-    let path = format!("{collection}?labelSelector={}", percent_encoded(&labels));
-    let listed = match cluster.get_as::<Page<Value>>(&path, METADATA_ONLY).await {
-        Err(error) if error.is_not_found() => return Ok(Vec::new()),
-        listed => readable(listed)?,
-    };
-    let listed = listed.known().into_iter().flat_map(|list| &list.items);
-    let left = listed.filter_map(|object| {
-        let mut object = object.clone();
-        object["metadata"]["namespace"] = Value::from(namespace);
-        Leftover::new(&resource, &object)
-    });
-    Ok(left.collect())
+    Ok([left?, secrets?].concat())
 }
 
 /// Lists what may be left of runs, of what `selector` selects; all if it is
@@ -170,27 +144,36 @@ pub async fn selected(
     namespace: &str,
     selector: &str,
 ) -> Result<Vec<Leftover>, ClusterError> {
+    let kinds = COMPANIONS.into_iter().chain([("v1", "ConfigMap")]);
+    let listed = join_all(kinds.map(|kind| of_kind(cluster, namespace, selector, kind)));
+    let listed: Result<Vec<_>, ClusterError> = listed.await.into_iter().collect();
+    Ok(listed?.concat())
+}
+
+/// Lists objects of a kind that may be left, by their metadata: no value of a Secret is
+/// read, and no upload.
+async fn of_kind(
+    cluster: &Cluster,
+    namespace: &str,
+    selector: &str,
+    (api_version, kind): (&str, &str),
+) -> Result<Vec<Leftover>, ClusterError> {
     let mut labels = format!("{}={}", keys::APP_MANAGED_BY_LABEL, keys::MANAGER);
     if !selector.is_empty() {
         labels += &format!(",{selector}");
     }
-    let kinds = COMPANIONS.into_iter().chain([("v1", "ConfigMap")]);
-    let listed = join_all(kinds.map(async |(api_version, kind)| {
-        let resource = Resource::known(api_version, kind);
-        let listed = match cluster.list::<Value>(&resource, namespace, &labels).await {
-            Err(error) if error.is_not_found() => Readable::Forbidden,
-            listed => readable(listed)?,
-        };
-        let listed = listed.known().cloned().unwrap_or_default();
-        let left = listed.into_iter().filter_map(|mut object| {
-            // Not every list says it of its items.
-            object["metadata"]["namespace"] = Value::from(namespace);
-            Leftover::new(&resource, &object)
-        });
-        Ok(left.collect::<Vec<_>>())
-    }));
-    let listed: Result<Vec<_>, ClusterError> = listed.await.into_iter().collect();
-    Ok(listed?.into_iter().flatten().collect())
+    let resource = Resource::known(api_version, kind);
+    let listed = cluster.list_metadata::<Value>(&resource, namespace, &labels);
+    let listed = match listed.await {
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        listed => readable(listed)?.or_default(),
+    };
+    let left = listed.into_iter().filter_map(|mut object| {
+        // Not every list says it of its items.
+        object["metadata"]["namespace"] = Value::from(namespace);
+        Leftover::new(&resource, &object)
+    });
+    Ok(left.collect())
 }
 
 /// Leaves out what belongs to a workload that is there, whose own run died or

@@ -19,15 +19,15 @@ pub mod versions;
 pub use error::{GONE_DEADLINE, SubmissionError};
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use k8s_openapi::jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::client::request::Write;
-use super::objects::resource_of;
+use super::objects::{in_turns, resource_of};
 use super::{Cluster, ClusterError};
 use crate::api::keys;
 use crate::api::resource::Resource;
@@ -76,6 +76,26 @@ impl ChangeProgress {
     }
 }
 
+/// What a change has done to an object other than the workload: its `kind/name`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cluster) enum Done {
+    Changed(String),
+    MayBeChanged(String),
+    Removed(String),
+    MayBeRemoved(String),
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed(name) => write!(f, "{name} was changed"),
+            Self::MayBeChanged(name) => write!(f, "{name} may have been changed"),
+            Self::Removed(name) => write!(f, "{name} was removed"),
+            Self::MayBeRemoved(name) => write!(f, "{name} may have been removed"),
+        }
+    }
+}
+
 /// One run of a submission.
 #[derive(Debug)]
 pub struct Submission<'a> {
@@ -92,8 +112,8 @@ pub struct Submission<'a> {
     pub(in crate::cluster) deleted: RefCell<Option<String>>,
     /// What an update has done to the workload, in words.
     pub(in crate::cluster) changed: Cell<Option<ChangeProgress>>,
-    /// What a change has done, or may have, to other objects, in words.
-    pub(in crate::cluster) done: RefCell<Vec<String>>,
+    /// What a change has done, or may have, to other objects.
+    pub(in crate::cluster) done: RefCell<Vec<Done>>,
     /// What was changed before the workload, as it was.
     pub(in crate::cluster) before: RefCell<Vec<Before<'a>>>,
     /// The run that made the workload what is to be changed.
@@ -212,10 +232,10 @@ impl<'a> Submission<'a> {
         let workload = &self.manifests.workload;
         self.wait(workload, |object| uid_of(object) == Some(old.uid()))
             .await?;
-        for owned in self.manifests.owned() {
-            self.wait(owned, |object| owners(object).any(|uid| uid == old.uid()))
-                .await?;
-        }
+        let is_of_old = |object: &Value| owners(object).any(|uid| uid == old.uid());
+        let owned = self.manifests.owned();
+        let gone = in_turns(owned.map(|owned| self.wait(owned, is_of_old))).await;
+        gone.into_iter().collect::<Result<(), _>>()?;
         self.wait_until_made_gone().await?;
         self.wait_until_pods_gone(old).await
     }
@@ -263,7 +283,10 @@ impl<'a> Submission<'a> {
         let set = self.manifests;
         let owned = set.uploads.iter().chain(&set.companions);
         let needed = set.shared().chain(owned.clone());
-        let needed = join_all(needed.map(|manifest| self.create_companion(manifest)));
+        let needed = in_turns(needed.map(async |manifest| {
+            let made = self.create_companion(manifest).await?;
+            Ok(json!({"metadata": made["metadata"]}))
+        }));
         // All of them are awaited even if one fails: a request that is
         // dropped under way may still be carried out.
         let (needed, created) = match self.kind.is_batch() {
@@ -288,7 +311,7 @@ impl<'a> Submission<'a> {
         };
         let made = needed?.into_iter().skip(set.shared().count());
         let owned = owned.zip(made);
-        let owned = join_all(owned.map(|(owned, made)| self.own(owned, made, &uid)));
+        let owned = in_turns(owned.map(|(owned, made)| self.own(owned, made, &uid)));
         let (owned, ()) = tokio::join!(owned, self.keep_records(&uid));
         owned.into_iter().collect::<Result<(), _>>()?;
         Ok(submitted)
@@ -430,11 +453,16 @@ impl<'a> Submission<'a> {
         is_old: impl Fn(&Value) -> bool,
     ) -> Result<(), SubmissionError> {
         let deadline = Instant::now() + GONE_DEADLINE;
-        while self
-            .find(manifest)
-            .await?
-            .is_some_and(|object| is_old(&object))
-        {
+        let (namespace, name) = (manifest.namespace(), manifest.name());
+        let find = async || {
+            let found = self
+                .cluster
+                .find_metadata::<Value>(resource_of(manifest), namespace, name);
+            found
+                .await
+                .map_err(|source| failed("read", manifest, source))
+        };
+        while find().await?.is_some_and(|object| is_old(&object)) {
             self.pause(deadline, manifest).await?;
         }
         Ok(())

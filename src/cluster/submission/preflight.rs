@@ -1,12 +1,12 @@
 //! Lets the API server and its webhooks go through a whole submission
 //! without storing any of it, and reads their answers.
 
-use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::api::keys;
 use crate::change::rbac::for_admins;
 use crate::cluster::client::request::Write;
+use crate::cluster::objects::in_turns;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::render::manifest::{Manifest, ManifestSet};
@@ -125,7 +125,7 @@ pub async fn rehearse(
         .filter(|manifest| manifest.kind() != "Namespace")
         .chain(&scheduled)
         .collect();
-    let answers = join_all(objects.iter().map(|&manifest| match &without_config {
+    let answers = in_turns(objects.iter().map(|&manifest| match &without_config {
         Some((rehearsed, _)) if *manifest == manifests.workload => {
             cluster.create(rehearsed, Write::DryRun)
         }

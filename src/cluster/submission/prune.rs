@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Submission, SubmissionError, failed};
+use super::{Done, Submission, SubmissionError, failed};
 use crate::api::keys;
 use crate::api::resource::Resource;
 use crate::change::companions::{AUTOSCALER, COMPANIONS};
 use crate::change::existing::Existing;
 use crate::change::metadata::{annotation_of, owners, uid_of};
+use crate::cluster::ClusterError;
 use crate::render::manifest::Manifest;
 
 /// An object that has become superfluous.
@@ -86,7 +87,7 @@ impl Submission<'_> {
         match deleted {
             Ok(()) => {
                 if is_told {
-                    self.tell(format!("{name} was removed"));
+                    self.tell(Done::Removed(name));
                 }
                 Ok(Removal::Removed)
             }
@@ -103,7 +104,7 @@ impl Submission<'_> {
             }
             Err(source) => {
                 if source.is_open() && is_told {
-                    self.tell(format!("{name} may have been removed"));
+                    self.tell(Done::MayBeRemoved(name));
                 }
                 Err(failed("remove leftovers of", workload, source))
             }
@@ -144,14 +145,14 @@ impl Submission<'_> {
     ) -> Result<Vec<Stale>, SubmissionError> {
         let resource = Resource::known("v1", "ConfigMap");
         let component = keys::APP_COMPONENT_LABEL;
-        let selector = format!(
-            "{},{component} in (upload,{})",
-            self.instance(),
-            keys::REVISION
-        );
-        let Some(found) = self.list_if_allowed(&resource, &selector).await? else {
+        let of = |what: &str| format!("{},{component}={what}", self.instance());
+        let Some(records) = self.list_if_allowed(&resource, &of(keys::REVISION)).await? else {
             return Ok(Vec::new());
         };
+        let (namespace, uploads) = (self.manifests.workload.namespace(), of("upload"));
+        let uploads = self.cluster.list_metadata(&resource, namespace, &uploads);
+        let uploads = self.if_allowed(uploads.await)?.unwrap_or_default();
+        let found = [records, uploads].concat();
         let is_kept = |object: &&Value| {
             let name = object["metadata"]["name"].as_str();
             versions
@@ -243,10 +244,20 @@ impl Submission<'_> {
             .cluster
             .list::<Value>(resource, workload.namespace(), selector)
             .await;
+        self.if_allowed(listed)
+    }
+
+    fn if_allowed(
+        &self,
+        listed: Result<Vec<Value>, ClusterError>,
+    ) -> Result<Option<Vec<Value>>, SubmissionError> {
         match listed {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.is_forbidden() || error.is_not_found() => Ok(None),
-            Err(source) => Err(failed("list what belongs to", workload, source)),
+            Err(source) => {
+                let workload = &self.manifests.workload;
+                Err(failed("list what belongs to", workload, source))
+            }
         }
     }
 }

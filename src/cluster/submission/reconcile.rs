@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::comparison::{Comparison, Item};
 use super::prune::{Removal, Stale};
-use super::{ATTEMPTS, ChangeProgress, POLL, Submission, SubmissionError, failed};
+use super::{ATTEMPTS, ChangeProgress, Done, POLL, Submission, SubmissionError, failed};
 use crate::api::keys;
 use crate::change::companions::COMPANIONS;
 use crate::change::existing::Existing;
@@ -277,7 +277,7 @@ impl<'a> Submission<'a> {
                 || error.is_unanswered();
             if !again || attempt == ATTEMPTS {
                 if open && live.is_some() {
-                    self.tell(format!("{name} may have been changed"));
+                    self.tell(Done::MayBeChanged(name));
                 }
                 return Err(failed("change", manifest, error));
             }
@@ -307,7 +307,7 @@ impl<'a> Submission<'a> {
             return;
         }
         if !item.changes.is_empty() {
-            self.tell(format!("{name} was changed"));
+            self.tell(Done::Changed(name));
         }
         if !is_last && !before.is_null() {
             self.before.borrow_mut().push(Before {
@@ -317,8 +317,8 @@ impl<'a> Submission<'a> {
         }
     }
 
-    pub(in crate::cluster) fn tell(&self, words: String) {
-        self.done.borrow_mut().push(words);
+    pub(in crate::cluster) fn tell(&self, done: Done) {
+        self.done.borrow_mut().push(done);
     }
 
     /// Returns whether this run has written an object.
@@ -378,9 +378,8 @@ impl<'a> Submission<'a> {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             let name = format!("{kind}/{name}");
             if self.put_one_back(manifest, &object).await.is_some() {
-                self.done
-                    .borrow_mut()
-                    .retain(|words| !words.starts_with(&format!("{name} was ")));
+                let undone = [Done::Changed(name.clone()), Done::Removed(name.clone())];
+                self.done.borrow_mut().retain(|done| !undone.contains(done));
                 names.push(name);
             }
         }

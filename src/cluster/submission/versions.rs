@@ -318,7 +318,9 @@ impl<'a> Versions<'a> {
         let resource = Resource::known("v1", "ConfigMap");
         for upload in uploads(set.workload.value(), self.present.name()) {
             let namespace = self.present.namespace();
-            let found: Option<Value> = self.cluster.find(&resource, namespace, &upload).await?;
+            let found: Option<Value> = (self.cluster)
+                .find_metadata(&resource, namespace, &upload)
+                .await?;
             if found.is_none() {
                 return Err(gone(&upload));
             }

@@ -24,7 +24,13 @@ pub fn access_secret(reference: &str) -> Result<&str, Refusal> {
     if !is_dns_1123_subdomain(secret) {
         // It may be the token itself, so it is not repeated.
         return Err(Refusal::new("invalid Secret name")
-            .hint("pass the name of the Secret, not the token: --model-access-secret hf-token"));
+            .hint("pass the name of the Secret, not the token: --model-access-secret hf-token")
+            .hint(
+                kubectl("-n {NAMESPACE} create secret generic hf-token", &[])
+                    .raw(format!("--from-literal={TOKEN_KEY}=\"$VALUE\""))
+                    .before("read -r VALUE && ")
+                    .noted("create a Secret from a token that you type"),
+            ));
     }
     match key {
         None | Some(TOKEN_KEY) => Ok(secret),

@@ -12,6 +12,7 @@ pub mod schedule;
 pub mod service_settings;
 pub mod sizes;
 pub mod toleration;
+pub mod upload_limit;
 
 use serde::Serialize;
 
@@ -168,6 +169,29 @@ impl WorkloadRequest {
     pub fn digest(&self) -> String {
         // A serialisation of plain data cannot fail.
         crate::digest::sha256(&serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// Returns whether the container copies the uploads into its working directory. It
+    /// needs a command of its own for that; KubeRay gives Ray one.
+    pub fn copies_uploads(&self) -> bool {
+        let has_command = self.run != Run::Image && !self.gives_arguments();
+        !self.upload.is_empty()
+            && !self.pods.read_only_workdir
+            && (has_command || self.kind.is_ray())
+    }
+
+    /// Returns whether its words are arguments of the image's own command: no program is
+    /// called `-x`. A template of the user's own that knows of no arguments is given
+    /// them where it knows a command.
+    pub fn gives_arguments(&self) -> bool {
+        let Run::Command(words) = &self.run else {
+            return false;
+        };
+        let template = self.template.as_ref().map(|template| &template.text);
+        let knows_none = template.is_some_and(|text| {
+            text.contains("Workload.Command") && !text.contains("Workload.Args")
+        });
+        words.first().is_some_and(|word| word.starts_with('-')) && !knows_none
     }
 
     /// Returns whether a claim is mounted where images keep the models they have

@@ -75,7 +75,8 @@ impl Schedule {
             zone.or_else(|| word.strip_prefix("TZ="))
         });
         let zone = zone.map(str::to_owned);
-        if zone.is_some() {
+        if let Some(zone) = &zone {
+            check_time_zone(zone)?;
             fields.remove(0);
         }
         let schedule = Self(fields.join(" "));

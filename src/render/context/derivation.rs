@@ -78,7 +78,8 @@ impl Meta {
             volumes: volumes(pods),
             uploads: uploads(plan, parts),
             working_dir: (!request.upload.is_empty()).then(|| directory(request.kind)),
-            uploads_dir: copies_uploads(request).then_some(keys::UPLOADS_DIRECTORY),
+            uploads_dir: request.copies_uploads().then_some(keys::UPLOADS_DIRECTORY),
+            uploads_in_pieces: !request.upload.in_pieces().is_empty(),
         }
     }
 }
@@ -134,7 +135,7 @@ impl WorkloadContext {
         let request = &plan.request;
         let serving = &request.serving;
         let (command, args) = match command(request) {
-            words if are_arguments(request, &words) => (Vec::new(), words),
+            words if request.gives_arguments() => (Vec::new(), words),
             words => (words, Vec::new()),
         };
         Self {
@@ -256,26 +257,6 @@ fn port(request: &WorkloadRequest) -> Option<u16> {
     }
 }
 
-/// Returns whether the container copies the uploads into its working directory. It
-/// needs a command of its own for that; KubeRay gives Ray one.
-fn copies_uploads(request: &WorkloadRequest) -> bool {
-    let words = command(request);
-    let has_command = !words.is_empty() && !are_arguments(request, &words);
-    !request.upload.is_empty()
-        && !request.pods.read_only_workdir
-        && (has_command || request.kind.is_ray())
-}
-
-/// Returns whether words are arguments of the image's own command: no program is
-/// called `-x`. A template of the user's own that knows of no arguments is given
-/// them where it knows a command.
-fn are_arguments(request: &WorkloadRequest, words: &[String]) -> bool {
-    let template = request.template.as_ref().map(|template| &template.text);
-    let knows_none = template
-        .is_some_and(|text| text.contains("Workload.Command") && !text.contains("Workload.Args"));
-    words.first().is_some_and(|word| word.starts_with('-')) && !knows_none
-}
-
 fn volumes(pods: &PodSettings) -> Vec<VolumeContext> {
     // A claim that is mounted twice is one volume to Kubernetes only if it
     // has one name, so every mount gets a volume of its own.
@@ -333,12 +314,12 @@ fn uploads(plan: &Plan, parts: &[UploadPart<'_>]) -> Vec<UploadContext> {
         .map(|part| UploadContext {
             name: support::upload_name(plan, &part.digest),
             items: part
-                .files
+                .entries
                 .iter()
-                .map(|(key, file)| UploadItem {
-                    key: key.clone(),
-                    path: file.path.clone(),
-                    mode: file.mode(),
+                .map(|entry| UploadItem {
+                    key: entry.key.clone(),
+                    path: entry.path.clone().into_owned(),
+                    mode: entry.mode,
                 })
                 .collect(),
         })

@@ -92,6 +92,9 @@ pub struct Meta {
     /// Directory that the container's own command copies there, or nothing where the
     /// uploads are mounted in the working directory, read-only.
     pub uploads_dir: Option<&'static str>,
+    /// Whether some files are larger than a ConfigMap, so that the files are in `files`
+    /// of that directory and its `join.sh` completes them.
+    pub uploads_in_pieces: bool,
 }
 
 /// A Secret's key, mounted as a file.

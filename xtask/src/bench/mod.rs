@@ -13,6 +13,7 @@ mod program;
 mod report;
 mod startup;
 mod submit;
+mod uploads;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -45,8 +46,11 @@ pub struct Bench {
     /// nothing else; see `cargo xtask testbed check`
     #[arg(long)]
     real: bool,
-    /// Pairs of runs with --real; the median counts
-    #[arg(long, default_value_t = 10, value_name = "COUNT", requires = "real", value_parser = clap::value_parser!(u16).range(1..))]
+    /// Measure on such a node how much later a program starts in a writable directory, and nothing else
+    #[arg(long, conflicts_with = "real")]
+    uploads: bool,
+    /// Pairs of runs with --real or --uploads; the median counts
+    #[arg(long, default_value_t = 10, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     pairs: u16,
     /// Submissions of each kind; the fastest counts
     #[arg(long, default_value_t = 7, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
@@ -84,6 +88,9 @@ impl Bench {
 
         if self.real {
             return self.first_line(root, &kaiwo, kubectl.as_ref(), &scratch.0);
+        }
+        if self.uploads {
+            return self.uploads(root, &kaiwo, &scratch.0);
         }
         let mut rows = startup::rows(&kaiwo, kubectl.as_ref())?;
         rows.push(size(&binary, kubectl.as_ref())?);
@@ -137,6 +144,23 @@ impl Bench {
         let context = format!("{context} Medians of {} pairs.", self.pairs);
         let rows = first_line::rows(kaiwo, kubectl, &cluster, scratch, self.pairs.into())?;
         self.tell(root, Place::FirstLine, &context, &rows)
+    }
+
+    /// Measures what the copy of the uploads costs, on a real node.
+    fn uploads(&self, root: &Path, kaiwo: &Program, scratch: &Path) -> Result<()> {
+        let found = Testbed::find(&self.testbed)?;
+        let started = match found {
+            Some(_) => None,
+            None => Some(Started::up(&self.testbed, true)?),
+        };
+        let testbed = found.as_ref().or(started.as_ref().map(|it| &it.testbed));
+        let kubeconfig = testbed.context("the testbed is not up")?.kubeconfig();
+        let rows = uploads::rows(kaiwo, &kubeconfig, scratch, self.pairs.into())?;
+        let context = format!(
+            "Medians of {} pairs, of a third as many for Ray.",
+            self.pairs
+        );
+        self.tell(root, Place::Uploads, &context, &rows)
     }
 
     /// Prints a table, and writes it into the page.

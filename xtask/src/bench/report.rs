@@ -11,6 +11,8 @@ pub enum Place {
     Costs,
     /// How long it takes until the first line of a log is seen.
     FirstLine,
+    /// How much later a program starts in a writable directory.
+    Uploads,
 }
 
 impl Place {
@@ -18,6 +20,7 @@ impl Place {
         let name = match self {
             Self::Costs => "bench",
             Self::FirstLine => "bench-real",
+            Self::Uploads => "bench-uploads",
         };
         ["begin", "end"].map(|side| format!("<!-- {name}:{side} -->"))
     }
@@ -30,6 +33,8 @@ pub enum Target {
     AtMost(f64),
     /// kaiwo needs at most this share of what the peer does.
     Share(f64),
+    /// kaiwo's figure is at most this above the peer's.
+    More(f64),
     /// None: it is only told.
     Told,
 }
@@ -91,6 +96,7 @@ impl Row {
         match self.target {
             Target::AtMost(most) => Some(tenths(self.kaiwo?.value()) <= most),
             Target::Share(most) => Some(self.ratio()? <= most),
+            Target::More(most) => Some(self.kaiwo?.value() - self.figure?.value() <= most),
             Target::Told => None,
         }
     }
@@ -109,6 +115,7 @@ impl Row {
                 part if (part - part.round()).abs() < 1e-9 => format!("≤ 1/{part:.0}"),
                 _ => format!("≤ {most}"),
             },
+            Target::More(most) => format!("≤ +{most} ms"),
             Target::Told => String::new(),
         };
         let peer = match self.figure {
@@ -184,6 +191,11 @@ mod tests {
         assert_eq!(row(7.04, None, Target::AtMost(7.0)).met(), Some(true));
         assert_eq!(row(7.06, None, Target::AtMost(7.0)).met(), Some(false));
         assert_eq!(row(7.0, Some(1.0), Target::Told).met(), None);
+        assert_eq!(row(7.0, Some(1.0), Target::More(6.0)).met(), Some(true));
+        assert_eq!(
+            row(700.0, Some(100.0), Target::More(500.0)).markdown(),
+            "| `--version` | 700 ms | kubectl: 100 ms | 7.00 | ≤ +500 ms | **no** |\n"
+        );
     }
 
     #[test]
