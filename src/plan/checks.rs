@@ -2,12 +2,13 @@
 
 use super::facts::ClusterFacts;
 use super::gpu::GpuLayout;
+use super::kueue::placement::PodSet;
 use super::request::WorkloadRequest;
 use super::request::preload::{PreloadTarget, is_at_or_below, place};
 use super::sizes::PodSizes;
 use super::{Plan, Refusal};
 use crate::api::Readable;
-use crate::api::claim::Sharing;
+use crate::api::claim::{Claim, Sharing};
 use crate::kind::WorkloadKind;
 use crate::names::nearest;
 use crate::quantity::Quantity;
@@ -160,13 +161,27 @@ fn claim(name: &str) -> serde_json::Value {
     })
 }
 
+/// Returns how many pods mount the claims of a workload at once: KubeRay's submitter
+/// mounts none.
+pub fn mounting(kind: WorkloadKind, pods: &[PodSet]) -> i64 {
+    let submitter = i64::from(kind == WorkloadKind::RayJob);
+    pods.iter().map(|set| set.count).sum::<i64>() - submitter
+}
+
+/// Returns how many must be able to mount the claim that is kept: all pods, and a node
+/// if it is the only one.
+pub fn kept_for(pods: i64, nodes: Option<usize>) -> Sharing {
+    match pods > 1 && nodes != Some(1) {
+        true => Sharing::Many,
+        false => Sharing::OneNode,
+    }
+}
+
 /// Returns what keeps several pods from mounting the same claims at once, as far as
 /// that can be seen.
 pub fn shared_claims(plan: &Plan, facts: &ClusterFacts) -> Vec<String> {
     let known = facts.claims.as_ref().and_then(Readable::known);
-    let submitter = i64::from(plan.request.kind == WorkloadKind::RayJob);
-    let pods: i64 = plan.pods.iter().map(|set| set.count).sum();
-    let pods = pods - submitter;
+    let pods = mounting(plan.request.kind, &plan.pods);
     if pods < 2 {
         return Vec::new();
     }
@@ -175,18 +190,52 @@ pub fn shared_claims(plan: &Plan, facts: &ClusterFacts) -> Vec<String> {
         let mut known = known.into_iter().flatten();
         known.find(|claim| claim.metadata.name == mount.claim)
     });
-    claims
-        .filter_map(|claim| {
-            let name = &claim.metadata.name;
-            match claim.sharing() {
-                Sharing::OnePod => Some(format!(
-                    "only one pod at a time can mount claim {name} (ReadWriteOncePod): all but one of the {pods} pods will wait for it"
-                )),
-                Sharing::OneNode => Some(format!(
-                    "only one node at a time can mount claim {name} (ReadWriteOnce): all {pods} pods must fit on the same node"
-                )),
-                Sharing::Many => None,
-            }
-        })
-        .collect()
+    claims.filter_map(|claim| too_few(claim, pods)).collect()
+}
+
+/// Returns what keeps so many pods from mounting a claim.
+fn too_few(claim: &Claim, pods: i64) -> Option<String> {
+    let name = &claim.metadata.name;
+    match claim.sharing() {
+        Sharing::OnePod => Some(format!(
+            "only one pod at a time can mount claim {name} (ReadWriteOncePod): all but one of the {pods} pods will wait for it"
+        )),
+        Sharing::OneNode => Some(format!(
+            "only one node at a time can mount claim {name} (ReadWriteOnce): all {pods} pods must fit on the same node"
+        )),
+        Sharing::Many => None,
+    }
+}
+
+/// Checks that all pods can mount the claim that is kept. Returns what is likely to keep
+/// them from it: a claim that is there says who can, a StorageClass does not.
+///
+/// # Errors
+/// [`Refusal`] if the claim is there, for a single pod.
+pub fn kept_claim(plan: &Plan, facts: &ClusterFacts) -> Result<Option<String>, Refusal> {
+    let request = &plan.request;
+    let pods = mounting(request.kind, &plan.pods);
+    let Some(name) = request.kept_claim().filter(|_| pods > 1) else {
+        return Ok(None);
+    };
+    let claims = facts.claims.as_ref().and_then(Readable::known);
+    let mut claims = claims.into_iter().flatten();
+    let Some(claim) = claims.find(|claim| claim.metadata.name == name) else {
+        return Ok((plan.kept_for == Sharing::Many).then(|| {
+            format!(
+                "{pods} pods share claim {name}, which is created with ReadWriteMany: if its StorageClass does not support that, they wait for it"
+            )
+        }));
+    };
+    let too_few = too_few(claim, pods);
+    match (too_few, claim.sharing()) {
+        (Some(why), Sharing::OnePod) if !request.force => Err(Refusal::new(why)
+            .about(format!("persistentvolumeclaim/{name}"))
+            .hint("choose another name, which has a claim of its own: --name")
+            .hint(
+                kubectl("-n {} delete pvc {}", &[&request.namespace, &name])
+                    .to("create it again, without its data"),
+            )),
+        (why, _) => Ok(why),
+    }
 }

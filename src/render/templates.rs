@@ -19,7 +19,7 @@ use crate::yaml;
 
 /// Templates that are included in others come first, because Tera checks
 /// that what is included exists.
-const TEMPLATES: [(&str, &str); 30] = [
+const TEMPLATES: [(&str, &str); 31] = [
     (
         "queue_labels.yaml.tera",
         include_str!("../../templates/queue_labels.yaml.tera"),
@@ -51,6 +51,10 @@ const TEMPLATES: [(&str, &str); 30] = [
     (
         "working_dir_volumes.yaml.tera",
         include_str!("../../templates/working_dir_volumes.yaml.tera"),
+    ),
+    (
+        "attempt.sh.tera",
+        include_str!("../../templates/attempt.sh.tera"),
     ),
     ("stop.sh.tera", include_str!("../../templates/stop.sh.tera")),
     (

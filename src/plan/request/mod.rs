@@ -188,6 +188,13 @@ impl WorkloadRequest {
         })
     }
 
+    /// Returns the name of the claim that stays when the workload is deleted, if it keeps
+    /// one.
+    pub fn kept_claim(&self) -> Option<String> {
+        let is_kept = self.serving.keep_storage && self.pods.storage.is_some();
+        is_kept.then(|| format!("{}-scratch", self.name))
+    }
+
     /// Returns `kind/name` of the workload.
     pub fn display_name(&self) -> String {
         format!("{}/{}", self.kind.word(), self.name)

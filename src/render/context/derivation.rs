@@ -26,6 +26,10 @@ use crate::workload::entrypoint::{FILE_NAME, Script};
 use crate::workload::serve_config;
 use crate::workload::upload::UploadPart;
 
+/// Group of the files on a claim that is kept, as of those that are loaded: usual users
+/// of images are in it, and Kubernetes adds the others.
+const STORAGE_GROUP: i64 = 1000;
+
 impl<'a> TemplateContext<'a> {
     /// Derives the context from a plan and the parts of its upload. `submission`
     /// identifies this run.
@@ -104,11 +108,7 @@ impl Scheduling {
             head_tolerations: tolerations(&pods.tolerations),
             max_surge: plan.rollout.max_surge,
             max_unavailable: plan.rollout.max_unavailable,
-            storage: pods.storage.as_ref().map(|storage| StorageContext {
-                quantity: storage.size,
-                storage_class_name: storage.class.clone(),
-                claim: serving.keep_storage.then(|| support::claim_name(plan)),
-            }),
+            storage: storage(request),
             retries: lifetime.retries,
             schedule: request
                 .schedule
@@ -138,6 +138,7 @@ impl WorkloadContext {
             words => (words, Vec::new()),
         };
         Self {
+            is_job: request.kind.is_batch(),
             entrypoint: (!command.is_empty()).then(|| command.join(" ")),
             command: command.iter().map(|word| literal(word)).collect(),
             args: args.iter().map(|word| literal(word)).collect(),
@@ -172,6 +173,20 @@ impl WorkloadMeta {
             tuning: kaito.tuning.as_ref().map(tuning),
         }
     }
+}
+
+/// Returns the claim for the scratch directory, if there is one.
+fn storage(request: &WorkloadRequest) -> Option<StorageContext> {
+    let storage = request.pods.storage.as_ref()?;
+    let claim = request.kept_claim();
+    let is_of_job = claim.is_some() && request.kind.is_batch();
+    Some(StorageContext {
+        quantity: storage.size,
+        storage_class_name: storage.class.clone(),
+        group: is_of_job.then_some(STORAGE_GROUP),
+        counts_attempts: is_of_job && !request.pods.read_only_workdir && has_command(request),
+        claim,
+    })
 }
 
 /// Returns the labels of the working pods' nodes: the user's and the plan's.
@@ -259,11 +274,13 @@ fn port(request: &WorkloadRequest) -> Option<u16> {
 /// Returns whether the container copies the uploads into its working directory. It
 /// needs a command of its own for that; KubeRay gives Ray one.
 fn copies_uploads(request: &WorkloadRequest) -> bool {
+    !request.upload.is_empty() && !request.pods.read_only_workdir && has_command(request)
+}
+
+/// Returns whether the container has a command of its own.
+fn has_command(request: &WorkloadRequest) -> bool {
     let words = command(request);
-    let has_command = !words.is_empty() && !are_arguments(request, &words);
-    !request.upload.is_empty()
-        && !request.pods.read_only_workdir
-        && (has_command || request.kind.is_ray())
+    request.kind.is_ray() || !words.is_empty() && !are_arguments(request, &words)
 }
 
 /// Returns whether words are arguments of the image's own command: no program is
