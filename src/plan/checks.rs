@@ -239,3 +239,73 @@ pub fn kept_claim(plan: &Plan, facts: &ClusterFacts) -> Result<Option<String>, R
         (why, _) => Ok(why),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::facts::Facts;
+    use crate::plan::testing::{cluster_queue, facts, node, request};
+
+    fn planned(replicas: i64, mode: Option<&str>, nodes: usize) -> Result<Plan, Refusal> {
+        let queue = cluster_queue("q", json!({}), json!({}));
+        let mut facts = facts(vec![queue], vec![]);
+        let nodes = (0..nodes)
+            .map(|index| node(&format!("n{index}"), &[("cpu", "64"), ("memory", "256Gi")]));
+        facts.nodes = Some(Readable::Known(nodes.collect()));
+        let claim = |mode| {
+            let spec = json!({"accessModes": [mode]});
+            serde_json::from_value(json!({"metadata": {"name": "w-scratch"}, "spec": spec}))
+                .unwrap()
+        };
+        facts.claims = Some(Readable::Known(mode.into_iter().map(claim).collect()));
+        let mut request = request(WorkloadKind::Job, 0);
+        request.queue = Some("q".to_owned());
+        request.gpus.replicas = Some(replicas);
+        request.pods.storage = Some("1Gi".parse().unwrap());
+        request.serving.keep_storage = true;
+        crate::plan::plan(request, &Facts::Live(Box::new(facts)))
+    }
+
+    #[test]
+    fn one_pod_keeps_a_claim_for_itself() {
+        let plan = planned(1, None, 2).unwrap();
+        assert_eq!((plan.kept_for, &*plan.shared), (Sharing::OneNode, &[][..]));
+    }
+
+    #[test]
+    fn several_pods_share_a_claim_that_they_can_mount() {
+        let plan = planned(2, None, 2).unwrap();
+        assert_eq!(plan.kept_for, Sharing::Many);
+        assert_eq!(
+            plan.shared,
+            [
+                "2 pods share claim w-scratch, which is created with ReadWriteMany: if its StorageClass does not support that, they wait for it"
+            ]
+        );
+        // All of them are on the only node.
+        let plan = planned(2, None, 1).unwrap();
+        assert_eq!((plan.kept_for, &*plan.shared), (Sharing::OneNode, &[][..]));
+        assert_eq!(
+            planned(2, Some("ReadWriteMany"), 2).unwrap().shared,
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn a_claim_that_is_there_says_who_can_mount_it() {
+        let plan = planned(2, Some("ReadWriteOnce"), 2).unwrap();
+        assert!(plan.shared[0].contains("all 2 pods must fit on the same node"));
+        let refusal = planned(2, Some("ReadWriteOncePod"), 2).unwrap_err();
+        assert!(
+            refusal
+                .message
+                .contains("only one pod at a time can mount claim w-scratch")
+        );
+        assert_eq!(
+            planned(1, Some("ReadWriteOncePod"), 2).unwrap().shared,
+            [""; 0]
+        );
+    }
+}

@@ -93,16 +93,24 @@ pub(super) fn offers(directory: &Path, files: &[(String, ByteSize)]) -> Vec<Sugg
     offers
 }
 
-/// Returns how many of these files git ignores, where a directory does not say itself
-/// what is not uploaded, and the command by which it does.
-pub(super) fn offer_of_git(directory: &Path, paths: &[&str]) -> Option<(usize, String)> {
+/// Returns that git ignores some of these files, and how kaiwo does, too; nothing where a
+/// directory says itself what is not uploaded.
+pub(super) fn ignored_by_git(directory: &Path, paths: &[&str]) -> Option<String> {
     let (own, of_git) = (directory.join(NAME), directory.join(OF_GIT));
     if own.symlink_metadata().is_ok() {
         return None;
     }
-    let count = left_out(&of_git, paths);
+    let (files, them) = match left_out(&of_git, paths) {
+        0 => return None,
+        1 => ("1 file".to_owned(), "it"),
+        count => (format!("{count} files"), "them"),
+    };
     let file = |file: &Path| shell::quoted(&file.display().to_string());
-    (count > 0).then(|| (count, format!("cp {} {}", file(&of_git), file(&own))))
+    Some(format!(
+        "{files} that git ignores will be uploaded; to exclude {them}: cp {} {}",
+        file(&of_git),
+        file(&own)
+    ))
 }
 
 /// Returns whether a file of git's would leave out any of these.

@@ -299,7 +299,7 @@ impl From<PodResources> for ResourcesContext {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct WorkloadContext {
-    /// Whether it ends.
+    /// Whether it is a job, which ends.
     pub is_job: bool,
     /// The command as one line of shell, for Ray; nothing without one.
     pub entrypoint: Option<String>,
