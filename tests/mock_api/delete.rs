@@ -121,6 +121,34 @@ fn storage_that_another_workload_mounts_stays() {
 }
 
 #[test]
+fn storage_that_another_pod_mounts_stays() {
+    for (labels, hint) in [
+        (
+            json!({"app.kubernetes.io/instance": "look"}),
+            "help: or delete its workload first: kaiwo delete look -n kaiwo\n",
+        ),
+        (
+            json!({}),
+            "help: or delete that pod first: kubectl -n kaiwo delete pod look-x\n",
+        ),
+    ] {
+        let volumes = json!([{"name": "kept",
+            "persistentVolumeClaim": {"claimName": "alice-w-scratch"}}]);
+        let metadata = json!({"name": "look-x", "uid": "p", "labels": labels});
+        let pod = json!({"metadata": metadata, "spec": {"volumes": volumes}});
+        let api = api(move |request| {
+            let is_all = is(request, "GET", "/pods") && request.query.is_empty();
+            is_all.then(|| Answer::Json(200, list(std::slice::from_ref(&pod))))
+        });
+        let _ = delete(&api, &["job/alice-w", "-y", "--with-storage"])
+            .exits(3)
+            .says("pod/look-x also mounts persistentvolumeclaim/alice-w-scratch, so nothing was deleted\n")
+            .says(hint);
+        assert_eq!(api.writes(), [] as [&str; 0]);
+    }
+}
+
+#[test]
 fn nobody_is_there_to_say_yes() {
     let api = api(|_| None);
     let _ = delete(&api, &["alice-w"])

@@ -102,8 +102,13 @@ impl Storage {
         _ = node.sandbox.kaiwo(&arguments).exits(0);
     }
 
-    /// Has another job take the quota, until it runs.
+    /// Has another job take the quota, until it has run.
     fn preempt(&self) {
+        self.preempted(|| ());
+    }
+
+    /// Does something while another job has the quota.
+    fn preempted<T>(&self, meanwhile: impl FnOnce() -> T) -> T {
         let node = &self.node;
         node.script("urgent", "echo here\nexec sleep 600\n");
         let own = ["submit", "-n", &node.name, "-q", &node.name, "-p", "urgent"];
@@ -116,13 +121,16 @@ impl Storage {
         ];
         _ = node.sandbox.kaiwo(&[&own[..], &more].concat()).exits(0);
         node.wait_for_log("urgent", "here");
+        let done = meanwhile();
         _ = node.kaiwo("delete", &["urgent", "-y"]).exits(0);
+        done
     }
 
     /// Returns a file of a claim, read by a job of its own.
     fn read(&self, workload: &str, file: &str) -> String {
         let claim = format!("{workload}-scratch:/kept:ro");
-        let (node, path) = (&self.node, format!("/kept/{file}"));
+        let until = format!("until cat /kept/{file} 2>/dev/null; do sleep 1; done");
+        let node = &self.node;
         let own = ["submit", "-n", &node.name, "-q", &node.name, "-i", BUSYBOX];
         let more = [
             "--name=look",
@@ -131,13 +139,14 @@ impl Storage {
             "--volume",
             &claim,
             "--",
-            "cat",
-            &path,
+            "sh",
+            "-c",
+            &until,
         ];
-        node.sandbox
-            .kaiwo(&[&own[..], &more].concat())
-            .exits(0)
-            .stdout
+        let read = node.sandbox.kaiwo(&[&own[..], &more].concat()).exits(0);
+        // A pod that has ended mounts it still.
+        _ = node.kaiwo("delete", &["look", "-y"]).exits(0);
+        read.stdout
     }
 
     /// Deletes what belongs to the cluster.
@@ -282,8 +291,8 @@ fn a_driver_saves_the_state_of_an_actor() {
     );
     node.wait_for_log("driver", "attempt 1 starts at step 0");
     std::thread::sleep(std::time::Duration::from_secs(5));
-    storage.preempt();
-    let state = storage.read("driver", "checkpoint.json");
+    // It has been told, and is gone.
+    let state = storage.preempted(|| storage.read("driver", "checkpoint.json"));
     let state: serde_json::Value = serde_json::from_str(&state).unwrap();
     let (step, total) = (
         state["step"].as_i64().unwrap(),

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::api::keys;
 use crate::api::resource::Resource;
 use crate::change::metadata::{owners, uid_of};
+use crate::cluster::client::request::readable;
 use crate::cluster::read::api_versions::Served;
 use crate::cluster::read::lookup;
 use crate::cluster::{Cluster, ClusterError};
@@ -66,6 +67,32 @@ impl KeptClaim {
         Ok(found
             .await?
             .is_some_and(|now| uid_of(&now) == Some(&*self.uid)))
+    }
+
+    /// Returns the pods that mount it, and would keep it from being deleted, of other
+    /// workloads than those of its name: also those that have ended, until they are deleted.
+    /// Beside each the workload that it belongs to, if that has a name.
+    ///
+    /// # Errors
+    /// [`ClusterError`] if the cluster cannot be asked.
+    pub async fn other_pods(
+        &self,
+        cluster: &Cluster,
+        namespace: &str,
+    ) -> Result<Vec<(String, Option<String>)>, ClusterError> {
+        let resource = Resource::known("v1", "Pod");
+        let listed = cluster.list::<Value>(&resource, namespace, "").await;
+        let pods = readable(listed)?.known().cloned().unwrap_or_default();
+        let others = pods.iter().filter_map(|pod| {
+            let metadata = &pod["metadata"];
+            let instance = metadata["labels"][keys::APP_INSTANCE_LABEL].as_str();
+            let is_other = instance != Some(&self.instance)
+                && metadata["deletionTimestamp"].is_null()
+                && mounts(pod, &self.name);
+            let name = metadata["name"].as_str().filter(|_| is_other)?;
+            Some((name.to_owned(), instance.map(str::to_owned)))
+        });
+        Ok(others.collect())
     }
 
     /// Returns the workloads of its name that mount it, of every kind.

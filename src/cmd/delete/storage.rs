@@ -6,7 +6,7 @@ use super::{GONE, POLL, Run, cannot_delete};
 use crate::cluster::submission::deletion::Doomed;
 use crate::cluster::submission::kept_claim::{KeptClaim, kept_claims};
 use crate::error::{CommandError, ErrorClass};
-use crate::suggestion::{Suggestion, kaiwo};
+use crate::suggestion::{Suggestion, kaiwo, kubectl};
 use crate::time::Seconds;
 use crate::ui::deletion::{DeletionOutcome, Item};
 
@@ -35,7 +35,19 @@ impl Run<'_> {
             let (cluster, namespace) = (&self.place.cluster, &self.place.namespace);
             let users = claim.users(cluster, &self.place.served, namespace).await?;
             if let Some(user) = users.iter().find(|user| !going.contains(user)) {
-                return Err(in_use(claim, user, namespace));
+                let command = kaiwo("delete {} --with-storage -n {}", &[user, namespace]);
+                let hint = command.to("or delete that workload first, with the claim");
+                return Err(in_use(claim, user, hint));
+            }
+            let pods = claim.other_pods(cluster, namespace).await?;
+            if let Some((pod, workload)) = pods.first() {
+                let hint = match workload {
+                    Some(workload) => kaiwo("delete {} -n {}", &[workload, namespace])
+                        .to("or delete its workload first"),
+                    None => kubectl("-n {} delete pod {}", &[namespace, pod])
+                        .to("or delete that pod first"),
+                };
+                return Err(in_use(claim, &format!("pod/{pod}"), hint));
             }
         }
         Ok(())
@@ -119,14 +131,11 @@ impl Run<'_> {
 }
 
 /// Returns the error that a claim has another user.
-fn in_use(claim: &KeptClaim, user: &str, namespace: &str) -> CommandError {
+fn in_use(claim: &KeptClaim, user: &str, hint: Suggestion) -> CommandError {
     let name = claim.display_name();
     let words = format!("{user} also mounts {name}, so nothing was deleted");
     CommandError::new(ErrorClass::Refused, words)
         .hint("remove --with-storage to keep it")
-        .hint(
-            kaiwo("delete {} --with-storage -n {}", &[user, namespace])
-                .to("or delete that workload first, with the claim"),
-        )
+        .hint(hint)
         .about(name)
 }
