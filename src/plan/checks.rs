@@ -207,6 +207,14 @@ fn too_few(claim: &Claim, pods: i64) -> Option<String> {
     }
 }
 
+/// Returns whether the claim that is kept is there already, as far as that can be seen.
+pub fn kept_is_there(request: &WorkloadRequest, facts: &ClusterFacts) -> bool {
+    let claims = facts.claims.as_ref().and_then(Readable::known);
+    let mut claims = claims.into_iter().flatten();
+    let kept = request.kept_claim();
+    claims.any(|claim| Some(&claim.metadata.name) == kept.as_ref())
+}
+
 /// Checks that all pods can mount the claim that is kept. Returns what is likely to keep
 /// them from it: a claim that is there says who can, a StorageClass does not.
 ///

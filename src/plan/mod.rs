@@ -105,6 +105,8 @@ pub struct Plan {
     pub is_tight: bool,
     /// How many must be able to mount the claim that is kept.
     pub kept_for: Sharing,
+    /// Whether that claim is there already.
+    pub kept_is_there: bool,
     /// What keeps several of the pods from mounting the same claims at once.
     pub shared: Vec<String>,
     /// What was assumed because no cluster was asked.
@@ -141,6 +143,7 @@ impl Plan {
         let gpu = resource.as_deref();
         let pods = resources::pod_sets(&request, layout, gpu, &node_selector, &sizes);
         Ok(Self {
+            kept_is_there: false,
             kept_for: checks::kept_for(checks::mounting(request.kind, &pods), None),
             pods,
             flavors,

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::drain::urgent;
 use super::ray::alone;
 use super::{BUSYBOX, Node, PYTHON, RAY, USER};
-use crate::common::checkout;
+use crate::common::{Outcome, checkout};
 
 /// A queue of the test's own, in which one job takes the place of another, and volumes
 /// of the node for claims that are kept.
@@ -91,7 +91,7 @@ impl Storage {
     }
 
     /// Submits a directory with these flags, and its claim.
-    fn submit(&self, directory: &str, name: &str, more: &[&str]) {
+    fn submit(&self, directory: &str, name: &str, more: &[&str]) -> Outcome {
         let kept = self.kept(name);
         let kept: Vec<&str> = kept.iter().map(String::as_str).collect();
         let node = &self.node;
@@ -99,7 +99,7 @@ impl Storage {
             "submit", "-n", &node.name, "-q", &node.name, "-p", directory, "--name", name,
         ];
         let arguments = [&own[..], &kept, more].concat();
-        _ = node.sandbox.kaiwo(&arguments).exits(0);
+        node.sandbox.kaiwo(&arguments).exits(0)
     }
 
     /// Has another job take the quota, until it has run.
@@ -170,7 +170,8 @@ fn the_example_resumes_after_two_preemptions() {
     storage.volume("resume");
     let example = checkout("workloads/resume");
     let node = &storage.node;
-    storage.submit(example.to_str().unwrap(), "resume", &["-i", PYTHON]);
+    node.script("resume", "echo another\n");
+    _ = storage.submit(example.to_str().unwrap(), "resume", &["-i", PYTHON]);
     for attempt in 1..=2 {
         node.wait_for_log("resume", &format!("attempt {attempt} starts at step "));
         std::thread::sleep(std::time::Duration::from_secs(4));
@@ -187,12 +188,31 @@ fn the_example_resumes_after_two_preemptions() {
     assert!(log.ends_with("done: step 60, sum 1830\n"), "{log}");
     assert_eq!(storage.read("resume", ".kaiwo/attempt"), "3\n");
 
+    // Another size is not what is there, and nothing makes room for it.
+    let other = format!("--storage=2Gi,{}-resume", node.name);
+    let own = ["submit", "-n", &node.name, "-q", &node.name, "-p", "resume"];
+    let more = [
+        "--name=resume",
+        "-i",
+        PYTHON,
+        &other,
+        "--keep-storage",
+        "--replace",
+    ];
+    _ = node
+        .sandbox
+        .kaiwo(&[&own[..], &more].concat())
+        .exits(5)
+        .says(
+            "use the size and StorageClass that it has, or delete it with its data: kaiwo delete",
+        );
+    assert!(node.find("Job", "resume").is_some());
     // The next one of the name finds what this one has left.
-    storage.submit(
-        example.to_str().unwrap(),
-        "resume",
-        &["-i", PYTHON, "--replace"],
-    );
+    let more = ["-i", PYTHON, "--replace"];
+    _ = storage
+        .submit(example.to_str().unwrap(), "resume", &more)
+        .says("  /scratch is the existing claim resume-scratch, with its data\n")
+        .says("job/resume replaced, with 1 upload\n");
     node.wait_for_log(
         "resume",
         "attempt 4 starts at step 60\ndone: step 60, sum 1830\n",
@@ -225,7 +245,7 @@ fn the_time_of_grace_is_enough_for_the_last_line() {
          print('saved', file=open('/scratch/last', 'a'))\n    sys.exit(0)\n\
          signal.signal(signal.SIGTERM, stop)\nprint('ready')\nwhile True: time.sleep(1)\n",
     );
-    storage.submit("slow", "slow", &["-i", PYTHON, "--grace=60s"]);
+    _ = storage.submit("slow", "slow", &["-i", PYTHON, "--grace=60s"]);
     node.wait_for_log("slow", "ready");
     storage.preempt();
     _ = node.kaiwo("delete", &["slow", "-y"]).exits(0);
@@ -247,7 +267,7 @@ fn attempts_are_counted_on_the_claim() {
             "echo attempt $KAIWO_ATTEMPT of ${JOB_COMPLETION_INDEX:-one}\n",
         );
         for attempt in 1..=2 {
-            storage.submit(name, name, &["-i", image, "--replace", "--wait"]);
+            _ = storage.submit(name, name, &["-i", image, "--replace", "--wait"]);
             let log = node.kaiwo("logs", &[name]).stdout;
             assert_eq!(log, format!("attempt {attempt} of one\n"), "{name}");
         }
@@ -258,7 +278,7 @@ fn attempts_are_counted_on_the_claim() {
         "pair",
         "echo attempt $KAIWO_ATTEMPT of $JOB_COMPLETION_INDEX\n",
     );
-    storage.submit("pair", "pair", &["-i", PYTHON, "--replicas=2", "--wait"]);
+    _ = storage.submit("pair", "pair", &["-i", PYTHON, "--replicas=2", "--wait"]);
     let log = node.kaiwo("logs", &["pair"]).stdout;
     for index in 0..2 {
         assert!(log.contains(&format!("attempt 1 of {index}\n")), "{log}");
@@ -284,7 +304,7 @@ fn a_driver_saves_the_state_of_an_actor() {
         "--head-cpus=1",
         "--head-memory=3Gi",
     ];
-    storage.submit(
+    _ = storage.submit(
         example.to_str().unwrap(),
         "driver",
         &[&["-i", RAY][..], &sizes].concat(),

@@ -41,6 +41,7 @@ pub fn judged(
     let nodes = facts.nodes.as_ref().and_then(Readable::known);
     let mounting = checks::mounting(plan.request.kind, &plan.pods);
     plan.kept_for = checks::kept_for(mounting, nodes.map(Vec::len));
+    plan.kept_is_there = checks::kept_is_there(&plan.request, facts);
     plan.shared = checks::shared_claims(&plan, facts);
     plan.shared.extend(checks::kept_claim(&plan, facts)?);
     Ok(plan)
