@@ -137,7 +137,7 @@ fn storage_that_another_pod_mounts_stays() {
         let metadata = json!({"name": "look-x", "uid": "p", "labels": labels});
         let pod = json!({"metadata": metadata, "spec": {"volumes": volumes}});
         let api = api(move |request| {
-            let is_all = is(request, "GET", "/pods") && request.query.is_empty();
+            let is_all = is(request, "GET", "/pods") && !request.query.contains("labelSelector");
             is_all.then(|| Answer::Json(200, list(std::slice::from_ref(&pod))))
         });
         let _ = delete(&api, &["job/alice-w", "-y", "--with-storage"])
