@@ -303,6 +303,7 @@ fn a_driver_saves_the_state_of_an_actor() {
         "--memory=3Gi",
         "--head-cpus=1",
         "--head-memory=3Gi",
+        "--grace=30s",
     ];
     _ = storage.submit(
         example.to_str().unwrap(),
