@@ -77,6 +77,35 @@ fn submitted_with_every_setting() {
     }
 }
 
+/// Storage that is kept: one pod, several, those of Ray, and a command without uploads.
+#[test]
+fn kept_storage() {
+    let kept = [
+        "submit",
+        "--storage=100Gi,fast",
+        "--keep-storage",
+        "--dry-run",
+    ];
+    let directory = ["-p=w", "--image=registry/image:1"];
+    let image = ["--image=registry/image:1", "--", "train", "--resume"];
+    for (name, what, more) in [
+        ("kept-job", &directory[..], &["-g=1"][..]),
+        ("kept-indexed-job", &directory, &["-g=16"]),
+        ("kept-rayjob", &directory, &["-g=1", "--ray"]),
+        (
+            "kept-cronjob",
+            &directory,
+            &["-g=1", "--schedule=0 3 * * *"],
+        ),
+        ("kept-command", &image, &["--name=train"]),
+    ] {
+        let arguments = [&kept[..], more, what].concat();
+        let outcome = sandbox().kaiwo(&arguments).exits(0);
+        check_pods(&outcome, &unbuffered());
+        insta::assert_snapshot!(name, outcome.stdout);
+    }
+}
+
 /// Pods that are sized as a whole, and not by their GPUs.
 #[test]
 fn sized_as_a_whole() {

@@ -45,6 +45,17 @@ pub enum Sharing {
     Many,
 }
 
+impl Sharing {
+    /// Returns the access mode with which a claim can be written by so many.
+    pub fn access_mode(self) -> &'static str {
+        match self {
+            Self::OnePod => "ReadWriteOncePod",
+            Self::OneNode => "ReadWriteOnce",
+            Self::Many => "ReadWriteMany",
+        }
+    }
+}
+
 impl Claim {
     /// Returns how many may mount it at a time; the mode that allows most counts.
     pub fn sharing(&self) -> Sharing {

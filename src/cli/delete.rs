@@ -16,13 +16,15 @@ Asks first, unless -y is given. Deleting a workload also deletes its pods and
 everything that kaiwo created for it: uploads, Services and the like, and the
 claims of --storage with their data. What an interrupted run left behind can be
 deleted by the name of its workload. LocalQueues, namespaces, claims of
---keep-storage and objects that kaiwo did not create are kept. Returns when
-everything is deleted.
+--keep-storage and objects that kaiwo did not create are kept; --with-storage
+deletes the claims of --keep-storage too, also if their workload no longer
+exists. Returns when everything is deleted.
 
 Examples:
   kaiwo delete alice-train                 asks, then deletes
   kaiwo delete job/a rayjob/b -y           several, without asking
   kaiwo delete -l team=vision --dry-run    what would be deleted
+  kaiwo delete alice-train --with-storage  and NAME-scratch, with its data
   kaiwo delete --all -n scratch            all of kaiwo's in a namespace"
 )]
 pub struct DeleteArgs {
@@ -45,6 +47,10 @@ pub struct DeleteArgs {
     /// Also delete workloads that kaiwo did not create
     #[arg(long, conflicts_with_all = ["selector", "all"])]
     pub force: bool,
+
+    /// Also delete the claims of --keep-storage, with their data
+    #[arg(long)]
+    pub with_storage: bool,
 
     /// Succeed even if a workload does not exist
     #[arg(long)]

@@ -1,5 +1,7 @@
 //! `kaiwo delete`.
 
+mod leftovers;
+mod storage;
 mod stuck;
 
 use std::collections::BTreeMap;
@@ -13,14 +15,18 @@ use crate::cli::DeleteArgs;
 use crate::cluster::ClusterError;
 use crate::cluster::read::lookup::{self, Found, LookupError};
 use crate::cluster::submission::deletion::{self, Doomed};
+use crate::cluster::submission::kept_claim::KeptClaim;
 use crate::cluster::submission::leftover::{self, Leftover};
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
+use crate::observe::WorkloadRef;
 use crate::settings::Format;
 use crate::suggestion::kaiwo;
 use crate::time::Seconds;
 use crate::ui::Ui;
-use crate::ui::deletion::{DeleteReport, DeletionOutcome, Item, lines, lines_of_leftovers};
+use crate::ui::deletion::{
+    DeleteReport, DeletionOutcome, Item, lines, lines_of_leftovers, lines_of_storage,
+};
 use crate::ui::document::document;
 
 use super::block_on;
@@ -28,6 +34,8 @@ use super::command_line::CommandLine;
 use super::help::cannot_write;
 use super::signals::{self, SignalEffect};
 use super::target::{self, Reached};
+
+use leftovers::names_of;
 
 /// Longest wait for what was deleted to be gone, unless another is given.
 const GONE: Duration = Duration::from_secs(120);
@@ -63,10 +71,12 @@ pub fn run(args: &DeleteArgs, ui: Ui, output: Option<Format>) -> Result<u8, Comm
             output: args.output.or(output),
             items: Vec::new(),
             left: Vec::new(),
+            claims: Vec::new(),
+            storage: Vec::new(),
             code: 0,
         };
         let doomed = run.doomed().await?;
-        let is_nothing = doomed.is_empty() && run.left.is_empty();
+        let is_nothing = doomed.is_empty() && run.left.is_empty() && run.storage.is_empty();
         if asks && !is_nothing && !run.agreed(&doomed) {
             ui.status("nothing was deleted");
             return Ok(ErrorClass::Refused.exit_code());
@@ -78,6 +88,7 @@ pub fn run(args: &DeleteArgs, ui: Ui, output: Option<Format>) -> Result<u8, Comm
         }
         run.delete(doomed).await?;
         run.delete_leftovers().await?;
+        run.delete_storage().await;
         run.print()?;
         Ok(run.code)
     })
@@ -92,6 +103,10 @@ struct Run<'a> {
     /// What runs have left under names that no workload has, by what was asked
     /// for.
     left: Vec<(String, Vec<Leftover>)>,
+    /// Claims that are kept, if they are to go.
+    claims: Vec<KeptClaim>,
+    /// Those of them that no workload has, by what was asked for.
+    storage: Vec<(String, KeptClaim)>,
     code: u8,
 }
 
@@ -120,7 +135,14 @@ impl Run<'_> {
             }
         }
         self.left = by_name.into_iter().collect();
-        if selected.is_empty() && self.left.is_empty() {
+        let names = selected.iter().map(|found| &found.workload.metadata.name);
+        let names: Vec<&String> = names.collect();
+        let claims = self.claims.iter().cloned();
+        let claims = claims.filter(|claim| !names.contains(&&claim.instance));
+        self.storage = claims
+            .map(|claim| (claim.instance.clone(), claim))
+            .collect();
+        if selected.is_empty() && self.left.is_empty() && self.storage.is_empty() {
             let words = format!("kaiwo has nothing to delete in namespace {namespace}");
             self.ui.status(words);
         }
@@ -129,6 +151,7 @@ impl Run<'_> {
 
     /// Finds what is to go.
     async fn doomed(&mut self) -> Result<Vec<Doomed>, CommandError> {
+        self.list_storage().await?;
         let mut found = match self.args.workload.is_empty() {
             true => self.selected().await?,
             false => Vec::new(),
@@ -148,8 +171,15 @@ impl Run<'_> {
             if let Err(LookupError::NotFound { .. } | LookupError::NotServed { .. }) = &answer {
                 let left = leftover::leftovers_of(cluster, namespace, &wanted.name).await?;
                 let left = self.unused(left).await?;
+                let mut claims = self.claims.iter();
+                let claim = claims.find(|claim| claim.instance == wanted.name);
+                let is_something = !left.is_empty() || claim.is_some();
+                let claim = claim.map(|claim| (wanted.to_string(), claim.clone()));
+                self.storage.extend(claim);
                 if !left.is_empty() {
                     self.left.push((wanted.to_string(), left));
+                }
+                if is_something {
                     continue;
                 }
             }
@@ -169,60 +199,46 @@ impl Run<'_> {
                     failures.push(Item::failed(name, &error, self.ui.connection()));
                     self.code = self.code.max(self.complain(error));
                 }
-                Err(LookupError::NotFound { .. } | LookupError::NotServed { .. })
-                    if self.args.ignore_not_found =>
-                {
-                    self.ui.status(format!("{wanted} does not exist"));
-                    failures.push(Item {
-                        outcome: DeletionOutcome::NotFound,
-                        object: wanted.to_string(),
-                        with: Vec::new(),
-                        kept: Vec::new(),
-                        error: None,
-                    });
-                }
                 Err(error) => {
-                    let is_missing = matches!(
-                        error,
-                        LookupError::NotFound { .. } | LookupError::NotServed { .. }
-                    );
-                    let error = CommandError::from(error);
-                    let mut item = Item::failed(wanted.to_string(), &error, self.ui.connection());
-                    if is_missing {
-                        item.outcome = DeletionOutcome::NotFound;
-                    }
+                    let (item, code) = self.not_found(wanted, error).await;
                     failures.push(item);
-                    self.code = self.code.max(self.complain(error));
+                    self.code = self.code.max(code);
                 }
             }
         }
         self.items = failures;
         let takes = |leftover: &Leftover| self.takes(leftover);
-        Ok(deletion::with_companions(cluster, found, takes).await?)
+        let mut doomed = deletion::with_companions(cluster, found, takes).await?;
+        self.take_storage(&mut doomed).await?;
+        Ok(doomed)
     }
 
-    /// Returns whether what a run has left is meant: if a kind was typed, not what
-    /// was for a workload of another.
-    fn takes(&self, leftover: &Leftover) -> bool {
-        let mut wanted = self.args.workload.iter();
-        let other = wanted.find(|wanted| wanted.name == leftover.instance());
-        let kind = other.and_then(|wanted| wanted.kind);
-        let (Some(wanted), Some(own)) = (kind, leftover.kind()) else {
-            return true;
-        };
-        wanted == own
-    }
-
-    /// Returns what is meant, and belongs to no workload.
-    async fn unused(&self, mut left: Vec<Leftover>) -> Result<Vec<Leftover>, CommandError> {
-        let Reached {
-            cluster, namespace, ..
-        } = &self.place;
-        left.retain(|leftover| self.takes(leftover));
-        match left.is_empty() {
-            true => Ok(left),
-            false => Ok(leftover::without_living(cluster, namespace, left).await?),
+    /// Reports what could not be found, with the exit code.
+    async fn not_found(&self, wanted: &WorkloadRef, error: LookupError) -> (Item, u8) {
+        let is_missing = matches!(
+            error,
+            LookupError::NotFound { .. } | LookupError::NotServed { .. }
+        );
+        if is_missing && self.args.ignore_not_found {
+            self.ui.status(format!("{wanted} does not exist"));
+            let item = Item {
+                outcome: DeletionOutcome::NotFound,
+                object: wanted.to_string(),
+                with: Vec::new(),
+                kept: Vec::new(),
+                error: None,
+            };
+            return (item, 0);
         }
+        let mut error = CommandError::from(error);
+        if is_missing {
+            error.hints.extend(self.storage_of(&wanted.name).await);
+        }
+        let mut item = Item::failed(wanted.to_string(), &error, self.ui.connection());
+        if is_missing {
+            item.outcome = DeletionOutcome::NotFound;
+        }
+        (item, self.complain(error))
     }
 
     /// Tells what went wrong with one of several, and returns its exit code.
@@ -234,10 +250,11 @@ impl Run<'_> {
     /// Shows what is to go, and asks.
     fn agreed(&self, doomed: &[Doomed]) -> bool {
         self.show(doomed);
-        let what = match (doomed.len(), self.left.len()) {
-            (1, 0) => "it".to_owned(),
-            (0, _) => "these leftovers".to_owned(),
-            (count, 0) => format!("these {count} workloads"),
+        let what = match (doomed.len(), self.left.len(), self.storage.len()) {
+            (1, 0, 0) | (0, 0, 1) => "it".to_owned(),
+            (0, _, 0) => "these leftovers".to_owned(),
+            (0, 0, _) => "these claims".to_owned(),
+            (count, 0, 0) => format!("these {count} workloads"),
             _ => "all of this".to_owned(),
         };
         self.ui.ask(format!("delete {what}?"))
@@ -260,54 +277,17 @@ impl Run<'_> {
                 self.ui.status(line);
             }
         }
-    }
-
-    /// Deletes what runs have left under names that no workload has.
-    async fn delete_leftovers(&mut self) -> Result<(), CommandError> {
-        let cluster = &self.place.cluster;
-        let mut gone = String::new();
-        for (name, left) in std::mem::take(&mut self.left) {
-            let deletions = left.iter().map(async |one| match self.args.dry_run {
-                true => (one, Ok(())),
-                false => (one, one.delete(cluster).await),
-            });
-            let mut item = Item {
-                outcome: match self.args.dry_run {
-                    true => DeletionOutcome::DryRun,
-                    false => DeletionOutcome::Deleted,
-                },
-                object: name.clone(),
-                with: names_of(&left),
-                kept: Vec::new(),
-                error: None,
-            };
-            for (one, deleted) in join_all(deletions).await {
-                match deleted {
-                    Ok(()) => gone += &(one.resource.qualified_name(one.name()) + "\n"),
-                    Err(error) => {
-                        let name = one.display_name();
-                        let error = cannot_delete(error, &name);
-                        item.outcome = DeletionOutcome::Failed;
-                        item.error = Item::failed(name, &error, self.ui.connection()).error;
-                        self.code = self.code.max(self.complain(error));
-                    }
-                }
+        for (name, claim) in &self.storage {
+            for line in lines_of_storage(name, &claim.display_name()) {
+                self.ui.status(line);
             }
-            if item.outcome == DeletionOutcome::Deleted {
-                self.ui.status(format!("leftovers of {name} deleted"));
-            }
-            self.items.push(item);
-        }
-        match self.output {
-            Some(Format::Name) => self.ui.data(&gone).map_err(cannot_write),
-            _ => Ok(()),
         }
     }
 
     /// Deletes, and waits until all is gone.
     async fn delete(&mut self, doomed: Vec<Doomed>) -> Result<(), CommandError> {
         if self.args.dry_run {
-            if !(doomed.is_empty() && self.left.is_empty()) {
+            if !(doomed.is_empty() && self.left.is_empty() && self.storage.is_empty()) {
                 self.show(&doomed);
                 self.ui.status("  nothing deleted (dry run)");
             }
@@ -350,6 +330,7 @@ impl Run<'_> {
             let name = one.workload.display_name();
             if self.args.no_wait {
                 self.ui.status(format!("{name} is being deleted"));
+                self.tell_kept(&one);
                 self.items.push(item(&one, DeletionOutcome::Deleting));
                 continue;
             }
@@ -360,6 +341,7 @@ impl Run<'_> {
             match left {
                 Ok(None) => {
                     self.ui.status(format!("{name} deleted"));
+                    self.tell_kept(&one);
                     self.items.push(item(&one, DeletionOutcome::Deleted));
                 }
                 left => {
@@ -459,10 +441,6 @@ fn cannot_delete(error: ClusterError, name: &str) -> CommandError {
     }
 }
 
-fn names_of(left: &[Leftover]) -> Vec<String> {
-    left.iter().map(Leftover::display_name).collect()
-}
-
 fn item(doomed: &Doomed, outcome: DeletionOutcome) -> Item {
     Item {
         outcome,
@@ -479,5 +457,7 @@ fn with(doomed: &Doomed) -> Vec<String> {
         let kind = companion.resource.kind.to_lowercase();
         format!("{kind}/{}", companion.name)
     });
-    names.collect()
+    names
+        .chain(doomed.storage.iter().map(KeptClaim::display_name))
+        .collect()
 }

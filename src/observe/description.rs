@@ -2,10 +2,12 @@
 
 mod address;
 mod application;
+mod attempts;
 mod kept;
 
 pub use address::Address;
 pub use application::{Application, ServeDeployment};
+pub use attempts::{Attempts, EndedPod, EvictionLine};
 pub use kept::{ServedVersion, Uploads};
 
 use k8s_openapi::jiff::Timestamp;
@@ -83,6 +85,9 @@ pub struct Description {
     /// Its place in Kueue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<Queue>,
+    /// How often it was started, if it was ever evicted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Attempts>,
     /// Nodes that its pods are on.
     pub nodes: Vec<String>,
     /// Its pods.
@@ -262,6 +267,7 @@ impl Description {
             gpus: gpus(workload),
             scaling: autoscaler.as_ref().map(Autoscaler::scaling),
             queue: queue(snapshot, cluster_queue),
+            attempts: Attempts::new(snapshot, &events),
             nodes,
             pods: pods(snapshot, &usage),
             gpu_use: {

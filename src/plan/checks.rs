@@ -2,12 +2,13 @@
 
 use super::facts::ClusterFacts;
 use super::gpu::GpuLayout;
+use super::kueue::placement::PodSet;
 use super::request::WorkloadRequest;
 use super::request::preload::{PreloadTarget, is_at_or_below, place};
 use super::sizes::PodSizes;
 use super::{Plan, Refusal};
 use crate::api::Readable;
-use crate::api::claim::Sharing;
+use crate::api::claim::{Claim, Sharing};
 use crate::kind::WorkloadKind;
 use crate::names::nearest;
 use crate::quantity::Quantity;
@@ -160,13 +161,27 @@ fn claim(name: &str) -> serde_json::Value {
     })
 }
 
+/// Returns how many pods mount the claims of a workload at once: KubeRay's submitter
+/// mounts none.
+pub fn mounting(kind: WorkloadKind, pods: &[PodSet]) -> i64 {
+    let submitter = i64::from(kind == WorkloadKind::RayJob);
+    pods.iter().map(|set| set.count).sum::<i64>() - submitter
+}
+
+/// Returns how many must be able to mount the claim that is kept: all pods, and a node
+/// if it is the only one.
+pub fn kept_for(pods: i64, nodes: Option<usize>) -> Sharing {
+    match pods > 1 && nodes != Some(1) {
+        true => Sharing::Many,
+        false => Sharing::OneNode,
+    }
+}
+
 /// Returns what keeps several pods from mounting the same claims at once, as far as
 /// that can be seen.
 pub fn shared_claims(plan: &Plan, facts: &ClusterFacts) -> Vec<String> {
     let known = facts.claims.as_ref().and_then(Readable::known);
-    let submitter = i64::from(plan.request.kind == WorkloadKind::RayJob);
-    let pods: i64 = plan.pods.iter().map(|set| set.count).sum();
-    let pods = pods - submitter;
+    let pods = mounting(plan.request.kind, &plan.pods);
     if pods < 2 {
         return Vec::new();
     }
@@ -175,18 +190,130 @@ pub fn shared_claims(plan: &Plan, facts: &ClusterFacts) -> Vec<String> {
         let mut known = known.into_iter().flatten();
         known.find(|claim| claim.metadata.name == mount.claim)
     });
-    claims
-        .filter_map(|claim| {
-            let name = &claim.metadata.name;
-            match claim.sharing() {
-                Sharing::OnePod => Some(format!(
-                    "only one pod at a time can mount claim {name} (ReadWriteOncePod): all but one of the {pods} pods will wait for it"
-                )),
-                Sharing::OneNode => Some(format!(
-                    "only one node at a time can mount claim {name} (ReadWriteOnce): all {pods} pods must fit on the same node"
-                )),
-                Sharing::Many => None,
-            }
-        })
-        .collect()
+    claims.filter_map(|claim| too_few(claim, pods)).collect()
+}
+
+/// Returns what keeps so many pods from mounting a claim.
+fn too_few(claim: &Claim, pods: i64) -> Option<String> {
+    let name = &claim.metadata.name;
+    match claim.sharing() {
+        Sharing::OnePod => Some(format!(
+            "only one pod at a time can mount claim {name} (ReadWriteOncePod): all but one of the {pods} pods will wait for it"
+        )),
+        Sharing::OneNode => Some(format!(
+            "only one node at a time can mount claim {name} (ReadWriteOnce): all {pods} pods must fit on the same node"
+        )),
+        Sharing::Many => None,
+    }
+}
+
+/// Returns whether the claim that is kept is there already, as far as that can be seen.
+pub fn kept_is_there(request: &WorkloadRequest, facts: &ClusterFacts) -> bool {
+    let claims = facts.claims.as_ref().and_then(Readable::known);
+    let mut claims = claims.into_iter().flatten();
+    let kept = request.kept_claim();
+    claims.any(|claim| Some(&claim.metadata.name) == kept.as_ref())
+}
+
+/// Checks that all pods can mount the claim that is kept. Returns what is likely to keep
+/// them from it: a claim that is there says who can, a StorageClass does not.
+///
+/// # Errors
+/// [`Refusal`] if the claim is there, for a single pod.
+pub fn kept_claim(plan: &Plan, facts: &ClusterFacts) -> Result<Option<String>, Refusal> {
+    let request = &plan.request;
+    let pods = mounting(request.kind, &plan.pods);
+    let Some(name) = request.kept_claim().filter(|_| pods > 1) else {
+        return Ok(None);
+    };
+    let claims = facts.claims.as_ref().and_then(Readable::known);
+    let mut claims = claims.into_iter().flatten();
+    let Some(claim) = claims.find(|claim| claim.metadata.name == name) else {
+        return Ok((plan.kept_for == Sharing::Many).then(|| {
+            format!(
+                "{pods} pods share claim {name}, which is created with ReadWriteMany: if its StorageClass does not support that, they wait for it"
+            )
+        }));
+    };
+    let too_few = too_few(claim, pods);
+    match (too_few, claim.sharing()) {
+        (Some(why), Sharing::OnePod) if !request.force => Err(Refusal::new(why)
+            .about(format!("persistentvolumeclaim/{name}"))
+            .hint("choose another name, which has a claim of its own: --name")
+            .hint(
+                kubectl("-n {} delete pvc {}", &[&request.namespace, &name])
+                    .to("create it again, without its data"),
+            )),
+        (why, _) => Ok(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::facts::Facts;
+    use crate::plan::testing::{cluster_queue, facts, node, request};
+
+    fn planned(replicas: i64, mode: Option<&str>, nodes: usize) -> Result<Plan, Refusal> {
+        let queue = cluster_queue("q", json!({}), json!({}));
+        let mut facts = facts(vec![queue], vec![]);
+        let nodes = (0..nodes)
+            .map(|index| node(&format!("n{index}"), &[("cpu", "64"), ("memory", "256Gi")]));
+        facts.nodes = Some(Readable::Known(nodes.collect()));
+        let claim = |mode| {
+            let spec = json!({"accessModes": [mode]});
+            serde_json::from_value(json!({"metadata": {"name": "w-scratch"}, "spec": spec}))
+                .unwrap()
+        };
+        facts.claims = Some(Readable::Known(mode.into_iter().map(claim).collect()));
+        let mut request = request(WorkloadKind::Job, 0);
+        request.queue = Some("q".to_owned());
+        request.gpus.replicas = Some(replicas);
+        request.pods.storage = Some("1Gi".parse().unwrap());
+        request.serving.keep_storage = true;
+        crate::plan::plan(request, &Facts::Live(Box::new(facts)))
+    }
+
+    #[test]
+    fn one_pod_keeps_a_claim_for_itself() {
+        let plan = planned(1, None, 2).unwrap();
+        assert_eq!((plan.kept_for, &*plan.shared), (Sharing::OneNode, &[][..]));
+    }
+
+    #[test]
+    fn several_pods_share_a_claim_that_they_can_mount() {
+        let plan = planned(2, None, 2).unwrap();
+        assert_eq!(plan.kept_for, Sharing::Many);
+        assert_eq!(
+            plan.shared,
+            [
+                "2 pods share claim w-scratch, which is created with ReadWriteMany: if its StorageClass does not support that, they wait for it"
+            ]
+        );
+        // All of them are on the only node.
+        let plan = planned(2, None, 1).unwrap();
+        assert_eq!((plan.kept_for, &*plan.shared), (Sharing::OneNode, &[][..]));
+        assert_eq!(
+            planned(2, Some("ReadWriteMany"), 2).unwrap().shared,
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn a_claim_that_is_there_says_who_can_mount_it() {
+        let plan = planned(2, Some("ReadWriteOnce"), 2).unwrap();
+        assert!(plan.shared[0].contains("all 2 pods must fit on the same node"));
+        let refusal = planned(2, Some("ReadWriteOncePod"), 2).unwrap_err();
+        assert!(
+            refusal
+                .message
+                .contains("only one pod at a time can mount claim w-scratch")
+        );
+        assert_eq!(
+            planned(1, Some("ReadWriteOncePod"), 2).unwrap().shared,
+            [""; 0]
+        );
+    }
 }

@@ -30,6 +30,7 @@ use std::collections::BTreeMap;
 pub use refusal::Refusal;
 
 use crate::api::Readable;
+use crate::api::claim::Sharing;
 use crate::api::keys;
 use crate::api::vendor::Vendor;
 use crate::kind::WorkloadKind;
@@ -102,6 +103,10 @@ pub struct Plan {
     /// Whether its pods may not fit beside those that stay on their nodes, which were not
     /// read.
     pub is_tight: bool,
+    /// How many must be able to mount the claim that is kept.
+    pub kept_for: Sharing,
+    /// Whether that claim is there already.
+    pub kept_is_there: bool,
     /// What keeps several of the pods from mounting the same claims at once.
     pub shared: Vec<String>,
     /// What was assumed because no cluster was asked.
@@ -127,7 +132,9 @@ impl Plan {
         } = shape;
         name::check_length(&request.name, request.kind, layout.replicas)?;
         request.lifetime.check(request.kind)?;
-        request.serving.check_replicas(layout.replicas)?;
+        if !request.kind.is_batch() {
+            request.serving.check_replicas(layout.replicas)?;
+        }
         checks::preloads(&request)?;
         checks::shared_memory(&sizes)?;
         let notes = checks::serve_config(&request, layout)?;
@@ -136,6 +143,8 @@ impl Plan {
         let gpu = resource.as_deref();
         let pods = resources::pod_sets(&request, layout, gpu, &node_selector, &sizes);
         Ok(Self {
+            kept_is_there: false,
+            kept_for: checks::kept_for(checks::mounting(request.kind, &pods), None),
             pods,
             flavors,
             api_version: request.kind.api_version().to_owned(),

@@ -116,27 +116,22 @@ pub fn upload_name(plan: &Plan, digest: &str) -> String {
     format!("{}-{hash}", plan.request.name)
 }
 
-/// Returns the name of the claim that a service keeps.
-pub fn claim_name(plan: &Plan) -> String {
-    format!("{}-scratch", plan.request.name)
-}
-
-/// Returns the claim that a service keeps, if it keeps one. Nothing owns it, so
-/// that it stays when the service goes.
+/// Returns the claim that is kept, if there is one. Nothing owns it, so that it stays
+/// when the workload goes.
 pub fn kept_claim(plan: &Plan, submission: Option<&str>) -> Option<Manifest> {
     let request = &plan.request;
-    let storage = request.pods.storage.as_ref();
-    let storage = storage.filter(|_| request.serving.keep_storage)?;
+    let storage = request.pods.storage.as_ref()?;
+    let name = request.kept_claim()?;
     let mut claim = json!({
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
         "metadata": {
-            "name": claim_name(plan),
+            "name": name,
             "namespace": request.namespace,
             "labels": labels(plan),
         },
         "spec": {
-            "accessModes": ["ReadWriteOnce"],
+            "accessModes": [plan.kept_for.access_mode()],
             "resources": {"requests": {"storage": storage.size.to_string()}},
         },
     });

@@ -52,6 +52,10 @@ const TEMPLATES: [(&str, &str); 31] = [
         "working_dir_volumes.yaml.tera",
         include_str!("../../templates/working_dir_volumes.yaml.tera"),
     ),
+    (
+        "attempt.sh.tera",
+        include_str!("../../templates/attempt.sh.tera"),
+    ),
     ("stop.sh.tera", include_str!("../../templates/stop.sh.tera")),
     (
         "copy_uploads.sh.tera",

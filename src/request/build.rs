@@ -290,6 +290,8 @@ fn directory(
         let left_out = directory.left_out.join(", ");
         notes.push(Note::Status(format!("  not uploaded: {left_out}")));
     }
+    let of_git = directory.ignored_by_git.iter();
+    notes.extend(of_git.map(|remark| Note::Status(format!("  {remark}"))));
     notes.push(Note::Detail(format!("  {}", uploads(&directory.files))));
     if let Some(file) = directory.uninstalled().filter(|_| typed.command.is_empty()) {
         notes.push(Note::Status(format!(

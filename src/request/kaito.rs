@@ -208,6 +208,10 @@ fn check_alone(settings: &Merged) -> Result<(), Refusal> {
         ("anything preloaded", origin(&settings.preload)),
         ("variables", origin(&settings.secret_from)),
         ("a time to end", origin(&settings.grace)),
+        (
+            "a claim that is kept",
+            origin(&settings.keep_storage).filter(|_| is_on(&settings.keep_storage)),
+        ),
         ("an image", origin(&settings.image)),
         ("a number of GPUs", origin(&settings.gpus)),
         ("a number of pods", origin(&settings.replicas)),
@@ -221,6 +225,7 @@ fn check_alone(settings: &Merged) -> Result<(), Refusal> {
             .hint(match what {
                 "variables" => "remove --secret-from",
                 "a time to end" => "remove --grace",
+                "a claim that is kept" => "remove --keep-storage; --tune-output sets the claim",
                 "a queue" => "remove -q: Kueue does not queue KAITO's Workspaces",
                 _ => "choose the machine instead: --instance-type Standard_NC24ads_A100_v4",
             }));

@@ -139,6 +139,20 @@ pub fn is_on(setting: &Option<Sourced<Switch>>) -> bool {
     setting.as_ref().is_some_and(|sourced| sourced.value.0)
 }
 
+/// Returns whether the claim for `/scratch` outlives the workload.
+///
+/// # Errors
+/// [`Refusal`] without such a claim.
+fn keeps_storage(settings: &Merged) -> Result<bool, Refusal> {
+    match (is_on(&settings.keep_storage), &settings.storage) {
+        (true, None) => Err(
+            Refusal::new("--keep-storage has no effect without --storage")
+                .hint("add --storage 100Gi"),
+        ),
+        (is_kept, _) => Ok(is_kept),
+    }
+}
+
 /// Returns what is loaded before a workload starts, and by which image.
 ///
 /// # Errors

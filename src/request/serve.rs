@@ -1,7 +1,7 @@
 //! Builds what `kaiwo serve` asks for.
 
 use super::build::build;
-use super::{Intent, Note, Typed, instead, is_on, kaito, preloads, value, word};
+use super::{Intent, Note, Typed, instead, is_on, kaito, keeps_storage, preloads, value, word};
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::plan::kaito::Choices;
@@ -252,13 +252,12 @@ fn serving(
         public: kind != WorkloadKind::RayService && is_on(&settings.public),
         ingress: value_if(of_deployment, &settings.ingress),
         min_available: value_if(of_deployment, &settings.min_available),
-        keep_storage: of_deployment && is_on(&settings.keep_storage),
+        keep_storage: of_deployment && keeps_storage(settings)?,
         ..match settings.model {
             None => preloads(settings)?,
             Some(_) => Serving::default(),
         }
     };
-    check_halves(settings, &serving)?;
     serving.check(kind)?;
     Ok(serving)
 }
@@ -314,17 +313,6 @@ fn check_machines(settings: &Merged, kind: WorkloadKind) -> Result<(), Refusal> 
         }
         _ => Ok(()),
     }
-}
-
-/// Checks what means nothing without another setting.
-fn check_halves(settings: &Merged, serving: &Serving) -> Result<(), Refusal> {
-    if serving.keep_storage && settings.storage.is_none() {
-        return Err(
-            Refusal::new("--keep-storage has no effect without --storage")
-                .hint("add --storage 100Gi"),
-        );
-    }
-    Ok(())
 }
 
 fn value_if<T: Clone>(applies: bool, setting: &Option<Sourced<T>>) -> Option<T> {

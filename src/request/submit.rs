@@ -1,7 +1,7 @@
 //! Builds what `kaiwo submit` asks for.
 
 use super::build::build;
-use super::{DEFAULT_QUEUE, Intent, Note, Typed, kaito, preloads, word};
+use super::{DEFAULT_QUEUE, Intent, Note, Typed, kaito, keeps_storage, preloads, word};
 use crate::error::CommandError;
 use crate::kind::WorkloadKind;
 use crate::plan::Refusal;
@@ -25,7 +25,10 @@ pub fn request(
     let intent = Intent {
         kind: kind(settings)?,
         queue: Some(queue.unwrap_or_else(|| DEFAULT_QUEUE.to_owned())),
-        serving: preloads(settings)?,
+        serving: Serving {
+            keep_storage: keeps_storage(settings)?,
+            ..preloads(settings)?
+        },
     };
     build(typed, intent, settings, notes)
 }

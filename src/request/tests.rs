@@ -30,6 +30,7 @@ impl Inputs for Fake {
             entrypoint: Some(entrypoint),
             files: Vec::new(),
             left_out: vec![".git".to_owned()],
+            ignored_by_git: None,
         })
     }
 

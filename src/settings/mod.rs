@@ -332,8 +332,9 @@ settings! {
         volume: List<ClaimMount> = "KAIWO_VOLUME", Both "Pods", |flag| flag.value_name("MOUNT");
         /// Claim for /scratch: SIZE[,CLASS] [default: an emptyDir]
         storage: Storage = "KAIWO_STORAGE", Both "Pods";
-        /// Keep the claim of --storage when the service is deleted, and reuse it next time
-        keep_storage: Switch = "KAIWO_KEEP_STORAGE", Serve "Pods";
+        /// Keep the claim of --storage, as NAME-scratch, when the workload is deleted, and
+        /// reuse it for the next one of that name
+        keep_storage: Switch = "KAIWO_KEEP_STORAGE", Both "Pods";
         /// Data to load before the workload starts: hf://ORG/MODEL:/path, s3://, gs:// or https://;
         /// may be repeated
         preload: List<Preload> = "KAIWO_PRELOAD", Both "Pods", |flag| flag.value_name("URL:/path");

@@ -130,6 +130,14 @@ pub fn lines_of_leftovers(name: &str, left: &[String]) -> Vec<String> {
     ]
 }
 
+/// Returns the lines about a claim that is kept for a name that no workload has.
+pub fn lines_of_storage(name: &str, claim: &str) -> Vec<String> {
+    vec![
+        format!("  {name}: no workload, only its storage"),
+        format!("    {claim} with its data"),
+    ]
+}
+
 /// Names objects, uploads by their number.
 fn parts(names: &[String]) -> Vec<String> {
     let uploads = names

@@ -70,7 +70,9 @@ impl SubmissionReport<'_> {
             Outcome::DryRun => "dry run",
         };
         let made = match self.planned {
-            Some((_, manifests)) if self.outcome != Outcome::Unchanged => companions(manifests),
+            Some((plan, manifests)) if self.outcome != Outcome::Unchanged => {
+                companions(plan, manifests)
+            }
             _ => String::new(),
         };
         format!("{workload} {verb}{made}")
@@ -152,13 +154,26 @@ pub fn unprinted(secret: &Manifest) -> Suggestion {
     ))
 }
 
+/// Returns that the storage which is kept is that of an earlier workload, if it is.
+pub fn kept_storage(plan: &Plan) -> Option<String> {
+    let claim = plan.request.kept_claim().filter(|_| plan.kept_is_there)?;
+    Some(format!(
+        "/scratch is the existing claim {claim}, with its data"
+    ))
+}
+
 /// Returns the words for what was made besides the workload.
-fn companions(manifests: &ManifestSet) -> String {
+fn companions(plan: &Plan, manifests: &ManifestSet) -> String {
     let made: Vec<String> = manifests
         .namespace
         .iter()
         .chain(&manifests.local_queue)
-        .chain(&manifests.kept_claim)
+        .chain(
+            manifests
+                .kept_claim
+                .as_ref()
+                .filter(|_| !plan.kept_is_there),
+        )
         .chain(manifests.uploads.iter().filter(|upload| upload.is_secret()))
         .chain(&manifests.companions)
         .map(Manifest::display_name)

@@ -6,7 +6,7 @@ use super::list::tone;
 use super::overview::top;
 use super::table::{Cell, Column, Table, Tone};
 use super::{Ui, span};
-use crate::observe::description::{Description, GpuGroup, Queue};
+use crate::observe::description::{Attempts, Description, EvictionLine, GpuGroup, Queue};
 use crate::observe::scaling::Scaling;
 use crate::observe::upstream::output;
 use crate::printable;
@@ -94,6 +94,10 @@ impl Page {
         fact(
             "Queue",
             about.queue.as_ref().map_or_else(String::new, queue),
+        );
+        fact(
+            "Attempts",
+            about.attempts.as_ref().map_or_else(String::new, attempts),
         );
         fact("GPU utilization", about.gpu_use.clone().unwrap_or_default());
         fact("Nodes", about.nodes.join(", "));
@@ -348,6 +352,26 @@ fn replicas(scaling: &Scaling) -> String {
     }
     if let Some(problem) = &scaling.problem {
         text += &format!("; not scaled: {problem}");
+    }
+    text
+}
+
+/// `3: preempted 2 times; before ran 1m (Kueue), pods 20s, 40s (events)`
+fn attempts(attempts: &Attempts) -> String {
+    let evictions: Vec<String> = attempts.evictions.iter().map(EvictionLine::words).collect();
+    let mut text = format!("{}: {}", attempts.count, evictions.join(", "));
+    if let Some(seconds) = attempts.earlier_seconds {
+        text += &format!(
+            "; ran {} until then, by Kueue's count",
+            span::human(seconds)
+        );
+    }
+    let pods = attempts.pods.iter();
+    let pods: Vec<String> = pods
+        .map(|pod| span::human(pod.deleted_at.as_second() - pod.created_at.as_second()))
+        .collect();
+    if !pods.is_empty() {
+        text += &format!("; earlier pods {}, by events", pods.join(", "));
     }
     text
 }

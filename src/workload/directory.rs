@@ -49,6 +49,9 @@ pub struct WorkloadDirectory {
     /// What was not uploaded: what no workload needs, and empty directories,
     /// which no ConfigMap can hold.
     pub left_out: Vec<String>,
+    /// That git ignores some of the files, if the directory does not say itself what is not
+    /// uploaded.
+    pub ignored_by_git: Option<String>,
 }
 
 /// Files that list what a program in Python needs.
@@ -224,8 +227,10 @@ fn load(walk: &mut Walk<'_>, has_entrypoint: bool) -> Result<WorkloadDirectory, 
         }
     }
     walk.left_out.sort();
+    let paths: Vec<&str> = files.iter().map(|file| &*file.path).collect();
     Ok(WorkloadDirectory {
         entrypoint,
+        ignored_by_git: ignore_file::ignored_by_git(walk.top, &paths),
         files,
         left_out: std::mem::take(&mut walk.left_out),
     })

@@ -93,10 +93,35 @@ pub(super) fn offers(directory: &Path, files: &[(String, ByteSize)]) -> Vec<Sugg
     offers
 }
 
+/// Returns that git ignores some of these files, and how kaiwo does, too; nothing where a
+/// directory says itself what is not uploaded.
+pub(super) fn ignored_by_git(directory: &Path, paths: &[&str]) -> Option<String> {
+    let (own, of_git) = (directory.join(NAME), directory.join(OF_GIT));
+    if own.symlink_metadata().is_ok() {
+        return None;
+    }
+    let (files, them) = match left_out(&of_git, paths) {
+        0 => return None,
+        1 => ("1 file".to_owned(), "it"),
+        count => (format!("{count} files"), "them"),
+    };
+    let file = |file: &Path| shell::quoted(&file.display().to_string());
+    Some(format!(
+        "{files} that git ignores will be uploaded; to exclude {them}: cp {} {}",
+        file(&of_git),
+        file(&own)
+    ))
+}
+
 /// Returns whether a file of git's would leave out any of these.
 fn leaves_out(file: &Path, paths: &[&str]) -> bool {
+    left_out(file, paths) > 0
+}
+
+/// Returns how many of these a file of git's would leave out.
+fn left_out(file: &Path, paths: &[&str]) -> usize {
     let Ok(Some(text)) = special::read(file) else {
-        return false;
+        return 0;
     };
     let mut builder = GitignoreBuilder::new("");
     for line in text.lines() {
@@ -104,11 +129,10 @@ fn leaves_out(file: &Path, paths: &[&str]) -> bool {
         let _ = builder.add_line(None, line);
     }
     let Ok(ignored) = builder.build() else {
-        return false;
+        return 0;
     };
-    paths
-        .iter()
-        .any(|path| ignored.matched_path_or_any_parents(path, false).is_ignore())
+    let ignores = |path: &&&str| ignored.matched_path_or_any_parents(path, false).is_ignore();
+    paths.iter().filter(ignores).count()
 }
 
 /// Returns a path as a pattern that means nothing else.

@@ -64,8 +64,9 @@ impl Starter {
         if let Some(image) = &self.image {
             text += &format!("image: {image:?}\n");
         }
-        if let Some(claim) = &self.claim {
-            text += &format!("volume: [\"{claim}:{CACHE}\"]\n");
+        match &self.claim {
+            Some(claim) => text += &format!("volume: [\"{claim}:{CACHE}\"]\n"),
+            None => text += KEPT,
         }
         text
     }
@@ -110,6 +111,12 @@ if [ -n "$needs" ]; then
 fi
 exec COMMAND
 "#;
+
+const KEPT: &str = "\
+# Keeps /scratch, with installed packages and checkpoints, for the next run of this name:
+# storage: 50Gi
+# keepStorage: true
+";
 
 const ENV: &str = "\
 # Variables and Secrets of the program.

@@ -34,7 +34,7 @@ pub(super) struct Found {
 
 /// A walk through the directory that follows symlinks, but not out of it.
 pub(super) struct Walk<'a> {
-    top: &'a Path,
+    pub(super) top: &'a Path,
     root: PathBuf,
     pub(super) tree: Tree,
     env_file: Option<PathBuf>,

@@ -298,6 +298,55 @@ fn what_is_left_out_and_joined_is_said() {
     );
 }
 
+#[test]
+fn what_git_ignores_is_offered_to_be_ignored() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w/entrypoint", "python train.py\n");
+    sandbox.write("w/.gitignore", "*.log\nwandb/\n");
+    let submit = || sandbox.kaiwo(&["submit", "-p", "w", "-d"]).exits(0);
+    let remark = "that git ignores";
+    // Nothing would be left out by it.
+    assert!(!submit().stderr.contains(remark));
+    sandbox.write("w/a.log", "x");
+    let _ = submit().says(
+        "  1 file that git ignores will be uploaded; to exclude it: cp w/.gitignore w/.kaiwoignore\n",
+    );
+    sandbox.write("w/wandb/run/b", "x");
+    let outcome = submit().says("  2 files that git ignores will be uploaded; to exclude them: ");
+    assert_eq!(outcome.stderr.matches(remark).count(), 1);
+    // The command does what it says.
+    sandbox.write("w/.kaiwoignore", "*.log\nwandb/\n");
+    let outcome = submit();
+    assert!(!outcome.stderr.contains(remark) && !outcome.stdout.contains("a.log"));
+}
+
+#[test]
+fn storage_is_kept_by_jobs() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w/entrypoint", "python train.py\n");
+    let submit =
+        |more: &[&str]| sandbox.kaiwo(&[&["submit", "-p", "w", "--name=w", "-d"], more].concat());
+    let _ = submit(&["--keep-storage"])
+        .exits(3)
+        .says("--keep-storage has no effect without --storage")
+        .says("help: add --storage 100Gi");
+    let kept = ["--storage=1Gi", "--keep-storage"];
+    let modes = |more: &[&str]| {
+        let outcome = submit(&[&kept[..], more].concat()).exits(0);
+        let claim = outcome.document("PersistentVolumeClaim");
+        assert_eq!(claim["metadata"]["name"], "w-scratch");
+        assert_eq!(
+            claim["metadata"]["ownerReferences"],
+            serde_json::Value::Null
+        );
+        claim["spec"]["accessModes"][0].as_str().unwrap().to_owned()
+    };
+    assert_eq!(modes(&["-g=1"]), "ReadWriteOnce");
+    assert_eq!(modes(&["--schedule=0 3 * * *"]), "ReadWriteOnce");
+    assert_eq!(modes(&["-g=16"]), "ReadWriteMany");
+    assert_eq!(modes(&["--ray"]), "ReadWriteMany");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_reader_who_leaves_is_no_error() {

@@ -3,6 +3,9 @@
 import json
 import os
 import pathlib
+import signal
+import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -10,6 +13,7 @@ from example import WORKLOADS, load
 
 finetune = load("lora/finetune.py")
 train = load("full-training/train.py")
+ray_resume = load("ray-resume/train.py")
 
 
 def words_of(entrypoint):
@@ -71,6 +75,40 @@ class FullTraining(unittest.TestCase):
         self.assertEqual(train.blocks_of([[1, 2, 3]], 3), [[1, 2, 3]])
         self.assertEqual(train.blocks_of([[1, 2]], 3), [])
 
+
+class Resume(unittest.TestCase):
+    def run_until_done(self, directory, stops):
+        """Returns what each attempt printed; those but the last are told to end."""
+        printed = []
+        for attempt in range(1, stops + 2):
+            program = subprocess.Popen(
+                [sys.executable, WORKLOADS / "resume/train.py", "--steps", "40",
+                 "--seconds", "0.05", "--directory", directory],
+                env={**os.environ, "KAIWO_ATTEMPT": str(attempt)},
+                stdout=subprocess.PIPE, text=True,
+            )
+            first = program.stdout.readline()
+            if attempt <= stops:
+                program.send_signal(signal.SIGTERM)
+            printed.append(first + program.communicate()[0])
+            self.assertEqual(program.returncode, 143 if attempt <= stops else 0)
+        return printed
+
+    def test_no_step_is_lost_or_repeated(self):
+        with tempfile.TemporaryDirectory() as directory:
+            first, second, last = self.run_until_done(directory, 2)
+            self.assertTrue(first.startswith("attempt 1 starts at step 0\nsaved at step "))
+            self.assertTrue(second.startswith("attempt 2 starts at step "))
+            self.assertTrue(last.endswith("done: step 40, sum 820\n"), last)
+
+    def test_an_actor_continues_from_what_was_saved(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "checkpoint.json")
+            trainer = ray_resume.Trainer(ray_resume.load(path), 0)
+            self.assertEqual([trainer.advance() for _ in range(3)], [1, 2, 3])
+            ray_resume.save(path, trainer.snapshot())
+            trainer = ray_resume.Trainer(ray_resume.load(path), 0)
+            self.assertEqual((trainer.advance(), trainer.snapshot()["total"]), (4, 10))
 
 if __name__ == "__main__":
     unittest.main()

@@ -54,8 +54,10 @@ fn what_was_asked_for_is_deleted_and_nothing_else() {
     let api = api(|_| None);
     let outcome = delete(&api, &["alice-w", "-y", "-o", "name"]).exits(0);
     assert_eq!(outcome.stdout, "job.batch/alice-w\n");
-    let outcome = outcome.says("job/alice-w deleted");
-    assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+    let outcome = outcome.says("job/alice-w deleted").says(
+        "persistentvolumeclaim/alice-w-scratch is kept with its data; to delete it: kaiwo delete alice-w --with-storage\n",
+    );
+    assert_eq!(outcome.stderr.lines().count(), 2, "{}", outcome.stderr);
     let requests = api.requests();
     let deletions: Vec<&Request> = requests.iter().filter(|r| r.is_write()).collect();
     let [only] = deletions[..] else {
@@ -67,6 +69,83 @@ fn what_was_asked_for_is_deleted_and_nothing_else() {
     );
     assert_eq!(only.body["preconditions"], json!({"uid": "u"}));
     assert_eq!(only.body["propagationPolicy"], "Background");
+}
+
+#[test]
+fn storage_goes_if_it_is_to() {
+    let api = api(|_| None);
+    let _ = delete(&api, &["alice-w", "--with-storage", "--dry-run"])
+        .exits(0)
+        .says("with persistentvolumeclaim/alice-w-scratch, 1 upload\n");
+    assert_eq!(api.writes(), [] as [&str; 0]);
+    let outcome = delete(&api, &["alice-w", "-y", "--with-storage"])
+        .exits(0)
+        .says("job/alice-w deleted\n");
+    assert!(!outcome.stderr.contains("is kept"), "{}", outcome.stderr);
+    assert_eq!(
+        api.writes(),
+        [
+            "DELETE /apis/batch/v1/namespaces/kaiwo/jobs/alice-w",
+            "DELETE /api/v1/namespaces/kaiwo/persistentvolumeclaims/alice-w-scratch",
+        ]
+    );
+    // The workload is gone, and its claim is there.
+    let _ = delete(&api, &["alice-w", "-y"])
+        .exits(3)
+        .says("workload alice-w does not exist")
+        .says("persistentvolumeclaim/alice-w-scratch is kept; to delete it: kaiwo delete alice-w --with-storage\n");
+    let _ = delete(&api, &["alice-w", "-y", "--with-storage"])
+        .exits(0)
+        .says("persistentvolumeclaim/alice-w-scratch deleted\n");
+}
+
+#[test]
+fn storage_that_another_workload_mounts_stays() {
+    let api = api(|request| {
+        let volumes = json!([{"name": "scratch",
+            "persistentVolumeClaim": {"claimName": "alice-w-scratch"}}]);
+        let metadata = json!({"name": "alice-w", "namespace": "kaiwo", "uid": "v"});
+        let spec = json!({"template": {"spec": {"volumes": volumes}}});
+        is(request, "GET", "/cronjobs/alice-w").then(|| {
+            Answer::Json(
+                200,
+                json!({"metadata": metadata, "spec": {"jobTemplate": {"spec": spec}}}),
+            )
+        })
+    });
+    let _ = delete(&api, &["job/alice-w", "-y", "--with-storage"])
+        .exits(3)
+        .says("cronjob/alice-w also mounts persistentvolumeclaim/alice-w-scratch, so nothing was deleted\n")
+        .says("help: or delete that workload first, with the claim: kaiwo delete cronjob/alice-w --with-storage -n kaiwo");
+    assert_eq!(api.writes(), [] as [&str; 0]);
+}
+
+#[test]
+fn storage_that_another_pod_mounts_stays() {
+    for (labels, hint) in [
+        (
+            json!({"app.kubernetes.io/instance": "look"}),
+            "help: or delete its workload first: kaiwo delete look -n kaiwo\n",
+        ),
+        (
+            json!({}),
+            "help: or delete that pod first: kubectl -n kaiwo delete pod look-x\n",
+        ),
+    ] {
+        let volumes = json!([{"name": "kept",
+            "persistentVolumeClaim": {"claimName": "alice-w-scratch"}}]);
+        let metadata = json!({"name": "look-x", "uid": "p", "labels": labels});
+        let pod = json!({"metadata": metadata, "spec": {"volumes": volumes}});
+        let api = api(move |request| {
+            let is_all = is(request, "GET", "/pods") && !request.query.contains("labelSelector");
+            is_all.then(|| Answer::Json(200, list(std::slice::from_ref(&pod))))
+        });
+        let _ = delete(&api, &["job/alice-w", "-y", "--with-storage"])
+            .exits(3)
+            .says("pod/look-x also mounts persistentvolumeclaim/alice-w-scratch, so nothing was deleted\n")
+            .says(hint);
+        assert_eq!(api.writes(), [] as [&str; 0]);
+    }
 }
 
 #[test]

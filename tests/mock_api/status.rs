@@ -170,6 +170,46 @@ fn scaled() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// The same Job, which was preempted twice and runs.
+fn resumed() -> Vec<(&'static str, Value)> {
+    let mut objects = waiting();
+    for (end, object) in &mut objects {
+        match *end {
+            "/jobs/train" => {
+                object["spec"]["suspend"] = json!(false);
+                object["status"] = json!({"active": 1, "ready": 1});
+            }
+            "/workloads" => {
+                object["items"][0]["status"] = json!({
+                    "conditions": [condition("QuotaReserved", "True", ""), condition("Admitted", "True", "")],
+                    "accumulatedPastExecutionTimeSeconds": 26,
+                    "schedulingStats": {"evictions": [
+                        {"reason": "Preempted", "underlyingCause": "", "count": 2},
+                    ]},
+                });
+            }
+            "/events" => {
+                let event = |reason: &str, message: &str, second: u8| {
+                    json!({
+                        "metadata": {"name": message}, "type": "Normal", "reason": reason,
+                        "message": message, "involvedObject": {"kind": "Job", "name": "train"},
+                        "count": 1, "lastTimestamp": format!("2026-01-01T00:00:{second:02}Z"),
+                    })
+                };
+                *object = list(&[
+                    event("SuccessfulCreate", "Created pod: train-a", 1),
+                    event("SuccessfulDelete", "Deleted pod: train-a", 15),
+                    event("SuccessfulCreate", "Created pod: train-b", 20),
+                    event("SuccessfulDelete", "Deleted pod: train-b", 32),
+                    event("SuccessfulCreate", "Created pod: train-x", 40),
+                ]);
+            }
+            _ => {}
+        }
+    }
+    objects
+}
+
 fn server(there: Vec<(&'static str, Value)>) -> MockApi {
     MockApi::new(move |request| {
         objects(request, &there).or_else(|| {
@@ -196,6 +236,11 @@ fn a_status_has_its_goldens() {
     is_golden("status_serving", &outcome);
     let outcome = status(scaled(), &["chat", "-o", "json"]).exits(0);
     is_golden("status_scaled", &outcome);
+    let outcome = status(resumed(), &["train", "-o", "json"]).exits(0);
+    is_golden("status_resumed", &outcome);
+    let told = status(resumed(), &["train"]).exits(0).stdout;
+    let words = "Attempts    3: preempted 2 times; ran 26s until then, by Kueue's count; earlier pods 14s, 12s, by events\n";
+    assert!(told.contains(words), "{told}");
     let bare = json!({"metadata": {"name": "bare", "namespace": "kaiwo", "uid": "u"}, "spec": {}});
     let outcome = status(vec![("/jobs/bare", bare)], &["bare", "-o", "json"]).exits(0);
     is_golden("status_bare", &outcome);

@@ -24,6 +24,7 @@ mod ray;
 mod restarts;
 mod services;
 mod stop;
+mod storage;
 mod torch;
 mod two_nodes;
 mod working_directory;

@@ -339,6 +339,17 @@ fn a_preempted_workload_is_waited_for_again() {
         .kaiwo(&["delete", "job/high", "-y", "-n", &testbed.name])
         .exits(0);
     wait_for("low");
+    let status = ["status", "job/low", "-n", &testbed.name, "-o", "json"];
+    let status = testbed.sandbox.kaiwo(&status).exits(0).stdout;
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["attempts"]["count"], 2, "{status}");
+    let evictions = json!([{"reason": "Preempted", "count": 1}]);
+    assert_eq!(status["attempts"]["evictions"], evictions);
+    assert_eq!(
+        status["attempts"]["pods"].as_array().unwrap().len(),
+        1,
+        "{status}"
+    );
     // Its second life ends well.
     let pod = testbed.wait("the pod of low to run", || {
         let mut pods = testbed.list("Pod").into_iter();

@@ -219,12 +219,12 @@ pub async fn occupation(cluster: &Cluster) -> Result<Readable<Occupation>, Clust
     }
 }
 
-/// Reads which claims there are, if one is to be mounted.
+/// Reads which claims there are, if one is to be mounted that may be there.
 async fn claims(
     cluster: &Cluster,
     request: &WorkloadRequest,
 ) -> Result<Option<Readable<Vec<Claim>>>, ClusterError> {
-    if request.pods.volumes.is_empty() {
+    if request.pods.volumes.is_empty() && request.kept_claim().is_none() {
         return Ok(None);
     }
     let resource = Resource::known("v1", "PersistentVolumeClaim");

@@ -65,9 +65,10 @@ impl<'a> Submission<'a> {
         &self,
         old: &Existing,
     ) -> Result<(), SubmissionError> {
-        let companions = &self.manifests.companions;
-        let found = join_all(companions.iter().map(|manifest| self.find(manifest))).await;
-        for (manifest, found) in companions.iter().zip(found) {
+        let companions = self.manifests.companions.iter();
+        let needed = companions.chain(&self.manifests.kept_claim);
+        let found = join_all(needed.clone().map(|manifest| self.find(manifest))).await;
+        for (manifest, found) in needed.zip(found) {
             if let Some(found) = found?
                 && !owners(&found).any(|uid| uid == old.uid())
                 && !self.is_usable(manifest, &found)

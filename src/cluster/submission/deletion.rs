@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use serde_json::Value;
 
+use super::kept_claim::KeptClaim;
 use super::leftover::{self, Leftover};
 use crate::api::Readable;
 use crate::api::keys;
@@ -33,6 +34,8 @@ pub struct Doomed {
     pub with: Vec<Companion>,
     /// `kind/name` of what was made for it and stays.
     pub kept: Vec<String>,
+    /// Claims that are kept otherwise, and go as well.
+    pub storage: Vec<KeptClaim>,
     /// Whether its pods have claims that go with them.
     pub has_scratch_claims: bool,
     /// What stands between it and its pods, by which these are told when it is
@@ -57,6 +60,12 @@ impl Doomed {
     /// Returns `job.batch/x`, as kubectl prints it.
     pub fn qualified_name(&self) -> String {
         self.resource().qualified_name(&self.workload.metadata.name)
+    }
+
+    /// Has a claim that was made for it go as well, in the place of staying.
+    pub fn take(&mut self, claim: KeptClaim) {
+        self.kept.retain(|kept| *kept != claim.display_name());
+        self.storage.push(claim);
     }
 
     fn resource(&self) -> Resource {
@@ -252,6 +261,7 @@ fn doomed(found: Found, objects: &[(Resource, Value)], left: &[Leftover]) -> Doo
     Doomed {
         has_scratch_claims: has_ephemeral_volumes(&object),
         parts: Vec::new(),
+        storage: Vec::new(),
         workload,
         with,
         kept,
@@ -296,6 +306,9 @@ pub async fn delete(
             .delete(&orphan.resource, namespace, &orphan.name, &orphan.uid)
             .await
     }));
+    deleted.await.into_iter().collect::<Result<(), _>>()?;
+    let claims = doomed.storage.iter();
+    let deleted = join_all(claims.map(|claim| claim.delete(cluster, namespace)));
     deleted.await.into_iter().collect()
 }
 
@@ -334,8 +347,15 @@ pub async fn left(
         };
         return Ok(Some(format!("{kind}/{}", part.name)));
     }
-    let pods = pods(cluster, doomed).await?;
-    Ok(pods.first().map(|pod| format!("pod/{}", pod.metadata.name)))
+    if let Some(pod) = pods(cluster, doomed).await?.first() {
+        return Ok(Some(format!("pod/{}", pod.metadata.name)));
+    }
+    for claim in &doomed.storage {
+        if claim.is_there(cluster, &metadata.namespace).await? {
+            return Ok(Some(claim.display_name()));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the pods that are left of a workload, as far as they may be listed.

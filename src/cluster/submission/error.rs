@@ -122,7 +122,14 @@ impl Classified for SubmissionError {
                 hints
             }
             Self::Occupied { object, namespace } => {
-                vec![kubectl("-n {} get {} -o yaml", &[namespace, object]).to("show it")]
+                let kept = object.strip_prefix("persistentvolumeclaim/");
+                let workload = kept.and_then(|name| name.strip_suffix("-scratch"));
+                let deletes = workload.map(|workload| {
+                    kaiwo("delete {} --with-storage -n {}", &[workload, namespace])
+                        .to("use the size and StorageClass that it has, or delete it with its data")
+                });
+                let show = kubectl("-n {} get {} -o yaml", &[namespace, object]).to("show it");
+                deletes.into_iter().chain([show]).collect()
             }
             Self::StillThere { object, namespace } => vec![
                 kubectl(

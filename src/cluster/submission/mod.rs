@@ -8,6 +8,7 @@ pub mod comparison;
 pub mod deletion;
 pub mod denied;
 mod error;
+pub mod kept_claim;
 pub mod leftover;
 pub mod namesake;
 pub mod preflight;

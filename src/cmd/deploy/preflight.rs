@@ -46,7 +46,11 @@ impl Mode<'_> {
 
     /// Says what will run and when, and what was chosen for it.
     pub(super) fn tell_forecast(&self, plan: &Plan) {
-        let lines = [Some(report::forecast(plan)), report::sizes(plan)];
+        let lines = [
+            Some(report::forecast(plan)),
+            report::sizes(plan),
+            report::kept_storage(plan),
+        ];
         for line in lines.into_iter().flatten() {
             self.ui.status(format!("  {line}"));
         }

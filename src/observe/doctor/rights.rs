@@ -120,7 +120,7 @@ const COMMANDS: [Row; 19] = [
         )],
     ),
     uses(
-        "serve --keep-storage",
+        "submit, serve --keep-storage",
         &[("", "persistentvolumeclaims", "get list create delete")],
     ),
     needs(

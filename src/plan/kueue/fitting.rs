@@ -5,6 +5,7 @@ use super::capacity::QueueCapacity;
 use super::forecast::Forecast;
 use super::places::{self, Place};
 use super::queue::{self, QueueChoice};
+use crate::api::Readable;
 use crate::api::vendor::is_gpu_resource;
 use crate::plan::facts::ClusterFacts;
 use crate::plan::gang::{self, GangShortfall};
@@ -37,7 +38,12 @@ pub fn judged(
         true => None,
         false => misfit(&plan, choice.as_ref(), facts),
     };
+    let nodes = facts.nodes.as_ref().and_then(Readable::known);
+    let mounting = checks::mounting(plan.request.kind, &plan.pods);
+    plan.kept_for = checks::kept_for(mounting, nodes.map(Vec::len));
+    plan.kept_is_there = checks::kept_is_there(&plan.request, facts);
     plan.shared = checks::shared_claims(&plan, facts);
+    plan.shared.extend(checks::kept_claim(&plan, facts)?);
     Ok(plan)
 }
 

@@ -174,10 +174,12 @@ impl WorkloadRequest {
     /// Returns whether the container copies the uploads into its working directory. It
     /// needs a command of its own for that; KubeRay gives Ray one.
     pub fn copies_uploads(&self) -> bool {
-        let has_command = self.run != Run::Image && !self.gives_arguments();
-        !self.upload.is_empty()
-            && !self.pods.read_only_workdir
-            && (has_command || self.kind.is_ray())
+        !self.upload.is_empty() && !self.pods.read_only_workdir && self.has_command()
+    }
+
+    /// Returns whether the container has a command that kaiwo or KubeRay gives it.
+    pub fn has_command(&self) -> bool {
+        self.kind.is_ray() || (self.run != Run::Image && !self.gives_arguments())
     }
 
     /// Returns whether its words are arguments of the image's own command: no program is
@@ -210,6 +212,13 @@ impl WorkloadRequest {
                 ref parts => parts.contains(&".cache") || parts.contains(&"huggingface"),
             }
         })
+    }
+
+    /// Returns the name of the claim that stays when the workload is deleted, if it keeps
+    /// one.
+    pub fn kept_claim(&self) -> Option<String> {
+        let is_kept = self.serving.keep_storage && self.pods.storage.is_some();
+        is_kept.then(|| format!("{}-scratch", self.name))
     }
 
     /// Returns `kind/name` of the workload.

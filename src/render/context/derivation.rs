@@ -26,6 +26,10 @@ use crate::workload::entrypoint::{FILE_NAME, Script};
 use crate::workload::serve_config;
 use crate::workload::upload::UploadPart;
 
+/// Group of the files on a claim that is kept, as of those that are loaded: usual users
+/// of images are in it, and Kubernetes adds the others.
+const STORAGE_GROUP: i64 = 1000;
+
 impl<'a> TemplateContext<'a> {
     /// Derives the context from a plan and the parts of its upload. `submission`
     /// identifies this run.
@@ -105,11 +109,7 @@ impl Scheduling {
             head_tolerations: tolerations(&pods.tolerations),
             max_surge: plan.rollout.max_surge,
             max_unavailable: plan.rollout.max_unavailable,
-            storage: pods.storage.as_ref().map(|storage| StorageContext {
-                quantity: storage.size,
-                storage_class_name: storage.class.clone(),
-                claim: serving.keep_storage.then(|| support::claim_name(plan)),
-            }),
+            storage: storage(request),
             retries: lifetime.retries,
             schedule: request
                 .schedule
@@ -139,6 +139,7 @@ impl WorkloadContext {
             words => (words, Vec::new()),
         };
         Self {
+            is_job: request.kind.is_batch(),
             entrypoint: (!command.is_empty()).then(|| command.join(" ")),
             command: command.iter().map(|word| literal(word)).collect(),
             args: args.iter().map(|word| literal(word)).collect(),
@@ -173,6 +174,20 @@ impl WorkloadMeta {
             tuning: kaito.tuning.as_ref().map(tuning),
         }
     }
+}
+
+/// Returns the claim for the scratch directory, if there is one.
+fn storage(request: &WorkloadRequest) -> Option<StorageContext> {
+    let storage = request.pods.storage.as_ref()?;
+    let claim = request.kept_claim();
+    let is_of_job = claim.is_some() && request.kind.is_batch();
+    Some(StorageContext {
+        quantity: storage.size,
+        storage_class_name: storage.class.clone(),
+        group: is_of_job.then_some(STORAGE_GROUP),
+        counts_attempts: is_of_job && !request.pods.read_only_workdir && request.has_command(),
+        claim,
+    })
 }
 
 /// Returns the labels of the working pods' nodes: the user's and the plan's.

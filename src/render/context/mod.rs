@@ -137,6 +137,10 @@ pub struct StorageContext {
     pub storage_class_name: Option<String>,
     /// Name of the claim, or nothing where each pod has its own.
     pub claim: Option<String>,
+    /// Group of the files on the claim, to which the pods of a job belong.
+    pub group: Option<i64>,
+    /// Whether the container counts on the claim how often it was started.
+    pub counts_attempts: bool,
 }
 
 /// A taint that the pods tolerate.
@@ -298,6 +302,8 @@ impl From<PodResources> for ResourcesContext {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct WorkloadContext {
+    /// Whether it is a job, which ends.
+    pub is_job: bool,
     /// The command as one line of shell, for Ray; nothing without one.
     pub entrypoint: Option<String>,
     /// The command word by word; empty for the image's own.
