@@ -128,6 +128,9 @@ impl Plan {
         name::check_length(&request.name, request.kind, layout.replicas)?;
         request.lifetime.check(request.kind)?;
         request.serving.check_replicas(layout.replicas)?;
+        if let Some(session) = &request.session {
+            session.check(layout)?;
+        }
         checks::preloads(&request)?;
         checks::shared_memory(&sizes)?;
         let notes = checks::serve_config(&request, layout)?;

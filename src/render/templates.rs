@@ -19,7 +19,7 @@ use crate::yaml;
 
 /// Templates that are included in others come first, because Tera checks
 /// that what is included exists.
-const TEMPLATES: [(&str, &str); 30] = [
+const TEMPLATES: [(&str, &str); 31] = [
     (
         "queue_labels.yaml.tera",
         include_str!("../../templates/queue_labels.yaml.tera"),
@@ -53,6 +53,7 @@ const TEMPLATES: [(&str, &str); 30] = [
         include_str!("../../templates/working_dir_volumes.yaml.tera"),
     ),
     ("stop.sh.tera", include_str!("../../templates/stop.sh.tera")),
+    ("hold.sh.tera", include_str!("../../templates/hold.sh.tera")),
     (
         "pod_identity.yaml.tera",
         include_str!("../../templates/pod_identity.yaml.tera"),

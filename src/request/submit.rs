@@ -26,6 +26,8 @@ pub fn request(
         kind: kind(settings)?,
         queue: Some(queue.unwrap_or_else(|| DEFAULT_QUEUE.to_owned())),
         serving: preloads(settings)?,
+        session: None,
+        script: None,
     };
     build(typed, intent, settings, notes)
 }
@@ -53,6 +55,8 @@ fn tuning(
         kind: WorkloadKind::Workspace,
         queue: None,
         serving,
+        session: None,
+        script: None,
     };
     // What a user's file says of other workloads.
     let settings = Merged {
