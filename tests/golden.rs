@@ -126,6 +126,29 @@ fn sized_as_a_whole() {
     }
 }
 
+/// What `kaiwo run` attaches to.
+#[test]
+fn run_with_someone_attached() {
+    let fixed = ["run", "-i=registry/image:1", "--name=x", "--dry-run"];
+    for (name, arguments) in [
+        ("run-terminal", &["-g=1", "-it"][..]),
+        (
+            "run-piped",
+            &["-p=w", "--max-runtime=1h", "--", "sort", "-r"],
+        ),
+        ("run-script", &["w/train.py", "--idle=30m", "--", "--lr=3"]),
+    ] {
+        // What follows -- comes last.
+        let end = arguments.iter().position(|word| *word == "--");
+        let (own, command) = arguments.split_at(end.unwrap_or(arguments.len()));
+        let outcome = sandbox()
+            .kaiwo(&[&fixed[..], own, command].concat())
+            .exits(0);
+        check_pods(&outcome, &unbuffered());
+        insta::assert_snapshot!(name, outcome.stdout);
+    }
+}
+
 /// Every setting of `kaiwo serve`, in every kind.
 #[test]
 fn served_with_every_setting() {

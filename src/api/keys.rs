@@ -60,6 +60,15 @@ pub const IMAGES_ANNOTATION: &str = "kaiwo-cli/images";
 /// Value of [`APP_COMPONENT_LABEL`] of such a ConfigMap.
 pub const REVISION: &str = "revision";
 
+/// Annotation of what `kaiwo run` started: [`TERMINAL`] or [`STREAMS`].
+pub const SESSION_ANNOTATION: &str = "kaiwo-cli/session";
+/// Annotation of it with the time without anyone attached after which it ends, if any.
+pub const IDLE_ANNOTATION: &str = "kaiwo-cli/idle";
+/// Value of [`SESSION_ANNOTATION`] for a command with a terminal.
+pub const TERMINAL: &str = "terminal";
+/// Value of it for a command without one.
+pub const STREAMS: &str = "streams";
+
 /// Where uploads are mounted that the container's command copies.
 pub const UPLOADS_DIRECTORY: &str = "/kaiwo/uploads";
 

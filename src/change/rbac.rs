@@ -4,6 +4,8 @@
 use serde_json::{Value, json};
 
 use super::companions::COMPANIONS;
+use super::metadata::annotation_of;
+use crate::api::keys;
 use crate::digest;
 use crate::kind::WorkloadKind;
 use crate::render::manifest::{Manifest, ManifestSet};
@@ -84,6 +86,14 @@ impl Needed<'_> {
                 "verbs": ["get", "list"],
             }),
         });
+        if annotation_of(workload.value(), keys::SESSION_ANNOTATION).is_some() {
+            rules.push(json!({
+                "apiGroups": [""],
+                "resources": ["pods/attach", "pods/exec"],
+                "verbs": ["get", "create"],
+            }));
+            rules.push(json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}));
+        }
         if self.replace {
             rules.push(json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}));
         }

@@ -20,6 +20,7 @@ mod why;
 pub use chat::{ChatArgs, EndpointArgs};
 pub use connection::ConnectionArgs;
 pub use delete::DeleteArgs;
+pub use deploy::run::RunArgs;
 pub use deploy::serve::ServeArgs;
 pub use deploy::submit::SubmitArgs;
 pub use deploy::workload::{SubmissionArgs, WorkloadArgs};
@@ -78,6 +79,8 @@ pub enum Command {
     Init(InitArgs),
     /// Run a directory or image as a batch job, queued by Kueue
     Submit(Box<SubmitArgs>),
+    /// Run a command on a GPU, attached to your terminal or pipe
+    Run(Box<RunArgs>),
     /// Run a directory, an image or a model as a service
     Serve(Box<ServeArgs>),
     /// List workloads and their status
@@ -152,6 +155,10 @@ impl Command {
             Self::Submit(args) => {
                 let namespace = args.settings.0.namespace.as_deref();
                 return Some((&args.submission.connection, namespace));
+            }
+            Self::Run(args) => {
+                let namespace = args.settings.0.namespace.as_deref();
+                return Some((&args.connection, namespace));
             }
             Self::Serve(args) => {
                 let namespace = args.settings.0.namespace.as_deref();

@@ -70,6 +70,7 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
     let result = match cli.command {
         Command::Init(args) => init::run(&args, ui).map(done),
         Command::Submit(args) => submit::run(&args, ui, &mut output).map(done),
+        Command::Run(args) => deploy::run::run(&args, ui, &mut output),
         Command::Serve(args) => serve::run(&args, ui, &mut output).map(done),
         Command::List(args) => list::run(&args, ui, &mut output).map(done),
         Command::Status(args) => status::run(&args, ui, output),

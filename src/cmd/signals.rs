@@ -28,8 +28,8 @@ pub enum SignalEffect {
     GoesOn {
         /// The workload.
         workload: String,
-        /// The hint.
-        back: Suggestion,
+        /// How to come back to it, and how to delete it.
+        next: [Suggestion; 2],
     },
 }
 
@@ -46,8 +46,8 @@ struct State {
     stops: u32,
     /// Whether something is dropped when the end comes.
     runs: bool,
-    /// Whether something is given back first.
-    held: bool,
+    /// How much is given back first.
+    held: u32,
     /// Whether Ctrl-C is no end.
     talks: bool,
 }
@@ -98,10 +98,10 @@ fn explained(mut error: CommandError) -> CommandError {
     match STATE.borrow().effect.clone() {
         None => {}
         Some(SignalEffect::Note(note)) => error.notes.push(note.to_owned()),
-        Some(SignalEffect::GoesOn { workload, back }) => {
+        Some(SignalEffect::GoesOn { workload, next }) => {
             let words = format!("{}; {workload} continues", error.error);
             error.error = error.error.context(words);
-            error.hints.push(back);
+            error.hints.extend(next);
         }
     }
     error
@@ -131,7 +131,7 @@ pub async fn until_ended<T>(
     let mut future = pin!(future);
     let result = loop {
         let mut state = STATE.subscribe();
-        let end = state.wait_for(|state| state.code.is_some() && !state.held);
+        let end = state.wait_for(|state| state.code.is_some() && state.held == 0);
         let code = tokio::select! {
             biased;
             result = &mut future => break result,
@@ -142,7 +142,7 @@ pub async fn until_ended<T>(
         if let Poll::Ready(result) = asked {
             break result;
         }
-        if !STATE.borrow().held {
+        if STATE.borrow().held == 0 {
             break Err(interrupted(code));
         }
     };
@@ -155,14 +155,14 @@ struct Held(());
 
 impl Held {
     fn new() -> Self {
-        STATE.send_modify(|state| state.held = true);
+        STATE.send_modify(|state| state.held += 1);
         Self(())
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        STATE.send_modify(|state| state.held = false);
+        STATE.send_modify(|state| state.held -= 1);
     }
 }
 
@@ -184,6 +184,24 @@ pub async fn carry_out<T>(
     // What was true before it is not after it.
     STATE.send_modify(|state| state.effect = None);
     done
+}
+
+/// Carries out what has something to give back, whatever ends it. A signal ends the
+/// steps, a second one the giving back.
+pub async fn giving_back<T>(
+    steps: impl Future<Output = Result<T, CommandError>>,
+    give_back: impl AsyncFnOnce(&Result<T, CommandError>),
+) -> Result<T, CommandError> {
+    let _held = Held::new();
+    let result = tokio::select! {
+        result = steps => result,
+        code = ended() => Err(CommandError::interrupted(code)),
+    };
+    tokio::select! {
+        () = give_back(&result) => {}
+        () = ended_again() => {}
+    }
+    result
 }
 
 /// A conversation, which Ctrl-C does not end for as long as it lives.
@@ -311,7 +329,7 @@ mod unix {
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     let (is_given_back, code) = {
                         let state = STATE.borrow();
-                        (state.held && !state.again, state.code)
+                        (state.held > 0 && !state.again, state.code)
                     };
                     if !is_given_back {
                         end(code.unwrap_or(1), &tell, false);
@@ -337,8 +355,8 @@ mod unix {
                 Some(_) => {
                     STATE.send_modify(|state| state.again = true);
                     deadline = Some(match STATE.borrow().held {
-                        true => now + REACTION,
-                        false => now,
+                        1.. => now + REACTION,
+                        0 => now,
                     });
                 }
             }

@@ -24,7 +24,8 @@ use super::{tell as tell_error, tell_programs};
 
 /// Reads the words after the program's name. What clap cannot read is tried again
 /// in the order in which it would.
-pub fn parse(words: Vec<OsString>) -> Result<Cli, clap::Error> {
+pub fn parse(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
+    repair::terminal(&mut words);
     let parsed = Cli::try_parse_from(with_name(&words));
     let is_wrong = parsed.as_ref().is_err_and(|error| error.exit_code() != 0);
     // `delete job x` can be read, and would mean two workloads.
@@ -194,9 +195,7 @@ fn usage_error(error: clap::Error, words: &[String]) -> CommandError {
         .hint(kaiwo("list", &[]).to("list workloads"))
         .hint(help(&path));
     }
-    if matches!(command.get_name(), "submit" | "serve")
-        && let Some(hints) = aliases::attached(&root, &safe)
-    {
+    if let Some(hints) = as_docker(&root, command.get_name(), (kind, typed), &safe) {
         return CommandError {
             hints: hints.into_iter().chain([help(&path)]).collect(),
             ..told
@@ -233,6 +232,26 @@ fn usage_error(error: clap::Error, words: &[String]) -> CommandError {
             ..told
         },
         None => told,
+    }
+}
+
+/// Returns what kaiwo has for an image and its command in the form of other programs.
+fn as_docker(
+    root: &Command,
+    command: &str,
+    (kind, typed): (ErrorKind, &str),
+    words: &[String],
+) -> Option<Vec<Suggestion>> {
+    let is_bare = !typed.starts_with('-') || aliases::attaches(typed);
+    let is_escaped = words.iter().any(|word| word == "--");
+    match command {
+        "submit" | "serve" => aliases::attached(root, words).map(Vec::from),
+        "run" if kind == ErrorKind::UnknownArgument && is_bare && !is_escaped => {
+            let rest = words.iter().filter(|word| *word != "run").cloned();
+            let rest: Vec<String> = rest.collect();
+            Some(vec![aliases::run(root, "run", &rest).to("try")])
+        }
+        _ => None,
     }
 }
 

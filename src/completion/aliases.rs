@@ -20,8 +20,8 @@ enum Own {
     Verb(&'static str),
     /// What lists a kind of things, and what shows one of them.
     Things,
-    /// A program to run: an image, or a file in the directory.
-    Run,
+    /// A program to run by this command: an image, or a file in the directory.
+    Run(&'static str),
     /// A group of another program's commands, whose own word follows; alone, what is
     /// listed.
     Group,
@@ -35,7 +35,7 @@ enum Own {
 type Whole = fn(&'static str, &[&str]) -> suggestion::Command;
 
 /// Words, and what kaiwo has for them.
-const VERBS: [(&str, Own, &str); 38] = [
+const VERBS: [(&str, Own, &str); 40] = [
     ("get describe show info inspect", Own::Things, ""),
     ("jobs job workloads workload training", Own::Group, ""),
     (
@@ -48,14 +48,16 @@ const VERBS: [(&str, Own, &str); 38] = [
         Own::Whole(kaiwo, "list"),
         "status NAME shows the pods and the events of a workload",
     ),
-    ("run sbatch srun qsub bsub", Own::Run, ""),
+    ("sbatch qsub bsub", Own::Run("submit"), ""),
+    ("srun", Own::Run("run"), ""),
     ("create start launch apply train", Own::Verb("submit"), ""),
     (
         "cancel rm remove stop kill down terminate destroy scancel qdel bkill",
         Own::Verb("delete"),
         "",
     ),
-    ("attach tail follow sattach bpeek", Own::Verb("logs -f"), ""),
+    ("attach sattach", Own::Verb("run --attach"), ""),
+    ("tail follow bpeek", Own::Verb("logs -f"), ""),
     ("log", Own::Verb("logs"), ""),
     ("ssh shell bash sh enter connect", Own::Verb("exec"), ""),
     ("version", Own::Whole(kaiwo, "--version"), ""),
@@ -67,8 +69,8 @@ const VERBS: [(&str, Own, &str); 38] = [
     ),
     (
         "salloc alloc interactive notebook jupyter",
-        Own::Whole(kaiwo, "submit --help"),
-        "submit an image with -- sleep infinity, then use exec and port-forward",
+        Own::Whole(kaiwo, "run --help"),
+        "run -it -- bash opens a shell in the queue's turn; --publish forwards a port",
     ),
     (
         "build push pull images image commit rmi",
@@ -196,7 +198,7 @@ pub fn verb(command: &Command, words: &[String]) -> Option<(suggestion::Command,
     let command = match own {
         Own::Verb(verb) => with_words(command, verb, &rest),
         Own::Things => return Some(things::shown(command, rest)),
-        Own::Run => run(command, &rest),
+        Own::Run(verb) => run(command, verb, &rest),
         Own::Group => {
             let is_own = |word: &String| command.find_subcommand(word).is_some();
             match second.map(|second| rest.remove(second)) {
@@ -226,17 +228,26 @@ pub fn verb(command: &Command, words: &[String]) -> Option<(suggestion::Command,
 
 /// Words by which other programs attach a terminal, and clean up after it.
 const ATTACHED: &str = "-it -ti -itd -tid -dit -dti --rm --tty --interactive";
+/// Words by which other programs ask for a terminal.
+const TERMINAL: &str = "-it -ti -t --tty --pty";
+
+/// Returns whether other programs attach a terminal by this word, or clean up after it.
+pub fn attaches(word: &str) -> bool {
+    has(ATTACHED, word) || has(TERMINAL, word)
+}
 
 /// Returns what runs a program: an image with its command, or a file that is uploaded
 /// with its directory.
-fn run(command: &Command, rest: &[String]) -> suggestion::Command {
+pub fn run(command: &Command, verb: &'static str, rest: &[String]) -> suggestion::Command {
+    let is_attached = verb == "run" && rest.iter().any(|word| has(TERMINAL, word));
+    let verb = if is_attached { "run -it" } else { verb };
     let rest: Vec<String> = rest
         .iter()
-        .filter(|word| !has(ATTACHED, word))
+        .filter(|word| !has(ATTACHED, word) && !has(TERMINAL, word))
         .cloned()
         .collect();
     let Some(first) = rest.first().filter(|word| !word.starts_with('-')) else {
-        return with_words(command, "submit", &rest);
+        return with_words(command, verb, &rest);
     };
     let says_what = |word: &String| {
         let flag = word.split('=').next().unwrap_or_default();
@@ -244,17 +255,18 @@ fn run(command: &Command, rest: &[String]) -> suggestion::Command {
     };
     let is_no_program = [".yaml", ".yml", ".json", "/", "."];
     if is_no_program.iter().any(|end| first.ends_with(end)) || rest.iter().any(says_what) {
-        return with_words(command, "submit", &rest);
+        return with_words(command, verb, &rest);
     }
     let program = match first.rsplit_once('.') {
         Some((_, "py")) => Some("python"),
         Some((_, "sh")) => Some("sh"),
         _ => None,
     };
-    let is_image = program.is_none() && (first.contains(['/', ':']) || rest.len() == 1);
+    let is_one = rest.len() == 1 && !has("bash sh zsh python python3 ipython", first);
+    let is_image = program.is_none() && (first.contains(['/', ':']) || is_one);
     let own = match is_image {
-        true => with_word(kaiwo("submit -i", &[]), first),
-        false => kaiwo("submit -p .", &[]),
+        true => with_word(kaiwo(verb, &[]).args(["-i"]), first),
+        false => kaiwo(verb, &[]).args(["-p", "."]),
     };
     let own = match (is_image, rest.len()) {
         (true, 1) => own,
@@ -266,7 +278,7 @@ fn run(command: &Command, rest: &[String]) -> suggestion::Command {
 }
 
 /// Returns the line for an image with a terminal, as docker takes it: `-it IMAGE`. Here
-/// `-i` is the image.
+/// `-i` is the image, and `run` attaches.
 pub fn attached(command: &Command, words: &[String]) -> Option<[Suggestion; 2]> {
     let mut own = words.iter().take_while(|word| *word != "--");
     let at = own.position(|word| !word.starts_with("--") && has(ATTACHED, word))?;
@@ -281,7 +293,7 @@ pub fn attached(command: &Command, words: &[String]) -> Option<[Suggestion; 2]> 
     let own = own.fold(kaiwo("", &[]), |own, word| with_word(own, word));
     Some([
         own.as_typed().to("-i is for the image; try"),
-        "once it runs, open a terminal in it with exec -it NAME -- sh".into(),
+        kaiwo("run -it -i {IMAGE} -- bash", &[]).to("for a terminal in it, use run"),
     ])
 }
 

@@ -1,6 +1,8 @@
 //! Puts the words of a command line where clap expects them: what kubectl and other
 //! programs take elsewhere, or without a flag. What is in order stays as it is.
 
+use std::ffi::OsString;
+
 use clap::Command;
 
 use super::line::{Place, places};
@@ -19,6 +21,22 @@ const OF_ONE: [&str; 8] = [
     "top",
 ];
 
+/// Makes `-t` of the `-it` of `kaiwo run`, as other programs take it: `-i` is the image.
+pub fn terminal(words: &mut [OsString]) {
+    let end = words.iter().position(|word| word == "--");
+    let end = end.unwrap_or(words.len());
+    let own = &mut words[..end];
+    let verb = own
+        .iter()
+        .find(|word| !word.to_string_lossy().starts_with('-'));
+    if verb.is_some_and(|verb| verb == "run") {
+        let both = own
+            .iter_mut()
+            .filter(|word| *word == "-it" || *word == "-ti");
+        both.for_each(|word| *word = "-t".into());
+    }
+}
+
 /// Returns `words`, which follow the program's name, in the order that kaiwo takes.
 /// `command` has been built.
 pub fn repaired(
@@ -31,7 +49,7 @@ pub fn repaired(
     let own = at.positionals.clone();
     let first = own.first().copied();
     match at.verb.as_str() {
-        "submit" | "serve" => match first {
+        "submit" | "serve" | "run" => match first {
             Some(first) if !at.is_given("path") && is_directory(&words[first]) => {
                 inserted(words, first, "-p")
             }

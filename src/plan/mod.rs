@@ -135,6 +135,9 @@ impl Plan {
         if !request.kind.is_batch() {
             request.serving.check_replicas(layout.replicas)?;
         }
+        if let Some(session) = &request.session {
+            session.check(layout)?;
+        }
         checks::preloads(&request)?;
         checks::shared_memory(&sizes)?;
         let notes = checks::serve_config(&request, layout)?;

@@ -77,6 +77,7 @@ pub fn request(kind: WorkloadKind, gpus: i64) -> WorkloadRequest {
         serving: Serving::default(),
         template: None,
         custom: CustomConfig::default(),
+        session: None,
         create_namespace: false,
         force: false,
         allow_downtime: false,

@@ -53,6 +53,18 @@ pub fn pod_labels(plan: &Plan) -> BTreeMap<String, String> {
 pub fn own_annotations(plan: &Plan, submission: Option<&str>) -> BTreeMap<String, String> {
     let mut annotations = submission_annotation(submission);
     annotations.insert(keys::DIGEST_ANNOTATION.to_owned(), plan.request.digest());
+    if let Some(session) = &plan.request.session {
+        let how = if session.tty {
+            keys::TERMINAL
+        } else {
+            keys::STREAMS
+        };
+        annotations.insert(keys::SESSION_ANNOTATION.to_owned(), how.to_owned());
+        let idle = session
+            .idle
+            .map(|idle| (keys::IDLE_ANNOTATION.to_owned(), idle.to_string()));
+        annotations.extend(idle);
+    }
     if submission.is_some() {
         let kind = plan.request.kind.name().to_owned();
         annotations.insert(keys::KIND_ANNOTATION.to_owned(), kind);

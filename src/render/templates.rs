@@ -57,6 +57,7 @@ const TEMPLATES: [(&str, &str); 31] = [
         include_str!("../../templates/attempt.sh.tera"),
     ),
     ("stop.sh.tera", include_str!("../../templates/stop.sh.tera")),
+    ("hold.sh.tera", include_str!("../../templates/hold.sh.tera")),
     (
         "copy_uploads.sh.tera",
         include_str!("../../templates/copy_uploads.sh.tera"),

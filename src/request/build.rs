@@ -3,27 +3,29 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::command::{self, Wanted};
 use super::gpus::{gpus, sizes, without_gpus};
-use super::{DEFAULT_NAMESPACE, Intent, Note, Typed, instead, is_on, user, value, variables, word};
-use crate::error::{CommandError, ErrorClass};
+use super::{DEFAULT_NAMESPACE, Intent, Note, Typed, is_on, user, value, variables, word};
+use crate::error::CommandError;
 use crate::kind::WorkloadKind;
 use crate::plan::Refusal;
 use crate::plan::name::NameParts;
 use crate::plan::request::pod::PodSettings;
 use crate::plan::request::schedule::Schedule;
 use crate::plan::request::service_settings::Serving;
+use crate::plan::request::session::{self, Session};
 use crate::plan::request::upload_limit::UploadLimit;
-use crate::plan::request::{Lifetime, Run, WorkloadRequest};
+use crate::plan::request::{Lifetime, WorkloadRequest};
 use crate::quantity::ByteSize;
 use crate::secrecy::{self, Confidential, named};
 use crate::settings::{Merged, Origin, Sourced};
 use crate::suggestion::kaiwo;
 use crate::workload::directory::{DEFAULT_LIMIT, WorkloadDirectory};
-use crate::workload::entrypoint::{Entrypoint, FILE_NAME};
+use crate::workload::entrypoint::FILE_NAME;
 use crate::workload::environment::Environment;
 use crate::workload::ignore_file::leaving_out;
-use crate::workload::template_values::CustomConfig;
-use crate::workload::upload::{Upload, UploadFile};
+use crate::workload::template_values::{CustomConfig, CustomTemplate};
+use crate::workload::upload::UploadFile;
 use crate::workload::{ReadOnlyMount, WorkloadError};
 
 /// Builds the request of what was typed and `settings`.
@@ -37,37 +39,42 @@ pub(super) fn build(
         kind,
         queue,
         serving,
+        session,
+        script,
     } = intent;
+    let verb = command::verb(kind, session.is_some());
     let image = word(&settings.image);
-    if typed.path.is_none() && image.is_none() && serving.model.is_none() {
-        return Err(nothing_to_run(kind));
+    let has_files = typed.path.is_some() || script.is_some();
+    if !has_files && image.is_none() && serving.model.is_none() {
+        return Err(command::nothing_to_run(verb));
     }
     let environment = variables::environment(typed, settings, notes)?;
-    let directory = match typed.path {
-        Some(path) => Some(directory(path, typed, settings, notes)?),
-        None => None,
-    };
-    let template = typed.inputs.template(
-        typed.path,
-        settings.template.as_ref().map(|file| file.value.as_path()),
-    )?;
+    let directory = typed
+        .path
+        .map(|path| directory(path, typed, settings, notes));
+    let directory = directory.transpose()?;
+    let template = template(settings, session.as_ref(), typed)?;
     let custom = custom(settings, kind, template.is_some(), typed)?;
-    let says_itself = template.is_some() || (kind.is_kaito() && serving.model.is_some());
-    let needs_entrypoint = !says_itself && needs_entrypoint(kind, image.is_some());
-    let (run, upload) = run(typed, kind, (needs_entrypoint, image.is_some()), directory)?;
-
+    let opens_shell = session.as_ref().is_some_and(|session| session.tty);
+    let is_model = kind.is_kaito() && serving.model.is_some();
+    let says_itself = template.is_some() || opens_shell || is_model;
+    let wanted = Wanted {
+        kind,
+        verb,
+        needs_entrypoint: !says_itself && needs_entrypoint(kind, image.is_some()),
+        has_image: image.is_some(),
+    };
+    let app = match (typed.path, &script) {
+        (Some(path), _) => typed.inputs.base_name(path),
+        (None, Some(script)) => script.file.path.clone(),
+        (None, None) => image.clone().unwrap_or_else(|| subject(&serving)),
+    };
+    let (run, upload) = command::run(typed, wanted, script, directory)?;
+    let run = command::of_session(run, session.as_ref())?;
     let gpus = gpus(settings, &environment);
     let user = user(settings, typed.inputs);
-    let app = match typed.path {
-        Some(path) => typed.inputs.base_name(path),
-        None => image
-            .clone()
-            .or_else(|| subject(&serving))
-            .unwrap_or_default(),
-    };
-    let name = name(kind, &user, &app, settings, typed)?;
-    let of = (kind, serving.model.as_deref());
-    let pods = pod_settings(settings, &environment, of)?;
+    let name = name(kind, (&user, &app), session.is_some(), settings, typed)?;
+    let pods = pod_settings(settings, &environment, (kind, serving.model.as_deref()))?;
     notes.extend(without_gpus(settings, &gpus, kind));
     let (schedule, time_zone) = schedule(settings, kind)?;
     let request = WorkloadRequest {
@@ -91,7 +98,8 @@ pub(super) fn build(
         priority_class: word(&settings.priority_class),
         schedule,
         time_zone,
-        lifetime: lifetime(settings, kind),
+        lifetime: lifetime(settings, kind, session.is_some()),
+        session,
         serving,
         template,
         custom,
@@ -126,6 +134,21 @@ fn check_pieces(request: &WorkloadRequest, path: Option<&Path>) -> Result<(), Wo
     }
 }
 
+/// Reads the user's own template, if there is one.
+fn template(
+    settings: &Merged,
+    session: Option<&Session>,
+    typed: Typed<'_>,
+) -> Result<Option<CustomTemplate>, CommandError> {
+    // It knows of no one who is attached.
+    if session.is_some() {
+        return Ok(None);
+    }
+    let chosen = settings.template.as_ref();
+    let chosen = chosen.map(|file| file.value.as_path());
+    Ok(typed.inputs.template(typed.path, chosen)?)
+}
+
 /// Returns whether a workload without a template, which may hold the command, has to
 /// be given one. Ray Serve runs what its configuration says.
 fn needs_entrypoint(kind: WorkloadKind, has_image: bool) -> bool {
@@ -138,12 +161,15 @@ fn needs_entrypoint(kind: WorkloadKind, has_image: bool) -> bool {
 
 fn name(
     kind: WorkloadKind,
-    user: &str,
-    app: &str,
+    (user, app): (&str, &str),
+    is_session: bool,
     settings: &Merged,
     typed: Typed<'_>,
 ) -> Result<String, Refusal> {
-    let suffix = is_on(&settings.generate_name).then(|| typed.inputs.random_word(5));
+    // A name in a file is the one of what is submitted.
+    let is_typed = settings.name.as_ref().map(|name| &name.origin) == Some(&Origin::Flag);
+    let is_generated = is_on(&settings.generate_name) || (is_session && !is_typed);
+    let suffix = is_generated.then(|| typed.inputs.random_word(5));
     NameParts {
         chosen: settings.name.as_ref().map(|name| &*name.value),
         user,
@@ -184,8 +210,13 @@ fn schedule(
 }
 
 /// What ends, is what these settings are about.
-fn lifetime(settings: &Merged, kind: WorkloadKind) -> Lifetime {
+fn lifetime(settings: &Merged, kind: WorkloadKind, is_session: bool) -> Lifetime {
     match kind.is_batch() {
+        true if is_session => Lifetime {
+            retries: 0,
+            ttl: Some(session::TTL),
+            max_runtime: value(&settings.max_runtime),
+        },
         true => Lifetime {
             retries: value(&settings.retries).unwrap_or(0),
             ttl: value(&settings.ttl),
@@ -352,161 +383,10 @@ fn numbered<'a>(lines: &[usize], one: &'a str, many: &'a str) -> Option<(String,
 
 /// Returns what a workload without directory and image is called: by its model,
 /// and what is done with it beside serving.
-fn subject(serving: &Serving) -> Option<String> {
-    let model = serving.model.clone()?;
-    Some(match &serving.kaito.tuning {
+fn subject(serving: &Serving) -> String {
+    let model = serving.model.clone().unwrap_or_default();
+    match &serving.kaito.tuning {
         Some(tuning) => format!("{model}-{}", tuning.method),
         None => model,
-    })
-}
-
-fn verb(kind: WorkloadKind) -> &'static str {
-    match kind.is_batch() {
-        true => "submit",
-        false => "serve",
-    }
-}
-
-fn nothing_to_run(kind: WorkloadKind) -> CommandError {
-    let command = verb(kind);
-    CommandError::new(
-        ErrorClass::Refused,
-        "nothing to run: no directory or image given",
-    )
-    .hint(format!(
-        "kaiwo {command} -p DIR   to run the entrypoint of a directory"
-    ))
-    .hint(format!("kaiwo {command} -i IMAGE to run an image"))
-}
-
-/// Decides what runs and what is uploaded for it.
-fn run(
-    typed: Typed<'_>,
-    kind: WorkloadKind,
-    (needs_entrypoint, has_image): (bool, bool),
-    directory: Option<WorkloadDirectory>,
-) -> Result<(Run, Upload), CommandError> {
-    let (script, mut files) = match directory {
-        Some(directory) => (directory.entrypoint, directory.files),
-        None => (None, Vec::new()),
-    };
-    let begins = typed.command.first().filter(|word| word.starts_with('-'));
-    // Words that begin with - are for the program of an image.
-    if let Some(word) = begins.filter(|_| !has_image || kind.is_ray()) {
-        return Err(no_program(word, kind));
-    }
-    let script = match (typed.command.is_empty(), kind) {
-        (true, _) => script,
-        // Ray is given one line; a script spares the words two shells.
-        (false, WorkloadKind::RayJob) => Some(Entrypoint::of_command(typed.command)),
-        (false, _) => None,
-    };
-    let run = match script {
-        Some(entrypoint) => {
-            if let Some(path) = typed.path
-                && files
-                    .iter()
-                    .any(|file| file.path.starts_with(BELOW_ENTRYPOINT))
-            {
-                return Err(no_room(path));
-            }
-            let run = Run::Script(entrypoint.script);
-            files.push(UploadFile {
-                path: FILE_NAME.to_owned(),
-                content: entrypoint.content,
-                executable: true,
-            });
-            run
-        }
-        None if !typed.command.is_empty() => Run::Command(typed.command.to_vec()),
-        None if needs_entrypoint => return Err(no_entrypoint(typed, kind)),
-        None => Run::Image,
-    };
-    Ok((run, Upload::new(files)))
-}
-
-/// What lies in a directory of the entrypoint's name.
-const BELOW_ENTRYPOINT: &str = "entrypoint/";
-
-/// Says that a directory stands where the command of a RayJob would.
-fn no_room(path: &Path) -> CommandError {
-    let folder = path.join(FILE_NAME);
-    let mut error = CommandError::new(
-        ErrorClass::Refused,
-        format!(
-            "{} is a directory, but a RayJob needs a file with that name for its command",
-            folder.display()
-        ),
-    )
-    .hint(format!(
-        "exclude it: {}",
-        leaving_out(path, &[BELOW_ENTRYPOINT])
-    ))
-    .hint("or rename it");
-    error.object = Some(folder.display().to_string());
-    error
-}
-
-/// Says that a command after `--` names no program, and no image has one to take
-/// it.
-fn no_program(word: &str, kind: WorkloadKind) -> CommandError {
-    let command = verb(kind);
-    let why = match kind.is_ray() {
-        true => "Ray runs a command, not an image's own program",
-        false => "there is no image with a program to pass it to",
-    };
-    CommandError::new(
-        ErrorClass::Refused,
-        format!(
-            "the command after -- begins with {}, which is not a program: {why}",
-            named(word)
-        ),
-    )
-    .hint(format!(
-        "put the program first: kaiwo {command} … -- python main.py {}",
-        named(word)
-    ))
-    .hint(format!(
-        "or specify the image that it is for: kaiwo {command} -i IMAGE … -- {}",
-        named(word)
-    ))
-}
-
-fn no_entrypoint(typed: Typed<'_>, kind: WorkloadKind) -> CommandError {
-    let why = match kind {
-        WorkloadKind::RayJob => "a RayJob needs one",
-        _ => "without --image there is nothing to run",
-    };
-    let command = verb(kind);
-    match typed.path {
-        Some(path) => {
-            let file = path.join(FILE_NAME);
-            let is_directory = typed.inputs.is_directory(&file);
-            let mut error = CommandError::new(
-                ErrorClass::Refused,
-                format!("{} {}, and {why}", file.display(), instead(is_directory)),
-            )
-            .hint(format!(
-                "{}write the commands to run to {}",
-                match is_directory {
-                    true => "rename the directory, and ",
-                    false => "",
-                },
-                file.display()
-            ))
-            .hint(format!(
-                "or put the command after --: kaiwo {command} … -- python main.py"
-            ));
-            error.object = Some(file.display().to_string());
-            error
-        }
-        None => CommandError::new(
-            ErrorClass::Refused,
-            format!("no entrypoint given, and {why}"),
-        )
-        .hint("use -p with a directory that contains one")
-        .hint(format!(
-            "or put the command after --: kaiwo {command} … -- python main.py"
-        )),
     }
 }

@@ -3,8 +3,10 @@
 //! what is refused without a file does not wait for one.
 
 mod build;
+mod command;
 mod gpus;
 mod kaito;
+pub mod run;
 pub mod serve;
 pub mod submit;
 #[cfg(test)]
@@ -17,10 +19,12 @@ use crate::file::FileError;
 use crate::kind::WorkloadKind;
 use crate::plan::Refusal;
 use crate::plan::request::service_settings::Serving;
+use crate::plan::request::session::Session;
 use crate::quantity::ByteSize;
 use crate::settings::{Merged, Origin, Sourced, Switch};
 use crate::workload::WorkloadError;
 use crate::workload::directory::WorkloadDirectory;
+use crate::workload::script::SingleScript;
 use crate::workload::template_values::{CustomConfig, CustomTemplate};
 
 /// Namespace unless another is given, as in the original kaiwo.
@@ -92,6 +96,12 @@ pub trait Inputs {
     /// [`FileError`] if it cannot be read.
     fn text(&self, file: &Path) -> Result<String, FileError>;
 
+    /// Reads a script that is uploaded alone.
+    ///
+    /// # Errors
+    /// [`WorkloadError`] if it cannot be read or uploaded.
+    fn script(&self, path: &Path) -> Result<SingleScript, WorkloadError>;
+
     /// Returns whether something is a directory.
     fn is_directory(&self, path: &Path) -> bool;
 
@@ -127,6 +137,10 @@ struct Intent {
     queue: Option<String>,
     /// What only services have.
     serving: Serving,
+    /// How someone is attached to it, if someone is.
+    session: Option<Session>,
+    /// What is uploaded instead of a directory.
+    script: Option<SingleScript>,
 }
 
 /// Returns who submits: what the settings say, else the login name.

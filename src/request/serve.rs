@@ -27,6 +27,8 @@ pub fn request(
         kind,
         serving: serving(typed, settings, kind, notes)?,
         queue: word(&settings.queue),
+        session: None,
+        script: None,
     };
     if kind.is_kaito() && intent.queue.is_some() {
         return Err(Refusal::new("Kueue does not queue KAITO Workspaces")

@@ -29,6 +29,8 @@ pub fn request(
             keep_storage: keeps_storage(settings)?,
             ..preloads(settings)?
         },
+        session: None,
+        script: None,
     };
     build(typed, intent, settings, notes)
 }
@@ -56,6 +58,8 @@ fn tuning(
         kind: WorkloadKind::Workspace,
         queue: None,
         serving,
+        session: None,
+        script: None,
     };
     // What a user's file says of other workloads.
     let settings = Merged {

@@ -54,6 +54,10 @@ impl Inputs for Fake {
         panic!("nothing names it")
     }
 
+    fn script(&self, _: &Path) -> Result<SingleScript, WorkloadError> {
+        panic!("nothing names it")
+    }
+
     fn is_directory(&self, _: &Path) -> bool {
         false
     }

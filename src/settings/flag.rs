@@ -28,13 +28,15 @@ use crate::time::Seconds;
 pub(super) enum Command {
     Submit,
     Serve,
+    Run,
     Both,
     Neither,
 }
 
 impl Command {
     pub(super) fn includes(self, other: Self) -> bool {
-        self == other || self == Self::Both
+        let is_of_submit = other == Self::Run && self == Self::Submit;
+        self == other || self == Self::Both || is_of_submit
     }
 }
 
@@ -66,6 +68,66 @@ impl<const SERVES: bool> FromArgMatches for SettingArgs<SERVES> {
 
     fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
         Ok(Self(Settings::typed(matches)))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Settings of `kaiwo submit` that `kaiwo run` does not have: it has one attempt, whose end
+/// it waits for, of a template of its own.
+const NOT_OF_RUN: [&str; 23] = [
+    "template",
+    "custom_config",
+    "set",
+    "schedule",
+    "time_zone",
+    "model",
+    "instance_type",
+    "tune",
+    "tune_input",
+    "tune_output",
+    "tune_push_secret",
+    "tune_config",
+    "ray_version",
+    "read_only_workdir",
+    "retries",
+    "ttl",
+    "wait",
+    "follow",
+    "timeout",
+    "replace",
+    "generate_name",
+    "force",
+    "output",
+];
+/// Settings that it refuses, with the command that has them.
+const REFUSED_BY_RUN: [&str; 3] = ["ray", "replicas", "gpus_per_replica"];
+
+/// The settings that were typed for `kaiwo run`.
+#[derive(Debug, Clone)]
+pub struct RunSettingArgs(pub Settings);
+
+impl Args for RunSettingArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let flags = Settings::flags(Command::Run).into_iter();
+        let own = flags.filter(|flag| !NOT_OF_RUN.contains(&flag.get_id().as_str()));
+        command.args(own.map(|flag| {
+            let is_refused = REFUSED_BY_RUN.contains(&flag.get_id().as_str());
+            flag.hide(is_refused)
+        }))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for RunSettingArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self(Settings::typed(&mut matches.clone())))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

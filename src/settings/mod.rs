@@ -18,7 +18,7 @@ mod values;
 mod words;
 
 pub use error::SettingsError;
-pub use flag::SettingArgs;
+pub use flag::{RunSettingArgs, SettingArgs};
 pub use format::Format;
 pub use notify::Notify;
 pub use origin::{Origin, Sourced};
@@ -421,6 +421,9 @@ settings! {
         ttl: Seconds = "KAIWO_TTL", Submit "End";
         /// End the workload this long after its start
         max_runtime: Seconds = "KAIWO_MAX_RUNTIME", Submit "End";
+        /// End what kaiwo run started after this long without anyone attached [default: 10m
+        /// with a terminal, else never]
+        idle: Seconds = "KAIWO_IDLE", Run "End";
         /// Wait until a job finishes or a service is ready, and exit with the container's
         /// code
         wait: Switch = "KAIWO_WAIT", Both "Waiting";

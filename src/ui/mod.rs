@@ -346,5 +346,9 @@ fn bytes(bytes: u64) -> String {
 
 /// Writes to stderr. If that is closed there is nobody left to tell.
 fn write_stderr(text: &str) {
+    let text = match terminal::is_raw() {
+        true => &text.replace('\n', "\r\n"),
+        false => text,
+    };
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -81,6 +81,10 @@ impl SubmissionReport<'_> {
     /// Returns what to do next.
     pub fn next(&self) -> Vec<Suggestion> {
         let request = self.request;
+        // Someone stays with it to its end.
+        if request.session.is_some() {
+            return Vec::new();
+        }
         let workload = request.display_name();
         let about = |form| kaiwo(form, &[&workload, &request.namespace]);
         let wants_address = request.serving.public || request.serving.ingress.is_some();

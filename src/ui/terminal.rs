@@ -1,7 +1,7 @@
 //! The terminal, lent to a command elsewhere.
 
 #[cfg(unix)]
-pub use unix::{Raw, restore};
+pub use unix::{Raw, is_raw, restore};
 
 /// Returns the size of the terminal, in columns and rows.
 pub fn size() -> Option<(u16, u16)> {
@@ -53,6 +53,13 @@ mod unix {
         }
     }
 
+    /// Returns whether the terminal is lent, and a line's end has to say where the next
+    /// one begins.
+    pub fn is_raw() -> bool {
+        let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+        before.is_some()
+    }
+
     /// Gives the terminal back as it was.
     pub fn restore() {
         let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -61,6 +68,12 @@ mod unix {
             let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &before);
         }
     }
+}
+
+/// Returns whether the terminal is lent.
+#[cfg(not(unix))]
+pub fn is_raw() -> bool {
+    false
 }
 
 /// Has the terminal pass on every key for as long as it lives.

@@ -17,6 +17,7 @@ mod precedence;
 mod preload;
 mod public_cases;
 mod refusals;
+mod run;
 mod schema;
 mod serve;
 mod templates;

@@ -350,7 +350,10 @@ fn incomplete_rules_are_completed() {
         Some(Answer::Json(201, json!({"status": status})))
     });
     let rights = only(&api, 8, "rights");
-    assert_eq!(rights["evidence"], json!(["exec: get/create pods/exec"]));
+    assert_eq!(
+        rights["evidence"],
+        json!(["exec: get/create pods/exec", "run: get/create pods/exec"])
+    );
 }
 
 #[test]

@@ -34,6 +34,7 @@ mod reports;
 mod requests;
 mod retries;
 mod rights;
+mod run;
 mod secret_from;
 pub(crate) mod server;
 #[cfg(unix)]

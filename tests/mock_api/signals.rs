@@ -225,7 +225,8 @@ fn a_wait_that_is_ended_deletes_nothing() {
         let outcome = ended(&api, &submit, signal, waits).exits(code);
         let _ = outcome
             .says(&format!("{words}; job/alice-w continues\n"))
-            .says("help: resume waiting: kaiwo wait job/alice-w -n kaiwo\n");
+            .says("help: resume waiting: kaiwo wait job/alice-w -n kaiwo\n")
+            .says("help: delete it: kaiwo delete job/alice-w -n kaiwo\n");
         assert!(stored());
     }
 }

@@ -22,6 +22,7 @@ mod ports;
 mod programs;
 mod ray;
 mod restarts;
+mod run;
 mod services;
 mod stop;
 mod storage;

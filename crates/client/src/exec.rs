@@ -1,4 +1,4 @@
-//! Runs a command in a container.
+//! Runs a command in a container, or attaches to the one that it runs.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -94,7 +94,48 @@ pub async fn start(
     for word in what.command {
         path += &format!("&command={}", percent_encoded(word));
     }
-    let (sender, receiver) = websocket::open(cluster, &path).await?;
+    opened(cluster, &path).await
+}
+
+/// What is attached to: the first process of a container.
+#[derive(Debug, Clone)]
+pub struct Attachment<'a> {
+    /// Namespace of the pod.
+    pub namespace: &'a str,
+    /// The pod.
+    pub pod: &'a str,
+    /// Its container.
+    pub container: &'a str,
+    /// Whether it has input, which its specification says.
+    pub stdin: bool,
+    /// Whether it has a terminal, likewise.
+    pub tty: bool,
+}
+
+/// Attaches to a process that runs. How it ends is in the status of its pod: here it
+/// is always said to be a success.
+///
+/// # Errors
+/// Any [`ClusterError`].
+pub async fn attach(
+    cluster: &Cluster,
+    what: &Attachment<'_>,
+) -> Result<(Input, Output), ClusterError> {
+    let path = format!(
+        "/api/v1/namespaces/{}/pods/{}/attach?container={}&stdin={}&stdout=true&stderr={}&tty={}",
+        what.namespace,
+        what.pod,
+        percent_encoded(what.container),
+        what.stdin,
+        !what.tty,
+        what.tty,
+    );
+    opened(cluster, &path).await
+}
+
+/// Opens the streams of a process.
+async fn opened(cluster: &Cluster, path: &str) -> Result<(Input, Output), ClusterError> {
+    let (sender, receiver) = websocket::open(cluster, path).await?;
     let unread = Rc::new(Cell::new(0));
     let input = Input {
         sender,

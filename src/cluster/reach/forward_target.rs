@@ -59,6 +59,16 @@ impl Destination {
         }
     }
 
+    /// Leads to a pod, whatever else the workload has.
+    pub fn of_pod(pod: &Pod) -> Self {
+        let Metadata { name, uid, .. } = &pod.metadata;
+        Self {
+            pod: Some((name.clone(), uid.clone())),
+            alive: [uid.clone()].into(),
+            ..Self::default()
+        }
+    }
+
     fn is_to(&self, pod: &Pod) -> bool {
         let uid = self.pod.as_ref().map(|(_, uid)| uid);
         uid == Some(&pod.metadata.uid)

@@ -4,6 +4,7 @@
 mod withheld;
 
 use std::io::IsTerminal;
+use std::path::Path;
 
 use clap::CommandFactory as _;
 
@@ -103,6 +104,45 @@ impl CommandLine {
         command
             .into_iter()
             .fold(line, |line, word| word.ending(line))
+    }
+
+    /// Returns the command that submits what was to be attached to: `script`, if there is
+    /// one, with its directory.
+    pub fn submitting(&self, script: Option<&Path>) -> Command {
+        let (options, command) = self.parts();
+        let options = withheld::options(options, local);
+        let command = withheld::command(command, &options);
+        let mut line = kaiwo("submit --follow", &[]).as_typed();
+        if let Some(script) = script {
+            let directory = script.parent().filter(|it| !it.as_os_str().is_empty());
+            let directory = directory.unwrap_or(Path::new("."));
+            line = line.args(["-p".to_owned(), directory.display().to_string()]);
+        }
+        let mut options = options.into_iter();
+        while let Some(word) = options.next() {
+            let typed = word.typed;
+            let is_script = script.is_some_and(|script| script == Path::new(typed));
+            match typed.split('=').next().unwrap_or(typed) {
+                "run" | "-it" | "-ti" | "-t" | "--tty" => {}
+                "--idle" | "--publish" if typed.contains('=') => {}
+                "--idle" | "--publish" => _ = options.next(),
+                _ if is_script => {}
+                _ => line = word.ending(line),
+            }
+        }
+        let name = script
+            .and_then(Path::file_name)
+            .map(|name| name.to_string_lossy());
+        if let Some(name) = name {
+            let program = if name.ends_with(".py") {
+                "python"
+            } else {
+                "sh"
+            };
+            line = line.args(["--", program, &*name]);
+        }
+        let rest = command.into_iter().skip(usize::from(script.is_some()));
+        rest.fold(line, |line, word| word.ending(line))
     }
 
     /// Returns the command that asks for the values which [`CommandLine::with`]

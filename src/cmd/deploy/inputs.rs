@@ -13,6 +13,7 @@ use crate::settings::Merged;
 use crate::ui::Ui;
 use crate::workload::WorkloadError;
 use crate::workload::directory::{self, WorkloadDirectory};
+use crate::workload::script::{self, SingleScript};
 use crate::workload::template_values::{CustomConfig, CustomTemplate};
 
 /// Builds the request of what was typed, and says what there is to say of it.
@@ -20,7 +21,7 @@ pub fn request(
     args: &WorkloadArgs,
     settings: &Merged,
     ui: Ui,
-    build: fn(Typed<'_>, &Merged, &mut Vec<Note>) -> Result<WorkloadRequest, CommandError>,
+    build: impl FnOnce(Typed<'_>, &Merged, &mut Vec<Note>) -> Result<WorkloadRequest, CommandError>,
 ) -> Result<WorkloadRequest, CommandError> {
     let typed = Typed {
         path: args.path.as_deref(),
@@ -79,6 +80,10 @@ impl Inputs for Machine {
 
     fn text(&self, file: &Path) -> Result<String, FileError> {
         file::text(file, file::named(file, file::WRITTEN)?)
+    }
+
+    fn script(&self, path: &Path) -> Result<SingleScript, WorkloadError> {
+        script::read(path)
     }
 
     fn is_directory(&self, path: &Path) -> bool {

@@ -10,6 +10,7 @@ mod pod_references;
 mod preflight;
 pub mod render_limits;
 pub mod rollback;
+pub mod run;
 pub mod serve;
 pub mod submit;
 
@@ -322,14 +323,17 @@ impl<'a> Mode<'a> {
             plan,
             manifests: &manifests,
         };
-        let carried_out = match self.dry_run {
-            DryRun::Server => self.check(cluster, &change).await,
-            _ => self.change(cluster, &change).await,
-        };
         let needed = Needed {
             manifests: &manifests,
             replace: self.replace,
             namespace_unseen: intent.namespace_unseen,
+        };
+        if self.dry_run == DryRun::None {
+            run::check_rights(cluster, request.session.as_ref(), &needed).await?;
+        }
+        let carried_out = match self.dry_run {
+            DryRun::Server => self.check(cluster, &change).await,
+            _ => self.change(cluster, &change).await,
         };
         carried_out.map_err(|error| denied::explain(error, &needed))
     }

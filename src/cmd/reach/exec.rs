@@ -1,34 +1,21 @@
 //! `kaiwo exec`.
 
-use std::io::{IsTerminal as _, Read as _};
-
-use tokio::sync::mpsc;
-use tokio::time::{Instant, interval_at};
+use std::io::IsTerminal as _;
 
 use crate::cli::ExecArgs;
-use crate::cluster::client::exec::{self, Closed, Ending, Execution, Input, Output, Said};
+use crate::cluster::client::exec::{self, Ending, Execution};
 use crate::cluster::reach::logs;
 use crate::error::{CommandError, ErrorClass};
 use crate::observe::pod_selection::Single;
+use crate::plan::request::session::SHELL;
 use crate::ui::Ui;
-use crate::ui::terminal::{self, Raw};
 
-use crate::cmd::help::cannot_write;
+use super::streams::{feed, raw, read_stdin, show};
 use crate::cmd::target::FoundWorkload;
 use crate::cmd::{block_on, signals};
 
-/// Starts the best shell of an image.
-const SHELL: [&str; 3] = [
-    "sh",
-    "-c",
-    "if command -v bash >/dev/null 2>&1; then exec bash; else exec sh; fi",
-];
 /// Exit code where it is not known how the command fared, as `docker run` has.
 const LOST: u8 = 125;
-/// Parts of input that wait to be sent.
-const PARTS: usize = 16;
-/// Bytes of input that are sent at once.
-const PART: usize = 32 << 10;
 
 /// Runs a command where a workload runs, and returns its exit code.
 pub fn run(args: &ExecArgs, ui: Ui) -> Result<u8, CommandError> {
@@ -65,13 +52,11 @@ async fn exec(args: &ExecArgs, ui: Ui) -> Result<u8, CommandError> {
     ui.status(format!("→ pod {}, container {container}", pod.name()));
     let (input, mut output) = exec::start(&target.place.cluster, &execution).await?;
     // From here on every way out gives the terminal back.
-    let raw = match tty {
-        true => Some(Raw::new().map_err(no_terminal)?),
-        false => None,
-    };
+    let raw = raw(tty)?;
     let typed = execution.stdin.then(read_stdin);
     let ending = tokio::select! {
-        ending = show(&mut output, ui) => ending?,
+        // Where nobody reads on, it ends as a local command would.
+        ending = show(&mut output, ui) => ending?.unwrap_or(Ending::Code(0)),
         () = feed(input, typed, tty, ui) => Ending::Lost("it takes no input".to_owned()),
         code = signals::ended() => return Ok(code),
     };
@@ -91,91 +76,6 @@ async fn exec(args: &ExecArgs, ui: Ui) -> Result<u8, CommandError> {
             LOST
         }
     })
-}
-
-/// Writes what the command says.
-async fn show(output: &mut Output, ui: Ui) -> Result<Ending, CommandError> {
-    loop {
-        match output.next().await {
-            Said::Stdout(bytes) => {
-                if !ui.bytes(&bytes).map_err(cannot_write)? {
-                    // Nobody reads on: as a local command would end.
-                    return Ok(Ending::Code(0));
-                }
-            }
-            Said::Stderr(bytes) => ui.pass_on(&bytes),
-            Said::Ended(ending) => return Ok(ending),
-        }
-    }
-}
-
-/// Passes on input and the size of the terminal. Only returns if the command
-/// takes no more; how it ended is another's to find out.
-async fn feed(mut input: Input, typed: Option<mpsc::Receiver<Vec<u8>>>, tty: bool, ui: Ui) {
-    if let Err(Closed) = feed_all(&mut input, typed, tty, ui).await {
-        std::future::pending().await
-    }
-}
-
-async fn feed_all(
-    input: &mut Input,
-    mut typed: Option<mpsc::Receiver<Vec<u8>>>,
-    tty: bool,
-    ui: Ui,
-) -> Result<(), Closed> {
-    let mut ping = interval_at(Instant::now() + exec::PING, exec::PING);
-    let mut resized = signals::Resized::new();
-    if let (true, Some((width, height))) = (tty, terminal::size()) {
-        input.resize(width, height).await?;
-    }
-    loop {
-        tokio::select! {
-            part = next(&mut typed) => match part {
-                Some(part) => input.write(&part).await?,
-                None => {
-                    typed = None;
-                    if !input.end().await? {
-                        ui.warn("this cluster cannot signal the end of input to the command");
-                    }
-                }
-            },
-            () = resized.next(), if tty => {
-                if let Some((width, height)) = terminal::size() {
-                    input.resize(width, height).await?;
-                }
-            }
-            _ = ping.tick() => input.ping().await?,
-        }
-    }
-}
-
-async fn next(typed: &mut Option<mpsc::Receiver<Vec<u8>>>) -> Option<Vec<u8>> {
-    match typed {
-        Some(typed) => typed.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Reads stdin on a thread of its own, which the end of the process does not
-/// wait for.
-fn read_stdin() -> mpsc::Receiver<Vec<u8>> {
-    let (sender, receiver) = mpsc::channel(PARTS);
-    std::thread::spawn(move || {
-        let mut stdin = std::io::stdin().lock();
-        let mut part = vec![0; PART];
-        loop {
-            match stdin.read(&mut part) {
-                Ok(read @ 1..) => {
-                    if sender.blocking_send(part[..read].to_vec()).is_err() {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Ok(0) | Err(_) => return,
-            }
-        }
-    });
-    receiver
 }
 
 /// Container runtimes say in words why they did not run a command; the codes
@@ -207,12 +107,6 @@ fn failure(message: String) -> CommandError {
         hints: Vec::new(),
         object: None,
     }
-}
-
-fn no_terminal(error: std::io::Error) -> CommandError {
-    failure(format!(
-        "the terminal cannot be used: {error}; try without -t"
-    ))
 }
 
 #[cfg(test)]

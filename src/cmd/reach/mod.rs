@@ -1,6 +1,9 @@
 //! The commands that reach into what runs.
 
+pub mod attach;
 pub mod chat;
 pub mod exec;
+mod heartbeat;
 pub mod logs;
 pub mod port_forward;
+mod streams;

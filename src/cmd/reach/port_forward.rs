@@ -72,13 +72,7 @@ async fn port_forward(args: &PortForwardArgs, ui: Ui) -> Result<u8, CommandError
         ui.data(&format!("{local} -> {remote}\n"))
             .map_err(cannot_write)?;
     }
-    let forwarding = Forwarding {
-        place: &target.place,
-        workload: snapshot.workload.display_name(),
-        namespace: snapshot.workload.metadata.namespace.clone(),
-        told: RefCell::new(String::new()),
-        ui,
-    };
+    let forwarding = Forwarding::new(&target.place, &snapshot, ui);
     let (sender, destination) = watch::channel(Destination::default());
     let Reached {
         cluster, served, ..
@@ -126,7 +120,7 @@ async fn of_service(
 }
 
 /// Opens the ports here.
-async fn listen(
+pub async fn listen(
     addresses: &[IpAddr],
     ports: &[Forward],
 ) -> Result<Vec<(TcpListener, u16)>, CommandError> {
@@ -150,7 +144,7 @@ async fn listen(
 }
 
 /// What all connections share.
-struct Forwarding<'a> {
+pub(super) struct Forwarding<'a> {
     place: &'a Reached,
     workload: String,
     namespace: String,
@@ -159,7 +153,17 @@ struct Forwarding<'a> {
     ui: Ui,
 }
 
-impl Forwarding<'_> {
+impl<'a> Forwarding<'a> {
+    pub(super) fn new(place: &'a Reached, snapshot: &Snapshot, ui: Ui) -> Self {
+        Self {
+            place,
+            workload: snapshot.workload.display_name(),
+            namespace: snapshot.workload.metadata.namespace.clone(),
+            told: RefCell::new(String::new()),
+            ui,
+        }
+    }
+
     /// Says which pod is reached, and when that changes.
     async fn announce(&self, mut destination: watch::Receiver<Destination>) {
         let mut said = None;
@@ -186,7 +190,7 @@ impl Forwarding<'_> {
     }
 
     /// Carries what comes, for ever.
-    async fn serve(
+    pub(super) async fn serve(
         &self,
         listeners: &[(TcpListener, u16)],
         destination: &watch::Receiver<Destination>,

@@ -34,8 +34,10 @@ use super::signals::{self, SignalEffect};
 use super::target::{FoundWorkload, Reached};
 use super::{block_on, sources};
 
-use progress::{Ended, ProgressVoice};
-use watch::{Rest, Watch, span};
+pub use progress::Ended;
+use progress::ProgressVoice;
+pub use watch::span;
+use watch::{Rest, Watch};
 
 /// Shortest time in which the cluster is to answer, whatever the limits.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -106,6 +108,50 @@ pub fn limits_of(settings: &Merged) -> Limits {
 fn notify_of(settings: &Merged) -> Option<Notify> {
     let sourced = settings.notify.as_ref();
     sourced.map(|sourced| sourced.value.clone())
+}
+
+/// Notifies whoever the settings name of an end.
+pub async fn tell_end(settings: &Merged, ended: Result<&Ended, &CommandError>, ui: Ui) {
+    notify::tell(notify_of(settings).as_ref(), ended, ui).await;
+}
+
+/// Waits until a session runs; a line for each change.
+///
+/// # Errors
+/// [`CommandError`] if it does not get there.
+pub async fn until_running(
+    place: &Reached,
+    subject: &Subject,
+    limits: Limits,
+    ui: Ui,
+) -> Result<(), CommandError> {
+    let wait = Wait {
+        goal: Goal::Running,
+        limits: Limits {
+            total: None,
+            ..limits
+        },
+        follow: true,
+        as_json: false,
+        notify: None,
+        start: None,
+    };
+    let watch = Watch {
+        voice: ProgressVoice::new(&subject.display_name(), ui, &wait),
+        wait: &wait,
+        place,
+        first: None,
+        subject: subject.clone(),
+        way_back: None,
+        start: Instant::now(),
+    };
+    let (_, result) = watch.run().await;
+    // What is left of it is deleted, and nothing to look at.
+    result.map(|_| ()).map_err(|error| CommandError {
+        notes: Vec::new(),
+        hints: Vec::new(),
+        ..error
+    })
 }
 
 /// Returns how a submission is waited for, if it is.
@@ -198,7 +244,7 @@ pub struct Wait {
 }
 
 /// Returns a command about a workload.
-fn about(form: &'static str, subject: &Subject) -> Command {
+pub fn about(form: &'static str, subject: &Subject) -> Command {
     kaiwo(form, &[&subject.display_name(), &subject.namespace])
 }
 
@@ -227,7 +273,13 @@ impl Wait {
     ) -> Result<Ended, CommandError> {
         signals::set_effect(SignalEffect::GoesOn {
             workload: subject.display_name(),
-            back: about("wait {} -n {}", &subject).to("resume waiting"),
+            next: [
+                match self.follow {
+                    true => about("logs -f {} -n {}", &subject).to("follow its log again"),
+                    false => about("wait {} -n {}", &subject).to("resume waiting"),
+                },
+                about("delete {} -n {}", &subject).to("delete it"),
+            ],
         });
         let mut voice = ProgressVoice::new(&subject.display_name(), ui, self);
         let start = self.start.unwrap_or_else(Instant::now);

@@ -43,7 +43,7 @@ const fn uses(command: &'static str, uses: &'static [Use]) -> Row {
     }
 }
 
-const COMMANDS: [Row; 19] = [
+const COMMANDS: [Row; 20] = [
     needs(
         "submit",
         &[
@@ -144,6 +144,13 @@ const COMMANDS: [Row; 19] = [
     uses("why", &[("", "events", "get list")]),
     needs("logs", &[("", "pods/log", "get")]),
     needs("exec", &[("", "pods/exec", "get create")]),
+    needs(
+        "run",
+        &[
+            ("", "pods/attach", "get create"),
+            ("", "pods/exec", "get create"),
+        ],
+    ),
     needs("port-forward", &[("", "pods/portforward", "get create")]),
     needs("chat", &[("", "services/proxy", "get create")]),
 ];
@@ -193,6 +200,13 @@ pub fn needed(is_served: impl Fn(&str) -> bool + Copy) -> Vec<Right> {
     rights.sort_unstable();
     rights.dedup();
     rights
+}
+
+/// Returns the rights in the row of a command.
+pub fn of_command(command: &str) -> Vec<Right> {
+    let mut rows = COMMANDS.iter().filter(|row| row.command == command);
+    let row = rows.next().into_iter();
+    row.flat_map(|row| row.rights(|_| true)).collect()
 }
 
 /// Returns whether every cluster serves this group, or this one does.

@@ -10,6 +10,7 @@ pub mod port;
 pub mod preload;
 pub mod schedule;
 pub mod service_settings;
+pub mod session;
 pub mod sizes;
 pub mod toleration;
 pub mod upload_limit;
@@ -27,6 +28,7 @@ use crate::workload::upload::Upload;
 use pod::PodSettings;
 use schedule::Schedule;
 use service_settings::Serving;
+use session::Session;
 
 /// What the containers run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -105,6 +107,9 @@ pub struct WorkloadRequest {
     /// Values for it.
     #[serde(skip_serializing_if = "is_default")]
     pub custom: CustomConfig,
+    /// How someone is attached to it; nothing if no one is.
+    #[serde(skip_serializing_if = "is_default")]
+    pub session: Option<Session>,
     /// Whether a missing namespace is made.
     #[serde(skip)]
     pub create_namespace: bool,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{
     AdapterContext, IngressContext, KAITO_PORT, Meta, MetricContext, ResourcesContext, Scheduling,
-    SecretVolume, StorageContext, TemplateContext, TolerationContext, TuningContext, UploadContext,
-    UploadItem, VolumeContext, WorkloadContext, WorkloadMeta, directory,
+    SecretVolume, SessionContext, StorageContext, TemplateContext, TolerationContext,
+    TuningContext, UploadContext, UploadItem, VolumeContext, WorkloadContext, WorkloadMeta,
+    directory,
 };
 use crate::api::keys;
 use crate::kind::WorkloadKind;
@@ -15,6 +16,7 @@ use crate::plan::request::claim::ClaimMount;
 use crate::plan::request::min_available::MinAvailable;
 use crate::plan::request::pod::PodSettings;
 use crate::plan::request::service_settings::Serving;
+use crate::plan::request::session::Session;
 use crate::plan::request::toleration;
 use crate::plan::request::toleration::Toleration;
 use crate::plan::request::{Run, WorkloadRequest};
@@ -150,6 +152,7 @@ impl WorkloadContext {
             service_port: serving.service_port.or(serving.port),
             health_path: serving.health_path.clone(),
             preload: PreloadContext::new(plan, variables),
+            session: request.session.as_ref().map(session),
             public: serving.public,
             ingress: serving.ingress.as_ref().map(|ingress| IngressContext {
                 host: ingress.host.clone(),
@@ -227,6 +230,15 @@ fn pod_annotations(plan: &Plan) -> BTreeMap<String, String> {
         annotations.extend(support::kaito_annotations(plan));
     }
     annotations
+}
+
+fn session(session: &Session) -> SessionContext {
+    SessionContext {
+        tty: session.tty,
+        piped: session.piped,
+        patience_seconds: session.patience().0,
+        ends_idle: session.idle.is_some(),
+    }
 }
 
 fn adapters(choices: &Choices) -> Vec<AdapterContext> {

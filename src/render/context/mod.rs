@@ -325,10 +325,26 @@ pub struct WorkloadContext {
     pub health_path: Option<String>,
     /// What is downloaded before it starts, or nothing.
     pub preload: Option<PreloadContext>,
+    /// How someone is attached to it, or nothing.
+    pub session: Option<SessionContext>,
     /// Whether a load balancer makes it public.
     pub public: bool,
     /// Host under which an Ingress leads to it, or nothing.
     pub ingress: Option<IngressContext>,
+}
+
+/// How someone is attached to a command.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct SessionContext {
+    /// Whether it has a terminal.
+    pub tty: bool,
+    /// Whether it reads what is piped to kaiwo.
+    pub piped: bool,
+    /// Seconds in which someone must attach.
+    pub patience_seconds: i64,
+    /// Whether it is also ended when no one is attached for that long later.
+    pub ends_idle: bool,
 }
 
 /// A host of an Ingress.

@@ -1,7 +1,7 @@
 //! Reads what shows whether kaiwo would work for a user: in three rounds of requests,
 //! each at once. What may not be read is left unknown.
 
-mod rights;
+pub mod rights;
 
 use futures_util::future::join_all;
 use k8s_openapi::jiff::Timestamp;

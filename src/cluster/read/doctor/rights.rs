@@ -69,7 +69,21 @@ pub async fn granted(
             .filter(|right| !rules.grant(*right))
             .collect(),
     };
-    let asked = open.into_iter().map(async |right| {
+    let verdicts = verdicts(cluster, namespace, open).await?;
+    Ok(Some(Granted { rules, verdicts }))
+}
+
+/// Asks for each of these rights in a namespace; without those that the API server does
+/// not tell.
+///
+/// # Errors
+/// [`ClusterError`] if it cannot be asked.
+pub async fn verdicts(
+    cluster: &Cluster,
+    namespace: &str,
+    rights: Vec<Right>,
+) -> Result<BTreeMap<Right, bool>, ClusterError> {
+    let asked = rights.into_iter().map(async |right| {
         let (resource, subresource) = right
             .resource
             .split_once('/')
@@ -86,7 +100,7 @@ pub async fn granted(
     for answer in join_all(asked).await {
         verdicts.extend(answer?);
     }
-    Ok(Some(Granted { rules, verdicts }))
+    Ok(verdicts)
 }
 
 /// Asks for a review; nothing where the API server has none, or does not allow it.
