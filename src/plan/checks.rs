@@ -257,7 +257,11 @@ mod tests {
     use crate::plan::testing::{cluster_queue, facts, node, request};
 
     fn planned(replicas: i64, mode: Option<&str>, nodes: usize) -> Result<Plan, Refusal> {
-        let queue = cluster_queue("q", json!({}), json!({}));
+        let quota = |name: &str, most: &str| json!({"name": name, "nominalQuota": most});
+        let resources = [quota("cpu", "100"), quota("memory", "1Ti")];
+        let groups = json!([{"coveredResources": ["cpu", "memory"],
+            "flavors": [{"name": "a", "resources": resources}]}]);
+        let queue = cluster_queue("q", json!({"resourceGroups": groups}), json!({}));
         let mut facts = facts(vec![queue], vec![]);
         let nodes = (0..nodes)
             .map(|index| node(&format!("n{index}"), &[("cpu", "64"), ("memory", "256Gi")]));

@@ -68,7 +68,7 @@ impl Serialize for Upload {
 /// What one ConfigMap carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadPart<'a> {
-    /// Digest of the entries: their paths, modes and contents.
+    /// Digest of the entries: their names, modes and contents.
     pub digest: String,
     /// In the order of the files.
     pub entries: Vec<Entry<'a>>,
@@ -142,10 +142,14 @@ impl Upload {
             }
             used += size;
         }
+        let has_pieces = self.files.iter().any(is_large);
         for part in &mut parts {
             let mut digest = Digest::default();
             for entry in &part.entries {
-                add(&mut digest, &entry.path, entry.mode, &entry.content);
+                // What is in a ConfigMap, its name has to tell. Without pieces it has
+                // always been the path that counts.
+                let name = if has_pieces { &*entry.key } else { &*entry.path };
+                add(&mut digest, name, entry.mode, &entry.content);
             }
             part.digest = digest.hexadecimal();
         }
@@ -302,6 +306,26 @@ mod tests {
             parts[0].digest,
             "20933eaade5f684c427371880c4a42b9655934256630fe67fc93424ba68924da"
         );
+    }
+
+    #[test]
+    fn a_name_stands_for_one_content_only() {
+        let large = |path| file(path, PIECE_LIMIT + 1);
+        let uploads = [
+            vec![large("b"), large("c")],
+            vec![file("a", 10), large("b"), large("c")],
+            vec![large("c"), large("d")],
+        ];
+        let uploads = uploads.map(Upload::new);
+        let parts: Vec<_> = uploads.iter().flat_map(Upload::parts).collect();
+        for one in &parts {
+            for other in parts.iter().filter(|other| other.digest == one.digest) {
+                let keys = |part: &UploadPart<'_>| -> Vec<String> {
+                    part.entries.iter().map(|entry| entry.key.clone()).collect()
+                };
+                assert_eq!(keys(one), keys(other));
+            }
+        }
     }
 
     proptest! {

@@ -104,16 +104,10 @@ impl PullFailure {
             Self::NotFound => format!("the registry has no image {image}"),
             Self::Unreachable => format!("the node cannot reach the registry of image {image}"),
             Self::NoSpace => format!("the node has no disk space left for image {image}"),
-            Self::Other => {
-                let said = match message.split_once(": ") {
-                    Some((_, said)) => kubelet::innermost(said),
-                    None => output::without_ids(message),
-                };
-                match said.trim().is_empty() {
-                    true => format!("the node cannot pull image {image}"),
-                    false => said,
-                }
-            }
+            Self::Other => match message.split_once(": ") {
+                Some((_, said)) => kubelet::innermost(said),
+                None => output::without_ids(message),
+            },
         }
     }
 }
