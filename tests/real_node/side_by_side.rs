@@ -94,7 +94,8 @@ fn two_testbeds_run_side_by_side() {
     node.python("job", PROGRAM);
     let kaiwo = |kubeconfig: &str, arguments: &[&str]| {
         let place = ["-n", &node.name, "--kubeconfig", kubeconfig];
-        let mut command = node.sandbox.command(&[arguments, &place].concat());
+        let (verb, rest) = arguments.split_at(1);
+        let mut command = node.sandbox.command(&[verb, &place, rest].concat());
         command
             .stdin(std::process::Stdio::null())
             .stdout(std::process::Stdio::piped())
