@@ -19,7 +19,7 @@ use crate::yaml;
 
 /// Templates that are included in others come first, because Tera checks
 /// that what is included exists.
-const TEMPLATES: [(&str, &str); 31] = [
+const TEMPLATES: [(&str, &str); 33] = [
     (
         "queue_labels.yaml.tera",
         include_str!("../../templates/queue_labels.yaml.tera"),

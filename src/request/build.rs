@@ -23,7 +23,6 @@ use crate::suggestion::kaiwo;
 use crate::workload::directory::{DEFAULT_LIMIT, WorkloadDirectory};
 use crate::workload::entrypoint::FILE_NAME;
 use crate::workload::environment::Environment;
-use crate::workload::ignore_file::leaving_out;
 use crate::workload::template_values::{CustomConfig, CustomTemplate};
 use crate::workload::upload::UploadFile;
 use crate::workload::{ReadOnlyMount, WorkloadError};
@@ -120,18 +119,14 @@ fn check_pieces(request: &WorkloadRequest, path: Option<&Path>) -> Result<(), Wo
         false => ReadOnlyMount::OwnProgram,
     };
     let is_left_to_template = request.template.is_some() && mount == ReadOnlyMount::OwnProgram;
-    match path {
-        Some(directory)
-            if !files.is_empty() && !request.copies_uploads() && !is_left_to_template =>
-        {
-            Err(WorkloadError::FilesTooLarge {
-                directory: directory.to_path_buf(),
-                files,
-                mount,
-            })
-        }
-        _ => Ok(()),
+    if files.is_empty() || request.copies_uploads() || is_left_to_template {
+        return Ok(());
     }
+    Err(WorkloadError::FilesTooLarge {
+        directory: path.unwrap_or(Path::new(".")).to_path_buf(),
+        files,
+        mount,
+    })
 }
 
 /// Reads the user's own template, if there is one.

@@ -4,9 +4,8 @@ use std::path::Path;
 
 use super::WorkloadError;
 use super::upload::UploadFile;
-use super::walk::MOST_OF_A_FILE;
 use crate::file;
-use crate::quantity::ByteSize;
+use crate::secrecy::Confidential;
 
 /// First line of the metadata that lists what a script needs (PEP 723).
 const METADATA: &str = "# /// script";
@@ -31,22 +30,15 @@ pub struct SingleScript {
 /// Reads a script.
 ///
 /// # Errors
-/// [`WorkloadError`] if it cannot be read, or is too large for a ConfigMap.
+/// [`WorkloadError`] if it cannot be read.
 pub fn read(path: &Path) -> Result<SingleScript, WorkloadError> {
     let text = file::text(path, file::named(path, file::WRITTEN)?)?;
     let name = path.file_name().unwrap_or(path.as_os_str());
     let name = name.to_string_lossy().into_owned();
-    let size = ByteSize(text.len() as u64);
-    if size > MOST_OF_A_FILE {
-        return Err(WorkloadError::FilesTooLarge {
-            directory: path.parent().unwrap_or(Path::new("")).to_path_buf(),
-            files: vec![(name, size)],
-        });
-    }
     let command = command(&name, &text);
     let file = UploadFile {
         path: name,
-        content: text.into_bytes(),
+        content: Confidential::new(text.into_bytes()),
         executable: true,
     };
     Ok(SingleScript { file, command })

@@ -44,8 +44,10 @@ fn a_pod_reaches_the_api_server_by_its_name() {
     let node = Node::new("dns-api");
     node.script(
         "job",
-        "exec wget -q -O - --ca-certificate /var/run/secrets/kubernetes.io/serviceaccount/ca.crt \
-         https://kubernetes.default.svc/version\n",
+        // A pod's first packets may be lost, as its node's rules follow a moment after it.
+        "for try in $(seq 60); do\n\
+         wget -q -T 10 -t 1 -O - --ca-certificate /var/run/secrets/kubernetes.io/serviceaccount/ca.crt \
+         https://kubernetes.default.svc/version && exit\nsleep 1\ndone\nexit 1\n",
     );
     let outcome = node.run("job", &["--follow"]).exits(0);
     assert!(outcome.stdout.contains("gitVersion"), "{}", outcome.stdout);

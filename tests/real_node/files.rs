@@ -160,3 +160,38 @@ fn large_files_arrive_in_ray_and_in_services() {
     let logs = node.kaiwo("logs", &["svc"]).exits(0).stdout;
     assert_eq!(logs, format!("{}  b.bin\nready\n", digest("svc")));
 }
+
+#[test]
+#[ignore = "needs a real node: cargo xtask test --real-node"]
+fn a_thousand_files_and_eight_megabytes_arrive() {
+    let node = Node::new("many");
+    node.script(
+        "job",
+        "find data -type f | LC_ALL=C sort | xargs sha256sum | sha256sum\nfind data -type f | wc -l\n",
+    );
+    // With these, the entrypoint and the parts below it is as many as there may be.
+    for number in 0..989 {
+        let path = format!("job/data/{}/{number}.txt", number % 10);
+        node.sandbox.write(&path, format!("sample {number}\n"));
+    }
+    let mut state = 7u32;
+    let random: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    })
+    .take(8 << 20)
+    .collect();
+    for (number, part) in random.chunks(900_000).enumerate() {
+        node.sandbox.write(&format!("job/data/part-{number}"), part);
+    }
+    let outcome = node
+        .run("job", &["--follow", "--upload-limit", "16Mi"])
+        .exits(0);
+    let expected = node
+        .sandbox
+        .shell("find data -type f | LC_ALL=C sort | xargs sha256sum | sha256sum; find data -type f | wc -l")
+        .current_dir(node.sandbox.path("job"))
+        .output()
+        .unwrap();
+    assert_eq!(outcome.stdout, String::from_utf8(expected.stdout).unwrap());
+}

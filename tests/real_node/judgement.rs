@@ -3,13 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Node;
+use super::followed::Followed;
 use crate::common::Outcome;
 
-/// Turns of a crash loop that are looked at: the pauses between them double.
-const TURNS: i64 = 5;
+/// Turns of a crash loop that are looked at. The pauses between them grow to those of
+/// the node's `crashLoopBackOff`.
+const TURNS: i64 = 10;
 
 fn json(outcome: &Outcome) -> Value {
     serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {outcome:?}"))
@@ -32,6 +34,8 @@ fn a_crash_loop_is_told_alike_at_every_moment() {
     node.script("srv", "echo boom: no such weights\nsleep 2\nexit 5\n");
     _ = node.serve("srv", &["--port", "8000"]).exits(0);
     node.wait("the first crash", || (restarts(&node) > 0).then_some(()));
+    // It gives up while the others look.
+    let waiter = Followed::new(node.start("wait", &["srv"]));
     let began = Instant::now();
     // Long enough on any machine for the turns, which are what is waited for.
     while restarts(&node) < TURNS && began.elapsed() < Duration::from_secs(600) {
@@ -56,8 +60,7 @@ fn a_crash_loop_is_told_alike_at_every_moment() {
         "{}",
         why.stdout
     );
-    // It has crashed for longer than a wait stands that.
-    let outcome = node.kaiwo("wait", &["srv"]).exits(5);
+    let outcome = waiter.ended().exits(5);
     let lines: Vec<&str> = outcome
         .stderr
         .lines()
@@ -82,33 +85,6 @@ fn a_server_that_crashes_twice_and_then_serves_is_waited_for() {
     );
     let outcome = node.serve("srv", &["--port", "8000", "--wait"]).exits(0);
     _ = outcome.says("deployment/srv ready");
-}
-
-#[test]
-#[ignore = "needs a real node: cargo xtask test --real-node"]
-fn a_command_that_does_not_exist_is_given_up() {
-    let node = Node::new("nocmd");
-    let serve = [
-        "serve",
-        "-n",
-        &node.name,
-        "-q",
-        super::QUEUE,
-        "-i",
-        super::PYTHON,
-    ];
-    let rest = [
-        "--name",
-        "srv",
-        "--port",
-        "8000",
-        "--wait",
-        "--",
-        "nosuchprog",
-    ];
-    let outcome = node.sandbox.kaiwo(&[&serve[..], &rest].concat());
-    assert_ne!(outcome.code, 0, "{outcome:?}");
-    _ = outcome.says("nosuchprog is not in the image");
 }
 
 #[test]
@@ -138,6 +114,10 @@ fn what_the_failing_probe_says_is_told() {
 #[ignore = "needs a real node: cargo xtask test --real-node"]
 fn states_only_go_forward() {
     let node = Node::new("forward");
+    // The pauses between its attempts are the longest part: it runs beside the other.
+    node.script("tries", "sleep 2\nexit 9\n");
+    _ = node.run("tries", &["--retries", "2"]).exits(0);
+    let tries = Followed::new(node.start("wait", &["tries"]));
     node.script("job", "sleep 3\n");
     let outcome = node.run("job", &["--wait", "-o", "json"]).exits(0);
     let events = outcome.stdout.lines().filter_map(|line| {
@@ -155,8 +135,7 @@ fn states_only_go_forward() {
         outcome.stderr
     );
 
-    node.script("tries", "sleep 2\nexit 9\n");
-    let outcome = node.run("tries", &["--retries", "2", "--wait"]).exits(9);
+    let outcome = tries.ended().exits(9);
     for words in [
         "retrying (2 of 3): exit code 9",
         "retrying (3 of 3): exit code 9",
@@ -179,36 +158,4 @@ fn what_cannot_be_written_says_where_to_write() {
     let words = "it cannot write there: write to /scratch ($KAIWO_SCRATCH)";
     assert!(why.contains(words), "{why}");
     assert!(why.contains("Read-only file system"), "{why}");
-}
-
-#[test]
-#[ignore = "needs a real node: cargo xtask test --real-node"]
-fn a_pod_that_cannot_be_set_up_is_told_by_all() {
-    let node = Node::new("sandbox");
-    node.apply(json!({
-        "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass",
-        "metadata": {"name": node.name}, "handler": "nohandler",
-    }));
-    node.create(json!({
-        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "job"},
-        "spec": {"template": {"spec": {
-            "restartPolicy": "Never", "runtimeClassName": node.name,
-            "nodeSelector": {"testbed.kaiwo/real": "true"},
-            "tolerations": [{"key": "testbed.kaiwo/real", "operator": "Exists"}],
-            "containers": [{"name": "c", "image": super::PYTHON, "command": ["true"]}],
-        }}},
-    }));
-    node.wait("the reason in the list", || {
-        let listed = json(&node.kaiwo("list", &["--any", "-o", "json"]).exits(0));
-        let reason = listed["items"][0]["reason"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
-        reason
-            .starts_with("FailedCreatePodSandBox in pod job-")
-            .then_some(())
-    });
-    let outcome = node.kaiwo("wait", &["job"]).exits(1);
-    _ = outcome.says("no runtime for \"nohandler\" is configured");
-    node.delete("RuntimeClass", &node.name);
 }

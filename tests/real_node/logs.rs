@@ -1,37 +1,14 @@
 //! What is said beside the lines of a log, and what must not be among them.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::thread;
 use std::time::Duration;
 
-use super::{Node, RAY};
-use crate::common::Outcome;
-use crate::testbed::reach::Running;
+use super::Node;
 
 /// Takes its time to end, and says so.
 const SLOW_TO_END: &str = "#!/bin/bash\n\
     trap 'echo got TERM; exit 0' TERM\n\
     i=0; while :; do echo step $i; i=$((i + 1)); sleep 0.2; done\n";
-
-/// Waits for the end of a command, and returns what it has written.
-fn ended(mut command: Running) -> Outcome {
-    let mut outcome = Outcome {
-        code: 0,
-        stdout: String::new(),
-        stderr: String::new(),
-    };
-    let mut stderr = command.0.stderr.take().unwrap();
-    let reader = thread::spawn(move || {
-        let mut text = String::new();
-        stderr.read_to_string(&mut text).map(|_| text)
-    });
-    if let Some(mut stdout) = command.0.stdout.take() {
-        stdout.read_to_string(&mut outcome.stdout).unwrap();
-    }
-    outcome.stderr = reader.join().unwrap().unwrap();
-    outcome.code = command.0.wait().unwrap().code().unwrap_or(-1);
-    outcome
-}
 
 #[test]
 #[ignore = "needs a real node: cargo xtask test --real-node"]
@@ -39,10 +16,9 @@ fn the_nodes_own_words_are_no_output() {
     let node = Node::new("log-words");
     node.script("job", SLOW_TO_END);
     _ = node.run("job", &[]).exits(0);
-    node.wait_for_log("job", "step 3");
-    let follower = node.start("logs", &["-f", "job"]);
+    let follower = node.follow("job");
     _ = node.kaiwo("delete", &["job", "-y"]).exits(0);
-    let outcome = ended(follower);
+    let outcome = follower.ended();
     assert_eq!(outcome.code, 0, "{outcome:?}");
     let foreign = outcome.stdout.lines().find(|line| {
         let is_own = line.starts_with("step ") || *line == "got TERM";
@@ -96,7 +72,7 @@ fn an_index_that_was_deleted_with_its_gang_is_named() {
     let node = Node::new("log-gang");
     node.script(
         "job",
-        "if [ \"$JOB_COMPLETION_INDEX\" = 1 ]; then echo loss is NaN; exec sleep 600; fi\n\
+        "if [ \"$JOB_COMPLETION_INDEX\" = 1 ]; then trap exit TERM; echo loss is NaN; sleep 600 & wait; fi\n\
          until [ -e /scratch/go ]; do sleep 0.2; done\nexit 42\n",
     );
     _ = node.run("job", &["-g", "2", "--replicas", "2"]).exits(0);
@@ -178,38 +154,4 @@ fn an_answer_is_not_cut_because_its_pod_is_to_end() {
         next.read_to_string(&mut text).ok()?;
         text.ends_with("done\n").then_some(())
     });
-}
-
-#[test]
-#[ignore = "needs a real node: cargo xtask test --real-node"]
-fn what_the_applications_of_a_rayservice_print_is_in_its_log() {
-    let node = Node::new("log-ray");
-    node.sandbox.write(
-        "app/serveconfig",
-        "applications:\n- name: app\n  route_prefix: /\n  import_path: app.server:app\n",
-    );
-    node.sandbox.write(
-        "app/server.py",
-        "from ray import serve\nprint('imported here')\n@serve.deployment\nclass App:\n    \
-         def __init__(self):\n        print('made here')\n    \
-         async def __call__(self, request):\n        print('asked for', request.url.path)\n        \
-         return 'ok'\napp = App.bind()\n",
-    );
-    let arguments = ["-i", RAY, "--ray", "-g", "1", "--cpus-per-gpu", "2"];
-    let more = ["--memory-per-gpu", "3Gi", "--wait"];
-    _ = node
-        .serve("app", &[&arguments[..], &more].concat())
-        .exits(0);
-    let mut forward = node.start("port-forward", &["rayservice/app", ":8000"]);
-    let mut lines = BufReader::new(forward.0.stdout.take().unwrap()).lines();
-    let line = lines.next().unwrap().unwrap();
-    let address = line.split(' ').next().unwrap().to_owned();
-    let mut request = std::net::TcpStream::connect(address).unwrap();
-    std::io::Write::write_all(&mut request, b"GET /this HTTP/1.0\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    request.read_to_string(&mut answer).unwrap();
-    assert!(answer.contains("\r\nok"), "{answer}");
-    for text in ["imported here", "made here", "asked for /this"] {
-        node.wait_for_log("rayservice/app", text);
-    }
 }

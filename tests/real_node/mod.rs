@@ -7,13 +7,17 @@
 //! ```
 //!
 //! What a test runs is a script of its own in an image of the testbed's
-//! ([`PYTHON`] and its like), submitted to the node's queue.
+//! ([`PYTHON`] and its like), submitted to the node's queue. Tests that take longer
+//! than CI has time for need `KAIWO_TESTBED_LONG=true`, which `cargo xtask test --all`
+//! sets.
 
 mod cron;
 mod dns;
-mod drain;
+mod entrypoints;
+mod examples;
 mod exec;
 mod files;
+mod followed;
 mod judgement;
 mod logs;
 mod outcomes;
@@ -21,18 +25,27 @@ mod output;
 mod ports;
 mod programs;
 mod ray;
+mod ray_services;
+mod ray_workers;
 mod restarts;
 mod run;
 mod services;
+mod side_by_side;
+mod starts;
 mod stop;
 mod storage;
+mod terminal;
 mod torch;
+mod twin;
 mod two_nodes;
+mod whole_node;
 mod working_directory;
 
 use std::ops::Deref;
 use std::process::Stdio;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use followed::Followed;
 
 use crate::common::{Outcome, skip};
 use crate::testbed::cluster::Testbed;
@@ -164,6 +177,17 @@ impl Node {
         Running(command.spawn().unwrap())
     }
 
+    /// Follows the log of a workload, and waits until that has begun: until a
+    /// line is seen.
+    #[track_caller]
+    fn follow(&self, name: &str) -> Followed {
+        let followed = Followed::new(self.start("logs", &["-f", name]));
+        self.wait(&format!("a line of {name}"), || {
+            (followed.lines() > 0).then_some(())
+        });
+        followed
+    }
+
     /// Waits until so many pods run, and returns their names.
     #[track_caller]
     fn running(&self, pods: usize) -> Vec<String> {
@@ -197,6 +221,16 @@ fn images() -> Vec<String> {
 fn real_nodes() -> Vec<String> {
     let nodes = std::env::var("KAIWO_TESTBED_REAL_NODES").unwrap_or_default();
     nodes.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Returns whether only `cargo xtask test --all` has time for a test, and this is not
+/// that; says what it leaves untested.
+fn takes_long(what: &str) -> bool {
+    let has_time = std::env::var("KAIWO_TESTBED_LONG").is_ok_and(|value| value == "true");
+    if !has_time {
+        skip(&format!("left to `cargo xtask test --all`: {what}"));
+    }
+    !has_time
 }
 
 /// Returns whether the node lacks an image, and says what that leaves

@@ -1,8 +1,6 @@
 //! How workloads end, and what kaiwo says of it: exit codes, memory, signals,
 //! init containers, retries.
 
-use std::io::Read as _;
-
 use serde_json::json;
 
 use super::{Node, PYTHON, USER};
@@ -85,15 +83,10 @@ fn delete_gives_python_the_signal_and_waits_until_the_pod_is_gone() {
          signal.signal(signal.SIGTERM, stop)\nprint('ready')\nwhile True:\n    time.sleep(1)\n",
     );
     _ = node.run("job", &[]).exits(0);
-    node.wait_for_log("job", "ready");
-    assert_eq!(node.running(1).len(), 1);
-    let mut logs = node.start("logs", &["-f", "job"]);
+    let logs = node.follow("job");
     _ = node.kaiwo("delete", &["-y", "job"]).exits(0);
     assert!(node.list("Pod").is_empty());
-    let mut printed = String::new();
-    let mut stdout = logs.0.stdout.take().unwrap();
-    stdout.read_to_string(&mut printed).unwrap();
-    assert_eq!(printed, "ready\nsaved\n");
+    assert_eq!(logs.ended().stdout, "ready\nsaved\n");
 }
 
 #[test]

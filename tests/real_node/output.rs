@@ -4,7 +4,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::time::Instant;
 
-use super::{NO_SHELL, Node};
+use super::followed::Followed;
+use super::{NO_SHELL, Node, takes_long};
 use crate::common::HANG;
 
 #[test]
@@ -24,19 +25,68 @@ fn follow_shows_all_and_ends_as_the_container() {
     assert_eq!(later.stdout, outcome.stdout);
 }
 
+/// Prints a text and waits until it may end. containerd gives a program's last words
+/// two seconds to be written down after its end (1.6), which is too little on a busy
+/// machine: what the node never had is nothing that kaiwo could show.
+const PRINTS: &str = "\
+while not os.path.exists('/scratch/end'):
+    time.sleep(0.1)
+";
+
+/// Follows the Job until so many bytes have come, lets it end, and returns what came.
+fn followed_whole(node: &Node, bytes: usize) -> String {
+    let follower = Followed::new(node.start("logs", &["-f", "job"]));
+    node.wait(&format!("{bytes} bytes"), || {
+        (follower.bytes() >= bytes).then_some(())
+    });
+    let end = ["job", "--", "touch", "/scratch/end"];
+    _ = node.kaiwo("exec", &end).exits(0);
+    follower.ended().exits(0).stdout
+}
+
 #[test]
 #[ignore = "needs a real node: cargo xtask test --real-node"]
 fn a_hundred_thousand_lines_come_whole_and_in_order() {
     let node = Node::new("lines");
-    node.python(
-        "job",
-        "import sys\nfor i in range(100_000):\n    sys.stdout.write(f'line {i}\\n')\n",
-    );
+    let lines = "for i in range(100_000):\n    sys.stdout.write(f'line {i}\\n')\n";
+    node.python("job", &format!("import os, sys, time\n{lines}{PRINTS}"));
+    _ = node.run("job", &[]).exits(0);
     let expected: String = (0..100_000).map(|i| format!("line {i}\n")).collect();
-    let followed = node.run("job", &["--follow"]).exits(0).stdout;
+    let followed = followed_whole(&node, expected.len());
     assert!(followed == expected, "{}", difference(&followed, &expected));
     let later = node.kaiwo("logs", &["job"]).exits(0).stdout;
     assert!(later == expected, "{}", difference(&later, &expected));
+}
+
+#[test]
+#[ignore = "needs a real node: cargo xtask test --all"]
+fn a_log_that_its_node_rotates_is_followed_whole() {
+    if takes_long("120 MB of output") {
+        return;
+    }
+    let node = Node::new("flood");
+    // The node starts a new file at each 10 MiB, if that is time enough for a look.
+    let lines = "for i in range(600_000):\n    \
+         sys.stdout.write(f'line {i} '.ljust(199, '.') + '\\n')\n    \
+         if i % 2500 == 0: time.sleep(0.1)\n";
+    node.python("job", &format!("import os, sys, time\n{lines}{PRINTS}"));
+    _ = node.run("job", &[]).exits(0);
+    let followed = followed_whole(&node, 600_000 * 200);
+    assert_eq!(followed.lines().count(), 600_000);
+    for (number, line) in followed.lines().enumerate() {
+        let is_whole = line.len() == 199 && line.starts_with(&format!("line {number} "));
+        assert!(is_whole, "line {number}: {line}");
+    }
+    let later = node.kaiwo("logs", &["job"]).exits(0);
+    assert!(later.stdout.len() < followed.len(), "it was not rotated");
+    assert!(
+        followed.ends_with(&later.stdout),
+        "{} bytes",
+        later.stdout.len()
+    );
+    if later.stdout.is_empty() {
+        _ = later.says("its log is empty");
+    }
 }
 
 /// Says where two texts differ first; all of them is too much to read.

@@ -39,7 +39,7 @@ print(len(set(hosts)), 'workers:', *hosts)
 }
 
 /// Enough for Ray's processes.
-const SMALL: [&str; 4] = ["--cpus-per-gpu", "1", "--memory-per-gpu", "3Gi"];
+pub const SMALL: [&str; 4] = ["--cpus-per-gpu", "1", "--memory-per-gpu", "3Gi"];
 
 #[test]
 #[ignore = "needs a real node: cargo xtask test --real-node"]

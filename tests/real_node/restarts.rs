@@ -1,16 +1,13 @@
 //! Programs of the cluster that are started again, as by an upgrade, while
 //! somebody waits for a workload or looks into it.
 
-use std::io::{BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Node;
+use super::followed::Followed;
 use super::programs::Stopped;
-use crate::common::Outcome;
-use crate::testbed::reach::Running;
 
 /// What an upgrade restarts: the API server, and on the node the kubelet and
 /// containerd.
@@ -41,67 +38,6 @@ for number in itertools.count():
         break
 print('counted', number)
 ";
-
-/// What a command has written so far, and how it ended.
-pub struct Followed {
-    process: Running,
-    stdout: Arc<Mutex<String>>,
-    readers: [JoinHandle<()>; 2],
-    stderr: Arc<Mutex<String>>,
-}
-
-impl Followed {
-    pub fn new(mut process: Running) -> Self {
-        let stdout: Arc<Mutex<String>> = Arc::default();
-        let stderr: Arc<Mutex<String>> = Arc::default();
-        let out = BufReader::new(process.0.stdout.take().unwrap());
-        let err = BufReader::new(process.0.stderr.take().unwrap());
-        let readers = [collect(out, &stdout), collect(err, &stderr)];
-        Self {
-            process,
-            stdout,
-            readers,
-            stderr,
-        }
-    }
-
-    /// Returns how many lines it has printed.
-    pub fn lines(&self) -> usize {
-        self.stdout.lock().unwrap().lines().count()
-    }
-
-    /// Returns what it has said beside them.
-    pub fn stderr(&self) -> String {
-        self.stderr.lock().unwrap().clone()
-    }
-
-    /// Waits until it has ended.
-    pub fn ended(mut self) -> Outcome {
-        let code = self.process.0.wait().unwrap().code().unwrap_or(-1);
-        for reader in self.readers {
-            reader.join().unwrap();
-        }
-        Outcome {
-            code,
-            stdout: self.stdout.lock().unwrap().clone(),
-            stderr: self.stderr.lock().unwrap().clone(),
-        }
-    }
-}
-
-fn collect(
-    mut from: impl std::io::BufRead + Send + 'static,
-    into: &Arc<Mutex<String>>,
-) -> JoinHandle<()> {
-    let into = into.clone();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        while from.read_line(&mut line).is_ok_and(|read| read > 0) {
-            into.lock().unwrap().push_str(&line);
-            line.clear();
-        }
-    })
-}
 
 /// Asks for a path, and returns the answer if there is one.
 fn answer(address: &str, path: &str) -> Option<String> {
@@ -139,8 +75,7 @@ fn waiting_following_and_forwarding_outlast_restarts() {
     let follower = Followed::new(node.start("logs", &["-f", "job"]));
     let forward = Followed::new(node.start("port-forward", &["job", ":8000"]));
     let address = node.wait("an address", || {
-        let printed = forward.stdout.lock().unwrap();
-        Some(printed.split_once(' ')?.0.to_owned())
+        Some(forward.stdout().split_once(' ')?.0.to_owned())
     });
     for program in PROGRAMS {
         assert!(answer(&address, "/").is_some(), "before {program}");

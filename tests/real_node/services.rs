@@ -69,7 +69,7 @@ fn greeting(node: &Node) -> String {
 
 #[test]
 #[ignore = "needs a real node: cargo xtask test --real-node"]
-fn a_rollout_and_a_rollback_lose_no_request() {
+fn rollouts_good_and_bad_and_rollbacks_lose_no_request() {
     let node = Node::new("rollout");
     parrot(&node);
     let serve = |greeting: &str| {
@@ -102,6 +102,21 @@ fn a_rollout_and_a_rollback_lose_no_request() {
         (greeting(&node) == "one").then_some(())
     });
     go_on();
+    // A version that crashes: the one before answers on.
+    node.script("svc", "echo no such weights\nexit 5\n");
+    _ = node
+        .serve("svc", &[&SERVE[..4], &["--replicas", "2"]].concat())
+        .exits(0);
+    node.wait("the crash of the new version", || {
+        let status = node.kaiwo("status", &["svc"]).exits(0).stdout;
+        status.contains("exit code 5").then_some(())
+    });
+    go_on();
+    _ = node
+        .kaiwo("serve", &["--rollback", "svc", "--wait"])
+        .exits(0);
+    assert_eq!(greeting(&node), "one");
+    go_on();
     let failed: Vec<String> = requests
         .seen()
         .into_iter()
@@ -112,10 +127,18 @@ fn a_rollout_and_a_rollback_lose_no_request() {
 
 #[test]
 #[ignore = "needs a real node: cargo xtask test --real-node"]
-fn a_model_answers_word_by_word() {
+fn a_model_answers_word_by_word_and_is_not_scaled_without_metrics() {
     let node = Node::new("chat");
     parrot(&node);
-    _ = node.serve("svc", &SERVE).exits(0);
+    // Nothing measures what its pods use.
+    let scaled = ["--autoscale", "1-2", "--target-cpu", "70"];
+    _ = node.serve("svc", &[&SERVE[..], &scaled].concat()).exits(0);
     let chat = node.kaiwo("chat", &["svc", "the quick brown fox"]).exits(0);
     assert_eq!(chat.stdout.trim_end(), "the quick brown fox");
+    node.wait("the autoscaler's own words", || {
+        let status = node.kaiwo("status", &["svc"]).exits(0).stdout;
+        status
+            .contains("not scaled: metrics.k8s.io has no cpu")
+            .then_some(())
+    });
 }

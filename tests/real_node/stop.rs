@@ -1,12 +1,13 @@
 //! Programs that are told to end, behind every kind of shell.
 
-use super::drain::urgent;
-use super::restarts::Followed;
+use serde_json::json;
+
+use super::followed::Followed;
 use super::{BUSYBOX, Node, PYTHON, USER};
 
 /// Says that it was told, saves for a while, and ends with 42. What it started
 /// itself must not be told.
-const PROGRAM: &str = "\
+pub const PROGRAM: &str = "\
 import os, signal, subprocess, sys, time
 child = 'import signal, time; signal.signal(signal.SIGTERM, lambda *_: print(\"child told\")); time.sleep(600)'
 child = subprocess.Popen([sys.executable, '-u', '-c', child])
@@ -77,20 +78,17 @@ fn write(node: &Node, name: &str, entrypoint: &str) {
 #[ignore = "needs a real node: cargo xtask test --real-node"]
 fn a_program_is_told_whatever_started_it() {
     let node = Node::new("told");
-    let started = ENTRYPOINTS.map(|(name, image, entrypoint, after)| {
+    for (name, image, entrypoint, _) in ENTRYPOINTS {
         write(&node, name, entrypoint);
         _ = node.run(name, &["-i", image]).exits(0);
-        node.wait_for_log(name, "ready");
-        (
-            name,
-            after,
-            Followed::new(node.start("logs", &["-f", name])),
-        )
-    });
-    for (name, ..) in ENTRYPOINTS {
-        _ = node.kaiwo("delete", &[name, "-y"]).exits(0);
     }
-    for (name, after, logs) in started {
+    // They start, and end, beside one another.
+    let followed = ENTRYPOINTS.map(|(name, ..)| node.follow(name));
+    let names = ENTRYPOINTS.map(|(name, ..)| name);
+    _ = node
+        .kaiwo("delete", &[&names[..], &["-y"]].concat())
+        .exits(0);
+    for ((name, _, _, after), logs) in ENTRYPOINTS.into_iter().zip(followed) {
         let expected = format!("ready\ntold TERM\nsaved\n{after}");
         assert_eq!(logs.ended().stdout, expected, "{name}");
     }
@@ -98,38 +96,28 @@ fn a_program_is_told_whatever_started_it() {
 
 #[test]
 #[ignore = "needs a real node: cargo xtask test --real-node"]
-fn a_deadline_and_a_preemption_tell_the_program() {
-    let node = Node::alone("preempted");
+fn a_deadline_tells_the_program_and_is_the_reason_afterwards() {
+    let node = Node::new("deadline");
     write(&node, "late", "python -u main.py\n");
-    let outcome = node.run("late", &["--max-runtime", "20s", "--follow"]);
-    assert_ne!(outcome.code, 0, "{outcome:?}");
-    assert!(
-        outcome.stdout.ends_with("told TERM\nsaved\n"),
-        "{outcome:?}"
-    );
-
-    let class = urgent(&node);
-    // An end with 0 is not taken for success: it was not by itself.
-    let program = PROGRAM.replace("_exit(42)", "_exit(0)");
-    write(&node, "job", "python -u main.py\n");
-    node.sandbox.write("job/main.py", program);
-    let gpus = (8 * super::real_nodes().len()).to_string();
-    let pods = super::real_nodes().len().to_string();
-    let all = ["-g", &gpus, "--replicas", &pods];
-    _ = node.run("job", &all).exits(0);
-    node.wait_for_log("job", "ready");
-    let logs = Followed::new(node.start("logs", &["-f", "job"]));
-    node.script("urgent", "echo here\nexec sleep 600\n");
-    let more = [&all[..], &["--priority-class", &class]].concat();
-    _ = node.run("urgent", &more).exits(0);
-    node.wait_for_log("urgent", "here");
-    _ = node.kaiwo("delete", &["urgent", "-y"]).exits(0);
-    node.wait_for_log("job", "ready");
-    _ = node.kaiwo("delete", &["job", "-y"]).exits(0);
+    _ = node.run("late", &["--max-runtime", "1h"]).exits(0);
+    let waiter = Followed::new(node.start("wait", &["late"]));
+    let logs = node.follow("late");
+    // Now: a deadline from the beginning may be over before the program has begun.
+    let spec = json!({"spec": {"activeDeadlineSeconds": 1}});
+    node.merge("Job", "late", &spec);
     let printed = logs.ended().stdout;
-    assert!(
-        printed.contains("told TERM") && printed.contains("saved"),
-        "{printed}"
-    );
-    node.delete("WorkloadPriorityClass", &class);
+    assert_eq!(printed, "ready\ntold TERM\nsaved\n");
+    let waited = waiter.ended().exits(1);
+    let (_, after) = waited.stderr.split_once("running, 1 of 1").unwrap();
+    assert!(!after.contains("starting"), "{waited:?}");
+    for command in ["status", "why"] {
+        let said = node.kaiwo(command, &["late"]).exits(0).stdout;
+        assert!(
+            said.contains("longer than its deadline"),
+            "{command}: {said}"
+        );
+    }
+    // Kubernetes has deleted the pod.
+    let logs = node.kaiwo("logs", &["late"]).exits(0);
+    _ = logs.says("its pods and their logs are gone");
 }

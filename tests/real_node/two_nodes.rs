@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
+use super::followed::Followed;
 use super::programs::{Cordoned, Stopped};
-use super::restarts::Followed;
 use super::{Node, PYTHON, QUEUE, real_nodes};
 use crate::common::skip;
 

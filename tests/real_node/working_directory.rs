@@ -24,9 +24,13 @@ fn programs_write_where_they_run() {
         let tool = node.sandbox.write(&tool, "#!/bin/sh\necho a tool runs\n");
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(tool, mode).unwrap();
-        let outcome = node.run(name, &["-i", image, "--follow"]).exits(0);
+        _ = node.run(name, &["-i", image]).exits(0);
+    }
+    for name in ["root", "user", "busybox"] {
+        _ = node.kaiwo("wait", &[name]).exits(0);
+        let printed = node.kaiwo("logs", &[name]).exits(0).stdout;
         let expected = "mine\nuploaded\nmore\na tool runs\n/workload\n";
-        assert_eq!(outcome.stdout, expected, "{image}");
+        assert_eq!(printed, expected, "{name}");
     }
 }
 

@@ -192,27 +192,8 @@ async fn answer(
     shared: &Arc<Shared>,
     socket: &OwnedFd,
 ) -> Result<Response<AnyBody>, AnyError> {
-    let name = named(&request);
-    let (number, is_alike) = {
-        let asked = shared.asked.lock();
-        let mut asked = asked.unwrap_or_else(PoisonError::into_inner);
-        asked.push(name.clone());
-        let at = shared
-            .injection
-            .as_ref()
-            .map_or(0, |injection| injection.at);
-        let first = asked.get(at.wrapping_sub(1));
-        (asked.len(), first.is_some_and(|first| *first == name))
-    };
-    let fault = shared
-        .injection
-        .as_ref()
-        .filter(|injection| match injection.reach {
-            Reach::Once => number == injection.at,
-            Reach::Alike => number >= injection.at && is_alike,
-            Reach::Onward => number >= injection.at,
-        });
-    let Some(Injection { fault, reach, .. }) = fault else {
+    let (number, injection) = injected(shared, named(&request));
+    let Some(Injection { fault, reach, .. }) = injection else {
         return forward(request, shared).await;
     };
     shared.met.fetch_add(1, Ordering::SeqCst);
@@ -272,6 +253,30 @@ async fn answer(
             Ok(Response::from_parts(head, full(half)))
         }
     }
+}
+
+/// Notes a request, and returns its number with the injection that it meets.
+fn injected(shared: &Shared, name: String) -> (usize, Option<&Injection>) {
+    let (number, is_alike) = {
+        let asked = shared.asked.lock();
+        let mut asked = asked.unwrap_or_else(PoisonError::into_inner);
+        asked.push(name.clone());
+        let at = shared
+            .injection
+            .as_ref()
+            .map_or(0, |injection| injection.at);
+        let first = asked.get(at.wrapping_sub(1));
+        (asked.len(), first.is_some_and(|first| *first == name))
+    };
+    let injection = shared
+        .injection
+        .as_ref()
+        .filter(|injection| match injection.reach {
+            Reach::Once => number == injection.at,
+            Reach::Alike => number >= injection.at && is_alike,
+            Reach::Onward => number >= injection.at,
+        });
+    (number, injection)
 }
 
 /// Returns method and path of a request, and says of a write whether it is a rehearsal.

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::control::Action;
 use super::instance::Instance;
 use super::real_node::Node;
-use super::{Options, Testbed, cache, loopback, process, real_node, supervisor};
+use super::running::control::Action;
+use super::running::{loopback, process, supervisor};
+use super::{Options, Testbed, cache, real_node};
 
 /// A real control plane for trying things on
 #[derive(Debug, Subcommand)]

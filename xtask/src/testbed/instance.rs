@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Options;
-use super::binaries::{Binaries, lock};
+use super::build::binaries::{Binaries, lock};
 use super::certificates::Certificates;
 use super::files;
 use super::kaito::Kaito;
-use super::process::Identity;
 use super::progress::Progress;
 use super::real_node::RealNode;
+use super::running::process::Identity;
 
 /// A testbed's name and place; it need not exist.
 #[derive(Clone, Debug)]

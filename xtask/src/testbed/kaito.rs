@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::binaries;
+use super::build::components;
 
 /// Names the directory with the definitions of KAITO's kinds, of the binary's release.
 const VARIABLE: &str = "KAIWO_UPSTREAM_CRDS";
@@ -59,7 +59,7 @@ impl Kaito {
 fn definition(file: &Path) -> Result<Value> {
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("failed to read {}", file.display()))?;
-    let mut documents = binaries::parse_yaml(&text)
+    let mut documents = components::parse_yaml(&text)
         .with_context(|| format!("failed to read {}", file.display()))?;
     match documents.pop() {
         Some(definition) if documents.is_empty() => Ok(definition),

@@ -1,8 +1,12 @@
 //! The objects a testbed begins with: upstream's manifests, fitted to a control plane without a network, and nodes.
 
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::Options;
+use super::build::components;
 use super::instance::Ports;
 
 /// The custom resources of Kueue whose versions Kueue itself converts.
@@ -19,12 +23,13 @@ const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kueue-system", "kuberay-sy
 const KUEUE_PREFIX: &str = "kueue-";
 
 /// First images of pods that do not get ready by themselves.
-const NOT_READY: [&str; 5] = [
+const NOT_READY: [&str; 6] = [
     "testbed/pull-fails",
     "testbed/pull-denied",
     "testbed/config-error",
     "testbed/never-ready",
     "testbed/crash-turns",
+    "testbed/start-fails",
 ];
 /// First images of pods that do not complete, even when a Job owns them.
 const NOT_COMPLETE: [&str; 6] = [
@@ -174,6 +179,17 @@ pub fn metrics(ports: Ports, ca_bundle: &str) -> Vec<Value> {
     std::iter::once(service).chain(METRICS.map(api)).collect()
 }
 
+/// What a kubelet says of a pod that has succeeded, and KWOK does not.
+const COMPLETED: &str = r#"
+conditions:
+{{ range (list "Initialized" "ContainersReady" "Ready") }}
+- type: {{ . | Quote }}
+  status: {{ if eq . "Initialized" }}"True"{{ else }}"False"{{ end }}
+  reason: PodCompleted
+  lastTransitionTime: {{ $now | Quote }}
+{{ end }}
+containerStatuses:"#;
+
 /// Makes KWOK's stages step aside where a pod's image asks for another fate, gives Jobs' pods their time, and removes a
 /// deleted pod only once it has ended.
 pub fn stages(upstream: &mut [Value], own: &[Value], job_seconds: f64) -> Vec<Value> {
@@ -187,17 +203,45 @@ pub fn stages(upstream: &mut [Value], own: &[Value], job_seconds: f64) -> Vec<Va
             Some("pod-ready") => {
                 only_if(stage, FIRST_IMAGE, "NotIn", &NOT_READY);
                 only_if(stage, FIRST_INIT_IMAGE, "NotIn", &["testbed/init-fails"]);
+                let ready = "  ready: true\n";
+                amend(stage, ready, &format!("{ready}  started: true\n"));
             }
             Some("pod-complete") => {
                 only_if(stage, FIRST_IMAGE, "NotIn", &NOT_COMPLETE);
                 stage["spec"]["delay"] =
                     json!({ "durationMilliseconds": (job_seconds * 1000.0) as u64 });
+                amend(stage, "containerStatuses:", COMPLETED);
             }
             Some("pod-delete") => only_if(stage, ".status.phase", "In", &["Succeeded", "Failed"]),
             _ => {}
         }
     }
     upstream.iter().chain(own).cloned().collect()
+}
+
+/// Returns the stages in a folder.
+pub fn own_stages(folder: &Path) -> Result<Vec<Value>> {
+    let mut stages = Vec::new();
+    for entry in
+        std::fs::read_dir(folder).with_context(|| format!("failed to read {}", folder.display()))?
+    {
+        let path = entry?.path();
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("failed to read {}", path.display()))?;
+        stages.extend(
+            components::parse_yaml(&text)
+                .with_context(|| format!("failed to read {}", path.display()))?,
+        );
+    }
+    Ok(stages)
+}
+
+/// Changes the first of such words in what a stage writes.
+fn amend(stage: &mut Value, words: &str, into: &str) {
+    let template = &mut stage["spec"]["next"]["statusTemplate"];
+    if let Some(text) = template.as_str() {
+        *template = text.replacen(words, into, 1).into();
+    }
 }
 
 /// Returns what lets port-forward reach servers that answer for every pod.

@@ -7,33 +7,20 @@
 //! [`Testbed::up`] returns when everything is ready and leaves the testbed running; [`Testbed::down`] ends it. Both
 //! block, and neither may be called from inside a tokio runtime.
 
-mod binaries;
+mod build;
 mod certificates;
 mod cluster;
 mod command;
-mod control;
-mod daemons;
 mod files;
-mod http;
 mod instance;
 mod kaito;
 mod kubeconfig;
-mod loopback;
 mod manifests;
-mod metrics;
-mod model_servers;
-mod namespaces;
 mod options;
-mod process;
-mod programs;
 mod progress;
-mod prometheus;
-mod ray_dashboard;
 mod real_node;
-mod relay;
-mod source_tree;
-mod supervisor;
-mod toolchain;
+mod running;
+mod stand_ins;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -46,20 +33,22 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
+pub use build::toolchain::NoToolchain;
 pub use cluster::Cluster;
 pub use command::Command;
 pub use instance::{Mode, Skip};
 pub use options::{Options, Platform};
 pub use real_node::NoRealNode;
-pub use toolchain::NoToolchain;
 
-use binaries::Binaries;
-use control::{Action, Request};
+use build::binaries::Binaries;
+use build::components::Manifests;
 use instance::{Instance, Plan, Ports, State};
 use kaito::Kaito;
 use kubeconfig::User;
 use progress::Progress;
 use real_node::{Cgroups, RealNode};
+use running::control::{self, Action, Request};
+use running::{daemons, namespaces, supervisor};
 
 /// A testbed that is up.
 #[derive(Clone, Debug)]
@@ -290,7 +279,7 @@ pub fn definitions() -> Result<Vec<serde_json::Value>> {
     let binaries = Binaries::ensure(&sources(), Platform::Current, &cache, &progress)?;
     let mut found = Vec::new();
     for binary in [&binaries.kueue, &binaries.kuberay] {
-        found.extend(binaries::Manifests::beside(binary)?.crds);
+        found.extend(Manifests::beside(binary)?.crds);
     }
     Ok(found)
 }
@@ -329,7 +318,7 @@ fn start(
             Ports::free(port)?
         },
         binaries,
-        stages: own_stages()?,
+        stages: manifests::own_stages(&sources().join("stages"))?,
         kueue_in_root,
         real_node,
         kaito,
@@ -355,11 +344,24 @@ fn start(
             Stdio::null()
         }
     };
+    supervise(instance, mode, &executable, input, progress)?;
+    progress.done(&format!("testbed `{}` is up", instance.name));
+    Testbed::running(instance).context("the testbed ended as soon as it was ready")
+}
+
+/// Starts the supervisor of what is planned, and waits until everything is ready.
+fn supervise(
+    instance: &Instance,
+    mode: Mode,
+    executable: &Path,
+    input: Stdio,
+    progress: &Progress,
+) -> Result<()> {
     let (events, supervisors) = UnixStream::pair()?;
     let log = instance.log("supervisor");
     let errors = std::fs::File::create(&log)
         .with_context(|| format!("failed to write {}", log.display()))?;
-    let mut command = namespaces::xtask(mode, &executable);
+    let mut command = namespaces::xtask(mode, executable);
     command.args(["testbed", "supervise"]).arg(instance.dir());
     // A proxy of the caller's must not come between the supervisor and its API server.
     for name in [
@@ -382,9 +384,7 @@ fn start(
         .context("failed to start the testbed's supervisor")?;
     // The other end of the socket must be the supervisor's alone, or its end would not be noticed.
     drop(command);
-    supervisor::follow(events, &log, |step| progress.done(step))?;
-    progress.done(&format!("testbed `{}` is up", instance.name));
-    Testbed::running(instance).context("the testbed ended as soon as it was ready")
+    supervisor::follow(events, &log, |step| progress.done(step))
 }
 
 fn choose_mode(
@@ -412,23 +412,6 @@ fn choose_mode(
         progress.note(&format!("  {}: {}", skip.word(), skip.meaning()));
     }
     (Mode::Loopback, skips, kueue_in_root)
-}
-
-fn own_stages() -> Result<Vec<serde_json::Value>> {
-    let folder = sources().join("stages");
-    let mut stages = Vec::new();
-    for entry in std::fs::read_dir(&folder)
-        .with_context(|| format!("failed to read {}", folder.display()))?
-    {
-        let path = entry?.path();
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("failed to read {}", path.display()))?;
-        stages.extend(
-            binaries::parse_yaml(&text)
-                .with_context(|| format!("failed to read {}", path.display()))?,
-        );
-    }
-    Ok(stages)
 }
 
 /// Ends whatever runs of an instance, whoever is left of it, and removes its data.

@@ -19,8 +19,8 @@ use super::check::path;
 use super::nodes::Node;
 use super::settings::{Place, SOCKET};
 use super::{RealNode, files, images, mounts};
-use crate::testbed::control::{self, Request};
 use crate::testbed::instance::Instance;
+use crate::testbed::running::control::{self, Request};
 
 /// How long containerd may take to listen.
 const LIMIT: Duration = Duration::from_secs(180);

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::files;
 use super::layers::{Layer, Layers, hex};
-use crate::testbed::binaries::NodeBinaries;
+use crate::testbed::build::binaries::NodeBinaries;
 use crate::testbed::progress::Progress;
 
 /// The tag of every image. `latest` would be pulled, and a node pulls nothing.

@@ -14,9 +14,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::check::path;
 use super::{files, private_namespaces};
-use crate::testbed::binaries::lock;
+use crate::testbed::build::binaries::lock;
+use crate::testbed::build::toolchain::pip;
 use crate::testbed::progress::Progress;
-use crate::testbed::toolchain::pip;
 
 /// Changes when what is done with packages changes.
 const FORMAT: &str = "1";

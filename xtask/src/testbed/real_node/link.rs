@@ -118,9 +118,9 @@ mod tests {
 
     use super::*;
     use crate::testbed::instance::Mode;
-    use crate::testbed::loopback;
-    use crate::testbed::namespaces;
     use crate::testbed::real_node::ADDRESSES;
+    use crate::testbed::running::loopback;
+    use crate::testbed::running::namespaces;
 
     /// Runs itself in a network namespace that stands for the testbed's.
     #[test]

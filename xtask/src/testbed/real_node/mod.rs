@@ -34,7 +34,7 @@ pub use link::{connect, cut, restore};
 pub use nodes::{NODES, Node};
 pub use traces::traces;
 
-use super::binaries::NodeBinaries;
+use super::build::binaries::NodeBinaries;
 use super::files;
 use super::options::Options;
 use super::progress::Progress;

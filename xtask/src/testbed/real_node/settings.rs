@@ -116,6 +116,8 @@ impl Place {
             // Other tests fill the disk; nobody's pods are to end for it, and images are made, not pulled.
             "evictionHard": {"memory.available": "1Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
             "imageGCHighThresholdPercent": 100,
+            // Ten turns of a crash loop in three minutes, rather than half an hour.
+            "crashLoopBackOff": {"maxContainerRestartPeriod": "15s"},
         })
     }
 

@@ -1,20 +1,15 @@
-//! Builds the control plane from its pinned Go modules, once per content.
-//!
-//! What a component is built from decides the name of its folder in the cache, so an edited `go.mod` builds anew and
-//! an old checkout finds its old binaries. Beside each binary lie the manifests its module ships, already as JSON: a
-//! start from the cache needs neither Go nor a YAML parser's time.
+//! Compiles a component from its pinned module, and keeps the manifests that it ships.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
-use super::progress::Progress;
+use super::components::{Component, Kind, Manifests, parse_yaml, required_version};
+use super::source_tree;
 use super::toolchain::Go;
-use super::{Platform, files, source_tree};
+use crate::testbed::files;
 
 /// Changes when what is kept beside a binary changes.
 const FORMAT: &str = "1";
@@ -22,229 +17,7 @@ const FORMAT: &str = "1";
 /// How often a build is tried that fails for want of a module.
 const ATTEMPTS: u32 = 3;
 
-/// One Go module under `testbed/` and what it gives.
-struct Component {
-    name: &'static str,
-    /// The module that is built; its version is looked up in `go.mod`.
-    module: &'static str,
-    package: &'static str,
-    manifests: &'static [(Kind, &'static str)],
-}
-
-/// What a manifest is for.
-#[derive(Clone, Copy)]
-enum Kind {
-    Crd,
-    Role,
-    Webhook,
-    Stage,
-}
-
-const CONTROL_PLANE: [Component; 5] = [
-    Component {
-        name: "etcd",
-        module: "go.etcd.io/etcd/server/v3",
-        package: "go.etcd.io/etcd/server/v3",
-        manifests: &[],
-    },
-    Component {
-        name: "kube",
-        module: "k8s.io/kubernetes",
-        package: ".",
-        manifests: &[],
-    },
-    Component {
-        name: "kueue",
-        module: "sigs.k8s.io/kueue",
-        package: "sigs.k8s.io/kueue/cmd/kueue",
-        manifests: &[
-            (Kind::Crd, "config/components/crd/bases"),
-            (Kind::Role, "config/components/rbac"),
-            (Kind::Webhook, "config/components/webhook/manifests.yaml"),
-        ],
-    },
-    Component {
-        name: "kuberay",
-        module: "github.com/ray-project/kuberay/ray-operator",
-        package: "github.com/ray-project/kuberay/ray-operator",
-        manifests: &[(Kind::Crd, "config/crd/bases")],
-    },
-    Component {
-        name: "kwok",
-        module: "sigs.k8s.io/kwok",
-        package: "sigs.k8s.io/kwok/cmd/kwok",
-        manifests: &[
-            (Kind::Crd, "kustomize/crd/bases"),
-            (
-                Kind::Stage,
-                "kustomize/stage/node/fast/node-initialize.yaml",
-            ),
-            (Kind::Stage, "kustomize/stage/pod/fast/pod-ready.yaml"),
-            (Kind::Stage, "kustomize/stage/pod/fast/pod-complete.yaml"),
-            (Kind::Stage, "kustomize/stage/pod/fast/pod-delete.yaml"),
-        ],
-    },
-];
-
-/// What a real node needs besides.
-const REAL_NODE: [Component; 3] = [
-    Component {
-        name: "node",
-        module: "k8s.io/kubernetes",
-        package: ".",
-        manifests: &[],
-    },
-    Component {
-        name: "dns",
-        module: "github.com/coredns/coredns",
-        package: ".",
-        manifests: &[],
-    },
-    Component {
-        name: "still",
-        // Of nothing but Go's own library.
-        module: "",
-        package: ".",
-        manifests: &[],
-    },
-];
-
-/// Where the binaries of a real node lie.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct NodeBinaries {
-    /// The kubelet and kube-proxy.
-    pub node: PathBuf,
-    pub dns: PathBuf,
-    /// A program that waits to be ended, for images.
-    pub still: PathBuf,
-}
-
-impl NodeBinaries {
-    /// Returns the binaries of the modules under `sources`, after building those the cache has not.
-    pub fn ensure(sources: &Path, cache: &Path, progress: &Progress) -> Result<Self> {
-        let sources = (sources, Platform::Current);
-        let [node, dns, still] = ensure(&REAL_NODE, "the real node", sources, cache, progress)?;
-        Ok(Self { node, dns, still })
-    }
-}
-
-/// Where each binary and its manifests lie.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Binaries {
-    pub etcd: PathBuf,
-    pub kube: PathBuf,
-    pub kueue: PathBuf,
-    pub kuberay: PathBuf,
-    pub kwok: PathBuf,
-}
-
-/// The objects a component's module ships.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Manifests {
-    pub crds: Vec<Value>,
-    pub roles: Vec<Value>,
-    pub webhooks: Vec<Value>,
-    pub stages: Vec<Value>,
-}
-
-impl Manifests {
-    /// Reads what was kept beside `binary`.
-    pub fn beside(binary: &Path) -> Result<Self> {
-        files::read_json(&binary.with_file_name("manifests.json"))
-    }
-
-    fn of(kind: Kind, manifests: &mut Self) -> &mut Vec<Value> {
-        match kind {
-            Kind::Crd => &mut manifests.crds,
-            Kind::Role => &mut manifests.roles,
-            Kind::Webhook => &mut manifests.webhooks,
-            Kind::Stage => &mut manifests.stages,
-        }
-    }
-}
-
-impl Binaries {
-    /// Returns the binaries of the modules under `sources`, after building those the cache has not.
-    pub fn ensure(
-        sources: &Path,
-        platform: Platform,
-        cache: &Path,
-        progress: &Progress,
-    ) -> Result<Self> {
-        let [etcd, kube, kueue, kuberay, kwok] = ensure(
-            &CONTROL_PLANE,
-            "the control plane",
-            (sources, platform),
-            cache,
-            progress,
-        )?;
-        Ok(Self {
-            etcd,
-            kube,
-            kueue,
-            kuberay,
-            kwok,
-        })
-    }
-}
-
-/// Returns where the components' binaries are, after building those the cache has not.
-fn ensure<const N: usize>(
-    components: &'static [Component; N],
-    what: &str,
-    (sources, platform): (&Path, Platform),
-    cache: &Path,
-    progress: &Progress,
-) -> Result<[PathBuf; N]> {
-    files::create_dir(&cache.join("built"))?;
-    let source = |component: &Component| component.source(sources, platform);
-    let folders = components
-        .iter()
-        .map(|component| {
-            let key = component.key(&source(component))?;
-            Ok(cache.join("built").join(key))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let missing = |folder: &PathBuf| !folder.join("manifests.json").exists();
-    if folders.iter().any(missing) {
-        let _lock = lock(&cache.join("build.lock"), "another build", progress)?;
-        // Who held the lock may just have built them.
-        let wanted: Vec<_> = components
-            .iter()
-            .zip(&folders)
-            .filter(|(_, folder)| missing(folder))
-            .collect();
-        if !wanted.is_empty() {
-            let go = Go::find(cache, progress)?;
-            progress.note(&format!(
-                "building {what} from source: minutes the first time, then it is cached"
-            ));
-            for (number, (component, folder)) in wanted.iter().enumerate() {
-                let step = format!(
-                    "build {} ({} of {})",
-                    component.name,
-                    number + 1,
-                    wanted.len()
-                );
-                let running = progress.running(&step);
-                component.build(&go, &source(component), folder)?;
-                drop(running);
-                progress.done(&step);
-            }
-        }
-    }
-    Ok(std::array::from_fn(|i| folders[i].join(components[i].name)))
-}
-
 impl Component {
-    /// Returns the folder of the module that pins this component.
-    fn source(&self, sources: &Path, platform: Platform) -> PathBuf {
-        match (platform, self.name) {
-            (Platform::Previous, "kueue") => sources.join("previous").join(self.name),
-            _ => sources.join(self.name),
-        }
-    }
-
     /// Returns the source tree that stands in for the pinned module, if one is named.
     fn tree(&self) -> Result<Option<PathBuf>> {
         match self.name {
@@ -254,7 +27,7 @@ impl Component {
     }
 
     /// Returns the name of the folder that holds exactly this build of the module in `folder`.
-    fn key(&self, folder: &Path) -> Result<String> {
+    pub fn key(&self, folder: &Path) -> Result<String> {
         let mut hash = Sha256::new();
         for part in [FORMAT, std::env::consts::ARCH, self.package] {
             hash.update(part);
@@ -322,7 +95,7 @@ impl Component {
     }
 
     /// Builds into a temporary folder and renames it: a folder that exists is complete.
-    fn build(&self, go: &Go, source: &Path, folder: &Path) -> Result<()> {
+    pub fn build(&self, go: &Go, source: &Path, folder: &Path) -> Result<()> {
         let temporary = folder.with_extension("tmp");
         files::remove(&temporary)?;
         files::create_dir(&temporary)?;
@@ -477,25 +250,6 @@ impl Component {
     }
 }
 
-/// Returns the documents of a YAML text; CRDs of megabytes are expected, so there is no budget.
-pub fn parse_yaml(text: &str) -> Result<Vec<Value>> {
-    Ok(serde_saphyr::from_multiple_with_options(
-        text,
-        serde_saphyr::options! { budget: None },
-    )?)
-}
-
-/// Takes a lock that other runs of xtask wait for; it ends with the returned file.
-pub fn lock(path: &Path, holder: &str, progress: &Progress) -> Result<File> {
-    let file = File::create(path).with_context(|| format!("failed to write {}", path.display()))?;
-    if file.try_lock().is_err() {
-        progress.note(&format!("waiting for {holder} to end"));
-        file.lock()
-            .with_context(|| format!("failed to lock {}", path.display()))?;
-    }
-    Ok(file)
-}
-
 /// Returns a file itself, or the YAML files of a directory except kustomize's own, sorted.
 fn yaml_files(place: &Path) -> Result<Vec<PathBuf>> {
     if !place.is_dir() {
@@ -521,22 +275,6 @@ fn yaml_files(place: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Returns the version `go.mod` requires of a module.
-fn required_version(go_mod: &Path, module: &str) -> Result<String> {
-    let text = std::fs::read_to_string(go_mod)
-        .with_context(|| format!("failed to read {}", go_mod.display()))?;
-    text.lines()
-        .map(|line| line.trim().trim_start_matches("require "))
-        .find_map(|line| {
-            line.strip_prefix(module)?
-                .strip_prefix(' ')?
-                .split_whitespace()
-                .next()
-        })
-        .map(ToOwned::to_owned)
-        .with_context(|| format!("{} does not require {module}", go_mod.display()))
-}
-
 /// Writes a text as Go does, which `go.mod` takes where a path has spaces or
 /// other signs of its own (`golang.org/x/mod/modfile`).
 fn go_string(text: &str) -> String {
@@ -554,6 +292,7 @@ fn go_string(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testbed::build::components::{CONTROL_PLANE, REAL_NODE};
 
     fn sources() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../testbed")
@@ -593,22 +332,6 @@ mod tests {
     }
 
     #[test]
-    fn every_component_is_pinned_and_only_kueue_to_two_releases() {
-        for component in CONTROL_PLANE.iter().chain(&REAL_NODE) {
-            if component.module.is_empty() {
-                continue;
-            }
-            let pinned = |platform| {
-                let source = component.source(&sources(), platform);
-                required_version(&source.join("go.mod"), component.module).unwrap()
-            };
-            let (current, previous) = (pinned(Platform::Current), pinned(Platform::Previous));
-            assert!(current.starts_with('v'), "{}: {current}", component.name);
-            assert_eq!(current != previous, component.name == "kueue", "{previous}");
-        }
-    }
-
-    #[test]
     fn the_daemons_know_their_version() {
         for component in [&CONTROL_PLANE[1], &REAL_NODE[0]] {
             let folder = sources().join(component.name);
@@ -616,11 +339,5 @@ mod tests {
             assert!(flags.contains("gitMajor=1 "), "{flags}");
             assert!(flags.contains("gitVersion=v1."), "{flags}");
         }
-    }
-
-    #[test]
-    fn several_documents_are_several_objects() {
-        let documents = parse_yaml("kind: A\n---\nkind: B\n").unwrap();
-        assert_eq!(documents.len(), 2);
     }
 }

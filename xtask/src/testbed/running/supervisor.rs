@@ -18,16 +18,17 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
-use super::binaries::Manifests;
-use super::certificates::bundle;
-use super::cluster::{Cluster, wait_http};
 use super::control::{self, Request};
-use super::daemons;
-use super::instance::{Instance, Mode, Plan, Skip};
-use super::manifests;
 use super::programs::Programs;
-use super::real_node::Node;
-use super::{files, loopback, metrics, model_servers, prometheus, ray_dashboard, real_node, relay};
+use super::{daemons, loopback, relay};
+use crate::testbed::build::components::Manifests;
+use crate::testbed::certificates::bundle;
+use crate::testbed::cluster::{Cluster, wait_http};
+use crate::testbed::instance::{Instance, Mode, Plan, Skip};
+use crate::testbed::manifests;
+use crate::testbed::real_node::Node;
+use crate::testbed::stand_ins::{metrics, model_servers, prometheus, ray_dashboard};
+use crate::testbed::{files, real_node};
 
 /// What the supervisor tells the `up` that started it, one JSON per line.
 #[derive(Debug, Serialize, Deserialize)]

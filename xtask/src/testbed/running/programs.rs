@@ -13,8 +13,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::control::Request;
 use super::daemons::Daemon;
-use super::instance::{Instance, State};
 use super::process::Identity;
+use crate::testbed::instance::{Instance, State};
 
 /// How long a daemon may take to end before it is killed.
 const GRACE: Duration = Duration::from_secs(10);

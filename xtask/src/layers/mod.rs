@@ -1,13 +1,16 @@
 //! `cargo xtask test`: every layer of tests, cheapest first.
 
+mod report;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Error, Result, anyhow, bail};
 use clap::Args;
+
+use report::{End, Report, say};
 
 use crate::faults::Faults;
 use crate::testbed::{NoRealNode, NoToolchain, Options, Platform, Testbed};
@@ -84,14 +87,6 @@ const MODULES: [(&str, &str); 12] = [
 
 /// How tests say that they have left something out, at the start of a line.
 const SKIPPED: [&str; 2] = ["skipped: ", "SKIPPED "];
-
-/// How a layer ended, unless it failed.
-#[derive(Debug, PartialEq)]
-enum End {
-    Done,
-    Passed(u32),
-    LeftOut(String),
-}
 
 /// Runs the layers, and fails if one has failed.
 pub fn run(args: &TestArgs) -> Result<()> {
@@ -210,6 +205,7 @@ fn on_real_node(args: &TestArgs, skipped: &mut BTreeSet<String>) -> Result<End> 
     let mut command = cargo(&["test", "--workspace", "--test", "it", "--"]);
     command.args(["--ignored", "--nocapture", AT_ONCE, "real_node::"]);
     testbed.point(&mut command);
+    command.env("KAIWO_TESTBED_LONG", args.all.to_string());
     let end = tests(command, skipped);
     if args.keep_testbed {
         say_kept(REAL_NODE);
@@ -369,72 +365,10 @@ fn passed_in(line: &str) -> u32 {
     count().unwrap_or(0)
 }
 
-/// What ran, how it ended and how long it took, and what tests left out.
-#[derive(Default)]
-struct Report {
-    layers: Vec<(&'static str, Result<End>, Duration)>,
-    skipped: BTreeSet<String>,
-}
-
-impl Report {
-    /// Runs a layer, and returns whether it has not failed.
-    fn layer(
-        &mut self,
-        name: &'static str,
-        run: impl FnOnce(&mut BTreeSet<String>) -> Result<End>,
-    ) -> bool {
-        say(name);
-        let start = Instant::now();
-        let end = run(&mut self.skipped);
-        let succeeded = end.is_ok();
-        self.layers.push((name, end, start.elapsed()));
-        succeeded
-    }
-
-    /// Fails if a layer has failed.
-    fn verdict(&self) -> Result<()> {
-        let failed: Vec<&str> = self
-            .layers
-            .iter()
-            .filter(|(_, end, _)| end.is_err())
-            .map(|(name, ..)| *name)
-            .collect();
-        match failed[..] {
-            [] => Ok(()),
-            _ => bail!("failed: {}", failed.join(", ")),
-        }
-    }
-
-    fn table(&self) -> String {
-        let mut table = String::from("\n");
-        for (name, end, took) in &self.layers {
-            let word = match end {
-                Ok(End::Done) => "done".to_owned(),
-                Ok(End::Passed(count)) => format!("{count} passed"),
-                Ok(End::LeftOut(why)) => format!("left out: {why}"),
-                Err(error) => format!("FAILED: {error:#}"),
-            };
-            let word = word.trim_end().replace('\n', "\n    ");
-            table += &format!("{name:<26} {:>6.1} s  {word}\n", took.as_secs_f64());
-        }
-        for (place, skipped) in self.skipped.iter().enumerate() {
-            if place == 0 {
-                table += "\nskipped by tests that passed otherwise:\n";
-            }
-            table += &format!("  {skipped}\n");
-        }
-        table
-    }
-}
-
 fn cargo(arguments: &[&str]) -> Command {
     let mut command = crate::cargo::cargo();
     command.args(arguments);
     command
-}
-
-fn say(what: &str) {
-    let _ = writeln!(std::io::stderr(), "\n== {what}");
 }
 
 #[cfg(test)]
@@ -473,24 +407,6 @@ mod tests {
         );
         assert!(without_real_node(forbidden(), true).is_err());
         assert!(without_real_node(anyhow!("the kubelet ended"), false).is_err());
-    }
-
-    #[test]
-    fn the_summary_has_every_layer_and_what_was_skipped() {
-        let mut report = Report::default();
-        assert!(report.layer("one", |_| Ok(End::Passed(3))));
-        assert!(!report.layer("two", |skipped| {
-            skipped.extend(skip_in("skipped: kubectl: not installed").map(str::to_owned));
-            Err(anyhow!("the log says\nno space"))
-        }));
-        let table = report.table();
-        assert!(table.contains("3 passed\n"), "{table}");
-        assert!(
-            table.contains("FAILED: the log says\n    no space\n"),
-            "{table}"
-        );
-        assert!(table.ends_with("  kubectl: not installed\n"), "{table}");
-        assert_eq!(report.verdict().unwrap_err().to_string(), "failed: two");
     }
 
     #[test]

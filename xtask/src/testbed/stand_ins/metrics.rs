@@ -23,9 +23,9 @@ use tokio::net::TcpListener;
 use tokio::task::spawn_local;
 use tokio_rustls::TlsAcceptor;
 
-use super::certificates::{Certificates, METRICS};
-use super::cluster::Cluster;
 use super::http::{self, Answer};
+use crate::testbed::certificates::{Certificates, METRICS};
+use crate::testbed::cluster::Cluster;
 
 /// What the names of annotations begin with; the name of the metric follows.
 const ANNOTATION: &str = "testbed.kaiwo/";

@@ -17,8 +17,8 @@ use hyper::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::cluster::Cluster;
 use super::http::{self, Answer};
+use crate::testbed::cluster::Cluster;
 
 pub const DASHBOARD_PORT: u16 = 8265;
 /// How long a job runs and an application deploys: long enough to be seen on the way.

@@ -1,14 +1,18 @@
-//! A node that is drained for an upgrade, beside Kueue's preemption: what is said
-//! of a Job that has to leave, waits for the node, and makes room for another.
+//! What takes the whole node: drained for an upgrade, and preempted by Kueue, a Job has
+//! to leave, waits for the node, and makes room for another.
+//!
+//! Nothing else runs meanwhile. By their name these tests are among the last, so that
+//! few others wait for them.
 
 use serde_json::json;
 
+use super::followed::Followed;
 use super::programs::Cordoned;
-use super::restarts::Followed;
+use super::stop::PROGRAM;
 use super::{Node, real_nodes};
 
 /// Makes a class by which a Job takes the place of others.
-pub fn urgent(node: &Node) -> String {
+fn urgent(node: &Node) -> String {
     let name = format!("{}-urgent", node.name);
     node.apply(json!({
         "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "WorkloadPriorityClass",
@@ -50,6 +54,11 @@ fn a_drained_node_and_a_preemption_are_told_apart() {
     for pod in running {
         assert_eq!(node.evict(&pod), None);
     }
+    // It lasts for as long as the pod takes to end.
+    node.wait("the eviction to be told", || {
+        let is_told = waiter.stderr().contains("evicted from its node");
+        is_told.then_some(())
+    });
     wait_for_status(&node, "job", "Unschedulable in pod job-");
     let why = node.kaiwo("why", &["job"]).exits(0).stdout;
     assert!(why.contains("cordoned"), "{why}");
@@ -83,5 +92,34 @@ fn a_drained_node_and_a_preemption_are_told_apart() {
     ] {
         assert!(waited.stderr.contains(words), "{words}: {}", waited.stderr);
     }
+    node.delete("WorkloadPriorityClass", &class);
+}
+
+#[test]
+#[ignore = "needs a real node: cargo xtask test --real-node"]
+fn a_preemption_tells_the_program() {
+    let node = Node::alone("preempted");
+    let class = urgent(&node);
+    // An end with 0 is not taken for success: it was not by itself.
+    let program = PROGRAM.replace("_exit(42)", "_exit(0)");
+    node.script("job", "python -u main.py\n");
+    node.sandbox.write("job/main.py", program);
+    let gpus = (8 * real_nodes().len()).to_string();
+    let pods = real_nodes().len().to_string();
+    let all = ["-g", &gpus, "--replicas", &pods];
+    _ = node.run("job", &all).exits(0);
+    let logs = node.follow("job");
+    node.script("urgent", "echo here\nexec sleep 600\n");
+    let more = [&all[..], &["--priority-class", &class]].concat();
+    _ = node.run("urgent", &more).exits(0);
+    node.wait_for_log("urgent", "here");
+    _ = node.kaiwo("delete", &["urgent", "-y"]).exits(0);
+    node.wait_for_log("job", "ready");
+    _ = node.kaiwo("delete", &["job", "-y"]).exits(0);
+    let printed = logs.ended().stdout;
+    assert!(
+        printed.contains("told TERM") && printed.contains("saved"),
+        "{printed}"
+    );
     node.delete("WorkloadPriorityClass", &class);
 }

@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::certificates::{ADMIN, Certificates, FRONT_PROXY, KUEUE, SERVER, SERVICE_ACCOUNTS};
-use super::files;
-use super::instance::{Instance, Plan, Skip};
-use super::kaito::Kaito;
-use super::kubeconfig::{self, User};
-use super::real_node::{self, Node};
 use crate::checkout;
+use crate::testbed::certificates::{
+    ADMIN, Certificates, FRONT_PROXY, KUEUE, SERVER, SERVICE_ACCOUNTS,
+};
+use crate::testbed::files;
+use crate::testbed::instance::{Instance, Plan, Skip};
+use crate::testbed::kaito::Kaito;
+use crate::testbed::kubeconfig::{self, User};
+use crate::testbed::real_node::{self, Node};
 
 /// The addresses of pods; `loopback` routes them to this machine.
 const POD_CIDR: &str = "10.1.0.1/16";

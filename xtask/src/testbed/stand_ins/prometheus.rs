@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::{LocalSet, spawn_local};
 
-use super::cluster::Cluster;
 use super::http::{self, Answer};
+use crate::testbed::cluster::Cluster;
 
 pub const PORT: u16 = 9090;
 

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::files;
-use super::progress::Progress;
+use crate::testbed::files;
+use crate::testbed::progress::Progress;
 
 /// The oldest Go the pinned modules build with.
 const NEEDED: (u32, u32) = (1, 26);

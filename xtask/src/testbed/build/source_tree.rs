@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest as _, Sha256};
 
-use super::files;
+use crate::testbed::files;
 
 /// Names a checkout of KubeRay, or the `ray-operator` in it.
 const VARIABLE: &str = "KAIWO_KUBERAY_SOURCE";

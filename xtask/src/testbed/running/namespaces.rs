@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::instance::Mode;
+use crate::testbed::instance::Mode;
 
 /// Returns xtask as a command that runs where the mode says.
 pub fn xtask(mode: Mode, executable: &Path) -> Command {

@@ -1,0 +1,103 @@
+//! What the layers of tests came to.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+/// How a layer ended, unless it failed.
+#[derive(Debug, PartialEq)]
+pub enum End {
+    Done,
+    Passed(u32),
+    LeftOut(String),
+}
+
+/// What ran, how it ended and how long it took, and what tests left out.
+#[derive(Default)]
+pub struct Report {
+    layers: Vec<(&'static str, Result<End>, Duration)>,
+    skipped: BTreeSet<String>,
+}
+
+impl Report {
+    /// Runs a layer, and returns whether it has not failed.
+    pub fn layer(
+        &mut self,
+        name: &'static str,
+        run: impl FnOnce(&mut BTreeSet<String>) -> Result<End>,
+    ) -> bool {
+        say(name);
+        let start = Instant::now();
+        let end = run(&mut self.skipped);
+        let succeeded = end.is_ok();
+        self.layers.push((name, end, start.elapsed()));
+        succeeded
+    }
+
+    /// Fails if a layer has failed.
+    pub fn verdict(&self) -> Result<()> {
+        let failed: Vec<&str> = self
+            .layers
+            .iter()
+            .filter(|(_, end, _)| end.is_err())
+            .map(|(name, ..)| *name)
+            .collect();
+        match failed[..] {
+            [] => Ok(()),
+            _ => bail!("failed: {}", failed.join(", ")),
+        }
+    }
+
+    pub fn table(&self) -> String {
+        let mut table = String::from("\n");
+        for (name, end, took) in &self.layers {
+            let word = match end {
+                Ok(End::Done) => "done".to_owned(),
+                Ok(End::Passed(count)) => format!("{count} passed"),
+                Ok(End::LeftOut(why)) => format!("left out: {why}"),
+                Err(error) => format!("FAILED: {error:#}"),
+            };
+            let word = word.trim_end().replace('\n', "\n    ");
+            table += &format!("{name:<26} {:>6.1} s  {word}\n", took.as_secs_f64());
+        }
+        for (place, skipped) in self.skipped.iter().enumerate() {
+            if place == 0 {
+                table += "\nskipped by tests that passed otherwise:\n";
+            }
+            table += &format!("  {skipped}\n");
+        }
+        table
+    }
+}
+
+/// Begins a part of the output.
+pub fn say(what: &str) {
+    let _ = writeln!(std::io::stderr(), "\n== {what}");
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn the_summary_has_every_layer_and_what_was_skipped() {
+        let mut report = Report::default();
+        assert!(report.layer("one", |_| Ok(End::Passed(3))));
+        assert!(!report.layer("two", |skipped| {
+            skipped.insert("kubectl: not installed".to_owned());
+            Err(anyhow!("the log says\nno space"))
+        }));
+        let table = report.table();
+        assert!(table.contains("3 passed\n"), "{table}");
+        assert!(
+            table.contains("FAILED: the log says\n    no space\n"),
+            "{table}"
+        );
+        assert!(table.ends_with("  kubectl: not installed\n"), "{table}");
+        assert_eq!(report.verdict().unwrap_err().to_string(), "failed: two");
+    }
+}
