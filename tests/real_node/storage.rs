@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::drain::urgent;
+use super::whole_node::urgent;
 use super::ray::alone;
 use super::{BUSYBOX, Node, PYTHON, RAY, USER};
 use crate::common::{Outcome, checkout};

@@ -12,7 +12,7 @@ use super::stop::PROGRAM;
 use super::{Node, real_nodes};
 
 /// Makes a class by which a Job takes the place of others.
-fn urgent(node: &Node) -> String {
+pub fn urgent(node: &Node) -> String {
     let name = format!("{}-urgent", node.name);
     node.apply(json!({
         "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "WorkloadPriorityClass",
