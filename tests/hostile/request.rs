@@ -249,6 +249,7 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
         } else {
             CustomConfig::default()
         },
+        session: None,
         create_namespace: false,
         force: false,
         allow_downtime: false,

@@ -1,8 +1,8 @@
 //! How a session of `kaiwo run` ends, by its one pod.
 
-use super::snapshot::Snapshot;
 use crate::api::condition::holds;
 use crate::api::pod::Pod;
+use crate::observe::snapshot::Snapshot;
 
 /// Condition of a pod that was taken off its node (core/v1 `DisruptionTarget`).
 const DISRUPTION: &str = "DisruptionTarget";
