@@ -57,3 +57,75 @@ impl Snapshot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::Readable;
+    use crate::api::workload::Workload;
+    use crate::kind::WorkloadKind;
+
+    fn snapshot(pods: &[Value]) -> Snapshot {
+        let job = json!({"metadata": {"name": "x", "uid": "u"}});
+        let pods = pods.iter().cloned();
+        let pods = pods.map(|pod| serde_json::from_value(pod).unwrap());
+        Snapshot {
+            workload: Workload::read(WorkloadKind::Job, "batch/v1", &job).unwrap(),
+            parts: Vec::new(),
+            workspaces: Vec::new(),
+            queued: Readable::Known(Vec::new()),
+            pods: Readable::Known(pods.collect()),
+            position: None,
+            preemptors: Vec::new(),
+            clusters: Vec::new(),
+            events: Readable::Known(Vec::new()),
+            now: Default::default(),
+        }
+    }
+
+    #[test]
+    fn a_session_ends_with_its_container_or_its_pod() {
+        let pod = |state: Value, more: Value| {
+            let mut pod = json!({"metadata": {"name": "x-a", "uid": "a"}, "status": {
+                "phase": "Running", "containerStatuses": [{"name": "workload", "state": state}]}});
+            for (key, value) in more.as_object().unwrap() {
+                pod["status"][key] = value.clone();
+            }
+            pod
+        };
+        let ended =
+            |code: i64, reason: &str| json!({"terminated": {"exitCode": code, "reason": reason}});
+        let disrupted = json!({"conditions": [{"type": "DisruptionTarget", "status": "True",
+            "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting"}]});
+        let exited = |code, reason: &str| SessionEnd::Exited {
+            code,
+            reason: reason.to_owned(),
+        };
+        for (pod, expected) in [
+            (pod(json!({"running": {}}), json!({})), None),
+            (pod(ended(0, "Completed"), json!({})), Some(exited(0, ""))),
+            (pod(ended(42, "Error"), json!({})), Some(exited(42, ""))),
+            (
+                pod(ended(137, "OOMKilled"), json!({})),
+                Some(exited(137, "OOMKilled")),
+            ),
+            (
+                pod(ended(143, "Error"), disrupted),
+                Some(SessionEnd::Taken("Eviction API: evicting".to_owned())),
+            ),
+            (
+                pod(
+                    json!({}),
+                    json!({"phase": "Failed", "message": "The node was low on memory"}),
+                ),
+                Some(SessionEnd::Taken("The node was low on memory".to_owned())),
+            ),
+        ] {
+            assert_eq!(snapshot(&[pod.clone()]).session_end("a"), expected, "{pod}");
+        }
+        let gone = SessionEnd::Taken("its pod was deleted".to_owned());
+        assert_eq!(snapshot(&[]).session_end("a"), Some(gone));
+    }
+}
