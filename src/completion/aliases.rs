@@ -240,7 +240,7 @@ pub fn attaches(word: &str) -> bool {
 /// with its directory.
 pub fn run(command: &Command, verb: &'static str, rest: &[String]) -> suggestion::Command {
     let is_attached = verb == "run" && rest.iter().any(|word| has(TERMINAL, word));
-    let verb = if is_attached { "run -it" } else { verb };
+    let verb = if is_attached { "run -t" } else { verb };
     let rest: Vec<String> = rest
         .iter()
         .filter(|word| !has(ATTACHED, word) && !has(TERMINAL, word))
@@ -289,11 +289,15 @@ pub fn attached(command: &Command, words: &[String]) -> Option<[Suggestion; 2]> 
     if let Some(first) = positional {
         words.insert(first, "--".to_owned());
     }
-    let own = words.iter();
-    let own = own.fold(kaiwo("", &[]), |own, word| with_word(own, word));
+    let line = |begin: suggestion::Command, words: &[String]| {
+        let own = words.iter();
+        own.fold(begin, |own, word| with_word(own, word)).as_typed()
+    };
+    let verb = words.iter().position(|word| !word.starts_with('-'));
+    let after = verb.map_or(&words[..], |verb| &words[verb + 1..]);
     Some([
-        own.as_typed().to("-i is for the image; try"),
-        kaiwo("run -it -i {IMAGE} -- bash", &[]).to("for a terminal in it, use run"),
+        line(kaiwo("", &[]), &words).to("-i is for the image; try"),
+        line(kaiwo("run -t", &[]), after).to("for a terminal in it"),
     ])
 }
 

@@ -17,7 +17,6 @@ pub mod pod_selection;
 pub mod preemption;
 pub mod quota;
 pub mod scaling;
-pub mod session;
 pub mod snapshot;
 pub mod snapshot_reads;
 pub mod status;

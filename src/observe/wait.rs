@@ -4,6 +4,7 @@
 //! Whoever waits shows what it sees, and says how long it has been waiting; a
 //! judgment needs nothing else.
 
+pub mod session;
 mod settling;
 
 use core::time::Duration;

@@ -53,23 +53,26 @@ pub fn pod_labels(plan: &Plan) -> BTreeMap<String, String> {
 pub fn own_annotations(plan: &Plan, submission: Option<&str>) -> BTreeMap<String, String> {
     let mut annotations = submission_annotation(submission);
     annotations.insert(keys::DIGEST_ANNOTATION.to_owned(), plan.request.digest());
-    if let Some(session) = &plan.request.session {
-        let how = if session.tty {
-            keys::TERMINAL
-        } else {
-            keys::STREAMS
-        };
-        annotations.insert(keys::SESSION_ANNOTATION.to_owned(), how.to_owned());
-        let idle = session
-            .idle
-            .map(|idle| (keys::IDLE_ANNOTATION.to_owned(), idle.to_string()));
-        annotations.extend(idle);
-    }
     if submission.is_some() {
         let kind = plan.request.kind.name().to_owned();
         annotations.insert(keys::KIND_ANNOTATION.to_owned(), kind);
     }
     annotations
+}
+
+/// Returns the annotations by which a session is found, and returned to.
+pub fn session_annotations(plan: &Plan) -> BTreeMap<String, String> {
+    let Some(session) = &plan.request.session else {
+        return BTreeMap::new();
+    };
+    let how = match session.tty {
+        true => keys::TERMINAL,
+        false => keys::STREAMS,
+    };
+    let own = (keys::SESSION_ANNOTATION.to_owned(), how.to_owned());
+    let idle = session.idle.map(|idle| idle.to_string());
+    let idle = idle.map(|idle| (keys::IDLE_ANNOTATION.to_owned(), idle));
+    [own].into_iter().chain(idle).collect()
 }
 
 /// Returns the annotations by which KAITO is told what was chosen.

@@ -31,9 +31,9 @@ pub(super) fn of_session(run: Run, session: Option<&Session>) -> Result<Run, Com
         true => Ok(Run::Command(shell)),
         false => Err(CommandError::new(
             ErrorClass::Refused,
-            "no command given: kaiwo run does not know the image's own",
+            "no command given: the image's own cannot be attached to",
         )
-        .hint("put the command after --: kaiwo run … -- python main.py")
+        .hint("put the command last, after --")
         .hint("or open a shell: add -it")),
     }
 }

@@ -78,7 +78,9 @@ impl<const SERVES: bool> FromArgMatches for SettingArgs<SERVES> {
 
 /// Settings of `kaiwo submit` that `kaiwo run` does not have: it has one attempt, whose end
 /// it waits for, of a template of its own.
-const NOT_OF_RUN: [&str; 23] = [
+const NOT_OF_RUN: [&str; 25] = [
+    "head_cpus",
+    "head_memory",
     "template",
     "custom_config",
     "set",

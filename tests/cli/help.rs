@@ -9,6 +9,7 @@ fn help_of_every_command() {
         ("kaiwo", &["--help"][..]),
         ("init", &["init", "--help"]),
         ("submit", &["submit", "--help"]),
+        ("run", &["run", "--help"]),
         ("serve", &["serve", "--help"]),
         ("why", &["why", "--help"]),
         ("list", &["list", "--help"]),

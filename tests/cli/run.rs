@@ -53,7 +53,7 @@ fn bad_input_is_refused_before_anything_is_created() {
         .says("add -it");
     _ = run(&["-d", "-i", "image", "--", "--lr", "3"])
         .exits(3)
-        .says("kaiwo run … -- python main.py --lr");
+        .says("kaiwo run … -- python main.py \"--lr\"");
     _ = run(&["-d", "missing.py"])
         .exits(3)
         .says("missing.py does not exist");

@@ -166,7 +166,7 @@ fn what_is_piped_arrives_whole() {
 fn a_terminal_is_resized_interrupts_and_ends_with_the_exit_code() {
     let node = Node::new("run-terminal");
     let mut terminal = Terminal::new(&node, &format!("-i {PYTHON} -it -- bash --norc -i"));
-    terminal.shows("→ pod ");
+    terminal.shows(" pod ");
     terminal.types("stty size\n");
     terminal.shows("33 111");
     terminal.types("echo at work; sleep 10000\n");
@@ -184,11 +184,15 @@ fn a_terminal_is_resized_interrupts_and_ends_with_the_exit_code() {
 fn a_kaiwo_that_is_killed_leaves_nothing_after_the_idle_time() {
     let node = Node::new("run-killed");
     node.sandbox.write("w/data", "data\n");
+    let directory = node.sandbox.path("w");
     let mut terminal = Terminal::new(
         &node,
-        &format!("-p w -i {PYTHON} --idle 10s -it -- bash --norc -i"),
+        &format!(
+            "-p {} -i {PYTHON} --idle 10s -it -- bash --norc -i",
+            directory.display()
+        ),
     );
-    terminal.shows("→ pod ");
+    terminal.shows(" pod ");
     terminal.types("cat data\n");
     terminal.shows("data\r\n");
     kill("-KILL", &terminal.kaiwo());
@@ -235,7 +239,7 @@ fn attaching_again_comes_back_to_the_same_process() {
         .exits(5)
         .says("run --attach job/repl");
     let mut second = Terminal::new(&node, "--attach repl");
-    second.shows("→ pod ");
+    second.shows(" pod ");
     second.types("print(\"it is\", answer)\n");
     second.shows("it is 42");
     second.types("exit(7)\n");

@@ -92,8 +92,8 @@ fn workload(args: &RunArgs) -> Result<(WorkloadArgs, Option<&Path>), CommandErro
             let name = secrecy::path(script);
             Err(
                 CommandError::new(ErrorClass::Refused, format!("{name} does not exist"))
-                    .hint("for an image: kaiwo run -i IMAGE -- COMMAND")
-                    .hint("for a command in the files here: kaiwo run -p . -- COMMAND"),
+                    .hint("for an image, use -i; its command follows --")
+                    .hint("for the files of a directory, use -p; the command follows --"),
             )
         }
     }

@@ -24,7 +24,7 @@ use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::observe::forward::Forward;
 use crate::observe::pod_selection::Single;
-use crate::observe::session::SessionEnd;
+use crate::observe::wait::session::SessionEnd;
 use crate::observe::{Snapshot, Standing, Status, WorkloadRef};
 use crate::settings::{Merged, Settings};
 use crate::time::Seconds;
@@ -240,6 +240,11 @@ impl Session<'_> {
         })
         .await;
         let result = result.map_err(|mut error| {
+            // The prompt of the program is on this line.
+            let was_cut = matches!(error.class, ErrorClass::Interrupted | ErrorClass::LostTrack);
+            if self.tty && was_cut {
+                self.ui.status("");
+            }
             if is_deleted.get() {
                 let name = self.subject.display_name();
                 error.notes.push(format!("{name} was deleted"));
@@ -304,7 +309,7 @@ impl Session<'_> {
         let mut error = CommandError::new(ErrorClass::LostTrack, words).about(name);
         error.notes.push(match self.idle {
             Some(idle) => format!(
-                "it ends {} after the connection, unless you come back",
+                "it ends within {} unless you come back",
                 span(idle.duration())
             ),
             None => "it continues to its end".to_owned(),

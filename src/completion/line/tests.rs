@@ -34,6 +34,7 @@ fn names_stand_where_names_belong() {
         ("chat ", "", Live::Services),
         ("endpoint ", "", Live::Services),
         ("delete a ", "", Live::Workloads),
+        ("run --attach ", "", Live::Workloads),
         ("submit --volume ", "", Live::Claims),
         ("submit --secret K=", "K=", Live::Secrets),
         ("submit --secret=K=h", "--secret=K=", Live::Secrets),
@@ -55,6 +56,7 @@ fn commands_and_flags() {
         [
             "init",
             "submit",
+            "run",
             "serve",
             "list",
             "status",

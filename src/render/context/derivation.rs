@@ -59,6 +59,7 @@ impl Meta {
         let mut annotations = pods.annotations.clone();
         annotations.extend(support::kaito_annotations(plan));
         annotations.extend(support::own_annotations(plan, submission));
+        annotations.extend(support::session_annotations(plan));
         let secrets = pods.image_pull_secrets.iter().map(|name| name.0.clone());
         let image_pull_secrets: Vec<String> = secrets.collect();
         Self {
