@@ -20,7 +20,7 @@ pub struct Reference {
     pub requests: usize,
     before: State,
     pub end: State,
-    left: State,
+    pub left: State,
 }
 
 impl Reference {

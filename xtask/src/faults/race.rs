@@ -189,7 +189,7 @@ fn equals(lab: &Lab, scenario: &Scenario, reference: &Reference) -> Result<Findi
     }
     let state = settle(&space, |state| *state == reference.end)?;
     judge(&state, &[&reference.end], &mut findings);
-    left(&space, &mut findings)?;
+    left(&space, &reference.left, &mut findings)?;
     Ok(findings)
 }
 
@@ -228,7 +228,7 @@ fn rivals(lab: &Lab, random: &mut Random) -> Result<Findings> {
     let wanted: Vec<&State> = done.map(|(version, _)| &versions[*version]).collect();
     let state = settle(&space, |state| wanted.contains(&&state.of_service(NAME)))?;
     judge(&state.of_service(NAME), &wanted, &mut findings);
-    left(&space, &mut findings)?;
+    left(&space, &State::default(), &mut findings)?;
     Ok(findings)
 }
 
@@ -286,7 +286,7 @@ fn mixed(lab: &Lab, random: &mut Random) -> Result<Findings> {
     let wanted: Vec<&State> = versions.iter().chain([&none]).collect();
     let state = settle(&space, |state| wanted.contains(&&state.of_service(NAME)))?;
     judge(&state.of_service(NAME), &wanted, &mut findings);
-    left(&space, &mut findings)?;
+    left(&space, &State::default(), &mut findings)?;
     Ok(findings)
 }
 
@@ -355,13 +355,14 @@ fn judge(state: &State, wanted: &[&State], findings: &mut Findings) {
     }
 }
 
-/// Deletes what there is, and looks whether anything stays.
-fn left(space: &Space<'_>, findings: &mut Findings) -> Result<()> {
+/// Deletes what there is, and looks whether anything stays but the queue and what is to be kept.
+fn left(space: &Space<'_>, kept: &State, findings: &mut Findings) -> Result<()> {
     space
         .must(&["delete", NAME, "-y", "--ignore-not-found"])
         .context("after a race")?;
-    let state = settle(space, |state| state.clone().without_queue().is_empty())?;
-    for name in state.without_queue().beyond(&State::default()) {
+    let beyond = |state: &State| state.clone().without_queue().beyond(kept);
+    let state = settle(space, |state| beyond(state).is_empty())?;
+    for name in beyond(&state) {
         findings.counts.orphans += 1;
         findings.note(format!("after delete there is still {name}"));
     }

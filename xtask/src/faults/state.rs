@@ -137,10 +137,6 @@ impl State {
         state
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.objects.is_empty()
-    }
-
     /// Returns whether such an object is there, `kind/name`, as kaiwo writes it.
     pub fn has(&self, object: &str) -> bool {
         self.objects.contains_key(&masked(object))
@@ -413,6 +409,7 @@ mod tests {
         operators["metadata"]["ownerReferences"][0]["controller"] = true.into();
         let mut certificates = config_map("ns", "0123456789", "x", "u");
         certificates["metadata"]["labels"] = json!({});
-        assert!(State::of_objects(vec![operators, certificates], "ns").is_empty());
+        let none = State::of_objects(vec![operators, certificates], "ns");
+        assert_eq!(none, State::default());
     }
 }
