@@ -63,10 +63,9 @@ pub(super) fn build(
         needs_entrypoint: !says_itself && needs_entrypoint(kind, image.is_some()),
         has_image: image.is_some(),
     };
-    let app = match (typed.path, &script) {
-        (Some(path), _) => typed.inputs.base_name(path),
-        (None, Some(script)) => script.file.path.clone(),
-        (None, None) => image.clone().unwrap_or_else(|| subject(&serving)),
+    let app = match &script {
+        Some(script) if typed.path.is_none() => script.file.path.clone(),
+        _ => app(typed, image.as_ref(), &serving),
     };
     let (run, upload) = command::run(typed, wanted, script, directory)?;
     let run = command::of_session(run, session.as_ref())?;
@@ -108,6 +107,15 @@ pub(super) fn build(
     };
     check_pieces(&request, typed.path)?;
     Ok(request)
+}
+
+/// Returns what a workload without a script of its own is named after.
+fn app(typed: Typed<'_>, image: Option<&String>, serving: &Serving) -> String {
+    match (typed.path, image) {
+        (Some(path), _) => typed.inputs.base_name(path),
+        (None, Some(image)) => image.clone(),
+        (None, None) => subject(serving),
+    }
 }
 
 /// Checks that what is larger than a ConfigMap is put together in the container; a
