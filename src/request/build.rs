@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::gpus::{gpus, sizes, without_gpus};
-use super::{DEFAULT_NAMESPACE, Intent, Note, Typed, instead, is_on, user, value, variables, word};
+use super::{
+    DEFAULT_NAMESPACE, Intent, Note, Typed, instead, is_on, uploads, user, value, variables, word,
+};
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::plan::Refusal;
@@ -14,7 +16,6 @@ use crate::plan::request::schedule::Schedule;
 use crate::plan::request::service_settings::Serving;
 use crate::plan::request::upload_limit::UploadLimit;
 use crate::plan::request::{Lifetime, Run, WorkloadRequest};
-use crate::quantity::ByteSize;
 use crate::secrecy::{self, named};
 use crate::settings::{Merged, Origin, Sourced};
 use crate::suggestion::kaiwo;
@@ -24,7 +25,6 @@ use crate::workload::environment::Environment;
 use crate::workload::ignore_file::leaving_out;
 use crate::workload::template_values::CustomConfig;
 use crate::workload::upload::{Upload, UploadFile};
-use crate::workload::{ReadOnlyMount, WorkloadError};
 
 /// Builds the request of what was typed and `settings`.
 pub(super) fn build(
@@ -99,31 +99,8 @@ pub(super) fn build(
         force: is_on(&settings.force),
         allow_downtime: is_on(&settings.allow_downtime),
     };
-    check_pieces(&request, typed.path)?;
+    uploads::check_pieces(&request, typed.path)?;
     Ok(request)
-}
-
-/// Checks that what is larger than a ConfigMap is put together in the container; a
-/// template of the user's own is checked once it is rendered.
-fn check_pieces(request: &WorkloadRequest, path: Option<&Path>) -> Result<(), WorkloadError> {
-    let files = request.upload.in_pieces();
-    let mount = match request.pods.read_only_workdir {
-        true => ReadOnlyMount::Asked,
-        false => ReadOnlyMount::OwnProgram,
-    };
-    let is_left_to_template = request.template.is_some() && mount == ReadOnlyMount::OwnProgram;
-    match path {
-        Some(directory)
-            if !files.is_empty() && !request.copies_uploads() && !is_left_to_template =>
-        {
-            Err(WorkloadError::FilesTooLarge {
-                directory: directory.to_path_buf(),
-                files,
-                mount,
-            })
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Returns whether a workload without a template, which may hold the command, has to
@@ -290,7 +267,10 @@ fn directory(
         let left_out = directory.left_out.join(", ");
         notes.push(Note::Status(format!("  not uploaded: {left_out}")));
     }
-    notes.push(Note::Detail(format!("  {}", uploads(&directory.files))));
+    notes.push(Note::Detail(format!(
+        "  {}",
+        uploads::told(&directory.files)
+    )));
     if let Some(file) = directory.uninstalled().filter(|_| typed.command.is_empty()) {
         notes.push(Note::Status(format!(
             "  {file}: the entrypoint does not install it; kaiwo init writes one that does"
@@ -312,30 +292,6 @@ fn directory(
         }
     }
     Ok(directory)
-}
-
-/// Returns the words for what is uploaded besides the entrypoint.
-fn uploads(files: &[UploadFile]) -> String {
-    let size = |file: &UploadFile| ByteSize(file.content.len() as u64);
-    let total = ByteSize(files.iter().map(|file| size(file).0).sum());
-    let mut largest: Vec<&UploadFile> = files.iter().collect();
-    largest.sort_by_key(|file| std::cmp::Reverse(size(file)));
-    let rows: Vec<String> = largest
-        .iter()
-        .take(5)
-        .map(|file| format!("{} ({})", file.path, size(file)))
-        .collect();
-    match files {
-        [] => "uploads: only the entrypoint".to_owned(),
-        files => format!(
-            "uploads: {}, {total}; largest: {}",
-            match files.len() {
-                1 => "1 file".to_owned(),
-                count => format!("{count} files"),
-            },
-            rows.join(", ")
-        ),
-    }
 }
 
 /// Returns `line 2` or `lines 2, 3` and the verb that goes with it.
