@@ -44,7 +44,7 @@ pub fn render(plan: &Plan, submission: Option<&str>) -> Result<ManifestSet, Rend
     } = Documents::adopt(rendered, request.kind, &context)?;
     if let Some(template) = &request.template
         && context.meta.uploads_in_pieces
-        && !workload.value().to_string().contains(JOIN)
+        && !workload.value().to_string().contains(&format!("/{JOIN}"))
     {
         return Err(RenderError::Unjoined {
             template: template.file.display().to_string(),

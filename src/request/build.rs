@@ -5,7 +5,9 @@ use std::path::Path;
 
 use super::command::{self, Wanted};
 use super::gpus::{gpus, sizes, without_gpus};
-use super::{DEFAULT_NAMESPACE, Intent, Note, Typed, is_on, user, value, variables, word};
+use super::{
+    DEFAULT_NAMESPACE, Intent, Note, Typed, is_on, uploads, user, value, variables, word,
+};
 use crate::error::CommandError;
 use crate::kind::WorkloadKind;
 use crate::plan::Refusal;
@@ -16,7 +18,6 @@ use crate::plan::request::service_settings::Serving;
 use crate::plan::request::session::{self, Session};
 use crate::plan::request::upload_limit::UploadLimit;
 use crate::plan::request::{Lifetime, WorkloadRequest};
-use crate::quantity::ByteSize;
 use crate::secrecy::{self, Confidential, named};
 use crate::settings::{Merged, Origin, Sourced};
 use crate::suggestion::kaiwo;
@@ -25,7 +26,6 @@ use crate::workload::entrypoint::FILE_NAME;
 use crate::workload::environment::Environment;
 use crate::workload::template_values::{CustomConfig, CustomTemplate};
 use crate::workload::upload::UploadFile;
-use crate::workload::{ReadOnlyMount, WorkloadError};
 
 /// Builds the request of what was typed and `settings`.
 pub(super) fn build(
@@ -105,7 +105,7 @@ pub(super) fn build(
         force: is_on(&settings.force),
         allow_downtime: is_on(&settings.allow_downtime),
     };
-    check_pieces(&request, typed.path)?;
+    uploads::check_pieces(&request, typed.path)?;
     Ok(request)
 }
 
@@ -116,25 +116,6 @@ fn app(typed: Typed<'_>, image: Option<&String>, serving: &Serving) -> String {
         (None, Some(image)) => image.clone(),
         (None, None) => subject(serving),
     }
-}
-
-/// Checks that what is larger than a ConfigMap is put together in the container; a
-/// template of the user's own is checked once it is rendered.
-fn check_pieces(request: &WorkloadRequest, path: Option<&Path>) -> Result<(), WorkloadError> {
-    let files = request.upload.in_pieces();
-    let mount = match request.pods.read_only_workdir {
-        true => ReadOnlyMount::Asked,
-        false => ReadOnlyMount::OwnProgram,
-    };
-    let is_left_to_template = request.template.is_some() && mount == ReadOnlyMount::OwnProgram;
-    if files.is_empty() || request.copies_uploads() || is_left_to_template {
-        return Ok(());
-    }
-    Err(WorkloadError::FilesTooLarge {
-        directory: path.unwrap_or(Path::new(".")).to_path_buf(),
-        files,
-        mount,
-    })
 }
 
 /// Reads the user's own template, if there is one.
@@ -326,7 +307,10 @@ fn directory(
     }
     let of_git = directory.ignored_by_git.iter();
     notes.extend(of_git.map(|remark| Note::Status(format!("  {remark}"))));
-    notes.push(Note::Detail(format!("  {}", uploads(&directory.files))));
+    notes.push(Note::Detail(format!(
+        "  {}",
+        uploads::told(&directory.files)
+    )));
     if let Some(file) = directory.uninstalled().filter(|_| typed.command.is_empty()) {
         notes.push(Note::Status(format!(
             "  {file}: the entrypoint does not install it; kaiwo init writes one that does"
@@ -348,30 +332,6 @@ fn directory(
         }
     }
     Ok(directory)
-}
-
-/// Returns the words for what is uploaded besides the entrypoint.
-fn uploads(files: &[UploadFile]) -> String {
-    let size = |file: &UploadFile| ByteSize(file.content.expose().len() as u64);
-    let total = ByteSize(files.iter().map(|file| size(file).0).sum());
-    let mut largest: Vec<&UploadFile> = files.iter().collect();
-    largest.sort_by_key(|file| std::cmp::Reverse(size(file)));
-    let rows: Vec<String> = largest
-        .iter()
-        .take(5)
-        .map(|file| format!("{} ({})", file.path, size(file)))
-        .collect();
-    match files {
-        [] => "uploads: only the entrypoint".to_owned(),
-        files => format!(
-            "uploads: {}, {total}; largest: {}",
-            match files.len() {
-                1 => "1 file".to_owned(),
-                count => format!("{count} files"),
-            },
-            rows.join(", ")
-        ),
-    }
 }
 
 /// Returns `line 2` or `lines 2, 3` and the verb that goes with it.

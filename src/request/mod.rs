@@ -11,6 +11,7 @@ pub mod serve;
 pub mod submit;
 #[cfg(test)]
 mod tests;
+mod uploads;
 mod variables;
 
 use std::path::{Path, PathBuf};

@@ -181,11 +181,6 @@ fn refusals_name_where_it_was_said() {
             "ray: true\nimage: a",
             "a RayService needs a directory with serveconfig",
         ),
-        (
-            serve::request,
-            "image: a\nhealthPath: health\nport: 80",
-            "invalid health path \"health\" (from config.yaml): must begin with /",
-        ),
     ] {
         let found = built(build, None, &merged("", settings));
         assert_eq!(found.map(|_| ()), Err(expected.to_owned()), "{settings}");

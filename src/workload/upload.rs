@@ -148,7 +148,11 @@ impl Upload {
             for entry in &part.entries {
                 // What is in a ConfigMap, its name has to tell. Without pieces it has
                 // always been the path that counts.
-                let name = if has_pieces { &*entry.key } else { &*entry.path };
+                let name = if has_pieces {
+                    &*entry.key
+                } else {
+                    &*entry.path
+                };
                 add(&mut digest, name, entry.mode, &entry.content);
             }
             part.digest = digest.hexadecimal();

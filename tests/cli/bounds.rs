@@ -177,7 +177,9 @@ fn uploads_have_a_limit() {
     assert!(!outcome.stderr.contains("raise"), "{}", outcome.stderr);
 
     let most = "use at most 64Mi: uploads are stored in etcd";
-    one_error(&submit(&sandbox, "-p w --upload-limit 65Mi"), 2, most);
+    let outcome = submit(&sandbox, "-p w --upload-limit 65Mi");
+    assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(most), "{}", outcome.stderr);
     sandbox.write("w/kaiwoconfig", "gpus: 1\nuploadLimit: 1Gi\n");
     let outcome = submit(&sandbox, "-p w");
     assert_eq!(outcome.code, 3, "{}", outcome.stderr);

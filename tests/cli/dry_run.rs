@@ -134,8 +134,9 @@ fn files_larger_than_a_config_map_travel_in_pieces() {
     sandbox.write("w/entrypoint", "python train.py\n");
     sandbox.write(
         "w/serveconfig",
-        "applications: [{name: own, import_path: app:x}]\n",
+        "applications: [{name: own, import_path: app.main:x}]\n",
     );
+    sandbox.write("w/main.py", "x = 1\n");
     sandbox.write("w/a model.bin", vec![0xff; 2_000_000]);
     let copy = "[ -e /kaiwo/run/copied ] || { cp -R /kaiwo/uploads/..data/files/. . \
                 && sh /kaiwo/uploads/..data/join.sh && : >/kaiwo/run/copied; } || exit";

@@ -517,7 +517,7 @@ fn a_wrong_word_is_refused_where_it_stands() {
             "KAIWO_SCHEDULE",
             "--schedule",
             "0 24 * * *",
-            "\"24\" is not a valid hour: expected 0 to 23",
+            "invalid schedule: \"24\" is not a valid hour: expected 0 to 23",
         ),
         (
             "timeZone",

@@ -91,6 +91,8 @@ fn waiting() -> Vec<(&'static str, Value)> {
         ("/pendingworkloads", list(&[pending])),
         ("/workloads", list(&[queued])),
         ("/pods", list(&[pod])),
+        // It does not state its bytes, as those of 0.1.0.
+        ("/configmaps/train-1", upload.clone()),
         ("/configmaps", list(&[upload, other, before])),
         ("/events", list(&[event])),
         (

@@ -139,16 +139,23 @@ fn sixty_four_mebibytes_are_admitted_and_removed() {
     testbed
         .sandbox
         .write("w/model.bin", vec![0xff; (64 << 20) - 8]);
-    let name = testbed.name.as_str();
-    let fixed = ["submit", "-p=w", "--upload-limit=64Mi", "--name=full"];
-    let arguments = [&fixed[..], &["-n", name, "-q", name]].concat();
-    let submit = || testbed.sandbox.kaiwo(&arguments);
+    let arguments = [
+        "-p=w",
+        "-i=testbed/forever",
+        "--upload-limit=64Mi",
+        "--name=full",
+        "--create-namespace",
+    ];
+    let submit = || testbed.submit(&arguments);
     _ = submit().exits(0).says("68 uploads");
     assert_eq!(uploads(&testbed).len(), 68);
     _ = submit().exits(0).says("unchanged");
+    let status = ["status", "-n", &testbed.name, "full"];
+    let status = testbed.sandbox.kaiwo(&status).exits(0).stdout;
+    assert!(status.contains("68 ConfigMaps, 64.0 MiB"), "{status}");
     _ = testbed
         .sandbox
-        .kaiwo(&["delete", "-n", name, "full", "-y"])
+        .kaiwo(&["delete", "-n", &testbed.name, "full", "-y"])
         .exits(0);
     testbed.wait("all uploads to go", || {
         uploads(&testbed).is_empty().then_some(())

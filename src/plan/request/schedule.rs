@@ -148,7 +148,7 @@ fn never(fields: &[&str]) -> Option<Refusal> {
     fixed[2] = &last;
     Some(
         Refusal::new(format!(
-            "--schedule would never run: {} {} no day {first}",
+            "the schedule would never run: {} {} no day {first}",
             names.join(" and "),
             if names.len() == 1 { "has" } else { "have" },
         ))
@@ -160,7 +160,7 @@ fn never(fields: &[&str]) -> Option<Refusal> {
 }
 
 fn not_a_schedule(why: String) -> Refusal {
-    Refusal::new(format!("--schedule: {why}"))
+    Refusal::new(format!("invalid schedule: {why}"))
         .hint("try --schedule \"0 3 * * *\" for every day at 3, or @hourly, @daily, @weekly")
 }
 
