@@ -1,7 +1,7 @@
 //! Puts the words of a command line where clap expects them: what kubectl and other
 //! programs take elsewhere, or without a flag. What is in order stays as it is.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 
 use clap::Command;
 
@@ -22,17 +22,16 @@ const OF_ONE: [&str; 8] = [
 ];
 
 /// Makes `-t` of the `-it` of `kaiwo run`, as other programs take it: `-i` is the image.
-pub fn terminal(words: &mut [OsString]) {
-    let end = words.iter().position(|word| word == "--");
+pub fn terminal<T: AsRef<OsStr> + From<&'static str>>(words: &mut [T]) {
+    let end = words.iter().position(|word| word.as_ref() == "--");
     let end = end.unwrap_or(words.len());
     let own = &mut words[..end];
-    let verb = own
-        .iter()
-        .find(|word| !word.to_string_lossy().starts_with('-'));
-    if verb.is_some_and(|verb| verb == "run") {
+    let is_flag = |word: &T| word.as_ref().to_string_lossy().starts_with('-');
+    let verb = own.iter().find(|word| !is_flag(word));
+    if verb.is_some_and(|verb| verb.as_ref() == "run") {
         let both = own
             .iter_mut()
-            .filter(|word| *word == "-it" || *word == "-ti");
+            .filter(|word| ["-it", "-ti"].iter().any(|it| (**word).as_ref() == *it));
         both.for_each(|word| *word = "-t".into());
     }
 }
@@ -44,7 +43,8 @@ pub fn repaired(
     words: Vec<String>,
     is_directory: impl Fn(&str) -> bool,
 ) -> Vec<String> {
-    let words = behind_the_verb(command, words);
+    let mut words = behind_the_verb(command, words);
+    terminal(&mut words);
     let at = places(command, &words);
     let own = at.positionals.clone();
     let first = own.first().copied();
@@ -235,6 +235,12 @@ mod tests {
             ("exec x -- ls", "exec x -- ls"),
             ("exec x", "exec x"),
             ("chat x hello", "chat x hello"),
+            (
+                "run -g 1 -it -i x -- bash -it",
+                "run -g 1 -t -i x -- bash -it",
+            ),
+            ("exec -it x", "exec -it x"),
+            ("-n ns run -it x", "run -n ns -t x"),
         ] {
             assert_eq!(repaired_line(typed), meant, "{typed}");
         }

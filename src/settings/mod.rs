@@ -421,8 +421,8 @@ settings! {
         ttl: Seconds = "KAIWO_TTL", Submit "End";
         /// End the workload this long after its start
         max_runtime: Seconds = "KAIWO_MAX_RUNTIME", Submit "End";
-        /// End what kaiwo run started after this long without anyone attached [default: 10m
-        /// with a terminal, else never]
+        /// End a session of run after this long without anyone attached [default: 10m with
+        /// a terminal, else never]
         idle: Seconds = "KAIWO_IDLE", Run "End";
         /// Wait until a job finishes or a service is ready, and exit with the container's
         /// code
