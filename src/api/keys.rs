@@ -58,6 +58,12 @@ pub const IMAGES_ANNOTATION: &str = "kaiwo-cli/images";
 /// Value of [`APP_COMPONENT_LABEL`] of such a ConfigMap.
 pub const REVISION: &str = "revision";
 
+/// Value of [`APP_COMPONENT_LABEL`] of a pod through which files of a claim are copied.
+pub const COPY: &str = "copy";
+
+/// Annotation of such a pod with the name of the workload whose claim it is.
+pub const COPIES_ANNOTATION: &str = "kaiwo-cli/copies";
+
 /// Where uploads are mounted that the container's command copies.
 pub const UPLOADS_DIRECTORY: &str = "/kaiwo/uploads";
 

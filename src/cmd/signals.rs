@@ -46,8 +46,8 @@ struct State {
     stops: u32,
     /// Whether something is dropped when the end comes.
     runs: bool,
-    /// Whether something is given back first.
-    held: bool,
+    /// How much is to be given back first.
+    held: u32,
     /// Whether Ctrl-C is no end.
     talks: bool,
 }
@@ -131,7 +131,7 @@ pub async fn until_ended<T>(
     let mut future = pin!(future);
     let result = loop {
         let mut state = STATE.subscribe();
-        let end = state.wait_for(|state| state.code.is_some() && !state.held);
+        let end = state.wait_for(|state| state.code.is_some() && state.held == 0);
         let code = tokio::select! {
             biased;
             result = &mut future => break result,
@@ -142,7 +142,7 @@ pub async fn until_ended<T>(
         if let Poll::Ready(result) = asked {
             break result;
         }
-        if !STATE.borrow().held {
+        if STATE.borrow().held == 0 {
             break Err(interrupted(code));
         }
     };
@@ -155,14 +155,40 @@ struct Held(());
 
 impl Held {
     fn new() -> Self {
-        STATE.send_modify(|state| state.held = true);
+        STATE.send_modify(|state| state.held += 1);
         Self(())
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        STATE.send_modify(|state| state.held = false);
+        STATE.send_modify(|state| state.held -= 1);
+    }
+}
+
+/// Runs steps, and then what gives back what they have taken, however they end. A second
+/// signal ends that, too.
+pub async fn giving_back<T>(
+    steps: impl Future<Output = Result<T, CommandError>>,
+    give_back: impl Future<Output = ()>,
+) -> Result<T, CommandError> {
+    let _held = Held::new();
+    let done = steps.await;
+    tokio::select! {
+        () = give_back => {}
+        () = ended_again() => {}
+    }
+    done
+}
+
+/// Runs steps of [`giving_back`] until a signal comes.
+pub async fn interruptible<T>(
+    steps: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
+    tokio::select! {
+        biased;
+        done = steps => done,
+        code = ended() => Err(interrupted(code)),
     }
 }
 
@@ -311,7 +337,7 @@ mod unix {
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                     let (is_given_back, code) = {
                         let state = STATE.borrow();
-                        (state.held && !state.again, state.code)
+                        (state.held > 0 && !state.again, state.code)
                     };
                     if !is_given_back {
                         end(code.unwrap_or(1), &tell, false);
@@ -337,8 +363,8 @@ mod unix {
                 Some(_) => {
                     STATE.send_modify(|state| state.again = true);
                     deadline = Some(match STATE.borrow().held {
-                        true => now + REACTION,
-                        false => now,
+                        0 => now,
+                        _ => now + REACTION,
                     });
                 }
             }

@@ -132,7 +132,9 @@ impl Classified for PodChoiceError {
             Self::NoPod { workload, .. } | Self::NoneRuns { workload, .. } => {
                 Some(workload.clone())
             }
-            Self::NoContainer { pod, .. } | Self::NotRunning { pod, .. } => Some(format!("pod/{pod}")),
+            Self::NoContainer { pod, .. } | Self::NotRunning { pod, .. } => {
+                Some(format!("pod/{pod}"))
+            }
         }
     }
 }

@@ -43,7 +43,7 @@ const fn uses(command: &'static str, uses: &'static [Use]) -> Row {
     }
 }
 
-const COMMANDS: [Row; 19] = [
+const COMMANDS: [Row; 22] = [
     needs(
         "submit",
         &[
@@ -144,6 +144,15 @@ const COMMANDS: [Row; 19] = [
     uses("why", &[("", "events", "get list")]),
     needs("logs", &[("", "pods/log", "get")]),
     needs("exec", &[("", "pods/exec", "get create")]),
+    needs("cp", &[("", "pods/exec", "get create")]),
+    uses(
+        "cp from a kept claim",
+        &[
+            ("", "pods", "get list create delete"),
+            ("", "persistentvolumeclaims", "get"),
+        ],
+    ),
+    uses("volumes", &[("", "persistentvolumeclaims", "list")]),
     needs("port-forward", &[("", "pods/portforward", "get create")]),
     needs("chat", &[("", "services/proxy", "get create")]),
 ];
