@@ -35,7 +35,7 @@ enum Own {
 type Whole = fn(&'static str, &[&str]) -> suggestion::Command;
 
 /// Words, and what kaiwo has for them.
-const VERBS: [(&str, Own, &str); 38] = [
+const VERBS: [(&str, Own, &str); 39] = [
     ("get describe show info inspect", Own::Things, ""),
     ("jobs job workloads workload training", Own::Group, ""),
     (

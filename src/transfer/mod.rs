@@ -9,6 +9,7 @@ pub mod error;
 pub mod listing;
 pub mod local;
 pub mod plan;
+pub mod writing;
 
 pub use end::CopyEnd;
 pub use error::CopyError;

@@ -9,6 +9,7 @@
 //! What a test runs is a script of its own in an image of the testbed's
 //! ([`PYTHON`] and its like), submitted to the node's queue.
 
+mod cp;
 mod cron;
 mod dns;
 mod drain;

@@ -11,8 +11,9 @@ use crate::transfer::archive;
 use crate::transfer::checksum::Method;
 use crate::transfer::entry::{Entry, EntryKind, RelPath};
 use crate::transfer::listing::{self, Listing, PlaceKind};
-use crate::transfer::local::{self, Part, Target};
+use crate::transfer::local;
 use crate::transfer::plan::{self, CopyPlan, Offset};
+use crate::transfer::writing::{Part, Target};
 
 /// Files that are to be copied here.
 pub struct Download {
