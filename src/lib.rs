@@ -32,11 +32,12 @@
 //! | [`change`] | compares manifests with what is there | api, digest, kind, plan, render, secrecy, suggestion, yaml | I/O, clock, kube, tera, clap |
 //! | [`observe`] | judges what objects mean | api, kind, names, plan, printable, quantity, secrecy, suggestion | I/O, clock, kube, tera, clap |
 //! | [`chat`] | speaks the APIs of language models | – | I/O, clock, kube, tera, clap |
-//! | [`cluster`] | all Kubernetes I/O | api, change, digest, error, file, kind, names, observe, plan, render, secrecy, shell, suggestion, yaml | variables, tera, clap |
+//! | [`transfer`] | what is copied to and from pods: lists, archives, and the files here | error, observe, secrecy, suggestion | network, environment, clock, kube, tera, clap |
+//! | [`cluster`] | all Kubernetes I/O | api, change, digest, error, file, kind, names, observe, plan, render, secrecy, shell, suggestion, transfer, yaml | variables, tera, clap |
 //! | [`settings`] | every setting, its flag, and who wins | error, names, plan, quantity, schema, secrecy, suggestion, time, yaml | network, environment, clock, kube, tera |
 //! | [`request`] | builds a request from settings and what was read | error, file, kind, names, plan, quantity, secrecy, settings, suggestion, workload | I/O, clock, kube, tera, clap |
-//! | [`cli`] | clap's types | chat, kind, observe, plan, quantity, settings, time | I/O, clock, kube, tera |
-//! | [`completion`] | reads command lines that clap cannot: unfinished, or as others take them | api, kind, names, observe, plan, secrecy, settings, shell, suggestion, workload | I/O, clock, kube, tera |
+//! | [`cli`] | clap's types | chat, kind, observe, plan, quantity, settings, time, transfer | I/O, clock, kube, tera |
+//! | [`completion`] | reads command lines that clap cannot: unfinished, or as others take them | api, kind, names, observe, plan, secrecy, settings, shell, suggestion, transfer, workload | I/O, clock, kube, tera |
 //! | [`ui`] | writes to the terminal | api, error, kind, observe, plan, printable, render, settings, suggestion, yaml | network, kube, tera, clap |
 //! | [`cmd`] | calls the rooms in order | every room | kube, tera |
 //!
@@ -62,6 +63,7 @@ pub mod request;
 pub mod schema;
 pub mod settings;
 pub mod suggestion;
+pub mod transfer;
 pub mod ui;
 pub mod vocabulary;
 pub mod workload;

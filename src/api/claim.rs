@@ -1,8 +1,12 @@
 //! Claims to storage, as far as they say which pods may mount them.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::metadata::Metadata;
+use super::pod_template::Resources;
+use crate::quantity::Quantity;
 
 /// `v1` PersistentVolumeClaim.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -24,6 +28,10 @@ pub struct ClaimSpec {
     pub access_modes: Vec<String>,
     /// StorageClass; the cluster's default if absent.
     pub storage_class_name: Option<String>,
+    /// What it asks for.
+    pub resources: Resources,
+    /// The volume that it is bound to; empty until then.
+    pub volume_name: String,
 }
 
 /// `status` of a claim.
@@ -32,6 +40,8 @@ pub struct ClaimSpec {
 pub struct ClaimStatus {
     /// `Pending`, `Bound` or `Lost`.
     pub phase: String,
+    /// What it has got.
+    pub capacity: BTreeMap<String, Quantity>,
 }
 
 /// How many may mount a claim at a time.
@@ -57,6 +67,13 @@ impl Sharing {
 }
 
 impl Claim {
+    /// Returns its size: what it has got, else what it asks for.
+    pub fn size(&self) -> Option<&Quantity> {
+        let requests = &self.spec.resources.requests;
+        let own = self.status.capacity.get("storage");
+        own.or_else(|| requests.get("storage"))
+    }
+
     /// Returns how many may mount it at a time; the mode that allows most counts.
     pub fn sharing(&self) -> Sharing {
         let modes = &self.spec.access_modes;

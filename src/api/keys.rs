@@ -69,6 +69,12 @@ pub const TERMINAL: &str = "terminal";
 /// Value of it for a command without one.
 pub const STREAMS: &str = "streams";
 
+/// Value of [`APP_COMPONENT_LABEL`] of a pod through which files of a claim are copied.
+pub const COPY: &str = "copy";
+
+/// Annotation of such a pod with the name of the workload whose claim it is.
+pub const COPIES_ANNOTATION: &str = "kaiwo-cli/copies";
+
 /// Where uploads are mounted that the container's command copies.
 pub const UPLOADS_DIRECTORY: &str = "/kaiwo/uploads";
 

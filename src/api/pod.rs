@@ -78,6 +78,8 @@ pub struct EphemeralSource {}
 pub struct ClaimSource {
     /// Its name.
     pub claim_name: String,
+    /// Whether it can only be read.
+    pub read_only: bool,
 }
 
 /// Entry of `readinessGates`.

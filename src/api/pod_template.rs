@@ -81,6 +81,8 @@ pub struct TemplateContainer {
     pub resources: Resources,
     /// Ports that it names.
     pub ports: Vec<ContainerPort>,
+    /// Where it mounts the pod's volumes.
+    pub volume_mounts: Vec<VolumeMount>,
     /// Of one that begins before the others: `Always` if it stays with them.
     pub restart_policy: String,
     /// Until it succeeds, nothing else is asked of the container.
@@ -89,6 +91,20 @@ pub struct TemplateContainer {
     pub readiness_probe: Option<Probe>,
     /// What is run when it begins and ends.
     pub lifecycle: Lifecycle,
+}
+
+/// Entry of `volumeMounts`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct VolumeMount {
+    /// Name of the volume.
+    pub name: String,
+    /// Where.
+    pub mount_path: String,
+    /// Whether it can only be read.
+    pub read_only: bool,
+    /// The part of the volume that is mounted; all of it if empty.
+    pub sub_path: String,
 }
 
 /// A probe, as far as it says how long something may take, and what is asked.

@@ -1,5 +1,7 @@
 //! Flags of `kaiwo logs`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::NamedArgs;
@@ -28,6 +30,10 @@ pub struct LogsArgs {
     /// Follow until the workload has ended
     #[arg(short, long, help_heading = "Lines")]
     pub follow: bool,
+
+    /// Also write the lines to this file; they are appended to a file that exists
+    #[arg(long, value_name = "FILE", requires = "follow", value_hint = clap::ValueHint::FilePath, help_heading = "Lines")]
+    pub log: Option<PathBuf>,
 
     /// Only the last N lines of each pod
     #[arg(long, value_name = "N", help_heading = "Lines")]

@@ -3,6 +3,7 @@
 
 mod chat;
 mod connection;
+mod cp;
 mod delete;
 mod deploy;
 mod exec;
@@ -19,6 +20,7 @@ mod why;
 
 pub use chat::{ChatArgs, EndpointArgs};
 pub use connection::ConnectionArgs;
+pub use cp::CpArgs;
 pub use delete::DeleteArgs;
 pub use deploy::run::RunArgs;
 pub use deploy::serve::ServeArgs;
@@ -34,6 +36,7 @@ pub use overview::models::ModelsArgs;
 pub use overview::nodes::NodesArgs;
 pub use overview::queues::QueuesArgs;
 pub use overview::top::TopArgs;
+pub use overview::volumes::VolumesArgs;
 pub use port_forward::PortForwardArgs;
 pub use status::StatusArgs;
 pub use template::{ContextCommand, EjectArgs, TemplateCommand, TemplateKindArgs};
@@ -96,6 +99,8 @@ pub enum Command {
     Wait(Box<WaitArgs>),
     /// Run a command where a workload runs
     Exec(Box<ExecArgs>),
+    /// Copy files from or to a workload
+    Cp(Box<CpArgs>),
     /// Forward local ports to a workload
     PortForward(Box<PortForwardArgs>),
     /// Delete workloads, and what kaiwo created for them
@@ -106,6 +111,8 @@ pub enum Command {
     Queues(Box<QueuesArgs>),
     /// Show the capacity of nodes, and who holds it
     Nodes(Box<NodesArgs>),
+    /// List the claims to storage, and who mounts them
+    Volumes(Box<VolumesArgs>),
     /// Show GPU utilization
     Top(Box<TopArgs>),
     /// List the models that KAITO serves, and the GPUs each needs
@@ -169,6 +176,8 @@ impl Command {
             Self::Queues(args) => return Some((&args.connection, args.namespace.as_deref())),
             Self::Doctor(args) => return Some((&args.connection, args.namespace.as_deref())),
             Self::Top(args) => return Some((&args.connection, args.namespace.as_deref())),
+            Self::Cp(args) => return Some((&args.connection, args.namespace.as_deref())),
+            Self::Volumes(args) => return Some((&args.connection, args.namespace.as_deref())),
             Self::Nodes(args) => return Some((&args.connection, None)),
             Self::Models(args) => return Some((&args.connection, None)),
             Self::Status(args) => &args.named,

@@ -24,8 +24,9 @@ mod why;
 
 use deploy::serve;
 use deploy::submit;
-use overview::{doctor, models, nodes, queues, top};
+use overview::{doctor, models, nodes, queues, top, volumes};
 use reach::chat;
+use reach::cp;
 use reach::exec;
 use reach::logs;
 use reach::port_forward;
@@ -81,8 +82,10 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Doctor(args) => doctor::run(&args, ui, output),
         Command::Queues(args) => queues::run(&args, ui, output).map(done),
         Command::Exec(args) => exec::run(&args, ui),
+        Command::Cp(args) => cp::run(&args, ui).map(done),
         Command::PortForward(args) => port_forward::run(&args, ui),
         Command::Nodes(args) => nodes::run(&args, ui, output).map(done),
+        Command::Volumes(args) => volumes::run(&args, ui, output).map(done),
         Command::Top(args) => top::run(&args, ui, output).map(done),
         Command::Models(args) => models::run(&args, ui, output).map(done),
         Command::Chat(args) => chat::run(&args, ui).map(done),

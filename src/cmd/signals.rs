@@ -46,7 +46,7 @@ struct State {
     stops: u32,
     /// Whether something is dropped when the end comes.
     runs: bool,
-    /// How much is given back first.
+    /// How much is to be given back first.
     held: u32,
     /// Whether Ctrl-C is no end.
     talks: bool,

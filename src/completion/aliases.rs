@@ -35,7 +35,7 @@ enum Own {
 type Whole = fn(&'static str, &[&str]) -> suggestion::Command;
 
 /// Words, and what kaiwo has for them.
-const VERBS: [(&str, Own, &str); 40] = [
+const VERBS: [(&str, Own, &str); 41] = [
     ("get describe show info inspect", Own::Things, ""),
     ("jobs job workloads workload training", Own::Group, ""),
     (
@@ -103,7 +103,7 @@ const VERBS: [(&str, Own, &str); 40] = [
         "choose one with -n",
     ),
     (
-        "api-resources api-versions volumes volume secrets secret pvc",
+        "api-resources api-versions secrets secret",
         Own::Whole(kubectl, "get --help"),
         "use kubectl for everything that is not a workload",
     ),
@@ -118,9 +118,9 @@ const VERBS: [(&str, Own, &str); 40] = [
         "a workload cannot be paused: delete it and submit it again later",
     ),
     (
-        "cp scp rsync sync download upload copy sbcast",
-        Own::Named("exec", "-- tar cf - -C /scratch . {>} scratch.tar"),
-        "copy files out with exec and tar, and in with exec -i and tar xf -",
+        "scp rsync sync download upload copy sbcast",
+        Own::Verb("cp"),
+        "copy files with cp NAME:/path LOCAL, or cp LOCAL NAME:/path",
     ),
     (
         "forward port ports proxy tunnel expose",
@@ -158,6 +158,11 @@ const VERBS: [(&str, Own, &str); 40] = [
     (
         "metrics stats usage nvidia-smi rocm-smi seff",
         Own::Verb("top"),
+        "",
+    ),
+    (
+        "volume pvc pvcs claims persistentvolumeclaims storage",
+        Own::Verb("volumes"),
         "",
     ),
     ("model catalog presets", Own::Verb("models"), ""),

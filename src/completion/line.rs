@@ -106,7 +106,16 @@ impl Line {
     /// Returns the name of the workload that the line is about.
     pub fn named(&self) -> Option<&str> {
         let named = self.named.as_deref()?;
+        // Of `NAME:/path` the name.
+        let named = named.split(':').next().unwrap_or(named);
         Some(named.rsplit('/').next().unwrap_or(named))
+    }
+
+    /// Returns whether the word at the cursor is a path on this machine: it has begun as
+    /// one, or the other end of the copy is where a workload runs.
+    pub fn is_local_end(&self) -> bool {
+        let other = self.named.as_deref();
+        self.start.starts_with(['/', '.', '~']) || other.is_some_and(|it| it.contains(':'))
     }
 
     /// Returns whether the flag with this id was typed.

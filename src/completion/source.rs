@@ -15,6 +15,7 @@ use crate::settings::{
     DryRun, GpuResource, InstanceType, ModelRef, Namespace, PriorityClassName, QueueName,
     ServiceAccountName, Switch,
 };
+use crate::transfer::CopyEnd;
 use crate::workload::example;
 
 /// Where the candidates for a word come from.
@@ -55,6 +56,8 @@ pub enum Live {
     Services,
     /// PersistentVolumeClaims.
     Claims,
+    /// Workloads of kaiwo, each with a colon behind it, as files are copied.
+    CopyEnds,
     /// Pods of the workload that is named.
     Pods,
     /// Nodes.
@@ -115,7 +118,7 @@ pub(super) fn of_value(argument: &Arg) -> Candidates {
 }
 
 /// Types of values, each with the candidates for it.
-fn types() -> [(TypeId, fn() -> Candidates); 18] {
+fn types() -> [(TypeId, fn() -> Candidates); 19] {
     [
         (TypeId::of::<Namespace>(), || {
             Candidates::Live(Live::Namespaces)
@@ -127,6 +130,7 @@ fn types() -> [(TypeId, fn() -> Candidates); 18] {
         (TypeId::of::<WorkloadRef>(), || {
             Candidates::Live(Live::Workloads)
         }),
+        (TypeId::of::<CopyEnd>(), || Candidates::Live(Live::CopyEnds)),
         (TypeId::of::<SecretName>(), || {
             Candidates::Live(Live::Secrets)
         }),

@@ -20,6 +20,7 @@ pub mod scaling;
 pub mod snapshot;
 pub mod snapshot_reads;
 pub mod status;
+pub mod storage;
 pub mod trouble;
 pub mod upstream;
 pub mod usage;

@@ -25,7 +25,6 @@ use crate::workload::directory::{DEFAULT_LIMIT, WorkloadDirectory};
 use crate::workload::entrypoint::FILE_NAME;
 use crate::workload::environment::Environment;
 use crate::workload::template_values::{CustomConfig, CustomTemplate};
-use crate::workload::upload::UploadFile;
 
 /// Builds the request of what was typed and `settings`.
 pub(super) fn build(

@@ -429,6 +429,9 @@ settings! {
         wait: Switch = "KAIWO_WAIT", Both "Waiting";
         /// Like --wait, and stream the logs
         follow: Switch = "KAIWO_FOLLOW", Both "Waiting";
+        /// With --follow, also write the output to this file; it is appended to a file that
+        /// exists
+        log: PathBuf = "KAIWO_LOG", Both "Waiting";
         /// Longest wait in total: 30s, 10m, 2h [default: none]
         timeout: Seconds = "KAIWO_TIMEOUT", Both "Waiting";
         /// Longest wait in the queue and for nodes, again after each preemption [default: none]

@@ -1,6 +1,9 @@
 //! Lines of logs, and what is said while there are none.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
 
 use super::wait;
 use crate::observe::Snapshot;
@@ -49,6 +52,48 @@ impl LogLines {
             None => *self.colors.entry(label.to_owned()).or_insert(next),
         };
         format!("\x1b[{}m[{label}]\x1b[0m ", COLORS[color % COLORS.len()])
+    }
+}
+
+/// A file that gets the lines as they were written, without colours.
+#[derive(Debug)]
+pub struct LogFile {
+    file: File,
+    lines: LogLines,
+    text: Vec<u8>,
+}
+
+impl LogFile {
+    /// Opens a file, to which the lines are appended.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn open(path: &Path, timestamps: bool) -> io::Result<Self> {
+        Ok(Self {
+            file: File::options().append(true).create(true).open(path)?,
+            lines: LogLines::new(false, timestamps),
+            text: Vec::new(),
+        })
+    }
+
+    /// Returns whether something was written to it before.
+    pub fn has_content(&self) -> bool {
+        self.file.metadata().is_ok_and(|found| found.len() > 0)
+    }
+
+    /// Adds a line, after the name of its pod if that is given.
+    pub fn add(&mut self, label: Option<&str>, line: &Line) {
+        self.lines.add(&mut self.text, label, line);
+    }
+
+    /// Writes what was added.
+    ///
+    /// # Errors
+    /// For instance if the disk is full.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.text)?;
+        self.text.clear();
+        Ok(())
     }
 }
 

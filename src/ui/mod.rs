@@ -21,7 +21,7 @@ pub mod terminal;
 pub mod wait;
 pub mod why;
 
-pub use progress::{Progress, Waiting, lend};
+pub use progress::{CopyBar, Progress, Waiting, lend};
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};

@@ -80,6 +80,78 @@ impl Drop for Progress {
     }
 }
 
+/// Shows how many bytes are copied, and how fast; on a terminal only.
+#[derive(Debug)]
+pub struct CopyBar {
+    ui: Ui,
+    bar: ProgressBar,
+}
+
+impl CopyBar {
+    /// Shows nothing yet.
+    pub fn new(ui: Ui) -> Self {
+        Self {
+            ui,
+            bar: ProgressBar::hidden(),
+        }
+    }
+
+    /// Begins to show it, and says what is not copied.
+    pub fn begin(&self, bytes: u64, skipped: &[String]) {
+        for skipped in skipped {
+            self.ui.warn(format!("skipped {skipped}"));
+        }
+        self.bar.set_length(bytes);
+        if self.ui.is_watched() && !self.ui.quiet {
+            let template = "{bar:24} {percent:>3}%  {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left";
+            let style = ProgressStyle::with_template(template);
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+            self.bar.set_style(style.progress_chars("█▌░"));
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            self.bar.enable_steady_tick(TICK);
+        }
+    }
+
+    /// Says that more bytes have arrived, or fewer than was said.
+    pub fn advance(&self, bytes: i64) {
+        match u64::try_from(bytes) {
+            Ok(more) => self.bar.inc(more),
+            Err(_) => self.bar.dec(bytes.unsigned_abs()),
+        }
+    }
+
+    /// Says something beside it.
+    pub fn note(&self, words: &str) {
+        self.bar.suspend(|| self.ui.status(format!("→ {words}")));
+    }
+
+    /// Takes it off the terminal.
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// Says what was copied, how fast, and how it was compared.
+    pub fn summary(&self, files: usize, bytes: u64, time: Duration, compared: &str) {
+        let files = match files {
+            1 => "1 file".to_owned(),
+            files => format!("{files} files"),
+        };
+        let seconds = time.as_secs_f64().max(0.001);
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rate is rounded anyway"
+        )]
+        let rate = (bytes as f64 / seconds) as u64;
+        self.ui.status(format!(
+            "copied {files}, {}, in {seconds:.1} s ({}/s); {compared}",
+            super::bytes(bytes),
+            super::bytes(rate)
+        ));
+    }
+}
+
 /// Says what is waited for.
 #[derive(Debug)]
 pub struct Waiting {

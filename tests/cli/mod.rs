@@ -5,6 +5,7 @@ pub mod bounds;
 mod built_in_templates;
 mod completion;
 mod config;
+mod cp;
 mod dry_run;
 #[cfg(unix)]
 mod files;

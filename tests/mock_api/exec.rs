@@ -34,14 +34,14 @@ pub fn say(socket: &mut WebSocket<TcpStream>, channel: u8, text: &str) {
     socket.send(Message::binary(bytes)).unwrap();
 }
 
-fn end(socket: &mut WebSocket<TcpStream>, status: &serde_json::Value) {
+pub fn end(socket: &mut WebSocket<TcpStream>, status: &serde_json::Value) {
     say(socket, 3, &status.to_string());
     socket.close(None).unwrap();
     // The other side closes, too.
     while socket.read().is_ok() {}
 }
 
-fn exit(code: u8) -> serde_json::Value {
+pub fn exit(code: u8) -> serde_json::Value {
     json!({"status": "Failure", "reason": "NonZeroExitCode", "details": {"causes": [
         {"reason": "ExitCode", "message": code.to_string()}]}})
 }

@@ -4,6 +4,7 @@
 mod answers;
 mod chat;
 mod completion;
+mod cp;
 mod delete;
 mod doctor;
 mod drift;
@@ -46,5 +47,6 @@ mod top;
 pub(crate) mod trouble;
 mod update;
 mod versions;
+mod volumes;
 mod wait;
 mod why;

@@ -59,7 +59,13 @@ const LEFT_TO_OTHERS: &[(&str, &[&str], &[&str], Where)] = &[
     // where Prometheus is.
     (
         "",
-        &["pods", "events", "services", "configmaps"],
+        &[
+            "pods",
+            "events",
+            "services",
+            "configmaps",
+            "persistentvolumeclaims",
+        ],
         &["get", "list", "watch"],
         Where::Elsewhere,
     ),

@@ -11,6 +11,7 @@
 //! than CI has time for need `KAIWO_TESTBED_LONG=true`, which `cargo xtask test --all`
 //! sets.
 
+mod cp;
 mod cron;
 mod dns;
 mod entrypoints;

@@ -53,6 +53,11 @@ impl FaultProxy {
         }))
     }
 
+    /// Opens a port. Connections of commands break after so many bytes, so many times.
+    pub fn cutting_commands(bytes: usize, times: usize) -> Self {
+        Self::with(Fault::CutCommands(bytes, AtomicUsize::new(times)))
+    }
+
     /// Returns how many requests have come, where they are counted.
     pub fn requests(&self) -> usize {
         match &*self.fault {
@@ -150,6 +155,8 @@ enum Fault {
     Hold(&'static str, bool),
     /// Nothing is answered from a request on.
     Stop(Stop),
+    /// Connections of commands break after so many bytes, so many times.
+    CutCommands(usize, AtomicUsize),
 }
 
 /// From which request on.
@@ -235,6 +242,20 @@ fn carry(
     let mut lines = 0;
     let (mut counted, mut is_last) = (0, false);
     loop {
+        if let Fault::CutCommands(most, times) = fault
+            && requests.is_sent()
+            && requests.line.contains("/exec?")
+        {
+            let most = match times.load(Ordering::SeqCst) {
+                0 => usize::MAX,
+                _ => *most,
+            };
+            if pass_on(near, &mut far, most) {
+                times.fetch_sub(1, Ordering::SeqCst);
+                cuts.fetch_add(1, Ordering::Relaxed);
+            }
+            return;
+        }
         match near.read(&mut bytes) {
             Ok(0) => return,
             Ok(read) => {
@@ -300,6 +321,41 @@ fn carry(
             Err(_) => return,
         }
     }
+}
+
+/// Passes on bytes in both directions, and returns whether it broke off after so many.
+fn pass_on(
+    mut near: &TcpStream,
+    far: &mut StreamOwned<ClientConnection, TcpStream>,
+    most: usize,
+) -> bool {
+    let mut bytes = vec![0; 64 << 10];
+    let mut passed = 0;
+    while passed < most {
+        match near.read(&mut bytes) {
+            Ok(0) => return false,
+            Ok(read) => {
+                passed += read;
+                if far.write_all(&bytes[..read]).is_err() {
+                    return false;
+                }
+            }
+            Err(error) if is_pause(&error) => {}
+            Err(_) => return false,
+        }
+        match far.read(&mut bytes) {
+            Ok(0) => return false,
+            Ok(read) => {
+                passed += read;
+                if near.write_all(&bytes[..read]).is_err() {
+                    return false;
+                }
+            }
+            Err(error) if is_pause(&error) => {}
+            Err(_) => return false,
+        }
+    }
+    true
 }
 
 /// Waits until the other side gives up.

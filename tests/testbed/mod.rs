@@ -17,7 +17,7 @@ mod completion;
 mod credentials;
 mod delete;
 mod dry_run;
-mod fault_proxy;
+pub mod fault_proxy;
 mod faults;
 mod flavors;
 mod kaito;

@@ -5,3 +5,4 @@ pub mod models;
 pub mod nodes;
 pub mod queues;
 pub mod top;
+pub mod volumes;

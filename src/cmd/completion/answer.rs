@@ -58,6 +58,16 @@ pub fn answer(args: &CompleteArgs, ui: Ui) -> Result<(), CommandError> {
                  }| (word, description),
             ),
         ),
+        Candidates::Live(Live::CopyEnds) if line.is_local_end() => FILES.to_owned(),
+        Candidates::Live(Live::CopyEnds) if args.ask => {
+            let mut entries = look_up(&line, Live::CopyEnds, deadline);
+            entries.iter_mut().for_each(|entry| entry.name.push(':'));
+            let found = entries.iter().map(|it| (&it.name, &it.description));
+            match lines(&line, found) {
+                text if text.is_empty() => FILES.to_owned(),
+                text => text,
+            }
+        }
         Candidates::Live(live) if args.ask => lines(
             &line,
             look_up(&line, *live, deadline)
@@ -108,7 +118,7 @@ fn look_up(line: &Line, live: Live, deadline: Instant) -> Vec<Entry> {
         Live::Namespaces => CandidateSource::Namespaces,
         Live::PriorityClasses => CandidateSource::PriorityClasses,
         Live::Queues => CandidateSource::Queues(&namespace),
-        Live::Workloads => CandidateSource::Workloads(&namespace),
+        Live::Workloads | Live::CopyEnds => CandidateSource::Workloads(&namespace),
         Live::Secrets => CandidateSource::Secrets(&namespace),
         Live::ServiceAccounts => CandidateSource::ServiceAccounts(&namespace),
         Live::Services => CandidateSource::Services(&namespace),

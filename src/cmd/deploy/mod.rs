@@ -83,6 +83,8 @@ pub fn run(
         let request = request(&settings)?;
         if mode.dry_run == DryRun::None && !diff {
             mode.wait = wait::of_submission(&settings, request.kind, mode.output)?;
+            let log = mode.wait.as_ref().and_then(|wait| wait.log.as_deref());
+            super::reach::logs::begin_log(log, ui)?;
         }
         match mode.dry_run {
             DryRun::Client => mode.rehearse(request),

@@ -3,8 +3,10 @@
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
+use std::path::{Path, PathBuf};
 
 use futures_util::future::join_all;
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::api::pod::ContainerStatus;
@@ -12,11 +14,13 @@ use crate::api::pod::Pod;
 use crate::cli::LogsArgs;
 use crate::cluster::ClusterError;
 use crate::cluster::reach::logs::{self, ContainerLog, LogEvent, LogOptions};
-use crate::error::CommandError;
+use crate::error::{CommandError, ErrorClass};
 use crate::observe::Snapshot;
 use crate::observe::log::{Line, LogNote};
 use crate::observe::pod_selection::PodChoice;
-use crate::ui::log::{LogLines, waiting};
+use crate::observe::storage::mounts;
+use crate::secrecy;
+use crate::ui::log::{LogFile, LogLines, waiting};
 use crate::ui::{Ui, Waiting};
 
 use crate::cmd::help::cannot_write;
@@ -40,6 +44,8 @@ pub struct Shown {
     pub timestamps: bool,
     /// Whether somebody else says what the workload waits for.
     pub says_no_status: bool,
+    /// The file that gets the lines, too.
+    pub log: Option<PathBuf>,
 }
 
 impl Shown {
@@ -91,13 +97,15 @@ pub fn run(args: &LogsArgs, ui: Ui) -> Result<(), CommandError> {
         },
         timestamps: args.timestamps,
         says_no_status: false,
+        log: args.log.clone(),
     };
+    begin_log(shown.log.as_deref(), ui)?;
     block_on(async {
         let target = FoundWorkload::find(&args.named, ui).await?;
         let snapshot = target.snapshot().await?;
         match args.follow {
             true => follow(&target.place, snapshot, &shown, &Cell::default(), ui).await,
-            false => show(&target.place, &snapshot, &shown, ui).await,
+            false => show(&target.place, &snapshot, &target.found.object, &shown, ui).await,
         }
     })
 }
@@ -129,8 +137,9 @@ pub async fn follow(
     let mut all = std::pin::pin!(logs::follow(
         cluster, served, snapshot, choice, options, sender
     ));
+    let has_log = shown.log.is_some();
     let mut gone = std::pin::pin!(stdout_closed::gone(ui));
-    let mut writer = Writer::new(shown, elsewhere, ui);
+    let mut writer = Writer::new(shown, elsewhere, ui)?;
     loop {
         tokio::select! {
             biased;
@@ -146,7 +155,8 @@ pub async fn follow(
                     return Ok(());
                 }
             }
-            () = &mut gone => return Ok(()),
+            // A file is to have all of it.
+            () = &mut gone, if !has_log => return Ok(()),
             result = &mut all => {
                 while let Ok(event) = events.try_recv() {
                     writer.take(event);
@@ -158,6 +168,29 @@ pub async fn follow(
     }
 }
 
+/// Makes sure, before anything else is done, that the file can be written, and says if it
+/// has something already.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn begin_log(path: Option<&Path>, ui: Ui) -> Result<(), CommandError> {
+    let Some(path) = path else { return Ok(()) };
+    let file = LogFile::open(path, false).map_err(|error| unwritable(path, error))?;
+    if file.has_content() {
+        ui.status(format!("→ appending to {}", secrecy::path(path)));
+    }
+    Ok(())
+}
+
+fn unwritable(path: &Path, error: std::io::Error) -> CommandError {
+    let path = secrecy::path(path);
+    CommandError::new(
+        ErrorClass::Refused,
+        format!("cannot write the log: {error}"),
+    )
+    .about(path)
+}
+
 /// Turns events into text.
 struct Writer<'a> {
     shown: &'a Shown,
@@ -165,14 +198,19 @@ struct Writer<'a> {
     elsewhere: Option<Suggestion>,
     lines: LogLines,
     text: Vec<u8>,
+    file: Option<LogFile>,
     waiting: Waiting,
     says_status: bool,
     ui: Ui,
 }
 
 impl<'a> Writer<'a> {
-    fn new(shown: &'a Shown, elsewhere: Option<Suggestion>, ui: Ui) -> Self {
-        Self {
+    fn new(shown: &'a Shown, elsewhere: Option<Suggestion>, ui: Ui) -> Result<Self, CommandError> {
+        let file = shown.log.as_deref();
+        let file = file
+            .map(|path| LogFile::open(path, shown.timestamps).map_err(|it| unwritable(path, it)));
+        Ok(Self {
+            file: file.transpose()?,
             shown,
             elsewhere,
             lines: LogLines::new(ui.paints_data(), shown.timestamps),
@@ -180,7 +218,7 @@ impl<'a> Writer<'a> {
             waiting: ui.waiting(),
             says_status: !shown.says_no_status,
             ui,
-        }
+        })
     }
 
     fn take(&mut self, event: LogEvent) {
@@ -189,6 +227,9 @@ impl<'a> Writer<'a> {
                 self.waiting.end();
                 for line in &lines {
                     self.lines.add(&mut self.text, label.as_deref(), line);
+                    if let Some(file) = &mut self.file {
+                        file.add(label.as_deref(), line);
+                    }
                 }
             }
             LogEvent::Waiting(snapshot) if self.says_status => {
@@ -228,17 +269,46 @@ impl<'a> Writer<'a> {
     /// Writes what is ready, and returns whether anybody still reads it.
     fn flush(&mut self) -> Result<bool, CommandError> {
         let text = std::mem::take(&mut self.text);
-        match text.is_empty() {
-            true => Ok(true),
-            false => self.ui.bytes(&text).map_err(cannot_write),
+        if text.is_empty() {
+            return Ok(true);
         }
+        let is_read = self.ui.bytes(&text).map_err(cannot_write)?;
+        let (Some(file), Some(path)) = (&mut self.file, &self.shown.log) else {
+            return Ok(is_read);
+        };
+        file.flush().map_err(|error| unwritable(path, error))?;
+        Ok(true)
     }
+}
+
+/// Returns where the output of a workload may be whose pods are gone.
+fn elsewhere_after(snapshot: &Snapshot, object: &Value) -> Vec<Suggestion> {
+    let workload = &snapshot.workload;
+    let namespace = &workload.metadata.namespace;
+    let mounted = mounts::pod_spec(object).map_or_else(Vec::new, mounts::of_spec);
+    let mut places: Vec<Suggestion> = mounted
+        .iter()
+        .map(|mount| {
+            let from = format!("{}:{}", workload.display_name(), mount.path);
+            let copy = kaiwo("cp {} . -n {}", &[&from, namespace]);
+            copy.to(format!(
+                "files that it wrote may be on claim {}",
+                mount.claim
+            ))
+        })
+        .collect();
+    places.push(
+        "logs may be where the cluster collects them: ask an admin for the pods of this workload"
+            .into(),
+    );
+    places
 }
 
 /// Writes what there is.
 async fn show(
     place: &Reached,
     snapshot: &Snapshot,
+    object: &Value,
     shown: &Shown,
     ui: Ui,
 ) -> Result<(), CommandError> {
@@ -259,9 +329,14 @@ async fn show(
     let name = snapshot.workload.display_name();
     let elsewhere = shown.elsewhere(snapshot);
     match (begun.len(), pods.len()) {
-        (0, 0) if logs::is_over(snapshot) => ui.warn(format!(
-            "{name} has ended, and its pods and their logs are gone"
-        )),
+        (0, 0) if logs::is_over(snapshot) => {
+            ui.warn(format!(
+                "{name} has ended, and its pods and their logs are gone"
+            ));
+            for place in elsewhere_after(snapshot, object) {
+                ui.suggest(&place);
+            }
+        }
         (0, _) => {
             ui.status(format!("→ {}", waiting(snapshot)));
             if elsewhere.is_none() {

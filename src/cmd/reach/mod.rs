@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod chat;
+pub mod cp;
 pub mod exec;
 mod heartbeat;
 pub mod logs;

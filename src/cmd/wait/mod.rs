@@ -5,6 +5,7 @@ mod progress;
 mod watch;
 
 use std::cell::Cell;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -64,6 +65,7 @@ pub fn run(args: &WaitArgs, ui: Ui, output: Option<Format>) -> Result<(), Comman
                 goal,
                 limits,
                 follow: false,
+                log: None,
                 as_json: output == Some(Format::Json),
                 notify,
                 start: Some(start),
@@ -132,6 +134,7 @@ pub async fn until_running(
             ..limits
         },
         follow: true,
+        log: None,
         as_json: false,
         notify: None,
         start: None,
@@ -168,6 +171,10 @@ pub fn of_submission(
         sourced.is_some_and(|sourced| sourced.origin == Origin::Flag)
     }
     let follow = is_on(&settings.follow);
+    if !follow && is_typed(&settings.log) {
+        let refusal = Refusal::new("--log has no effect without --follow");
+        return Err(refusal.hint("add --follow"));
+    }
     if !follow && !is_on(&settings.wait) {
         for (flag, typed) in [
             ("--timeout", is_typed(&settings.timeout)),
@@ -208,6 +215,11 @@ pub fn of_submission(
         goal: kind.descriptor().goal,
         limits: limits_of(settings),
         follow,
+        log: settings
+            .log
+            .as_ref()
+            .filter(|_| follow)
+            .map(|log| log.value.clone()),
         as_json: output == Some(Format::Json),
         notify: notify_of(settings),
         start: None,
@@ -235,6 +247,8 @@ pub struct Wait {
     pub limits: Limits,
     /// Whether stdout gets what the workload prints.
     pub follow: bool,
+    /// The file that gets it, too.
+    pub log: Option<PathBuf>,
     /// Whether stdout gets an event for each change.
     pub as_json: bool,
     /// Who is told of the end.
@@ -297,6 +311,7 @@ impl Wait {
         let written = Cell::new(0);
         let shown = Shown {
             says_no_status: true,
+            log: self.log.clone(),
             ..Shown::default()
         };
         let mut watch = pin!(watch.run());

@@ -43,7 +43,7 @@ const fn uses(command: &'static str, uses: &'static [Use]) -> Row {
     }
 }
 
-const COMMANDS: [Row; 20] = [
+const COMMANDS: [Row; 23] = [
     needs(
         "submit",
         &[
@@ -151,6 +151,15 @@ const COMMANDS: [Row; 20] = [
             ("", "pods/exec", "get create"),
         ],
     ),
+    needs("cp", &[("", "pods/exec", "get create")]),
+    uses(
+        "cp from a kept claim",
+        &[
+            ("", "pods", "get list create delete"),
+            ("", "persistentvolumeclaims", "get"),
+        ],
+    ),
+    uses("volumes", &[("", "persistentvolumeclaims", "list")]),
     needs("port-forward", &[("", "pods/portforward", "get create")]),
     needs("chat", &[("", "services/proxy", "get create")]),
 ];

@@ -1,0 +1,76 @@
+//! Copies files between this machine and a container, over connections that may break.
+
+mod download;
+pub mod helper;
+mod remote;
+mod scripts;
+mod upload;
+
+pub use download::Download;
+pub use remote::{Container, CopyFailed, Remote, Voice};
+pub use upload::Upload;
+
+use crate::transfer::checksum::Method;
+use crate::transfer::entry::{Entry, RelPath};
+use crate::transfer::plan::CopyPlan;
+
+/// What was copied.
+#[derive(Debug, Clone, Copy)]
+pub struct Copied {
+    /// Files.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How they were compared.
+    pub method: Method,
+}
+
+impl Copied {
+    fn new(plan: &CopyPlan, method: Method) -> Self {
+        Self {
+            files: plan.files().count(),
+            bytes: plan.bytes(),
+            method,
+        }
+    }
+}
+
+/// Returns names as `xargs -0` takes them.
+fn names<'a>(paths: impl IntoIterator<Item = &'a RelPath>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for path in paths {
+        bytes.extend(path.dotted());
+        bytes.push(0);
+    }
+    bytes
+}
+
+/// Returns pairs of a word and a name likewise.
+fn pairs<'a>(all: impl IntoIterator<Item = (&'a [u8], &'a RelPath)>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (word, path) in all {
+        bytes.extend_from_slice(word);
+        bytes.push(0);
+        bytes.extend(path.dotted());
+        bytes.push(0);
+    }
+    bytes
+}
+
+/// Returns an absolute path, or one that is no flag.
+fn as_path(text: &str) -> String {
+    match text.starts_with('/') {
+        true => text.to_owned(),
+        false => format!("./{text}"),
+    }
+}
+
+/// Returns the path of something below a directory of the container.
+fn below(directory: &str, path: &RelPath) -> Vec<u8> {
+    let directory = directory.trim_end_matches('/');
+    [directory.as_bytes(), b"/", path.bytes()].concat()
+}
+
+fn shown(entries: &[Entry]) -> Vec<String> {
+    entries.iter().map(|entry| entry.path.to_string()).collect()
+}
