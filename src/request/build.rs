@@ -5,9 +5,7 @@ use std::path::Path;
 
 use super::command::{self, Wanted};
 use super::gpus::{gpus, sizes, without_gpus};
-use super::{
-    DEFAULT_NAMESPACE, Intent, Note, Typed, is_on, uploads, user, value, variables, word,
-};
+use super::{DEFAULT_NAMESPACE, Intent, Note, Typed, is_on, uploads, user, value, variables, word};
 use crate::error::CommandError;
 use crate::kind::WorkloadKind;
 use crate::plan::Refusal;

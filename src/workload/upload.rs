@@ -120,7 +120,12 @@ impl Upload {
     pub fn in_pieces(&self) -> Vec<(String, ByteSize)> {
         let large = self.files.iter().filter(|file| is_large(file));
         large
-            .map(|file| (file.path.clone(), ByteSize(file.content.expose().len() as u64)))
+            .map(|file| {
+                (
+                    file.path.clone(),
+                    ByteSize(file.content.expose().len() as u64),
+                )
+            })
             .collect()
     }
 

@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use super::whole_node::urgent;
 use super::ray::alone;
+use super::whole_node::urgent;
 use super::{BUSYBOX, Node, PYTHON, RAY, USER};
 use crate::common::{Outcome, checkout};
 
