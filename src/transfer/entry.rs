@@ -127,7 +127,13 @@ pub fn name_bytes(name: &std::ffi::OsStr) -> Option<Vec<u8>> {
 
 impl fmt::Display for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0))
+        // A line break in a name is no end of a line of a message.
+        String::from_utf8_lossy(&self.0)
+            .chars()
+            .try_for_each(|c| match c.is_control() {
+                true => write!(f, "{}", c.escape_default()),
+                false => write!(f, "{c}"),
+            })
     }
 }
 

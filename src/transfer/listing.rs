@@ -250,7 +250,8 @@ mod tests {
                 .map(|name| format!("MARK 81a4 1 2 ./{name}\n"))
                 .collect();
             let listing = read(records.as_bytes()).unwrap();
-            let back: Vec<String> = listing.entries.iter().map(|it| it.path.to_string()).collect();
+            let back = listing.entries.iter().map(|it| String::from_utf8(it.path.bytes().to_vec()).unwrap());
+            let back: Vec<String> = back.collect();
             prop_assert_eq!(back, names);
         }
 

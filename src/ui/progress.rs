@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -85,7 +86,13 @@ impl Drop for Progress {
 pub struct CopyBar {
     ui: Ui,
     bar: ProgressBar,
+    /// Whether all has arrived, and is being compared.
+    compares: Cell<bool>,
 }
+
+/// Styles of the bar: while bytes arrive, and while they are compared.
+const ARRIVING: &str = "{bar:24} {percent:>3}%  {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left";
+const COMPARING: &str = "{bar:24} {percent:>3}%  {binary_bytes} of {binary_total_bytes}  comparing";
 
 impl CopyBar {
     /// Shows nothing yet.
@@ -93,6 +100,7 @@ impl CopyBar {
         Self {
             ui,
             bar: ProgressBar::hidden(),
+            compares: Cell::new(false),
         }
     }
 
@@ -103,10 +111,7 @@ impl CopyBar {
         }
         self.bar.set_length(bytes);
         if self.ui.is_watched() && !self.ui.quiet {
-            let template = "{bar:24} {percent:>3}%  {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left";
-            let style = ProgressStyle::with_template(template);
-            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-            self.bar.set_style(style.progress_chars("█▌░"));
+            self.show(ARRIVING);
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
             self.bar.enable_steady_tick(TICK);
         }
@@ -118,6 +123,16 @@ impl CopyBar {
             Ok(more) => self.bar.inc(more),
             Err(_) => self.bar.dec(bytes.unsigned_abs()),
         }
+        let compares = Some(self.bar.position()) >= self.bar.length();
+        if self.compares.replace(compares) != compares {
+            self.show(if compares { COMPARING } else { ARRIVING });
+        }
+    }
+
+    fn show(&self, template: &str) {
+        let style = ProgressStyle::with_template(template);
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        self.bar.set_style(style.progress_chars("█▌░"));
     }
 
     /// Says something beside it.

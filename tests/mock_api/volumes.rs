@@ -79,7 +79,10 @@ fn who_may_not_list_is_told() {
     let outcome = api.sandbox.kaiwo(&["volumes", "-o", "json"]).exits(0);
     assert!(!outcome.stdout.contains("mountedBy"), "{}", outcome.stdout);
     _ = outcome.says("who mounts them is unknown");
-    let api = MockApi::new(|_| None);
+    let api = MockApi::new(|request| {
+        let listed = request.path.starts_with("/api/v1/namespaces/kaiwo/");
+        listed.then(|| Answer::Json(200, list(&[])))
+    });
     let outcome = api.sandbox.kaiwo(&["volumes"]).exits(0);
     assert_eq!(outcome.stdout, "");
     _ = outcome.says("no volumes in namespace kaiwo");

@@ -24,10 +24,10 @@ fn sum_of(directory: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Makes 200 MiB in two files, and 2,000 small ones.
+/// Makes 48 MiB in two files, and 500 small ones.
 fn make_files(root: &Path) {
-    let line = "mkdir -p small && head -c 104857600 /dev/urandom >one && head -c 104857600 /dev/urandom >two \
-                && i=0; while [ $i -lt 2000 ]; do echo \"file $i $i $i\" >small/$i; i=$((i+1)); done; chmod 600 one";
+    let line = "mkdir -p small && head -c 25165824 /dev/urandom >one && head -c 25165824 /dev/urandom >two \
+                && i=0; while [ $i -lt 500 ]; do echo \"file $i $i $i\" >small/$i; i=$((i+1)); done; chmod 600 one";
     fs::create_dir_all(root).unwrap();
     let made = Command::new("sh")
         .args(["-c", line])
@@ -60,12 +60,12 @@ fn files_arrive_whole_over_connections_that_break() {
     let root = node.sandbox.path("files");
     make_files(&root);
     // Each breaks in the middle of a file; small ones are cut in their archive, too.
-    let proxy = FaultProxy::cutting_commands(30 << 20, 4);
+    let proxy = FaultProxy::cutting_commands(10 << 20, 4);
     let up = through(&node, &proxy, &["files", "job:/tmp/there"]).exits(0);
     assert_eq!(proxy.cuts(), 4, "{}", up.stderr);
     _ = up.says("the connection broke").says("SHA-256 compared");
     nothing_is_left(&node, "job");
-    let proxy = FaultProxy::cutting_commands(30 << 20, 4);
+    let proxy = FaultProxy::cutting_commands(10 << 20, 4);
     let down = through(&node, &proxy, &["job:/tmp/there", "back"]).exits(0);
     assert_eq!(proxy.cuts(), 4, "{}", down.stderr);
     nothing_is_left(&node, "job");
@@ -120,9 +120,7 @@ fn names_modes_and_links_arrive() {
         );
         assert!(back.join("d/empty").is_dir());
         assert!(fs::symlink_metadata(back.join("out")).is_err());
-        // A second time it goes below, and then nothing is overwritten.
-        let below = format!("{name}-back/.");
-        _ = node.kaiwo("cp", &[&below, &there]).exits(0);
+        // A second time nothing is overwritten.
         let again = node.kaiwo("cp", &[&format!("{there}/."), &format!("{name}-back")]);
         _ = again.exits(3).says("already exist");
         _ = node

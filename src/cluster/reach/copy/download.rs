@@ -265,7 +265,7 @@ impl Download {
             let ran = remote.run(
                 scripts::PART,
                 &arguments,
-                Feed::Nothing,
+                Feed::Open,
                 Watch::Bytes,
                 |bytes| {
                     part.borrow_mut().write(bytes)?;

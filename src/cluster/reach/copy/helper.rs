@@ -178,6 +178,7 @@ pub async fn wait(
             "ErrImageNeverPull",
             "InvalidImageName",
             "RunContainerError",
+            "StartError",
             "CreateContainerError",
         ];
         if pod.has_ended() || cannot_start.iter().any(|word| why.starts_with(word)) {

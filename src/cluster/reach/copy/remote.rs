@@ -60,6 +60,8 @@ pub struct Remote<'a> {
 pub enum Feed<'a> {
     /// Nothing.
     Nothing,
+    /// Nothing, from a stdin that is open as long as somebody is here.
+    Open,
     /// Bytes.
     Bytes(&'a [u8]),
     /// The rest of a file, and who is told of each part.
@@ -203,7 +205,7 @@ impl<'a> Remote<'a> {
         };
         let started = exec::start(self.cluster, &execution).await;
         let (mut input, mut output) = started.map_err(|error| self.unstarted(error))?;
-        let is_sent = Cell::new(matches!(feed, Feed::Nothing).then(Instant::now));
+        let is_sent = Cell::new(matches!(feed, Feed::Nothing | Feed::Open).then(Instant::now));
         // Dropped in the middle, something stays there.
         self.is_dirty.set(true);
         let fed = feed_all(&mut input, &mut feed, &is_sent);
@@ -345,7 +347,7 @@ async fn feed_all(
     let mut at = 0;
     loop {
         let part = match feed {
-            Feed::Nothing => None,
+            Feed::Nothing | Feed::Open => None,
             Feed::Bytes(bytes) => {
                 let part = &bytes[at..bytes.len().min(at + PART)];
                 at += part.len();

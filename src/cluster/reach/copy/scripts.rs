@@ -58,8 +58,17 @@ exit"#
 );
 
 /// Writes a part of a file. Arguments: file, where it begins for `tail`, its bytes.
+///
+/// Nobody writes to its stdin: it ends with the connection, also if kaiwo was killed, and
+/// then so does all of this. Otherwise `tail` would wait for a reader for ever.
 pub const PART: &str = with_path!(
-    r#"tail -c "$2" <"$f" | head -c "$3"
+    r#"exec 3<&0
+{ read -r x; kill -KILL "-$$" "$$"; } <&3 >/dev/null 2>&1 &
+w=$!
+exec 3<&-
+tail -c "$2" <"$f" | head -c "$3"
+exec 2>/dev/null
+kill "$w"
 exit"#
 );
 
