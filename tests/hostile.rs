@@ -75,8 +75,8 @@ fn scalars(value: &Value, path: &str, hostile: Option<&str>, found: &mut Scalars
     }
 }
 
-/// Returns whether a scalar follows from the value by a digest.
-fn is_digest(path: &str, spot: Spot) -> bool {
+/// Returns whether a scalar follows from the value: its digest, or its length.
+fn is_derived(path: &str, spot: Spot) -> bool {
     let upload = matches!(
         spot,
         Spot::FileName
@@ -96,7 +96,10 @@ fn is_digest(path: &str, spot: Spot) -> bool {
     path.ends_with("/kaiwo-cli/digest")
         || config
         || loaded
-        || upload && (path.ends_with("/configMap/name") || path == "/ConfigMap/metadata/name")
+        || upload
+            && (path.ends_with("/configMap/name")
+                || path == "/ConfigMap/metadata/name"
+                || path.ends_with("/kaiwo-cli/bytes"))
         || path.ends_with("/key") && path.contains("/items/") && path.contains("/projected/")
 }
 
@@ -200,7 +203,7 @@ fn check(spot: Spot, workload: Workload, value: &str, harmless: &Scalars) -> Res
     let mut arrived = 0;
     for (path, before) in harmless {
         let after = &hostile[path];
-        if is_digest(path, spot) {
+        if is_derived(path, spot) {
             continue;
         }
         let (Some(before), Some(after)) = (before.as_str(), after.as_str()) else {

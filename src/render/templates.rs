@@ -167,23 +167,25 @@ fn inlined(name: &str) -> Vec<String> {
             lines.push(line.to_owned());
             continue;
         };
-        let included = after.split('"').next().unwrap_or_default();
+        let (included, after) = after.split_once("\" %}").unwrap_or((after, ""));
         let indentation = " ".repeat(before.len() - before.trim_start().len());
-        let body = inlined(included);
+        let mut body = inlined(included);
         // What a template says about itself belongs to its own file.
         let comment = body.iter().position(|line| line.ends_with("-#}"));
-        let skipped = match body.first() {
-            Some(first) if first.starts_with("{#-") => comment.map_or(0, |end| end + 1),
-            _ => 0,
-        };
-        lines.extend(
-            body[skipped..]
-                .iter()
-                .map(|line| match line.starts_with("{%-") {
-                    true => line.clone(),
-                    false => format!("{indentation}{}", further_in(line, indentation.len())),
-                }),
-        );
+        if body.first().is_some_and(|line| line.starts_with("{#-")) {
+            body.drain(..comment.map_or(0, |end| end + 1));
+        }
+        // The text around it, but for the filter that indents.
+        if let Some(first) = body.first_mut().filter(|_| !before.contains("{% filter")) {
+            first.insert_str(0, before.trim_start());
+        }
+        if let Some(last) = body.last_mut() {
+            last.push_str(after.trim_end_matches("{% endfilter %}"));
+        }
+        lines.extend(body.iter().map(|line| match line.starts_with("{%-") {
+            true => line.clone(),
+            false => format!("{indentation}{}", further_in(line, indentation.len())),
+        }));
     }
     lines
 }

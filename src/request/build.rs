@@ -40,20 +40,19 @@ pub(super) fn build(
     } = intent;
     let verb = command::verb(kind, session.is_some());
     let image = word(&settings.image);
-    let has_files = typed.path.is_some() || script.is_some();
-    if !has_files && image.is_none() && serving.model.is_none() {
+    if typed.path.is_none() && script.is_none() && image.is_none() && serving.model.is_none() {
         return Err(command::nothing_to_run(verb));
     }
     let environment = variables::environment(typed, settings, notes)?;
-    let directory = typed
-        .path
-        .map(|path| directory(path, typed, settings, notes));
-    let directory = directory.transpose()?;
+    let directory = match typed.path {
+        Some(path) => Some(directory(path, typed, settings, notes)?),
+        None => None,
+    };
     let template = template(settings, session.as_ref(), typed)?;
     let custom = custom(settings, kind, template.is_some(), typed)?;
-    let opens_shell = session.as_ref().is_some_and(|session| session.tty);
-    let is_model = kind.is_kaito() && serving.model.is_some();
-    let says_itself = template.is_some() || opens_shell || is_model;
+    let says_itself = template.is_some()
+        || session.as_ref().is_some_and(|session| session.tty)
+        || (kind.is_kaito() && serving.model.is_some());
     let wanted = Wanted {
         kind,
         verb,

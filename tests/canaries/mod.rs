@@ -81,12 +81,14 @@ const NAMES: [(&str, &str); 35] = [
 ];
 
 /// Positions of names that only some commands have.
-const MORE_NAMES: [(&str, &str); 5] = [
+const MORE_NAMES: [(&str, &str); 7] = [
     ("topic", "the topic that is looked for"),
     ("tune_config", "the file that cannot be read"),
     ("user", "whose workloads are looked for"),
     ("version", "a part of the name"),
     ("workload", "the workload that is looked for"),
+    ("attach", "the one that is returned to"),
+    ("script", "the path of a file"),
 ];
 
 fn is_name(field: &str) -> bool {

@@ -252,7 +252,7 @@ fn a_status_has_its_goldens() {
 #[test]
 fn a_status_costs_few_requests() {
     for (there, name, most) in [
-        (waiting(), "train", 17),
+        (waiting(), "train", 18),
         (serving(), "llm", 15),
         (scaled(), "chat", 14),
     ] {

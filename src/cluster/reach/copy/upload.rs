@@ -245,8 +245,7 @@ impl Upload {
         entry: &Entry,
         voice: &Voice<'_>,
     ) -> Result<bool, CopyFailed> {
-        let name = [b".", entry.path.name(), b".kaiwo-part"].concat();
-        let part = below(&self.base, &entry.path.beside(&name));
+        let part = below(&self.base, &part_of(entry));
         let (part, path) = (
             plan::octal(&part),
             plan::octal(&below(&self.base, &entry.path)),
@@ -323,22 +322,26 @@ impl Upload {
 
     /// Removes what an unfinished copy has left of its large files.
     pub async fn discard(&self, remote: &Remote<'_>) {
-        for entry in &self.plan.large {
-            let name = [b".", entry.path.name(), b".kaiwo-part"].concat();
-            let part = plan::octal(&below(&self.base, &entry.path.beside(&name)));
-            let arguments = [part.as_str()];
-            let removed = remote.run(
-                scripts::REMOVE,
-                &arguments,
-                Feed::Nothing,
-                Watch::Bytes,
-                |_| Ok(()),
-            );
-            if removed.await.is_err() {
-                return;
-            }
+        let parts: Vec<RelPath> = self.plan.large.iter().map(part_of).collect();
+        let names = names(&parts);
+        if names.is_empty() {
+            return;
         }
+        let (base, length) = (plan::octal(self.base.as_bytes()), names.len().to_string());
+        let arguments = [base.as_str(), &length, "rm -f"];
+        let feed = Feed::Bytes(&names);
+        let removed = remote.run(scripts::WITH_NAMES, &arguments, feed, Watch::Bytes, |_| {
+            Ok(())
+        });
+        // Who cannot be reached is warned of already.
+        _ = removed.await;
     }
+}
+
+/// Returns what a file is called until it is whole.
+fn part_of(entry: &Entry) -> RelPath {
+    let name = [b".", entry.path.name(), b".kaiwo-part"].concat();
+    entry.path.beside(&name)
 }
 
 /// Returns how much of a file has arrived.
