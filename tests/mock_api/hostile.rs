@@ -32,7 +32,9 @@ pub fn raw(code: u16, headers: &[&str], body: &str) -> Answer {
 }
 
 fn is_page(request: &Request) -> bool {
-    request.method == "GET" && request.query.contains("limit=500")
+    let query = &request.query;
+    let is_list = query.contains("limit=500") || query.contains("labelSelector=");
+    request.method == "GET" && is_list
 }
 
 /// A Job of kaiwo's.
