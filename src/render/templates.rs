@@ -171,6 +171,12 @@ fn inlined(name: &str) -> Vec<String> {
             Some(first) if first.starts_with("{#-") => comment.map_or(0, |end| end + 1),
             _ => 0,
         };
+        let rest = after.split_once("%}").map_or("", |(_, rest)| rest);
+        // Part of a line stays in it.
+        if let ([part], false) = (&body[skipped..], before.contains("{%") || rest.is_empty()) {
+            lines.push(format!("{before}{part}{rest}"));
+            continue;
+        }
         lines.extend(
             body[skipped..]
                 .iter()
