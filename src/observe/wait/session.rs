@@ -123,7 +123,11 @@ mod tests {
                 Some(SessionEnd::Taken("The node was low on memory".to_owned())),
             ),
         ] {
-            assert_eq!(snapshot(&[pod.clone()]).session_end("a"), expected, "{pod}");
+            assert_eq!(
+                snapshot(std::slice::from_ref(&pod)).session_end("a"),
+                expected,
+                "{pod}"
+            );
         }
         let gone = SessionEnd::Taken("its pod was deleted".to_owned());
         assert_eq!(snapshot(&[]).session_end("a"), Some(gone));
