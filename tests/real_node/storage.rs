@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::ray::alone;
 use super::whole_node::urgent;
-use super::{BUSYBOX, Node, PYTHON, RAY, USER};
+use super::{BUSYBOX, Node, PYTHON, RAY, USER, takes_long};
 use crate::common::{Outcome, checkout};
 
 /// A queue of the test's own, in which one job takes the place of another, and volumes
