@@ -26,7 +26,7 @@ const NO_SPOT: [(&str, &str); 7] = [
     ("upload/digest", "is a digest"),
 ];
 /// Fields that no request here has, and why.
-const UNSET: [(&str, &str); 15] = [
+const UNSET: [(&str, &str); 16] = [
     (
         "gpu_node_label_key",
         "names what is read, and is not written",
@@ -45,6 +45,7 @@ const UNSET: [(&str, &str); 15] = [
     ("lifetime/ttl", "is a number"),
     ("lifetime/max_runtime", "is a number"),
     ("serving/kaito/context", "is a number"),
+    ("session", "has switches, a time, and a text that only the digest has"),
 ];
 
 /// What a request says in one place.
