@@ -128,7 +128,7 @@ impl Reading {
     ///
     /// # Errors
     /// [`CopyError::Local`] if it cannot be read or has become shorter.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>, CopyError> {
+    pub fn next_part(&mut self) -> Result<Option<Vec<u8>>, CopyError> {
         if self.rest == 0 {
             return Ok(None);
         }
@@ -151,7 +151,7 @@ impl Reading {
 pub fn sum(path: &Path, size: u64, method: Method) -> Result<String, CopyError> {
     let mut hasher = method.hasher();
     let mut reading = Reading::open(path, 0, size)?;
-    while let Some(part) = reading.next()? {
+    while let Some(part) = reading.next_part()? {
         hasher.update(&part);
     }
     Ok(hasher.finish())

@@ -94,7 +94,7 @@ impl Drop for Node {
     fn drop(&mut self) {
         // The namespace of a failed test stays for a look at it; its GPUs do not.
         if std::thread::panicking() {
-            eprintln!("{:?}", self.kaiwo("delete", &["--all", "-y", "--no-wait"]));
+            _ = self.kaiwo("delete", &["--all", "-y", "--no-wait"]);
         }
     }
 }

@@ -151,7 +151,7 @@ impl Submission<'_> {
         };
         let (namespace, uploads) = (self.manifests.workload.namespace(), of("upload"));
         let uploads = self.cluster.list_metadata(&resource, namespace, &uploads);
-        let uploads = self.if_allowed(uploads.await)?.unwrap_or_default();
+        let uploads = self.if_allowed(uploads).await?.unwrap_or_default();
         let found = [records, uploads].concat();
         let is_kept = |object: &&Value| {
             let name = object["metadata"]["name"].as_str();
@@ -240,18 +240,16 @@ impl Submission<'_> {
         selector: &str,
     ) -> Result<Option<Vec<Value>>, SubmissionError> {
         let workload: &Manifest = &self.manifests.workload;
-        let listed = self
-            .cluster
-            .list::<Value>(resource, workload.namespace(), selector)
-            .await;
-        self.if_allowed(listed)
+        let namespace = workload.namespace();
+        let listed = self.cluster.list::<Value>(resource, namespace, selector);
+        self.if_allowed(listed).await
     }
 
-    fn if_allowed(
+    async fn if_allowed(
         &self,
-        listed: Result<Vec<Value>, ClusterError>,
+        listed: impl Future<Output = Result<Vec<Value>, ClusterError>>,
     ) -> Result<Option<Vec<Value>>, SubmissionError> {
-        match listed {
+        match listed.await {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.is_forbidden() || error.is_not_found() => Ok(None),
             Err(source) => {

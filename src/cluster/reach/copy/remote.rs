@@ -353,7 +353,7 @@ async fn feed_all(
                 at += part.len();
                 (!part.is_empty()).then(|| part.to_vec())
             }
-            Feed::File(reading, _) => match reading.next() {
+            Feed::File(reading, _) => match reading.next_part() {
                 Ok(part) => part,
                 Err(error) => return error.into(),
             },
