@@ -186,7 +186,7 @@ fn unwritable(path: &Path, error: std::io::Error) -> CommandError {
     let path = secrecy::path(path);
     CommandError::new(
         ErrorClass::Refused,
-        format!("cannot write the log: {error}"),
+        format!("cannot write the log {path}: {error}"),
     )
     .about(path)
 }
