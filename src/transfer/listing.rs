@@ -192,7 +192,7 @@ mod tests {
                 "a b File(12) 644 1700000001",
                 "d Directory 700 1",
                 "d/link Link([]) 777 2",
-                "line\nbreak\n File(0) 755 3",
+                "line\\nbreak\\n File(0) 755 3",
                 "pipe Special 644 4",
             ]
         );
