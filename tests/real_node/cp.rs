@@ -24,9 +24,9 @@ fn sum_of(directory: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Makes 20 MiB in two files, and 500 small ones.
+/// Makes 32 MiB in two files, and 500 small ones.
 fn make_files(root: &Path) {
-    let line = "mkdir -p small && head -c 10485760 /dev/urandom >one && head -c 10485760 /dev/urandom >two \
+    let line = "mkdir -p small && head -c 16777216 /dev/urandom >one && head -c 16777216 /dev/urandom >two \
                 && i=0; while [ $i -lt 500 ]; do echo \"file $i $i $i\" >small/$i; i=$((i+1)); done; chmod 600 one";
     fs::create_dir_all(root).unwrap();
     let made = Command::new("sh")
@@ -60,12 +60,12 @@ fn files_arrive_whole_over_connections_that_break() {
     let root = node.sandbox.path("files");
     make_files(&root);
     // Each breaks in the middle of a file; small ones are cut in their archive, too.
-    let proxy = FaultProxy::cutting_commands(4 << 20, 4);
+    let proxy = FaultProxy::cutting_commands(7 << 20, 4);
     let up = through(&node, &proxy, &["files", "job:/tmp/there"]).exits(0);
     assert_eq!(proxy.cuts(), 4, "{}", up.stderr);
     _ = up.says("the connection broke").says("SHA-256 compared");
     nothing_is_left(&node, "job");
-    let proxy = FaultProxy::cutting_commands(4 << 20, 4);
+    let proxy = FaultProxy::cutting_commands(7 << 20, 4);
     let down = through(&node, &proxy, &["job:/tmp/there", "back"]).exits(0);
     assert_eq!(proxy.cuts(), 4, "{}", down.stderr);
     nothing_is_left(&node, "job");
