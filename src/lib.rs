@@ -32,7 +32,7 @@
 //! | [`change`] | compares manifests with what is there | api, digest, kind, plan, render, secrecy, suggestion, yaml | I/O, clock, kube, tera, clap |
 //! | [`observe`] | judges what objects mean | api, kind, names, plan, printable, quantity, secrecy, suggestion | I/O, clock, kube, tera, clap |
 //! | [`chat`] | speaks the APIs of language models | – | I/O, clock, kube, tera, clap |
-//! | [`transfer`] | what is copied to and from pods: lists, archives, and the files here | error, observe, secrecy, suggestion | network, environment, clock, kube, tera, clap |
+//! | [`transfer`] | what is copied to and from pods: lists, archives, and the files here | error, observe, secrecy, suggestion | network, environment, kube, tera, clap |
 //! | [`cluster`] | all Kubernetes I/O | api, change, digest, error, file, kind, names, observe, plan, render, secrecy, shell, suggestion, transfer, yaml | variables, tera, clap |
 //! | [`settings`] | every setting, its flag, and who wins | error, names, plan, quantity, schema, secrecy, suggestion, time, yaml | network, environment, clock, kube, tera |
 //! | [`request`] | builds a request from settings and what was read | error, file, kind, names, plan, quantity, secrecy, settings, suggestion, workload | I/O, clock, kube, tera, clap |

@@ -1,10 +1,11 @@
 //! The two ends of a copy: `NAME:/path`, or a path on this machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::error::CopyError;
 use crate::observe::WorkloadRef;
+use crate::secrecy;
 
 /// One end of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,9 +56,12 @@ impl FromStr for CopyEnd {
         if name.len() == 1 && path.starts_with('\\') {
             return Ok(Self::Local(PathBuf::from(text)));
         }
-        let workload = name
-            .parse()
-            .map_err(|why: String| format!("{why}; for a local file, use ./{text}"))?;
+        let workload = name.parse().map_err(|why: String| {
+            format!(
+                "{why}; for a local file, use ./{}",
+                secrecy::path(Path::new(text))
+            )
+        })?;
         if path.is_empty() {
             return Err(format!(
                 "the path is missing after {name}: use NAME:/path, or NAME:. for the working directory"

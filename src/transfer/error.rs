@@ -129,7 +129,15 @@ fn files(count: usize) -> String {
 }
 
 fn shown(names: &[String]) -> String {
-    let mut text = names[..names.len().min(LISTED)].join(", ");
+    // A name may hold anything but a slash.
+    let named = names
+        .iter()
+        .take(LISTED)
+        .map(|name| match name.contains(char::is_control) {
+            true => name.escape_debug().to_string(),
+            false => name.clone(),
+        });
+    let mut text = named.collect::<Vec<_>>().join(", ");
     if names.len() > LISTED {
         text += &format!(" and {} more", names.len() - LISTED);
     }

@@ -68,7 +68,7 @@ impl LogFile {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn open(path: &Path, timestamps: bool) -> io::Result<Self> {
+    pub fn append_to(path: &Path, timestamps: bool) -> io::Result<Self> {
         Ok(Self {
             file: File::options().append(true).create(true).open(path)?,
             lines: LogLines::new(false, timestamps),

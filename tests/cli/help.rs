@@ -20,6 +20,8 @@ fn help_of_every_command() {
         ("wait", &["wait", "--help"]),
         ("exec", &["exec", "--help"]),
         ("port_forward", &["port-forward", "--help"]),
+        ("cp", &["cp", "--help"]),
+        ("volumes", &["volumes", "--help"]),
         ("delete", &["delete", "--help"]),
         ("logs", &["logs", "--help"]),
         ("models", &["models", "--help"]),

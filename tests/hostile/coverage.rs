@@ -41,7 +41,10 @@ const UNSET: [(&str, &str); 16] = [
     ("lifetime/ttl", "is a number"),
     ("lifetime/max_runtime", "is a number"),
     ("serving/kaito/context", "is a number"),
-    ("session", "has switches, a time, and a text that only the digest has"),
+    (
+        "session",
+        "has switches, a time, and a text that only the digest has",
+    ),
 ];
 
 /// What a request says in one place.

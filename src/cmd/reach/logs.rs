@@ -175,7 +175,7 @@ pub async fn follow(
 /// If it cannot be written.
 pub fn begin_log(path: Option<&Path>, ui: Ui) -> Result<(), CommandError> {
     let Some(path) = path else { return Ok(()) };
-    let file = LogFile::open(path, false).map_err(|error| unwritable(path, error))?;
+    let file = LogFile::append_to(path, false).map_err(|error| unwritable(path, error))?;
     if file.has_content() {
         ui.status(format!("→ appending to {}", secrecy::path(path)));
     }
@@ -207,8 +207,9 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn new(shown: &'a Shown, elsewhere: Option<Suggestion>, ui: Ui) -> Result<Self, CommandError> {
         let file = shown.log.as_deref();
-        let file = file
-            .map(|path| LogFile::open(path, shown.timestamps).map_err(|it| unwritable(path, it)));
+        let file = file.map(|path| {
+            LogFile::append_to(path, shown.timestamps).map_err(|it| unwritable(path, it))
+        });
         Ok(Self {
             file: file.transpose()?,
             shown,

@@ -221,11 +221,11 @@ impl Followed {
         Ok(new)
     }
 
-    /// Returns whether no pod that is followed can still run.
+    /// Returns whether pods that are followed are there, and none of them can still run.
     fn have_all_ended(&self, snapshot: &Snapshot) -> bool {
         let is_followed = |pod: &&Pod| self.containers.contains_key(&pod.metadata.uid);
-        let mut followed = snapshot.pods().iter().filter(is_followed);
-        followed.all(Pod::has_ended)
+        let mut followed = snapshot.pods().iter().filter(is_followed).peekable();
+        followed.peek().is_some() && followed.all(Pod::has_ended)
     }
 
     /// Returns whether one of the containers runs, or waits to run again.
