@@ -12,7 +12,6 @@ use crate::change::companions::{AUTOSCALER, COMPANIONS};
 use crate::change::existing::Existing;
 use crate::change::metadata::{annotation_of, owners, uid_of};
 use crate::cluster::ClusterError;
-use crate::render::manifest::Manifest;
 
 /// An object that has become superfluous.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,7 +150,7 @@ impl Submission<'_> {
         };
         let (namespace, uploads) = (self.manifests.workload.namespace(), of("upload"));
         let uploads = self.cluster.list_metadata(&resource, namespace, &uploads);
-        let uploads = self.if_allowed(uploads.await)?.unwrap_or_default();
+        let uploads = self.allowed(uploads).await?.unwrap_or_default();
         let found = [records, uploads].concat();
         let is_kept = |object: &&Value| {
             let name = object["metadata"]["name"].as_str();
@@ -239,19 +238,17 @@ impl Submission<'_> {
         resource: &Resource,
         selector: &str,
     ) -> Result<Option<Vec<Value>>, SubmissionError> {
-        let workload: &Manifest = &self.manifests.workload;
-        let listed = self
-            .cluster
-            .list::<Value>(resource, workload.namespace(), selector)
-            .await;
-        self.if_allowed(listed)
+        let namespace = self.manifests.workload.namespace();
+        self.allowed(self.cluster.list(resource, namespace, selector))
+            .await
     }
 
-    fn if_allowed(
+    /// Returns what is listed; `None` to who may not list it.
+    async fn allowed(
         &self,
-        listed: Result<Vec<Value>, ClusterError>,
+        listed: impl Future<Output = Result<Vec<Value>, ClusterError>>,
     ) -> Result<Option<Vec<Value>>, SubmissionError> {
-        match listed {
+        match listed.await {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.is_forbidden() || error.is_not_found() => Ok(None),
             Err(source) => {
