@@ -12,7 +12,6 @@ use crate::change::companions::{AUTOSCALER, COMPANIONS};
 use crate::change::existing::Existing;
 use crate::change::metadata::{annotation_of, owners, uid_of};
 use crate::cluster::ClusterError;
-use crate::render::manifest::Manifest;
 
 /// An object that has become superfluous.
 #[derive(Debug, Clone, PartialEq)]
