@@ -108,6 +108,14 @@ pub struct Reading {
     rest: u64,
 }
 
+/// Returns all of a small file.
+///
+/// # Errors
+/// [`CopyError::Local`] if it cannot be read.
+pub fn content(path: &Path) -> Result<Vec<u8>, CopyError> {
+    fs::read(path).map_err(|error| CopyError::local(path, error))
+}
+
 impl Reading {
     /// Opens a file from an offset on.
     ///

@@ -352,7 +352,11 @@ fn incomplete_rules_are_completed() {
     let rights = only(&api, 8, "rights");
     assert_eq!(
         rights["evidence"],
-        json!(["exec: get/create pods/exec", "run: get/create pods/exec"])
+        json!([
+            "exec: get/create pods/exec",
+            "run: get/create pods/exec",
+            "cp: get/create pods/exec",
+        ])
     );
 }
 

@@ -46,6 +46,12 @@ fn claims_have_their_golden_and_every_form() {
     let api = MockApi::new(claims);
     let outcome = api.sandbox.kaiwo(&["volumes", "-o", "json"]).exits(0);
     is_golden("volumes", &outcome);
+    let none = MockApi::new(|request| {
+        let is_list = request.path.ends_with("/persistentvolumeclaims");
+        is_list.then(|| Answer::Json(200, list(&[])))
+    });
+    let outcome = none.sandbox.kaiwo(&["volumes", "-o", "json"]).exits(0);
+    is_golden("volumes_none", &outcome);
     let names = api.sandbox.kaiwo(&["volumes", "-o", "name"]).exits(0);
     assert_eq!(
         names.stdout,

@@ -150,7 +150,7 @@ impl Submission<'_> {
         };
         let (namespace, uploads) = (self.manifests.workload.namespace(), of("upload"));
         let uploads = self.cluster.list_metadata(&resource, namespace, &uploads);
-        let uploads = self.if_allowed(uploads).await?.unwrap_or_default();
+        let uploads = self.allowed(uploads).await?.unwrap_or_default();
         let found = [records, uploads].concat();
         let is_kept = |object: &&Value| {
             let name = object["metadata"]["name"].as_str();
@@ -238,13 +238,13 @@ impl Submission<'_> {
         resource: &Resource,
         selector: &str,
     ) -> Result<Option<Vec<Value>>, SubmissionError> {
-        let workload: &Manifest = &self.manifests.workload;
-        let namespace = workload.namespace();
-        let listed = self.cluster.list::<Value>(resource, namespace, selector);
-        self.if_allowed(listed).await
+        let namespace = self.manifests.workload.namespace();
+        self.allowed(self.cluster.list(resource, namespace, selector))
+            .await
     }
 
-    async fn if_allowed(
+    /// Returns what is listed; `None` to who may not list it.
+    async fn allowed(
         &self,
         listed: impl Future<Output = Result<Vec<Value>, ClusterError>>,
     ) -> Result<Option<Vec<Value>>, SubmissionError> {

@@ -186,7 +186,7 @@ impl Upload {
         let mut contents = Vec::new();
         for entry in batch {
             let path = self.local(entry)?;
-            let content = std::fs::read(&path).map_err(|it| CopyError::local(&path, it))?;
+            let content = local::content(&path)?;
             sums.insert(entry.path.clone(), self.method.sum(&content));
             contents.push(content);
         }
