@@ -155,7 +155,7 @@ impl Reading {
 /// Returns the checksum of the first bytes of a file.
 ///
 /// # Errors
-/// As [`Reading::next`].
+/// As [`Reading::next_part`].
 pub fn sum(path: &Path, size: u64, method: Method) -> Result<String, CopyError> {
     let mut hasher = method.hasher();
     let mut reading = Reading::open(path, 0, size)?;

@@ -2,7 +2,7 @@
 //! ConfigMaps.
 //!
 //! A file that no ConfigMap holds travels in pieces. The volume then has the files in
-//! [`FILES`], each with its first piece, the other pieces beside them, and a script
+//! `files`, each with its first piece, the other pieces beside them, and a script
 //! that appends these.
 
 use std::borrow::Cow;

@@ -181,7 +181,7 @@ impl<'a> Remote<'a> {
     /// Runs a script once. `take` gets what it writes.
     ///
     /// # Errors
-    /// [`Failure`].
+    /// Why it did not end well: a broken connection may be tried again.
     pub async fn run(
         &self,
         script: &str,
