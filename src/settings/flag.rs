@@ -78,7 +78,7 @@ impl<const SERVES: bool> FromArgMatches for SettingArgs<SERVES> {
 
 /// Settings of `kaiwo submit` that `kaiwo run` does not have: it has one attempt, whose end
 /// it waits for, of a template of its own.
-const NOT_OF_RUN: [&str; 25] = [
+const NOT_OF_RUN: [&str; 26] = [
     "head_cpus",
     "head_memory",
     "template",
@@ -99,6 +99,7 @@ const NOT_OF_RUN: [&str; 25] = [
     "ttl",
     "wait",
     "follow",
+    "log",
     "timeout",
     "replace",
     "generate_name",
