@@ -127,14 +127,17 @@ pub fn name_bytes(name: &std::ffi::OsStr) -> Option<Vec<u8>> {
 
 impl fmt::Display for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A line break in a name is no end of a line of a message.
-        String::from_utf8_lossy(&self.0)
-            .chars()
-            .try_for_each(|c| match c.is_control() {
-                true => write!(f, "{}", c.escape_default()),
-                false => write!(f, "{c}"),
-            })
+        f.write_str(&on_one_line(&String::from_utf8_lossy(&self.0)))
     }
+}
+
+/// Returns a name as messages show it: a line break in it does not end their line.
+pub(super) fn on_one_line(name: &str) -> String {
+    let escaped = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    name.chars().map(escaped).collect()
 }
 
 impl fmt::Debug for RelPath {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use super::entry::on_one_line;
 use crate::error::{Classified, ErrorClass};
 use crate::secrecy;
 use crate::suggestion::Suggestion;
@@ -129,15 +130,8 @@ fn files(count: usize) -> String {
 }
 
 fn shown(names: &[String]) -> String {
-    // A name may hold anything but a slash.
-    let named = names
-        .iter()
-        .take(LISTED)
-        .map(|name| match name.contains(char::is_control) {
-            true => name.escape_debug().to_string(),
-            false => name.clone(),
-        });
-    let mut text = named.collect::<Vec<_>>().join(", ");
+    let listed = names.iter().take(LISTED).map(|name| on_one_line(name));
+    let mut text = listed.collect::<Vec<_>>().join(", ");
     if names.len() > LISTED {
         text += &format!(" and {} more", names.len() - LISTED);
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::remote::{CopyFailed, Failure, Feed, Remote, Voice, Watch};
-use super::{Copied, as_path, below, names, scripts, shown};
+use super::{Copied, as_path, below, differing, names, scripts, shown, signed};
 use crate::transfer::CopyError;
 use crate::transfer::archive;
 use crate::transfer::checksum::Method;
@@ -107,7 +107,7 @@ impl Download {
         for batch in &self.plan.batches {
             alone.extend(self.batch(remote, batch, &mut sums, voice).await?);
         }
-        alone.extend(self.differing(remote, &sums, voice).await?);
+        alone.extend(differing(remote, &self.base, &self.plan, self.method, &sums, voice).await?);
         let mut changed = Vec::new();
         for entry in alone.iter().chain(&self.plan.large) {
             if !self.large(remote, entry, voice).await? {
@@ -183,33 +183,6 @@ impl Download {
             (voice.bytes)(-signed(entry.size()));
         }
         Ok(missing)
-    }
-
-    /// Returns the small files that are otherwise there than here.
-    async fn differing(
-        &self,
-        remote: &Remote<'_>,
-        sums: &HashMap<RelPath, String>,
-        voice: &Voice<'_>,
-    ) -> Result<Vec<Entry>, CopyFailed> {
-        let base = plan::octal(self.base.as_bytes());
-        let copied: Vec<&Entry> = self.plan.batches.iter().flatten().collect();
-        let copied = copied.into_iter().filter(|it| sums.contains_key(&it.path));
-        let (plain, odd): (Vec<&Entry>, Vec<&Entry>) =
-            copied.partition(|entry| Method::writes_plainly(&entry.path));
-        let mut differing: Vec<Entry> = odd.into_iter().cloned().collect();
-        if !plain.is_empty() {
-            let names = names(plain.iter().map(|entry| &entry.path));
-            let arguments = [base.as_str(), self.method.program()];
-            let (_, written) = remote.ask(voice, scripts::SUMS, &arguments, &names).await?;
-            let there = self.method.read(&written);
-            let differs = |entry: &&&Entry| there.get(&entry.path) != sums.get(&entry.path);
-            differing.extend(plain.iter().filter(differs).map(|entry| (*entry).clone()));
-        }
-        for entry in &differing {
-            (voice.bytes)(-signed(entry.size()));
-        }
-        Ok(differing)
     }
 
     /// Copies a large file, and returns whether it is the same there and here.
@@ -311,8 +284,4 @@ async fn resolve_links(
 /// Says how far something has come that may have to begin once more.
 fn advance(voice: &Voice<'_>, told: &Cell<u64>, now: u64) {
     (voice.bytes)(signed(now) - signed(told.replace(now)));
-}
-
-fn signed(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
 }

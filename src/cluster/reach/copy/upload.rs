@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::remote::{CopyFailed, Failure, Feed, Remote, Voice, Watch};
-use super::{Copied, as_path, below, names, pairs, scripts, shown};
+use super::{Copied, as_path, below, differing, names, pairs, scripts, shown, signed};
 use crate::transfer::CopyError;
 use crate::transfer::archive;
 use crate::transfer::checksum::Method;
@@ -117,7 +117,8 @@ impl Upload {
         for batch in &self.plan.batches {
             self.batch(remote, batch, &mut sums, voice).await?;
         }
-        let mut alone = self.differing(remote, &sums, voice).await?;
+        let mut alone =
+            differing(remote, &self.base, &self.plan, self.method, &sums, voice).await?;
         alone.extend(self.plan.large.iter().cloned());
         let mut changed = Vec::new();
         for entry in alone {
@@ -207,35 +208,6 @@ impl Upload {
             (voice.bytes)(signed(entry.size()));
         }
         Ok(())
-    }
-
-    /// Returns the small files that are otherwise there than here.
-    async fn differing(
-        &self,
-        remote: &Remote<'_>,
-        sums: &HashMap<RelPath, String>,
-        voice: &Voice<'_>,
-    ) -> Result<Vec<Entry>, CopyFailed> {
-        let (plain, odd): (Vec<&Entry>, Vec<&Entry>) = self
-            .plan
-            .batches
-            .iter()
-            .flatten()
-            .partition(|entry| Method::writes_plainly(&entry.path));
-        let mut differing: Vec<Entry> = odd.into_iter().cloned().collect();
-        if !plain.is_empty() {
-            let base = plan::octal(self.base.as_bytes());
-            let names = names(plain.iter().map(|entry| &entry.path));
-            let arguments = [base.as_str(), self.method.program()];
-            let (_, written) = remote.ask(voice, scripts::SUMS, &arguments, &names).await?;
-            let there = self.method.read(&written);
-            let differs = |entry: &&&Entry| there.get(&entry.path) != sums.get(&entry.path);
-            differing.extend(plain.iter().filter(differs).map(|entry| (*entry).clone()));
-        }
-        for entry in &differing {
-            (voice.bytes)(-signed(entry.size()));
-        }
-        Ok(differing)
     }
 
     /// Copies a large file, and returns whether it is the same here and there.
@@ -362,8 +334,4 @@ async fn length(remote: &Remote<'_>, part: &str) -> Result<u64, Failure> {
     let text = String::from_utf8_lossy(&written);
     let length = text.trim().parse();
     length.map_err(|_| CopyError::Listing(text.into_owned()).into())
-}
-
-fn signed(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
