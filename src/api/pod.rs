@@ -309,6 +309,11 @@ impl Pod {
         all.find(|container| container.name == name)
     }
 
+    /// Returns the condition of a pod that was taken off its node (core/v1).
+    pub fn disruption_target(&self) -> Option<&Condition> {
+        holds(&self.status.conditions, "DisruptionTarget")
+    }
+
     /// Returns how often its containers were started again.
     pub fn restarts(&self) -> i64 {
         let containers = self.status.container_statuses.iter();

@@ -130,6 +130,22 @@ impl Position {
 }
 
 impl Snapshot {
+    /// Returns that of a workload with its pods and nothing else.
+    pub fn new(workload: Workload, pods: Readable<Vec<Pod>>, now: Timestamp) -> Self {
+        Self {
+            workload,
+            parts: Vec::new(),
+            workspaces: Vec::new(),
+            queued: Readable::Known(Vec::new()),
+            pods,
+            position: None,
+            preemptors: Vec::new(),
+            clusters: Vec::new(),
+            events: Readable::Known(Vec::new()),
+            now,
+        }
+    }
+
     /// Returns Kueue's Workloads, as far as they are known.
     pub fn queued(&self) -> &[KueueWorkload] {
         self.queued.known().map_or(&[], Vec::as_slice)

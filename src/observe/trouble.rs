@@ -237,7 +237,7 @@ impl Pod {
     }
 
     fn disruption(&self) -> Option<Trouble> {
-        let told = holds(&self.status.conditions, "DisruptionTarget")?;
+        let told = self.disruption_target()?;
         Some(self.told(TroubleKind::Disrupted, &told.reason, &told.message))
     }
 

@@ -135,18 +135,11 @@ mod tests {
 
     fn snapshot(pods: Vec<Pod>) -> Snapshot {
         let object = json!({"metadata": {"name": "x"}});
-        Snapshot {
-            workload: Workload::read(WorkloadKind::Deployment, "apps/v1", &object).unwrap(),
-            parts: Vec::new(),
-            workspaces: Vec::new(),
-            queued: Readable::Known(Vec::new()),
-            pods: Readable::Known(pods),
-            position: None,
-            preemptors: Vec::new(),
-            clusters: Vec::new(),
-            events: Readable::Known(Vec::new()),
-            now: Default::default(),
-        }
+        Snapshot::new(
+            Workload::read(WorkloadKind::Deployment, "apps/v1", &object).unwrap(),
+            Readable::Known(pods),
+            Default::default(),
+        )
     }
 
     fn destination(pods: Vec<Value>, before: &str) -> Destination {

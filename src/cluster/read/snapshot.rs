@@ -71,16 +71,12 @@ pub async fn read_snapshot(
     let queued_known = queued.known().map_or(&[][..], Vec::as_slice);
     let preemptors = queues::preemptors(cluster, served, queued_known).await?;
     let mut snapshot = Snapshot {
-        workload,
         parts,
         workspaces,
         queued,
-        pods,
         position,
         preemptors,
-        clusters: Vec::new(),
-        events: Readable::Known(Vec::new()),
-        now: Timestamp::now(),
+        ..Snapshot::new(workload, pods, Timestamp::now())
     };
     // Of pods that may not be read nobody can tell whether they are missing.
     if snapshot.pods != Readable::Forbidden {

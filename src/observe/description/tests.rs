@@ -5,16 +5,12 @@ use crate::api::Readable;
 
 fn snapshot(kind: WorkloadKind, object: Value, queued: Value, pods: Value) -> Snapshot {
     Snapshot {
-        workload: Workload::read(kind, kind.api_version(), &object).unwrap(),
-        parts: Vec::new(),
-        workspaces: Vec::new(),
         queued: Readable::Known(serde_json::from_value(queued).unwrap()),
-        pods: Readable::Known(serde_json::from_value(pods).unwrap()),
-        position: None,
-        preemptors: Vec::new(),
-        clusters: Vec::new(),
-        events: Readable::Known(Vec::new()),
-        now: Default::default(),
+        ..Snapshot::new(
+            Workload::read(kind, kind.api_version(), &object).unwrap(),
+            Readable::Known(serde_json::from_value(pods).unwrap()),
+            Default::default(),
+        )
     }
 }
 

@@ -305,7 +305,7 @@ fn leaving(pods: &[Pod]) -> Option<String> {
         return Some(held);
     }
     let pod = leaving().next()?;
-    let target = holds(&pod.status.conditions, "DisruptionTarget");
+    let target = pod.disruption_target();
     let words = target.and_then(|target| kubelet::disruption(&target.reason));
     let words = words.unwrap_or("being deleted");
     Some(format!("pod {} is {words}", pod.name()))
@@ -328,7 +328,7 @@ fn newest<'p>(pods: &[&'p Pod]) -> Option<&'p Pod> {
 
 /// Returns whether nobody deletes a pod, or takes it off its node.
 fn is_left_alone(pod: &Pod) -> bool {
-    !pod.is_terminating() && holds(&pod.status.conditions, "DisruptionTarget").is_none()
+    !pod.is_terminating() && pod.disruption_target().is_none()
 }
 
 /// Returns the pod of which a container failed first, with its exit code; not one

@@ -236,18 +236,11 @@ mod tests {
         let pods = pods
             .into_iter()
             .map(|pod| serde_json::from_value(pod).unwrap());
-        Snapshot {
-            workload: Workload::read(WorkloadKind::Job, "batch/v1", &object).unwrap(),
-            parts: Vec::new(),
-            workspaces: Vec::new(),
-            queued: Readable::Known(Vec::new()),
-            pods: Readable::Known(pods.collect()),
-            position: None,
-            preemptors: Vec::new(),
-            clusters: Vec::new(),
-            events: Readable::Known(Vec::new()),
-            now: Default::default(),
-        }
+        Snapshot::new(
+            Workload::read(WorkloadKind::Job, "batch/v1", &object).unwrap(),
+            Readable::Known(pods.collect()),
+            Default::default(),
+        )
     }
 
     fn pod(phase: &str, index: Option<u64>) -> Value {

@@ -18,22 +18,15 @@ fn pod(name: &str, created: u8, phase: &str, labels: Value) -> Value {
 fn snapshot(kind: WorkloadKind, object: Value, pods: &[Value]) -> Snapshot {
     let mut object = object;
     object["metadata"] = json!({"name": "x", "uid": "u"});
-    Snapshot {
-        workload: Workload::read(kind, kind.api_version(), &object).unwrap(),
-        parts: Vec::new(),
-        workspaces: Vec::new(),
-        queued: Readable::Known(Vec::new()),
-        pods: Readable::Known(
+    Snapshot::new(
+        Workload::read(kind, kind.api_version(), &object).unwrap(),
+        Readable::Known(
             pods.iter()
                 .map(|pod| serde_json::from_value(pod.clone()).unwrap())
                 .collect(),
         ),
-        position: None,
-        preemptors: Vec::new(),
-        clusters: Vec::new(),
-        events: Readable::Known(Vec::new()),
-        now: Default::default(),
-    }
+        Default::default(),
+    )
 }
 
 fn names(snapshot: &Snapshot, choice: &PodChoice) -> Vec<String> {

@@ -1,11 +1,7 @@
 //! How a session of `kaiwo run` ends, by its one pod.
 
-use crate::api::condition::holds;
 use crate::api::pod::Pod;
 use crate::observe::snapshot::Snapshot;
-
-/// Condition of a pod that was taken off its node (core/v1 `DisruptionTarget`).
-const DISRUPTION: &str = "DisruptionTarget";
 
 /// How a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +25,7 @@ impl Snapshot {
         };
         let mut containers = pod.status.container_statuses.iter();
         let ended = containers.find_map(|container| container.state.terminated.as_ref());
-        let is_taken = holds(&pod.status.conditions, DISRUPTION).is_some()
-            || self.standing().status.is_waiting();
+        let is_taken = pod.disruption_target().is_some() || self.standing().status.is_waiting();
         match ended {
             Some(_) if is_taken => Some(SessionEnd::Taken(self.why_taken(Some(pod)))),
             Some(ended) => Some(SessionEnd::Exited {
@@ -47,7 +42,7 @@ impl Snapshot {
 
     fn why_taken(&self, pod: Option<&Pod>) -> String {
         let standing = self.standing();
-        let disruption = pod.and_then(|pod| holds(&pod.status.conditions, DISRUPTION));
+        let disruption = pod.and_then(Pod::disruption_target);
         let status = pod.map_or("", |pod| pod.status.message.as_str());
         match (standing.status.is_waiting(), disruption) {
             (true, _) if !standing.reason.is_empty() => standing.reason,
@@ -71,18 +66,11 @@ mod tests {
         let job = json!({"metadata": {"name": "x", "uid": "u"}});
         let pods = pods.iter().cloned();
         let pods = pods.map(|pod| serde_json::from_value(pod).unwrap());
-        Snapshot {
-            workload: Workload::read(WorkloadKind::Job, "batch/v1", &job).unwrap(),
-            parts: Vec::new(),
-            workspaces: Vec::new(),
-            queued: Readable::Known(Vec::new()),
-            pods: Readable::Known(pods.collect()),
-            position: None,
-            preemptors: Vec::new(),
-            clusters: Vec::new(),
-            events: Readable::Known(Vec::new()),
-            now: Default::default(),
-        }
+        Snapshot::new(
+            Workload::read(WorkloadKind::Job, "batch/v1", &job).unwrap(),
+            Readable::Known(pods.collect()),
+            Default::default(),
+        )
     }
 
     #[test]

@@ -18,18 +18,11 @@ fn snapshot(kind: WorkloadKind, spec: Value, status: Value, pods: &[Value]) -> S
     let pods = pods
         .iter()
         .map(|pod| serde_json::from_value(pod.clone()).unwrap());
-    Snapshot {
-        workload: workload(kind, spec, status),
-        parts: Vec::new(),
-        workspaces: Vec::new(),
-        queued: Readable::Known(Vec::new()),
-        pods: Readable::Known(pods.collect()),
-        position: None,
-        preemptors: Vec::new(),
-        clusters: Vec::new(),
-        events: Readable::Known(Vec::new()),
-        now: Timestamp::UNIX_EPOCH,
-    }
+    Snapshot::new(
+        workload(kind, spec, status),
+        Readable::Known(pods.collect()),
+        Timestamp::UNIX_EPOCH,
+    )
 }
 
 fn job(suspend: bool, status: Value, pods: &[Value]) -> Snapshot {

@@ -20,18 +20,11 @@ fn at(second: u8) -> String {
 
 fn evidence(kind: WorkloadKind, object: &Value) -> Evidence {
     Evidence {
-        snapshot: Snapshot {
-            workload: Workload::read(kind, kind.api_version(), object).unwrap(),
-            parts: Vec::new(),
-            workspaces: Vec::new(),
-            queued: Readable::Known(Vec::new()),
-            pods: Readable::Known(Vec::new()),
-            position: None,
-            preemptors: Vec::new(),
-            clusters: Vec::new(),
-            events: Readable::Known(Vec::new()),
-            now: at(59).parse().unwrap(),
-        },
+        snapshot: Snapshot::new(
+            Workload::read(kind, kind.api_version(), object).unwrap(),
+            Readable::Known(Vec::new()),
+            at(59).parse().unwrap(),
+        ),
         autoscaler: None,
         finalizers: Vec::new(),
         now: at(59).parse().unwrap(),
