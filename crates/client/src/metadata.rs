@@ -13,7 +13,7 @@ const ONE: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 const LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 impl Cluster {
-    /// Reads the metadata of one object; `None` if there is none.
+    /// Reads the metadata of one object; `None` if it does not exist.
     ///
     /// # Errors
     /// Any [`ClusterError`] but "not found".

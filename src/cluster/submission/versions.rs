@@ -281,7 +281,7 @@ impl<'a> Versions<'a> {
     /// names one of the versions.
     ///
     /// # Errors
-    /// [`VersionError`] if there is none, or part of it is gone.
+    /// [`VersionError`] if no such version exists, or part of it is gone.
     pub async fn target(
         &self,
         wanted: Option<&str>,
