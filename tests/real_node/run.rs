@@ -169,9 +169,14 @@ fn a_terminal_is_resized_interrupts_and_ends_with_the_exit_code() {
     terminal.shows(" pod ");
     terminal.types("stty size\n");
     terminal.shows("33 111");
-    terminal.types("echo at work; sleep 10000\n");
+    // A program says itself that it is ready: between two commands of a shell's list an
+    // interrupt reaches neither.
+    terminal.types(
+        "sh -c 'trap \"echo caught; exit 130\" INT; echo at work; while :; do sleep 1; done'\n",
+    );
     terminal.shows("at work\r\n");
     terminal.types("\u{3}");
+    terminal.shows("caught\r\n");
     terminal.types("echo interrupted $?\n");
     terminal.shows("interrupted 130");
     terminal.types("exit 42\n");
