@@ -2,7 +2,6 @@
 
 mod report;
 
-use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -10,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Error, Result, anyhow, bail};
 use clap::Args;
 
-use report::{End, Report, say};
+use report::{End, Notes, Report, say};
 
 use crate::faults::Faults;
 use crate::testbed::{NoRealNode, NoToolchain, Options, Platform, Testbed};
@@ -85,6 +84,9 @@ const MODULES: [(&str, &str); 12] = [
     ("schemas, beside the operators'", "upstream::"),
 ];
 
+/// Most tests of a layer that are tried again: more are no accident.
+const SECOND_TRIES: usize = 3;
+
 /// How tests say that they have left something out, at the start of a line.
 const SKIPPED: [&str; 2] = ["skipped: ", "SKIPPED "];
 
@@ -132,9 +134,9 @@ fn layers(args: &TestArgs, report: &mut Report) {
         platform: args.platform,
         ..Options::default()
     };
-    report.layer("testbed", |skipped| match args.no_testbed {
+    report.layer("testbed", |notes| match args.no_testbed {
         true => Ok(End::LeftOut("--no-testbed".to_owned())),
-        false => on_testbed(args, &options, "testbed::", skipped),
+        false => on_testbed(args, &options, "testbed::", notes),
     });
     report.layer("faults", |_| match args.no_testbed {
         true => Ok(End::LeftOut("--no-testbed".to_owned())),
@@ -145,8 +147,8 @@ fn layers(args: &TestArgs, report: &mut Report) {
             explain: true,
             ..options
         };
-        report.layer("testbed, reasons told", |skipped| {
-            let end = on_testbed(args, &explaining, "testbed::why::", skipped);
+        report.layer("testbed, reasons told", |notes| {
+            let end = on_testbed(args, &explaining, "testbed::why::", notes);
             end_testbed(args, end)
         });
     }
@@ -156,12 +158,12 @@ fn layers(args: &TestArgs, report: &mut Report) {
             kaito: Some(kaito.clone()),
             ..Options::default()
         };
-        report.layer("KAITO's own controller", |skipped| {
-            on_testbed(args, &with_kaito, "testbed::kaito_controller::", skipped)
+        report.layer("KAITO's own controller", |notes| {
+            on_testbed(args, &with_kaito, "testbed::kaito_controller::", notes)
         });
     }
-    report.layer("real node", |skipped| match args.wants_real_node() {
-        true => on_real_node(args, skipped),
+    report.layer("real node", |notes| match args.wants_real_node() {
+        true => on_real_node(args, notes),
         false => Ok(End::LeftOut("not asked for: --real-node".to_owned())),
     });
 }
@@ -171,22 +173,22 @@ fn without_cluster(report: &mut Report) {
     for (name, target) in TARGETS {
         let mut command = cargo(&["test", "--workspace"]);
         command.args(target);
-        report.layer(name, |skipped| tests(command, skipped));
+        report.layer(name, |notes| tests(command, notes));
     }
     for (name, module) in MODULES {
         let command = cargo(&["test", "--workspace", "--test", "it", "--", module]);
-        report.layer(name, |skipped| tests(command, skipped));
+        report.layer(name, |notes| tests(command, notes));
     }
     let mut rest = cargo(&["test", "--workspace", "--test", "it", "--"]);
     for (_, module) in MODULES {
         rest.args(["--skip", module]);
     }
-    report.layer("the tests' own tools", |skipped| tests(rest, skipped));
+    report.layer("the tests' own tools", |notes| tests(rest, notes));
 }
 
 /// Runs the tests of what pods really do, on a testbed with a real node, and
 /// looks whether that leaves anything.
-fn on_real_node(args: &TestArgs, skipped: &mut BTreeSet<String>) -> Result<End> {
+fn on_real_node(args: &TestArgs, notes: &mut Notes) -> Result<End> {
     Testbed::down(REAL_NODE)?;
     let before = Testbed::traces(REAL_NODE)?;
     let options = Options {
@@ -206,7 +208,7 @@ fn on_real_node(args: &TestArgs, skipped: &mut BTreeSet<String>) -> Result<End> 
     command.args(["--ignored", "--nocapture", AT_ONCE, "real_node::"]);
     testbed.point(&mut command);
     command.env("KAIWO_TESTBED_LONG", args.all.to_string());
-    let end = tests(command, skipped);
+    let end = tests(command, notes);
     if args.keep_testbed {
         say_kept(REAL_NODE);
         return end;
@@ -235,7 +237,7 @@ fn on_testbed(
     args: &TestArgs,
     options: &Options,
     tests_of: &str,
-    skipped: &mut BTreeSet<String>,
+    notes: &mut Notes,
 ) -> Result<End> {
     // One that an earlier run has kept may be of another kind.
     Testbed::down_unless(options)?;
@@ -253,7 +255,7 @@ fn on_testbed(
     let mut command = cargo(&["test", "--workspace", "--test", "it", "--"]);
     command.args(["--ignored", "--nocapture", tests_of]);
     testbed.point(&mut command);
-    tests(command, skipped)
+    tests(command, notes)
 }
 
 /// Runs a small part of `cargo xtask faults` where the tests ran, and ends that testbed.
@@ -302,7 +304,55 @@ fn without_testbed(error: Error, required: bool) -> Result<End> {
 /// Runs `cargo test`, passes on what it prints, counts what passed and keeps
 /// what was skipped. A layer in which no test ran has failed: its filter is
 /// wrong.
-fn tests(mut command: Command, skipped: &mut BTreeSet<String>) -> Result<End> {
+///
+/// A few tests that fail run again, alone: what then passes is named in the summary as
+/// flaky, a defect of its own, and does not hide what the change broke or not.
+fn tests(mut command: Command, notes: &mut Notes) -> Result<End> {
+    let first = run_tests(&mut command, notes)?;
+    match (first.succeeded, first.passed) {
+        (true, 0) => bail!("no test ran"),
+        (true, passed) => return Ok(End::Passed(passed)),
+        (false, _) if first.failed.is_empty() => bail!("tests failed"),
+        (false, _) if first.failed.len() > SECOND_TRIES => {
+            bail!("failed: {}", first.failed.join(", "))
+        }
+        (false, _) => {}
+    }
+    say(&format!("once more, alone: {}", first.failed.join(", ")));
+    let second = run_tests(&mut again(&command, &first.failed), notes)?;
+    let all = u32::try_from(first.failed.len()).is_ok_and(|failed| failed == second.passed);
+    if !second.succeeded || !all {
+        bail!("failed: {}", first.failed.join(", "));
+    }
+    notes.flaky.extend(first.failed);
+    Ok(End::Passed(first.passed + second.passed))
+}
+
+/// Returns the command that runs just these tests, one at a time.
+fn again(command: &Command, failed: &[String]) -> Command {
+    let mut alone = Command::new(command.get_program());
+    let of_cargo = command.get_args().take_while(|argument| *argument != "--");
+    alone
+        .args(of_cargo)
+        .args(["--", "--include-ignored", "--nocapture"]);
+    alone.args(["--test-threads=1", "--exact"]).args(failed);
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => alone.env(name, value),
+            None => alone.env_remove(name),
+        };
+    }
+    alone
+}
+
+/// What one run of `cargo test` came to.
+struct Outcome {
+    succeeded: bool,
+    passed: u32,
+    failed: Vec<String>,
+}
+
+fn run_tests(command: &mut Command, notes: &mut Notes) -> Result<Outcome> {
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -318,16 +368,37 @@ fn tests(mut command: Command, skipped: &mut BTreeSet<String>) -> Result<End> {
             });
             passed_on.map(|()| found)
         });
-        let mut passed = 0;
-        let passed_on = pass_on(stdout, std::io::stdout(), |line| passed += passed_in(line));
-        (passed_on.map(|()| passed), errors.join())
+        let (mut passed, mut failed) = (0, Failed::default());
+        let passed_on = pass_on(stdout, std::io::stdout(), |line| {
+            passed += passed_in(line);
+            failed.read(line);
+        });
+        (passed_on.map(|()| (passed, failed.names)), errors.join())
     });
     let succeeded = child.wait()?.success();
-    skipped.extend(errors.map_err(|_| anyhow!("a thread of xtask has panicked"))??);
-    match (succeeded, passed?) {
-        (false, _) => bail!("tests failed"),
-        (true, 0) => bail!("no test ran"),
-        (true, passed) => Ok(End::Passed(passed)),
+    let skipped = errors.map_err(|_| anyhow!("a thread of xtask has panicked"))??;
+    notes.skipped.extend(skipped);
+    let (passed, failed) = passed?;
+    Ok(Outcome {
+        succeeded,
+        passed,
+        failed,
+    })
+}
+
+/// The names that a test binary lists at its end, after what they printed.
+#[derive(Default)]
+struct Failed {
+    names: Vec<String>,
+    listed: bool,
+}
+
+impl Failed {
+    fn read(&mut self, line: &str) {
+        match line.strip_prefix("    ") {
+            Some(name) if self.listed && !name.contains(' ') => self.names.push(name.to_owned()),
+            _ => self.listed = line == "failures:",
+        }
     }
 }
 
@@ -381,6 +452,27 @@ mod tests {
         assert_eq!(passed_in(line), 14);
         assert_eq!(passed_in("test result: FAILED. 3 passed; 1 failed"), 3);
         assert_eq!(passed_in("test a_test ... ok"), 0);
+    }
+
+    #[test]
+    fn failed_tests_are_read_from_the_list_at_the_end_and_run_alone() {
+        let output = "test a::b ... FAILED\n\nfailures:\n\n---- a::b stdout ----\n    left: 1\n\n\n\
+                      failures:\n    a::b\n    c::d\n\ntest result: FAILED. 3 passed; 2 failed\n";
+        let mut failed = Failed::default();
+        output.lines().for_each(|line| failed.read(line));
+        assert_eq!(failed.names, ["a::b", "c::d"]);
+        let mut command = Command::new("cargo");
+        command.args(["test", "--test", "it", "--", "--ignored", "real_node::"]);
+        command.env("KUBECONFIG", "/k").env_remove("HOME");
+        let alone = again(&command, &failed.names);
+        let arguments: Vec<&str> = alone
+            .get_args()
+            .filter_map(std::ffi::OsStr::to_str)
+            .collect();
+        let expected =
+            "test --test it -- --include-ignored --nocapture --test-threads=1 --exact a::b c::d";
+        assert_eq!(arguments.join(" "), expected);
+        assert_eq!(alone.get_envs().count(), 2);
     }
 
     #[test]

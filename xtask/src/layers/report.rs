@@ -14,11 +14,20 @@ pub enum End {
     LeftOut(String),
 }
 
-/// What ran, how it ended and how long it took, and what tests left out.
+/// What tests have said besides whether they passed.
+#[derive(Default)]
+pub struct Notes {
+    /// What tests that passed have left out.
+    pub skipped: BTreeSet<String>,
+    /// Tests that failed, and passed when they ran again alone.
+    pub flaky: BTreeSet<String>,
+}
+
+/// What ran, how it ended and how long it took, and what tests said of themselves.
 #[derive(Default)]
 pub struct Report {
     layers: Vec<(&'static str, Result<End>, Duration)>,
-    skipped: BTreeSet<String>,
+    notes: Notes,
 }
 
 impl Report {
@@ -26,11 +35,11 @@ impl Report {
     pub fn layer(
         &mut self,
         name: &'static str,
-        run: impl FnOnce(&mut BTreeSet<String>) -> Result<End>,
+        run: impl FnOnce(&mut Notes) -> Result<End>,
     ) -> bool {
         say(name);
         let start = Instant::now();
-        let end = run(&mut self.skipped);
+        let end = run(&mut self.notes);
         let succeeded = end.is_ok();
         self.layers.push((name, end, start.elapsed()));
         succeeded
@@ -62,11 +71,23 @@ impl Report {
             let word = word.trim_end().replace('\n', "\n    ");
             table += &format!("{name:<26} {:>6.1} s  {word}\n", took.as_secs_f64());
         }
-        for (place, skipped) in self.skipped.iter().enumerate() {
-            if place == 0 {
-                table += "\nskipped by tests that passed otherwise:\n";
+        let of_tests = [
+            (
+                "skipped by tests that passed otherwise",
+                &self.notes.skipped,
+            ),
+            (
+                "flaky, to be mended: failed, and passed alone",
+                &self.notes.flaky,
+            ),
+        ];
+        for (title, lines) in of_tests {
+            if !lines.is_empty() {
+                table += &format!("\n{title}:\n");
             }
-            table += &format!("  {skipped}\n");
+            for line in lines {
+                table += &format!("  {line}\n");
+            }
         }
         table
     }
@@ -87,8 +108,9 @@ mod tests {
     fn the_summary_has_every_layer_and_what_was_skipped() {
         let mut report = Report::default();
         assert!(report.layer("one", |_| Ok(End::Passed(3))));
-        assert!(!report.layer("two", |skipped| {
-            skipped.insert("kubectl: not installed".to_owned());
+        assert!(!report.layer("two", |notes| {
+            notes.skipped.insert("kubectl: not installed".to_owned());
+            notes.flaky.insert("real_node::x".to_owned());
             Err(anyhow!("the log says\nno space"))
         }));
         let table = report.table();
@@ -97,7 +119,8 @@ mod tests {
             table.contains("FAILED: the log says\n    no space\n"),
             "{table}"
         );
-        assert!(table.ends_with("  kubectl: not installed\n"), "{table}");
+        assert!(table.contains("  kubectl: not installed\n"), "{table}");
+        assert!(table.ends_with("  real_node::x\n"), "{table}");
         assert_eq!(report.verdict().unwrap_err().to_string(), "failed: two");
     }
 }
