@@ -165,10 +165,10 @@ impl Runs<'_> {
             .collect()
     }
 
-    /// Returns the Job that kaiwo would create.
+    /// Returns the Job that kaiwo would create, without what the API server adds: its selector fits one UID.
     fn document(&self, name: &str) -> Result<Value> {
         let mut arguments = self.arguments(name);
-        arguments.extend(["--dry-run=server", "-o", "yaml", "--quiet", "--"].map(str::to_owned));
+        arguments.extend(["--dry-run=client", "-o", "yaml", "--quiet", "--"].map(str::to_owned));
         arguments.extend(PROGRAM.map(str::to_owned));
         let printed = self.kaiwo.run(arguments)?.stdout;
         let documents: Vec<Value> = serde_saphyr::from_multiple(&printed)?;

@@ -21,7 +21,7 @@ const ENTRYPOINT: &str = "date +%s%N\n";
 const APP: &str = "from ray import serve\n\n\n@serve.deployment\nclass Hello:\n    def __call__(self, request):\n        \
                    return 'hello'\n\n\nhello = Hello.bind()\n";
 const SERVE_CONFIG: &str =
-    "applications:\n- name: hello\n  route_prefix: /\n  import_path: app.app:hello\n";
+    "applications:\n- name: hello\n  route_prefix: /\n  import_path: app:hello\n";
 
 /// A workload, with the flags that make it one.
 struct Kind {
