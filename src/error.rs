@@ -24,14 +24,14 @@ macro_rules! classes {
             pub const ALL: &[Self] = &[$( Self::$class, )*];
 
             /// Returns the process exit code of this class.
-            pub fn exit_code(self) -> u8 {
+            pub const fn exit_code(self) -> u8 {
                 match self {
                     $( Self::$class => $code, )*
                 }
             }
 
             /// Returns the word that stands for this class in JSON output.
-            pub fn name(self) -> &'static str {
+            pub const fn name(self) -> &'static str {
                 match self {
                     $( Self::$class => $name, )*
                 }

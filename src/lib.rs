@@ -18,7 +18,8 @@
 //!
 //! | room | does | may name | must not use |
 //! | --- | --- | --- | --- |
-//! | [`suggestion`] | what a user can do next: a sentence or a command | shell | I/O, clock, kube, tera, clap |
+//! | [`program`] | the words that start kaiwo | – | I/O, clock, kube, tera, clap |
+//! | [`suggestion`] | what a user can do next: a sentence or a command | program, shell | I/O, clock, kube, tera, clap |
 //! | [`error`] | classes of errors, exit codes | file, suggestion | I/O, clock, kube, tera, clap |
 //! | [`names`] | what Kubernetes accepts as names | – | I/O, clock, kube, tera, clap |
 //! | [`digest`] | digests of texts | – | I/O, clock, kube, tera, clap |
@@ -27,16 +28,16 @@
 //! | [`kind`] | every fact about a kind of workload | – | I/O, clock, kube, tera, clap |
 //! | [`api`] | views of what the API says; labels and paths | kind, quantity, suggestion | I/O, clock, kube, tera, clap |
 //! | [`workload`] | reads the directory | digest, error, file, names, quantity, schema, secrecy, shell, suggestion, vocabulary, yaml | network, environment, clock, kube, tera, clap |
-//! | [`plan`] | decides, from a request and facts | api, digest, error, kind, names, quantity, schema, secrecy, suggestion, time, vocabulary, workload, yaml | I/O, clock, kube, tera, clap |
-//! | [`render`] | Tera and YAML: a plan becomes manifests | api, digest, error, kind, names, plan, quantity, secrecy, suggestion, vocabulary, workload, yaml | I/O, clock, kube, clap |
-//! | [`change`] | compares manifests with what is there | api, digest, kind, plan, render, secrecy, suggestion, yaml | I/O, clock, kube, tera, clap |
+//! | [`plan`] | decides, from a request and facts | api, digest, error, kind, names, quantity, schema, secrecy, shell, suggestion, time, vocabulary, workload, yaml | I/O, clock, kube, tera, clap |
+//! | [`render`] | Tera and YAML: a plan becomes manifests | api, digest, error, kind, names, plan, quantity, secrecy, shell, suggestion, vocabulary, workload, yaml | I/O, clock, kube, clap |
+//! | [`change`] | compares manifests with what is there | api, digest, kind, names, plan, render, secrecy, suggestion, yaml | I/O, clock, kube, tera, clap |
 //! | [`observe`] | judges what objects mean | api, kind, names, plan, printable, quantity, secrecy, suggestion | I/O, clock, kube, tera, clap |
 //! | [`chat`] | speaks the APIs of language models | – | I/O, clock, kube, tera, clap |
 //! | [`transfer`] | what is copied to and from pods: lists, archives, and the files here | error, observe, secrecy, suggestion | network, environment, kube, tera, clap |
 //! | [`cluster`] | all Kubernetes I/O | api, change, digest, error, file, kind, names, observe, plan, render, secrecy, shell, suggestion, transfer, yaml | variables, tera, clap |
 //! | [`settings`] | every setting, its flag, and who wins | error, names, plan, quantity, schema, secrecy, suggestion, time, yaml | network, environment, clock, kube, tera |
 //! | [`request`] | builds a request from settings and what was read | error, file, kind, names, plan, quantity, secrecy, settings, suggestion, workload | I/O, clock, kube, tera, clap |
-//! | [`cli`] | clap's types | chat, kind, observe, plan, quantity, settings, time, transfer | I/O, clock, kube, tera |
+//! | [`cli`] | clap's types | chat, kind, observe, plan, program, quantity, settings, time, transfer | I/O, clock, kube, tera |
 //! | [`completion`] | reads command lines that clap cannot: unfinished, or as others take them | api, kind, names, observe, plan, secrecy, settings, shell, suggestion, transfer, workload | I/O, clock, kube, tera |
 //! | [`ui`] | writes to the terminal | api, error, kind, observe, plan, printable, render, settings, suggestion, yaml | network, kube, tera, clap |
 //! | [`cmd`] | calls the rooms in order | every room | kube, tera |
@@ -58,6 +59,7 @@ pub mod kind;
 pub mod names;
 pub mod observe;
 pub mod plan;
+pub mod program;
 pub mod render;
 pub mod request;
 pub mod schema;

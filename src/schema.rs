@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 use crate::quantity::{ByteSize, Quantity};
 use crate::time::Seconds;
 
+#[cfg(test)]
+pub mod testing;
+
 /// A type that is read from a file.
 pub trait Schema {
     /// Whether its key must be there.

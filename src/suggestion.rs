@@ -4,6 +4,7 @@
 //! [`Connection`] that was typed: so it does, pasted, what it says in the cluster
 //! that was meant.
 
+use crate::program::Program;
 use crate::shell;
 
 /// Something that a user can do.
@@ -35,6 +36,8 @@ struct Word {
 /// How the command that is running was told which cluster it talks to.
 #[derive(Debug, Clone)]
 pub struct Connection {
+    /// How kaiwo itself was started.
+    pub program: Program,
     /// `--kubeconfig`, `--context`, `--as`, `--as-group` and their values.
     pub flags: Vec<String>,
     /// Namespace that was typed.
@@ -46,6 +49,7 @@ pub struct Connection {
 impl Connection {
     /// What is said where nothing was typed.
     pub const NONE: Self = Self {
+        program: Program::Kaiwo,
         flags: Vec::new(),
         namespace: None,
         has: |_, _| false,
@@ -171,7 +175,11 @@ impl Command {
 
     fn connected(&self, connection: &Connection) -> Vec<Word> {
         let mut own = self.words.iter().cloned();
-        let mut all = vec![Word::plain(self.program.to_owned())];
+        let program = match self.program {
+            "kaiwo" => connection.program.words(),
+            other => &[other],
+        };
+        let mut all: Vec<Word> = program.iter().map(|it| Word::plain((*it).into())).collect();
         let mut flags = Vec::new();
         if self.program == "kaiwo"
             && let Some(first) = own.next()
@@ -248,11 +256,11 @@ impl Suggestion {
     /// Returns it as it is printed.
     pub fn text(&self, connection: &Connection) -> String {
         let Some(command) = &self.command else {
-            return self.text.clone();
+            return connection.program.in_text(&self.text);
         };
         let mut text = command.line(connection);
         if !self.text.is_empty() {
-            text = format!("{}: {text}", self.text);
+            text = format!("{}: {text}", connection.program.in_text(&self.text));
         }
         if !self.note.is_empty() {
             text += &format!("  # {}", self.note);
@@ -347,6 +355,7 @@ mod tests {
     fn typed() -> Connection {
         let flags = ["--context", "my prod", "--as", "bob"];
         Connection {
+            program: Program::Kaiwo,
             flags: flags.map(str::to_owned).to_vec(),
             namespace: Some("team".to_owned()),
             has: |command, argument| match command {
@@ -392,6 +401,26 @@ mod tests {
         ] {
             assert_eq!(command.line(&typed()), line);
         }
+    }
+
+    #[test]
+    fn a_plugin_suggests_itself() {
+        let plugin = Connection {
+            program: Program::Plugin(|word| word == "list"),
+            ..typed()
+        };
+        assert_eq!(
+            kaiwo("why x", &[]).line(&plugin),
+            "kubectl kaiwo why --context 'my prod' --as bob -n team x"
+        );
+        assert_eq!(
+            kaiwo("list", &[]).words(&plugin).unwrap()[..3],
+            ["kubectl", "kaiwo", "list"]
+        );
+        assert_eq!(
+            Suggestion::from("run kaiwo list").text(&plugin),
+            "run kubectl kaiwo list"
+        );
     }
 
     #[test]

@@ -69,7 +69,9 @@ fn code(text: &str) -> Vec<String> {
 }
 
 fn in_documents() -> Vec<(String, String)> {
-    let mut files = vec![checkout("README.md")];
+    let mut files = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
+        .map(checkout)
+        .to_vec();
     for directory in ["docs", "workloads", "cluster-admins"] {
         documents(&checkout(directory), &mut files);
     }

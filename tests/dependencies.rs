@@ -1,31 +1,69 @@
-//! What the dependency tree may hold: permissive licences, and no crate in
-//! two majors without a reason.
+//! What the dependency tree may hold: what `deny.toml` allows, as cargo-deny reads it where
+//! it is installed, and no crate in two majors without a reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::common::checkout;
 
-/// Licences of which a dependency needs to offer one.
-const LICENCES: [&str; 8] = [
-    "Apache-2.0",
-    "MIT",
-    "BSD-2-Clause",
-    "BSD-3-Clause",
-    "ISC",
-    "Unicode-3.0",
-    "Zlib",
-    "CDLA-Permissive-2.0",
-];
+/// `deny.toml`, as far as it is checked here.
+#[derive(Deserialize)]
+struct Rules {
+    licenses: Licences,
+    bans: Bans,
+    sources: Sources,
+}
 
-/// Crates under another licence, and why they may be there.
-const BY_NAME: [(&str, &str, &str); 1] = [(
-    "option-ext",
-    "MPL-2.0",
-    "dirs needs it: copyleft by file, and no file of it is changed (decision 46)",
-)];
+#[derive(Deserialize)]
+struct Licences {
+    /// Licences of which a dependency needs to offer one.
+    allow: Vec<String>,
+    exceptions: Vec<Exception>,
+}
+
+/// A crate under another licence.
+#[derive(Deserialize)]
+struct Exception {
+    #[serde(rename = "crate")]
+    name: String,
+    allow: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Bans {
+    deny: Vec<Ban>,
+}
+
+#[derive(Deserialize)]
+struct Ban {
+    #[serde(rename = "crate")]
+    name: String,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Sources {
+    allow_registry: Vec<String>,
+    allow_git: Vec<String>,
+}
+
+fn rules() -> Rules {
+    toml::from_str(&std::fs::read_to_string(checkout("deny.toml")).unwrap()).unwrap()
+}
+
+/// Returns whether an expression of SPDX can be met by allowed licences.
+fn is_met(expression: &str, allowed: &dyn Fn(&str) -> bool) -> bool {
+    // No expression of the tree nests an AND in an OR that it does not put in parentheses.
+    let expression = expression.replace('/', " OR ").replace(['(', ')'], "");
+    expression.split(" AND ").all(|part| {
+        let mut names = part.split(" OR ").map(str::trim);
+        names.any(allowed)
+    })
+}
 
 /// Crates that the binary holds in more than one incompatible version, and
 /// who needs the older one.
@@ -110,8 +148,9 @@ fn of_the_binary(metadata: &Value) -> Vec<&Value> {
 }
 
 #[test]
-fn every_licence_is_permissive() {
-    let metadata = metadata();
+fn every_licence_is_allowed() {
+    let (metadata, rules) = (metadata(), rules().licenses);
+    let mut unused: BTreeSet<&str> = rules.exceptions.iter().map(|it| it.name.as_str()).collect();
     for package in metadata["packages"].as_array().unwrap() {
         // xtask is published nowhere.
         let Some(licence) = package["license"].as_str() else {
@@ -123,18 +162,69 @@ fn every_licence_is_permissive() {
             );
             continue;
         };
-        let named =
-            |(name, known, _): &(&str, &str, &str)| package["name"] == *name && licence == *known;
-        if BY_NAME.iter().any(named) {
-            continue;
+        let mut exceptions = rules.exceptions.iter();
+        let exception = exceptions.find(|it| package["name"] == it.name);
+        if let Some(exception) = exception {
+            unused.remove(exception.name.as_str());
         }
-        // An expression of SPDX: every part of an AND has to offer one.
-        let allowed = licence.replace('/', " OR ").split(" AND ").all(|part| {
-            part.split(" OR ")
-                .any(|name| LICENCES.contains(&name.trim().trim_matches(['(', ')'])))
-                || part.contains("LLVM-exception")
-        });
-        assert!(allowed, "{} is under {licence}", package["name"]);
+        let allowed = |name: &str| {
+            let mut all = rules.allow.iter();
+            let mut own = exception.iter().flat_map(|it| &it.allow);
+            all.any(|it| it == name) || own.any(|it| it == name)
+        };
+        assert!(
+            is_met(licence, &allowed),
+            "{} is under {licence}",
+            package["name"]
+        );
+    }
+    assert!(unused.is_empty(), "exceptions without a crate: {unused:?}");
+}
+
+#[test]
+fn expressions_of_licences_are_read() {
+    let allowed = |name: &str| ["MIT", "Apache-2.0"].contains(&name);
+    for (expression, met) in [
+        ("MIT", true),
+        ("MIT/Apache-2.0", true),
+        ("GPL-3.0 OR MIT", true),
+        ("(MIT OR Apache-2.0) AND Unicode-3.0", false),
+        ("GPL-3.0", false),
+        ("MIT AND GPL-3.0", false),
+    ] {
+        assert_eq!(is_met(expression, &allowed), met, "{expression}");
+    }
+}
+
+#[test]
+fn every_source_is_allowed_and_no_banned_crate_is_in_the_tree() {
+    let (metadata, rules) = (metadata(), rules());
+    let registries = rules.sources.allow_registry.iter();
+    let registries = registries.map(|it| format!("registry+{it}"));
+    let repositories = rules.sources.allow_git.iter();
+    let allowed: Vec<String> = registries
+        .chain(repositories.map(|it| format!("git+{it}")))
+        .collect();
+    let in_tree: BTreeSet<&str> = metadata["resolve"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| node["id"].as_str().unwrap())
+        .collect();
+    for package in metadata["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        if let Some(source) = package["source"].as_str() {
+            assert!(
+                allowed.iter().any(|it| source.starts_with(it.as_str())),
+                "{name} is from {source}"
+            );
+        }
+        // Some that no feature turns on are in the lock file only.
+        let is_used = in_tree.contains(package["id"].as_str().unwrap());
+        let banned = rules.bans.deny.iter().find(|ban| ban.name == name);
+        if let Some(ban) = banned.filter(|_| is_used) {
+            panic!("{name} is banned: {}", ban.reason);
+        }
     }
 }
 

@@ -217,6 +217,29 @@ fn every_dependency_has_its_reason() {
     }
 }
 
+/// `cargo xtask site` builds what is listed there, and what that links to.
+#[test]
+fn every_document_is_in_the_summary_of_the_site() {
+    let summary = fs::read_to_string(checkout("docs/SUMMARY.md")).unwrap();
+    for entry in fs::read_dir(checkout("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.ends_with(".md") && name != "SUMMARY.md" {
+            assert!(
+                summary.contains(&format!("]({name})")),
+                "{name} is not in it"
+            );
+        }
+    }
+    for name in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+    ] {
+        assert!(summary.contains(&format!("](../{name})")), "{name}");
+    }
+}
+
 /// Adds the Markdown files below `path`, except what is built.
 fn markdown(path: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(path).unwrap() {

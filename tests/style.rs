@@ -9,8 +9,10 @@ use crate::architecture;
 use crate::common::checkout;
 
 /// Files and directories whose text is checked.
-const READ: [&str; 8] = [
+const READ: [&str; 10] = [
     "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
     "CHANGELOG.md",
     "docs",
     "cluster-admins",

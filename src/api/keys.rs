@@ -6,6 +6,21 @@ pub const QUEUE_NAME_LABEL: &str = "kueue.x-k8s.io/queue-name";
 /// Label with a workload's priority class (Kueue
 /// `constants.WorkloadPriorityClassLabel`).
 pub const PRIORITY_CLASS_LABEL: &str = "kueue.x-k8s.io/priority-class";
+/// Annotation of pods with the level of a topology in one domain of which they are
+/// preferably placed (Kueue `PodSetPreferredTopologyAnnotation`).
+pub const PREFERRED_TOPOLOGY_ANNOTATION: &str = "kueue.x-k8s.io/podset-preferred-topology";
+/// Annotation of pods with the level in one domain of which they must be placed (Kueue
+/// `PodSetRequiredTopologyAnnotation`).
+pub const REQUIRED_TOPOLOGY_ANNOTATION: &str = "kueue.x-k8s.io/podset-required-topology";
+/// Annotation of pods that any placement in a topology satisfies (Kueue
+/// `PodSetUnconstrainedTopologyAnnotation`).
+pub const UNCONSTRAINED_TOPOLOGY_ANNOTATION: &str = "kueue.x-k8s.io/podset-unconstrained-topology";
+/// Annotations by which working pods ask for a place in a topology.
+pub const TOPOLOGY_ANNOTATIONS: [&str; 3] = [
+    PREFERRED_TOPOLOGY_ANNOTATION,
+    REQUIRED_TOPOLOGY_ANNOTATION,
+    UNCONSTRAINED_TOPOLOGY_ANNOTATION,
+];
 /// Annotation with the gates, separated by commas, that keep a workload out of its
 /// queue (Kueue `constants.AdmissionGatedByAnnotation`, from v0.19 on).
 pub const ADMISSION_GATED_BY_ANNOTATION: &str = "kueue.x-k8s.io/admission-gated-by";
@@ -36,6 +51,9 @@ pub const APP_COMPONENT_LABEL: &str = "app.kubernetes.io/component";
 
 /// Annotation of an upload: the bytes of its files.
 pub const BYTES_ANNOTATION: &str = "kaiwo-cli/bytes";
+/// Annotation of pods that run in another cluster with the files of the directory, as an
+/// archive in base64.
+pub const FILES_ANNOTATION: &str = "kaiwo-cli/files";
 /// Annotation with the digest over request and uploads; equal digests mean
 /// "the same submission".
 pub const DIGEST_ANNOTATION: &str = "kaiwo-cli/digest";
@@ -75,6 +93,21 @@ pub const COPY: &str = "copy";
 /// Annotation of such a pod with the name of the workload whose claim it is.
 pub const COPIES_ANNOTATION: &str = "kaiwo-cli/copies";
 
+/// Annotation of an array with the numbers of its tasks and their parameters, as JSON.
+pub const ARRAY_ANNOTATION: &str = "kaiwo-cli/array";
+/// Label of an array's pods, which are many: what reads the pods of others leaves them out.
+pub const ARRAY_LABEL: &str = "kaiwo-cli/array";
+/// Annotation of a Job with the least pods at once with which Kueue admits it (Kueue
+/// `job.JobMinParallelismAnnotation`).
+pub const MIN_PARALLELISM_ANNOTATION: &str = "kueue.x-k8s.io/job-min-parallelism";
+/// Annotation of a Job whose `parallelism` Kueue lets change while it runs (Kueue
+/// `workloadslicing.EnabledAnnotationKey`).
+pub const ELASTIC_ANNOTATION: &str = "kueue.x-k8s.io/elastic-job";
+/// Where the table of an array's parameters is mounted.
+pub const ARRAY_DIRECTORY: &str = "/kaiwo/array";
+/// The file in it, and the key in its ConfigMap.
+pub const ROWS_FILE: &str = "rows";
+
 /// Where uploads are mounted that the container's command copies.
 pub const UPLOADS_DIRECTORY: &str = "/kaiwo/uploads";
 
@@ -90,6 +123,12 @@ pub const AMD_GPU_COUNT_LABEL: &str = "beta.amd.com/gpu.family.AI";
 /// Node label with the GPU count, by NVIDIA's GPU feature discovery.
 pub const NVIDIA_GPU_COUNT_LABEL: &str = "nvidia.com/gpu.count";
 
+/// Label of a pod that Kueue has admitted, with its LocalQueue (Kueue
+/// `constants.LocalQueueLabel`, from v0.14 on).
+pub const LOCAL_QUEUE_LABEL: &str = "kueue.x-k8s.io/local-queue-name";
+/// Label of a pod of a group with the group's name, which its Workload has, too
+/// (Kueue `podconstants.GroupNameLabel`).
+pub const POD_GROUP_LABEL: &str = "kueue.x-k8s.io/pod-group-name";
 /// Label of a Kueue Workload with the UID of what it stands for (Kueue
 /// `constants.JobUIDLabel`).
 pub const JOB_UID_LABEL: &str = "kueue.x-k8s.io/job-uid";

@@ -7,10 +7,64 @@ use serde::Deserialize;
 
 use super::condition::{Condition, condition, holds};
 use super::keys::USERNAME_LABEL;
-use super::metadata::Metadata;
+use super::metadata::{Metadata, OwnerReference};
 use super::pod_template::PodTemplateSpec;
 use super::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
+
+/// What kaiwo calls pods that Kueue admits together and that no object owns.
+pub const POD_GROUP: &str = "PodGroup";
+
+/// The object that a Workload stands for, by the kind and name that people know it
+/// by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedObject {
+    /// Group and version.
+    pub api_version: String,
+    /// Kind, as in manifests, or [`POD_GROUP`].
+    pub kind: String,
+    /// Of a group of pods the group's name; of one of several Workloads of an owner
+    /// the owner's name and its number, as the owner's pods are called.
+    pub name: String,
+    /// The objects that it consists of: the owner, or the pods of a group.
+    pub objects: Vec<OwnerReference>,
+}
+
+impl QueuedObject {
+    /// Reads it from the metadata of a Workload (Kueue v0.19).
+    pub fn of_workload(metadata: &Metadata) -> Self {
+        let Metadata {
+            name,
+            annotations,
+            owner_references: owners,
+            ..
+        } = metadata;
+        let whole = owners.iter().find(|owner| owner.kind != "Pod");
+        let is_group = annotations.is_group == "true";
+        let named = |kind: &str, name: String, objects: Vec<OwnerReference>| Self {
+            api_version: objects
+                .first()
+                .map_or_else(|| "v1".to_owned(), |owner| owner.api_version.clone()),
+            kind: kind.to_owned(),
+            name,
+            objects,
+        };
+        match whole {
+            Some(owner) => {
+                let own = match annotations.component.as_str() {
+                    "" => owner.name.clone(),
+                    component => format!("{}-{component}", owner.name),
+                };
+                named(&owner.kind, own, vec![owner.clone()])
+            }
+            None if is_group || owners.len() > 1 => named(POD_GROUP, name.clone(), owners.clone()),
+            None => match owners.first() {
+                Some(pod) => named("Pod", pod.name.clone(), owners.clone()),
+                None => named("Workload", name.clone(), Vec::new()),
+            },
+        }
+    }
+}
 
 /// `kueue.x-k8s.io` Workload; `v1beta1` and `v1beta2` agree in these fields.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -24,6 +78,68 @@ pub struct KueueWorkload {
     pub status: QueuedStatus,
 }
 
+/// A Workload without what it asks for and was given, which is most of it: pods come with
+/// their templates, and these with whatever is in them.
+#[derive(Debug, Deserialize)]
+#[serde(from = "WithoutPodsRead")]
+pub struct WithoutPods(pub KueueWorkload);
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WithoutPodsRead {
+    metadata: Metadata,
+    spec: SpecWithoutPods,
+    status: StatusWithoutPods,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct SpecWithoutPods {
+    queue_name: String,
+    active: Option<bool>,
+    priority: i64,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct StatusWithoutPods {
+    conditions: Vec<Condition>,
+    admission_checks: Vec<AdmissionCheckState>,
+    requeue_state: Option<RequeueState>,
+    cluster_name: Option<String>,
+    accumulated_past_execution_time_seconds: Option<i64>,
+    scheduling_stats: SchedulingStats,
+}
+
+impl From<WithoutPodsRead> for WithoutPods {
+    fn from(read: WithoutPodsRead) -> Self {
+        let WithoutPodsRead {
+            metadata,
+            spec,
+            status,
+        } = read;
+        Self(KueueWorkload {
+            metadata,
+            spec: QueuedSpec {
+                queue_name: spec.queue_name,
+                active: spec.active,
+                priority: spec.priority,
+                ..QueuedSpec::default()
+            },
+            status: QueuedStatus {
+                conditions: status.conditions,
+                admission_checks: status.admission_checks,
+                requeue_state: status.requeue_state,
+                cluster_name: status.cluster_name,
+                accumulated_past_execution_time_seconds: status
+                    .accumulated_past_execution_time_seconds,
+                scheduling_stats: status.scheduling_stats,
+                ..QueuedStatus::default()
+            },
+        })
+    }
+}
+
 /// `spec` of a Workload.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -34,20 +150,74 @@ pub struct QueuedSpec {
     pub active: Option<bool>,
     /// The higher, the earlier.
     pub priority: i64,
+    /// Whose priority that is (v1beta2).
+    pub priority_class_ref: Option<PriorityClassRef>,
+    /// Name of the class whose priority that is (v1beta1).
+    pub priority_class_name: String,
     /// Sets of equal pods.
     pub pod_sets: Vec<PodSet>,
 }
 
-/// A set of equal pods.
+/// `priorityClassRef` of a Workload.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
+pub struct PriorityClassRef {
+    /// Name of the class.
+    pub name: String,
+}
+
+impl QueuedSpec {
+    /// Returns the class that its priority comes from, if it has one.
+    pub fn priority_class(&self) -> Option<&str> {
+        let referred = self.priority_class_ref.as_ref().map(|it| it.name.as_str());
+        referred
+            .or(Some(&self.priority_class_name))
+            .filter(|name| !name.is_empty())
+    }
+}
+
+impl QueuedSpec {
+    /// Returns who submitted it, as kaiwo labels its pods.
+    pub fn user(&self) -> Option<&str> {
+        let mut sets = self.pod_sets.iter();
+        sets.find_map(|set| set.template.metadata.labels.get(USERNAME_LABEL))
+            .map(String::as_str)
+            .filter(|user| !user.is_empty())
+    }
+}
+
+/// A set of equal pods.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct PodSet {
     /// Name.
     pub name: String,
     /// Pods.
     pub count: i64,
+    /// Pods that are enough for it to be admitted, where that may be fewer.
+    pub min_count: Option<i64>,
     /// What the pods are like.
     pub template: PodSetTemplate,
+    /// How close together they are placed.
+    pub topology_request: Option<TopologyRequest>,
+}
+
+/// `topologyRequest` of a set of pods.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct TopologyRequest {
+    /// Label of the level in one domain of which they must be.
+    pub required: Option<String>,
+    /// Label of the level in one domain of which they are preferably.
+    pub preferred: Option<String>,
+}
+
+impl TopologyRequest {
+    /// Returns the label of the level, and whether it is required.
+    pub fn level(&self) -> Option<(&str, bool)> {
+        let required = self.required.as_deref().map(|label| (label, true));
+        required.or(self.preferred.as_deref().map(|label| (label, false)))
+    }
 }
 
 /// `template` of a set of pods.
@@ -86,8 +256,18 @@ pub struct QueuedStatus {
     pub cluster_name: Option<String>,
     /// Seconds that it was admitted for before it was admitted last.
     pub accumulated_past_execution_time_seconds: Option<i64>,
+    /// Pods that have ended before the others, whose quota was given back.
+    pub reclaimable_pods: Vec<ReclaimablePods>,
     /// How often what has happened to it.
     pub scheduling_stats: SchedulingStats,
+}
+
+/// Entry of `reclaimablePods`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct ReclaimablePods {
+    /// Pods.
+    pub count: i64,
 }
 
 /// `schedulingStats` of a Workload (from v0.14 on).
@@ -271,6 +451,20 @@ impl KueueWorkload {
         total
     }
 
+    /// Returns whether it waits for pods to be placed close together, as far as its
+    /// conditions and its pods tell.
+    pub fn asks_for_topology(&self) -> bool {
+        let reserved = condition(&self.status.conditions, "QuotaReserved");
+        let level = |set: &PodSet| {
+            set.topology_request
+                .as_ref()
+                .and_then(|it| it.level())
+                .is_some()
+        };
+        reserved.is_some_and(|reserved| reserved.message.contains("topology \""))
+            || self.spec.pod_sets.iter().any(level)
+    }
+
     /// Returns how many seconds its pods may take to start, where their probes
     /// say that.
     pub fn startup_seconds(&self) -> Option<i64> {
@@ -288,12 +482,28 @@ impl KueueWorkload {
             .sum()
     }
 
+    /// Returns the GPUs that it has at least whenever it is admitted: those of the
+    /// fewest pods that are enough.
+    pub fn least_gpus(&self) -> i64 {
+        let sets = self.spec.pod_sets.iter();
+        sets.map(|set| {
+            let requests = set.template.spec.requests();
+            let gpus = requests.iter();
+            let gpus = gpus.filter(|(resource, _)| is_gpu_resource(resource));
+            let gpus: i64 = gpus.map(|(_, amount)| amount.whole()).sum();
+            gpus * set.min_count.unwrap_or(set.count)
+        })
+        .sum()
+    }
+
     /// Returns who submitted it, as kaiwo labels its pods.
     pub fn user(&self) -> Option<&str> {
-        let mut sets = self.spec.pod_sets.iter();
-        sets.find_map(|set| set.template.metadata.labels.get(USERNAME_LABEL))
-            .map(String::as_str)
-            .filter(|user| !user.is_empty())
+        self.spec.user()
+    }
+
+    /// Returns the object that it stands for.
+    pub fn subject(&self) -> QueuedObject {
+        QueuedObject::of_workload(&self.metadata)
     }
 
     /// Returns whom it stands for: kind and name.

@@ -19,7 +19,7 @@ pub struct Metadata {
     pub uid: String,
     /// Labels.
     pub labels: BTreeMap<String, String>,
-    /// Annotations, of which only kaiwo's own matter.
+    /// Annotations, of which few matter.
     pub annotations: Annotations,
     /// Counts changes of the specification.
     pub generation: i64,
@@ -56,15 +56,36 @@ pub struct Annotations {
     /// ([`keys::VERSIONS_ANNOTATION`]).
     #[serde(rename = "kaiwo-cli/versions")]
     pub versions: String,
+    /// The tasks of an array ([`keys::ARRAY_ANNOTATION`]).
+    #[serde(rename = "kaiwo-cli/array")]
+    pub array: String,
     /// Digest of the request ([`keys::DIGEST_ANNOTATION`]).
     #[serde(rename = "kaiwo-cli/digest")]
     pub digest: String,
+    /// Of a pod: the Workload that Kueue admitted it with (Kueue
+    /// `constants.WorkloadAnnotation`).
+    #[serde(rename = "kueue.x-k8s.io/workload")]
+    pub workload: String,
+    /// Of a Workload that stands for several pods of their own: `true` (Kueue
+    /// `podconstants.IsGroupWorkloadAnnotationKey`).
+    #[serde(rename = "kueue.x-k8s.io/is-group-workload")]
+    pub is_group: String,
+    /// Of a Workload that is one of several of its owner: which, from 0 (Kueue
+    /// `constants.ComponentWorkloadIndexAnnotation`).
+    #[serde(rename = "kueue.x-k8s.io/component-workload-index")]
+    pub component: String,
+    /// Of a Job whose number of pods may change while it runs: `true`
+    /// ([`keys::ELASTIC_ANNOTATION`]).
+    #[serde(rename = "kueue.x-k8s.io/elastic-job")]
+    pub elastic: String,
 }
 
 /// Entry of `ownerReferences`.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct OwnerReference {
+    /// Group and version of the owner.
+    pub api_version: String,
     /// Kind of the owner.
     pub kind: String,
     /// Its name.

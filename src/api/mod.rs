@@ -16,6 +16,7 @@ pub mod pod_template;
 pub mod queue;
 pub mod resource;
 pub mod selector;
+pub mod topology;
 pub mod vendor;
 pub mod workload;
 

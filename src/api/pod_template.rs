@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::keys::UPLOADS_DIRECTORY;
+use super::node::FlavorToleration;
 use super::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
 
@@ -31,6 +32,10 @@ pub struct PodTemplateSpec {
     pub overhead: BTreeMap<String, Quantity>,
     /// What they can mount.
     pub volumes: Vec<TemplateVolume>,
+    /// Labels that their nodes must have.
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints that they tolerate.
+    pub tolerations: Vec<FlavorToleration>,
 }
 
 /// A volume of a template, as far as ConfigMaps are concerned.

@@ -311,6 +311,16 @@ impl ClusterQueue {
     }
 }
 
+/// `kueue.x-k8s.io` WorkloadPriorityClass.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct WorkloadPriorityClass {
+    /// Name and labels.
+    pub metadata: Metadata,
+    /// The priority: the higher, the earlier.
+    pub value: i64,
+}
+
 /// Reserved or used quota of one flavor.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct FlavorUsage {
@@ -351,6 +361,8 @@ pub struct ResourceFlavorSpec {
     pub node_taints: Vec<Taint>,
     /// What Kueue lets the pods tolerate when it admits them to this flavor.
     pub tolerations: Vec<FlavorToleration>,
+    /// The Topology of its nodes, if Kueue places pods on them.
+    pub topology_name: Option<String>,
 }
 
 #[cfg(test)]

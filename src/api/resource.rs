@@ -24,7 +24,7 @@ pub struct Resource {
 
 /// Kinds other than workloads: group, kind, plural, and whether they live in a
 /// namespace.
-const KINDS: [(&str, &str, &str, bool); 34] = [
+const KINDS: [(&str, &str, &str, bool); 35] = [
     ("", "Namespace", "namespaces", false),
     ("", "Node", "nodes", false),
     ("", "PersistentVolume", "persistentvolumes", false),
@@ -108,6 +108,7 @@ const KINDS: [(&str, &str, &str, bool); 34] = [
         "workloadpriorityclasses",
         false,
     ),
+    (KUEUE_GROUP, "Topology", "topologies", false),
     (KUEUE_GROUP, "Workload", "workloads", true),
 ];
 

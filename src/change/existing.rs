@@ -87,6 +87,15 @@ impl Existing {
         self.object()["metadata"]["labels"][keys::QUEUE_NAME_LABEL].as_str()
     }
 
+    /// Returns whether Kueue sends it, or the Jobs that it starts, to another cluster
+    /// (MultiKueue).
+    pub fn is_sent_away(&self) -> bool {
+        let pods = "/spec/jobTemplate/spec/template/metadata/annotations";
+        let files = self.object().pointer(pods);
+        self.object()["spec"]["managedBy"] == keys::MULTIKUEUE_CONTROLLER
+            || files.is_some_and(|pods| pods.get(keys::FILES_ANNOTATION).is_some())
+    }
+
     /// Returns what made it, and would make it again.
     pub fn controller(&self) -> Option<&NameOwner> {
         let mut owners = self.view.metadata.owner_references.iter();

@@ -8,6 +8,7 @@ pub mod drift;
 pub mod existing;
 pub mod in_place;
 pub mod metadata;
+pub mod queueing;
 pub mod rbac;
 pub mod record;
 pub mod values;

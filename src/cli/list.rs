@@ -13,13 +13,14 @@ use crate::settings::{Format, Namespace};
 STATUS is one of Pending (waiting in a queue), Admitted, Starting, Running,
 Ready, Degraded, Succeeded, Failed, Suspended and Preempted. POS is the position
 among all that wait for the same ClusterQueue. What you may not read is left
-blank.
+blank. PROGRESS is what a job printed last as: ::kaiwo progress=42 eta=2h loss=1.2
 
 Examples:
   kaiwo list                        those that kaiwo created in the namespace
   kaiwo list -A --mine              your own, in all namespaces
   kaiwo list --status pending,preempted
   kaiwo list --kind job,rayjob -o wide
+  kaiwo list --progress             one log request for each running job
   kaiwo list -w                     watch them: redrawn on every change
   kaiwo list -w | tee log           one line for each change
   kaiwo list -o json | jq -r '.items[] | select(.status == \"Failed\").name'")]
@@ -49,9 +50,14 @@ pub struct ListArgs {
     #[arg(long, value_name = "STATUS,…", value_delimiter = ',')]
     pub status: Vec<Status>,
 
-    /// Include workloads not created by kaiwo
+    /// Include workloads not created by kaiwo, and whatever else Kueue queues:
+    /// JobSets, TrainJobs, LeaderWorkerSets, RayClusters, groups of pods
     #[arg(long)]
     pub any: bool,
+
+    /// Show how far running jobs are, as their logs say
+    #[arg(long)]
+    pub progress: bool,
 
     /// Output format; wide has more columns
     #[arg(short, long, value_name = "FORMAT", value_parser = Format::parser(Format::TABLES))]

@@ -15,6 +15,8 @@ Examples:
   kaiwo logs alice-train --tail 100    the last 100 lines of each pod
   kaiwo logs alice-train --pod 3-x7k2f  one pod, by the prefix of its lines
   kaiwo logs alice-sft --workers       a RayJob's head and workers
+  kaiwo logs alice-sweep --index 7     task 7 of an array
+  kaiwo logs alice-sweep --failed      the tasks of an array that failed
 
 For a Job, the pods of the current attempt are shown; for a RayJob, the driver;
 for a CronJob, the active Job or else the last one; otherwise all pods. Lines of
@@ -63,7 +65,26 @@ pub struct LogsArgs {
     #[arg(long, value_name = "POD", help_heading = "Pods")]
     pub pod: Option<String>,
 
+    /// The task of an array that has this number
+    #[arg(long, value_name = "N", conflicts_with_all = ["pod", "all_pods", "workers"], help_heading = "Pods")]
+    pub index: Option<i64>,
+
+    /// The tasks of an array that failed, one after another
+    #[arg(long, conflicts_with_all = ["pod", "all_pods", "workers", "index", "follow"], help_heading = "Pods")]
+    pub failed: bool,
+
     /// A container, or an init container [default: the first]
     #[arg(short, long, value_name = "NAME", help_heading = "Pods")]
     pub container: Option<String>,
+}
+
+impl LogsArgs {
+    /// Returns the flag that chooses tasks of an array, if one is typed.
+    pub fn task_flag(&self) -> Option<&'static str> {
+        match (self.index, self.failed) {
+            (Some(_), _) => Some("--index"),
+            (None, true) => Some("--failed"),
+            (None, false) => None,
+        }
+    }
 }

@@ -13,6 +13,9 @@ mod logs;
 mod named;
 mod overview;
 mod port_forward;
+mod program;
+mod queueing;
+mod resize;
 mod status;
 mod template;
 mod wait;
@@ -32,12 +35,22 @@ pub use list::ListArgs;
 pub use logs::LogsArgs;
 pub use named::NamedArgs;
 pub use overview::doctor::DoctorArgs;
+pub use overview::history::HistoryArgs;
 pub use overview::models::ModelsArgs;
 pub use overview::nodes::NodesArgs;
+pub use overview::past::PastArgs;
 pub use overview::queues::QueuesArgs;
 pub use overview::top::TopArgs;
+pub use overview::usage::UsageArgs;
+pub use overview::version::VersionArgs;
 pub use overview::volumes::VolumesArgs;
 pub use port_forward::PortForwardArgs;
+pub use program::{command, is_command};
+pub use queueing::ChangeArgs;
+pub use queueing::activity::{PauseArgs, ResumeArgs};
+pub use queueing::priority::PriorityArgs;
+pub use queueing::queue::MoveArgs;
+pub use resize::ResizeArgs;
 pub use status::StatusArgs;
 pub use template::{ContextCommand, EjectArgs, TemplateCommand, TemplateKindArgs};
 pub use wait::WaitArgs;
@@ -63,7 +76,8 @@ Examples:
   kaiwo serve -i image -g 1 --port 80   a Deployment and its Service
   kaiwo list                            all workloads and their status
   kaiwo why alice-train                 why one is not running, who can fix it
-  kaiwo help exit-codes                 what the exit codes mean"
+  kaiwo help exit-codes                 what the exit codes mean
+  kaiwo help agents                     how programs and agents use kaiwo"
 )]
 pub struct Cli {
     /// What to do.
@@ -103,10 +117,22 @@ pub enum Command {
     Cp(Box<CpArgs>),
     /// Forward local ports to a workload
     PortForward(Box<PortForwardArgs>),
+    /// Change how many tasks of an array run at once
+    Resize(Box<ResizeArgs>),
     /// Delete workloads, and what kaiwo created for them
     Delete(Box<DeleteArgs>),
+    /// Move a waiting workload to another queue
+    Move(Box<MoveArgs>),
+    /// Change the priority of a workload
+    Priority(Box<PriorityArgs>),
+    /// Take a workload out of its queue; it can be resumed
+    Pause(Box<PauseArgs>),
+    /// Return a paused workload to its queue
+    Resume(Box<ResumeArgs>),
     /// Check that kaiwo works here, and show how to fix what does not
     Doctor(Box<DoctorArgs>),
+    /// Show the versions of kaiwo and of what is on the cluster
+    Version(Box<VersionArgs>),
     /// Show queue quotas and pending workloads
     Queues(Box<QueuesArgs>),
     /// Show the capacity of nodes, and who holds it
@@ -115,6 +141,10 @@ pub enum Command {
     Volumes(Box<VolumesArgs>),
     /// Show GPU utilization
     Top(Box<TopArgs>),
+    /// Show what has ended: when, how long it waited and ran, exit codes
+    History(Box<HistoryArgs>),
+    /// Show GPU-hours by user, queue or namespace
+    Usage(Box<UsageArgs>),
     /// List the models that KAITO serves, and the GPUs each needs
     Models(ModelsArgs),
     /// Ask a model that is served
@@ -149,9 +179,13 @@ does not answer within a second is silently skipped.")]
     Template(Box<TemplateCommand>),
     /// Explain a command or a topic
     Help {
-        /// A command, or: exit-codes
+        /// A command, or: exit-codes, agents
         #[arg(value_name = "COMMAND|TOPIC")]
         topic: Vec<String>,
+
+        /// Write the manual pages of all commands into this directory
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "topic")]
+        man: Option<std::path::PathBuf>,
     },
 }
 
@@ -178,16 +212,28 @@ impl Command {
             Self::Top(args) => return Some((&args.connection, args.namespace.as_deref())),
             Self::Cp(args) => return Some((&args.connection, args.namespace.as_deref())),
             Self::Volumes(args) => return Some((&args.connection, args.namespace.as_deref())),
+            Self::History(args) => {
+                return Some((&args.past.connection, args.past.namespace.as_deref()));
+            }
+            Self::Usage(args) => {
+                return Some((&args.past.connection, args.past.namespace.as_deref()));
+            }
             Self::Nodes(args) => return Some((&args.connection, None)),
+            Self::Version(args) => return Some((&args.connection, None)),
             Self::Models(args) => return Some((&args.connection, None)),
             Self::Status(args) => &args.named,
             Self::Why(args) => &args.named,
             Self::Logs(args) => &args.named,
             Self::Wait(args) => &args.named,
+            Self::Resize(args) => &args.named,
             Self::Exec(args) => &args.named,
             Self::PortForward(args) => &args.named,
             Self::Chat(args) => &args.named,
             Self::Endpoint(args) => &args.named,
+            Self::Move(args) => &args.change.named,
+            Self::Priority(args) => &args.change.named,
+            Self::Pause(args) => &args.change.named,
+            Self::Resume(args) => &args.change.named,
             Self::Init(_)
             | Self::Completion { .. }
             | Self::Complete(_)

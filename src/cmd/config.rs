@@ -19,6 +19,7 @@ use super::sources;
 use crate::request::{DEFAULT_NAMESPACE, DEFAULT_QUEUE};
 
 /// The settings for programs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SettingsReport {
@@ -27,6 +28,7 @@ struct SettingsReport {
     settings: Vec<Row>,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 struct Row {
     key: String,
@@ -126,3 +128,6 @@ fn table(rows: &[Row]) -> String {
         .map(|[key, value, from]| format!("{key:<keys$}  {value:<values$}  {from}\n"))
         .collect()
 }
+
+#[cfg(test)]
+crate::schema::testing::report_schemas!(SettingsReport => "Settings");

@@ -1,5 +1,6 @@
 //! `kaiwo delete`.
 
+mod finished;
 mod leftovers;
 mod storage;
 mod stuck;
@@ -21,7 +22,7 @@ use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::observe::WorkloadRef;
 use crate::settings::Format;
-use crate::suggestion::kaiwo;
+use crate::suggestion::{kaiwo, kubectl};
 use crate::time::Seconds;
 use crate::ui::Ui;
 use crate::ui::deletion::{
@@ -124,6 +125,9 @@ impl Run<'_> {
             let kind = kind.name();
             self.ui
                 .warn(format!("you may not list any {kind}, so none was deleted"));
+        }
+        if self.args.finished {
+            return Ok(self.finished(selected));
         }
         let left = leftover::selected(cluster, namespace, selector).await?;
         let mut by_name: BTreeMap<String, Vec<Leftover>> = BTreeMap::new();
@@ -272,6 +276,11 @@ impl Run<'_> {
                 self.ui.status(line);
             }
         }
+        let mut kinds = doomed.iter().map(|one| one.workload.kind);
+        if kinds.any(|kind| kind.is_batch() && !kind.descriptor().is_recurring) {
+            self.ui
+                .status("  its history goes with it: kaiwo history, kaiwo usage");
+        }
         for (name, left) in &self.left {
             for line in lines_of_leftovers(name, &names_of(left)) {
                 self.ui.status(line);
@@ -408,15 +417,24 @@ impl Run<'_> {
 fn not_made_by_kaiwo(workload: &Workload, namespace: &str) -> CommandError {
     let name = workload.display_name();
     let mut owners = workload.metadata.owner_references.iter();
-    let whole = owners.find(|owner| WorkloadKind::named(&owner.kind).is_some());
+    // What Kueue's Workload stands for is a whole.
+    let whole = owners.find(|_| workload.stands_for.is_none());
     let error = match whole {
         Some(owner) => {
             let whole = format!("{}/{}", owner.kind.to_lowercase(), owner.name);
             let message = format!("{name} belongs to {whole}");
-            CommandError::new(ErrorClass::Refused, message).hint(
-                kaiwo("delete {} -n {}", &[&whole, namespace])
-                    .noted("deletes it with everything that belongs to it"),
-            )
+            let command = match WorkloadKind::named(&owner.kind) {
+                Some(_) => kaiwo("delete {} -n {}", &[&whole, namespace]),
+                // kaiwo knows only what belongs to it.
+                None => {
+                    let (group, _) = owner.api_version.split_once('/').unwrap_or_default();
+                    let kind = format!("{}.{group}", owner.kind.to_lowercase());
+                    let kind = kind.trim_end_matches('.');
+                    kubectl("-n {} delete {} {}", &[namespace, kind, &owner.name])
+                }
+            };
+            let noted = command.noted("deletes it with everything that belongs to it");
+            CommandError::new(ErrorClass::Refused, message).hint(noted)
         }
         None => CommandError::new(
             ErrorClass::Refused,

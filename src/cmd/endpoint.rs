@@ -20,6 +20,7 @@ use super::help::cannot_write;
 use super::target::{FoundWorkload, Reached};
 
 /// Addresses for programs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct EndpointReport {
@@ -137,3 +138,6 @@ fn lines(
     }
     text
 }
+
+#[cfg(test)]
+crate::schema::testing::report_schemas!(EndpointReport => "Endpoint");

@@ -1,12 +1,14 @@
 //! `kaiwo help`.
 
-use clap::CommandFactory;
+mod agents;
 
-use crate::cli::Cli;
+use crate::cli;
 use crate::error::{CommandError, ErrorClass};
 use crate::secrecy::named;
 use crate::suggestion::kaiwo;
 use crate::ui::Ui;
+
+use super::command_line;
 
 /// What else there is to know of exit codes.
 const MORE_ON_EXIT_CODES: &str = "\
@@ -31,9 +33,14 @@ is \"failed\", with containerExitCode, for the container's own.
 /// Explains a command, named word by word, or a topic.
 pub fn run(topic: &[String], ui: Ui) -> Result<(), CommandError> {
     if topic == ["exit-codes"] {
-        return ui.data(&exit_codes()).map_err(cannot_write);
+        let text = command_line::program().in_text(&exit_codes());
+        return ui.data(&text).map_err(cannot_write);
     }
-    let mut cli = Cli::command();
+    if topic == ["agents"] {
+        let text = command_line::program().in_text(&agents::guide());
+        return ui.data(&text).map_err(cannot_write);
+    }
+    let mut cli = cli::command(command_line::program());
     // Global flags reach the subcommands only when the command is built.
     cli.build();
     let mut command = &mut cli;
@@ -51,7 +58,7 @@ pub fn run(topic: &[String], ui: Ui) -> Result<(), CommandError> {
 }
 
 /// Returns what the exit codes mean, as text for people.
-fn exit_codes() -> String {
+pub fn exit_codes() -> String {
     const WIDTH: usize = 80;
     let mut text = "Exit codes of kaiwo\n\n    0  done\n".to_owned();
     for class in ErrorClass::ALL {

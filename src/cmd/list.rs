@@ -3,19 +3,22 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _};
 use k8s_openapi::jiff::Timestamp;
 use tokio::time::sleep;
 
+use crate::api::Readable;
 use crate::api::keys::{APP_MANAGED_BY_LABEL, MANAGER, USERNAME_LABEL};
 use crate::api::resource::Resource;
 use crate::change::existing;
 use crate::cli::ListArgs;
-use crate::cluster::ClusterError;
 use crate::cluster::client::pages::Selection;
 use crate::cluster::read::list_rows::RowLoader;
 use crate::cluster::read::listing::Listing;
+use crate::cluster::read::progress::progress;
 use crate::cluster::read::snapshot::LostTrack;
 use crate::cluster::read::watch::{Outage, Polled, Poller};
+use crate::cluster::{Cluster, ClusterError};
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::names::label_value;
@@ -45,10 +48,15 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Columns are as wide as so many rows need, those of several kinds.
 const MEASURED: usize = 500;
 
+/// Logs that are read at once.
+const LOGS: usize = 8;
+
 /// What is listed.
 struct Query {
     kinds: Vec<WorkloadKind>,
     selection: Selection,
+    /// Whose they are, if only those of one user are listed.
+    user: Option<String>,
     form: Form,
 }
 
@@ -73,6 +81,7 @@ fn query(args: &ListArgs, output: Option<Format>) -> Result<Query, CommandError>
     let form = Form {
         format: args.output.or(output),
         namespaces: args.all_namespaces,
+        progress: args.progress,
         kaito: !args.kind.is_empty()
             && args
                 .kind
@@ -89,14 +98,21 @@ fn query(args: &ListArgs, output: Option<Format>) -> Result<Query, CommandError>
     if !args.any {
         labels.push(format!("{APP_MANAGED_BY_LABEL}={MANAGER}"));
     }
+    let mut user = None;
     if args.mine {
-        let user = sources::merged_of(&["KAIWO_USER"], Settings::default(), &args.connection)?;
-        let user = request::user(&user, &Machine);
-        labels.push(format!("{USERNAME_LABEL}={}", label_value(&user)));
+        let merged = sources::merged_of(&["KAIWO_USER"], Settings::default(), &args.connection)?;
+        let own = label_value(&request::user(&merged, &Machine));
+        labels.push(format!("{USERNAME_LABEL}={own}"));
+        user = Some(own);
     }
     labels.extend(args.selector.clone());
     Ok(Query {
         kinds: match args.kind.is_empty() {
+            // What a selector is about has labels, which a Workload does not pass on.
+            true if args.any && args.selector.is_none() => WorkloadKind::ALL
+                .into_iter()
+                .chain([WorkloadKind::Queued])
+                .collect(),
             true => WorkloadKind::ALL.to_vec(),
             false => WorkloadKind::ALL
                 .into_iter()
@@ -104,6 +120,7 @@ fn query(args: &ListArgs, output: Option<Format>) -> Result<Query, CommandError>
                 .collect(),
         },
         selection: Selection::labels(labels.join(",")),
+        user,
         form,
     })
 }
@@ -191,11 +208,16 @@ fn denied(error: ClusterError, args: &ListArgs) -> CommandError {
 struct Rows<'a> {
     listing: Listing<'a>,
     company: RowLoader<'a>,
+    cluster: &'a Cluster,
+    /// Whether a log may not be read.
+    hides_progress: bool,
+    /// Whose they are.
+    user: Option<&'a str>,
     args: &'a ListArgs,
 }
 
 impl<'a> Rows<'a> {
-    async fn begin(place: &'a Reached, query: &Query, args: &'a ListArgs) -> Self {
+    async fn begin(place: &'a Reached, query: &'a Query, args: &'a ListArgs) -> Self {
         let Reached {
             cluster,
             served,
@@ -205,10 +227,15 @@ impl<'a> Rows<'a> {
             kinds,
             selection,
             form,
+            user,
         } = query;
         Self {
             listing: Listing::begin(cluster, served, namespace, kinds, selection).await,
-            company: RowLoader::new(cluster, served, namespace, form.is_full()),
+            company: RowLoader::new(cluster, served, namespace, form.is_full())
+                .with_logs(form.progress),
+            cluster,
+            hides_progress: false,
+            user: user.as_deref(),
             args,
         }
     }
@@ -223,15 +250,44 @@ impl<'a> Rows<'a> {
             let (_, error) = listing.denied.swap_remove(0);
             return Err(error);
         };
+        let mut page = page;
+        if let Some(user) = self.user {
+            page.retain(|workload| workload.user() == Some(user));
+        }
         let mut rows = self.company.rows(page).await?;
         if !self.args.status.is_empty() {
             rows.retain(|row| self.args.status.contains(&row.standing.status));
         }
+        if self.args.progress {
+            self.add_progress(&mut rows).await;
+        }
         Ok(Some(rows))
+    }
+
+    /// Adds how far they are, as their logs say.
+    async fn add_progress(&mut self, rows: &mut [Listed]) {
+        let cluster = self.cluster;
+        let logs = rows.iter_mut().filter(|row| row.log.is_some());
+        let read = logs.map(async |row| {
+            let namespace = &row.workload.metadata.namespace;
+            match &row.log {
+                Some(log) => match progress(cluster, namespace, log).await {
+                    Readable::Known(progress) => row.progress = progress,
+                    Readable::Forbidden => return true,
+                },
+                None => {}
+            }
+            false
+        });
+        let hidden: Vec<bool> = stream::iter(read).buffer_unordered(LOGS).collect().await;
+        self.hides_progress |= hidden.contains(&true);
     }
 
     /// Tells which kinds were left out.
     fn tell(&self, ui: Ui) {
+        if self.hides_progress {
+            ui.status("progress is unknown: you may not read the logs of pods");
+        }
         for (kind, error) in &self.listing.denied {
             let text = format!("cannot list {}s: {error}", kind.name());
             match self.args.kind.is_empty() {

@@ -10,8 +10,11 @@ mod endpoint;
 mod help;
 mod init;
 mod list;
+mod man;
 mod overview;
+mod queueing;
 mod reach;
+mod resize;
 mod signals;
 mod sources;
 mod status;
@@ -24,7 +27,7 @@ mod why;
 
 use deploy::serve;
 use deploy::submit;
-use overview::{doctor, models, nodes, queues, top, volumes};
+use overview::{doctor, gpu_hours, history, models, nodes, queues, top, version, volumes};
 use reach::chat;
 use reach::cp;
 use reach::exec;
@@ -77,9 +80,15 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Status(args) => status::run(&args, ui, output),
         Command::Why(args) => why::run(&args, ui, output),
         Command::Delete(args) => delete::run(&args, ui, output),
+        Command::Move(args) => queueing::queue::run(&args, ui, output),
+        Command::Priority(args) => queueing::priority::run(&args, ui, output),
+        Command::Pause(args) => queueing::activity::pause(&args, ui, output),
+        Command::Resume(args) => queueing::activity::resume(&args, ui, output),
         Command::Logs(args) => logs::run(&args, ui).map(done),
         Command::Wait(args) => wait::run(&args, ui, output).map(done),
+        Command::Resize(args) => resize::run(&args, ui).map(done),
         Command::Doctor(args) => doctor::run(&args, ui, output),
+        Command::Version(args) => version::run(&args, ui, output).map(done),
         Command::Queues(args) => queues::run(&args, ui, output).map(done),
         Command::Exec(args) => exec::run(&args, ui),
         Command::Cp(args) => cp::run(&args, ui).map(done),
@@ -87,6 +96,8 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Nodes(args) => nodes::run(&args, ui, output).map(done),
         Command::Volumes(args) => volumes::run(&args, ui, output).map(done),
         Command::Top(args) => top::run(&args, ui, output).map(done),
+        Command::History(args) => history::run(&args, ui, output).map(done),
+        Command::Usage(args) => gpu_hours::run(&args, ui, output).map(done),
         Command::Models(args) => models::run(&args, ui, output).map(done),
         Command::Chat(args) => chat::run(&args, ui).map(done),
         Command::Endpoint(args) => endpoint::run(&args, ui, output).map(done),
@@ -95,7 +106,10 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Completion { shell } => completion::run(shell, ui).map(done),
         Command::Complete(args) => completion::answer(&args, ui).map(done),
         Command::Render => return deploy::render_limits::answer(),
-        Command::Help { topic } => help::run(&topic, ui).map(done),
+        Command::Help {
+            man: Some(folder), ..
+        } => man::run(&folder, ui).map(done),
+        Command::Help { topic, .. } => help::run(&topic, ui).map(done),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -29,6 +29,7 @@ use super::{block_on, top};
 const TICK: Duration = Duration::from_secs(5);
 
 /// A workload in full, for programs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct StatusReport<'a> {
@@ -160,3 +161,6 @@ async fn watch(
         }
     }
 }
+
+#[cfg(test)]
+crate::schema::testing::report_schemas!(StatusReport<'static> => "WorkloadStatus");

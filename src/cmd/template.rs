@@ -24,11 +24,13 @@ use super::deploy::{serve, submit};
 use super::help::cannot_write;
 
 /// What a template may use, for programs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ContextReport<'a> {
     api_version: &'static str,
     kind: &'static str,
+    #[cfg_attr(test, schemars(with = "serde_json::Map<String, serde_json::Value>"))]
     context: &'a TemplateContext<'a>,
 }
 
@@ -132,3 +134,6 @@ fn context(request: WorkloadRequest, ui: Ui, output: Option<Format>) -> Result<(
     };
     ui.data(&text.unwrap_or_default()).map_err(cannot_write)
 }
+
+#[cfg(test)]
+crate::schema::testing::report_schemas!(ContextReport<'static> => "TemplateContext");

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Command, CommandFactory, Parser};
+use clap::{Command, CommandFactory, FromArgMatches as _};
 
-use crate::cli::{Cli, ConnectionArgs};
+use crate::cli::{self, Cli, ConnectionArgs};
 use crate::completion::{aliases, repair};
 use crate::error::{CommandError, ErrorClass};
 use crate::names::is_slip;
@@ -26,7 +26,7 @@ use super::{tell as tell_error, tell_programs};
 /// in the order in which it would.
 pub fn parse(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
     repair::terminal(&mut words);
-    let parsed = Cli::try_parse_from(with_name(&words));
+    let parsed = read(with_name(&words));
     let is_wrong = parsed.as_ref().is_err_and(|error| error.exit_code() != 0);
     // `delete job x` can be read, and would mean two workloads.
     let is_delete = || words.iter().any(|word| word == "delete");
@@ -43,13 +43,20 @@ pub fn parse(mut words: Vec<OsString>) -> Result<Cli, clap::Error> {
     let repaired = repair::repaired(&built(), texts.clone(), |word| Path::new(word).is_dir());
     match repaired == texts {
         true => parsed,
-        false => Cli::try_parse_from(with_name(&repaired)),
+        false => read(with_name(&repaired)),
     }
 }
 
 fn with_name<T: Into<OsString> + Clone>(words: &[T]) -> impl Iterator<Item = OsString> {
     let words = words.iter().cloned().map(Into::into);
     std::iter::once(OsString::from("kaiwo")).chain(words)
+}
+
+/// Reads a whole line, as [`clap::Parser`] does, under the name that was typed.
+fn read(line: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut command = cli::command(command_line::program());
+    let mut found = command.try_get_matches_from_mut(line)?;
+    Cli::from_arg_matches_mut(&mut found).map_err(|error| error.format(&mut command))
 }
 
 fn built() -> Command {

@@ -35,11 +35,11 @@ enum Own {
 type Whole = fn(&'static str, &[&str]) -> suggestion::Command;
 
 /// Words, and what kaiwo has for them.
-const VERBS: [(&str, Own, &str); 41] = [
+const VERBS: [(&str, Own, &str); 43] = [
     ("get describe show info inspect", Own::Things, ""),
     ("jobs job workloads workload training", Own::Group, ""),
     (
-        "ps ls-jobs squeue qstat bjobs runs history sprio",
+        "ps ls-jobs squeue qstat bjobs runs sprio",
         Own::Verb("list"),
         "",
     ),
@@ -60,12 +60,12 @@ const VERBS: [(&str, Own, &str); 41] = [
     ("tail follow bpeek", Own::Verb("logs -f"), ""),
     ("log", Own::Verb("logs"), ""),
     ("ssh shell bash sh enter connect", Own::Verb("exec"), ""),
-    ("version", Own::Whole(kaiwo, "--version"), ""),
-    ("sacct sstat", Own::Whole(kaiwo, "list"), ""),
+    ("sacct", Own::Verb("history"), ""),
+    ("sreport", Own::Verb("usage"), ""),
     (
         "scontrol",
         Own::Whole(kaiwo, "list"),
-        "status shows one of them; queues and nodes show capacity",
+        "move, priority, pause and resume change one that waits; queues and nodes show capacity",
     ),
     (
         "salloc alloc interactive notebook jupyter",
@@ -108,14 +108,16 @@ const VERBS: [(&str, Own, &str); 41] = [
         "use kubectl for everything that is not a workload",
     ),
     (
-        "resume retry restart rerun requeue unpause",
+        "retry restart rerun requeue",
         Own::Whole(kaiwo, "submit --help"),
         "run the same kaiwo submit again, with --replace if it has ended",
     ),
+    ("suspend hold", Own::Named("pause", ""), ""),
+    ("release unpause unhold", Own::Named("resume", ""), ""),
     (
-        "suspend pause hold release autostop",
-        Own::Named("delete", ""),
-        "a workload cannot be paused: delete it and submit it again later",
+        "autostop",
+        Own::Whole(kaiwo, "run --help"),
+        "--idle ends a session that nobody uses",
     ),
     (
         "scp rsync sync download upload copy sbcast",
@@ -156,7 +158,7 @@ const VERBS: [(&str, Own, &str); 41] = [
         "",
     ),
     (
-        "metrics stats usage nvidia-smi rocm-smi seff",
+        "metrics stats sstat nvidia-smi rocm-smi seff",
         Own::Verb("top"),
         "",
     ),

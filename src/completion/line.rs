@@ -187,11 +187,15 @@ impl<'a> Cursor<'a> {
     /// Returns what `kaiwo help` explains.
     fn topics(&self) -> Vec<Candidate> {
         let mut topics: Vec<Candidate> = subcommands(self.root).collect();
-        topics.push(Candidate {
-            word: "exit-codes".to_owned(),
-            description: "What the exit codes mean".to_owned(),
+        let more = [
+            ("exit-codes", "What the exit codes mean"),
+            ("agents", "How programs and agents use kaiwo"),
+        ];
+        topics.extend(more.map(|(word, description)| Candidate {
+            word: word.to_owned(),
+            description: description.to_owned(),
             flag: None,
-        });
+        }));
         topics
     }
 

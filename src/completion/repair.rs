@@ -10,11 +10,12 @@ use crate::kind::WorkloadKind;
 use crate::names::is_dns_1123_subdomain;
 
 /// Commands whose first word is a workload.
-const OF_ONE: [&str; 8] = [
+const OF_ONE: [&str; 9] = [
     "status",
     "why",
     "logs",
     "wait",
+    "resize",
     "exec",
     "port-forward",
     "endpoint",

@@ -7,6 +7,8 @@ use clap::{Arg, ValueHint};
 use crate::api::keys;
 use crate::kind::{Goal, WorkloadKind};
 use crate::observe::WorkloadRef;
+use crate::observe::account::By;
+use crate::observe::status::FinalStatus;
 use crate::observe::status::Status;
 use crate::plan::kaito::{INSTANCE_TYPES, Method, PRESETS, Preset, Runtime};
 use crate::plan::request::claim::ClaimMount;
@@ -118,7 +120,7 @@ pub(super) fn of_value(argument: &Arg) -> Candidates {
 }
 
 /// Types of values, each with the candidates for it.
-fn types() -> [(TypeId, fn() -> Candidates); 19] {
+fn types() -> [(TypeId, fn() -> Candidates); 21] {
     [
         (TypeId::of::<Namespace>(), || {
             Candidates::Live(Live::Namespaces)
@@ -158,6 +160,10 @@ fn types() -> [(TypeId, fn() -> Candidates); 19] {
                     .map(|status| status.name().to_lowercase()),
             )
         }),
+        (TypeId::of::<FinalStatus>(), || {
+            plain(["succeeded", "failed"])
+        }),
+        (TypeId::of::<By>(), || plain(By::ALL.map(By::word))),
         (TypeId::of::<WorkloadKind>(), || {
             plain(WorkloadKind::ALL.map(WorkloadKind::word))
         }),

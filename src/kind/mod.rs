@@ -8,6 +8,7 @@ mod descriptor;
 mod goal;
 mod inference_set;
 mod job;
+mod queued;
 mod ray_job;
 mod ray_service;
 mod workspace;
@@ -18,7 +19,8 @@ pub use goal::Goal;
 /// Versions of KAITO's API that kaiwo writes, best first.
 pub const KAITO_VERSIONS: [&str; 2] = ["kaito.sh/v1beta1", "kaito.sh/v1alpha1"];
 
-/// Kinds of workload that kaiwo makes, by the names of their APIs.
+/// Kinds of workload that kaiwo knows, by the names of their APIs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub enum WorkloadKind {
     /// `batch/v1` Job.
@@ -35,10 +37,13 @@ pub enum WorkloadKind {
     Workspace,
     /// `kaito.sh` InferenceSet: several Workspaces of one model.
     InferenceSet,
+    /// Anything else that Kueue queues, by its `kueue.x-k8s.io` Workload.
+    Queued,
 }
 
 impl WorkloadKind {
-    /// All kinds, in the order in which they are listed.
+    /// All kinds that kaiwo knows by themselves, in the order in which they are
+    /// listed: all but [`Self::Queued`].
     pub const ALL: [Self; 7] = [
         Self::Job,
         Self::RayJob,
@@ -59,6 +64,7 @@ impl WorkloadKind {
             Self::RayService => &ray_service::DESCRIPTOR,
             Self::Workspace => &workspace::DESCRIPTOR,
             Self::InferenceSet => &inference_set::DESCRIPTOR,
+            Self::Queued => &queued::DESCRIPTOR,
         }
     }
 

@@ -3,17 +3,22 @@
 mod address;
 mod application;
 mod attempts;
+mod gpu_groups;
 mod kept;
+mod next;
 
 pub use address::Address;
 pub use application::{Application, ServeDeployment};
 pub use attempts::{Attempts, EndedPod, EvictionLine};
+pub use gpu_groups::GpuGroup;
 pub use kept::{ServedVersion, Uploads};
 
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
 use super::endpoint::Endpoint;
+use super::kind::tasks::{ArrayDetails, Tasks};
+use super::progress::Progress;
 use super::scaling::{Autoscaler, Scaling};
 use super::snapshot::{Position, Snapshot};
 use super::status::Status;
@@ -21,11 +26,8 @@ use super::usage::{self, PodUsage};
 use crate::api::condition::Condition;
 use crate::api::event::Event;
 use crate::api::kueue_workload::KueueWorkload;
-use crate::api::pod_template::PodTemplate;
 use crate::api::vendor::is_gpu_resource;
-use crate::api::workload::Workload;
-use crate::kind::WorkloadKind;
-use crate::suggestion::{Command, kaiwo};
+use crate::suggestion::Command;
 
 /// Events that are told at most, the latest.
 const EVENTS: usize = 8;
@@ -48,9 +50,14 @@ pub struct WorkloadDetails {
     pub usage: Vec<PodUsage>,
     /// Its versions, the last one last.
     pub versions: Vec<ServedVersion>,
+    /// What is told of the tasks of an array; nothing if it is none.
+    pub array: Option<ArrayDetails>,
+    /// How far it is, as its log says.
+    pub progress: Option<Progress>,
 }
 
 /// A workload in full.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Description {
@@ -60,6 +67,9 @@ pub struct Description {
     pub status: Status,
     /// Why; may be empty.
     pub reason: String,
+    /// How far it is, as its log says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
     /// Who submitted it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
@@ -88,6 +98,9 @@ pub struct Description {
     /// How often it was started, if it was ever evicted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<Attempts>,
+    /// The tasks of an array.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<Tasks>,
     /// Nodes that its pods are on.
     pub nodes: Vec<String>,
     /// Its pods.
@@ -117,32 +130,22 @@ pub struct Description {
 }
 
 /// Which object it is.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identification {
     /// Such as `batch/v1`.
     pub api_version: String,
     /// Kind.
-    pub kind: WorkloadKind,
+    pub kind: String,
     /// Namespace.
     pub namespace: String,
     /// Name.
     pub name: String,
 }
 
-/// Pods with equally many GPUs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct GpuGroup {
-    /// Pods.
-    pub pods: i64,
-    /// GPUs of each.
-    pub per_pod: i64,
-    /// Such as `amd.com/gpu`.
-    pub resource: String,
-}
-
 /// A place in Kueue.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Queue {
@@ -156,9 +159,13 @@ pub struct Queue {
     /// Where it waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
+    /// The cluster that MultiKueue sent it to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
 }
 
 /// A pod.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PodLine {
@@ -187,6 +194,7 @@ pub struct PodLine {
 }
 
 /// A condition.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConditionLine {
@@ -207,6 +215,7 @@ pub struct ConditionLine {
 }
 
 /// Something that happened.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventLine {
@@ -240,6 +249,8 @@ impl Description {
             autoscaler,
             usage,
             versions,
+            array,
+            progress,
         } = surroundings;
         let mut nodes: Vec<String> = snapshot
             .pods()
@@ -251,23 +262,25 @@ impl Description {
         nodes.dedup();
         Self {
             workload: Identification {
-                api_version: workload.api_version.clone(),
-                kind: workload.kind,
+                api_version: workload.object_version().to_owned(),
+                kind: workload.kind_name().to_owned(),
                 namespace: metadata.namespace.clone(),
-                name: metadata.name.clone(),
+                name: workload.name().to_owned(),
             },
             status: standing.status,
             reason: standing.reason,
+            progress,
             user: workload.user().map(str::to_owned),
             version: workload.version().map(str::to_owned),
             created_at: metadata.creation_timestamp,
             images: images(snapshot),
             model: workload.model.clone(),
             instance_type: workload.machine().map(str::to_owned),
-            gpus: gpus(workload),
+            gpus: gpu_groups::all(workload),
             scaling: autoscaler.as_ref().map(Autoscaler::scaling),
             queue: queue(snapshot, cluster_queue),
             attempts: Attempts::new(snapshot, &events),
+            tasks: array.and_then(|details| Tasks::new(snapshot, &details)),
             nodes,
             pods: pods(snapshot, &usage),
             gpu_use: {
@@ -292,7 +305,7 @@ impl Description {
             versions,
             endpoints: address::all(workload, endpoint),
             events: last(events),
-            next: next(workload, standing.status),
+            next: next::next(workload, standing.status, snapshot.cluster_name().is_some()),
         }
     }
 }
@@ -317,25 +330,6 @@ fn images(snapshot: &Snapshot) -> Vec<String> {
     images
 }
 
-fn gpus(workload: &Workload) -> Vec<GpuGroup> {
-    let group = |(pods, template): &(i64, &PodTemplate)| {
-        let limits = template
-            .spec
-            .containers
-            .iter()
-            .flat_map(|container| container.resources.limits.keys());
-        Some(GpuGroup {
-            pods: *pods,
-            per_pod: Some(template.gpus()).filter(|gpus| *gpus > 0)?,
-            resource: limits
-                .into_iter()
-                .find(|name| is_gpu_resource(name))?
-                .clone(),
-        })
-    };
-    workload.pod_groups().iter().filter_map(group).collect()
-}
-
 fn queue(snapshot: &Snapshot, cluster_queue: Option<String>) -> Option<Queue> {
     let queued = snapshot.queued();
     let name = snapshot.workload.queue().or_else(|| {
@@ -350,6 +344,7 @@ fn queue(snapshot: &Snapshot, cluster_queue: Option<String>) -> Option<Queue> {
         cluster_queue,
         flavors,
         position: snapshot.position,
+        cluster: snapshot.cluster_name().map(str::to_owned),
     })
 }
 
@@ -406,7 +401,9 @@ fn conditions(snapshot: &Snapshot, autoscaler: Option<&Autoscaler>) -> Vec<Condi
         since: condition.last_transition_time,
     };
     let workload = &snapshot.workload;
+    // What is read by Kueue's Workload has those of it alone.
     let own = workload.conditions().iter();
+    let own = own.filter(|_| workload.stands_for.is_none());
     let own = own.map(|condition| line(workload.kind.name(), condition));
     let scaled = autoscaler
         .iter()
@@ -438,38 +435,6 @@ fn last(mut events: Vec<Event>) -> Vec<EventLine> {
             message: event.message,
         })
         .collect()
-}
-
-/// Returns what one would type next.
-fn next(workload: &Workload, status: Status) -> Vec<Command> {
-    let metadata = &workload.metadata;
-    let name = workload.display_name();
-    let about = |form| kaiwo(form, &[&name, &metadata.namespace]);
-    let mut next = Vec::new();
-    let explained = !matches!(status, Status::Running | Status::Ready | Status::Succeeded);
-    if explained {
-        next.push(about("why {} -n {}"));
-    }
-    match status {
-        Status::Starting | Status::Running => next.push(about("logs {} -n {} -f")),
-        Status::Ready | Status::Degraded | Status::Succeeded | Status::Failed => {
-            next.push(about("logs {} -n {}"));
-        }
-        _ => {}
-    }
-    match (status, workload.kind) {
-        (Status::Running, kind) if kind.is_ray() => {
-            next.push(about("port-forward {} -n {} --dashboard"));
-        }
-        (Status::Running, WorkloadKind::Job) => next.push(about("exec {} -n {}")),
-        (Status::Ready, kind) if !kind.is_batch() => next.push(about("endpoint {} -n {}")),
-        _ => {}
-    }
-    if status.is_waiting() {
-        next.push(about("wait {} -n {}"));
-    }
-    next.push(about("delete {} -n {}"));
-    next
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use k8s_openapi::jiff::Timestamp;
 
 use super::kind::{rules, standing};
-use super::snapshot::{Position, WorkloadContext};
+use super::progress::{LogPlace, Progress, log_place};
+use super::snapshot::{Position, WorkloadContext, cluster_name};
 use super::status::{Standing, Status};
 use crate::api::workload::{Details, Workload};
 use crate::kind::WorkloadKind;
@@ -24,6 +25,12 @@ pub struct Listed {
     pub cluster_queue: Option<String>,
     /// The nodes that its pods are on, if they are asked for.
     pub nodes: Vec<String>,
+    /// The cluster that MultiKueue sent it to, as far as that was read.
+    pub cluster: Option<String>,
+    /// The log in which it tells how far it is, if its pods were read.
+    pub log: Option<LogPlace>,
+    /// How far it is, if that is asked for.
+    pub progress: Option<Progress>,
 }
 
 /// What has to be read for a row.
@@ -46,9 +53,17 @@ impl RowReads {
         let Standing { status, reason } = standing(workload, &known);
         let is_recurring = workload.kind.descriptor().is_recurring;
         let pods = match status {
+            // Its own status tells how many have failed.
+            Status::Failed if workload.is_array() => false,
+            Status::Running if workload.is_array() => nodes,
             Status::Starting | Status::Degraded => true,
+            // Its pods tell whether it has begun.
+            Status::Admitted => workload.kind == WorkloadKind::Queued,
             // Its pods tell why.
-            Status::Failed => matches!(workload.kind, WorkloadKind::Job | WorkloadKind::Deployment),
+            Status::Failed => matches!(
+                workload.kind,
+                WorkloadKind::Job | WorkloadKind::Deployment | WorkloadKind::Queued
+            ),
             // A rollout may hang, which the pods of the next version tell.
             Status::Ready if workload.kind.keeps_versions() && !reason.is_empty() => true,
             Status::Ready if workload.kind == WorkloadKind::Workspace => true,
@@ -64,8 +79,14 @@ impl RowReads {
             kind if kind.is_batch() => status == Status::Pending,
             _ => matches!(status, Status::Pending | Status::Starting),
         };
+        // It may run in another cluster.
+        let runs = matches!(
+            status,
+            Status::Starting | Status::Running | Status::Admitted
+        );
+        let may_be_away = nodes && runs && workload.kind.is_batch() && !is_recurring;
         Self {
-            queued: may_wait && workload.queue().is_some(),
+            queued: (may_wait || may_be_away) && workload.queue().is_some(),
             pods,
         }
     }
@@ -95,11 +116,14 @@ impl Listed {
         nodes.sort_unstable();
         nodes.dedup();
         Self {
+            log: log_place(&workload, standing.status, known.pods),
             workload,
             standing,
             position: None,
             cluster_queue: None,
             nodes,
+            cluster: cluster_name(known.queued).map(str::to_owned),
+            progress: None,
         }
     }
 
@@ -110,6 +134,8 @@ impl Listed {
                 == other.position.map(|position| position.place)
             && self.workload.gpus() == other.workload.gpus()
             && self.nodes == other.nodes
+            && self.cluster == other.cluster
+            && self.progress == other.progress
     }
 }
 

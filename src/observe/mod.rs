@@ -5,6 +5,7 @@
 //! The views hold the few fields that decide something, so that a listing of
 //! ten thousand Jobs costs little more than their names.
 
+pub mod account;
 pub mod description;
 pub mod doctor;
 pub mod endpoint;
@@ -15,6 +16,7 @@ pub mod log;
 pub mod nodes;
 pub mod pod_selection;
 pub mod preemption;
+pub mod progress;
 pub mod quota;
 pub mod scaling;
 pub mod snapshot;

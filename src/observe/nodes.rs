@@ -19,6 +19,7 @@ const MACHINE_LABELS: [&str; 4] = [
 ];
 
 /// A node.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeLine {
@@ -43,19 +44,23 @@ pub struct NodeLine {
 }
 
 /// What a node has of a resource.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Amount {
     /// The resource.
     pub resource: String,
     /// How much its pods may request together.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub total: Quantity,
     /// How much of that no pod holds; `None` if the pods may not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub free: Option<Quantity>,
 }
 
 /// A pod that holds GPUs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Holder {

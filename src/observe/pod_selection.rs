@@ -68,6 +68,18 @@ pub enum PodChoiceError {
         /// How the pod stands.
         state: String,
     },
+    /// Its pods are in another cluster.
+    #[error("{workload} {verb} in cluster {cluster:?} (MultiKueue): its pods and logs {are}", verb = if *is_over { "ran" } else { "runs" }, are = if *is_over { "were deleted there when it ended" } else { "are there until it ends" })]
+    Elsewhere {
+        /// The workload.
+        workload: String,
+        /// Its namespace, which it also has there.
+        namespace: String,
+        /// The cluster, as MultiKueue calls it.
+        cluster: String,
+        /// Whether it has ended.
+        is_over: bool,
+    },
     /// No pod runs.
     #[error("no pod of {workload} is running")]
     NoneRuns {
@@ -82,7 +94,8 @@ impl Snapshot {
     /// Returns the pods whose logs are meant, in the order of their names.
     ///
     /// # Errors
-    /// [`PodChoiceError::NoPod`] if a pod is named that is not there.
+    /// [`PodChoiceError::NoPod`] if a pod is named that is not there, or
+    /// [`PodChoiceError::Elsewhere`].
     pub fn chosen(&self, choice: &PodChoice) -> Result<Vec<&Pod>, PodChoiceError> {
         let matching = self.matching(choice)?;
         let rules = rules(&self.workload);
@@ -100,6 +113,9 @@ impl Snapshot {
     /// # Errors
     /// As [`Snapshot::chosen`].
     pub fn matching(&self, choice: &PodChoice) -> Result<Vec<&Pod>, PodChoiceError> {
+        if let Some(elsewhere) = self.elsewhere() {
+            return Err(elsewhere);
+        }
         if let Some(wanted) = &choice.pod {
             return self.named(wanted).map(|pod| vec![pod]);
         }
@@ -115,6 +131,9 @@ impl Snapshot {
     /// # Errors
     /// [`PodChoiceError`] if it is not there, or none runs.
     pub fn running(&self, single: &Single) -> Result<&Pod, PodChoiceError> {
+        if let Some(elsewhere) = self.elsewhere() {
+            return Err(elsewhere);
+        }
         let mut pods: Vec<&Pod> = self.pods().iter().filter(|pod| pod.runs()).collect();
         pods.sort_by_key(|pod| (pod.place(), Reverse(pod.metadata.creation_timestamp)));
         let missing = |wanted: &str| PodChoiceError::NoPod {
@@ -191,6 +210,18 @@ impl Snapshot {
             (true, Some(short)) => format!("driver-{short}"),
             (_, short) => short.unwrap_or_else(|| name.to_owned()),
         }
+    }
+
+    /// Returns that its pods are in another cluster, if they are.
+    fn elsewhere(&self) -> Option<PodChoiceError> {
+        let cluster = self.cluster_name().filter(|_| self.pods().is_empty())?;
+        let status = self.standing().status;
+        Some(PodChoiceError::Elsewhere {
+            workload: self.workload.display_name(),
+            namespace: self.workload.metadata.namespace.clone(),
+            cluster: cluster.to_owned(),
+            is_over: rules(&self.workload).is_over(status),
+        })
     }
 
     fn named(&self, wanted: &str) -> Result<&Pod, PodChoiceError> {

@@ -9,6 +9,7 @@ use crate::api::queue::{ClusterQueue, FlavorUsage, LocalQueue, ResourceQuota, St
 use crate::quantity::Quantity;
 
 /// What is known of the queues of a cluster.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Queues {
@@ -44,6 +45,7 @@ impl Queues {
 }
 
 /// A ClusterQueue.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterQueueLine {
@@ -60,6 +62,7 @@ pub struct ClusterQueueLine {
 }
 
 /// A LocalQueue.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LocalQueueLine {
@@ -77,6 +80,7 @@ pub struct LocalQueueLine {
 }
 
 /// What is true of every queue.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct QueueLine {
@@ -92,6 +96,7 @@ pub struct QueueLine {
 }
 
 /// Quota of one resource of one flavor.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct QuotaLine {
@@ -100,14 +105,18 @@ pub struct QuotaLine {
     /// Resource.
     pub resource: String,
     /// What the queue owns.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub nominal: Quantity,
     /// What its workloads hold.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub used: Quantity,
     /// How much of that is the cohort's.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub borrowed: Quantity,
     /// How much of its own the cohort holds. Kueue keeps no account of whose
     /// quota it is that somebody borrows: where several could have lent it,
     /// this is the most that it can be.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub lent: Quantity,
 }
 
@@ -150,6 +159,7 @@ impl QuotaLine {
 }
 
 /// What is used of one resource of one flavor.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UsedLine {
@@ -158,6 +168,7 @@ pub struct UsedLine {
     /// Resource.
     pub resource: String,
     /// Amount.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub used: Quantity,
 }
 

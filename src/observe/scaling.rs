@@ -120,6 +120,7 @@ impl Metric {
 }
 
 /// How a workload is scaled.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Scaling {
@@ -144,6 +145,7 @@ pub struct Scaling {
 }
 
 /// A metric by which a workload is scaled.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Measure {

@@ -1,5 +1,7 @@
 //! Everything about one workload at one moment.
 
+use std::collections::HashMap;
+
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
@@ -44,6 +46,9 @@ pub struct Snapshot {
     pub events: Readable<Vec<Event>>,
     /// When all this was read.
     pub now: Timestamp,
+    /// Index of the Job whose pods alone were read; of an array without it, the first
+    /// ones that have not ended and that have failed.
+    pub index: Option<i64>,
 }
 
 /// What is known around a workload when it is judged: of a listing less than of
@@ -105,6 +110,7 @@ impl<'a> WorkloadContext<'a> {
 }
 
 /// A place in a queue, counted from 1.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Position {
     /// Among all that wait for the ClusterQueue.
@@ -114,17 +120,43 @@ pub struct Position {
     pub of: i64,
 }
 
-impl Position {
-    /// Returns where the first of `pending` is that is one's own.
-    pub fn among(
-        pending: &[PendingWorkload],
-        is_own: impl Fn(&PendingWorkload) -> bool,
-    ) -> Option<Self> {
-        let places = || pending.iter().map(|one| one.position_in_cluster_queue + 1);
-        let own = pending.iter().filter(|one| is_own(one));
-        Some(Self {
-            place: own.map(|one| one.position_in_cluster_queue + 1).min()?,
-            of: places().max()?,
+/// Where everything is that waits in a queue.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Places {
+    /// Place by the name of a Workload, and by the UID of what it stands for.
+    places: HashMap<String, i64>,
+    last: i64,
+}
+
+impl Places {
+    /// Takes what waits.
+    pub fn new(pending: &[PendingWorkload]) -> Self {
+        let mut places = HashMap::with_capacity(2 * pending.len());
+        let mut last = 0;
+        for one in pending {
+            let place = one.position_in_cluster_queue + 1;
+            last = last.max(place);
+            let owners = one.metadata.owner_references.iter();
+            let names = owners.map(|owner| &owner.uid).chain([&one.metadata.name]);
+            for name in names {
+                let first: &mut i64 = places.entry(name.clone()).or_insert(place);
+                *first = place.min(*first);
+            }
+        }
+        Self { places, last }
+    }
+
+    /// Returns where the first is of what has this UID or one of these Workloads.
+    pub fn first_of<'n>(
+        &self,
+        uid: &'n str,
+        workloads: impl IntoIterator<Item = &'n str>,
+    ) -> Option<Position> {
+        let names = std::iter::once(uid).chain(workloads);
+        let place = names.filter_map(|name| self.places.get(name)).min();
+        Some(Position {
+            place: *place?,
+            of: self.last,
         })
     }
 }
@@ -143,6 +175,7 @@ impl Snapshot {
             clusters: Vec::new(),
             events: Readable::Known(Vec::new()),
             now,
+            index: None,
         }
     }
 
@@ -161,6 +194,11 @@ impl Snapshot {
         self.events.known().map_or(&[], Vec::as_slice)
     }
 
+    /// Returns the cluster that Kueue has sent it to (MultiKueue): its pods are there.
+    pub fn cluster_name(&self) -> Option<&str> {
+        cluster_name(self.queued())
+    }
+
     /// Returns all that is known around the workload.
     pub fn known(&self) -> WorkloadContext<'_> {
         WorkloadContext {
@@ -173,4 +211,10 @@ impl Snapshot {
             now: self.now,
         }
     }
+}
+
+/// Returns the cluster that Kueue has sent one of these to (MultiKueue).
+pub fn cluster_name(queued: &[KueueWorkload]) -> Option<&str> {
+    let mut names = queued.iter().flat_map(|queued| &queued.status.cluster_name);
+    names.find(|name| !name.is_empty()).map(String::as_str)
 }

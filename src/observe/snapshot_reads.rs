@@ -27,7 +27,7 @@ impl SnapshotReads {
         let mut reads = Self::default();
         let standing = standing(workload, known);
         let is_well = matches!(standing.status, Status::Running | Status::Ready)
-            && standing.reason.is_empty();
+            && (standing.reason.is_empty() || workload.is_array());
         let is_over = match standing.status {
             Status::Succeeded => true,
             Status::Failed => workload.kind.is_batch(),

@@ -86,13 +86,40 @@ impl FromStr for Status {
     }
 }
 
+#[cfg(test)]
+impl schemars::JsonSchema for Status {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Status".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let words: Vec<&str> = Self::ALL.iter().map(|status| status.name()).collect();
+        schemars::json_schema!({"type": "string", "enum": words})
+    }
+}
+
 impl Serialize for Status {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
     }
 }
 
+/// A status that stays as it is, as words of a command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FinalStatus(pub Status);
+
+impl FromStr for FinalStatus {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let status = text.parse::<Status>().ok().filter(|it| it.is_final());
+        let expected = || "expected one of succeeded, failed".to_owned();
+        status.map(Self).ok_or_else(expected)
+    }
+}
+
 /// How a workload stands, and why, on one line; the reason may be empty.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Standing {
     /// The word for it.

@@ -15,7 +15,7 @@ const IDLE: f64 = 5.0;
 const MIB: f64 = 1_048_576.0;
 
 /// Names of a metric at each of the exporters.
-const UTILIZATION: [&str; 2] = ["DCGM_FI_DEV_GPU_UTIL", "gpu_gfx_activity"];
+pub(super) const UTILIZATION: [&str; 2] = ["DCGM_FI_DEV_GPU_UTIL", "gpu_gfx_activity"];
 const USED: [&str; 2] = ["DCGM_FI_DEV_FB_USED", "gpu_used_vram"];
 /// AMD tells the size, NVIDIA what is free.
 const FREE: &str = "DCGM_FI_DEV_FB_FREE";
@@ -31,6 +31,7 @@ pub struct Sample {
 }
 
 /// What the GPUs of a pod do.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PodUsage {

@@ -10,6 +10,7 @@ use crate::api::claim::Claim;
 use crate::api::metadata::Namespace;
 use crate::api::node::Node;
 use crate::api::queue::{AdmissionCheck, ClusterQueue, Cohort, LocalQueue, ResourceFlavor};
+use crate::api::topology::Topology;
 
 /// What the plan may build on.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,8 +51,13 @@ pub struct ClusterFacts {
     pub nodes: Option<Readable<Vec<Node>>>,
     /// Cohorts; `None` until a plan needs them, because few queues share one.
     pub cohorts: Option<Readable<Vec<Cohort>>>,
+    /// Whether the cluster has said that the workload is sent to another one, which its
+    /// AdmissionChecks may not be read for.
+    pub is_sent_away: bool,
     /// AdmissionChecks; `None` until a plan needs them.
     pub admission_checks: Option<Readable<Vec<AdmissionCheck>>>,
+    /// Topologies of Kueue; `None` unless one is asked for.
+    pub topologies: Option<Readable<Vec<Topology>>>,
     /// What pods have taken of the nodes; `None` until a plan needs it.
     pub occupation: Option<Readable<Occupation>>,
     /// Claims of the namespace; `None` unless one is mounted.

@@ -63,13 +63,16 @@ pub enum GangShortfall {
 }
 
 /// A resource of which there is too little.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Short {
     /// The resource.
     pub resource: String,
     /// What is requested.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub request: Quantity,
     /// What there is.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub has: Quantity,
 }
 

@@ -34,6 +34,7 @@ use crate::api::claim::Sharing;
 use crate::api::keys;
 use crate::api::vendor::Vendor;
 use crate::kind::WorkloadKind;
+use crate::workload::packed::PackedFiles;
 use facts::{ClusterFacts, Facts};
 use gang::GangShortfall;
 use gpu::GpuLayout;
@@ -42,6 +43,7 @@ use kueue::flavor::{self, Shape};
 use kueue::forecast::Forecast;
 use kueue::placement::PodSet;
 use kueue::sizing::Sizing;
+use kueue::topology::{self, Level};
 use request::WorkloadRequest;
 use rollout::Rollout;
 use sizes::PodSizes;
@@ -91,6 +93,10 @@ pub struct Plan {
     pub api_version: String,
     /// Releases of KAITO that the cluster may run.
     pub kaito_releases: Releases,
+    /// Whether its queue sends it to another cluster (MultiKueue).
+    pub is_sent_away: bool,
+    /// The files that then travel inside of it, in place of the uploads.
+    pub packed: Option<PackedFiles>,
     /// The LocalQueue, if it has to be made first.
     pub new_local_queue: Option<NewLocalQueue>,
     /// Whether the namespace has to be made first.
@@ -109,6 +115,8 @@ pub struct Plan {
     pub kept_is_there: bool,
     /// What keeps several of the pods from mounting the same claims at once.
     pub shared: Vec<String>,
+    /// How close together the working pods are placed.
+    pub topology: Option<Level>,
     /// What was assumed because no cluster was asked.
     pub assumptions: Vec<String>,
     /// What the user should know, and nobody could make sure of.
@@ -130,13 +138,18 @@ impl Plan {
             node_selector,
             flavors,
         } = shape;
-        name::check_length(&request.name, request.kind, layout.replicas)?;
+        let indexed = request.array.as_ref();
+        let indexed = indexed.map_or(layout.replicas, |array| array.tasks.count());
+        name::check_length(&request.name, request.kind, indexed)?;
         request.lifetime.check(request.kind)?;
         if !request.kind.is_batch() {
             request.serving.check_replicas(layout.replicas)?;
         }
         if let Some(session) = &request.session {
             session.check(layout)?;
+        }
+        if let Some(array) = &request.array {
+            array.check(layout)?;
         }
         checks::preloads(&request)?;
         checks::shared_memory(&sizes)?;
@@ -159,12 +172,15 @@ impl Plan {
             rollout: Rollout::first(&request, layout),
             local_queue,
             kaito_releases: Releases::ANY,
+            is_sent_away: false,
+            packed: None,
             new_local_queue: None,
             new_namespace: false,
             forecast: None,
             misfit: None,
             is_tight,
             shared: Vec::new(),
+            topology: None,
             assumptions: Vec::new(),
             notes,
             request,
@@ -199,9 +215,21 @@ impl Plan {
             let less = less.map_or(String::new(), |flags| format!("; now {flags} would fit"));
             format!("{misfit}: it will wait until nodes are added{less}")
         });
-        let notes = budget.into_iter().chain(misfit);
+        let spread = self.topology.as_ref().and_then(|it| it.warning.clone());
+        let notes = budget.into_iter().chain(misfit).chain(spread);
         let shared = self.shared.iter().chain(&self.notes);
         notes.chain(shared.cloned()).collect()
+    }
+
+    /// Returns how many tasks of an array run at once at most, as far as the quota of its
+    /// queue is known.
+    pub fn most_slots(&self) -> Option<i64> {
+        let array = self.request.array.as_ref()?;
+        let of_quota = self
+            .forecast
+            .as_ref()
+            .and_then(|forecast| forecast.most_slots);
+        Some(of_quota.map_or(array.slots, |most| most.min(array.slots)))
     }
 
     /// Returns the plan with the pods that its manifests ask for, and what follows
@@ -222,6 +250,9 @@ impl Plan {
             (self.request.serving.autoscale, self.pods.first_mut())
         {
             workers.count = scale.max;
+        }
+        if let (Some(array), Some(workers)) = (&self.request.array, self.pods.first_mut()) {
+            workers.count = array.at_least;
         }
         match facts {
             None => Ok(self),
@@ -247,6 +278,8 @@ pub struct PlanReads {
     pub cohorts: bool,
     /// The AdmissionChecks: the queue has some.
     pub admission_checks: bool,
+    /// The topologies: the pods are to be close together.
+    pub topologies: bool,
     /// The pods of all namespaces: an update asks for the GPUs that are left.
     pub pods: bool,
 }
@@ -306,7 +339,9 @@ fn plan_assumed(request: WorkloadRequest) -> Result<Plan, Refusal> {
     })?;
     let queue = request.queue.clone();
     let sizing = Sizing::usual(&request, shape.layout);
+    let level = topology::from_settings(&request, "a client dry run contacts no cluster")?;
     let mut plan = Plan::from_shape(request, shape, Some(resource), queue.clone(), sizing)?;
+    plan.topology = level;
     plan.new_namespace = plan.request.create_namespace;
     plan.new_local_queue = queue.map(|queue| NewLocalQueue {
         api_version: ASSUMED_KUEUE.to_owned(),
@@ -340,7 +375,12 @@ pub fn plan_in(
         }
         .hint("create it with --create-namespace, or choose another with -n"));
     }
-    checks::claims(&request, facts)?;
+    // Those of another cluster are not seen.
+    let choice = queue.map(|queue| kueue::queue::choose(queue, facts, &request.namespace, true));
+    let is_sent_away = choice.is_some_and(|choice| choice.is_ok_and(|it| it.sends_away(facts)));
+    if !is_sent_away {
+        checks::claims(&request, facts)?;
+    }
     let plan = match queue {
         Some(queue) => queued::plan(request, queue, facts),
         None => unqueued::plan(request, facts),

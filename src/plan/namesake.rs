@@ -79,7 +79,8 @@ impl<'a> Claimant<'a> {
             WorkloadKind::Job
             | WorkloadKind::CronJob
             | WorkloadKind::Deployment
-            | WorkloadKind::InferenceSet => &[],
+            | WorkloadKind::InferenceSet
+            | WorkloadKind::Queued => &[],
         }
     }
 

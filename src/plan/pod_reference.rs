@@ -74,6 +74,22 @@ pub fn check(
     Ok(warnings)
 }
 
+/// Returns what should be known of what pods name in another cluster, which is not looked
+/// at.
+pub fn elsewhere(references: &BTreeSet<Reference>, namespace: &str) -> Option<String> {
+    let names = references
+        .iter()
+        .map(|Reference { kind, name, .. }| format!("{kind} {name:?}"));
+    let mut names: Vec<String> = names.collect();
+    names.dedup();
+    (!names.is_empty()).then(|| {
+        format!(
+            "the queue sends it to another cluster, whose namespace {namespace:?} must have {}: kaiwo cannot check that",
+            names.join(", ")
+        )
+    })
+}
+
 fn missing(reference: &Reference, others: &[String], namespace: &str) -> Refusal {
     let Reference {
         kind, name, key, ..

@@ -10,6 +10,7 @@ use super::kueue::flavor::{self, FlavorOption, Shape};
 use super::kueue::multikueue;
 use super::kueue::queue::{self, QueueChoice};
 use super::kueue::sizing::{Pods, Sizing};
+use super::kueue::topology;
 use super::request::WorkloadRequest;
 use super::{NewLocalQueue, Plan, PlanReads, Refusal, resources};
 use crate::api::Readable;
@@ -24,6 +25,7 @@ pub fn needs(request: &WorkloadRequest, queue: &str, facts: &ClusterFacts) -> Pl
     PlanReads {
         cohorts: spec.is_some_and(|spec| spec.cohort_name.is_some()),
         admission_checks: spec.is_some_and(|spec| spec.admission_checks().next().is_some()),
+        topologies: request.pods.topology.is_some(),
         ..PlanReads::default()
     }
 }
@@ -45,12 +47,15 @@ pub fn plan(request: WorkloadRequest, queue: &str, facts: &ClusterFacts) -> Resu
     let resource = planner.resource()?;
     let offers = planner.offers(resource.as_deref())?;
     let shape = planner.shape(resource.as_deref(), &offers)?;
+    let gpus = resource.as_deref().filter(|_| request.gpus.wants_gpus());
+    let level = topology::of_queue(&request, &choice, gpus, facts)?;
 
     let sizing = planner.sizing(&shape, resource.as_deref());
     let local_queue = choice.local_queue.clone();
     let mut plan = Plan::from_shape(request, shape, resource, Some(local_queue.clone()), sizing)?;
+    plan.topology = level;
     if choice.sends_away(facts) {
-        multikueue::check(&plan)?;
+        multikueue::send_away(&mut plan)?;
     }
     plan.new_local_queue = choice.create_for.map(|cluster_queue| NewLocalQueue {
         api_version: kueue,

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::request::array::Array;
 use crate::api::kueue_configuration::ReadinessWindow;
 use crate::api::pod_template::Probe;
 
@@ -53,11 +54,44 @@ pub fn warning(allowed: i64, window: ReadinessWindow) -> Option<String> {
     ))
 }
 
+/// Returns what there is to know if failed tasks of an array can have Kueue evict the
+/// healthy ones, where at most `slots` run at once.
+pub fn array_warning(array: &Array, slots: i64, window: ReadinessWindow) -> Option<String> {
+    let seconds = window.recovery?;
+    let harmless = array.harmless_failures(slots);
+    let count = array.tasks.count();
+    let failed = match harmless {
+        0 => "a task fails".to_owned(),
+        harmless => format!("more than {harmless} tasks fail"),
+    };
+    let source = match window.is_default {
+        true => ", by default from v0.19 on",
+        false => "",
+    };
+    let after = match seconds {
+        ..60 => format!("{seconds} s"),
+        _ => format!("{} min", seconds / 60),
+    };
+    let safe = count / 2;
+    let instead = match safe {
+        0 => String::new(),
+        safe => format!(
+            "; with --slots {safe} that takes {} failures",
+            count - safe + 1
+        ),
+    };
+    Some(format!(
+        "if {failed} before {} have succeeded, Kueue evicts the healthy ones after {after} (waitForPodsReady.recoveryTimeout{source}), because it counts failed tasks as not ready{instead}",
+        slots.min(array.slots)
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::plan::request::array::ArrayFlags;
 
     fn window(start: i64, recovery: Option<i64>) -> ReadinessWindow {
         ReadinessWindow {
@@ -81,6 +115,28 @@ mod tests {
             assert_eq!(startup_seconds(&manifest), Some(3_600), "{manifest}");
         }
         assert_eq!(startup_seconds(&json!({"spec": {"template": {}}})), None);
+    }
+
+    #[test]
+    fn an_array_that_failed_tasks_would_have_evicted_is_told() {
+        let array = Array::new(ArrayFlags {
+            tasks: Some("0-3".parse().unwrap()),
+            ..ArrayFlags::default()
+        })
+        .unwrap();
+        let warning = |slots, recovery| array_warning(&array, slots, window(5_400, recovery));
+        assert_eq!(
+            warning(4, Some(60)).unwrap(),
+            "if a task fails before 4 have succeeded, Kueue evicts the healthy ones after 1 min \
+             (waitForPodsReady.recoveryTimeout), because it counts failed tasks as not ready; \
+             with --slots 2 that takes 3 failures"
+        );
+        assert!(
+            warning(3, Some(60))
+                .unwrap()
+                .starts_with("if more than 1 tasks fail before 3")
+        );
+        assert_eq!(warning(4, None), None);
     }
 
     #[test]

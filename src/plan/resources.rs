@@ -35,7 +35,10 @@ pub fn pod_sets(
     sizes: &PodSizes,
 ) -> Vec<PodSet> {
     let pods = &request.pods;
-    let mut workers = plain_set(layout.replicas, sizes.worker.resources(), pods);
+    // An array starts with as few of its tasks as it says.
+    let array = request.array.as_ref();
+    let count = array.map_or(layout.replicas, |array| array.at_least);
+    let mut workers = plain_set(count, sizes.worker.resources(), pods);
     workers.node_selector.extend(pin.clone());
     if let Some(resource) = gpu_resource.filter(|_| layout.gpus_per_replica > 0) {
         workers.tolerations.extend(toleration::of_gpus(resource));

@@ -106,6 +106,14 @@ pub enum RenderError {
         /// The files, with their sizes.
         files: Vec<(String, ByteSize)>,
     },
+    /// A template does not take the files that travel inside of the workload.
+    #[error(
+        "{template} does not unpack the files: the queue sends workloads to other clusters (MultiKueue), where only the pods' annotation kaiwo-cli/files has them"
+    )]
+    Unpacked {
+        /// Name of the template.
+        template: String,
+    },
     /// The workload is more than etcd takes.
     #[error("the {kind} itself is {size}, more than the API server accepts (1.0 MiB)")]
     TooLarge {
@@ -144,6 +152,10 @@ impl Classified for RenderError {
                 "or put them into the image or a claim (--volume), or download them at startup"
                     .into(),
             ],
+            Self::Unpacked { .. } => vec![
+                "set the annotations of Meta.PodAnnotations, include volumes.yaml.tera and working_dir_volumes.yaml.tera, and run copy_uploads.sh.tera before the program, as docs/templates.md shows".into(),
+                "or choose a queue of this cluster with -q".into(),
+            ],
             Self::Template { .. } => vec![
                 "to print every name that a template can use, put `template context` before submit"
                     .into(),
@@ -163,6 +175,7 @@ impl Classified for RenderError {
             Self::Glued { file, glued } => line(file, glued.first()?.line),
             Self::Yaml { template, .. }
             | Self::Document { template, .. }
+            | Self::Unpacked { template }
             | Self::Unjoined { template, .. } => Some(template.clone()),
             Self::Findings { object, .. } => Some(object.clone()),
             Self::Unbounded { file, .. } => Some(file.clone()),

@@ -1,6 +1,7 @@
 //! Turns a plan into manifests: Tera templates for the workload, plain data
 //! for what goes with it. Pure: a function of the plan.
 
+mod array;
 pub mod check;
 pub mod concatenation;
 pub mod context;
@@ -20,6 +21,7 @@ pub mod trial;
 
 pub use error::RenderError;
 
+use crate::api::keys;
 use crate::plan::Plan;
 use crate::workload::upload::JOIN;
 
@@ -35,13 +37,24 @@ use manifest::ManifestSet;
 /// [`RenderError`] if a template fails, or its result is no set of objects.
 pub fn render(plan: &Plan, submission: Option<&str>) -> Result<ManifestSet, RenderError> {
     let request = &plan.request;
-    let parts = request.upload.parts();
+    let parts = match plan.packed {
+        Some(_) => Vec::new(),
+        None => request.upload.parts(),
+    };
     let context = TemplateContext::new(plan, &parts, submission);
     let rendered = templates::render(request.kind, request.template.as_ref(), &context)?;
     let Documents {
         companions,
         workload,
     } = Documents::adopt(rendered, request.kind, &context)?;
+    if let Some(template) = &request.template
+        && context.meta.uploads_packed
+        && !reads_files(workload.value())
+    {
+        return Err(RenderError::Unpacked {
+            template: template.file.display().to_string(),
+        });
+    }
     if let Some(template) = &request.template
         && context.meta.uploads_in_pieces
         && !workload.value().to_string().contains(&format!("/{JOIN}"))
@@ -63,4 +76,13 @@ pub fn render(plan: &Plan, submission: Option<&str>) -> Result<ManifestSet, Rend
         records: Vec::new(),
         workload,
     })
+}
+
+/// Returns whether the pods have the files that travel with them, and a volume that shows
+/// these.
+fn reads_files(workload: &serde_json::Value) -> bool {
+    let text = workload.to_string();
+    let annotation = format!("\"{}\":", keys::FILES_ANNOTATION);
+    let volume = format!("metadata.annotations['{}']", keys::FILES_ANNOTATION);
+    text.contains(&annotation) && text.contains(&volume)
 }

@@ -10,6 +10,7 @@ use crate::api::keys;
 use crate::kind::WorkloadKind;
 use crate::names::label_value;
 use crate::plan::kaito;
+use crate::plan::request::array::Parameters;
 use crate::plan::{NewLocalQueue, Plan};
 use crate::workload::upload::{Entry, UploadPart};
 
@@ -42,6 +43,9 @@ pub fn pod_labels(plan: &Plan) -> BTreeMap<String, String> {
     if plan.request.kind == WorkloadKind::RayService {
         labels.remove(keys::APP_NAME_LABEL);
     }
+    if plan.request.array.is_some() {
+        labels.insert(keys::ARRAY_LABEL.to_owned(), "task".to_owned());
+    }
     if plan.request.kind == WorkloadKind::Deployment {
         let kind = plan.request.kind.name().to_owned();
         labels.insert(keys::KIND_LABEL.to_owned(), kind);
@@ -73,6 +77,51 @@ pub fn session_annotations(plan: &Plan) -> BTreeMap<String, String> {
     let idle = session.idle.map(|idle| idle.to_string());
     let idle = idle.map(|idle| (keys::IDLE_ANNOTATION.to_owned(), idle));
     [own].into_iter().chain(idle).collect()
+}
+
+/// Returns the annotations by which Kueue is told how an array may run, and kaiwo which
+/// its tasks are.
+pub fn array_annotations(plan: &Plan) -> BTreeMap<String, String> {
+    let Some(array) = &plan.request.array else {
+        return BTreeMap::new();
+    };
+    let record = array.record(rows_name(plan).as_deref());
+    // Plain data always serialises.
+    let record = serde_json::to_string(&record).unwrap_or_default();
+    let least = array.min_parallelism().map(|least| least.to_string());
+    let grows = array.grow.then(|| "true".to_owned());
+    [
+        (keys::ARRAY_ANNOTATION, Some(record)),
+        (keys::MIN_PARALLELISM_ANNOTATION, least),
+        (keys::ELASTIC_ANNOTATION, grows),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+    .collect()
+}
+
+/// Returns the name of the ConfigMap with the table of an array's parameters, if it has
+/// one.
+pub fn rows_name(plan: &Plan) -> Option<String> {
+    match &plan.request.array.as_ref()?.parameters {
+        Parameters::Rows(rows) => Some(upload_name(plan, &rows.digest)),
+        _ => None,
+    }
+}
+
+/// Returns the ConfigMap with that table.
+fn rows(plan: &Plan, submission: Option<&str>) -> Option<Manifest> {
+    let name = rows_name(plan)?;
+    let Parameters::Rows(rows) = &plan.request.array.as_ref()?.parameters else {
+        return None;
+    };
+    Some(object(json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": upload_metadata(plan, &name, submission),
+        "immutable": true,
+        "data": {keys::ROWS_FILE: rows.text.expose()},
+    })))
 }
 
 /// Returns the annotations by which KAITO is told what was chosen.
@@ -252,6 +301,7 @@ pub fn uploads(plan: &Plan, parts: &[UploadPart<'_>], submission: Option<&str>) 
             object(config_map)
         })
         .chain(config(plan, submission))
+        .chain(rows(plan, submission))
         .chain(secret(plan, submission))
         .collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::array;
 use super::command::{self, Wanted};
 use super::gpus::{gpus, sizes, without_gpus};
 use super::{DEFAULT_NAMESPACE, Intent, Note, Typed, is_on, uploads, user, value, variables, word};
@@ -71,6 +72,10 @@ pub(super) fn build(
     let pods = pod_settings(settings, &environment, (kind, serving.model.as_deref()))?;
     notes.extend(without_gpus(settings, &gpus, kind));
     let (schedule, time_zone) = schedule(settings, kind)?;
+    let array = match kind.is_batch() && session.is_none() {
+        true => array::array(typed, settings)?,
+        false => None,
+    };
     let request = WorkloadRequest {
         kind,
         name,
@@ -94,6 +99,7 @@ pub(super) fn build(
         time_zone,
         lifetime: lifetime(settings, kind, session.is_some()),
         session,
+        array,
         serving,
         template,
         custom,
@@ -101,6 +107,7 @@ pub(super) fn build(
         force: is_on(&settings.force),
         allow_downtime: is_on(&settings.allow_downtime),
     };
+    array::check(&request, notes)?;
     uploads::check_pieces(&request, typed.path)?;
     Ok(request)
 }
@@ -282,6 +289,10 @@ fn pod_settings(
         read_only_workdir: is_on(&settings.read_only_workdir),
         grace: value(&settings.grace),
         sizes: sizes(settings, kind, model)?,
+        topology: value(&settings.topology).filter(|_| kind.is_batch()),
+        topology_levels: value(&settings.topology_levels)
+            .map(|list| list.0.into_iter().map(|label| label.0).collect())
+            .unwrap_or_default(),
     };
     pods.check(&environment.mounts)?;
     Ok(pods)

@@ -2,6 +2,7 @@
 //! files hold. What is read is asked of [`Inputs`], and only where it matters:
 //! what is refused without a file does not wait for one.
 
+mod array;
 mod build;
 mod command;
 mod gpus;

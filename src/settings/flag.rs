@@ -13,12 +13,15 @@ use super::words::{
 };
 use super::{DryRun, Format, List, Notify, Pairs, Settings, Switch, pair, whole};
 use crate::plan::kaito::{Method, Place, Runtime};
+use crate::plan::request::array::sweep::{Sweep, Sweeps};
+use crate::plan::request::array::tasks::{ArraySpec, AtLeast};
 use crate::plan::request::autoscale::Scale;
 use crate::plan::request::claim::Storage;
 use crate::plan::request::ingress::IngressHost;
 use crate::plan::request::min_available::MinAvailable;
 use crate::plan::request::pod::SecretName;
 use crate::plan::request::port::ServicePort;
+use crate::plan::request::topology::TopologyWish;
 use crate::plan::request::upload_limit::UploadLimit;
 use crate::quantity::Quantity;
 use crate::time::Seconds;
@@ -78,7 +81,7 @@ impl<const SERVES: bool> FromArgMatches for SettingArgs<SERVES> {
 
 /// Settings of `kaiwo submit` that `kaiwo run` does not have: it has one attempt, whose end
 /// it waits for, of a template of its own.
-const NOT_OF_RUN: [&str; 26] = [
+const NOT_OF_RUN: [&str; 34] = [
     "head_cpus",
     "head_memory",
     "template",
@@ -105,6 +108,14 @@ const NOT_OF_RUN: [&str; 26] = [
     "generate_name",
     "force",
     "output",
+    "array",
+    "sweep",
+    "sweep_file",
+    "slots",
+    "at_least",
+    "max_failed",
+    "grow",
+    "only_failed",
 ];
 /// Settings that it refuses, with the command that has them.
 const REFUSED_BY_RUN: [&str; 3] = ["ray", "replicas", "gpus_per_replica"];
@@ -213,6 +224,8 @@ macro_rules! single {
 
 single! {
     AccessSecret = |flag| flag.value_name("SECRET");
+    ArraySpec;
+    AtLeast = |flag| flag.value_name("N|all");
     CronText = |flag| flag.value_name("CRON");
     DryRun = |flag| optional(flag, "client").value_name("HOW");
     Format = |flag| flag.value_parser(Format::parser(Format::OBJECTS)).value_name("FORMAT");
@@ -241,6 +254,7 @@ single! {
     ServicePort = |flag| flag.value_name("PORT").allow_negative_numbers(true);
     Storage = |flag| flag.value_name("SIZE");
     Switch = |flag| optional(flag, "true").value_name("BOOL");
+    TopologyWish = |flag| flag.value_name("LEVEL");
     TimeZone = |flag| flag.value_name("ZONE");
     UploadLimit = |flag| flag.value_name("SIZE");
     WorkloadName = |flag| flag.value_name("NAME");
@@ -271,6 +285,16 @@ where
     fn flag(flag: Arg) -> Arg {
         let item = ValueParser::new(T::from_str);
         flag.action(ArgAction::Append).value_parser(item)
+    }
+
+    fn typed(matches: &mut ArgMatches, id: &str) -> Option<Self> {
+        many(matches, id).map(Self)
+    }
+}
+
+impl FlagValue for Sweeps {
+    fn flag(flag: Arg) -> Arg {
+        flag.action(ArgAction::Append).value_parser(Sweep::from_str)
     }
 
     fn typed(matches: &mut ArgMatches, id: &str) -> Option<Self> {

@@ -21,6 +21,8 @@ pub enum Format {
     Name,
     /// The table for people, with more columns.
     Wide,
+    /// A table for spreadsheets.
+    Csv,
 }
 
 impl Format {
@@ -30,6 +32,8 @@ impl Format {
     pub const REPORTS: &[Self] = &[Self::Json, Self::Yaml];
     /// Of reports on objects, which have names.
     pub const OBJECTS: &[Self] = &[Self::Json, Self::Yaml, Self::Name];
+    /// Of rows that are added up elsewhere.
+    pub const ROWS: &[Self] = &[Self::Json, Self::Yaml, Self::Csv];
     /// Of tables.
     pub const TABLES: &[Self] = &[Self::Json, Self::Yaml, Self::Name, Self::Wide];
 
@@ -39,6 +43,7 @@ impl Format {
             Self::Yaml => "yaml",
             Self::Name => "name",
             Self::Wide => "wide",
+            Self::Csv => "csv",
         }
     }
 

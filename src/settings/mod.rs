@@ -15,6 +15,7 @@ mod notify;
 mod origin;
 mod schema;
 mod values;
+mod variable;
 mod words;
 
 pub use error::SettingsError;
@@ -24,24 +25,22 @@ pub use notify::Notify;
 pub use origin::{Origin, Sourced};
 pub use schema::{SETTINGS_FILES, Setting};
 pub use values::{DryRun, List, Pairs, Switch, pair, whole};
+pub use variable::nearest_variable;
 pub use words::{
     AccessSecret, CronText, GpuResource, HealthPath, ImageRef, InstanceType, LabelKey, ModelRef,
     Namespace, Part, PriorityClassName, QueueName, RayVersion, ServiceAccountName, TimeZone,
     WordError, WorkloadName,
 };
 
-use std::any::Any;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::num::ParseIntError;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use clap::{Arg, ArgMatches};
 use serde::Deserialize;
 
-use crate::names::nearest;
 use crate::plan::kaito::{Adapter, Method, Place, Runtime, TuningInput};
+use crate::plan::request::array::sweep::Sweeps;
+use crate::plan::request::array::tasks::{ArraySpec, AtLeast};
 use crate::plan::request::autoscale::{MetricTarget, Scale};
 use crate::plan::request::claim::{ClaimMount, Storage};
 use crate::plan::request::ingress::IngressHost;
@@ -50,6 +49,7 @@ use crate::plan::request::pod::{SecretName, VariableName};
 use crate::plan::request::port::ServicePort;
 use crate::plan::request::preload::Preload;
 use crate::plan::request::toleration::Toleration;
+use crate::plan::request::topology::{LevelLabel, TopologyWish};
 use crate::plan::request::upload_limit::UploadLimit;
 use crate::quantity::Quantity;
 use crate::schema::{Schema, camel_case, or_null};
@@ -58,6 +58,7 @@ use crate::time::Seconds;
 use crate::yaml;
 
 use flag::{Command, FlagValue, flag};
+use variable::{from_variable, is_of_a_service};
 
 /// A value as it is shown to people.
 #[derive(Debug, Clone, PartialEq)]
@@ -234,35 +235,6 @@ macro_rules! settings {
     };
 }
 
-/// Returns whether a value is that of a Service's variable, as kubelet and Docker set
-/// them.
-fn is_of_a_service(value: &str) -> bool {
-    let schemes = ["tcp://", "udp://", "sctp://"];
-    schemes.iter().any(|scheme| value.starts_with(scheme))
-}
-
-/// Returns the variable that was probably meant by an unknown one.
-pub fn nearest_variable(name: &str) -> Option<&'static str> {
-    let bare = |name: &str| name.trim_start_matches("KAIWO_").to_ascii_lowercase();
-    let table = Settings::table();
-    let near = nearest(&bare(name), table.iter().map(|known| bare(known.variable)))?;
-    let known = table.iter().find(|known| bare(known.variable) == near)?;
-    Some(known.variable)
-}
-
-fn from_variable<T: FromStr<Err: fmt::Display + 'static>>(
-    name: &'static str,
-    value: String,
-) -> Result<T, SettingsError> {
-    value.parse().map_err(|reason: T::Err| {
-        let reason = match (&reason as &dyn Any).downcast_ref::<ParseIntError>() {
-            Some(error) => values::not_whole(error),
-            None => reason.to_string(),
-        };
-        SettingsError::Variable { name, reason }
-    })
-}
-
 settings! {
     values {
         /// Container image [default with -p: an image with Ray for the GPUs]
@@ -352,6 +324,25 @@ settings! {
         image_pull_secret: List<SecretName> = "KAIWO_IMAGE_PULL_SECRET", Both "Pods",
             |flag| flag.alias("imagepullsecret").value_name("NAME");
 
+        /// Run an array of tasks, by their numbers: 0-99, 0-99%10 for 10 at once, 3,7,9.
+        /// Each is a pod with the GPUs of -g
+        array: ArraySpec = "KAIWO_ARRAY", Submit "Array", |flag| flag.value_name("TASKS");
+        /// Run a task for each value: lr=1e-3,1e-4 or seed=1..5; repeated, for every
+        /// combination
+        sweep: Sweeps = "KAIWO_SWEEP", Submit "Array", |flag| flag.value_name("NAME=VALUES");
+        /// Run a task for each row of a CSV file, whose first line names the parameters
+        sweep_file: PathBuf = "KAIWO_SWEEP_FILE", Submit "Array";
+        /// Tasks at once [default: as many as the queue admits]
+        slots: i64 = "KAIWO_SLOTS", Submit "Array";
+        /// Start only with this many slots, or with all [default: 1]
+        at_least: AtLeast = "KAIWO_AT_LEAST", Submit "Array";
+        /// Give up once more than this many tasks have failed [default: never]
+        max_failed: i64 = "KAIWO_MAX_FAILED", Submit "Array";
+        /// Let kaiwo resize change the slots while it runs
+        grow: Switch = "KAIWO_GROW", Submit "Array";
+        /// Run the tasks again that failed in the array of this name
+        only_failed: Switch = "KAIWO_ONLY_FAILED", Submit "Array";
+
         /// Namespace of the workload [default: kaiwo]
         namespace: Namespace = "KAIWO_NAMESPACE", Both "Queue", |flag| flag.short('n');
         /// Create the namespace if it does not exist
@@ -359,6 +350,11 @@ settings! {
         /// LocalQueue, or ClusterQueue to create one for [default: kaiwo; services are not
         /// queued]
         queue: QueueName = "KAIWO_QUEUE", Both "Queue", |flag| flag.short('q');
+        /// Place the pods close together: rack, rack:required, or the label of a level
+        topology: TopologyWish = "KAIWO_TOPOLOGY", Submit "Queue";
+        /// Node labels of the levels of --topology, widest first, where you may not list
+        /// Topologies
+        topology_levels: List<LevelLabel> = "KAIWO_TOPOLOGY_LEVELS", Neither "";
         /// WorkloadPriorityClass of Kueue
         priority_class: PriorityClassName = "KAIWO_PRIORITY_CLASS", Both "Queue";
         /// Submit even if the queue cannot admit it now; with --replace, also delete a

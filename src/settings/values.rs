@@ -15,10 +15,12 @@ use crate::secrecy::Confidential;
 use crate::yaml::{self, deserialize_from_text};
 
 /// What `--dry-run` asks for.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DryRun {
     /// Not a dry run: submit.
+    #[cfg_attr(test, schemars(skip))]
     None,
     /// Render and print, without any connection.
     Client,

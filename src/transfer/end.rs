@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::error::CopyError;
-use crate::observe::WorkloadRef;
+use crate::observe::{WorkloadRef, workload_ref};
 use crate::secrecy;
 
 /// One end of a copy.
@@ -56,7 +56,11 @@ impl FromStr for CopyEnd {
         if name.len() == 1 && path.starts_with('\\') {
             return Ok(Self::Local(PathBuf::from(text)));
         }
-        let workload = name.parse().map_err(|why: String| {
+        let known = |workload: WorkloadRef| match &workload.other {
+            Some(word) => Err(workload_ref::unknown_kind(word)),
+            None => Ok(workload),
+        };
+        let workload = name.parse().and_then(known).map_err(|why: String| {
             format!(
                 "{why}; for a local file, use ./{}",
                 secrecy::path(Path::new(text))

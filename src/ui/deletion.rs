@@ -10,6 +10,7 @@ use crate::observe::snapshot::WorkloadContext;
 use crate::suggestion::Connection;
 
 /// A workload that is to go, as it is told.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
@@ -27,6 +28,7 @@ pub struct Item {
 }
 
 /// What became of a workload.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DeletionOutcome {
@@ -43,6 +45,7 @@ pub enum DeletionOutcome {
 }
 
 /// What was deleted, for programs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteReport<'a> {
@@ -153,3 +156,6 @@ fn parts(names: &[String]) -> Vec<String> {
     });
     parts
 }
+
+#[cfg(test)]
+crate::schema::testing::report_schemas!(DeleteReport<'static> => "DeleteReport");

@@ -14,7 +14,7 @@ pub fn document<T: Serialize>(report: &T, format: Option<Format>) -> Option<Stri
         Format::Yaml => Some(yaml::to_string(
             &serde_json::to_value(report).unwrap_or_default(),
         )),
-        Format::Name | Format::Wide => None,
+        Format::Name | Format::Wide | Format::Csv => None,
     }
 }
 

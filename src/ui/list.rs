@@ -9,9 +9,13 @@ use super::document::ItemList;
 use super::table::{Cell, Column, Table, Tone};
 use super::{Ui, span};
 use crate::kind::WorkloadKind;
+use crate::observe::progress::Progress;
 use crate::observe::snapshot::Position;
 use crate::observe::{Listed, Status, kind};
 use crate::settings::Format;
+
+/// Cells of a bar that shows how far a job is.
+pub(super) const BAR: usize = 10;
 
 /// Form of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub struct Form {
     pub format: Option<Format>,
     /// Whether a table says which namespace.
     pub namespaces: bool,
+    /// Whether a table says how far jobs are.
+    pub progress: bool,
     /// Whether a table has KAITO's columns: it lists nothing but Workspaces.
     pub kaito: bool,
 }
@@ -61,16 +67,19 @@ impl Form {
 pub struct Listing {
     form: Form,
     table: Table,
+    /// Cells of a bar; none in a pipe.
+    bar: usize,
     items: ItemList,
     rows: usize,
 }
 
 /// A workload for programs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Item<'a> {
     api_version: &'a str,
-    kind: WorkloadKind,
+    kind: &'a str,
     namespace: &'a str,
     name: &'a str,
     status: Status,
@@ -91,7 +100,21 @@ struct Item<'a> {
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     nodes: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<&'a Progress>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     created_at: Option<String>,
+}
+
+/// What the parts that a listing writes are together.
+#[cfg(test)]
+#[derive(Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct WorkloadList<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    items: Vec<Item<'a>>,
 }
 
 impl<'a> Item<'a> {
@@ -99,10 +122,10 @@ impl<'a> Item<'a> {
         let workload = &row.workload;
         let metadata = &workload.metadata;
         Self {
-            api_version: &workload.api_version,
-            kind: workload.kind,
+            api_version: workload.object_version(),
+            kind: workload.kind_name(),
             namespace: &metadata.namespace,
-            name: &metadata.name,
+            name: workload.name(),
             status: row.standing.status,
             reason: &row.standing.reason,
             queue: workload.queue(),
@@ -112,6 +135,8 @@ impl<'a> Item<'a> {
             user: workload.user(),
             version: workload.version(),
             nodes: &row.nodes,
+            cluster: row.cluster.as_deref(),
+            progress: row.progress.as_ref(),
             created_at: metadata.creation_timestamp.map(|time| time.to_string()),
         }
     }
@@ -131,12 +156,13 @@ impl Listing {
     /// Begins a listing in this form.
     pub fn new(form: Form, ui: Ui) -> Self {
         let columns = match form.is_table() {
-            true => columns(form.namespaces, form.is_wide(), form.kaito),
+            true => columns(form),
             false => Vec::new(),
         };
         Self {
             form,
             table: ui.table(&columns),
+            bar: ui.data_width().map_or(0, |_| BAR),
             items: ItemList::new(form.format),
             rows: 0,
         }
@@ -162,7 +188,7 @@ impl Listing {
         if form.is_table() {
             let cells: Vec<Vec<Cell>> = rows
                 .iter()
-                .map(|row| cells(row, now, form.namespaces, form.is_wide(), form.kaito))
+                .map(|row| cells(row, now, form, self.bar))
                 .collect();
             text = self.table.lines(&cells);
         } else if form.is_document() {
@@ -190,15 +216,18 @@ impl Listing {
     }
 }
 
-fn columns(namespaces: bool, wide: bool, kaito: bool) -> Vec<Column> {
+fn columns(form: Form) -> Vec<Column> {
     let mut columns = Vec::new();
-    columns.extend(namespaces.then_some(Column::words("NAMESPACE")));
+    columns.extend(form.namespaces.then_some(Column::words("NAMESPACE")));
     columns.extend([
         Column::words("NAME"),
         Column::words("KIND")
             .goes(3)
             .with_room_for(WorkloadKind::ALL.map(WorkloadKind::name)),
         Column::words("STATUS").with_room_for(Status::ALL.iter().map(|status| status.name())),
+    ]);
+    columns.extend(form.progress.then_some(Column::words("PROGRESS")));
+    columns.extend([
         Column::words("QUEUE").goes(6),
         Column::numbers("POS").goes(2),
         Column::numbers("GPUS").goes(4),
@@ -206,7 +235,7 @@ fn columns(namespaces: bool, wide: bool, kaito: bool) -> Vec<Column> {
         Column::sentences("REASON").goes(5),
         Column::words("AGE").goes(1),
     ]);
-    if kaito {
+    if form.kaito {
         // As `kubectl get workspace` calls them.
         columns.extend(
             [
@@ -218,13 +247,13 @@ fn columns(namespaces: bool, wide: bool, kaito: bool) -> Vec<Column> {
             .map(Column::words),
         );
     }
-    if wide {
-        columns.extend(["CLUSTERQUEUE", "VERSION", "NODES"].map(Column::words));
+    if form.is_wide() {
+        columns.extend(["CLUSTERQUEUE", "VERSION", "NODES", "CLUSTER"].map(Column::words));
     }
     columns
 }
 
-fn cells(row: &Listed, now: Timestamp, namespaces: bool, wide: bool, kaito: bool) -> Vec<Cell> {
+fn cells(row: &Listed, now: Timestamp, form: Form, bar: usize) -> Vec<Cell> {
     let workload = &row.workload;
     let metadata = &workload.metadata;
     let age = metadata
@@ -235,13 +264,20 @@ fn cells(row: &Listed, now: Timestamp, namespaces: bool, wide: bool, kaito: bool
     let number = |number: Option<i64>| number.map_or_else(String::new, |it| it.to_string());
     let status = row.standing.status;
     let mut cells: Vec<Cell> = Vec::with_capacity(16);
-    if namespaces {
+    if form.namespaces {
         cells.push(metadata.namespace.as_str().into());
     }
     cells.extend([
-        metadata.name.as_str().into(),
-        workload.kind.name().into(),
+        workload.name().into(),
+        workload.kind_name().into(),
         Cell::new(status.name(), tone(status)),
+    ]);
+    if form.progress {
+        let progress = row.progress.as_ref();
+        let text = progress.map_or_else(String::new, |progress| progress.text(bar));
+        cells.push(text.into());
+    }
+    cells.extend([
         workload.queue().unwrap_or_default().into(),
         number(row.position.map(|position| position.place)).into(),
         number(workload.gpus()).into(),
@@ -249,17 +285,21 @@ fn cells(row: &Listed, now: Timestamp, namespaces: bool, wide: bool, kaito: bool
         row.standing.reason.as_str().into(),
         age.into(),
     ]);
-    if kaito {
+    if form.kaito {
         let progress = kind::workspace_progress(workload.conditions());
         cells.push(workload.machine().unwrap_or_default().into());
         cells.extend(progress.map(Cell::from));
     }
-    if wide {
+    if form.is_wide() {
         cells.extend([
             row.cluster_queue.as_deref().unwrap_or_default().into(),
             workload.version().unwrap_or_default().into(),
             row.nodes.join(",").into(),
+            row.cluster.as_deref().unwrap_or_default().into(),
         ]);
     }
     cells
 }
+
+#[cfg(test)]
+crate::schema::testing::report_schemas!(WorkloadList<'static> => "WorkloadList");

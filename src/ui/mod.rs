@@ -5,6 +5,7 @@
 //! It is made safe for terminals here ([`printable`]). Data is as it is in a pipe,
 //! and is escaped on a terminal.
 
+pub mod csv;
 pub mod deletion;
 pub mod document;
 pub mod list;
@@ -13,6 +14,7 @@ pub mod log;
 pub mod overview;
 pub mod page;
 mod progress;
+pub mod queueing;
 pub mod report;
 pub mod span;
 pub mod status;

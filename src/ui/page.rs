@@ -11,6 +11,7 @@ use crate::printable;
 use crate::suggestion::Connection;
 
 /// What fixes something, for programs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RemedyReport<'a> {

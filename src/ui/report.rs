@@ -20,6 +20,7 @@ use crate::suggestion::{Command, Connection, Suggestion, kaiwo, kubectl};
 pub const API_VERSION: &str = "kaiwo/v1";
 
 /// How a submission ended.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
@@ -166,6 +167,17 @@ pub fn kept_storage(plan: &Plan) -> Option<String> {
     ))
 }
 
+/// Returns that it runs in another cluster, and what it takes there, if it does.
+pub fn other_cluster(plan: &Plan) -> Option<String> {
+    let files = plan.packed.as_ref().map(|packed| {
+        let size = super::bytes(packed.compressed_size());
+        format!(", with its files ({size} compressed)")
+    });
+    let files = files.unwrap_or_default();
+    plan.is_sent_away
+        .then(|| format!("it runs in another cluster (MultiKueue){files}"))
+}
+
 /// Returns the words for what was made besides the workload.
 fn companions(plan: &Plan, manifests: &ManifestSet) -> String {
     let made: Vec<String> = manifests
@@ -202,6 +214,7 @@ fn companions(plan: &Plan, manifests: &ManifestSet) -> String {
 }
 
 /// What was or would be changed, for programs (`-o json`).
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangeReport<'a, T> {
@@ -221,6 +234,7 @@ pub struct ChangeReport<'a, T> {
 }
 
 /// The report of a submission for programs (`-o json`).
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SubmitReport<'a> {
@@ -255,6 +269,7 @@ struct SubmitReport<'a> {
 }
 
 /// What an object is known by.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct WorkloadIdentity<'a> {
@@ -276,6 +291,7 @@ impl<'a> WorkloadIdentity<'a> {
     }
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ObjectName<'a> {
@@ -284,6 +300,7 @@ struct ObjectName<'a> {
     name: &'a str,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Gpus<'a> {
@@ -294,6 +311,7 @@ struct Gpus<'a> {
 }
 
 /// The sizes of pods, for programs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Sizes {
@@ -305,6 +323,7 @@ struct Sizes {
     adapted: Vec<String>,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Size {
@@ -341,6 +360,7 @@ impl Sizes {
 }
 
 /// What nodes lack for all pods at once, for programs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ShortOfNodes<'a> {
@@ -380,6 +400,7 @@ impl<'a> ShortOfNodes<'a> {
 }
 
 /// An error for programs (`-o json`).
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorReport {
@@ -435,3 +456,6 @@ pub fn words<'a>(
     let commands = commands.into_iter();
     commands.filter_map(|it| it.words(connection)).collect()
 }
+
+#[cfg(test)]
+crate::schema::testing::report_schemas!(SubmitReport<'static> => "SubmitReport", ErrorReport => "Error");

@@ -1,8 +1,10 @@
 //! One workload in full, for people.
 
+mod tasks;
+
 use k8s_openapi::jiff::Timestamp;
 
-use super::list::tone;
+use super::list::{BAR, tone};
 use super::overview::top;
 use super::table::{Cell, Column, Table, Tone};
 use super::{Ui, span};
@@ -19,6 +21,7 @@ pub fn text(about: &Description, now: Timestamp, ui: Ui) -> String {
     let page = Page { now, ui };
     let mut text = page.head(about);
     for (title, section) in [
+        ("Failed tasks", tasks::failed(&page, about)),
         ("Pods", page.pods(about)),
         ("Scaling", page.scaling(about)),
         ("Applications", page.applications(about)),
@@ -74,13 +77,17 @@ impl Page {
         };
         let workload = &about.workload;
         fact("Name", workload.name.clone());
-        fact("Kind", workload.kind.name().to_owned());
+        fact("Kind", workload.kind.clone());
         fact("Namespace", workload.namespace.clone());
         let mut status = about.status.name().to_owned();
         if !about.reason.is_empty() {
             status += &format!(": {}", about.reason);
         }
         fact("Status", status);
+        let cells = self.ui.data_width().map_or(0, |_| 2 * BAR);
+        let progress = about.progress.as_ref();
+        let progress = progress.map(|progress| progress.text(cells));
+        fact("Progress", progress.unwrap_or_default());
         fact("User", about.user.clone().unwrap_or_default());
         fact("Version", about.version.clone().unwrap_or_default());
         fact("Image", about.images.join(", "));
@@ -95,10 +102,20 @@ impl Page {
             "Queue",
             about.queue.as_ref().map_or_else(String::new, queue),
         );
+        let cluster = about.queue.as_ref().and_then(|it| it.cluster.as_ref());
+        let cluster = cluster.map(|cluster| {
+            let logs = match about.status.is_final() {
+                true => "its pods and logs were deleted there when it ended",
+                false => "its pods and logs are there until it ends",
+            };
+            format!("{cluster} (MultiKueue); {logs}")
+        });
+        fact("Cluster", cluster.unwrap_or_default());
         fact(
             "Attempts",
             about.attempts.as_ref().map_or_else(String::new, attempts),
         );
+        fact("Tasks", tasks::summary(about));
         fact("GPU utilization", about.gpu_use.clone().unwrap_or_default());
         fact("Nodes", about.nodes.join(", "));
         let uploads = about.uploads.map(|uploads| {

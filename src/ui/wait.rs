@@ -8,6 +8,7 @@ use super::report::API_VERSION;
 use crate::api::event;
 use crate::api::pod::Pod;
 use crate::observe::kind::ENDING;
+use crate::observe::progress::Progress;
 use crate::observe::{Snapshot, Standing, Status};
 
 /// Returns the line that says how a workload fares: `queued at 3 of 7`,
@@ -43,7 +44,7 @@ pub fn line(snapshot: &Snapshot, standing: &Standing) -> String {
         Status::Running if standing.reason.starts_with(ENDING) => {
             standing.reason.replacen(ENDING, "ending", 1)
         }
-        Status::Running if !pods.is_empty() => {
+        Status::Running if !pods.is_empty() && !snapshot.workload.is_array() => {
             let ready = pods.iter().filter(|pod| pod.is_ready()).count();
             because(&format!("running, {ready} of {} pods", pods.len()))
         }
@@ -61,6 +62,7 @@ fn pulling_on<'a>(snapshot: &Snapshot, pods: &[&'a Pod]) -> Option<&'a str> {
 }
 
 /// One state of a workload that is waited for (`-o json`), on one line.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitEvent<'a> {
@@ -75,17 +77,22 @@ pub struct WaitEvent<'a> {
     reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<PositionReport>,
+    /// How far it is, as its log says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<&'a Progress>,
     pods: Vec<PodReport<'a>>,
     #[serde(flatten)]
     end: Option<End>,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, PartialEq, Serialize)]
 struct PositionReport {
     place: i64,
     of: i64,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PodReport<'a> {
@@ -98,6 +105,7 @@ struct PodReport<'a> {
 }
 
 /// How waiting ended well.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct End {
@@ -133,9 +141,17 @@ impl<'a> WaitEvent<'a> {
                     place: position.place,
                     of: position.of,
                 }),
+            progress: None,
             pods: snapshot.pods().iter().map(pod).collect(),
             end: None,
         }
+    }
+
+    /// Adds how far it is.
+    #[must_use]
+    pub fn at(mut self, progress: Option<&'a Progress>) -> Self {
+        self.progress = progress;
+        self
     }
 
     /// Makes it the last one: what was waited for has come.
@@ -152,8 +168,11 @@ impl<'a> WaitEvent<'a> {
     /// Returns everything but the time, to tell whether two are the same.
     pub fn state(&self) -> String {
         format!(
-            "{} {} {:?} {:?}",
-            self.status, self.reason, self.position, self.pods
+            "{} {} {:?} {:?} {:?}",
+            self.status, self.reason, self.position, self.progress, self.pods
         )
     }
 }
+
+#[cfg(test)]
+crate::schema::testing::report_schemas!(WaitEvent<'static> => "WaitEvent");

@@ -34,6 +34,7 @@ pub struct Answer<'a> {
 }
 
 /// The answer for programs (`-o json`).
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DiagnosisReport<'a> {
@@ -44,6 +45,8 @@ pub struct DiagnosisReport<'a> {
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<&'a str>,
     findings: Vec<FindingReport<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     contest: Option<&'a Contest>,
@@ -51,6 +54,7 @@ pub struct DiagnosisReport<'a> {
     not_visible: &'a [&'static str],
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FindingReport<'a> {
@@ -76,11 +80,12 @@ impl<'a> FindingReport<'a> {
     }
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ObjectName<'a> {
     api_version: &'a str,
-    kind: &'static str,
+    kind: &'a str,
     name: &'a str,
 }
 
@@ -99,12 +104,13 @@ impl Answer<'_> {
             kind: "Diagnosis",
             namespace: &workload.metadata.namespace,
             workload: ObjectName {
-                api_version: &workload.api_version,
-                kind: workload.kind.name(),
-                name: &workload.metadata.name,
+                api_version: workload.object_version(),
+                kind: workload.kind_name(),
+                name: workload.name(),
             },
             status: diagnosis.standing.status,
             since: diagnosis.since,
+            cluster: diagnosis.cluster.as_deref(),
             findings: findings.collect(),
             contest: diagnosis.contest.as_ref(),
             not_visible: &diagnosis.unseen,
@@ -188,6 +194,9 @@ impl Answer<'_> {
             } else {
                 text += &format!(", in queue {}", contest.local_queue);
             }
+        }
+        if let Some(cluster) = &diagnosis.cluster {
+            text += &format!(", in cluster {cluster}");
         }
         if diagnosis.findings.is_empty() && !diagnosis.standing.reason.is_empty() {
             text += &format!(" ({})", diagnosis.standing.reason);
@@ -314,3 +323,6 @@ fn capital(sentence: &str) -> String {
         _ => sentence.to_owned(),
     }
 }
+
+#[cfg(test)]
+crate::schema::testing::report_schemas!(DiagnosisReport<'static> => "Diagnosis");

@@ -10,6 +10,7 @@ pub mod environment;
 pub mod example;
 pub mod ignore_file;
 pub mod new_files;
+pub mod packed;
 pub mod script;
 pub mod serve_config;
 pub mod special;

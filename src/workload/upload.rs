@@ -45,7 +45,7 @@ pub struct UploadFile {
 
 impl UploadFile {
     /// Returns the file's mode, as a projected volume takes it.
-    fn mode(&self) -> u32 {
+    pub(super) fn mode(&self) -> u32 {
         if self.executable { 0o755 } else { 0o644 }
     }
 }

@@ -36,7 +36,7 @@ const SECRETS: [&str; 7] = [
 
 /// Positions where a plain word names something, by the name of the flag's
 /// field, and why the name is repeated.
-const NAMES: [(&str, &str); 35] = [
+const NAMES: [(&str, &str); 36] = [
     ("annotation", "a key, without its value: which of several"),
     ("as_group", "who is asked as, in the API server's refusals"),
     ("as_user", "who is asked as, in the API server's refusals"),
@@ -78,10 +78,12 @@ const NAMES: [(&str, &str); 35] = [
     ("selector", "what a suggested command has to select"),
     ("service_account", "the account that cannot be"),
     ("template", "the file that cannot be read"),
+    ("topology", "the level that is looked for"),
 ];
 
 /// Positions of names that only some commands have.
-const MORE_NAMES: [(&str, &str); 7] = [
+const MORE_NAMES: [(&str, &str); 9] = [
+    ("class", "the class that is looked for"),
     ("topic", "the topic that is looked for"),
     ("tune_config", "the file that cannot be read"),
     ("user", "whose workloads are looked for"),
@@ -89,6 +91,7 @@ const MORE_NAMES: [(&str, &str); 7] = [
     ("workload", "the workload that is looked for"),
     ("attach", "the one that is returned to"),
     ("script", "the path of a file"),
+    ("man", "the path of a directory"),
 ];
 
 fn is_name(field: &str) -> bool {

@@ -14,6 +14,8 @@ mod help;
 mod init;
 mod kaito;
 mod models;
+#[cfg(unix)]
+mod plugin;
 mod precedence;
 mod preload;
 mod public_cases;

@@ -102,7 +102,7 @@ fn template(name: &str) -> String {
     )
 }
 
-const SETTINGS: [Setting; 42] = [
+const SETTINGS: [Setting; 45] = [
     Setting {
         flag: "--template",
         variable: "KAIWO_TEMPLATE",
@@ -423,6 +423,33 @@ const SETTINGS: [Setting; 42] = [
         pair: None,
         extra: &[],
         shows: |d, v| job(d)["spec"]["activeDeadlineSeconds"] == v.parse::<i64>().unwrap(),
+    },
+    Setting {
+        flag: "--array",
+        variable: "KAIWO_ARRAY",
+        key: "array",
+        values: ["0-2", "3,7,9,11"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| job(d)["spec"]["completions"] == if v == "0-2" { 3 } else { 4 },
+    },
+    Setting {
+        flag: "--sweep",
+        variable: "KAIWO_SWEEP",
+        key: "sweep",
+        values: ["a=1,2,3", "a=1..4"],
+        pair: None,
+        extra: &[],
+        shows: |d, v| job(d)["spec"]["completions"] == if v == "a=1,2,3" { 3 } else { 4 },
+    },
+    Setting {
+        flag: "--slots",
+        variable: "KAIWO_SLOTS",
+        key: "slots",
+        values: ["2", "3"],
+        pair: None,
+        extra: &["--array", "0-9"],
+        shows: |d, v| job(d)["spec"]["parallelism"] == v.parse::<i64>().unwrap(),
     },
     Setting {
         flag: "--grace",

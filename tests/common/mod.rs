@@ -2,6 +2,7 @@
 
 pub mod commands;
 pub mod mutation;
+pub mod prometheus;
 pub mod relay;
 
 use std::fs;
@@ -23,7 +24,7 @@ pub struct Sandbox {
 }
 
 /// What a run of the binary printed, and how it ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[must_use]
 pub struct Outcome {
     /// Exit code; -1 if a signal ended it.

@@ -22,7 +22,7 @@ const NO_SPOT: [(&str, &str); 6] = [
     ("upload/digest", "is a digest"),
 ];
 /// Fields that no request here has, and why.
-const UNSET: [(&str, &str); 16] = [
+const UNSET: [(&str, &str); 18] = [
     (
         "gpu_node_label_key",
         "names what is read, and is not written",
@@ -38,9 +38,14 @@ const UNSET: [(&str, &str); 16] = [
     ("pods/sizes/shm", "is a number"),
     ("pods/sizes/head_cpus", "is a number"),
     ("pods/sizes/head_memory", "is a number"),
+    ("pods/topology_levels", "is searched, and not written"),
     ("lifetime/ttl", "is a number"),
     ("lifetime/max_runtime", "is a number"),
     ("serving/kaito/context", "is a number"),
+    (
+        "array",
+        "has numbers, and values that the tests of the shell's commands try",
+    ),
     (
         "session",
         "has switches, a time, and a text that only the digest has",

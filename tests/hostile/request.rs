@@ -251,6 +251,7 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
             CustomConfig::default()
         },
         session: None,
+        array: None,
         create_namespace: false,
         force: false,
         allow_downtime: false,
@@ -400,6 +401,12 @@ fn pods(at: &dyn Fn(Spot, &str) -> String, key: &str) -> Option<PodSettings> {
         read_only_workdir: false,
         grace: None,
         sizes: Sizes::default(),
+        topology: Some(
+            format!("example.com/{}", at(Spot::TopologyLevel, "rack"))
+                .parse()
+                .ok()?,
+        ),
+        topology_levels: Vec::new(),
     })
 }
 

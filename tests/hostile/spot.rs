@@ -68,6 +68,7 @@ pub enum Spot {
     Label,
     NodeLabel,
     Toleration,
+    TopologyLevel,
     ServiceAccount,
     PullSecret,
     Claim,
@@ -107,7 +108,7 @@ pub enum Spot {
 }
 
 /// All of them.
-pub const SPOTS: [Spot; 50] = [
+pub const SPOTS: [Spot; 51] = [
     Spot::Variable,
     Spot::VariableName,
     Spot::SecretName,
@@ -130,6 +131,7 @@ pub const SPOTS: [Spot; 50] = [
     Spot::Label,
     Spot::NodeLabel,
     Spot::Toleration,
+    Spot::TopologyLevel,
     Spot::ServiceAccount,
     Spot::PullSecret,
     Spot::Claim,

@@ -195,6 +195,28 @@ fn answers_to_a_creation() {
     }
 }
 
+/// Who may not see what is to be replaced could not delete it, either: nothing is tried.
+#[test]
+fn a_replacement_needs_the_right_to_read() {
+    let denied = "jobs.batch \"alice-w\" is forbidden: User \"alice\" cannot get resource \"jobs\" in API group \"batch\" in the namespace \"kaiwo\"";
+    let refuse = move |request: &Request| {
+        is(request, "GET", "/jobs/alice-w").then(|| Answer::Refuse(403, denied))
+    };
+    let api = MockApi::new(refuse);
+    let _ = api
+        .submit(&["-g", "8", "--replace"])
+        .exits(4)
+        .says("cannot read job/alice-w")
+        .says("cannot get resource \"jobs\"")
+        .says("ask an admin to apply this")
+        .says("kind: RoleBinding");
+    assert_eq!(times(&api, creates), 0);
+    // Without it, the API server tells of one that exists.
+    let api = MockApi::new(refuse);
+    let _ = api.submit(&["-g", "8"]).exits(0);
+    assert_eq!(times(&api, creates), 1);
+}
+
 /// Something between kaiwo and the API server that answers what was not asked.
 #[test]
 fn an_answer_about_something_else_is_no_success() {

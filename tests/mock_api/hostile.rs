@@ -78,6 +78,8 @@ fn a_listing_that_goes_round_ends() {
             "kaiwo queues",
             "kaiwo submit -p w",
             "kaiwo top",
+            "kaiwo history",
+            "kaiwo usage",
         ] {
             let before = api.requests().len();
             let _ = bounded(&api, line).exits(1).says("its pages repeat");
@@ -290,6 +292,8 @@ fn nothing_that_a_server_says_steers_a_terminal() {
         "why x",
         "queues",
         "top",
+        "history",
+        "usage",
         "wait x",
         "delete x --dry-run",
         "delete x --dry-run -v",

@@ -1,7 +1,10 @@
 //! The binary against a scripted API server: exact requests, and answers that
 //! a real cluster gives only when something is broken.
 
+mod agents;
 mod answers;
+mod any_kind;
+mod arrays;
 mod chat;
 mod completion;
 mod cp;
@@ -9,6 +12,7 @@ mod delete;
 mod doctor;
 mod drift;
 mod exec;
+mod history;
 #[cfg(unix)]
 mod hostile;
 mod inference_sets;
@@ -30,6 +34,7 @@ mod notify;
 mod older;
 mod outages;
 mod queue_plans;
+mod queueing;
 mod queues;
 mod reports;
 mod requests;
@@ -44,8 +49,10 @@ mod sizes;
 mod status;
 mod store;
 mod top;
+mod topology;
 pub(crate) mod trouble;
 mod update;
+mod version;
 mod versions;
 mod volumes;
 mod wait;

@@ -264,7 +264,11 @@ fn what_commands_need_is_what_the_role_grants() {
         })
         .collect();
     let mut granted: Vec<(String, String, &str)> = Vec::new();
-    for rule in &RESEARCHERS[0].rules {
+    let file = checkout("cluster-admins/rbac/pausing.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut documents = kaiwo::yaml::parse_documents(&file, &text).unwrap();
+    let pausing: Role = serde_json::from_value(documents.pop().unwrap()).unwrap();
+    for rule in RESEARCHERS[0].rules.iter().chain(&pausing.rules) {
         for (group, resource) in rule
             .api_groups
             .iter()

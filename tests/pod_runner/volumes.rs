@@ -79,6 +79,8 @@ fn lay_out_one(
     }
     let payload = if volume["projected"].is_object() {
         projected(pod, &volume["projected"], objects)?
+    } else if volume["downwardAPI"].is_object() {
+        of_pod(pod, &volume["downwardAPI"], &volume["downwardAPI"])?
     } else if volume["configMap"].is_object() {
         let source = &volume["configMap"];
         of_object("ConfigMap", source, text(&source["name"]), source, objects)?
@@ -139,16 +141,23 @@ fn projected(pod: &Value, volume: &Value, objects: Objects<'_>) -> Result<Payloa
                 },
             );
         } else if source["downwardAPI"].is_object() {
-            for item in array(&source["downwardAPI"]["items"]) {
-                let content = field(pod, text(&item["fieldRef"]["fieldPath"]))?.into_bytes();
-                let mode = mode(&item["mode"], &volume["defaultMode"]);
-                payload.insert(text(&item["path"]).to_owned(), Projection { content, mode });
-            }
+            payload.extend(of_pod(pod, &source["downwardAPI"], volume)?);
         } else {
             return Err(PodError(format!(
                 "the pod runner knows no source like {source}"
             )));
         }
+    }
+    Ok(payload)
+}
+
+/// Collects fields of the pod itself. `volume` states the default mode.
+fn of_pod(pod: &Value, source: &Value, volume: &Value) -> Result<Payload, PodError> {
+    let mut payload = Payload::new();
+    for item in array(&source["items"]) {
+        let content = field(pod, text(&item["fieldRef"]["fieldPath"]))?.into_bytes();
+        let mode = mode(&item["mode"], &volume["defaultMode"]);
+        payload.insert(text(&item["path"]).to_owned(), Projection { content, mode });
     }
     Ok(payload)
 }

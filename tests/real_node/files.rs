@@ -49,7 +49,7 @@ fn sorted(lines: &str) -> Vec<String> {
 }
 
 /// Returns what `sha256sum` prints of the files of a directory, sorted.
-fn digests_of(node: &Node, directory: &str) -> Vec<String> {
+pub fn digests_of(node: &Node, directory: &str) -> Vec<String> {
     let found = node
         .sandbox
         .shell(

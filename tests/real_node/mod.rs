@@ -11,6 +11,7 @@
 //! than CI has time for need `KAIWO_TESTBED_LONG=true`, which `cargo xtask test --all`
 //! sets.
 
+mod arrays;
 mod cp;
 mod cron;
 mod dns;
@@ -21,6 +22,7 @@ mod files;
 mod followed;
 mod judgement;
 mod logs;
+mod multikueue;
 mod outcomes;
 mod output;
 mod ports;

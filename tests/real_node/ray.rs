@@ -41,6 +41,30 @@ print(len(set(hosts)), 'workers:', *hosts)
 /// Enough for Ray's processes.
 pub const SMALL: [&str; 4] = ["--cpus-per-gpu", "1", "--memory-per-gpu", "3Gi"];
 
+/// The grace is longer than the test waits: the pods go when the driver has ended.
+#[test]
+#[ignore = "needs a real node: cargo xtask test --real-node"]
+fn the_pods_of_a_deleted_ray_job_go_with_its_driver() {
+    let _alone = alone();
+    let node = Node::new("ray-gone");
+    node.python(
+        "job",
+        "import ray, signal, sys, time\nray.init()\n\
+         @ray.remote(num_gpus=1)\nclass Gpu:\n    def work(self):\n        return 1\n\
+         gpu = Gpu.remote()\nray.get(gpu.work.remote())\n\
+         def end(*_):\n    time.sleep(3)\n    sys.exit(0)\n\
+         signal.signal(signal.SIGTERM, end)\nprint('at work', flush=True)\n\
+         while True:\n    time.sleep(1)\n",
+    );
+    let arguments = ["-i", RAY, "--ray", "-g", "1", "--grace", "1h"];
+    let _ = node.run("job", &[&arguments[..], &SMALL].concat()).exits(0);
+    node.wait_for_log("job", "at work");
+    let _ = node.kaiwo("delete", &["job", "-y", "--no-wait"]).exits(0);
+    node.wait("its pods to be gone", || {
+        node.list("Pod").is_empty().then_some(())
+    });
+}
+
 #[test]
 #[ignore = "needs a real node: cargo xtask test --real-node"]
 fn a_driver_that_fails_ends_kaiwo_with_its_code() {

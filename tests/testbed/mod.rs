@@ -7,6 +7,8 @@
 //! cargo test --test it -- --ignored testbed
 //! ```
 
+mod any_kind;
+mod arrays;
 mod changes;
 mod chat;
 mod chat_kaito;
@@ -20,13 +22,16 @@ mod dry_run;
 pub mod fault_proxy;
 mod faults;
 mod flavors;
+mod history;
 mod kaito;
 mod kaito_controller;
 mod leftovers;
 mod list;
+mod multikueue;
 mod namesakes;
 mod objects;
 mod queue_policy;
+mod queueing;
 mod queues;
 mod queues_view;
 mod rayservice_rollout;
@@ -45,6 +50,7 @@ mod status;
 mod submit;
 mod templates;
 mod top;
+mod topology;
 mod wait;
 mod why;
 mod workspaces;

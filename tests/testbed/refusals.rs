@@ -325,11 +325,17 @@ fn what_does_not_travel_is_refused_where_work_is_sent_away() {
         testbed.sandbox.kaiwo(&[&common, more].concat())
     };
     let says = "sends workloads to other clusters (MultiKueue)";
+    let noise = |length: u64| {
+        let next = |at: u64| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u8;
+        (0..length).map(next).collect::<Vec<u8>>()
+    };
+    testbed.sandbox.write("large/entrypoint", "true\n");
+    testbed.sandbox.write("large/blob", noise(900_000));
     for ray in [&[][..], &["--ray"]] {
-        let _ = submit(&[&["-p", &path, "-g", "8"], ray].concat())
+        let _ = submit(&[&["-p", "large", "-g", "8"], ray].concat())
             .exits(3)
             .says(says)
-            .says("uploads are not copied")
+            .says("only 180 KiB of compressed files travel")
             .says("-i registry/image:tag");
         nothing_was_made(&testbed);
     }
@@ -337,6 +343,11 @@ fn what_does_not_travel_is_refused_where_work_is_sent_away() {
         .exits(3)
         .says(says)
         .says("--ray: the pods of a RayJob");
+    let secret = ["-p", &path, "-g", "8", "--secret-from", "HOME"];
+    let _ = submit(&secret)
+        .exits(3)
+        .says("the Secret with HOME is not copied to them")
+        .says("--secret HOME=SECRET/KEY");
     nothing_was_made(&testbed);
     let _ = submit(&["-i", "registry/image", "-g", "8", "--name", "image"])
         .exits(0)
@@ -349,22 +360,18 @@ fn what_does_not_travel_is_refused_where_work_is_sent_away() {
 
     // Who may not read AdmissionChecks learns it from Kueue's own answer.
     bind(&testbed, &["kueue-batch-user-role", "edit"]);
-    let _ = submit(&[
-        "-p",
-        &path,
-        "-g",
-        "8",
-        "--name",
-        "blind",
+    let blind = [
         "--gpus-per-node",
         "8",
         "--gpu-resource",
         "amd.com/gpu",
         "--as",
         &testbed.name,
-    ])
-    .exits(3)
-    .says("uploads are not copied");
+    ];
+    let _ = submit(&[&["-p", "large", "-g", "8", "--name", "blind"], &blind[..]].concat())
+        .exits(3)
+        .says(says)
+        .says("only 180 KiB");
     assert_eq!(testbed.find("Job", "blind"), None);
     testbed.delete("AdmissionCheck", &testbed.name);
 }

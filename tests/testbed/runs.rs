@@ -10,7 +10,7 @@ use crate::pod_runner::place::{Kind, Launch, Place};
 use crate::pod_runner::scenarios;
 
 /// A namespace of the testbed.
-struct Cluster(Testbed);
+pub struct Cluster(pub Testbed);
 
 impl Cluster {
     fn new(test: &str) -> Self {
@@ -30,7 +30,8 @@ impl Cluster {
         pods
     }
 
-    fn pods_of_job(&self, name: &str) -> Vec<Value> {
+    /// Waits for all pods of a Job.
+    pub fn pods_of_job(&self, name: &str) -> Vec<Value> {
         let job = self.0.find("Job", name).unwrap();
         let expected = job["spec"]["completions"].as_u64().unwrap_or(1);
         let mut pods = self.0.wait(&format!("{expected} pods of {name}"), || {
@@ -60,7 +61,7 @@ impl Cluster {
 
     /// Waits for head and submitter. KubeRay removes the head soon after the
     /// job's end, so it is kept as soon as it is seen.
-    fn pods_of_ray_job(&self, name: &str) -> Launch {
+    pub fn pods_of_ray_job(&self, name: &str) -> Launch {
         let mut head = None;
         let submitter = self.0.wait(&format!("head and submitter of {name}"), || {
             if head.is_none() {

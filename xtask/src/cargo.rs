@@ -49,6 +49,19 @@ pub fn build(mut cargo: Command, place: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Returns the directory that cargo builds into.
+pub fn target_directory() -> Result<PathBuf> {
+    let output = cargo()
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .output()
+        .context("cannot run cargo")?;
+    let metadata: Value = serde_json::from_slice(&output.stdout)?;
+    let target = metadata["target_directory"].as_str();
+    Ok(target
+        .context("cargo metadata has no target_directory")?
+        .into())
+}
+
 /// Takes from a command what `cargo run` has added to the variables that it would
 /// inherit.
 fn tidy(command: &mut Command, inherited: impl IntoIterator<Item = (OsString, OsString)>) {

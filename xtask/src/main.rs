@@ -1,5 +1,6 @@
 //! Project automation: `cargo xtask <task>`.
 
+mod audit;
 mod bench;
 mod cargo;
 mod demo;
@@ -7,6 +8,7 @@ mod dist;
 mod faults;
 mod layers;
 mod schemas;
+mod site;
 mod testbed;
 
 use std::io::Write as _;
@@ -24,6 +26,8 @@ struct Xtask {
 #[derive(Debug, Subcommand)]
 enum Task {
     Demo(demo::DemoArgs),
+    Audit(audit::Audit),
+    Site(site::Site),
     /// Run all tests, cheapest layers first, and say which ran
     Test(layers::TestArgs),
     Bench(bench::Bench),
@@ -38,6 +42,8 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Xtask::parse().task {
         Task::Demo(demo) => demo.run(),
+        Task::Audit(audit) => audit.run(),
+        Task::Site(site) => site.run(),
         Task::Test(args) => layers::run(&args),
         Task::Bench(bench) => bench.run(),
         Task::Dist(dist) => dist.run(),

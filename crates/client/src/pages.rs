@@ -91,8 +91,19 @@ impl<'a> Pages<'a> {
         namespace: &str,
         selection: &Selection,
     ) -> Self {
+        Self::of(PAGE, cluster, resource, namespace, selection)
+    }
+
+    /// Begins a listing as [`Self::new`] does, with at most `page` objects on each page.
+    pub fn of(
+        page: usize,
+        cluster: &'a Cluster,
+        resource: &impl Served,
+        namespace: &str,
+        selection: &Selection,
+    ) -> Self {
         let path = resource.collection_path(namespace);
-        let path = format!("{path}?limit={PAGE}{}", selection.parameters());
+        let path = format!("{path}?limit={page}{}", selection.parameters());
         Self {
             next: Some(ask(cluster, path.clone(), String::new())),
             cluster,

@@ -3,6 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
+use super::indexes::Indexes;
 use crate::api::condition::Condition;
 use crate::api::metadata::ObjectName;
 use crate::api::pod_template::PodTemplate;
@@ -17,6 +18,10 @@ pub struct JobSpec {
     pub parallelism: Option<i64>,
     /// Pods that have to succeed; 1 unless it says otherwise.
     pub completions: Option<i64>,
+    /// Whether its pods are numbered: `Indexed`.
+    pub completion_mode: String,
+    /// Indexes that may fail before the others are given up.
+    pub max_failed_indexes: Option<i64>,
     /// Pods that may fail before it does; the API server says 6 by itself.
     pub backoff_limit: Option<i64>,
     /// Likewise for each index, which then counts alone.
@@ -26,6 +31,16 @@ pub struct JobSpec {
 }
 
 impl JobSpec {
+    /// Returns whether it is an array: each of its indexes fails by itself.
+    pub fn is_array(&self) -> bool {
+        self.completion_mode == "Indexed" && self.backoff_limit_per_index.is_some()
+    }
+
+    /// Returns how many tasks an array has.
+    pub fn tasks(&self) -> i64 {
+        self.completions.or(self.parallelism).unwrap_or(1)
+    }
+
     /// Returns how many pods run at once when none has ended.
     pub fn pods(&self) -> i64 {
         let parallelism = self.parallelism.unwrap_or(1);
@@ -60,6 +75,10 @@ pub struct JobStatus {
     pub failed: i64,
     /// Pods that have ended and are in neither count yet.
     pub uncounted_terminated_pods: UncountedPods,
+    /// Indexes that succeeded: `0-6,8`.
+    pub completed_indexes: Indexes,
+    /// Indexes that failed for good.
+    pub failed_indexes: Indexes,
     /// When it was started, or resumed.
     pub start_time: Option<Timestamp>,
     /// When it succeeded.

@@ -1,6 +1,7 @@
 //! Views of workloads, with the fields of each kind that are looked at.
 
 pub mod deployment;
+pub mod indexes;
 pub mod job;
 pub mod kaito;
 pub mod ray;
@@ -10,6 +11,7 @@ use serde_json::Value;
 
 use super::condition::Condition;
 use super::keys;
+use super::kueue_workload::{KueueWorkload, QueuedObject, QueuedSpec, QueuedStatus};
 use super::metadata::Metadata;
 use super::pod_template::PodTemplate;
 use super::resource::Resource;
@@ -34,6 +36,8 @@ pub struct Workload {
     pub model: Option<String>,
     /// What its kind has.
     pub details: Details,
+    /// Of what is read by Kueue's Workload: the object that this stands for.
+    pub stands_for: Option<QueuedObject>,
 }
 
 /// What each kind has.
@@ -53,6 +57,8 @@ pub enum Details {
     Workspace(WorkspaceResource, WorkspaceStatus),
     /// `kaito.sh` InferenceSet.
     InferenceSet(InferenceSetSpec, InferenceSetStatus),
+    /// `kueue.x-k8s.io` Workload of anything else.
+    Queued(QueuedSpec, QueuedStatus),
 }
 
 /// An object of which `spec` and `status` are looked at.
@@ -101,9 +107,11 @@ macro_rules! views {
     ($( $kind:ident: $spec:ty, $status:ty; )*) => { $(
         impl IntoWorkload for View<$spec, $status> {
             fn into_workload(self, kind: WorkloadKind, api_version: &str) -> Workload {
+                let queued = kind == WorkloadKind::Queued;
                 Workload {
                     kind,
                     api_version: api_version.to_owned(),
+                    stands_for: queued.then(|| QueuedObject::of_workload(&self.metadata)),
                     metadata: self.metadata,
                     model: self.inference.or(self.tuning).and_then(Use::model),
                     details: Details::$kind(self.spec, self.status),
@@ -172,16 +180,73 @@ views! {
     RayService: RayServiceSpec, RayServiceStatus;
     Workspace: WorkspaceResource, WorkspaceStatus;
     InferenceSet: InferenceSetSpec, InferenceSetStatus;
+    Queued: QueuedSpec, QueuedStatus;
 }
 
 impl Workload {
+    /// Returns whether it is an array, whose pods can be thousands.
+    pub fn is_array(&self) -> bool {
+        matches!(&self.details, Details::Job(spec, _) if spec.is_array())
+    }
+
+    /// Returns whether tasks of an array have failed for good.
+    pub fn has_failed_tasks(&self) -> bool {
+        matches!(&self.details, Details::Job(_, status) if !status.failed_indexes.is_empty())
+    }
+
+    /// Returns whether pods of a Job have failed.
+    pub fn has_failed_pods(&self) -> bool {
+        matches!(&self.details, Details::Job(_, status) if status.failed > 0)
+    }
+
+    /// Returns its kind, as in manifests: that of the object it stands for.
+    pub fn kind_name(&self) -> &str {
+        let stands_for = self.stands_for.as_ref();
+        stands_for.map_or_else(|| self.kind.name(), |object| &object.kind)
+    }
+
+    /// Returns the name that people know it by.
+    pub fn name(&self) -> &str {
+        let stands_for = self.stands_for.as_ref();
+        stands_for.map_or(&self.metadata.name, |object| &object.name)
+    }
+
+    /// Returns group and version of the object that people know.
+    pub fn object_version(&self) -> &str {
+        let stands_for = self.stands_for.as_ref();
+        stands_for.map_or(&self.api_version, |object| &object.api_version)
+    }
+
+    /// Returns Kueue's Workload, of what is read by it.
+    pub fn queued(&self) -> Option<KueueWorkload> {
+        match &self.details {
+            Details::Queued(spec, status) => Some(KueueWorkload {
+                metadata: self.metadata.clone(),
+                spec: spec.clone(),
+                status: status.clone(),
+            }),
+            _ => None,
+        }
+    }
+
     /// Returns `kind/name`, as users write it.
     pub fn display_name(&self) -> String {
-        format!("{}/{}", self.kind.word(), self.metadata.name)
+        format!("{}/{}", self.kind_name().to_lowercase(), self.name())
     }
 
     /// Returns how kubectl names it under `-o name`.
     pub fn qualified_name(&self) -> String {
+        if let Some(QueuedObject {
+            api_version,
+            kind,
+            name,
+            ..
+        }) = &self.stands_for
+        {
+            let group = api_version.split_once('/').map_or("", |(group, _)| group);
+            let dot = if group.is_empty() { "" } else { "." };
+            return format!("{}{dot}{group}/{name}", kind.to_lowercase());
+        }
         let resource = Resource::known(&self.api_version, self.kind.name());
         resource.qualified_name(&self.metadata.name)
     }
@@ -221,11 +286,17 @@ impl Workload {
 
     /// Returns the LocalQueue that it is in.
     pub fn queue(&self) -> Option<&str> {
+        if let Details::Queued(spec, _) = &self.details {
+            return Some(spec.queue_name.as_str()).filter(|queue| !queue.is_empty());
+        }
         self.metadata.label(keys::QUEUE_NAME_LABEL)
     }
 
     /// Returns who submitted it.
     pub fn user(&self) -> Option<&str> {
+        if let Details::Queued(spec, _) = &self.details {
+            return spec.user();
+        }
         self.metadata.label(keys::USERNAME_LABEL)
     }
 
@@ -243,6 +314,7 @@ impl Workload {
             Details::RayJob(spec, _) => spec.ray_cluster_spec.gpus(),
             Details::RayService(spec, _) => spec.ray_cluster_config.gpus(),
             Details::Deployment(spec, _) => spec.replicas.unwrap_or(1) * spec.template.gpus(),
+            Details::Queued(..) => self.queued()?.gpus(),
             Details::Workspace(..) | Details::InferenceSet(..) => return None,
         })
     }
@@ -261,7 +333,7 @@ impl Workload {
             Details::Deployment(spec, _) => {
                 vec![(spec.replicas.unwrap_or(1), &spec.template)]
             }
-            Details::Workspace(..) | Details::InferenceSet(..) => Vec::new(),
+            Details::Workspace(..) | Details::InferenceSet(..) | Details::Queued(..) => Vec::new(),
         }
     }
 
@@ -288,6 +360,7 @@ impl Workload {
             Details::RayService(_, status) => &status.conditions,
             Details::Workspace(_, status) => &status.conditions,
             Details::InferenceSet(_, status) => &status.conditions,
+            Details::Queued(_, status) => &status.conditions,
             Details::CronJob(..) | Details::RayJob(..) => &[],
         }
     }

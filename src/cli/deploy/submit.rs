@@ -19,6 +19,8 @@ Examples:
   kaiwo submit -p train/ -- python eval.py instead of the entrypoint
   kaiwo submit -p prep/ --cpus 16 --memory 64Gi   without GPUs
   kaiwo submit -p train/ -g 1 --storage 50Gi --keep-storage --grace 5m
+  kaiwo submit -p train/ -g 1 --sweep lr=1e-3,1e-4 --sweep seed=1..5
+  kaiwo submit -p train/ -g 1 --array 0-99%10 -- python train.py {index}
   kaiwo submit -p embed/ -g 1 --schedule '0 3 * * *' --time-zone Europe/Berlin
   kaiwo submit -p train/ -g 8 -n team -q research --create-namespace
   kaiwo submit -m phi-4 --tune qlora --tune-input pvc:data \\

@@ -1,8 +1,12 @@
 //! Flags of the commands about the whole cluster.
 
 pub mod doctor;
+pub mod history;
 pub mod models;
 pub mod nodes;
+pub mod past;
 pub mod queues;
 pub mod top;
+pub mod usage;
+pub mod version;
 pub mod volumes;

@@ -127,6 +127,10 @@ impl Served {
     /// Returns the version in which workloads of a kind are read; `None` if
     /// the cluster does not serve the kind.
     pub fn version(&self, kind: WorkloadKind) -> Option<&'static str> {
+        if kind == WorkloadKind::Queued {
+            let mut versions = kind.descriptor().api_versions.iter().copied();
+            return versions.find(|version| self.kueue.as_deref() == Some(*version));
+        }
         let known = self.kinds.iter().find(|(known, _)| *known == kind);
         known.map(|(_, version)| *version)
     }

@@ -23,6 +23,7 @@ use crate::observe::Snapshot;
 use crate::observe::status::farthest;
 use crate::observe::upstream::output;
 use crate::observe::why::{Claim, Evidence, EvidenceReads, Log};
+use crate::plan::PlanReads;
 
 /// Lines of a log that are read, and of them those that are shown at most.
 const LAST_LINES: usize = 50;
@@ -64,14 +65,18 @@ pub async fn evidence(
     };
     if questions.queues || questions.classes || questions.nodes {
         let namespace = evidence.namespace();
-        let (classes, nodes) = (questions.classes, questions.nodes);
-        let facts = facts::around(cluster, served, namespace, classes, nodes);
+        let more = PlanReads {
+            nodes: questions.nodes,
+            topologies: questions.topologies && served.kueue.is_some(),
+            ..PlanReads::default()
+        };
+        let facts = facts::around(cluster, served, namespace, questions.classes, more);
         evidence.facts = Some(facts.await?);
     }
     note_unseen(&mut evidence, &questions);
     if questions.queues {
         evidence.waiting = waiting(cluster, served, &evidence).await;
-        let (neighbours, all_seen) = neighbours(cluster, served, &evidence).await?;
+        let (neighbours, all_seen) = neighbours(cluster, served, evidence.namespace()).await?;
         evidence.neighbours = neighbours;
         match all_seen {
             true => recount(&mut evidence),
@@ -134,6 +139,9 @@ fn note_unseen(evidence: &mut Evidence, questions: &EvidenceReads) {
     }
     if questions.nodes {
         note(facts.nodes == Some(Readable::Forbidden), "nodes");
+    }
+    if questions.topologies {
+        note(facts.topologies == Some(Readable::Forbidden), "Topologies");
     }
 }
 
@@ -221,18 +229,21 @@ async fn waiting(cluster: &Cluster, served: &Served, evidence: &Evidence) -> Vec
     own.unwrap_or_default()
 }
 
-/// Reads the Workloads that compete with this one, in all namespaces where
-/// that is allowed, and whether it is.
-async fn neighbours(
+/// Reads the Workloads that have not ended, in all namespaces where that is allowed,
+/// else in this one, and whether it is.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked.
+pub async fn neighbours(
     cluster: &Cluster,
     served: &Served,
-    evidence: &Evidence,
+    namespace: &str,
 ) -> Result<(Vec<KueueWorkload>, bool), ClusterError> {
     let Some(kueue) = &served.kueue else {
         return Ok((Vec::new(), true));
     };
     let resource = Resource::known(kueue, "Workload");
-    for (namespace, is_all) in [("", true), (evidence.namespace(), false)] {
+    for (namespace, is_all) in [("", true), (namespace, false)] {
         let mut found = Vec::new();
         let mut pages = Pages::new(cluster, &resource, namespace, &Selection::default());
         loop {

@@ -33,6 +33,8 @@ pub struct Gathered {
     pub facts: ClusterFacts,
     /// The workload that has the name already.
     pub existing: Option<Existing>,
+    /// Why that may not be seen.
+    pub unseen: Option<ClusterError>,
     /// Objects of other kinds that may be in its way.
     pub namesakes: Vec<Namesake>,
 }
@@ -98,7 +100,12 @@ pub async fn gather(
     if let Some(version) = kaito.filter(|version| *version != KAITO_VERSIONS[0]) {
         namesakes.extend(namesake::older_workspace(cluster, namespace, &claimant, version).await?);
     }
-    let existing = known(existing)?;
+    let (existing, unseen) = match existing {
+        // A user who may not read workloads may still create them; the API server then
+        // tells of one that exists.
+        Err(error) if error.is_forbidden() => (None, Some(error)),
+        existing => (known(existing)?, None),
+    };
     Ok(Gathered {
         facts: ClusterFacts {
             kaito_facts,
@@ -107,6 +114,7 @@ pub async fn gather(
             ..queues.facts(kueue, |kind| groups.version(kind), found?)
         },
         existing,
+        unseen,
         namesakes,
     })
 }
@@ -116,12 +124,7 @@ fn known(answer: Result<Option<Existing>, ClusterError>) -> Result<Option<Existi
     match answer {
         // A kind that is not served has none; the plan refuses it.
         Err(ClusterError::NotServed { .. }) => Ok(None),
-        answer => Ok(match readable(answer)? {
-            Readable::Known(existing) => existing,
-            // A user who may not read workloads may still create them; the
-            // API server then tells of one that exists.
-            Readable::Forbidden => None,
-        }),
+        answer => answer,
     }
 }
 
@@ -135,22 +138,23 @@ pub async fn complete(
     needs: PlanReads,
 ) -> Result<(), ClusterError> {
     let kueue = facts.kueue.clone().unwrap_or_default();
-    let (nodes, cohorts, checks, occupation) = tokio::join!(
+    let (nodes, cohorts, checks, topologies, occupation) = tokio::join!(
         list_if(needs.nodes, cluster, "v1", "Node"),
         list_if(needs.cohorts, cluster, &kueue, "Cohort"),
         list_if(needs.admission_checks, cluster, &kueue, "AdmissionCheck"),
+        list_if(needs.topologies, cluster, &kueue, "Topology"),
         OptionFuture::from(needs.pods.then(|| occupation(cluster))),
     );
     facts.nodes = nodes?;
     facts.cohorts = cohorts?;
     facts.admission_checks = checks?;
+    facts.topologies = topologies?;
     facts.occupation = occupation.transpose()?;
     Ok(())
 }
 
 /// Reads the queues around a workload of `namespace`; the priority classes and
-/// the nodes, too, if they are asked for. Nothing is an error that may just not
-/// be read.
+/// `more`, too, if they are asked for. Nothing is an error that may just not be read.
 ///
 /// # Errors
 /// [`ClusterError`] if the cluster cannot be asked.
@@ -159,7 +163,7 @@ pub async fn around(
     served: &Served,
     namespace: &str,
     with_classes: bool,
-    with_nodes: bool,
+    more: PlanReads,
 ) -> Result<ClusterFacts, ClusterError> {
     let (found, queues) = tokio::join!(find_namespace(cluster, namespace), async {
         match &served.kueue {
@@ -171,10 +175,8 @@ pub async fn around(
     let kueue = served.kueue.clone();
     let mut facts = queues.facts(kueue, |kind| served.version(kind), found?);
     let needs = PlanReads {
-        nodes: with_nodes,
         cohorts: served.kueue.is_some(),
-        admission_checks: false,
-        pods: false,
+        ..more
     };
     complete(cluster, &mut facts, needs).await?;
     Ok(facts)
@@ -311,7 +313,9 @@ impl Queues {
             priority_classes: self.priority_classes,
             nodes: None,
             cohorts: None,
+            is_sent_away: false,
             admission_checks: None,
+            topologies: None,
             occupation: None,
             claims: None,
             running: None,

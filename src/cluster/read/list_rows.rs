@@ -11,9 +11,8 @@ use super::dependents::{self, Dependents};
 use super::{queues, snapshot};
 use crate::api::Readable;
 use crate::api::event::Event;
-use crate::api::keys::JOB_UID_LABEL;
-use crate::api::kueue_workload::KueueWorkload;
-use crate::api::kueue_workload::PendingWorkload;
+use crate::api::keys::{ARRAY_LABEL, JOB_UID_LABEL};
+use crate::api::kueue_workload::{KueueWorkload, WithoutPods};
 use crate::api::metadata::Metadata;
 use crate::api::pod::Pod;
 use crate::api::queue::LocalQueue;
@@ -28,7 +27,8 @@ use crate::observe::Listed;
 use crate::observe::kind::pod_labels::{AT_ONCE, PodLabels};
 use crate::observe::kind::rules;
 use crate::observe::listed::RowReads;
-use crate::observe::snapshot::{Position, WorkloadContext};
+use crate::observe::preemption;
+use crate::observe::snapshot::{Places, Position, WorkloadContext};
 use crate::observe::snapshot_reads::SnapshotReads;
 
 /// Workloads of one page whose pods are asked for one by one; of more, those
@@ -43,6 +43,8 @@ pub struct RowLoader<'a> {
     namespace: &'a str,
     /// Whether nodes and ClusterQueues are asked for.
     in_full: bool,
+    /// Whether logs are asked for.
+    with_logs: bool,
     /// Kueue's Workloads by the UID of what they stand for, once all are read.
     queued: Option<HashMap<String, Vec<KueueWorkload>>>,
     /// Pods that have not succeeded, once all are read.
@@ -50,7 +52,7 @@ pub struct RowLoader<'a> {
     /// Warnings of the place, once all are read.
     warnings: Option<Vec<Event>>,
     /// Who waits, by namespace and LocalQueue.
-    pending: HashMap<(String, String), Option<Vec<PendingWorkload>>>,
+    pending: HashMap<(String, String), Option<Places>>,
     /// ClusterQueue by namespace and LocalQueue.
     cluster_queues: Option<HashMap<(String, String), String>>,
 }
@@ -68,12 +70,19 @@ impl<'a> RowLoader<'a> {
             served,
             namespace,
             in_full,
+            with_logs: false,
             queued: None,
             pods: None,
             warnings: None,
             pending: HashMap::new(),
             cluster_queues: None,
         }
+    }
+
+    /// Has rows of running jobs know in which log these tell how far they are.
+    #[must_use]
+    pub fn with_logs(self, with_logs: bool) -> Self {
+        Self { with_logs, ..self }
     }
 
     /// Makes rows of a page of workloads.
@@ -85,7 +94,7 @@ impl<'a> RowLoader<'a> {
         let now = Timestamp::now();
         let needs: Vec<RowReads> = page
             .iter()
-            .map(|workload| RowReads::for_workload(workload, self.in_full, now))
+            .map(|workload| RowReads::for_workload(workload, self.in_full || self.with_logs, now))
             .collect();
         let mut pods = self.pods_of(&page, &needs).await?;
         let mut queued = self.queued_of(&page, &needs, &pods).await?;
@@ -95,12 +104,13 @@ impl<'a> RowLoader<'a> {
             // Kueue queues a Deployment's pods each by itself.
             let uids = std::iter::once(&workload.metadata.uid)
                 .chain(pods.iter().map(|pod| &pod.metadata.uid));
-            let queued = match needs[index].queued {
-                true => uids
+            let queued = match (workload.queued(), needs[index].queued) {
+                (Some(own), _) => vec![own],
+                (None, true) => uids
                     .filter_map(|uid| queued.remove(uid))
                     .flatten()
                     .collect(),
-                false => Vec::new(),
+                (None, false) => Vec::new(),
             };
             all.push(Belongings {
                 pods_are_read: needs[index].pods,
@@ -111,8 +121,10 @@ impl<'a> RowLoader<'a> {
                 ..Belongings::default()
             });
         }
-        let queued: Vec<KueueWorkload> = all.iter().flat_map(|own| own.queued.clone()).collect();
-        let preemptors = queues::preemptors(self.cluster, self.served, &queued).await?;
+        let preempted = all.iter().flat_map(|own| &own.queued);
+        let preempted = preempted.filter(|queued| preemption::preemptor(queued).is_some());
+        let preempted: Vec<KueueWorkload> = preempted.cloned().collect();
+        let preemptors = queues::preemptors(self.cluster, self.served, &preempted).await?;
         self.add_surroundings(&page, &mut all, now).await?;
         let mut rows = Vec::with_capacity(page.len());
         for (index, (workload, own)) in page.into_iter().zip(&all).enumerate() {
@@ -235,10 +247,27 @@ impl<'a> RowLoader<'a> {
         page: &[Workload],
         needs: &[RowReads],
     ) -> Result<HashMap<usize, (Vec<Pod>, Dependents)>, ClusterError> {
-        let wanted: Vec<usize> = (0..page.len()).filter(|index| needs[*index].pods).collect();
-        if wanted.is_empty() {
-            return Ok(HashMap::new());
+        let wanted = (0..page.len()).filter(|index| needs[*index].pods);
+        // The pods of an array are many, and few of them are read.
+        let (arrays, wanted): (Vec<usize>, Vec<usize>) =
+            wanted.partition(|index| page[*index].is_array());
+        let arrays = join_all(arrays.into_iter().take(FEW).map(async |index| {
+            let pods = known(snapshot::pods(self.cluster, &page[index], &[]).await)?;
+            Ok::<_, ClusterError>((index, (pods, Dependents::default())))
+        }));
+        let arrays: Result<HashMap<_, _>, _> = arrays.await.into_iter().collect();
+        let mut all = arrays?;
+        if !wanted.is_empty() {
+            all.extend(self.pods_of_few(page, wanted).await?);
         }
+        Ok(all)
+    }
+
+    async fn pods_of_few(
+        &mut self,
+        page: &[Workload],
+        wanted: Vec<usize>,
+    ) -> Result<HashMap<usize, (Vec<Pod>, Dependents)>, ClusterError> {
         if self.pods.is_none() && wanted.len() <= FEW {
             let each = join_all(wanted.iter().map(async |index| {
                 let workload = &page[*index];
@@ -271,7 +300,10 @@ impl<'a> RowLoader<'a> {
     /// Reads all pods that have not succeeded: those that failed say why.
     async fn all_pods(&self) -> Result<Vec<Pod>, ClusterError> {
         let resource = Resource::known("v1", "Pod");
-        let selection = Selection::fields("status.phase!=Succeeded");
+        let selection = Selection {
+            labels: format!("!{ARRAY_LABEL}"),
+            fields: "status.phase!=Succeeded".to_owned(),
+        };
         known(
             self.cluster
                 .list_selected(&resource, self.namespace, &selection)
@@ -290,7 +322,9 @@ impl<'a> RowLoader<'a> {
         let Some(kueue) = &self.served.kueue else {
             return Ok(HashMap::new());
         };
-        let wanted = (0..page.len()).filter(|index| needs[*index].queued);
+        let is_wanted =
+            |index: &usize| needs[*index].queued && page[*index].kind != WorkloadKind::Queued;
+        let wanted = (0..page.len()).filter(is_wanted);
         let uids: Vec<&str> = wanted
             .flat_map(|index| {
                 let pods = pods.get(&index).into_iter().flat_map(|(pods, _)| pods);
@@ -316,24 +350,20 @@ impl<'a> RowLoader<'a> {
                 &Selection::default(),
             );
             let mut all = HashMap::new();
-            while let Readable::Known(Some(mut page)) = readable(pages.next().await)? {
-                // There may be very many; this much is needed for no row.
-                for queued in &mut page {
-                    let KueueWorkload { spec, status, .. }: &mut KueueWorkload = queued;
-                    spec.pod_sets = Vec::new();
-                    status.resource_requests = Vec::new();
-                    status.admission = None;
-                }
+            // There may be very many.
+            while let Readable::Known(Some(page)) = readable(pages.next::<WithoutPods>().await)? {
+                let page = page.into_iter().map(|queued| queued.0).collect();
                 for (uid, queued) in by_uid(page) {
                     all.entry(uid).or_insert_with(Vec::new).extend(queued);
                 }
             }
             self.queued = Some(all);
         }
-        let all = self.queued.as_ref();
+        // Each is asked for once.
+        let mut all = self.queued.as_mut();
         Ok(uids
             .into_iter()
-            .filter_map(|uid| Some((uid.to_owned(), all?.get(uid)?.clone())))
+            .filter_map(|uid| all.as_mut()?.remove_entry(uid))
             .collect())
     }
 
@@ -349,17 +379,13 @@ impl<'a> RowLoader<'a> {
         if !self.pending.contains_key(&place) {
             let (namespace, queue) = &place;
             let pending = snapshot::pending(self.cluster, self.served, namespace, queue).await;
-            self.pending.insert(place.clone(), pending);
+            let places = pending.as_deref().map(Places::new);
+            self.pending.insert(place.clone(), places);
         }
-        let pending = self.pending.get(&place)?.as_deref()?;
+        let places = self.pending.get(&place)?.as_ref()?;
         // Who may not read Workloads may still ask for places.
-        Position::among(pending, |pending| {
-            let mut owners = pending.metadata.owner_references.iter();
-            owners.any(|owner| owner.uid == workload.metadata.uid)
-                || queued
-                    .iter()
-                    .any(|queued| queued.metadata.name == pending.metadata.name)
-        })
+        let names = queued.iter().map(|queued| queued.metadata.name.as_str());
+        places.first_of(&workload.metadata.uid, names)
     }
 
     async fn cluster_queue(&mut self, workload: &Workload) -> Result<Option<String>, ClusterError> {
@@ -465,7 +491,14 @@ fn sorted_out(
                 && labels.matches(&metadata.labels)
                 && rules(workload).owns(pod)
             {
-                sorted.entry(*index).or_default().push(pod.clone());
+                let own = sorted.entry(*index).or_default();
+                // Several of its labels may lead to it.
+                if own
+                    .last()
+                    .is_none_or(|last| last.metadata.uid != metadata.uid)
+                {
+                    own.push(pod.clone());
+                }
             }
         }
     }

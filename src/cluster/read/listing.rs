@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use futures_util::future::join_all;
 
 use super::api_versions::Served;
+use super::queued_objects::{is_queued_itself, retain_unknown};
 use crate::api::workload::Workload;
 use crate::change::existing::resource;
 use crate::cluster::client::pages::{Pages, Selection};
@@ -20,21 +21,31 @@ pub struct Listing<'a> {
     pub denied: Vec<(WorkloadKind, ClusterError)>,
     /// Whether any kind may be listed.
     pub is_allowed: bool,
+    cluster: &'a Cluster,
+    namespace: String,
+    /// Whether what other objects own is listed, if Kueue queues it by itself.
+    owned: bool,
 }
 
 impl<'a> Listing<'a> {
-    /// Asks for the first page of each of `kinds` that is served, of all at
+    /// Asks for the first page of each of `wanted` that is served, of all at
     /// once.
     pub async fn begin(
         cluster: &'a Cluster,
         served: &Served,
         namespace: &str,
-        kinds: &[WorkloadKind],
+        wanted: &[WorkloadKind],
         selection: &Selection,
     ) -> Self {
-        let served = kinds.iter().filter_map(|kind| {
+        let served = wanted.iter().filter_map(|kind| {
             let version = served.version(*kind)?;
             let resource = resource(*kind, version);
+            // Kueue's Workloads do not have the labels of what they stand for.
+            let all = Selection::default();
+            let selection = match kind {
+                WorkloadKind::Queued => &all,
+                _ => selection,
+            };
             let pages = Pages::new(cluster, &resource, namespace, selection);
             Some((*kind, version, pages))
         });
@@ -44,6 +55,9 @@ impl<'a> Listing<'a> {
             kinds,
             denied: Vec::new(),
             is_allowed: false,
+            cluster,
+            namespace: namespace.to_owned(),
+            owned: wanted.contains(&WorkloadKind::Queued),
         }
     }
 
@@ -58,7 +72,15 @@ impl<'a> Listing<'a> {
             match next_workloads(pages, *kind, version).await {
                 Ok(Some(mut page)) => {
                     self.is_allowed = true;
-                    page.retain(|workload| workload.metadata.owner_references.is_empty());
+                    if *kind == WorkloadKind::Queued {
+                        retain_unknown(self.cluster, &self.namespace, &mut page).await?;
+                        return Ok(Some(page));
+                    }
+                    let owned = self.owned;
+                    page.retain(|workload| {
+                        workload.metadata.owner_references.is_empty()
+                            || owned && is_queued_itself(workload)
+                    });
                     return Ok(Some(page));
                 }
                 Ok(None) => {}

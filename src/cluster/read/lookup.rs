@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::api_versions::Served;
+use super::queued_objects;
 use crate::api::keys::{APP_MANAGED_BY_LABEL, MANAGER};
 use crate::api::metadata::Named;
 use crate::api::workload::Workload;
@@ -115,6 +116,17 @@ impl Classified for PodChoiceError {
             Self::NoPod { known, .. } | Self::NoContainer { known, .. } => {
                 vec![format!("available: {}", known.join(", ")).into()]
             }
+            Self::Elsewhere { is_over: true, .. } => {
+                vec!["next time, have it write what you need to a claim or a bucket".into()]
+            }
+            Self::Elsewhere {
+                workload,
+                namespace,
+                ..
+            } => vec![
+                kaiwo("logs {} -n {} --context {CONTEXT}", &[workload, namespace])
+                    .to("read them there, with a context for that cluster"),
+            ],
             Self::NotRunning {
                 workload,
                 state: standing,
@@ -129,9 +141,9 @@ impl Classified for PodChoiceError {
 
     fn object(&self) -> Option<String> {
         match self {
-            Self::NoPod { workload, .. } | Self::NoneRuns { workload, .. } => {
-                Some(workload.clone())
-            }
+            Self::NoPod { workload, .. }
+            | Self::NoneRuns { workload, .. }
+            | Self::Elsewhere { workload, .. } => Some(workload.clone()),
             Self::NoContainer { pod, .. } | Self::NotRunning { pod, .. } => {
                 Some(format!("pod/{pod}"))
             }
@@ -146,6 +158,12 @@ pub struct Found {
     pub workload: Workload,
     /// All of it.
     pub object: Value,
+}
+
+impl From<(Workload, Value)> for Found {
+    fn from((workload, object): (Workload, Value)) -> Self {
+        Self { workload, object }
+    }
 }
 
 /// Finds the workload of this name.
@@ -165,6 +183,9 @@ pub async fn find(
             wanted: wanted.clone(),
             kind,
         });
+    }
+    if wanted.other.is_some() {
+        return find_other(cluster, served, namespace, wanted).await;
     }
     let kinds = WorkloadKind::ALL
         .into_iter()
@@ -198,21 +219,65 @@ pub async fn find(
     match (found.len(), denied) {
         (1, _) => Ok(found.swap_remove(0)),
         (0, Some(error)) => Err(error.into()),
-        (0, None) => Err(LookupError::NotFound {
-            wanted: wanted.clone(),
-            namespace: namespace.to_owned(),
-            near: near(cluster, served, namespace, wanted).await,
-            elsewhere: Some(cluster.context_namespace())
-                .filter(|other| !other.is_empty() && *other != namespace)
-                .map(str::to_owned),
-        }),
-        _ => Err(LookupError::Ambiguous {
-            name: wanted.name.clone(),
-            found: found
-                .iter()
-                .map(|found| found.workload.display_name())
-                .collect(),
-        }),
+        (0, None) => {
+            if wanted.kind.is_none() {
+                let others = queued_objects::find(cluster, served, namespace, wanted).await?;
+                found.extend(others.into_iter().map(Found::from));
+            }
+            match found.len() {
+                0 => Err(not_found(cluster, served, namespace, wanted).await),
+                1 => Ok(found.swap_remove(0)),
+                _ => Err(ambiguous(wanted, &found)),
+            }
+        }
+        _ => Err(ambiguous(wanted, &found)),
+    }
+}
+
+/// Finds what Kueue queues of a kind that kaiwo does not know by itself, or the one
+/// workload that belongs to such an object.
+async fn find_other(
+    cluster: &Cluster,
+    served: &Served,
+    namespace: &str,
+    wanted: &WorkloadRef,
+) -> Result<Found, LookupError> {
+    let others = queued_objects::find(cluster, served, namespace, wanted).await?;
+    let mut found: Vec<Found> = others.into_iter().map(Found::from).collect();
+    if found.is_empty() {
+        let parts = queued_objects::owned_by(cluster, served, namespace, wanted).await?;
+        for (kind, name) in parts {
+            found.extend(read(cluster, served, namespace, kind, &name).await?);
+        }
+    }
+    match found.len() {
+        0 => Err(not_found(cluster, served, namespace, wanted).await),
+        1 => Ok(found.swap_remove(0)),
+        _ => Err(ambiguous(wanted, &found)),
+    }
+}
+
+fn ambiguous(wanted: &WorkloadRef, found: &[Found]) -> LookupError {
+    let names = found.iter().map(|found| found.workload.display_name());
+    LookupError::Ambiguous {
+        name: wanted.name.clone(),
+        found: names.collect(),
+    }
+}
+
+async fn not_found(
+    cluster: &Cluster,
+    served: &Served,
+    namespace: &str,
+    wanted: &WorkloadRef,
+) -> LookupError {
+    LookupError::NotFound {
+        wanted: wanted.clone(),
+        namespace: namespace.to_owned(),
+        near: near(cluster, served, namespace, wanted).await,
+        elsewhere: Some(cluster.context_namespace())
+            .filter(|other| !other.is_empty() && *other != namespace)
+            .map(str::to_owned),
     }
 }
 

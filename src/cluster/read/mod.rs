@@ -1,5 +1,6 @@
 //! Reads what is in the cluster: for a plan, for a list, for one workload.
 
+pub mod accounts;
 pub mod api_versions;
 pub mod autoscaler;
 pub mod candidates;
@@ -13,7 +14,10 @@ pub mod list_rows;
 pub mod listing;
 pub mod lookup;
 pub mod models;
+pub mod progress;
 pub mod prometheus;
+pub mod queued_objects;
+pub mod queueing;
 pub mod queues;
 pub mod snapshot;
 pub mod watch;

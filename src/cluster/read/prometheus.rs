@@ -16,12 +16,16 @@ use crate::cluster::client::session;
 use crate::cluster::reach::route::Route;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
+use crate::observe::account::Total;
+use crate::observe::account::metrics::Questions;
 use crate::observe::endpoint::{Endpoint, Service, ServicePort, Via};
 use crate::observe::usage::{self, PodUsage, Sample};
 use crate::suggestion::Suggestion;
 
 /// Most time for all of it unless the user says: the rest of a status needs none.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Likewise for what is asked about weeks.
+const LONG_PATIENCE: Duration = Duration::from_secs(120);
 /// The port of a Prometheus unless it says otherwise.
 const PORT: i64 = 9090;
 
@@ -158,18 +162,55 @@ pub async fn usage(
             &found
         }
     };
-    let place = choice.place();
     let questions = usage::questions(namespace);
+    let answers = answers(cluster, choice, questions, patience(cluster)).await?;
+    Ok(usage::by_pod(&answers))
+}
+
+/// Asks how long pods have had GPUs, and returns where that is from, GPU time and
+/// for which part of the period there is any. Without a choice, Prometheus is looked
+/// for.
+///
+/// # Errors
+/// [`PrometheusError`] if nobody can tell.
+pub async fn gpu_time(
+    cluster: &Cluster,
+    choice: Option<&PrometheusChoice>,
+    questions: &Questions,
+) -> Result<(String, Vec<Total>, f64), PrometheusError> {
+    let found;
+    let choice = match choice {
+        Some(choice) => choice,
+        None => {
+            found = find(cluster).await?;
+            &found
+        }
+    };
+    let patience = cluster.asked_timeout().unwrap_or(LONG_PATIENCE);
+    let asked = [questions.held.clone(), questions.known.clone()];
+    let [held, known] = answers(cluster, choice, asked, patience).await?;
+    let (totals, known) = questions.answered(&held, &known);
+    Ok((choice.place(), totals, known))
+}
+
+/// Asks all questions at once.
+async fn answers<const N: usize>(
+    cluster: &Cluster,
+    choice: &PrometheusChoice,
+    questions: [String; N],
+    patience: Duration,
+) -> Result<[Vec<Sample>; N], PrometheusError> {
+    let place = choice.place();
     let answers = try_join_all(questions.iter().map(|question| {
         let path = format!("/api/v1/query?query={}", percent_encoded(question));
-        ask(cluster, choice, path)
+        ask(cluster, choice, path, patience)
     }));
-    let answers = match tokio::time::timeout(patience(cluster), answers).await {
+    let answers = match tokio::time::timeout(patience, answers).await {
         Ok(answers) => answers.map_err(|why| PrometheusError::Broken { place, why })?,
         Err(_) => return Err(PrometheusError::Slow(place)),
     };
-    match <[Vec<Sample>; 3]>::try_from(answers) {
-        Ok(answers) => Ok(usage::by_pod(&answers)),
+    match answers.try_into() {
+        Ok(answers) => Ok(answers),
         Err(_) => unreachable!("every question has its answer"),
     }
 }
@@ -192,6 +233,7 @@ async fn ask(
     cluster: &Cluster,
     choice: &PrometheusChoice,
     path: String,
+    patience: Duration,
 ) -> Result<Vec<Sample>, String> {
     let answered: Answer = match choice {
         PrometheusChoice::Service(namespace, service, port) => {
@@ -206,7 +248,7 @@ async fn ask(
             };
             let mut route = Route::new(cluster, endpoint, Some(Via::Service), None);
             // The deadline of all questions comes before it.
-            let answer = route.get(&path, 2 * patience(cluster)).await;
+            let answer = route.get(&path, 2 * patience).await;
             let answer = answer.map_err(|error| error.to_string())?;
             serde_json::from_value(answer).map_err(|error| error.to_string())?
         }

@@ -1,11 +1,16 @@
 //! Reads everything about one workload at one moment, and again and again.
 
+pub mod array;
+mod pending;
+
+pub use pending::{pending, pending_in_cluster_queue};
+
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use k8s_openapi::jiff::Timestamp;
-use serde::Deserialize;
 use tokio::sync::Notify;
 
 use super::api_versions::Served;
@@ -16,7 +21,7 @@ use crate::api::Readable;
 use crate::api::event::Event;
 use crate::api::keys::JOB_UID_LABEL;
 use crate::api::kueue_workload::KueueWorkload;
-use crate::api::kueue_workload::{PendingWorkload, QueueState};
+use crate::api::kueue_workload::QueueState;
 use crate::api::metadata::Metadata;
 use crate::api::pod::Pod;
 use crate::api::resource::Resource;
@@ -29,7 +34,6 @@ use crate::kind::WorkloadKind;
 use crate::observe::Snapshot;
 use crate::observe::kind::pod_labels::{AT_ONCE, PodLabels};
 use crate::observe::kind::rules;
-use crate::observe::snapshot::Position;
 use crate::observe::snapshot_reads::SnapshotReads;
 use crate::suggestion::{Suggestion, kaiwo};
 
@@ -38,12 +42,6 @@ use crate::suggestion::{Suggestion, kaiwo};
 const GONE: Duration = Duration::from_secs(2);
 /// Why nobody can tell any more what became of something, most of the time.
 pub const UNANSWERED: &str = "the cluster does not answer";
-
-#[derive(Deserialize)]
-struct PendingSummary {
-    #[serde(default)]
-    items: Vec<PendingWorkload>,
-}
 
 /// Reads what belongs to a workload that was just found.
 ///
@@ -55,9 +53,27 @@ pub async fn read_snapshot(
     served: &Served,
     workload: Workload,
 ) -> Result<Snapshot, ClusterError> {
+    read_of_index(cluster, served, workload, None).await
+}
+
+/// Reads what belongs to a workload that was just found; of an array only the pods of
+/// this index, if one is given.
+///
+/// # Errors
+/// As [`read_snapshot`].
+pub async fn read_of_index(
+    cluster: &Cluster,
+    served: &Served,
+    workload: Workload,
+    index: Option<i64>,
+) -> Result<Snapshot, ClusterError> {
     let found = dependents::dependents_of(cluster, served, &workload).await?;
     let (parts, workspaces) = (found.metadata, found.workspaces);
-    let pods = readable(pods(cluster, &workload, &parts).await)?;
+    let pods = match index {
+        Some(index) => array::pods_of_index(cluster, &workload, index).await,
+        None => pods(cluster, &workload, &parts).await,
+    };
+    let pods = readable(pods)?;
     let known = pods.known().map_or(&[][..], Vec::as_slice);
     let queued = readable(queued(cluster, served, &workload, known, &parts).await)?;
     let position = match queued.known().and_then(|queued| {
@@ -65,7 +81,7 @@ pub async fn read_snapshot(
             queued.state() != QueueState::Admitted && !queued.spec.queue_name.is_empty()
         })
     }) {
-        Some(queued) => position(cluster, served, queued).await,
+        Some(queued) => pending::position(cluster, served, queued).await,
         None => None,
     };
     let queued_known = queued.known().map_or(&[][..], Vec::as_slice);
@@ -76,6 +92,7 @@ pub async fn read_snapshot(
         queued,
         position,
         preemptors,
+        index,
         ..Snapshot::new(workload, pods, Timestamp::now())
     };
     // Of pods that may not be read nobody can tell whether they are missing.
@@ -103,6 +120,10 @@ pub struct Subject {
     pub name: String,
     /// Its identity; if it is not known yet, whoever has the name first.
     pub uid: Option<String>,
+    /// See [`Snapshot::index`].
+    pub index: Option<i64>,
+    /// What people call it, if not by its kind and name.
+    pub called: Option<String>,
 }
 
 impl Subject {
@@ -113,11 +134,19 @@ impl Subject {
             namespace: workload.metadata.namespace.clone(),
             name: workload.metadata.name.clone(),
             uid: Some(workload.metadata.uid.clone()),
+            index: None,
+            called: workload
+                .stands_for
+                .is_some()
+                .then(|| workload.display_name()),
         }
     }
 
     /// Returns `kind/name`.
     pub fn display_name(&self) -> String {
+        if let Some(called) = &self.called {
+            return called.clone();
+        }
         format!("{}/{}", self.kind.word(), self.name)
     }
 
@@ -214,9 +243,13 @@ impl<'a> SnapshotStream<'a> {
 
     /// Follows the workload of a snapshot, which is the first that is seen.
     pub fn beginning_with(cluster: &Cluster, served: &'a Served, first: Snapshot) -> Self {
+        let subject = Subject {
+            index: first.index,
+            ..Subject::of_workload(&first.workload)
+        };
         Self {
-            first: Some(first.clone()),
-            ..Self::new(cluster, served, Subject::of_workload(&first.workload))
+            first: Some(first),
+            ..Self::new(cluster, served, subject)
         }
     }
 
@@ -293,11 +326,14 @@ async fn read_subject(
         namespace,
         name,
         uid,
+        index,
+        ..
     } = subject;
     let is_it = |workload: &Workload| uid.as_ref().is_none_or(|uid| workload.metadata.uid == *uid);
     match lookup::read(cluster, served, namespace, *kind, name).await? {
         Some(Found { workload, .. }) if is_it(&workload) => {
-            read_snapshot(cluster, served, workload).await.map(Some)
+            let snapshot = read_of_index(cluster, served, workload, *index).await?;
+            Ok(Some(snapshot))
         }
         _ => Ok(None),
     }
@@ -318,7 +354,17 @@ fn watch(poller: &mut Poller, served: &Served, snapshot: &Snapshot) {
         true => &[][..],
         false => &snapshot.parts,
     };
-    for selection in pod_selections(workload, parts) {
+    // Those of an array are many, and its own status changes with each.
+    let is_array = workload.is_array() && snapshot.index.is_none();
+    let selections = match is_array {
+        true => Vec::new(),
+        false => pod_selections(workload, parts),
+    };
+    for selection in selections {
+        let selection = match snapshot.index {
+            Some(index) => array::of_index(workload, index),
+            None => selection,
+        };
         poller.watch(&Resource::known("v1", "Pod"), namespace, &selection);
     }
     if let Some(kueue) = served.kueue.as_ref().filter(|_| kind.workload_has_its_uid) {
@@ -390,6 +436,9 @@ pub(in crate::cluster) async fn pods(
     workload: &Workload,
     parts: &[Metadata],
 ) -> Result<Vec<Pod>, ClusterError> {
+    if workload.is_array() {
+        return array::first_pods(cluster, workload).await;
+    }
     let resource = Resource::known("v1", "Pod");
     let mut pods: Vec<Pod> = Vec::new();
     for selection in pod_selections(workload, parts) {
@@ -400,7 +449,10 @@ pub(in crate::cluster) async fn pods(
                 .await?,
         );
     }
-    pods.retain(|pod| rules(workload).owns(pod));
+    let rules = rules(workload);
+    let mut seen = BTreeSet::new();
+    // Several selections may find the same one.
+    pods.retain(|pod| rules.owns(pod) && seen.insert(pod.metadata.uid.clone()));
     Ok(pods)
 }
 
@@ -411,6 +463,9 @@ async fn queued(
     pods: &[Pod],
     parts: &[Metadata],
 ) -> Result<Vec<KueueWorkload>, ClusterError> {
+    if let Some(own) = workload.queued() {
+        return Ok(vec![own]);
+    }
     let Some(kueue) = &served.kueue else {
         return Ok(Vec::new());
     };
@@ -428,45 +483,4 @@ async fn queued(
         queued.extend(cluster.list(&resource, namespace, &selector).await?);
     }
     Ok(queued)
-}
-
-/// Reads who waits in a LocalQueue, first come first; nothing where the
-/// visibility API is not served or may not be read.
-pub async fn pending(
-    cluster: &Cluster,
-    served: &Served,
-    namespace: &str,
-    local_queue: &str,
-) -> Option<Vec<PendingWorkload>> {
-    let queue = format!("namespaces/{namespace}/localqueues/{local_queue}");
-    pending_in(cluster, served, &queue).await
-}
-
-/// Reads who waits for a ClusterQueue, first come first; nothing where that
-/// may not be read.
-pub async fn pending_in_cluster_queue(
-    cluster: &Cluster,
-    served: &Served,
-    cluster_queue: &str,
-) -> Option<Vec<PendingWorkload>> {
-    pending_in(cluster, served, &format!("clusterqueues/{cluster_queue}")).await
-}
-
-async fn pending_in(
-    cluster: &Cluster,
-    served: &Served,
-    queue: &str,
-) -> Option<Vec<PendingWorkload>> {
-    let version = served.visibility.as_deref()?;
-    let path = format!("/apis/{version}/{queue}/pendingworkloads?limit=10000");
-    // An aggregated API may be down while everything else is well.
-    let summary: PendingSummary = cluster.get_at_once(&path).await.ok()?;
-    Some(summary.items)
-}
-
-async fn position(cluster: &Cluster, served: &Served, queued: &KueueWorkload) -> Option<Position> {
-    let metadata = &queued.metadata;
-    let queue = &queued.spec.queue_name;
-    let pending = pending(cluster, served, &metadata.namespace, queue).await?;
-    Position::among(&pending, |pending| pending.metadata.name == metadata.name)
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::api_versions::Served;
-use super::{autoscaler, endpoint, snapshot};
+use super::{autoscaler, endpoint, progress, snapshot};
 use crate::api::Readable;
 use crate::api::event::Event;
 use crate::api::keys::{
@@ -21,6 +21,7 @@ use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::observe::Snapshot;
 use crate::observe::description::{ServedVersion, WorkloadDetails};
+use crate::observe::progress::{Progress, log_place};
 use crate::observe::scaling::Autoscaler;
 
 /// A ConfigMap that carries uploads.
@@ -59,12 +60,14 @@ pub async fn read(
     served: &Served,
     snapshot: &Snapshot,
 ) -> Result<WorkloadDetails, ClusterError> {
-    let (cluster_queue, uploads, endpoint, scaled, versions) = tokio::join!(
+    let (cluster_queue, uploads, endpoint, scaled, versions, array, progress) = tokio::join!(
         cluster_queue(cluster, served, snapshot),
         uploads(cluster, snapshot),
         endpoint::endpoint_of(cluster, &snapshot.workload),
         scaled(cluster, snapshot),
         versions(cluster, snapshot),
+        snapshot::array::details(cluster, &snapshot.workload),
+        progress_of(cluster, snapshot),
     );
     let (autoscaler, events) = scaled?;
     Ok(WorkloadDetails {
@@ -76,7 +79,20 @@ pub async fn read(
         autoscaler,
         usage: Vec::new(),
         versions: versions?,
+        array: array?,
+        progress,
     })
+}
+
+/// Returns how far the workload is, if it has told and its log may be read.
+pub async fn progress_of(cluster: &Cluster, snapshot: &Snapshot) -> Option<Progress> {
+    let workload = &snapshot.workload;
+    let log = log_place(workload, snapshot.standing().status, snapshot.pods())?;
+    let namespace = &workload.metadata.namespace;
+    match progress::progress(cluster, namespace, &log).await {
+        Readable::Known(progress) => progress,
+        Readable::Forbidden => None,
+    }
 }
 
 /// Returns the versions of a service that are kept.

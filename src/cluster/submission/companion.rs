@@ -4,9 +4,10 @@
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::leftover::Leftover;
-use super::{ATTEMPTS, Submission, SubmissionError, failed, occupied, still_there};
+use super::{ATTEMPTS, POLL, Submission, SubmissionError, failed, occupied, still_there};
 use crate::change::content::same_content;
 use crate::change::existing::Existing;
 use crate::change::metadata::{owners, uid_of};
@@ -124,6 +125,8 @@ impl<'a> Submission<'a> {
                 Err(SubmissionError::Failed { source, .. })
                     if attempt < ATTEMPTS && (source.is_conflict() || source.is_not_found()) =>
                 {
+                    // Who got ahead may be about to write once more.
+                    sleep(POLL).await;
                     found = match self.find(owned).await? {
                         Some(found) => found,
                         None => self.create_companion(owned).await?,

@@ -4,10 +4,11 @@
 use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::sleep;
 
 use super::preflight::PreflightError;
 use super::prune::Stale;
-use super::{ATTEMPTS, Submission, occupied, secrets};
+use super::{ATTEMPTS, POLL, Submission, occupied, secrets};
 use crate::api::keys;
 use crate::change::comparison::Change;
 use crate::change::content::same_content;
@@ -22,6 +23,7 @@ use crate::error::CommandError;
 use crate::render::manifest::Manifest;
 
 /// One thing that becomes different.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
@@ -257,6 +259,7 @@ impl<'a> Submission<'a> {
                 Err(error)
                     if attempt < ATTEMPTS && (error.is_conflict() || error.is_not_found()) =>
                 {
+                    sleep(POLL).await;
                     item.live = self.find(manifest).await?;
                 }
                 rehearsed => {
@@ -298,6 +301,7 @@ impl<'a> Submission<'a> {
             };
             match rehearsed {
                 Err(error) if attempt < ATTEMPTS && error.is_conflict() => {
+                    sleep(POLL).await;
                     live = self.still_there(old).await?.object().clone();
                 }
                 rehearsed => {

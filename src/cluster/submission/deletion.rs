@@ -9,6 +9,7 @@ use super::kept_claim::KeptClaim;
 use super::leftover::{self, Leftover};
 use crate::api::Readable;
 use crate::api::keys;
+use crate::api::kueue_workload::QueuedObject;
 use crate::api::metadata::Metadata;
 use crate::api::pod::Pod;
 use crate::api::resource::Resource;
@@ -24,6 +25,9 @@ use crate::cluster::read::lookup::{self, Found};
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::WorkloadKind;
 use crate::observe::kind::rules;
+
+/// Pods of an array that are read to tell whether some are left.
+const FEW: usize = 20;
 
 /// A workload that is to go, and what concerns.
 #[derive(Debug, Clone)]
@@ -59,7 +63,7 @@ pub struct Companion {
 impl Doomed {
     /// Returns `job.batch/x`, as kubectl prints it.
     pub fn qualified_name(&self) -> String {
-        self.resource().qualified_name(&self.workload.metadata.name)
+        self.workload.qualified_name()
     }
 
     /// Has a claim that was made for it go as well, in the place of staying.
@@ -296,10 +300,15 @@ pub async fn delete(
     doomed.parts = parts.unwrap_or_default().metadata;
     let metadata = &doomed.workload.metadata;
     let namespace = &metadata.namespace;
-    let resource = doomed.resource();
-    cluster
-        .delete(&resource, namespace, &metadata.name, &metadata.uid)
-        .await?;
+    match &doomed.workload.stands_for {
+        Some(object) => delete_queued(cluster, namespace, object).await?,
+        None => {
+            let resource = doomed.resource();
+            cluster
+                .delete(&resource, namespace, &metadata.name, &metadata.uid)
+                .await?;
+        }
+    }
     let orphans = doomed.with.iter().filter(|companion| !companion.is_owned);
     let deleted = join_all(orphans.map(async |orphan| {
         cluster
@@ -310,6 +319,32 @@ pub async fn delete(
     let claims = doomed.storage.iter();
     let deleted = join_all(claims.map(|claim| claim.delete(cluster, namespace)));
     deleted.await.into_iter().collect()
+}
+
+/// Deletes the object that a Workload of Kueue's stands for, or the pods of a group.
+/// The Workload goes with them.
+async fn delete_queued(
+    cluster: &Cluster,
+    namespace: &str,
+    object: &QueuedObject,
+) -> Result<(), ClusterError> {
+    for part in &object.objects {
+        let served = cluster.served_kind(&part.api_version, &part.kind).await?;
+        let Some(served) = served else {
+            let kind = part.kind.clone();
+            return Err(ClusterError::NotServed { kind });
+        };
+        let resource = Resource {
+            api_version: part.api_version.clone(),
+            kind: part.kind.clone(),
+            plural: served.name,
+            namespaced: served.namespaced,
+        };
+        cluster
+            .delete(&resource, namespace, &part.name, &part.uid)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Returns what is left of a workload that was deleted: itself, or its pods,
@@ -368,8 +403,21 @@ pub async fn pods(cluster: &Cluster, doomed: &Doomed) -> Result<Vec<Pod>, Cluste
     let resource = Resource::known("v1", "Pod");
     let mut found = Vec::new();
     for labels in rules(workload).pod_labels(&doomed.parts) {
-        let selector = labels.selector();
-        let listed = cluster.list::<Pod>(&resource, namespace, &selector);
+        let selection = Selection::labels(labels.selector());
+        // Of those of an array a few tell that some are left.
+        let listed = async {
+            match workload.is_array() {
+                true => {
+                    let mut pages = Pages::of(FEW, cluster, &resource, namespace, &selection);
+                    Ok(pages.next::<Pod>().await?.unwrap_or_default())
+                }
+                false => {
+                    cluster
+                        .list_selected::<Pod>(&resource, namespace, &selection)
+                        .await
+                }
+            }
+        };
         if let Readable::Known(pods) = readable(listed.await)? {
             found.extend(pods.into_iter().filter(|pod| rules(workload).owns(pod)));
         }

@@ -169,6 +169,7 @@ impl<'a> Submission<'a> {
             if !again || attempt == ATTEMPTS {
                 return Err(unsure(open, "change", error));
             }
+            sleep(POLL).await;
             let (namespace, name) = (workload.namespace(), workload.name());
             let found = self.cluster.find(resource_of(workload), namespace, name);
             let found: Option<Value> = found.await.map_err(|error| unsure(open, "read", error))?;

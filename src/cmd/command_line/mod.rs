@@ -8,12 +8,13 @@ use std::path::Path;
 
 use clap::CommandFactory as _;
 
-use crate::cli::{Cli, ConnectionArgs};
+use crate::cli::{self, Cli, ConnectionArgs};
 use crate::cluster::Target;
 use crate::cluster::client::connection::Pod;
 use crate::cluster::client::exec_plugin::Terminal;
 use crate::cluster::client::proxy::ProxyVariables;
 use crate::names::is_dns_1123_label;
+use crate::program::Program;
 use crate::secrecy::may_be_secret;
 use crate::settings::Format;
 use crate::suggestion::{Command, Connection, kaiwo};
@@ -174,6 +175,11 @@ fn local(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// Returns how this process was started.
+pub fn program() -> Program {
+    Program::called(std::env::args_os().next().as_deref(), cli::is_command)
+}
+
 /// Returns which cluster is meant, and as whom. While it cannot be reached, it
 /// is tried again, which `ui` says.
 pub fn target(args: &ConnectionArgs, ui: Ui) -> Target {
@@ -233,7 +239,10 @@ pub fn optional_target(args: &ConnectionArgs) -> Target {
 /// is of no use there, and may be secret.
 pub fn connection(typed: Option<(&ConnectionArgs, Option<&str>)>) -> Connection {
     let Some((args, namespace)) = typed else {
-        return Connection::NONE;
+        return Connection {
+            program: program(),
+            ..Connection::NONE
+        };
     };
     let kubeconfig = args.kubeconfig.as_ref();
     let mut flags = Vec::new();
@@ -252,6 +261,7 @@ pub fn connection(typed: Option<(&ConnectionArgs, Option<&str>)>) -> Connection 
     }
     let namespace = namespace.filter(|name| is_dns_1123_label(name));
     Connection {
+        program: program(),
         flags,
         namespace: namespace.map(str::to_owned),
         has: |command, argument| {

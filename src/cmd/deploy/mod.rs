@@ -1,10 +1,12 @@
 //! Carries out what `kaiwo submit` and `kaiwo serve` have in common: everything
 //! from the request on.
 
+mod array;
 mod conflict_hints;
 mod diff;
 pub mod in_place;
 pub mod inputs;
+mod outcome;
 mod place;
 mod pod_references;
 mod preflight;
@@ -14,18 +16,20 @@ pub mod run;
 pub mod serve;
 pub mod submit;
 
+use std::cell::Cell;
+
 use crate::api::Readable;
 use crate::change::drift::Basis;
-use crate::change::existing::{self, Existing};
+use crate::change::existing::Existing;
 use crate::change::rbac::Needed;
 use crate::change::record;
 use crate::cli::SubmissionArgs;
-use crate::cluster::Cluster;
 use crate::cluster::discovery;
 use crate::cluster::error::is_beyond_reach;
 use crate::cluster::read::facts::{self, Gathered};
 use crate::cluster::submission::denied;
 use crate::cluster::submission::{Submission, SubmissionError, Submitted};
+use crate::cluster::{Cluster, ClusterError};
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::plan::action::{self, Action, Relation};
@@ -38,18 +42,16 @@ use crate::render::manifest::{Manifest, ManifestSet};
 use crate::request::is_on;
 use crate::settings::{DryRun, Format, Merged};
 use crate::ui::Ui;
-use crate::ui::document::{document, json_line};
-use crate::ui::report::{self, Outcome};
+use crate::ui::report::Outcome;
 
 use super::command_line;
-use super::help::cannot_write;
 use super::signals::SignalEffect;
 use super::wait::{self, Subject, Wait};
 use super::{block_on, signals, sources};
 use in_place::Repeated;
 use inputs::random_word;
 use place::{queue_words, target_line};
-use preflight::Preflight;
+use preflight::{Detour, Preflight};
 
 /// Carries out what `request` makes of the settings. `output` becomes what the
 /// settings say about the form of data, as soon as they are known.
@@ -81,6 +83,7 @@ pub fn run(
             );
         }
         let request = request(&settings)?;
+        array::check(&request, &settings, &mode)?;
         if mode.dry_run == DryRun::None && !diff {
             mode.wait = wait::of_submission(&settings, request.kind, mode.output)?;
             let log = mode.wait.as_ref().and_then(|wait| wait.log.as_deref());
@@ -124,6 +127,8 @@ struct Intent {
     identity: String,
     /// Whether the namespace may have to be made, and may not be seen.
     namespace_unseen: bool,
+    /// Why the workload that is to be replaced may not be seen.
+    unseen: Cell<Option<ClusterError>>,
 }
 
 /// What a submission is about to do, and with what.
@@ -208,11 +213,16 @@ impl<'a> Mode<'a> {
         // Credential plugins may ask for input, so the spinner starts afterwards.
         let target = command_line::target(&self.args.connection, self.ui);
         let cluster = Cluster::connect(&target).await?;
+        let Some(request) = array::to_run(&cluster, request, self).await? else {
+            return Ok(());
+        };
         let subject = Subject {
             kind: request.kind,
             namespace: request.namespace.clone(),
             name: request.name.clone(),
             uid: None,
+            index: None,
+            called: None,
         };
         self.submit(&cluster, request).await?;
         match &self.wait {
@@ -233,6 +243,7 @@ impl<'a> Mode<'a> {
         let Gathered {
             mut facts,
             existing,
+            unseen,
             namesakes,
         } = facts::gather(cluster, &request).await?;
         let relation = existing.as_ref().map(|existing| existing.relation(&digest));
@@ -244,6 +255,9 @@ impl<'a> Mode<'a> {
         if decided == Ok(Action::Update) {
             facts.running = existing.as_ref().and_then(Existing::running);
         }
+        // The same submission in the same queue.
+        facts.is_sent_away =
+            decided == Ok(Action::Keep) && existing.as_ref().is_some_and(Existing::is_sent_away);
         let claimant = Claimant::from_request(&request);
         let left_over = namesakes.iter().any(|namesake| claimant.owns(namesake));
         let needs = plan::needs(&request, request.queue.as_deref(), &facts);
@@ -274,39 +288,52 @@ impl<'a> Mode<'a> {
             digest,
             identity: random_word(12),
             namespace_unseen,
+            // Without that right, nothing is replaced.
+            unseen: Cell::new(unseen.filter(|_| self.replace)),
         };
         let (plan, manifests) = self.render(plan, Some(&facts), Some(&intent.identity))?;
-        match self
+        array::warn_of_readiness(cluster, &plan, self.ui).await?;
+        let mut detour = self
             .carry_out_in(cluster, &intent, &plan, manifests)
-            .await?
-        {
-            None => Ok(()),
-            Some(queue) => self.follow(cluster, &intent, request, &queue, facts).await,
+            .await?;
+        if let Some(Detour::OtherCluster) = detour {
+            facts.is_sent_away = true;
+            let plan = self.plan(cluster, &request, &mut facts).await?;
+            let (plan, manifests) = self.render(plan, Some(&facts), Some(&intent.identity))?;
+            detour = self
+                .carry_out_in(cluster, &intent, &plan, manifests)
+                .await?;
+        }
+        match detour {
+            Some(Detour::Queue(queue)) => {
+                self.follow(cluster, &intent, request, &queue, facts).await
+            }
+            Some(Detour::OtherCluster) | None => Ok(()),
         }
     }
 
-    /// Submits what was planned for a queue. Returns the queue that the cluster
-    /// puts it into instead, if it does; nothing is made then.
+    /// Submits what was planned for a queue. Returns where the cluster puts it
+    /// instead, if it does; nothing is made then.
     async fn carry_out_in(
         &self,
         cluster: &Cluster,
         intent: &Intent,
         plan: &Plan,
         mut manifests: ManifestSet,
-    ) -> Result<Option<String>, CommandError> {
+    ) -> Result<Option<Detour>, CommandError> {
         let (request, queue) = (&plan.request, plan.local_queue.as_deref());
         discovery::resolve(cluster, &mut manifests).await?;
-        self.check_references(cluster, request, &manifests).await?;
+        self.check_references(cluster, plan, &manifests).await?;
         self.ui.status(target_line(cluster, request, queue));
         self.tell_forecast(plan);
         if let (Action::Update, Some(old)) = (intent.action, &intent.existing) {
             // Another queue takes --replace, unless it is the cluster's choice.
             let moves = queue.is_some() && old.queue().is_some() && queue != old.queue();
             if moves
-                && let Preflight::Elsewhere(there) =
+                && let Preflight::Elsewhere(detour) =
                     self.preflight(cluster, intent, plan, &manifests).await?
             {
-                return Ok(Some(there));
+                return Ok(Some(detour));
             }
             let updated = self.update(cluster, plan, manifests, old).await;
             return updated.map(|()| None);
@@ -330,6 +357,15 @@ impl<'a> Mode<'a> {
             replace: self.replace,
             namespace_unseen: intent.namespace_unseen,
         };
+        if let Some(source) = intent.unseen.take() {
+            let object = manifests.workload.display_name();
+            let error = SubmissionError::Failed {
+                action: "read",
+                object,
+                source,
+            };
+            return Err(denied::explain(error.into(), &needed));
+        }
         if self.dry_run == DryRun::None {
             run::check_rights(cluster, request.session.as_ref(), &needed).await?;
         }
@@ -345,7 +381,7 @@ impl<'a> Mode<'a> {
         &self,
         cluster: &Cluster,
         change: &Change<'_>,
-    ) -> Result<Option<String>, CommandError> {
+    ) -> Result<Option<Detour>, CommandError> {
         let Change {
             intent,
             plan,
@@ -357,8 +393,8 @@ impl<'a> Mode<'a> {
             submission.create_namespace().await?;
             let rehearsed = self.preflight(cluster, intent, plan, manifests);
             let (rehearsed, left) = tokio::join!(rehearsed, submission.leftovers());
-            if let Preflight::Elsewhere(queue) = rehearsed? {
-                return Ok(Err(queue));
+            if let Preflight::Elsewhere(detour) = rehearsed? {
+                return Ok(Err(detour));
             }
             match (intent.action, &intent.existing) {
                 (Action::WaitThenCreate, Some(old)) => submission.wait_until_gone(old).await?,
@@ -377,7 +413,7 @@ impl<'a> Mode<'a> {
         };
         let submitted = match signals::carry_out(&submission, steps, self.ui).await? {
             Ok(submitted) => submitted,
-            Err(queue) => return Ok(Some(queue)),
+            Err(detour) => return Ok(Some(detour)),
         };
         drop(progress);
         for warning in submission.warnings() {
@@ -419,7 +455,7 @@ impl<'a> Mode<'a> {
         &self,
         cluster: &Cluster,
         change: &Change<'_>,
-    ) -> Result<Option<String>, CommandError> {
+    ) -> Result<Option<Detour>, CommandError> {
         let Change {
             intent,
             plan,
@@ -436,7 +472,7 @@ impl<'a> Mode<'a> {
         } else {
             answers = match self.preflight(cluster, intent, plan, manifests).await? {
                 Preflight::Taken(answers) => answers,
-                Preflight::Elsewhere(queue) => return Ok(Some(queue)),
+                Preflight::Elsewhere(detour) => return Ok(Some(detour)),
             };
             self.ui.status("  accepted by the API server (dry run)");
             answers.iter().collect()
@@ -444,57 +480,5 @@ impl<'a> Mode<'a> {
         let planned = Some((plan, manifests));
         self.print(Outcome::DryRun, Some(cluster), request, planned, &objects)?;
         Ok(None)
-    }
-
-    /// Tells how a submission ended: to people on stderr, as data on stdout
-    /// in the form that was asked for.
-    fn print(
-        &self,
-        outcome: Outcome,
-        cluster: Option<&Cluster>,
-        request: &WorkloadRequest,
-        planned: Option<(&Plan, &ManifestSet)>,
-        objects: &[&Manifest],
-    ) -> Result<(), CommandError> {
-        let warnings = cluster.map(Cluster::warnings).unwrap_or_default();
-        let submission = report::SubmissionReport {
-            outcome,
-            warnings: &warnings,
-            dry_run: self.dry_run,
-            context: cluster.map(Cluster::context),
-            request,
-            planned,
-            objects,
-            show_manifests: self.args.show_manifests,
-        };
-        if outcome != Outcome::DryRun {
-            self.ui.status(submission.headline());
-            let next = submission.next();
-            next.iter().for_each(|next| self.ui.suggest(next));
-        }
-        if self.output == Some(Format::Yaml) || self.args.show_manifests {
-            let secrets = objects.iter().filter(|object| object.is_secret());
-            secrets.for_each(|secret| self.ui.suggest(&report::unprinted(secret)));
-        }
-        let text = match self.output {
-            None => return Ok(()),
-            // Events follow it, a line each.
-            Some(Format::Json) if self.wait.is_some() => json_line(&submission.report()),
-            Some(Format::Yaml) => {
-                let shown = objects.iter().filter(|object| !object.is_secret());
-                render::manifest::to_yaml(shown.copied())
-            }
-            // The workload comes last, and the rest is found by it.
-            Some(Format::Name) => {
-                let resource = existing::resource(request.kind, request.kind.api_version());
-                let named = || resource.qualified_name(&request.name);
-                objects
-                    .last()
-                    .map_or_else(named, |last| last.qualified_name())
-                    + "\n"
-            }
-            format => document(&submission.report(), format).unwrap_or_default(),
-        };
-        self.ui.data(&text).map_err(cannot_write)
     }
 }

@@ -1,10 +1,9 @@
-//! Looks for what pods name before anything is created.
+//! Looks for what pods name before anything is created, where they run in this cluster.
 
 use crate::cluster::Cluster;
 use crate::cluster::pod_references::references;
 use crate::error::CommandError;
-use crate::plan::pod_reference;
-use crate::plan::request::WorkloadRequest;
+use crate::plan::{Plan, pod_reference};
 use crate::render;
 use crate::render::manifest::ManifestSet;
 
@@ -15,11 +14,17 @@ impl Mode<'_> {
     pub(super) async fn check_references(
         &self,
         cluster: &Cluster,
-        request: &WorkloadRequest,
+        plan: &Plan,
         manifests: &ManifestSet,
     ) -> Result<(), CommandError> {
+        let request = &plan.request;
         let namespace = &request.namespace;
         let named = render::pod_references::references(manifests);
+        if plan.is_sent_away {
+            let warning = pod_reference::elsewhere(&named, namespace);
+            warning.iter().for_each(|warning| self.ui.warn(warning));
+            return Ok(());
+        }
         let seen = references(cluster, namespace, named).await?;
         for warning in pod_reference::check(&seen, namespace, request.force)? {
             self.ui.warn(warning);

@@ -8,7 +8,7 @@ use crate::cluster::read::{facts, queues};
 use crate::cluster::submission::preflight;
 use crate::error::CommandError;
 use crate::plan::facts::ClusterFacts;
-use crate::plan::kueue::{multikueue, queue};
+use crate::plan::kueue::queue;
 use crate::plan::request::WorkloadRequest;
 use crate::plan::{self, Plan, Refusal, readiness};
 use crate::render;
@@ -23,8 +23,16 @@ use super::{Intent, Mode};
 pub(super) enum Preflight {
     /// Take it: its answers.
     Taken(Vec<Manifest>),
-    /// Put it into this queue, and not into the one it names.
-    Elsewhere(String),
+    /// Put it elsewhere.
+    Elsewhere(Detour),
+}
+
+/// Where the cluster puts a submission that was planned for another place.
+pub(super) enum Detour {
+    /// Into this queue, and not into the one it names.
+    Queue(String),
+    /// To another cluster (MultiKueue).
+    OtherCluster,
 }
 
 impl Mode<'_> {
@@ -50,6 +58,7 @@ impl Mode<'_> {
             Some(report::forecast(plan)),
             report::sizes(plan),
             report::kept_storage(plan),
+            report::other_cluster(plan),
         ];
         for line in lines.into_iter().flatten() {
             self.ui.status(format!("  {line}"));
@@ -78,10 +87,10 @@ impl Mode<'_> {
         );
         let rehearsal = rehearsal?;
         if let Some(queue) = rehearsal.elsewhere {
-            return Ok(Preflight::Elsewhere(queue));
+            return Ok(Preflight::Elsewhere(Detour::Queue(queue)));
         }
-        if rehearsal.is_sent_away() {
-            multikueue::check(plan)?;
+        if rehearsal.is_sent_away() && !plan.is_sent_away {
+            return Ok(Preflight::Elsewhere(Detour::OtherCluster));
         }
         if let Some(answer) = &rehearsal.queued {
             match (&plan.local_queue, preflight::managed_by_queue(answer)) {
@@ -134,13 +143,18 @@ impl Mode<'_> {
             ));
             error
         };
-        let plan = plan::plan_in(request, Some(queue), &facts).map_err(moved)?;
-        let manifests = render::render(&plan, Some(&intent.identity))?;
-        let pods = plan::kueue::counted::pod_sets(manifests.workload.value());
-        let plan = plan.rendered(pods, Some(&facts)).map_err(moved)?;
-        match self.carry_out_in(cluster, intent, &plan, manifests).await? {
-            None => Ok(()),
-            Some(next) => Err(moved(
+        let mut detour = Some(Detour::OtherCluster);
+        while let Some(Detour::OtherCluster) = detour {
+            let plan = plan::plan_in(request.clone(), Some(queue), &facts).map_err(moved)?;
+            let manifests = render::render(&plan, Some(&intent.identity))?;
+            let pods = plan::kueue::counted::pod_sets(manifests.workload.value());
+            let plan = plan.rendered(pods, Some(&facts)).map_err(moved)?;
+            detour = self.carry_out_in(cluster, intent, &plan, manifests).await?;
+            facts.is_sent_away = true;
+        }
+        match detour {
+            Some(Detour::OtherCluster) | None => Ok(()),
+            Some(Detour::Queue(next)) => Err(moved(
                 Refusal::new(format!(
                     "this cluster moves workloads from queue {queue} to {next}"
                 ))

@@ -137,6 +137,8 @@ async fn roll_back(
         namespace: namespace.to_owned(),
         name: wanted.name.clone(),
         uid: None,
+        index: None,
+        called: None,
     };
     wait.attend(cluster, subject, ui).await
 }
@@ -250,6 +252,7 @@ async fn order(
 }
 
 /// A rollback, for programs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Serialize)]
 struct RollbackReport<'a> {
     #[serde(flatten)]
@@ -257,3 +260,6 @@ struct RollbackReport<'a> {
     /// The version that is served now.
     version: &'a str,
 }
+
+#[cfg(test)]
+crate::schema::testing::report_schemas!(RollbackReport<'static> => "RollbackReport", ChangeReport<'static, Difference> => "DiffReport");

@@ -119,6 +119,8 @@ impl Mode<'_> {
             namespace: request.namespace.clone(),
             name: request.name.clone(),
             uid: None,
+            index: None,
+            called: None,
         };
         let submitted = self.submit(&cluster, request).await;
         submitted.map_err(|error| taken(error, &subject))?;

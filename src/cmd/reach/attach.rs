@@ -274,6 +274,7 @@ impl Session<'_> {
             namespace,
             name,
             uid,
+            ..
         } = &self.subject;
         let deleted = async {
             let Some(found) = lookup::read(cluster, served, namespace, *kind, name).await? else {

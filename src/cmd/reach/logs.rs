@@ -1,5 +1,7 @@
 //! `kaiwo logs`.
 
+mod array;
+
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
@@ -102,6 +104,12 @@ pub fn run(args: &LogsArgs, ui: Ui) -> Result<(), CommandError> {
     begin_log(shown.log.as_deref(), ui)?;
     block_on(async {
         let target = FoundWorkload::find(&args.named, ui).await?;
+        if target.found.workload.is_array() && args.pod.is_none() {
+            return array::run(&target, args, &shown, ui).await;
+        }
+        if let Some(flag) = args.task_flag() {
+            return Err(array::refuse(&target, flag));
+        }
         let snapshot = target.snapshot().await?;
         match args.follow {
             true => follow(&target.place, snapshot, &shown, &Cell::default(), ui).await,
@@ -306,6 +314,9 @@ fn elsewhere_after(snapshot: &Snapshot, object: &Value) -> Vec<Suggestion> {
 }
 
 /// Writes what there is.
+///
+/// # Errors
+/// [`CommandError`] if they may not be read.
 async fn show(
     place: &Reached,
     snapshot: &Snapshot,

@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::error::CommandError;
+use crate::observe::kind::tasks;
+use crate::observe::progress::Progress as ProgramProgress;
 use crate::observe::trouble::without_restarts;
 use crate::observe::wait::Verdict;
 use crate::observe::{Snapshot, Standing, Status};
@@ -14,6 +16,16 @@ use crate::ui::{Progress, Ui};
 
 use super::Wait;
 use crate::cmd::help::cannot_write;
+
+/// Returns how many tenths of an array that runs are done, and how many tasks failed.
+fn tenths(snapshot: &Snapshot) -> Option<(i64, i64)> {
+    let (spec, status) = tasks::job(&snapshot.workload)?;
+    let (done, failed) = (
+        status.completed_indexes.count(),
+        status.failed_indexes.count(),
+    );
+    (done + failed > 0).then(|| (done * 10 / spec.tasks().max(1), failed))
+}
 
 /// How a wait ended well, as it was told.
 pub struct Ended {
@@ -36,6 +48,8 @@ pub struct ProgressVoice {
     /// What was said since the workload came into its present status.
     heard: HashSet<String>,
     status: Option<Status>,
+    /// How far an array was when that was said last.
+    tenths: Option<(i64, i64)>,
     told: String,
     last: String,
 }
@@ -53,6 +67,7 @@ impl ProgressVoice {
             is_noted: false,
             heard: HashSet::new(),
             status: None,
+            tenths: None,
             told: String::new(),
             last: String::new(),
         }
@@ -108,22 +123,48 @@ impl ProgressVoice {
         }
     }
 
+    /// Says how far an array is: on a terminal each change, else each tenth of it and
+    /// each failure.
+    fn say_progress(&mut self, status: Status, words: &str, tenths: (i64, i64)) {
+        if self.progress.is_none() && self.status == Some(status) && self.tenths == Some(tenths) {
+            words.clone_into(&mut self.said);
+            return;
+        }
+        self.tenths = Some(tenths);
+        self.status = Some(status);
+        self.say(words);
+    }
+
+    /// Returns whether somebody wants to know how far the program is: programs, and
+    /// who looks at a line that changes.
+    pub fn shows_progress(&self) -> bool {
+        self.as_json || self.progress.is_some()
+    }
+
     pub fn tell(
         &mut self,
         snapshot: &Snapshot,
+        progress: Option<&ProgramProgress>,
         standing: &Standing,
         verdict: &Verdict,
     ) -> Result<(), CommandError> {
         let is_last = *verdict == Verdict::Reached;
         // What went wrong is told as an error.
         if !matches!(verdict, Verdict::Failed { .. }) {
-            let words = line(snapshot, standing);
-            self.say_once(standing.status, &words);
+            let mut words = line(snapshot, standing);
+            // A line for each change would be one for each step.
+            if let Some(progress) = progress.filter(|_| self.progress.is_some()) {
+                words += &format!(", {}", progress.text(0));
+            }
+            match tenths(snapshot) {
+                Some(tenths) => self.say_progress(standing.status, &words, tenths),
+                None => self.say_once(standing.status, &words),
+            }
         }
         if is_last && self.progress.take().is_some() {
             self.ui.status(format!("{} {}", self.name, self.said));
         }
-        let event = WaitEvent::new(snapshot, standing, Timestamp::now());
+        let event = WaitEvent::new(snapshot, standing, Timestamp::now()).at(progress);
         let state = event.state();
         if is_last || (self.as_json && state != self.told) {
             let event = if is_last { event.last() } else { event };

@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
+use crate::cluster::Cluster;
 use crate::cluster::read::snapshot::{LostTrack, Seen, SnapshotStream};
+use crate::cluster::read::workload_details::progress_of;
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::Goal;
 use crate::observe::Snapshot;
+use crate::observe::progress::Progress;
 use crate::observe::wait::{Limit, Verdict, WaitTracker};
 use crate::ui::span;
 
@@ -97,11 +100,12 @@ impl Watch<'_> {
         loop {
             let verdict = match self.see(&mut stream, &tracker, longest).await? {
                 None => tracker.overdue(self.start.elapsed()),
-                Some(Seen::Now(snapshot, ())) => {
+                Some(Seen::Now(snapshot, progress)) => {
                     self.way_back = snapshot.workload.way_back();
                     let standing = snapshot.standing();
                     let verdict = tracker.judge(&snapshot, self.start.elapsed());
-                    self.voice.tell(&snapshot, &standing, &verdict)?;
+                    self.voice
+                        .tell(&snapshot, progress.as_ref(), &standing, &verdict)?;
                     if let Some(first) = self.first.take() {
                         // Who has gone needs nothing.
                         _ = first.send(*snapshot);
@@ -131,8 +135,15 @@ impl Watch<'_> {
         stream: &mut SnapshotStream<'_>,
         tracker: &WaitTracker,
         longest: Duration,
-    ) -> Result<Option<Seen>, LostTrack> {
-        let mut next = pin!(stream.next(longest, async |_, _| Ok(())));
+    ) -> Result<Option<Seen<Option<Progress>>>, LostTrack> {
+        let shows_progress = self.voice.shows_progress();
+        let progress = async |cluster: &Cluster, snapshot: &Snapshot| {
+            Ok(match shows_progress {
+                true => progress_of(cluster, snapshot).await,
+                false => None,
+            })
+        };
+        let mut next = pin!(stream.next(longest, progress));
         let mut verdict = tracker.overdue(self.start.elapsed());
         loop {
             let left = match verdict {

@@ -6,6 +6,7 @@ use crate::api::workload::{Details, Workload};
 use crate::observe::endpoint::Endpoint;
 
 /// An address.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Address {

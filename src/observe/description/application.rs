@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::api::workload::{Details, Workload};
 
 /// An application of Ray Serve.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Application {
@@ -21,6 +22,7 @@ pub struct Application {
 }
 
 /// A deployment of Ray Serve.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServeDeployment {

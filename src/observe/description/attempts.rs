@@ -13,6 +13,7 @@ use crate::observe::snapshot::Snapshot;
 use crate::observe::upstream::kueue::{Eviction, eviction};
 
 /// The attempts of a job that was evicted.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempts {
@@ -29,6 +30,7 @@ pub struct Attempts {
 }
 
 /// What ended an attempt.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EvictionLine {
@@ -39,6 +41,7 @@ pub struct EvictionLine {
 }
 
 /// A pod that was deleted with its attempt.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EndedPod {

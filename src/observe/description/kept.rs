@@ -4,6 +4,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
 /// A version of a service.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServedVersion {
@@ -19,6 +20,7 @@ pub struct ServedVersion {
 }
 
 /// What was uploaded.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Uploads {

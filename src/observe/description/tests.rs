@@ -2,6 +2,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::Readable;
+use crate::api::workload::Workload;
+use crate::kind::WorkloadKind;
 
 fn snapshot(kind: WorkloadKind, object: Value, queued: Value, pods: Value) -> Snapshot {
     Snapshot {

@@ -6,6 +6,7 @@ use crate::observe::why::{Remedy, Who};
 use crate::suggestion::{Command, Suggestion};
 
 /// What a check is about.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Subject {
@@ -62,6 +63,7 @@ impl Subject {
 }
 
 /// The result of a check.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum State {
@@ -150,6 +152,7 @@ impl Check {
 }
 
 /// A program on the cluster, and what kaiwo knows of it.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Component {
@@ -167,6 +170,7 @@ pub struct Component {
 }
 
 /// What a command needs, and what of that is missing.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CommandRights {

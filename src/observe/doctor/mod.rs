@@ -28,9 +28,6 @@ use webhooks::Webhooks;
 
 use super::why::Who;
 
-/// The release of Kubernetes that kaiwo's knowledge was read from.
-const KUBERNETES_RELEASE: &str = "v1.36";
-
 /// What was read of a cluster, as far as the user may.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evidence {
@@ -58,6 +55,17 @@ pub struct Evidence {
     pub kueue: Option<KueueConfiguration>,
     /// Prometheus.
     pub prometheus: Prometheus,
+}
+
+impl Evidence {
+    /// Returns what shows the versions of the cluster's programs.
+    pub fn found(&self) -> operators::Found<'_> {
+        operators::Found {
+            kubernetes: self.kubernetes.as_deref(),
+            groups: &self.groups,
+            controllers: &self.controllers,
+        }
+    }
 }
 
 /// What was found of Prometheus.
@@ -108,17 +116,9 @@ pub fn judge(evidence: &Evidence, request: &WorkloadRequest) -> Report {
         checks.extend(kueue::checks(evidence));
     }
     checks.push(prometheus(&evidence.prometheus));
-    let kubernetes = Component {
-        name: "Kubernetes",
-        release: evidence.kubernetes.clone(),
-        known_release: KUBERNETES_RELEASE,
-        served: Vec::new(),
-        known: Vec::new(),
-    };
-    let operators = PRODUCTS.iter().map(|product| product.component(evidence));
     Report {
         checks,
-        components: std::iter::once(kubernetes).chain(operators).collect(),
+        components: operators::components(&evidence.found()),
         rights,
         unseen: unseen(evidence, has_kueue),
     }

@@ -12,6 +12,33 @@ use crate::observe::kind::{ATTENTION, rules};
 use crate::observe::why::Who;
 use crate::suggestion::{Command, kubectl};
 
+/// The release of Kubernetes that kaiwo's knowledge was read from.
+const KUBERNETES_RELEASE: &str = "v1.36";
+
+/// What shows the versions of a cluster's programs.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// Release of Kubernetes; `None` if the API server does not say.
+    pub kubernetes: Option<&'a str>,
+    /// API groups and their versions that the cluster serves.
+    pub groups: &'a [(String, Vec<String>)],
+    /// Deployments of operators, in all namespaces.
+    pub controllers: &'a Readable<Vec<Controller>>,
+}
+
+/// Returns Kubernetes and the operators, as far as they are found.
+pub fn components(found: &Found) -> Vec<Component> {
+    let kubernetes = Component {
+        name: "Kubernetes",
+        release: found.kubernetes.map(str::to_owned),
+        known_release: KUBERNETES_RELEASE,
+        served: Vec::new(),
+        known: Vec::new(),
+    };
+    let operators = PRODUCTS.iter().map(|product| product.component(found));
+    std::iter::once(kubernetes).chain(operators).collect()
+}
+
 /// An operator.
 #[derive(Debug, Clone, Copy)]
 pub struct Product {
@@ -79,38 +106,39 @@ pub fn selector() -> String {
 
 impl Product {
     /// Returns the versions of its API that the cluster serves.
-    fn served<'a>(&self, evidence: &'a Evidence) -> &'a [String] {
-        let groups = evidence.groups.iter();
-        let mut own = groups.filter(|(group, _)| group == self.group);
+    fn served<'a>(&self, groups: &'a [(String, Vec<String>)]) -> &'a [String] {
+        let mut own = groups.iter().filter(|(group, _)| group == self.group);
         own.next().map_or(&[], |(_, versions)| versions)
     }
 
     /// Returns its Deployments; `None` where they may not be read.
-    fn controllers<'a>(&self, evidence: &'a Evidence) -> Option<Vec<&'a Controller>> {
+    fn controllers<'a>(
+        &self,
+        controllers: &'a Readable<Vec<Controller>>,
+    ) -> Option<Vec<&'a Controller>> {
         let label = |it: &&Controller| {
             let name = it.metadata.labels.get("app.kubernetes.io/name");
             name.is_some_and(|name| name == self.label) && it.release(self.image).is_some()
         };
-        let known = evidence.controllers.known()?;
-        Some(known.iter().filter(label).collect())
+        Some(controllers.known()?.iter().filter(label).collect())
     }
 
     /// Returns what kaiwo knows of it, and what the cluster has.
-    pub fn component(&self, evidence: &Evidence) -> Component {
-        let controllers = self.controllers(evidence).unwrap_or_default();
+    pub fn component(&self, found: &Found) -> Component {
+        let controllers = self.controllers(found.controllers).unwrap_or_default();
         let mut releases = controllers.iter().filter_map(|it| it.release(self.image));
         Component {
             name: self.name,
             release: releases.next().map(str::to_owned),
             known_release: self.release,
-            served: self.served(evidence).to_vec(),
+            served: self.served(found.groups).to_vec(),
             known: self.versions.to_vec(),
         }
     }
 
     /// Judges it.
     pub fn check(&self, evidence: &Evidence) -> Check {
-        let served = self.served(evidence);
+        let served = self.served(&evidence.groups);
         let known = self.versions.join(" and ");
         let (lost, state) = self.lost;
         if served.is_empty() {
@@ -139,7 +167,7 @@ impl Product {
     }
 
     fn well(&self, evidence: &Evidence, version: &str) -> Check {
-        let component = self.component(evidence);
+        let component = self.component(&evidence.found());
         let release = component.release.map(|release| format!("{release}, "));
         let summary = format!(
             "{}{}/{version}; kaiwo knows {}",
@@ -165,7 +193,7 @@ impl Product {
                 &[&format!("app.kubernetes.io/name={}", self.label)],
             )
         };
-        let controllers = self.controllers(evidence);
+        let controllers = self.controllers(&evidence.controllers);
         if let Some(down) = controllers.as_deref().and_then(not_ready) {
             return Some(self.down(down, problem));
         }

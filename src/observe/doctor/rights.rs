@@ -24,6 +24,9 @@ struct Row {
     command: &'static str,
     /// Whether kaiwo does without, or an admin may have decided against it.
     is_optional: bool,
+    /// The file of `cluster-admins/rbac` that grants it, if it is another one: then
+    /// nothing is wrong where it is missing.
+    file: Option<&'static str>,
     uses: &'static [Use],
 }
 
@@ -31,6 +34,7 @@ const fn needs(command: &'static str, uses: &'static [Use]) -> Row {
     Row {
         command,
         is_optional: false,
+        file: None,
         uses,
     }
 }
@@ -39,11 +43,21 @@ const fn uses(command: &'static str, uses: &'static [Use]) -> Row {
     Row {
         command,
         is_optional: true,
+        file: None,
         uses,
     }
 }
 
-const COMMANDS: [Row; 23] = [
+const fn apart(command: &'static str, file: &'static str, uses: &'static [Use]) -> Row {
+    Row {
+        command,
+        is_optional: true,
+        file: Some(file),
+        uses,
+    }
+}
+
+const COMMANDS: [Row; 25] = [
     needs(
         "submit",
         &[
@@ -122,6 +136,20 @@ const COMMANDS: [Row; 23] = [
     uses(
         "submit, serve --keep-storage",
         &[("", "persistentvolumeclaims", "get list create delete")],
+    ),
+    uses(
+        "move, priority",
+        &[
+            (KUEUE_GROUP, "workloads", "get list"),
+            ("batch", "jobs", "patch"),
+            (RAY_GROUP, "rayjobs", "patch"),
+            (RAY_GROUP, "rayservices", "patch"),
+        ],
+    ),
+    apart(
+        "pause, resume",
+        "cluster-admins/rbac/pausing.yaml",
+        &[(KUEUE_GROUP, "workloads", "patch")],
     ),
     needs(
         "list, status, wait",
@@ -236,13 +264,17 @@ pub fn by_command(evidence: &Evidence) -> (Vec<CommandRights>, Check) {
     };
     let served = |group: &str| is_served(group, &evidence.groups);
     let (mut commands, mut state, mut lines) = (Vec::new(), State::Ok, Vec::new());
+    let (mut denied, mut others) = (0, Vec::new());
     for row in COMMANDS {
         let mut needs = row.rights(served).peekable();
         if needs.peek().is_none() {
             continue;
         }
         let missing: Vec<Right> = needs.filter(|right| !granted.allows(*right)).collect();
-        if !missing.is_empty() {
+        denied += usize::from(!missing.is_empty());
+        if let Some(file) = row.file.filter(|_| !missing.is_empty()) {
+            others.push(format!("{}, which {file} would grant", row.command));
+        } else if !missing.is_empty() {
             state = state.max(match row.is_optional {
                 true => State::Warning,
                 false => State::Problem,
@@ -257,8 +289,12 @@ pub fn by_command(evidence: &Evidence) -> (Vec<CommandRights>, Check) {
     }
     let namespace = &evidence.namespace;
     let summary = match lines.len() {
+        0 if !others.is_empty() => format!(
+            "you may run every command in namespace {namespace} but {}",
+            others.join("; ")
+        ),
         0 => format!("you may run every command in namespace {namespace}"),
-        denied if denied == commands.len() => {
+        _ if denied == commands.len() => {
             format!("you may run no command in namespace {namespace}")
         }
         _ => format!("you lack rights in namespace {namespace}"),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::{
     ENDING, Evidence, Finding, KindRules, Metadata, Pod, PodLabels, Standing, Status, Timestamp,
-    Workload, WorkloadContext, first_to_fail, is_left_alone, is_taken_off, leaving, lifecycle,
-    refused, suspended, trouble_of, turned, with_pods,
+    Workload, WorkloadContext, array, first_to_fail, is_left_alone, is_taken_off, leaving,
+    lifecycle, refused, suspended, trouble_of, turned, with_pods,
 };
 use crate::api::Readable;
 use crate::api::condition::{Condition, holds};
@@ -26,6 +26,9 @@ impl KindRules for (&Workload, &JobSpec, &JobStatus) {
     /// the counts say as much before the conditions do, it is ending.
     fn standing(&self, known: &WorkloadContext) -> Standing {
         let (workload, spec, status) = self;
+        if spec.is_array() {
+            return array::standing((workload, spec, status), known);
+        }
         let conditions = &status.conditions;
         if holds(conditions, "Complete").is_some() {
             return Standing::new(Status::Succeeded, "");
@@ -62,7 +65,12 @@ impl KindRules for (&Workload, &JobSpec, &JobStatus) {
     }
 
     fn wanted_pods(&self) -> Option<i64> {
-        Some(self.1.at_once(self.2.succeeded))
+        let (_, spec, status) = self;
+        match spec.is_array() {
+            // Only its first pods are read.
+            true => None,
+            false => Some(spec.at_once(status.succeeded)),
+        }
     }
 
     fn pod_labels(&self, _parts: &[Metadata]) -> Vec<PodLabels> {
@@ -88,6 +96,10 @@ impl KindRules for (&Workload, &JobSpec, &JobStatus) {
     /// One that ran out of its own time has none: what its pods say then is that
     /// they were ended.
     fn exit_code(&self, pods: &[Pod]) -> Option<i64> {
+        // Each task has its own.
+        if self.1.is_array() {
+            return None;
+        }
         let failed = holds(&self.2.conditions, "Failed")?;
         match failed.reason.as_str() {
             DEADLINE_EXCEEDED => None,

@@ -2,13 +2,16 @@
 //! when, which pods are its own, whether it is over, and what is wrong. A kind
 //! is a file here, and a line in [`rules`].
 
+mod array;
 mod cron_job;
 mod deployment;
 mod inference_set;
 mod job;
 pub mod pod_labels;
+pub mod queued;
 mod ray_job;
 mod ray_service;
+pub mod tasks;
 mod workspace;
 
 use core::time::Duration;
@@ -16,7 +19,7 @@ use core::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use super::preemption;
-use super::snapshot::{Snapshot, WorkloadContext};
+use super::snapshot::{Snapshot, WorkloadContext, cluster_name};
 use super::status::{Standing, Status, farthest};
 use super::trouble::{Trouble, TroubleKind, Turn};
 use super::upstream::{api_server, kubelet, output};
@@ -148,6 +151,11 @@ pub fn rules(workload: &Workload) -> Box<dyn KindRules + '_> {
         Details::RayService(spec, status) => Box::new((workload, spec, status)),
         Details::Workspace(_, status) => Box::new((workload, status)),
         Details::InferenceSet(spec, status) => Box::new((spec, status)),
+        Details::Queued(spec, status) => Box::new(KueueWorkload {
+            metadata: workload.metadata.clone(),
+            spec: spec.clone(),
+            status: status.clone(),
+        }),
     }
 }
 
@@ -181,7 +189,9 @@ pub(super) const ATTENTION: i64 = 60;
 /// not run, or leaves its namespace alone.
 pub(super) fn is_ignored(workload: &Workload, known: &WorkloadContext) -> bool {
     let created = workload.metadata.creation_timestamp;
-    rules(workload).is_untouched() && known.since(created) >= ATTENTION
+    // In another cluster, one may.
+    let is_away = cluster_name(known.queued).is_some();
+    !is_away && rules(workload).is_untouched() && known.since(created) >= ATTENTION
 }
 
 impl Snapshot {
@@ -199,6 +209,11 @@ fn suspended(workload: &Workload, known: &WorkloadContext) -> Standing {
             None => Standing::new(Status::Suspended, "`suspend` is set, but it is in no queue"),
         };
     };
+    in_queue(queued, known)
+}
+
+/// Says how what is not admitted stands in Kueue.
+fn in_queue(queued: &KueueWorkload, known: &WorkloadContext) -> Standing {
     let reason = output::on_one_line(&queued.reason()).into_owned();
     match queued.state() {
         QueueState::Pending | QueueState::Reserved => Standing::new(Status::Pending, reason),
@@ -334,11 +349,16 @@ fn is_left_alone(pod: &Pod) -> bool {
 /// Returns the pod of which a container failed first, with its exit code; not one
 /// that was taken off or deleted because of another.
 fn first_to_fail<'p>(pods: impl Iterator<Item = &'p Pod>) -> Option<(&'p Pod, i64)> {
-    let failures = pods
-        .filter(|pod| is_left_alone(pod))
-        .filter_map(|pod| Some((pod, pod.first_failure()?.1)));
-    let (pod, ended) = failures.min_by_key(|(_, ended)| ended.finished_at)?;
-    Some((pod, ended.exit_code))
+    let failures = pods.filter_map(|pod| Some((pod, own_failure(pod)?)));
+    let (pod, (_, code)) = failures.min_by_key(|(_, (ended, _))| *ended)?;
+    Some((pod, code))
+}
+
+/// Returns when the first container of a pod failed, and its exit code; not of one
+/// that was taken off or deleted because of another.
+pub(super) fn own_failure(pod: &Pod) -> Option<(Option<Timestamp>, i64)> {
+    let (_, ended) = pod.first_failure().filter(|_| is_left_alone(pod))?;
+    Some((ended.finished_at, ended.exit_code))
 }
 
 #[cfg(test)]

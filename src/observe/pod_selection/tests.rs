@@ -80,6 +80,34 @@ fn of_a_job_those_that_count() {
 }
 
 #[test]
+fn pods_in_another_cluster_are_said_to_be_there() {
+    let away = |status: Value, pods: &[Value]| {
+        let object = json!({"spec": {}, "status": status});
+        let mut away = snapshot(WorkloadKind::Job, object, pods);
+        let queued = json!({"metadata": {"name": "w"}, "status": {"clusterName": "far"}});
+        away.queued = Readable::Known(vec![serde_json::from_value(queued).unwrap()]);
+        away
+    };
+    let says = |snapshot: &Snapshot| {
+        let chosen = snapshot.chosen(&PodChoice::default()).unwrap_err();
+        assert_eq!(snapshot.running(&Single::Main).unwrap_err(), chosen);
+        chosen.to_string()
+    };
+    assert_eq!(
+        says(&away(json!({"ready": 1}), &[])),
+        "job/x runs in cluster \"far\" (MultiKueue): its pods and logs are there until it ends"
+    );
+    let complete = json!({"conditions": [{"type": "Complete", "status": "True"}]});
+    assert_eq!(
+        says(&away(complete, &[])),
+        "job/x ran in cluster \"far\" (MultiKueue): its pods and logs were deleted there when it ended"
+    );
+    // Pods that are here are shown.
+    let here = away(json!({}), &[pod("x-a", 1, "Running", json!({}))]);
+    assert_eq!(names(&here, &PodChoice::default()), ["x-a"]);
+}
+
+#[test]
 fn of_a_cron_job_the_active_jobs_else_the_last_ones() {
     let of = |mut pod: Value, job: &str| {
         pod["metadata"]["ownerReferences"] = json!([{"kind": "Job", "uid": job}]);

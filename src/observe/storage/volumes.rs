@@ -9,6 +9,7 @@ use crate::api::pod::Pod;
 use crate::quantity::Quantity;
 
 /// A claim.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimLine {
@@ -20,6 +21,7 @@ pub struct ClaimLine {
     pub phase: String,
     /// What it has got, or asks for until then.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub size: Option<Quantity>,
     /// StorageClass.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,6 +39,7 @@ pub struct ClaimLine {
     pub mounted_by: Option<Vec<String>>,
     /// When it was created.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub created_at: Option<Timestamp>,
 }
 

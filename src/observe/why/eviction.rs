@@ -7,7 +7,7 @@ use crate::api::condition::{Condition, condition, holds};
 use crate::api::kueue_workload::KueueWorkload;
 use crate::observe::preemption;
 use crate::observe::upstream::kueue::{self, Deactivation, Eviction};
-use crate::suggestion::kubectl;
+use crate::suggestion::{kaiwo, kubectl};
 
 /// Says why a Workload is not considered any more, and how it is again.
 pub(super) fn deactivated(evidence: &Evidence, own: &KueueWorkload) -> Finding {
@@ -33,27 +33,39 @@ pub(super) fn deactivated(evidence: &Evidence, own: &KueueWorkload) -> Finding {
         ),
         _ => (
             Cause::Deactivated,
-            "it is deactivated: spec.active of its Workload was set to false".to_owned(),
+            "it is paused: spec.active of its Workload was set to false".to_owned(),
         ),
     };
     let finding = Finding::new(cause, summary).shows(match (cause, words) {
         (_, "The workload is deactivated") | (Cause::AdmissionCheckRejected, _) => "",
         (_, words) => words,
     });
-    let again = kubectl(
-        "-n {} patch workloads.kueue.x-k8s.io {} --type merge -p {}",
-        &[
-            evidence.namespace(),
-            &own.metadata.name,
-            r#"{"spec":{"active":true}}"#,
-        ],
-    );
+    let workload = &evidence.snapshot.workload;
+    let is_whole = workload.kind.descriptor().workload_has_its_uid;
+    let again = match is_whole {
+        true => kaiwo(
+            "resume {} -n {}",
+            &[&workload.display_name(), evidence.namespace()],
+        ),
+        false => kubectl(
+            "-n {} patch workloads.kueue.x-k8s.io {} --type merge -p {}",
+            &[
+                evidence.namespace(),
+                &own.metadata.name,
+                r#"{"spec":{"active":true}}"#,
+            ],
+        ),
+    };
     let finding = match cause {
         Cause::RequeuingLimit => not_ready_in_time(finding, evidence, own),
         _ => finding,
     };
+    let who = match cause {
+        Cause::Deactivated if is_whole => Who::You,
+        _ => Who::Admin,
+    };
     finding
-        .remedy(Who::Admin, "put it back into the queue", again)
+        .remedy(who, "return it to its queue", again)
         .resubmit(Anew::Said, "")
 }
 

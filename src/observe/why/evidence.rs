@@ -77,6 +77,8 @@ pub struct EvidenceReads {
     pub configuration: bool,
     /// Nodes, and the pods on them.
     pub nodes: bool,
+    /// How the nodes are arranged.
+    pub topologies: bool,
     /// Claims of the pods.
     pub claims: BTreeSet<String>,
     /// The log of a container.
@@ -117,6 +119,10 @@ impl EvidenceReads {
             }
         };
         questions.queues = waits && snapshot.workload.queue().is_some();
+        // Kueue does not say which racks there are, and what each lacks.
+        questions.topologies =
+            questions.queues && farthest(queued).is_some_and(KueueWorkload::asks_for_topology);
+        questions.nodes = questions.topologies;
         // What it manages, whether it counts a resource, how soon pods have to
         // be ready.
         questions.configuration = questions.classes

@@ -40,6 +40,8 @@ causes! {
     NoMatchingFlavor = "noMatchingFlavor",
     /// The pods cannot be placed as closely together as they ask to be.
     TopologyPlacement = "topologyPlacement",
+    /// No domain of the topology is large enough for the pods.
+    TopologyTooSmall = "topologyTooSmall",
     /// The ClusterQueue does not take the namespace.
     NamespaceNotSelected = "namespaceNotSelected",
     /// Somebody has stopped the queue.
@@ -164,6 +166,18 @@ causes! {
     Starting = "starting",
 }
 
+#[cfg(test)]
+impl schemars::JsonSchema for Cause {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Cause".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let words: Vec<&str> = Self::ALL.iter().map(|cause| cause.name()).collect();
+        schemars::json_schema!({"type": "string", "enum": words})
+    }
+}
+
 impl Serialize for Cause {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
@@ -171,6 +185,7 @@ impl Serialize for Cause {
 }
 
 /// Who mends something.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Who {
@@ -227,6 +242,11 @@ impl Remedy {
         let Some(anew) = self.anew.take() else {
             return self;
         };
+        if workload.stands_for.is_some() {
+            let text = &self.text;
+            self.text = format!("change what it asks for, and create it again (kaiwo: {text})");
+            return self;
+        }
         let verb = match workload.kind.is_batch() {
             true => "submit it again",
             false => "serve it again",

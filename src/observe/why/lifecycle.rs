@@ -79,6 +79,24 @@ pub(super) fn on_its_way(evidence: &Evidence, standing: &Standing) -> Finding {
         (words, _) => words,
     };
     let finding = Finding::new(Cause::Starting, words);
+    if let Some(cluster) = evidence.snapshot.cluster_name() {
+        return finding
+            .shows(format!(
+                "its pods are in cluster {cluster:?}, and only its status is copied from there"
+            ))
+            .nobody("nothing is wrong as far as can be seen here; ask again later")
+            .remedy(
+                Who::You,
+                "see more with a context for that cluster",
+                kaiwo(
+                    "why {} -n {} --context {CONTEXT}",
+                    &[
+                        &evidence.snapshot.workload.display_name(),
+                        evidence.namespace(),
+                    ],
+                ),
+            );
+    }
     let waiting = evidence
         .snapshot
         .pods()

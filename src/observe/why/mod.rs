@@ -39,6 +39,8 @@ pub struct Diagnosis {
     pub standing: Standing,
     /// Since when, where that is known.
     pub since: Option<Timestamp>,
+    /// The cluster that MultiKueue sent it to.
+    pub cluster: Option<String>,
     /// What keeps it, what weighs most first; nothing if all is well.
     pub findings: Vec<Finding>,
     /// Who competes for the quota it waits for.
@@ -79,6 +81,7 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     }
     Diagnosis {
         since: since(evidence, standing.status),
+        cluster: evidence.snapshot.cluster_name().map(str::to_owned),
         standing,
         findings,
         contest,

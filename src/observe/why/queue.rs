@@ -182,7 +182,7 @@ fn for_quota(
     } else if any(|o| matches!(o, QuotaBlocker::Exceeds { .. } | QuotaBlocker::Uncovered(_))) {
         quota::exceeds(contest, quota_blockers)
     } else if any(|o| matches!(o, QuotaBlocker::Topology(_))) {
-        quota::topology(quota_blockers)
+        quota::topology::placement(evidence, own, quota_blockers)
     } else if any(|o| matches!(o, QuotaBlocker::Closed(_))) {
         quota::no_flavor(quota_blockers)
     } else {

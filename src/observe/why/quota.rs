@@ -1,5 +1,7 @@
 //! Explains why a queue that is well does not admit a workload.
 
+pub(super) mod topology;
+
 use super::coverage;
 use super::evidence::Evidence;
 use super::finding::{Anew, Cause, Finding, Who, span};
@@ -119,21 +121,6 @@ pub(super) fn exceeds(contest: &Contest, quota_blockers: &[QuotaBlocker]) -> Fin
     finding.admin("raise the quota, or let the queue borrow more")
 }
 
-pub(super) fn topology(quota_blockers: &[QuotaBlocker]) -> Finding {
-    let mut finding = Finding::new(
-        Cause::TopologyPlacement,
-        "quota is free, but its pods cannot be placed as close together as required",
-    );
-    for blocker in quota_blockers {
-        if let QuotaBlocker::Topology(words) = blocker {
-            finding = finding.shows(words);
-        }
-    }
-    finding
-        .nobody("it starts once enough is free in one place")
-        .you("request fewer pods, or a wider topology")
-}
-
 pub(super) fn no_flavor(quota_blockers: &[QuotaBlocker]) -> Finding {
     let reasons = quota_blockers.iter().filter_map(|blocker| match blocker {
         QuotaBlocker::Closed(words) => Some(words.as_str()),
@@ -143,14 +130,22 @@ pub(super) fn no_flavor(quota_blockers: &[QuotaBlocker]) -> Finding {
         Cause::NoMatchingFlavor,
         "no flavor of the queue accepts its pods",
     );
-    let (mut taint, mut affinity) = (false, false);
+    let (mut taint, mut affinity, mut topology, mut level) = (false, false, false, false);
     for words in reasons {
         taint |= words.contains("untolerated taint");
         affinity |= words.contains("affinity");
+        topology |= words.contains("TopologyAwareScheduling");
+        level |= words.contains("does not contain the requested level");
         finding = finding.shows(words);
     }
     if affinity {
         finding = finding.resubmit(Anew::With, "another --node-selector");
+    }
+    if level {
+        finding = finding.resubmit(Anew::With, "--topology and a level that the flavor has");
+    }
+    if topology {
+        finding = finding.resubmit(Anew::Said, "without --topology, or in another queue");
     }
     if taint {
         finding = finding.resubmit(Anew::With, "--toleration KEY=VALUE:EFFECT");

@@ -18,6 +18,7 @@ use crate::plan::kueue::cohort::{FlavorResource, Quotas};
 use crate::quantity::Quantity;
 
 /// Who competes for quota, and for how much.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Contest {
@@ -46,6 +47,7 @@ pub struct Contest {
 }
 
 /// One resource of one flavor.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct QuotaRow {
@@ -54,15 +56,19 @@ pub struct QuotaRow {
     /// The resource.
     pub resource: String,
     /// What the workload requests.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub requested: Quantity,
     /// What is free for it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub free: Option<Quantity>,
     /// What the ClusterQueue owns.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub nominal: Option<Quantity>,
     /// The most it can hold, with all that it may borrow.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub most: Option<Quantity>,
 }
 
@@ -75,6 +81,7 @@ impl QuotaRow {
 }
 
 /// Another workload.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rival {

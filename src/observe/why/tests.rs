@@ -104,7 +104,9 @@ fn facts() -> ClusterFacts {
         priority_classes: None,
         nodes: None,
         cohorts: None,
+        is_sent_away: false,
         admission_checks: None,
+        topologies: None,
         occupation: None,
         claims: None,
         running: None,
@@ -1374,4 +1376,113 @@ fn a_lost_node_is_named_before_and_after_its_pods_are_deleted() {
     assert_eq!(diagnosis.findings[0].summary, reason);
     let text = text(&evidence);
     assert!(text.contains("kubectl delete node n"), "{text}");
+}
+
+/// A workload of `count` pods of 8 GPUs that wants a rack of two; the first has two
+/// nodes, of one of which a GPU is taken, the second has one.
+fn racks(count: i64, level: &Value) -> Evidence {
+    let message = "couldn't assign flavors to pod set main: topology \"dc\" allows to fit only 1 out of 2 pod(s)";
+    let mut evidence = waits(not_reserved("Pending", message));
+    if let Readable::Known(queued) = &mut evidence.snapshot.queued {
+        queued[0].spec.pod_sets = serde_json::from_value(json!([{
+            "name": "main", "count": count, "topologyRequest": level,
+            "template": {"spec": {"containers": [
+                {"name": "c", "resources": {"requests": {"amd.com/gpu": "8"}}},
+            ]}},
+        }]))
+        .unwrap();
+    }
+    let node = |name: &str, rack: &str| {
+        json!({
+            "metadata": {"name": name, "labels": {"x/rack": rack}},
+            "status": {"allocatable": {"amd.com/gpu": "8"}},
+        })
+    };
+    let flavors =
+        [json!({"name": "f", "resources": [{"name": "amd.com/gpu", "nominalQuota": 64}]})];
+    evidence.facts = Some(ClusterFacts {
+        local_queues: Readable::Known(vec![
+            serde_json::from_value(
+                json!({"metadata": {"name": "q"}, "spec": {"clusterQueue": "c"}}),
+            )
+            .unwrap(),
+        ]),
+        cluster_queues: Readable::Known(vec![serde_json::from_value(json!({
+            "metadata": {"name": "c"},
+            "spec": {"resourceGroups": [{"coveredResources": ["amd.com/gpu"], "flavors": flavors}]},
+        }))
+        .unwrap()]),
+        flavors: Readable::Known(vec![
+            serde_json::from_value(
+                json!({"metadata": {"name": "f"}, "spec": {"topologyName": "dc"}}),
+            )
+            .unwrap(),
+        ]),
+        topologies: Some(Readable::Known(vec![
+            serde_json::from_value(
+                json!({"metadata": {"name": "dc"}, "spec": {"levels": [{"nodeLabel": "x/rack"}]}}),
+            )
+            .unwrap(),
+        ])),
+        nodes: Some(Readable::Known(
+            [node("a", "r1"), node("b", "r1"), node("c", "r2")]
+                .into_iter()
+                .map(|node| serde_json::from_value(node).unwrap())
+                .collect(),
+        )),
+        ..facts()
+    });
+    let mut occupation = Occupation::default();
+    let pod = json!({
+        "metadata": {"name": "p", "namespace": "n"},
+        "spec": {"nodeName": "a", "containers": [
+            {"name": "c", "resources": {"requests": {"amd.com/gpu": "1"}}},
+        ]},
+    });
+    occupation.add(&serde_json::from_value(pod).unwrap());
+    evidence.occupation = Some(occupation);
+    evidence
+}
+
+#[test]
+fn racks_that_are_full_are_told_from_racks_that_are_too_small() {
+    let required = json!({"required": "x/rack"});
+    let now = racks(2, &required);
+    assert_eq!(causes(&now), [Cause::TopologyPlacement]);
+    let told = text(&now);
+    for line in [
+        "no rack has room for its 2 pods now: at most for 1",
+        "rack r1: room for 1 of 2 pods now, 2 when empty (15 of 16 amd.com/gpu free on 2 nodes)",
+        "rack r2: room for 1 of 2 pods now, 1 when empty (8 of 8 amd.com/gpu free on 1 node)",
+        "topology \"dc\" allows to fit only 1 out of 2 pod(s)",
+    ] {
+        assert!(told.contains(line), "{line} in\n{told}");
+    }
+    let never = racks(3, &required);
+    assert_eq!(causes(&never), [Cause::TopologyTooSmall]);
+    assert!(text(&never).contains("no rack can ever hold its 3 pods: the largest holds 2"));
+    // What is preferred may be in both.
+    let preferred = json!({"preferred": "x/rack"});
+    let spread = racks(3, &preferred);
+    assert_eq!(causes(&spread), [Cause::TopologyPlacement]);
+    assert!(text(&spread).contains("the racks have no room for its 3 pods now: only for 2"));
+    assert_eq!(causes(&racks(4, &preferred)), [Cause::TopologyTooSmall]);
+
+    let mut blind = racks(3, &required);
+    let facts = blind.facts.as_mut().unwrap();
+    facts.nodes = Some(Readable::Forbidden);
+    assert_eq!(causes(&blind), [Cause::TopologyPlacement]);
+    let told = text(&blind);
+    assert!(
+        told.contains("the rights to list nodes, topologies"),
+        "{told}"
+    );
+    // Without the pods of others only what never fits is known.
+    let mut without_pods = racks(2, &required);
+    without_pods.occupation = None;
+    let told = text(&without_pods);
+    assert!(
+        told.contains("rack r1: room for 2 of 2 pods when empty"),
+        "{told}"
+    );
 }

@@ -5,6 +5,7 @@ use super::capacity::QueueCapacity;
 use super::forecast::Forecast;
 use super::places::{self, Place};
 use super::queue::{self, QueueChoice};
+use super::topology;
 use crate::api::Readable;
 use crate::api::vendor::is_gpu_resource;
 use crate::plan::facts::ClusterFacts;
@@ -38,6 +39,13 @@ pub fn judged(
         true => None,
         false => misfit(&plan, choice.as_ref(), facts),
     };
+    let warning = match goes_away {
+        true => None,
+        false => topology::warning(&plan, facts),
+    };
+    if let Some(level) = &mut plan.topology {
+        level.warning = warning;
+    }
     let nodes = facts.nodes.as_ref().and_then(Readable::known);
     let mounting = checks::mounting(plan.request.kind, &plan.pods);
     plan.kept_for = checks::kept_for(mounting, nodes.map(Vec::len));
@@ -71,9 +79,15 @@ fn forecast(
     let counted = gpus.map_or("cpu", String::as_str);
     let forecast = Forecast::new(&room, &plan.flavors, counted, &plan.pods);
     let forecast = forecast.or_else(|| refused.as_ref().map(|_| Forecast::default()));
-    Ok(forecast.map(|forecast| Forecast {
-        obstacle: choice.obstacle.clone().or(refused),
-        ..forecast
+    Ok(forecast.map(|forecast| {
+        let forecast = match &plan.request.array {
+            Some(array) => forecast.of_array(&room, &plan.pods, array.slots),
+            None => forecast,
+        };
+        Forecast {
+            obstacle: choice.obstacle.clone().or(refused),
+            ..forecast
+        }
     }))
 }
 

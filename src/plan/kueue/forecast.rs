@@ -22,6 +22,10 @@ pub struct Forecast {
     pub ahead: i64,
     /// Why the queue admits nothing at all, if so.
     pub obstacle: Option<String>,
+    /// With how many tasks at once an array would start now.
+    pub slots: Option<i64>,
+    /// With how many at most, were the queue empty.
+    pub most_slots: Option<i64>,
 }
 
 /// Quota of other queues that a workload takes.
@@ -104,6 +108,24 @@ impl Forecast {
             lacking,
             ahead: room.queue.status.pending_workloads,
             obstacle: None,
+            slots: None,
+            most_slots: None,
+        }
+    }
+
+    /// Adds how many tasks of an array find a place at once, `all` at most: as Kueue does
+    /// (`podset_reducer.go`, v0.19), it seeks the largest number that does.
+    #[must_use]
+    pub fn of_array(self, room: &QueueCapacity, sets: &[PodSet], all: i64) -> Self {
+        let quotas = &room.quotas;
+        let free = |of: FlavorResource<'_>| {
+            let free = quotas.available(of).unwrap_or_else(|| quotas.unused(of));
+            Some(free)
+        };
+        Self {
+            slots: Some(places(room, sets, all, free)),
+            most_slots: Some(places(room, sets, all, |of| quotas.most(of))),
+            ..self
         }
     }
 
@@ -111,6 +133,31 @@ impl Forecast {
     pub fn starts_now(&self) -> bool {
         self.obstacle.is_none() && self.ahead == 0 && self.lacking.is_none()
     }
+}
+
+/// Returns how many pods of the first set find a place beside the others.
+fn places(
+    room: &QueueCapacity,
+    sets: &[PodSet],
+    all: i64,
+    limit: impl Fn(FlavorResource) -> Option<Quantity>,
+) -> i64 {
+    let mut sets = sets.to_vec();
+    let mut fits = |count: i64| {
+        if let Some(workers) = sets.first_mut() {
+            workers.count = count;
+        }
+        room.place(&sets, None, &limit).is_ok()
+    };
+    let (mut most, mut too_many) = (0, all + 1);
+    while too_many - most > 1 {
+        let middle = most + (too_many - most) / 2;
+        match fits(middle) {
+            true => most = middle,
+            false => too_many = middle,
+        }
+    }
+    most
 }
 
 #[cfg(test)]
@@ -159,6 +206,30 @@ mod tests {
         assert!(!stopped.starts_now());
         assert_eq!(look(&queue(0, 0), "nvidia.com/gpu", &[]), None);
         assert_eq!(look(&queue(0, 0), "amd.com/gpu", &["other".into()]), None);
+    }
+
+    #[test]
+    fn the_forecast_says_with_how_many_slots_an_array_starts() {
+        let queue = cluster_queue(
+            "kaiwo",
+            json!({"resourceGroups": [{
+                "coveredResources": ["cpu", "amd.com/gpu"], "flavors": [quotas("a", 100, 32)],
+            }]}),
+            json!({"flavorsReservation": [
+                {"name": "a", "resources": [{"name": "amd.com/gpu", "total": 25}]},
+            ]}),
+        );
+        let facts = facts(vec![queue.clone()], vec![]);
+        let room = QueueCapacity::new(&queue, &facts);
+        let slots = |gpus: i64, all: i64| {
+            let sets = [pods(1, &[("cpu", 4), ("amd.com/gpu", gpus)])];
+            let forecast = Forecast::default().of_array(&room, &sets, all);
+            (forecast.slots.unwrap(), forecast.most_slots.unwrap())
+        };
+        // The CPUs are enough for 25.
+        assert_eq!(slots(1, 100_000), (7, 25));
+        assert_eq!(slots(1, 5), (5, 5));
+        assert_eq!(slots(8, 10), (0, 4));
     }
 
     #[test]

@@ -12,3 +12,4 @@ pub mod placement;
 mod places;
 pub mod queue;
 pub mod sizing;
+pub mod topology;

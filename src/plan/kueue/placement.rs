@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::cohort::FlavorResource;
+use crate::api::kueue_workload::PodSet as QueuedPodSet;
 use crate::api::pod_template::PodTemplateSpec;
 use crate::api::queue::{FlavorQuotas, ResourceGroup};
 use crate::api::vendor::is_gpu_resource;
@@ -58,6 +59,23 @@ impl PodSet {
                     effect: text(&toleration["effect"]),
                 })
                 .collect(),
+        }
+    }
+
+    /// Reads the pods of a set in Kueue's Workload.
+    pub fn of_queued(set: &QueuedPodSet) -> Self {
+        let spec = &set.template.spec;
+        let said = |text: &String| (!text.is_empty()).then(|| text.clone());
+        let tolerations = spec.tolerations.iter().map(|toleration| Toleration {
+            key: toleration.key.clone(),
+            value: said(&toleration.value),
+            effect: said(&toleration.effect),
+        });
+        Self {
+            count: set.count,
+            requests: spec.requests(),
+            node_selector: spec.node_selector.clone(),
+            tolerations: tolerations.collect(),
         }
     }
 

@@ -31,6 +31,9 @@ impl QueueChoice {
     /// Returns whether the queue sends its workloads to other clusters, as far
     /// as that can be read: one of its AdmissionChecks is MultiKueue's.
     pub fn sends_away(&self, facts: &ClusterFacts) -> bool {
+        if facts.is_sent_away {
+            return true;
+        }
         let known = facts.admission_checks.as_ref().and_then(Readable::known);
         let (Some(queue), Some(known)) = (&self.cluster_queue, known) else {
             return false;
@@ -320,7 +323,9 @@ mod tests {
             priority_classes: None,
             nodes: None,
             cohorts: None,
+            is_sent_away: false,
             admission_checks: None,
+            topologies: None,
             occupation: None,
             claims: None,
             running: None,

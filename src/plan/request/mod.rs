@@ -1,6 +1,7 @@
 //! The request for one submission, after all sources of settings and the
 //! workload directory were read.
 
+pub mod array;
 pub mod autoscale;
 pub mod claim;
 pub mod ingress;
@@ -13,6 +14,7 @@ pub mod service_settings;
 pub mod session;
 pub mod sizes;
 pub mod toleration;
+pub mod topology;
 pub mod upload_limit;
 
 use serde::Serialize;
@@ -25,6 +27,7 @@ use crate::workload::entrypoint::Script;
 use crate::workload::environment::Environment;
 use crate::workload::template_values::{CustomConfig, CustomTemplate};
 use crate::workload::upload::Upload;
+use array::Array;
 use pod::PodSettings;
 use schedule::Schedule;
 use service_settings::Serving;
@@ -110,6 +113,9 @@ pub struct WorkloadRequest {
     /// How someone is attached to it; nothing if no one is.
     #[serde(skip_serializing_if = "is_default")]
     pub session: Option<Session>,
+    /// Its tasks; nothing if it is no array.
+    #[serde(skip_serializing_if = "is_default")]
+    pub array: Option<Array>,
     /// Whether a missing namespace is made.
     #[serde(skip)]
     pub create_namespace: bool,

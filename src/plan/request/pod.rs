@@ -12,6 +12,7 @@ use super::claim::{ClaimMount, Storage};
 use super::is_default;
 use super::sizes::Sizes;
 use super::toleration::Toleration;
+use super::topology::TopologyWish;
 use crate::api::keys;
 use crate::names::{is_config_key, is_dns_1123_subdomain, is_label_value, is_qualified_name};
 use crate::plan::Refusal;
@@ -58,6 +59,13 @@ pub struct PodSettings {
     /// Sizes of whole pods.
     #[serde(skip_serializing_if = "is_default")]
     pub sizes: Sizes,
+    /// How close together the working pods are placed.
+    #[serde(skip_serializing_if = "is_default")]
+    pub topology: Option<TopologyWish>,
+    /// Labels of the topology's levels, the widest first, where the cluster does not
+    /// tell them.
+    #[serde(skip)]
+    pub topology_levels: Vec<String>,
 }
 
 /// Labels that say what kaiwo needs them to say.
@@ -109,6 +117,15 @@ impl PodSettings {
                 Refusal::new(format!("--annotation {}: invalid key", named(key)))
                     .hint("use [PREFIX/]NAME of letters, digits, -, _ and ."),
             );
+        }
+        let mut by_hand = keys::TOPOLOGY_ANNOTATIONS.iter();
+        if let Some(key) = by_hand.find(|key| self.annotations.contains_key(**key))
+            && self.topology.is_some()
+        {
+            return Err(Refusal::new(format!(
+                "--topology and --annotation {key} both place the pods"
+            ))
+            .hint("remove one of them"));
         }
         self.check_sizes()?;
         check_mounts(&self.volumes, secrets)

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    AdapterContext, IngressContext, KAITO_PORT, Meta, MetricContext, ResourcesContext, Scheduling,
-    SecretVolume, SessionContext, StorageContext, TemplateContext, TolerationContext,
-    TuningContext, UploadContext, UploadItem, VolumeContext, WorkloadContext, WorkloadMeta,
-    directory,
+    AdapterContext, ArrayContext, IngressContext, KAITO_PORT, Meta, MetricContext,
+    ResourcesContext, Scheduling, SecretVolume, SessionContext, StorageContext, TemplateContext,
+    TolerationContext, TuningContext, UploadContext, UploadItem, VolumeContext, WorkloadContext,
+    WorkloadMeta, directory,
 };
 use crate::api::keys;
 use crate::kind::WorkloadKind;
@@ -19,8 +19,10 @@ use crate::plan::request::service_settings::Serving;
 use crate::plan::request::session::Session;
 use crate::plan::request::toleration;
 use crate::plan::request::toleration::Toleration;
+use crate::plan::request::topology::TopologyWish;
 use crate::plan::request::{Run, WorkloadRequest};
 use crate::plan::resources::RAY_SUBMITTER;
+use crate::render::array::script;
 use crate::render::environment::{EnvVarContext, env_vars, is_common, literal};
 use crate::render::preload::PreloadContext;
 use crate::render::support;
@@ -60,6 +62,7 @@ impl Meta {
         annotations.extend(support::kaito_annotations(plan));
         annotations.extend(support::own_annotations(plan, submission));
         annotations.extend(support::session_annotations(plan));
+        annotations.extend(support::array_annotations(plan));
         let secrets = pods.image_pull_secrets.iter().map(|name| name.0.clone());
         let image_pull_secrets: Vec<String> = secrets.collect();
         Self {
@@ -72,6 +75,7 @@ impl Meta {
             pod_labels: support::pod_labels(plan),
             annotations,
             pod_annotations: pod_annotations(plan),
+            head_annotations: head_annotations(plan),
             image_pull_secret: image_pull_secrets.first().cloned(),
             image_pull_secrets,
             service_account: pods.service_account.clone(),
@@ -86,7 +90,8 @@ impl Meta {
             uploads: uploads(plan, parts),
             working_dir: (!request.upload.is_empty()).then(|| directory(request.kind)),
             uploads_dir: request.copies_uploads().then_some(keys::UPLOADS_DIRECTORY),
-            uploads_in_pieces: !request.upload.in_pieces().is_empty(),
+            uploads_in_pieces: plan.packed.is_none() && !request.upload.in_pieces().is_empty(),
+            uploads_packed: plan.packed.is_some(),
         }
     }
 }
@@ -123,6 +128,7 @@ impl Scheduling {
             grace_seconds: pods.grace.map(|grace| grace.0),
             max_runtime_seconds: lifetime.max_runtime.map(|most| most.0),
             indexed: plan.indexed(),
+            array: array(plan),
             worker: ResourcesContext {
                 shared_memory: plan.sizes.shared_memory(),
                 ..plan.sizes.worker.resources().into()
@@ -227,9 +233,24 @@ fn target_metrics(serving: &Serving) -> Vec<MetricContext> {
 /// Workspaces that KAITO makes, which it reads there.
 fn pod_annotations(plan: &Plan) -> BTreeMap<String, String> {
     let mut annotations = plan.request.pods.annotations.clone();
+    if let Some(level) = &plan.topology {
+        let key = TopologyWish::annotation(level.required);
+        annotations.insert(key.to_owned(), level.label.clone());
+    }
     if plan.request.kind == WorkloadKind::InferenceSet {
         annotations.extend(support::kaito_annotations(plan));
     }
+    if let Some(packed) = &plan.packed {
+        annotations.insert(keys::FILES_ANNOTATION.to_owned(), packed.text().to_owned());
+    }
+    annotations
+}
+
+/// Returns the annotations of pods beside the working ones: Kueue would place these in a
+/// domain of their own.
+fn head_annotations(plan: &Plan) -> BTreeMap<String, String> {
+    let mut annotations = pod_annotations(plan);
+    annotations.retain(|key, _| !keys::TOPOLOGY_ANNOTATIONS.contains(&key.as_str()));
     annotations
 }
 
@@ -240,6 +261,18 @@ fn session(session: &Session) -> SessionContext {
         patience_seconds: session.patience().0,
         ends_idle: session.idle.is_some(),
     }
+}
+
+fn array(plan: &Plan) -> Option<ArrayContext> {
+    let array = plan.request.array.as_ref()?;
+    Some(ArrayContext {
+        completions: array.tasks.count(),
+        parallelism: array.slots,
+        max_failed_indexes: array.max_failed,
+        script: literal(&script(array, &command(&plan.request))),
+        rows: support::rows_name(plan),
+        directory: keys::ARRAY_DIRECTORY,
+    })
 }
 
 fn adapters(choices: &Choices) -> Vec<AdapterContext> {

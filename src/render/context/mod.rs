@@ -67,8 +67,12 @@ pub struct Meta {
     pub pod_labels: BTreeMap<String, String>,
     /// Annotations of the workload: the user's and kaiwo's.
     pub annotations: BTreeMap<String, String>,
-    /// Annotations of the pods: the user's.
+    /// Annotations of the working pods: the user's, the files that travel with them, and
+    /// where they are placed.
     pub pod_annotations: BTreeMap<String, String>,
+    /// Annotations of Ray heads and submitters: the same, but for where the working
+    /// pods are placed.
+    pub head_annotations: BTreeMap<String, String>,
     /// First of [`Meta::image_pull_secrets`], or nothing: the original
     /// kaiwo's name for it.
     pub image_pull_secret: Option<String>,
@@ -95,6 +99,9 @@ pub struct Meta {
     /// Whether some files are larger than a ConfigMap, so that the files are in `files`
     /// of that directory and its `join.sh` completes them.
     pub uploads_in_pieces: bool,
+    /// Whether the files are an archive in the annotation `kaiwo-cli/files` of the pods,
+    /// because the workload goes to another cluster and ConfigMaps do not.
+    pub uploads_packed: bool,
 }
 
 /// A Secret's key, mounted as a file.
@@ -255,6 +262,9 @@ pub struct Scheduling {
     /// Whether a Job's pods are numbered and find one another by name.
     #[serde(rename = "Indexed")]
     pub indexed: bool,
+    /// The tasks of an array, or nothing.
+    #[serde(rename = "Array")]
+    pub array: Option<ArrayContext>,
     /// Resources of a working pod.
     #[serde(rename = "Worker")]
     pub worker: ResourcesContext,
@@ -264,6 +274,25 @@ pub struct Scheduling {
     /// Resources of KubeRay's submitter pod.
     #[serde(rename = "Submitter")]
     pub submitter: ResourcesContext,
+}
+
+/// The tasks of an array.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ArrayContext {
+    /// How many they are.
+    pub completions: i64,
+    /// How many run at once.
+    pub parallelism: i64,
+    /// How many may fail before the rest is given up, or nothing.
+    pub max_failed_indexes: Option<i64>,
+    /// Commands of a shell that set the number and the parameters of a task, and put
+    /// these into its arguments, the words of the command.
+    pub script: String,
+    /// ConfigMap with the table of parameters, or nothing.
+    pub rows: Option<String>,
+    /// Where it is mounted.
+    pub directory: &'static str,
 }
 
 /// A metric, and its average over the pods.

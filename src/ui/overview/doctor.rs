@@ -24,6 +24,7 @@ pub struct Examination<'a> {
 }
 
 /// The report for programs (`-o json`).
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DoctorReport<'a> {
@@ -45,6 +46,7 @@ pub struct DoctorReport<'a> {
     not_visible: &'a [&'static str],
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CheckReport<'a> {
@@ -133,3 +135,6 @@ impl<'a> CheckReport<'a> {
         }
     }
 }
+
+#[cfg(test)]
+crate::schema::testing::report_schemas!(DoctorReport<'static> => "DoctorReport");

@@ -1,8 +1,11 @@
 //! Shows what is true of the whole cluster.
 
 pub mod doctor;
+pub mod gpu_hours;
+pub mod history;
 pub mod models;
 pub mod nodes;
 pub mod queues;
 pub mod top;
+pub mod version;
 pub mod volumes;

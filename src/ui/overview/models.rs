@@ -1,7 +1,6 @@
 //! The models that can be served, as a table and for programs.
 
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::plan::kaito::offer::{CONFIG_MAP, Machines, ModelOffer};
 use crate::ui::report::API_VERSION;
@@ -29,7 +28,28 @@ pub struct Catalogue<'a> {
     pub source: Option<ModelSource<'a>>,
 }
 
-#[derive(Serialize)]
+/// The models, for programs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelReport<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<SourceReport<'a>>,
+    models: Vec<Row<'a>>,
+}
+
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SourceReport<'a> {
+    context: &'a str,
+    config_map: String,
+}
+
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row<'a> {
     name: &'a str,
@@ -52,21 +72,33 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     fits: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    machines: Option<Value>,
+    machines: Option<MachinesReport>,
+}
+
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MachinesReport {
+    instance_type: &'static str,
+    nodes: u32,
+    gpus: u32,
+    gpu: &'static str,
+    #[serde(rename = "gpuMemoryGiB")]
+    gpu_memory: u32,
 }
 
 impl Catalogue<'_> {
     /// Returns the report for programs.
-    pub fn report(&self) -> Value {
-        let models: Vec<Row<'_>> = self.offers.iter().map(|offer| self.row(offer)).collect();
-        let mut report = json!({"apiVersion": API_VERSION, "kind": "ModelList", "models": models});
-        if let Some(source) = self.source {
-            report["cluster"] = json!({
-                "context": source.context,
-                "configMap": format!("{}/{CONFIG_MAP}", source.namespace),
-            });
+    pub fn report(&self) -> ModelReport<'_> {
+        ModelReport {
+            api_version: API_VERSION,
+            kind: "ModelList",
+            cluster: self.source.map(|source| SourceReport {
+                context: source.context,
+                config_map: format!("{}/{CONFIG_MAP}", source.namespace),
+            }),
+            models: self.offers.iter().map(|offer| self.row(offer)).collect(),
         }
-        report
     }
 
     fn row<'a>(&self, offer: &'a ModelOffer) -> Row<'a> {
@@ -85,13 +117,13 @@ impl Catalogue<'_> {
             fits: (self.counted && preset.is_some()).then_some(offer.machines.is_some()),
             machines: offer.machines.map(|machines| {
                 let kind = machines.instance_type;
-                json!({
-                    "instanceType": kind.name,
-                    "nodes": machines.nodes,
-                    "gpus": machines.gpus(),
-                    "gpu": kind.gpu,
-                    "gpuMemoryGiB": kind.memory / kind.gpus,
-                })
+                MachinesReport {
+                    instance_type: kind.name,
+                    nodes: machines.nodes,
+                    gpus: machines.gpus(),
+                    gpu: kind.gpu,
+                    gpu_memory: kind.memory / kind.gpus,
+                }
             }),
         }
     }
@@ -211,3 +243,6 @@ fn aligned(rows: Vec<Vec<String>>) -> String {
     };
     rows.iter().map(line).collect()
 }
+
+#[cfg(test)]
+crate::schema::testing::report_schemas!(ModelReport<'static> => "ModelList");

@@ -8,6 +8,7 @@ use crate::ui::report::API_VERSION;
 use crate::ui::table::{Cell, Column, Tone};
 
 /// Nodes for programs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeReport {
@@ -81,3 +82,6 @@ fn cells(node: &NodeLine) -> Vec<Cell> {
         node.closed.join(", ").into(),
     ]
 }
+
+#[cfg(test)]
+crate::schema::testing::report_schemas!(NodeReport => "NodeList");

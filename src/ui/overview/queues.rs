@@ -17,6 +17,7 @@ const BAR: usize = 32;
 const SHORTEST: usize = 8;
 
 /// Queues for programs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct QueueReport<'a> {
@@ -186,3 +187,6 @@ fn bar(quota: &QuotaLine, cells: usize) -> String {
         .map(|(cell, times)| cell.repeat(times))
         .concat()
 }
+
+#[cfg(test)]
+crate::schema::testing::report_schemas!(QueueReport<'static> => "QueueList");

@@ -8,6 +8,7 @@ use crate::ui::report::API_VERSION;
 use crate::ui::table::{Cell, Column, Tone};
 
 /// What GPUs do, for programs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TopReport<'a> {
@@ -18,6 +19,7 @@ pub struct TopReport<'a> {
 }
 
 /// A pod with GPUs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
@@ -106,3 +108,6 @@ pub fn cells(usage: Option<&PodUsage>) -> [Cell; 3] {
         memory.into(),
     ]
 }
+
+#[cfg(test)]
+crate::schema::testing::report_schemas!(TopReport<'static> => "GpuUse");

@@ -10,6 +10,7 @@ use crate::ui::span;
 use crate::ui::table::{Cell, Column, Tone};
 
 /// Claims for programs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VolumeReport<'a> {
@@ -88,3 +89,6 @@ impl<'a> VolumeReport<'a> {
         table.lines(&rows.collect::<Vec<_>>())
     }
 }
+
+#[cfg(test)]
+crate::schema::testing::report_schemas!(VolumeReport<'static> => "VolumeList");

@@ -4,6 +4,7 @@ use crate::api::vendor::is_gpu_resource;
 use crate::kind::WorkloadKind;
 use crate::plan::Plan;
 use crate::plan::kueue::forecast::{Forecast, Lack};
+use crate::plan::request::array::Array;
 use crate::plan::request::schedule::CLUSTERS_ZONE;
 
 /// Returns the line that says what will run and when.
@@ -49,6 +50,9 @@ fn model_or_resources(plan: &Plan) -> String {
             None => format!("model {model}"),
         };
     }
+    if let Some(array) = &plan.request.array {
+        return tasks(plan, array);
+    }
     let (total, resource, shape) = gpus(plan);
     if let Some(resource) = resource {
         let unit = if total == 1 { "GPU" } else { "GPUs" };
@@ -74,6 +78,44 @@ fn model_or_resources(plan: &Plan) -> String {
         (None, Some(memory)) => format!("no GPUs, {pods}{memory}"),
         (None, None) => format!("no GPUs, {pods}no CPU or memory"),
     }
+}
+
+/// Returns how many tasks an array has, how many run at once, and what each requests.
+fn tasks(plan: &Plan, array: &Array) -> String {
+    let count = array.tasks.count();
+    let noun = if count == 1 { "task" } else { "tasks" };
+    let (_, resource, _) = gpus(plan);
+    let each = plan.pods.first().map(|task| &task.requests);
+    let of = |resource: &str| {
+        let request = each.and_then(|requests| requests.get(resource));
+        request.map(|request| request.shown(resource))
+    };
+    let each = match resource {
+        Some(resource) => format!("{} {resource}", of(resource).unwrap_or_default()),
+        None => {
+            let cpu = of("cpu").map(|cpu| format!("{cpu} CPU"));
+            let parts: Vec<String> = cpu.into_iter().chain(of("memory")).collect();
+            parts.join(" and ")
+        }
+    };
+    let each = match each.is_empty() {
+        true => String::new(),
+        false => format!(" of {each}"),
+    };
+    match array.slots < count {
+        true => format!("{count} {noun}{each}, {} at once", array.slots),
+        false => format!("{count} {noun}{each}"),
+    }
+}
+
+/// Returns with how many slots an array starts that does not get all.
+fn fewer_slots(plan: &Plan, forecast: &Forecast) -> Option<String> {
+    let array = plan.request.array.as_ref()?;
+    let slots = forecast.slots.filter(|slots| *slots < array.slots)?;
+    Some(format!(
+        "starts now with {slots} of {} slots; Kueue adds none while it runs",
+        array.slots
+    ))
 }
 
 /// Returns how many GPUs the pods have, which, and in what shape.
@@ -145,7 +187,8 @@ fn waiting(plan: &Plan) -> Option<String> {
     let mut parts = Vec::new();
     if let Some(forecast) = &plan.forecast {
         if forecast.starts_now() && plan.misfit.is_none() {
-            return Some("starts now".to_owned());
+            let fewer = fewer_slots(plan, forecast);
+            return Some(fewer.unwrap_or_else(|| "starts now".to_owned()));
         }
         if let Some(obstacle) = &forecast.obstacle {
             parts.push(format!("waits: {obstacle}"));

@@ -88,6 +88,31 @@ impl Testbed {
         }
     }
 
+    /// Connects to the second cluster, under the same name; `None`, with a word, where the
+    /// testbed has none.
+    pub fn on_worker(&self) -> Option<Self> {
+        let kubeconfig = std::env::var("KAIWO_TESTBED_WORKER").unwrap_or_default();
+        if kubeconfig.is_empty() {
+            crate::common::skip("this testbed has no second cluster (up --multikueue)");
+            return None;
+        }
+        let read = kube::config::Kubeconfig::read_from(&kubeconfig).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let client = runtime.block_on(async {
+            let config = kube::Config::from_custom_kubeconfig(read, &Default::default()).await;
+            Client::try_from(config.unwrap()).unwrap()
+        });
+        Some(Self {
+            name: self.name.clone(),
+            sandbox: Sandbox::new().set("KUBECONFIG", kubeconfig),
+            client,
+            runtime,
+        })
+    }
+
     /// Connects, with a ClusterQueue of one flavor and so many GPUs.
     pub fn with_queue(test: &str, flavor: Flavor, gpus: i64) -> Self {
         let testbed = Self::new(test);

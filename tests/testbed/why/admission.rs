@@ -45,7 +45,7 @@ fn what_kueue_takes_off_or_gives_up_is_told() {
     scene.told(
         "low",
         "deactivated",
-        &["\"active\":true", "--replace"],
+        &["kaiwo resume job/low", "--replace"],
         &BOTH,
     );
     testbed.delete("Job", "low");
@@ -132,7 +132,7 @@ fn admission_checks_are_told() {
     scene.told(
         "j",
         "admissionCheckRejected",
-        &["no budget", "\"active\":true"],
+        &["no budget", "kaiwo resume job/"],
         &BOTH,
     );
     testbed.delete("AdmissionCheck", &check);

@@ -190,6 +190,38 @@ impl Cluster {
         })
     }
 
+    /// Makes a namespace with a queue that has no quota.
+    pub fn queue(&self, name: &str, namespace: &str) -> Result<()> {
+        let object = |kind: &str, metadata: Value, spec: Value| {
+            json!({
+                "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": kind,
+                "metadata": metadata, "spec": spec,
+            })
+        };
+        let none = ["cpu", "memory", "amd.com/gpu"]
+            .map(|resource| json!({ "name": resource, "nominalQuota": 0 }));
+        let group = json!({
+            "coveredResources": ["cpu", "memory", "amd.com/gpu"],
+            "flavors": [{ "name": name, "resources": none }],
+        });
+        let spec = json!({ "namespaceSelector": {}, "resourceGroups": [group] });
+        let (own, local) = (
+            json!({ "name": name }),
+            json!({ "name": name, "namespace": namespace }),
+        );
+        let objects = vec![
+            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }),
+            object("ResourceFlavor", own.clone(), json!({})),
+            object("ClusterQueue", own, spec),
+            object("LocalQueue", local, json!({ "clusterQueue": name })),
+        ];
+        let tasks = tokio::task::LocalSet::new();
+        tasks.block_on(&self.runtime, async {
+            let admin = testbed::Cluster::connect(&self.kubeconfig).await?;
+            admin.apply(objects).await
+        })
+    }
+
     /// Deletes a namespace without waiting for that.
     pub fn forget(&self, namespace: &str) -> Result<()> {
         self.found("DELETE", &format!("/api/v1/namespaces/{namespace}"))?;

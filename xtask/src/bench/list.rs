@@ -80,7 +80,7 @@ pub fn rows(
 }
 
 /// Returns a Job as `kaiwo submit` makes it, but outside of all queues, where it stays suspended.
-fn job(kaiwo: &Program, root: &Path) -> Result<Value> {
+pub fn job(kaiwo: &Program, root: &Path) -> Result<Value> {
     let directory = root.join("workloads/hello").display().to_string();
     let arguments = [
         "submit",

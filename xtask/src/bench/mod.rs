@@ -4,12 +4,14 @@
 //! release build -> size, startup -> testbed -> client dry run -> submissions from afar -> docs/performance.md
 //! ```
 
+mod array;
 mod cluster;
 mod first_line;
 mod kubectl;
 mod link;
 mod list;
 mod program;
+mod queued;
 mod report;
 mod startup;
 mod submit;
@@ -49,6 +51,9 @@ pub struct Bench {
     /// Measure on such a node how much later a program starts in a writable directory, and nothing else
     #[arg(long, conflicts_with = "real")]
     uploads: bool,
+    /// Measure listings of what is queued, and nothing else; the table is only printed
+    #[arg(long, conflicts_with_all = ["real", "uploads"])]
+    queued: bool,
     /// Pairs of runs with --real or --uploads; the median counts
     #[arg(long, default_value_t = 10, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     pairs: u16,
@@ -92,6 +97,14 @@ impl Bench {
         if self.uploads {
             return self.uploads(root, &kaiwo, &scratch.0);
         }
+        if self.queued {
+            let started = Started::up(&self.testbed, false)?;
+            let cluster = Cluster::prepare(started.testbed.kubeconfig(), root)?;
+            let rows = queued::rows(&kaiwo, kubectl.as_ref(), &cluster, root)?;
+            let context = context(&kaiwo, kubectl.as_ref(), &cluster.version()?)?;
+            write!(std::io::stdout(), "{}", report::table(&context, &rows))?;
+            return Ok(());
+        }
         let mut rows = startup::rows(&kaiwo, kubectl.as_ref())?;
         rows.push(size(&binary, kubectl.as_ref())?);
         let started = Started::up(&self.testbed, false)?;
@@ -116,7 +129,9 @@ impl Bench {
             say(&submissions.timeline()?);
         }
         let outcome = submissions.measure(self.runs.into(), say)?;
+        rows.extend(array::rows(&kaiwo, kubectl.as_ref(), &cluster, &scratch.0)?);
         // Last, because the API server is busy with so many Jobs for a while.
+        rows.extend(queued::rows(&kaiwo, kubectl.as_ref(), &cluster, root)?);
         rows.extend(list::rows(&kaiwo, kubectl.as_ref(), &cluster, root)?);
         let mut all = submission_rows(&outcome);
         all.append(&mut rows);

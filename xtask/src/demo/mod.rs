@@ -1,6 +1,8 @@
 //! `cargo xtask demo`: from a clean clone to a RayJob on two 8-GPU nodes, told
 //! in plain words.
 
+mod current;
+mod offline;
 mod real;
 
 use std::collections::HashSet;
@@ -27,15 +29,38 @@ const LIMIT: Duration = Duration::from_secs(180);
 pub struct DemoArgs {
     /// On a node that really runs its pods: needs root, see `cargo xtask
     /// testbed check`
-    #[arg(long)]
+    #[arg(long, conflicts_with = "cluster")]
     real: bool,
+    /// Where: a testbed that is built here, or the cluster of your kubeconfig, in the
+    /// namespace kaiwo-demo
+    #[arg(long, value_enum, default_value = "testbed")]
+    cluster: Where,
+    /// With --cluster current: the queue, and what each workload requests of it
+    #[arg(long, value_name = "QUEUE")]
+    queue: Option<String>,
+    /// With --cluster current: GPUs of each workload
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    gpus: u32,
+}
+
+/// Where the demo runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Where {
+    /// On a control plane of its own.
+    Testbed,
+    /// On the cluster of the kubeconfig.
+    Current,
 }
 
 impl DemoArgs {
     pub fn run(&self) -> Result<()> {
-        match self.real {
-            true => real::run(),
-            false => run(),
+        match self.cluster {
+            Where::Current => current::run(&current::Place {
+                queue: self.queue.as_deref(),
+                gpus: self.gpus,
+            }),
+            Where::Testbed if self.real => real::run(),
+            Where::Testbed => run(),
         }
     }
 }
@@ -43,14 +68,23 @@ impl DemoArgs {
 /// Builds, starts a testbed, submits a Job and a RayJob, and tells what
 /// happens.
 fn run() -> Result<()> {
-    let start = Instant::now();
+    let mut times = Times::start();
     let options = Options::default();
     let _claim = Testbed::claim(&options.name, "demo")?;
-    let (_scratch, binary) = build()?;
+    let (scratch, binary) = build()?;
+    times.note("kaiwo was built");
     heading(
         "Starting a control plane: API server, Kueue, KubeRay, and nodes that pretend to have GPUs",
     );
-    let testbed = Testbed::up(&options)?;
+    let testbed = std::thread::scope(|scope| {
+        let testbed = scope.spawn(|| Testbed::up(&options));
+        let told = offline::tell(&binary, &scratch.0.join("no-settings"));
+        times.note("kaiwo had shown what it does without a cluster");
+        heading("Until the control plane is up");
+        let testbed = testbed.join();
+        told.and(testbed.unwrap_or_else(|_| bail!("the testbed panicked")))
+    })?;
+    times.note("the control plane was up");
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -63,6 +97,7 @@ fn run() -> Result<()> {
 
         heading("As a researcher: a Job from workloads/hello");
         submit(&binary, &testbed, &["-p", "workloads/hello", "-g", "1"])?;
+        times.note("the first Job was submitted");
         let mut told = HashSet::new();
         Story::new(&cluster, "batch/v1", "jobs", "demo-hello", &mut told)
             .tell()
@@ -74,6 +109,7 @@ fn run() -> Result<()> {
             &testbed,
             &["-p", "workloads/ray-gpus", "-g", "16", "--ray"],
         )?;
+        times.note("the first RayJob was submitted");
         let story = Story::new(&cluster, "ray.io/v1", "rayjobs", "demo-ray-gpus", &mut told);
         match testbed
             .skips()
@@ -86,10 +122,8 @@ fn run() -> Result<()> {
         anyhow::Ok(())
     })?;
 
-    heading(&format!(
-        "Done in {:.0} s. The testbed is still up; to keep playing:",
-        start.elapsed().as_secs_f64()
-    ));
+    times.tell();
+    heading("The testbed is still up; to keep playing:");
     let checkout = Path::new(checkout()).canonicalize()?;
     let shown = binary
         .strip_prefix(checkout)
@@ -106,6 +140,32 @@ fn run() -> Result<()> {
         say(&line);
     }
     Ok(())
+}
+
+/// When what happened, since the start.
+struct Times {
+    start: Instant,
+    notes: Vec<(Duration, &'static str)>,
+}
+
+impl Times {
+    fn start() -> Self {
+        Self {
+            start: Instant::now(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn note(&mut self, what: &'static str) {
+        self.notes.push((self.start.elapsed(), what));
+    }
+
+    fn tell(&self) {
+        heading("Seconds since the start of the demo");
+        for (when, what) in &self.notes {
+            say(&format!("  {:>6.1} s  {what}", when.as_secs_f64()));
+        }
+    }
 }
 
 /// Builds kaiwo into a directory that goes with the demo.

@@ -1,88 +1,126 @@
 //! `cargo xtask dist`: what a release offers for download.
 //!
 //! One static executable per architecture, under the names that `docs/install.md`
-//! tells users to download, and `SHA256SUMS`, in `dist/`. What was built is tried
-//! before it counts: an executable that wants a library, cannot look up a name or
-//! says another version is an error.
+//! tells users to download, the packages that have it, a bill of materials and
+//! `SHA256SUMS`, in `dist/`. What was built is tried before it counts: an executable that
+//! wants a library, cannot look up a name, names a path of this machine or says another
+//! version is an error. Packages depend on nothing but the executable and the checkout.
 
+mod architecture;
+mod archive;
+mod check;
+mod crates;
+mod deb;
 mod elf;
+mod image;
+mod managers;
+mod product;
+mod reproduction;
+mod rpm;
+mod trial;
+mod weight;
+mod wheel;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::cargo::{self, cargo};
 use crate::checkout;
-use elf::Executable;
+use architecture::{ARCHITECTURES, Architecture};
+use crates::Crates;
+use elf::Headers;
+use managers::Archive;
+use product::{Executable, Product};
 
-/// Longest wait for what takes a second on an idle machine; emulated ones are slow.
-const LIMIT: Duration = Duration::from_secs(120);
+pub use check::packages;
 
-/// Build what a release offers: static executables and their checksums, in `dist/`
+/// The file of checksums.
+const SUMS: &str = "SHA256SUMS";
+/// The script that downloads and checks an executable.
+const SCRIPT: &str = "install.sh";
+
+/// Build what a release offers: static executables, packages, a bill of materials and
+/// checksums, in `dist/`
 #[derive(Debug, clap::Args)]
 pub struct Dist {
-    /// Fail if an architecture has to be left out, instead of saying so
+    /// Fail if an architecture, or with --check a client, has to be left out, instead of
+    /// saying so
     #[arg(long)]
     require_all: bool,
+    /// Pack this executable, instead of building; one that is not static gets no image
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
+    /// Profile to build with
+    #[arg(long, value_name = "NAME", default_value = "release")]
+    profile: String,
+    /// Repository that the release is downloaded from
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "https://github.com/OWNER/kaiwo"
+    )]
+    repository: String,
+    /// Further file of the release, such as kaiwo_darwin_arm64.tar.gz
+    #[arg(long, value_name = "FILE")]
+    add: Vec<PathBuf>,
+    /// Build again in a copy of the checkout, and fail if a byte differs
+    #[arg(long, conflicts_with = "binary")]
+    reproduce: bool,
+    /// Print what the bytes of this executable are, by section and crate, and build nothing
+    #[arg(long, value_name = "FILE", exclusive = true)]
+    weigh: Option<PathBuf>,
+    /// Install and run everything with the real clients: pip, dpkg, cargo, krew,
+    /// containerd, and the script
+    #[arg(long)]
+    check: bool,
 }
-
-/// An architecture that releases are made for.
-#[derive(Debug)]
-struct Architecture {
-    /// As downloads are named, after Go's and Debian's names.
-    name: &'static str,
-    /// As Rust and `uname -m` name it.
-    machine: &'static str,
-    target: &'static str,
-    /// C compilers that can build for it on any machine, in order of preference.
-    /// Those with glibc's headers do: the C in ring uses nothing of a C library.
-    compilers: &'static [&'static str],
-    /// What runs it on another machine.
-    emulators: &'static [&'static str],
-    elf_machine: u16,
-}
-
-const ARCHITECTURES: [Architecture; 2] = [
-    Architecture {
-        name: "amd64",
-        machine: "x86_64",
-        target: "x86_64-unknown-linux-musl",
-        compilers: &["x86_64-linux-musl-gcc", "x86_64-linux-gnu-gcc"],
-        emulators: &["qemu-x86_64-static", "qemu-x86_64"],
-        elf_machine: elf::X86_64,
-    },
-    Architecture {
-        name: "arm64",
-        machine: "aarch64",
-        target: "aarch64-unknown-linux-musl",
-        compilers: &["aarch64-linux-musl-gcc", "aarch64-linux-gnu-gcc"],
-        emulators: &["qemu-aarch64-static", "qemu-aarch64"],
-        elf_machine: elf::AARCH64,
-    },
-];
 
 impl Dist {
-    /// Builds, tries and lists everything.
+    /// Builds, tries, packs and lists everything.
     ///
     /// # Errors
     ///
     /// If a build fails, if what was built is not as it should be, or if nothing,
     /// or with `--require-all` not everything, can be built here.
     pub fn run(&self) -> Result<()> {
+        if let Some(file) = &self.weigh {
+            return weight::print(file);
+        }
         let folder = Path::new(checkout()).join("dist");
         if folder.exists() {
             std::fs::remove_dir_all(&folder).context("cannot empty dist/")?;
         }
         std::fs::create_dir(&folder).context("cannot make dist/")?;
-        let mut sums = String::new();
+        let executables = match &self.binary {
+            Some(file) => vec![given(file, &folder)?],
+            None => self.built(&folder)?,
+        };
+        let product = product(&self.repository, &executables, &folder)?;
+        let mut added = self.add.clone();
+        for executable in &executables {
+            match rpm::rpm(&product, executable, &folder)? {
+                Some(name) => added.push(folder.join(name)),
+                None => say("skipped: rpm: rpmbuild is not installed"),
+            }
+        }
+        let files = pack(&product, &executables, &added, &folder)?;
+        for file in files {
+            let size = std::fs::metadata(folder.join(&file))?.len();
+            say(&format!("dist/{file}: {}", mebibytes(size)));
+        }
+        match self.check {
+            true => check::run(&product, &executables, &folder, self.require_all),
+            false => Ok(()),
+        }
+    }
+
+    /// Builds for every architecture that can be built for here.
+    fn built(&self, folder: &Path) -> Result<Vec<Executable>> {
+        let mut executables = Vec::new();
         for architecture in &ARCHITECTURES {
             let compiler = match architecture.toolchain()? {
                 Ok(compiler) => compiler,
@@ -94,206 +132,179 @@ impl Dist {
                     continue;
                 }
             };
-            say(&format!(
-                "building for {} with {compiler}",
-                architecture.name
-            ));
             let file = architecture.file_name();
+            say(&format!("building {file} with {compiler}"));
             let place = folder.join(&file);
-            architecture.build(&compiler, &place)?;
-            std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755))?;
-            let tried = architecture.verify(&place).with_context(|| file.clone())?;
+            let source = Path::new(checkout());
+            architecture.build(&compiler, &self.profile, source, &place)?;
             let content = std::fs::read(&place)?;
-            let size = content.len();
-            writeln!(sums, "{}  {file}", hex(&Sha256::digest(&content)))?;
-            say(&format!("dist/{file}: {}, {tried}", mebibytes(size)));
-        }
-        if sums.is_empty() {
-            bail!("no architecture can be built for here");
-        }
-        std::fs::write(folder.join("SHA256SUMS"), &sums)?;
-        say("dist/SHA256SUMS:");
-        std::io::stderr().write_all(sums.as_bytes())?;
-        Ok(())
-    }
-}
-
-impl Architecture {
-    fn file_name(&self) -> String {
-        format!("kaiwo_linux_{}", self.name)
-    }
-
-    fn is_native(&self) -> bool {
-        self.machine == std::env::consts::ARCH
-    }
-
-    /// Returns the C compiler, or what is missing and how to get it.
-    fn toolchain(&self) -> Result<Result<String, String>> {
-        let sysroot = Command::new("rustc")
-            .args(["--print", "sysroot"])
-            .output()
-            .context("cannot run rustc")?;
-        let sysroot = PathBuf::from(String::from_utf8(sysroot.stdout)?.trim());
-        if !sysroot.join("lib/rustlib").join(self.target).is_dir() {
-            return Ok(Err(format!(
-                "Rust's library for it is not installed; try: rustup target add {}",
-                self.target
-            )));
-        }
-        let compilers = match self.is_native() {
-            true => &["musl-gcc", "gcc", "cc"],
-            false => self.compilers,
-        };
-        Ok(match compilers.iter().find(|compiler| is_there(compiler)) {
-            Some(compiler) => Ok((*compiler).to_owned()),
-            None => Err(format!(
-                "there is no C compiler for it, none of {}",
-                compilers.join(", ")
-            )),
-        })
-    }
-
-    /// Builds kaiwo.
-    fn build(&self, compiler: &str, place: &Path) -> Result<()> {
-        let mut cargo = cargo();
-        cargo
-            .args(["build", "--release", "--locked", "--target", self.target])
-            .env(format!("CC_{}", self.target.replace('-', "_")), compiler);
-        if !self.is_native() {
-            let target = self.target.replace('-', "_").to_uppercase();
-            cargo.env(format!("CARGO_TARGET_{target}_LINKER"), compiler);
-        }
-        cargo::build(cargo, place).context(self.target)
-    }
-
-    /// Checks an executable, and tells what was checked.
-    fn verify(&self, file: &Path) -> Result<String> {
-        let executable = Executable::read(&std::fs::read(file)?)?;
-        if executable.machine != self.elf_machine {
-            bail!("it is for another machine ({})", executable.machine);
-        }
-        if !executable.is_static {
-            bail!("it is not static: it asks for a dynamic linker or a library");
-        }
-        let runner = match self.emulators.iter().find(|emulator| is_there(emulator)) {
-            _ if self.is_native() => None,
-            Some(emulator) => Some(*emulator),
-            None => {
-                return Ok(format!(
-                    "static; not run: none of {} is here",
-                    self.emulators.join(", ")
-                ));
+            if let Some(path) = architecture::named_path(&content, source)? {
+                bail!("{file} names a path of this machine: {}", path.display());
             }
-        };
-        let version = runs(file, runner)?;
-        looks_up_names(file, runner)?;
-        Ok(match runner {
-            None => format!("static, runs as {version}, looks up names"),
-            Some(emulator) => format!("static, runs as {version} on {emulator}, looks up names"),
-        })
+            if self.reproduce {
+                reproduction::run(architecture, &compiler, &self.profile, &content)?;
+            }
+            let executable = with_crates(architecture, content, true)?;
+            write(&place, &executable)?;
+            let version = package_version()?;
+            let tried = architecture.verify(&place, &version);
+            say(&format!(
+                "dist/{file}: {}",
+                tried.with_context(|| file.clone())?
+            ));
+            executables.push(executable);
+        }
+        match executables.is_empty() {
+            true => bail!("no architecture can be built for here"),
+            false => Ok(executables),
+        }
     }
 }
 
-/// Returns a command of the executable with an environment of its own.
-fn command(file: &Path, runner: Option<&str>) -> Command {
-    let mut command = match runner {
-        None => Command::new(file),
-        Some(emulator) => {
-            let mut command = Command::new(emulator);
-            command.arg(file);
-            command
-        }
-    };
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    command
-        .env_clear()
-        .env("PATH", path)
-        .env("HOME", "/nonexistent")
-        .env("USER", "dist");
-    command
+/// Reads an executable that was built elsewhere, and puts it among the downloads.
+fn given(file: &Path, folder: &Path) -> Result<Executable> {
+    let name = file.display();
+    let content = std::fs::read(file).with_context(|| format!("cannot read {name}"))?;
+    let headers = Headers::read(&content).with_context(|| name.to_string())?;
+    let architecture = Architecture::of(&headers)?;
+    if !headers.is_static {
+        say(&format!(
+            "{name} is not static: it needs this machine's C library, and gets no image"
+        ));
+    } else if let Some(path) = architecture::named_path(&content, Path::new(checkout()))? {
+        say(&format!(
+            "{name} names a path of this machine: {}",
+            path.display()
+        ));
+    }
+    let executable = with_crates(architecture, content, headers.is_static)?;
+    let place = folder.join(architecture.file_name());
+    write(&place, &executable)?;
+    if let Some(runner) = architecture.runner() {
+        trial::runs(&place, runner, &package_version()?)?;
+    }
+    Ok(executable)
 }
 
-/// Returns the version that it says, which must be the package's.
-fn runs(file: &Path, runner: Option<&str>) -> Result<String> {
-    let output = command(file, runner)
-        .arg("--version")
-        .output()
-        .context("it does not start")?;
-    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    let manifest = std::fs::read_to_string(Path::new(checkout()).join("Cargo.toml"))?;
-    let version = manifest
-        .lines()
-        .find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'))
-        .context("Cargo.toml has no version")?;
-    if !output.status.success() || said.split_whitespace().nth(1) != Some(version) {
-        bail!(
-            "--version of {version} ends with {} and says {said:?}",
-            output.status
-        );
+/// Adds the list of crates to an executable, unless it has one.
+fn with_crates(
+    architecture: &'static Architecture,
+    mut content: Vec<u8>,
+    is_static: bool,
+) -> Result<Executable> {
+    if elf::section(&content, crates::SECTION)?.is_none() {
+        let section = Crates::read(architecture.target)?.section()?;
+        content = elf::with_section(&content, crates::SECTION, &section)?;
     }
-    Ok(said)
+    Ok(Executable {
+        architecture,
+        content,
+        is_static,
+    })
 }
 
-/// Checks that it finds a server by its name. A static executable carries its own
-/// resolver, and one with glibc's finds nothing where glibc is another.
-fn looks_up_names(file: &Path, runner: Option<&str>) -> Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    listener.set_nonblocking(true)?;
-    let port = listener.local_addr()?.port();
-    let kubeconfig = file.with_extension("kubeconfig");
-    let content = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "here", "users": [],
-        "clusters": [{"name": "here", "cluster": {"server": format!("https://localhost:{port}")}}],
-        "contexts": [{"name": "here", "context": {"cluster": "here"}}],
-    });
-    std::fs::write(&kubeconfig, content.to_string())?;
-    let mut child = command(file, runner)
-        .env("KUBECONFIG", &kubeconfig)
-        .args(["submit", "--image", "busybox"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let start = Instant::now();
-    let connected = loop {
-        let ended = child.try_wait()?.is_some();
-        // After a look at the child: it may have connected just before its end.
-        if listener.accept().is_ok() {
-            break true;
-        }
-        if ended || start.elapsed() > LIMIT {
-            break false;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    };
-    // It may have ended by itself.
-    let _ = child.kill();
-    let output = child.wait_with_output()?;
-    std::fs::remove_file(&kubeconfig)?;
-    if !connected {
-        bail!(
-            "it does not connect to https://localhost:{port}: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-    }
+fn write(place: &Path, executable: &Executable) -> Result<()> {
+    std::fs::write(place, &executable.content)?;
+    std::fs::set_permissions(place, std::fs::Permissions::from_mode(0o755))?;
     Ok(())
 }
 
-/// Returns whether a program is on the PATH.
-fn is_there(program: &str) -> bool {
-    Command::new(program)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok()
+fn package_version() -> Result<String> {
+    Ok(Product::read("", None)?.version)
+}
+
+/// Reads what packages say; one of the executables in the folder writes the manual pages.
+fn product(home: &str, executables: &[Executable], folder: &Path) -> Result<Product> {
+    let mut runnable = executables.iter().filter_map(|executable| {
+        let runner = executable.architecture.runner()?;
+        Some((folder.join(executable.architecture.file_name()), runner))
+    });
+    let product = match runnable.next() {
+        Some((file, runner)) => Product::read(home, Some((&file, runner)))?,
+        None => Product::read(home, None)?,
+    };
+    if product.manual.is_empty() {
+        say("no manual pages: none of the executables runs here");
+    }
+    Ok(product)
+}
+
+/// Writes everything that is made of the executables, and returns the names of all files.
+fn pack(
+    product: &Product,
+    executables: &[Executable],
+    added: &[PathBuf],
+    folder: &Path,
+) -> Result<Vec<String>> {
+    let mut files = Vec::new();
+    let mut put = |name: &str, content: &[u8]| -> Result<()> {
+        files.push(name.to_owned());
+        std::fs::write(folder.join(name), content).with_context(|| name.to_owned())
+    };
+    for executable in executables {
+        let name = executable.architecture.file_name();
+        write(&folder.join(&name), executable)?;
+        for (name, content) in [
+            managers::archive(product, executable)?,
+            wheel::wheel(product, executable)?,
+            deb::deb(product, executable)?,
+        ] {
+            put(&name, &content)?;
+        }
+        put(&name, &std::fs::read(folder.join(&name))?)?;
+    }
+    match image::image(product, executables)? {
+        Some(image) => put(image::FILE, &image)?,
+        None => say("skipped: image: the executable is not static"),
+    }
+    let crates = Crates::read(ARCHITECTURES[0].target)?;
+    put(crates::FILE, crates.bill(product)?.as_bytes())?;
+    say(&format!("{} names {} crates", crates::FILE, crates.count()));
+    for file in added {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let content = std::fs::read(file).with_context(|| file.display().to_string())?;
+        put(&name, &content)?;
+    }
+    let release = product.download("");
+    let script = include_str!("install.sh")
+        .replace("@VERSION@", &product.version)
+        .replace("@RELEASE@", release.trim_end_matches('/'));
+    put(SCRIPT, script.as_bytes())?;
+
+    files.sort();
+    let sum = |name: &String| -> Result<(String, String)> {
+        let content = std::fs::read(folder.join(name))?;
+        Ok((name.clone(), hex(&Sha256::digest(&content))))
+    };
+    let mut sums = files.iter().map(sum).collect::<Result<Vec<_>>>()?;
+    let archives = sums
+        .iter()
+        .filter_map(|(name, sum)| Archive::named(name, sum));
+    let archives: Vec<Archive> = archives.collect();
+    for (name, text) in [
+        (managers::KREW, managers::krew(product, &archives)),
+        (managers::BREW, managers::brew(product, &archives)),
+    ] {
+        std::fs::write(folder.join(name), &text)?;
+        sums.push((name.to_owned(), hex(&Sha256::digest(text))));
+        files.push(name.to_owned());
+    }
+    sums.sort();
+    let mut list = String::new();
+    for (name, sum) in sums {
+        writeln!(list, "{sum}  {name}")?;
+    }
+    std::fs::write(folder.join(SUMS), list)?;
+    files.push(SUMS.to_owned());
+    files.sort();
+    Ok(files)
 }
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn mebibytes(size: usize) -> String {
+fn mebibytes(size: u64) -> String {
     let tenths = size * 10 / (1 << 20);
     format!("{}.{} MiB", tenths / 10, tenths % 10)
 }
@@ -307,7 +318,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_guide_downloads_what_is_built() {
+    fn the_guide_names_what_is_built() {
         let guide = std::fs::read_to_string(Path::new(checkout()).join("docs/install.md")).unwrap();
         for architecture in &ARCHITECTURES {
             assert!(
@@ -317,43 +328,34 @@ mod tests {
             );
             assert!(architecture.target.starts_with(architecture.machine));
         }
-        assert!(guide.contains("SHA256SUMS"));
+        for name in [
+            SUMS,
+            SCRIPT,
+            image::FILE,
+            crates::FILE,
+            managers::KREW,
+            managers::BREW,
+        ] {
+            assert!(guide.contains(name), "{name}");
+        }
     }
 
     #[test]
-    fn what_cannot_start_or_says_another_version_is_no_release() {
-        let error = |file: &str| format!("{:#}", runs(Path::new(file), None).unwrap_err());
-        assert!(error("/nonexistent/kaiwo").contains("does not start"));
-        assert!(
-            error("/bin/echo").contains("--version of "),
-            "{}",
-            error("/bin/echo")
-        );
-        assert!(error("/bin/false").contains("ends with"));
-    }
-
-    #[test]
-    fn a_program_that_connects_to_nothing_is_no_release() {
-        let here = std::env::temp_dir().join(format!("xtask-dist-{}", std::process::id()));
-        std::fs::write(&here, "#!/bin/sh\necho 'no such host' >&2\nexit 7\n").unwrap();
-        std::fs::set_permissions(&here, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let error = looks_up_names(&here, None).unwrap_err().to_string();
-        assert!(error.contains("no such host"), "{error}");
-        std::fs::remove_file(&here).unwrap();
-    }
-
-    #[test]
-    fn a_dynamic_executable_is_no_release() {
-        let mut architecture = ARCHITECTURES
-            .into_iter()
-            .find(|architecture| architecture.is_native())
-            .unwrap();
-        // This test is dynamic itself.
-        let me = std::env::current_exe().unwrap();
-        let error = architecture.verify(&me).unwrap_err().to_string();
-        assert!(error.contains("not static"), "{error}");
-        architecture.elf_machine += 1;
-        let error = architecture.verify(&me).unwrap_err().to_string();
-        assert!(error.contains("another machine"), "{error}");
+    fn two_runs_pack_the_same_bytes() {
+        let product = product::tests::product();
+        let executables = [product::tests::executable(true)];
+        let packed = |name: &str| {
+            let folder = std::env::temp_dir().join(format!("xtask-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&folder).unwrap();
+            let files = pack(&product, &executables, &[], &folder).unwrap();
+            let list = std::fs::read_to_string(folder.join(SUMS)).unwrap();
+            std::fs::remove_dir_all(&folder).unwrap();
+            (files, list)
+        };
+        let (files, list) = packed("first");
+        assert_eq!((files.clone(), list.clone()), packed("second"));
+        for name in files.iter().filter(|name| *name != SUMS) {
+            assert!(list.contains(&format!("  {name}\n")), "{name}");
+        }
     }
 }

@@ -69,13 +69,15 @@ const TARGETS: [(&str, &[&str]); 3] = [
 ];
 
 /// Layers that are modules of the integration tests.
-const MODULES: [(&str, &str); 12] = [
+const MODULES: [(&str, &str); 14] = [
     ("structure of the code", "architecture::"),
     ("documents about the code", "documents::"),
     ("dependencies", "dependencies::"),
+    ("workflows of CI", "workflows::"),
     ("examples", "examples::"),
     ("golden manifests", "golden::"),
     ("the admin's guide", "admins_guide::"),
+    ("JSON, against its schemas", "json_schemas::"),
     ("hostile values", "hostile::"),
     ("canaries in every position", "canaries::"),
     ("command line", "cli::"),
@@ -151,6 +153,16 @@ fn layers(args: &TestArgs, report: &mut Report) {
             let end = on_testbed(args, &explaining, "testbed::why::", notes);
             end_testbed(args, end)
         });
+        let with_worker = Options {
+            name: TESTBED.to_owned(),
+            platform: args.platform,
+            multikueue: true,
+            ..Options::default()
+        };
+        report.layer("testbed, a second cluster", |skipped| {
+            let end = on_testbed(args, &with_worker, "testbed::multikueue::", skipped);
+            end_testbed(args, end)
+        });
     }
     if let Some(kaito) = &args.kaito {
         let with_kaito = Options {
@@ -184,6 +196,11 @@ fn without_cluster(report: &mut Report) {
         rest.args(["--skip", module]);
     }
     report.layer("the tests' own tools", |notes| tests(rest, notes));
+    report.layer("packages", |notes| {
+        // Compiled with the tests, which run it.
+        let executable = crate::cargo::target_directory()?.join("debug/kaiwo");
+        crate::dist::packages(&executable, &mut notes.skipped).map(End::Passed)
+    });
 }
 
 /// Runs the tests of what pods really do, on a testbed with a real node, and
@@ -195,6 +212,7 @@ fn on_real_node(args: &TestArgs, notes: &mut Notes) -> Result<End> {
         name: REAL_NODE.to_owned(),
         real_node: if args.all { 2 } else { 1 },
         torch: args.all,
+        multikueue: args.all,
         amd_nodes: 1,
         nvidia_nodes: 0,
         small_nodes: 0,

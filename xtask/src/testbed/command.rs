@@ -11,6 +11,7 @@ use super::instance::Instance;
 use super::real_node::Node;
 use super::running::control::Action;
 use super::running::{loopback, process, supervisor};
+use super::worker::Worker;
 use super::{Options, Testbed, cache, real_node};
 
 /// A real control plane for trying things on
@@ -184,6 +185,13 @@ fn status(name: &str) -> Result<()> {
     )?;
     for skip in testbed.skips() {
         writeln!(stdout, "left out: {}: {}", skip.word(), skip.meaning())?;
+    }
+    if testbed.plan.worker.is_some() {
+        writeln!(
+            stdout,
+            "its second cluster: cargo xtask testbed status --name {}",
+            Worker::name_of(name)
+        )?;
     }
     if !testbed.is_healthy() {
         bail!(

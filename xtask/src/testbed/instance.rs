@@ -12,11 +12,13 @@ use serde_json::Value;
 use super::Options;
 use super::build::binaries::{Binaries, lock};
 use super::certificates::Certificates;
+use super::controllers::Built;
 use super::files;
 use super::kaito::Kaito;
 use super::progress::Progress;
 use super::real_node::RealNode;
 use super::running::process::Identity;
+use super::worker::Worker;
 
 /// A testbed's name and place; it need not exist.
 #[derive(Clone, Debug)]
@@ -289,6 +291,12 @@ pub struct Ports {
     pub kuberay_health: u16,
     pub kaito_metrics: u16,
     pub kaito_health: u16,
+    pub jobset_webhooks: u16,
+    pub jobset_health: u16,
+    pub lws_webhooks: u16,
+    pub lws_health: u16,
+    pub trainer_webhooks: u16,
+    pub trainer_health: u16,
 }
 
 impl Ports {
@@ -306,12 +314,18 @@ impl Ports {
         kuberay_health: 9092,
         kaito_metrics: 9093,
         kaito_health: 9094,
+        jobset_webhooks: 9444,
+        jobset_health: 9095,
+        lws_webhooks: 9445,
+        lws_health: 9096,
+        trainer_webhooks: 9446,
+        trainer_health: 9097,
     };
 
     /// Returns ports that are free now, with the API on a given one.
     pub fn free(api: u16) -> Result<Self> {
         // All are held open until all are known, so that no two are the same.
-        let listeners: Vec<TcpListener> = (0..12)
+        let listeners: Vec<TcpListener> = (0..18)
             .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
             .collect::<std::io::Result<_>>()?;
         let mut ports = Vec::new();
@@ -331,6 +345,12 @@ impl Ports {
             kuberay_health,
             kaito_metrics,
             kaito_health,
+            jobset_webhooks,
+            jobset_health,
+            lws_webhooks,
+            lws_health,
+            trainer_webhooks,
+            trainer_health,
         ] = ports[..]
         else {
             bail!("failed to find free ports on 127.0.0.1");
@@ -349,6 +369,12 @@ impl Ports {
             kuberay_health,
             kaito_metrics,
             kaito_health,
+            jobset_webhooks,
+            jobset_health,
+            lws_webhooks,
+            lws_health,
+            trainer_webhooks,
+            trainer_health,
         })
     }
 }
@@ -369,6 +395,9 @@ pub struct Plan {
     pub kueue_in_root: bool,
     pub real_node: Option<RealNode>,
     pub kaito: Option<Kaito>,
+    /// The second cluster, which is up.
+    pub worker: Option<Worker>,
+    pub with: Vec<Built>,
 }
 
 /// What the supervisor has started.
@@ -447,6 +476,6 @@ mod tests {
         };
         let distinct: std::collections::BTreeSet<u64> =
             ports.values().filter_map(Value::as_u64).collect();
-        assert_eq!(distinct.len(), 13);
+        assert_eq!(distinct.len(), 19);
     }
 }

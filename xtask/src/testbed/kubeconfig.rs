@@ -25,10 +25,20 @@ pub fn write(path: &Path, port: u16, certificates: &Certificates, user: User<'_>
 /// Writes a kubeconfig for the API server at this address and port.
 pub fn write_for(
     path: &Path,
-    (address, port): (&str, u16),
+    server: (&str, u16),
     certificates: &Certificates,
     user: User<'_>,
 ) -> Result<()> {
+    let config = config(server, certificates, user)?;
+    files::write_private(path, serde_json::to_vec_pretty(&config)?)
+}
+
+/// Returns a kubeconfig for the API server at this address and port.
+pub fn config(
+    (address, port): (&str, u16),
+    certificates: &Certificates,
+    user: User<'_>,
+) -> Result<Value> {
     let (name, credentials) = match user {
         User::Admin => (
             "admin",
@@ -39,7 +49,7 @@ pub fn write_for(
         ),
         User::Token { name, token } => (name, json!({ "token": token })),
     };
-    let config: Value = json!({
+    Ok(json!({
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "testbed",
@@ -52,6 +62,5 @@ pub fn write_for(
         }],
         "users": [{ "name": name, "user": credentials }],
         "contexts": [{ "name": "testbed", "context": { "cluster": "testbed", "user": name } }],
-    });
-    files::write_private(path, serde_json::to_vec_pretty(&config)?)
+    }))
 }

@@ -11,6 +11,7 @@ mod build;
 mod certificates;
 mod cluster;
 mod command;
+mod controllers;
 mod files;
 mod instance;
 mod kaito;
@@ -21,6 +22,7 @@ mod progress;
 mod real_node;
 mod running;
 mod stand_ins;
+mod worker;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -42,6 +44,7 @@ pub use real_node::NoRealNode;
 
 use build::binaries::Binaries;
 use build::components::Manifests;
+use controllers::Built;
 use instance::{Instance, Plan, Ports, State};
 use kaito::Kaito;
 use kubeconfig::User;
@@ -49,6 +52,7 @@ use progress::Progress;
 use real_node::{Cgroups, RealNode};
 use running::control::{self, Action, Request};
 use running::{daemons, namespaces, supervisor};
+use worker::Worker;
 
 /// A testbed that is up.
 #[derive(Clone, Debug)]
@@ -73,6 +77,12 @@ impl Testbed {
                         options.name,
                         running.plan.options.real_node,
                         options.real_node
+                    );
+                }
+                if options.multikueue && !running.plan.options.multikueue {
+                    bail!(
+                        "testbed `{0}` is up without a second cluster; end it first: cargo xtask testbed down --name {0}",
+                        options.name
                     );
                 }
                 progress.note(&format!("testbed `{}` is already up", options.name));
@@ -100,11 +110,24 @@ impl Testbed {
             )?),
         };
         let binaries = Binaries::ensure(&sources(), options.platform, &cache, &progress)?;
+        let with = Built::ensure(&options.with, &sources(), &cache, &progress)?;
+        let worker = match options.multikueue {
+            true => Some(Worker::at(&Self::up(&Worker::options(options))?.instance)),
+            false => None,
+        };
         instance.prepare()?;
-        let started = start(&instance, options, (binaries, kaito), real_node, &progress);
+        let made = Made {
+            binaries,
+            kaito,
+            real_node,
+            worker,
+            with,
+        };
+        let started = start(&instance, options, made, &progress);
         if started.is_err() {
             // The supervisor stops what it started, but it may have been killed or be hanging.
             stop(&instance)?;
+            down_worker(&options.name)?;
         }
         started
     }
@@ -129,8 +152,13 @@ impl Testbed {
 
     /// Returns what the machine has of a testbed's real node, to compare before `up` and after `down`.
     pub fn traces(name: &str) -> Result<BTreeSet<String>> {
-        let instance = Instance::named(name, &cache()?)?;
-        Ok(real_node::traces(name, instance.dir()))
+        let cache = cache()?;
+        let mut traces = BTreeSet::new();
+        for name in [name.to_owned(), Worker::name_of(name)] {
+            let instance = Instance::named(&name, &cache)?;
+            traces.extend(real_node::traces(&name, instance.dir()));
+        }
+        Ok(traces)
     }
 
     /// Ends a testbed and removes its data; none running is no error.
@@ -142,6 +170,7 @@ impl Testbed {
             .state()
             .is_some_and(|state| state.processes().any(|(_, process)| process.is_alive()));
         stop(&instance)?;
+        down_worker(name)?;
         if was_up {
             progress.done(&format!("testbed `{name}` is down"));
         } else {
@@ -187,7 +216,13 @@ impl Testbed {
         let nodes: Vec<&str> = self.nodes().collect();
         let kaito = self.plan.kaito.as_ref();
         let kaito = kaito.map_or(String::new(), |kaito| kaito.version.clone());
+        let with = self.plan.with.iter().map(|built| built.controller.name());
+        let with: Vec<&str> = with.collect();
         let display = |path: &Path| path.display().to_string();
+        let worker = self.plan.worker.as_ref();
+        let worker = worker.map_or(String::new(), |worker| {
+            display(&worker.dir().join("kubeconfig"))
+        });
         vec![
             ("KUBECONFIG", display(&self.kubeconfig())),
             ("KAIWO_TESTBED_NAME", self.instance.name.clone()),
@@ -200,8 +235,10 @@ impl Testbed {
                 self.plan.options.explain.to_string(),
             ),
             ("KAIWO_TESTBED_KAITO", kaito),
+            ("KAIWO_TESTBED_WITH", with.join(" ")),
             ("KAIWO_TESTBED_IMAGES", images.join(" ")),
             ("KAIWO_TESTBED_REAL_NODES", nodes.join(" ")),
+            ("KAIWO_TESTBED_WORKER", worker),
         ]
     }
 
@@ -245,6 +282,14 @@ impl Testbed {
             .processes()
             .all(|(_, process)| process.is_alive())
             && answers().unwrap_or(false)
+            && self.has_healthy_worker()
+    }
+
+    /// Returns whether the second cluster, if there is to be one, is well.
+    fn has_healthy_worker(&self) -> bool {
+        let found = |worker: &Worker| Self::running(&Instance::at(worker.dir().to_owned()).ok()?);
+        let worker = self.plan.worker.as_ref();
+        worker.is_none_or(|worker| found(worker).is_some_and(|found| found.is_healthy()))
     }
 }
 
@@ -289,14 +334,29 @@ fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("testbed")
 }
 
+/// What a testbed is made of.
+struct Made {
+    binaries: Binaries,
+    kaito: Option<Kaito>,
+    real_node: Option<RealNode>,
+    worker: Option<Worker>,
+    with: Vec<Built>,
+}
+
 /// Starts the supervisor and waits until it says that everything is ready.
 fn start(
     instance: &Instance,
     options: &Options,
-    (binaries, kaito): (Binaries, Option<Kaito>),
-    real_node: Option<RealNode>,
+    made: Made,
     progress: &Progress,
 ) -> Result<Testbed> {
+    let Made {
+        binaries,
+        kaito,
+        real_node,
+        worker,
+        with,
+    } = made;
     let executable = instance.own_executable()?;
     let (mode, mut skips, kueue_in_root) = match real_node {
         Some(_) => (Mode::Root, Vec::new(), true),
@@ -322,6 +382,8 @@ fn start(
         kueue_in_root,
         real_node,
         kaito,
+        worker,
+        with,
     };
     let certificates = instance.certificates();
     certificates.generate()?;
@@ -412,6 +474,15 @@ fn choose_mode(
         progress.note(&format!("  {}: {}", skip.word(), skip.meaning()));
     }
     (Mode::Loopback, skips, kueue_in_root)
+}
+
+/// Ends the second cluster of a testbed, if there is one.
+fn down_worker(name: &str) -> Result<()> {
+    let name = Worker::name_of(name);
+    match Instance::named(&name, &cache()?) {
+        Ok(instance) if instance.state().is_some() => Testbed::down(&name),
+        _ => Ok(()),
+    }
 }
 
 /// Ends whatever runs of an instance, whoever is left of it, and removes its data.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::controllers::Controller;
 use super::real_node;
 
 /// What a testbed is asked to be.
@@ -38,6 +39,10 @@ pub struct Options {
     /// Give the real nodes an image with PyTorch, too
     #[arg(long, requires = "real_node")]
     pub torch: bool,
+    /// Start a second cluster, with a real node if this one has any, to which Kueue sends what is admitted by the
+    /// AdmissionCheck `testbed-worker`
+    #[arg(long)]
+    pub multikueue: bool,
     /// How long the pods of Jobs run
     #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
     pub job_seconds: f64,
@@ -51,6 +56,9 @@ pub struct Options {
     /// the definitions of its kinds are in the directory that KAIWO_UPSTREAM_CRDS names
     #[arg(long, value_name = "BINARY")]
     pub kaito: Option<PathBuf>,
+    /// Controllers of further kinds that Kueue queues, each built once, in minutes
+    #[arg(long, value_name = "NAME,…", value_enum, value_delimiter = ',')]
+    pub with: Vec<Controller>,
 }
 
 /// Which releases a testbed is built from.
@@ -76,10 +84,12 @@ impl Default for Options {
             cpu_nodes: 1,
             real_node: 0,
             torch: false,
+            multikueue: false,
             job_seconds: 1.0,
             platform: Platform::Current,
             explain: false,
             kaito: None,
+            with: Vec::new(),
         }
     }
 }

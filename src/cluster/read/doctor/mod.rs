@@ -14,7 +14,7 @@ use super::prometheus::{self, PrometheusError};
 use super::{facts, queues};
 use crate::api::Readable;
 use crate::api::keys::SERVICE_NAME_LABEL;
-use crate::api::operator::{EndpointSlice, WebhookConfiguration};
+use crate::api::operator::{Controller, EndpointSlice, WebhookConfiguration};
 use crate::api::resource::Resource;
 use crate::api::workload::Workload;
 use crate::cluster::client::pages::Selection;
@@ -22,7 +22,8 @@ use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::{Operator, WorkloadKind};
 use crate::observe::doctor::webhooks::{self, Webhooks};
-use crate::observe::doctor::{Evidence, Prometheus, operators};
+use crate::observe::doctor::{Component, Evidence, Prometheus, operators};
+use crate::plan::PlanReads;
 
 /// Answer of `/version`.
 #[derive(Deserialize)]
@@ -45,6 +46,28 @@ pub async fn release(cluster: &Cluster) -> Result<Option<String>, ClusterError> 
     }
 }
 
+/// Reads the versions of Kubernetes and the operators, as far as the user may.
+///
+/// # Errors
+/// [`ClusterError`] if the cluster cannot be asked.
+pub async fn components(cluster: &Cluster) -> Result<Vec<Component>, ClusterError> {
+    let (kubernetes, groups, controllers) = tokio::join!(
+        release(cluster),
+        Groups::read(cluster),
+        controllers(cluster)
+    );
+    Ok(operators::components(&operators::Found {
+        kubernetes: kubernetes?.as_deref(),
+        groups: &groups?.all(),
+        controllers: &controllers?,
+    }))
+}
+
+/// Lists the Deployments of operators.
+async fn controllers(cluster: &Cluster) -> Result<Readable<Vec<Controller>>, ClusterError> {
+    list(cluster, "apps/v1", "Deployment", operators::selector()).await
+}
+
 /// Reads everything but the release of Kubernetes.
 ///
 /// # Errors
@@ -62,10 +85,14 @@ pub async fn evidence(
     let groups = groups?;
     let served = Served::among(cluster, &groups).await?;
     let groups = groups.all();
+    let more = PlanReads {
+        nodes: true,
+        ..PlanReads::default()
+    };
     let (granted, facts, controllers, webhooks, workloads, kueue, prometheus) = tokio::join!(
         rights::granted(cluster, namespace, rules?, &groups),
-        facts::around(cluster, &served, namespace, false, true),
-        list(cluster, "apps/v1", "Deployment", operators::selector()),
+        facts::around(cluster, &served, namespace, false, more),
+        controllers(cluster),
         webhooks(cluster),
         workloads(cluster, &served, namespace),
         queues::configuration(cluster),

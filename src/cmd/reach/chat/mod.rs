@@ -37,6 +37,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// An answer for programs.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ChatReport<'a> {
@@ -476,3 +477,6 @@ impl<'a> Chat<'a> {
         about.explain(error)
     }
 }
+
+#[cfg(test)]
+crate::schema::testing::report_schemas!(ChatReport<'static> => "ChatAnswer");

@@ -69,6 +69,23 @@ impl Binaries {
     }
 }
 
+/// Returns where the binary of one more component is, after building it unless the cache has it.
+pub fn ensure_one(
+    component: &'static [Component; 1],
+    what: &str,
+    sources: &Path,
+    cache: &Path,
+    progress: &Progress,
+) -> Result<[PathBuf; 1]> {
+    ensure(
+        component,
+        what,
+        (sources, Platform::Current),
+        cache,
+        progress,
+    )
+}
+
 /// Returns where the components' binaries are, after building those the cache has not.
 fn ensure<const N: usize>(
     components: &'static [Component; N],
@@ -100,18 +117,27 @@ fn ensure<const N: usize>(
             progress.note(&format!(
                 "building {what} from source: minutes the first time, then it is cached"
             ));
-            for (number, (component, folder)) in wanted.iter().enumerate() {
-                let step = format!(
-                    "build {} ({} of {})",
-                    component.name,
-                    number + 1,
-                    wanted.len()
-                );
-                let running = progress.running(&step);
-                component.build(&go, &source(component), folder)?;
-                drop(running);
-                progress.done(&step);
-            }
+            std::thread::scope(|scope| {
+                // The network is idle while the first is compiled.
+                scope.spawn(|| {
+                    for (component, _) in wanted.iter().skip(1) {
+                        component.fetch(&go, &source(component));
+                    }
+                });
+                for (number, (component, folder)) in wanted.iter().enumerate() {
+                    let step = format!(
+                        "build {} ({} of {})",
+                        component.name,
+                        number + 1,
+                        wanted.len()
+                    );
+                    let running = progress.running(&step);
+                    component.build(&go, &source(component), folder)?;
+                    drop(running);
+                    progress.done(&step);
+                }
+                anyhow::Ok(())
+            })?;
         }
     }
     Ok(std::array::from_fn(|i| folders[i].join(components[i].name)))

@@ -94,6 +94,13 @@ impl Component {
         Ok(flags)
     }
 
+    /// Has Go fetch the modules that the package is compiled from. What cannot be fetched is
+    /// reported when it is built.
+    pub fn fetch(&self, go: &Go, source: &Path) {
+        let list = ["list", "-deps", self.package];
+        let _ = go.command(source).args(list).output();
+    }
+
     /// Builds into a temporary folder and renames it: a folder that exists is complete.
     pub fn build(&self, go: &Go, source: &Path, folder: &Path) -> Result<()> {
         let temporary = folder.with_extension("tmp");

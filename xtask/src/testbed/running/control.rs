@@ -85,7 +85,7 @@ fn write_line(mut stream: &UnixStream, value: &impl Serialize) -> Result<()> {
 }
 
 /// Opens the socket of `whom` by way of its folder's descriptor: the kernel takes short paths of sockets only.
-fn in_folder<T>(
+pub(super) fn in_folder<T>(
     dir: &Path,
     whom: &str,
     open: impl FnOnce(PathBuf) -> std::io::Result<T>,

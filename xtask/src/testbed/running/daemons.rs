@@ -11,6 +11,7 @@ use crate::checkout;
 use crate::testbed::certificates::{
     ADMIN, Certificates, FRONT_PROXY, KUEUE, SERVER, SERVICE_ACCOUNTS,
 };
+use crate::testbed::controllers::Built;
 use crate::testbed::files;
 use crate::testbed::instance::{Instance, Plan, Skip};
 use crate::testbed::kaito::Kaito;
@@ -234,6 +235,23 @@ pub fn kaito(instance: &Instance, plan: &Plan, kaito: &Kaito) -> Daemon {
     daemon
 }
 
+/// Returns a controller of a further kind, after writing its configuration and certificates.
+pub fn controller(instance: &Instance, plan: &Plan, built: &Built) -> Result<Daemon> {
+    let name = built.controller.name();
+    let root = instance.dir().join(name);
+    // Where one looks that cannot be told.
+    let folder = root.join("k8s-webhook-server/serving-certs");
+    copy_tls(&instance.certificates(), &folder)?;
+    let configuration = built.controller.configuration(plan.ports, &folder);
+    let file = root.join("config.json");
+    files::write_json(&file, &configuration)?;
+    let mut daemon = Daemon::new(name, &built.binary)
+        .path("config", &file)
+        .path("kubeconfig", instance.inner_kubeconfig());
+    daemon.environment = vec![("TMPDIR", root.display().to_string())];
+    Ok(daemon)
+}
+
 pub fn kwok(instance: &Instance, plan: &Plan) -> Daemon {
     let certificates = instance.certificates();
     Daemon::new("kwok", &plan.binaries.kwok)
@@ -363,6 +381,13 @@ fn kueue_configuration(plan: &Plan) -> Result<Value> {
     config["managedJobsNamespaceSelector"] = json!({ "matchExpressions": [
         { "key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": left_alone },
     ]});
+    let frameworks = config["integrations"]["frameworks"].as_array_mut();
+    let frameworks = frameworks.context("Kueue is told of no frameworks")?;
+    frameworks.extend(
+        plan.with
+            .iter()
+            .map(|built| json!(built.controller.framework())),
+    );
     if plan.options.explain {
         config["featureGates"]["UnadmittedWorkloadsObservability"] = json!(true);
     }

@@ -20,7 +20,8 @@ use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
 use super::control::{self, Request};
 use super::programs::Programs;
-use super::{daemons, loopback, relay};
+use super::relay::{self, Door, Upstream};
+use super::{daemons, loopback};
 use crate::testbed::build::components::Manifests;
 use crate::testbed::certificates::bundle;
 use crate::testbed::cluster::{Cluster, wait_http};
@@ -103,6 +104,8 @@ async fn supervise(instance: Instance, plan: Plan) -> Result<()> {
         Mode::Namespaces | Mode::Root => Some(tokio::task::spawn_local(supervisor.relay()?)),
         Mode::Loopback => None,
     };
+    let door = Door::on_disk(supervisor.instance.dir())?;
+    let door = tokio::task::spawn_local(relay::serve(door, supervisor.api()));
     let ready = tokio::select! {
         ready = supervisor.bring_up() => Some(ready),
         Some(daemon) = died.recv() => Some(Err(supervisor.death(daemon))),
@@ -126,6 +129,7 @@ async fn supervise(instance: Instance, plan: Plan) -> Result<()> {
         Some(Err(error)) => supervisor.tell(&Event::Failed(format!("{error:#}"))).await,
         None => {}
     }
+    door.abort();
     if let Some(relay) = relay {
         relay.abort();
     }
@@ -194,10 +198,26 @@ impl Supervisor {
         let listener = std::net::TcpListener::from(std::io::stdin().as_fd().try_clone_to_owned()?);
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        Ok(relay::serve(
-            listener,
-            SocketAddr::from((Ipv4Addr::LOCALHOST, self.plan.ports.api)),
-        ))
+        Ok(relay::serve(Door::Port(listener), self.api()))
+    }
+
+    fn api(&self) -> Upstream {
+        let address = (Ipv4Addr::LOCALHOST, self.plan.ports.api);
+        Upstream::Port(SocketAddr::from(address))
+    }
+
+    /// Has Kueue send work to the second cluster, if there is one.
+    async fn worker(&self, cluster: &Cluster) -> Result<()> {
+        let Some(worker) = &self.plan.worker else {
+            return Ok(());
+        };
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = listener.local_addr()?.port();
+        let there = Upstream::Disk(worker.dir().to_owned());
+        tokio::task::spawn_local(relay::serve(Door::Port(listener), there));
+        worker.connect(cluster, port).await?;
+        self.done("Kueue is connected to the second cluster").await;
+        Ok(())
     }
 
     async fn bring_up(&self) -> Result<()> {
@@ -231,12 +251,19 @@ impl Supervisor {
             });
         }
         cluster.apply(manifests::namespaces()).await?;
+        // Kueue looks for the kinds that it is to queue when it starts.
+        for built in &plan.with {
+            let crds = built.manifests()?.crds;
+            cluster.apply(crds.clone()).await?;
+            cluster.wait_served(&crds).await?;
+        }
         let ray_is_served = Notify::new();
         tokio::try_join!(
             self.fake_nodes(&cluster),
             self.kuberay(&cluster, &ray_is_served),
             self.kueue(&cluster, &ray_is_served),
             self.kaito(&cluster),
+            self.controllers(&cluster),
             self.metrics(&cluster),
             cluster.wait_service_account(),
             self.real_nodes(&cluster),
@@ -245,7 +272,7 @@ impl Supervisor {
             let nodes = made.nodes().len();
             cluster.apply(real_node::queue(nodes)).await?;
         }
-        Ok(())
+        self.worker(&cluster).await
     }
 
     async fn fake_nodes(&self, cluster: &Cluster) -> Result<()> {
@@ -327,6 +354,23 @@ impl Supervisor {
             .start(daemons::kaito(&self.instance, &self.plan, kaito))?;
         wait_http("KAITO", self.plan.ports.kaito_health, "/readyz").await?;
         self.done("KAITO is ready").await;
+        Ok(())
+    }
+
+    async fn controllers(&self, cluster: &Cluster) -> Result<()> {
+        let ca_bundle = bundle(&self.instance.certificates().ca())?;
+        for built in &self.plan.with {
+            let name = built.controller.name();
+            let daemon = daemons::controller(&self.instance, &self.plan, built)?;
+            self.programs.start(daemon)?;
+            let (_, health) = built.controller.ports(self.plan.ports);
+            wait_http(name, health, "/readyz").await?;
+            let mut webhooks = built.manifests()?.webhooks;
+            let ports = self.plan.ports;
+            built.controller.webhooks(&mut webhooks, ports, &ca_bundle);
+            cluster.apply(webhooks).await?;
+            self.done(&format!("{name} is ready")).await;
+        }
         Ok(())
     }
 

@@ -1,0 +1,28 @@
+//! Flags of `kaiwo resize`.
+
+use clap::Args;
+
+use super::NamedArgs;
+
+/// Flags of `kaiwo resize`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The slots of an array are the tasks that run at once. They can be changed while
+it runs if it was submitted with --grow, and before it has started otherwise:
+Kueue would stop it and queue it again at the end.
+
+With more slots than the queue has quota for, those that run keep running, and
+the others wait until the quota is free for all of them.
+
+Examples:
+  kaiwo resize alice-sweep --slots 16
+  kaiwo submit -p sweep/ -g 1 --sweep seed=1..100 --slots 4 --grow")]
+pub struct ResizeArgs {
+    /// Tasks at once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=100_000))]
+    pub slots: i64,
+
+    /// Which workload, and where.
+    #[command(flatten)]
+    pub named: NamedArgs,
+}
