@@ -30,7 +30,7 @@
 //! | [`workload`] | reads the directory | digest, error, file, names, quantity, schema, secrecy, shell, suggestion, vocabulary, yaml | network, environment, clock, kube, tera, clap |
 //! | [`plan`] | decides, from a request and facts | api, digest, error, kind, names, quantity, schema, secrecy, shell, suggestion, time, vocabulary, workload, yaml | I/O, clock, kube, tera, clap |
 //! | [`render`] | Tera and YAML: a plan becomes manifests | api, digest, error, kind, names, plan, quantity, secrecy, shell, suggestion, vocabulary, workload, yaml | I/O, clock, kube, clap |
-//! | [`change`] | compares manifests with what is there | api, digest, kind, names, plan, render, secrecy, suggestion, yaml | I/O, clock, kube, tera, clap |
+//! | [`change`] | compares manifests with what is there | api, digest, kind, names, plan, quantity, render, secrecy, suggestion, yaml | I/O, clock, kube, tera, clap |
 //! | [`observe`] | judges what objects mean | api, kind, names, plan, printable, quantity, secrecy, suggestion | I/O, clock, kube, tera, clap |
 //! | [`chat`] | speaks the APIs of language models | – | I/O, clock, kube, tera, clap |
 //! | [`transfer`] | what is copied to and from pods: lists, archives, and the files here | error, observe, secrecy, suggestion | network, environment, kube, tera, clap |

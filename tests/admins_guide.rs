@@ -541,11 +541,13 @@ fn prometheus_understands_rules_configuration_and_dashboard() {
         &["check", "config", "--syntax-only", "prometheus.yml"],
     ] {
         let output = promtool(&home, arguments).unwrap();
-        assert!(
-            output.status.success(),
-            "promtool {arguments:?}\n{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        // As Debian builds it.
+        if said.contains("kubernetes_sd_configs not found in type") {
+            crate::testbed::skip("this promtool knows no pods, so it did not read prometheus.yml");
+            continue;
+        }
+        assert!(output.status.success(), "promtool {arguments:?}\n{said}");
     }
 }

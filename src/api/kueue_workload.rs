@@ -1,5 +1,11 @@
 //! Kueue's side of a workload: whether it was admitted, and if not, why.
 
+mod pod_set;
+mod without_pods;
+
+pub use pod_set::{PodSet, PodSetMetadata, PodSetTemplate, TopologyRequest};
+pub use without_pods::WithoutPods;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::jiff::Timestamp;
@@ -8,7 +14,6 @@ use serde::Deserialize;
 use super::condition::{Condition, condition, holds};
 use super::keys::USERNAME_LABEL;
 use super::metadata::{Metadata, OwnerReference};
-use super::pod_template::PodTemplateSpec;
 use super::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
 
@@ -78,68 +83,6 @@ pub struct KueueWorkload {
     pub status: QueuedStatus,
 }
 
-/// A Workload without what it asks for and was given, which is most of it: pods come with
-/// their templates, and these with whatever is in them.
-#[derive(Debug, Deserialize)]
-#[serde(from = "WithoutPodsRead")]
-pub struct WithoutPods(pub KueueWorkload);
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct WithoutPodsRead {
-    metadata: Metadata,
-    spec: SpecWithoutPods,
-    status: StatusWithoutPods,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct SpecWithoutPods {
-    queue_name: String,
-    active: Option<bool>,
-    priority: i64,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct StatusWithoutPods {
-    conditions: Vec<Condition>,
-    admission_checks: Vec<AdmissionCheckState>,
-    requeue_state: Option<RequeueState>,
-    cluster_name: Option<String>,
-    accumulated_past_execution_time_seconds: Option<i64>,
-    scheduling_stats: SchedulingStats,
-}
-
-impl From<WithoutPodsRead> for WithoutPods {
-    fn from(read: WithoutPodsRead) -> Self {
-        let WithoutPodsRead {
-            metadata,
-            spec,
-            status,
-        } = read;
-        Self(KueueWorkload {
-            metadata,
-            spec: QueuedSpec {
-                queue_name: spec.queue_name,
-                active: spec.active,
-                priority: spec.priority,
-                ..QueuedSpec::default()
-            },
-            status: QueuedStatus {
-                conditions: status.conditions,
-                admission_checks: status.admission_checks,
-                requeue_state: status.requeue_state,
-                cluster_name: status.cluster_name,
-                accumulated_past_execution_time_seconds: status
-                    .accumulated_past_execution_time_seconds,
-                scheduling_stats: status.scheduling_stats,
-                ..QueuedStatus::default()
-            },
-        })
-    }
-}
-
 /// `spec` of a Workload.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -184,58 +127,6 @@ impl QueuedSpec {
             .map(String::as_str)
             .filter(|user| !user.is_empty())
     }
-}
-
-/// A set of equal pods.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PodSet {
-    /// Name.
-    pub name: String,
-    /// Pods.
-    pub count: i64,
-    /// Pods that are enough for it to be admitted, where that may be fewer.
-    pub min_count: Option<i64>,
-    /// What the pods are like.
-    pub template: PodSetTemplate,
-    /// How close together they are placed.
-    pub topology_request: Option<TopologyRequest>,
-}
-
-/// `topologyRequest` of a set of pods.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct TopologyRequest {
-    /// Label of the level in one domain of which they must be.
-    pub required: Option<String>,
-    /// Label of the level in one domain of which they are preferably.
-    pub preferred: Option<String>,
-}
-
-impl TopologyRequest {
-    /// Returns the label of the level, and whether it is required.
-    pub fn level(&self) -> Option<(&str, bool)> {
-        let required = self.required.as_deref().map(|label| (label, true));
-        required.or(self.preferred.as_deref().map(|label| (label, false)))
-    }
-}
-
-/// `template` of a set of pods.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct PodSetTemplate {
-    /// Their labels.
-    pub metadata: PodSetMetadata,
-    /// Their containers.
-    pub spec: PodTemplateSpec,
-}
-
-/// `metadata` of a template.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct PodSetMetadata {
-    /// Labels.
-    pub labels: BTreeMap<String, String>,
 }
 
 /// `status` of a Workload.

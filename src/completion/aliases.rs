@@ -117,7 +117,7 @@ const VERBS: [(&str, Own, &str); 43] = [
     (
         "autostop",
         Own::Whole(kaiwo, "run --help"),
-        "--idle ends a session that nobody uses",
+        "--idle ends a session that is not used",
     ),
     (
         "scp rsync sync download upload copy sbcast",

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use super::endpoint::Endpoint;
 use super::kind::tasks::{ArrayDetails, Tasks};
-use super::progress::Progress;
+use super::log::progress::Progress;
 use super::scaling::{Autoscaler, Scaling};
 use super::snapshot::{Position, Snapshot};
 use super::status::Status;

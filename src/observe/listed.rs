@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use k8s_openapi::jiff::Timestamp;
 
 use super::kind::{rules, standing};
-use super::progress::{LogPlace, Progress, log_place};
+use super::log::progress::{LogPlace, Progress, log_place};
 use super::snapshot::{Position, WorkloadContext, cluster_name};
 use super::status::{Standing, Status};
 use crate::api::workload::{Details, Workload};

@@ -5,6 +5,7 @@
 //! means reading a little twice and dropping what was shown.
 
 mod note;
+pub mod progress;
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};

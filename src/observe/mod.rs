@@ -16,7 +16,6 @@ pub mod log;
 pub mod nodes;
 pub mod pod_selection;
 pub mod preemption;
-pub mod progress;
 pub mod quota;
 pub mod scaling;
 pub mod snapshot;

@@ -19,7 +19,7 @@ use crate::yaml;
 
 /// Templates that are included in others come first, because Tera checks
 /// that what is included exists.
-const TEMPLATES: [(&str, &str); 34] = [
+const TEMPLATES: [(&str, &str); 33] = [
     (
         "queue_labels.yaml.tera",
         include_str!("../../templates/queue_labels.yaml.tera"),
@@ -58,10 +58,6 @@ const TEMPLATES: [(&str, &str); 34] = [
     ),
     ("stop.sh.tera", include_str!("../../templates/stop.sh.tera")),
     ("hold.sh.tera", include_str!("../../templates/hold.sh.tera")),
-    (
-        "unpack_uploads.sh.tera",
-        include_str!("../../templates/unpack_uploads.sh.tera"),
-    ),
     (
         "copy_uploads.sh.tera",
         include_str!("../../templates/copy_uploads.sh.tera"),

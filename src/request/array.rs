@@ -11,8 +11,15 @@ use crate::plan::request::{Run, WorkloadRequest};
 use crate::settings::{Merged, Origin, Sourced};
 use crate::suggestion::kaiwo;
 
-/// Builds the array, if one is asked for.
-pub(super) fn array(typed: Typed<'_>, settings: &Merged) -> Result<Option<Array>, CommandError> {
+/// Builds the array, if one is asked for of what can be one.
+pub(super) fn array(
+    typed: Typed<'_>,
+    settings: &Merged,
+    can_be_one: bool,
+) -> Result<Option<Array>, CommandError> {
+    if !can_be_one {
+        return Ok(None);
+    }
     let parameters = parameters(typed, settings)?;
     let spec = value(&settings.array);
     if parameters == Parameters::None && spec.is_none() {

@@ -72,11 +72,8 @@ pub(super) fn build(
     let pods = pod_settings(settings, &environment, (kind, serving.model.as_deref()))?;
     notes.extend(without_gpus(settings, &gpus, kind));
     let (schedule, time_zone) = schedule(settings, kind)?;
-    let array = match kind.is_batch() && session.is_none() {
-        true => array::array(typed, settings)?,
-        false => None,
-    };
     let request = WorkloadRequest {
+        array: array::array(typed, settings, kind.is_batch() && session.is_none())?,
         kind,
         name,
         namespace: word(&settings.namespace).unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
@@ -99,7 +96,6 @@ pub(super) fn build(
         time_zone,
         lifetime: lifetime(settings, kind, session.is_some()),
         session,
-        array,
         serving,
         template,
         custom,
@@ -107,6 +103,15 @@ pub(super) fn build(
         force: is_on(&settings.force),
         allow_downtime: is_on(&settings.allow_downtime),
     };
+    checked(request, typed, notes)
+}
+
+/// Checks what only the whole request shows.
+fn checked(
+    request: WorkloadRequest,
+    typed: Typed<'_>,
+    notes: &mut Vec<Note>,
+) -> Result<WorkloadRequest, CommandError> {
     array::check(&request, notes)?;
     uploads::check_pieces(&request, typed.path)?;
     Ok(request)

@@ -338,7 +338,7 @@ settings! {
         at_least: AtLeast = "KAIWO_AT_LEAST", Submit "Array";
         /// Give up once more than this many tasks have failed [default: never]
         max_failed: i64 = "KAIWO_MAX_FAILED", Submit "Array";
-        /// Let kaiwo resize change the slots while it runs
+        /// Allow the slots to be changed while it runs
         grow: Switch = "KAIWO_GROW", Submit "Array";
         /// Run the tasks again that failed in the array of this name
         only_failed: Switch = "KAIWO_ONLY_FAILED", Submit "Array";

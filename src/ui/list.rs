@@ -9,7 +9,7 @@ use super::document::ItemList;
 use super::table::{Cell, Column, Table, Tone};
 use super::{Ui, span};
 use crate::kind::WorkloadKind;
-use crate::observe::progress::Progress;
+use crate::observe::log::progress::Progress;
 use crate::observe::snapshot::Position;
 use crate::observe::{Listed, Status, kind};
 use crate::settings::Format;

@@ -8,7 +8,7 @@ use super::report::API_VERSION;
 use crate::api::event;
 use crate::api::pod::Pod;
 use crate::observe::kind::ENDING;
-use crate::observe::progress::Progress;
+use crate::observe::log::progress::Progress;
 use crate::observe::{Snapshot, Standing, Status};
 
 /// Returns the line that says how a workload fares: `queued at 3 of 7`,

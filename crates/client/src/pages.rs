@@ -91,11 +91,11 @@ impl<'a> Pages<'a> {
         namespace: &str,
         selection: &Selection,
     ) -> Self {
-        Self::of(PAGE, cluster, resource, namespace, selection)
+        Self::with_size(PAGE, cluster, resource, namespace, selection)
     }
 
     /// Begins a listing as [`Self::new`] does, with at most `page` objects on each page.
-    pub fn of(
+    pub fn with_size(
         page: usize,
         cluster: &'a Cluster,
         resource: &impl Served,

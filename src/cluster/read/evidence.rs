@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::api_versions::Served;
 use super::facts;
+use super::kueue::queues;
 use super::lookup::Found;
-use super::{autoscaler, endpoint, queues, snapshot};
+use super::{autoscaler, endpoint, snapshot};
 use crate::api::Readable;
 use crate::api::claim::{self, Sharing};
 use crate::api::kueue_workload::KueueWorkload;

@@ -1,12 +1,14 @@
 //! Lists all workloads of a namespace or the cluster, kind by kind and page by
 //! page.
 
+pub mod rows;
+
 use std::collections::VecDeque;
 
 use futures_util::future::join_all;
 
 use super::api_versions::Served;
-use super::queued_objects::{is_queued_itself, retain_unknown};
+use super::kueue::queued_objects::{is_queued_itself, retain_unknown};
 use crate::api::workload::Workload;
 use crate::change::existing::resource;
 use crate::cluster::client::pages::{Pages, Selection};

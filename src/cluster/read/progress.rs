@@ -3,7 +3,7 @@
 use crate::api::Readable;
 use crate::cluster::Cluster;
 use crate::cluster::client::request::percent_encoded;
-use crate::observe::progress::{LogPlace, Progress};
+use crate::observe::log::progress::{LogPlace, Progress};
 
 /// Lines of a log that are looked at, and bytes.
 const LINES: usize = 200;

@@ -14,9 +14,10 @@ use k8s_openapi::jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::api_versions::Served;
+use super::dependents;
+use super::kueue::queues;
 use super::lookup::{self, Found};
 use super::watch::{Outage, Polled, Poller};
-use super::{dependents, queues};
 use crate::api::Readable;
 use crate::api::event::Event;
 use crate::api::keys::JOB_UID_LABEL;
@@ -127,6 +128,18 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// Follows whichever workload has the name first.
+    pub fn named(kind: WorkloadKind, namespace: &str, name: &str) -> Self {
+        Self {
+            kind,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            uid: None,
+            index: None,
+            called: None,
+        }
+    }
+
     /// Follows this workload, and no other of its name.
     pub fn of_workload(workload: &Workload) -> Self {
         Self {

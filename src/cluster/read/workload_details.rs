@@ -21,7 +21,7 @@ use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::observe::Snapshot;
 use crate::observe::description::{ServedVersion, WorkloadDetails};
-use crate::observe::progress::{Progress, log_place};
+use crate::observe::log::progress::{Progress, log_place};
 use crate::observe::scaling::Autoscaler;
 
 /// A ConfigMap that carries uploads.

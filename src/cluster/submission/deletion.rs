@@ -408,7 +408,8 @@ pub async fn pods(cluster: &Cluster, doomed: &Doomed) -> Result<Vec<Pod>, Cluste
         let listed = async {
             match workload.is_array() {
                 true => {
-                    let mut pages = Pages::of(FEW, cluster, &resource, namespace, &selection);
+                    let mut pages =
+                        Pages::with_size(FEW, cluster, &resource, namespace, &selection);
                     Ok(pages.next::<Pod>().await?.unwrap_or_default())
                 }
                 false => {

@@ -8,7 +8,7 @@ use crate::api::resource::Resource;
 use crate::api::workload::Workload;
 use crate::api::workload::job::{JobSpec, JobStatus};
 use crate::cluster::Cluster;
-use crate::cluster::read::queues;
+use crate::cluster::read::kueue::queues;
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::observe::kind::standing;

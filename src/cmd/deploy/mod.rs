@@ -216,14 +216,7 @@ impl<'a> Mode<'a> {
         let Some(request) = array::to_run(&cluster, request, self).await? else {
             return Ok(());
         };
-        let subject = Subject {
-            kind: request.kind,
-            namespace: request.namespace.clone(),
-            name: request.name.clone(),
-            uid: None,
-            index: None,
-            called: None,
-        };
+        let subject = Subject::named(request.kind, &request.namespace, &request.name);
         self.submit(&cluster, request).await?;
         match &self.wait {
             Some(wait) => wait.attend(cluster, subject, self.ui).await,
@@ -428,57 +421,6 @@ impl<'a> Mode<'a> {
         let objects: Vec<&Manifest> = manifests.iter().collect();
         let planned = Some((plan, manifests));
         self.print(outcome, Some(cluster), &plan.request, planned, &objects)?;
-        Ok(None)
-    }
-
-    /// Returns the error that the name is taken.
-    fn taken(
-        &self,
-        relation: Relation,
-        request: &WorkloadRequest,
-        existing: Option<&Existing>,
-    ) -> CommandError {
-        let object = request.display_name();
-        let exists = SubmissionError::Exists { object, relation };
-        let mut error = conflict_hints::ways_out(exists, request, existing);
-        if (request.kind, relation) == (WorkloadKind::Workspace, Relation::Different) {
-            error.notes.push(
-                "KAITO accepts most changes of a Workspace but applies none (v0.12), so nothing was sent"
-                    .to_owned(),
-            );
-        }
-        error
-    }
-
-    /// Carries out `--dry-run=server`: prints what the API server would store.
-    async fn check(
-        &self,
-        cluster: &Cluster,
-        change: &Change<'_>,
-    ) -> Result<Option<Detour>, CommandError> {
-        let Change {
-            intent,
-            plan,
-            manifests,
-        } = *change;
-        let request = &plan.request;
-        let answers;
-        let objects: Vec<&Manifest> = if manifests.namespace.is_some() {
-            self.ui.warn(format!(
-                "namespace {} does not exist yet, so the API server could not check what would be created in it",
-                request.namespace
-            ));
-            manifests.iter().collect()
-        } else {
-            answers = match self.preflight(cluster, intent, plan, manifests).await? {
-                Preflight::Taken(answers) => answers,
-                Preflight::Elsewhere(detour) => return Ok(Some(detour)),
-            };
-            self.ui.status("  accepted by the API server (dry run)");
-            answers.iter().collect()
-        };
-        let planned = Some((plan, manifests));
-        self.print(Outcome::DryRun, Some(cluster), request, planned, &objects)?;
         Ok(None)
     }
 }

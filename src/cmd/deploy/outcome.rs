@@ -1,11 +1,12 @@
-//! Tells how a submission ended.
+//! How a submission ends: what is told of it, and what a dry run of the API server says.
 
-use super::Mode;
-use crate::change::existing;
+use crate::change::existing::{self, Existing};
 use crate::cluster::Cluster;
-use crate::cmd::help::cannot_write;
+use crate::cluster::submission::SubmissionError;
 use crate::error::CommandError;
+use crate::kind::WorkloadKind;
 use crate::plan::Plan;
+use crate::plan::action::Relation;
 use crate::plan::request::WorkloadRequest;
 use crate::render;
 use crate::render::manifest::{Manifest, ManifestSet};
@@ -13,7 +14,62 @@ use crate::settings::Format;
 use crate::ui::document::{document, json_line};
 use crate::ui::report::{self, Outcome};
 
+use super::preflight::{Detour, Preflight};
+use super::{Change, Mode, conflict_hints};
+use crate::cmd::help::cannot_write;
+
 impl Mode<'_> {
+    /// Returns the error that the name is taken.
+    pub(super) fn taken(
+        &self,
+        relation: Relation,
+        request: &WorkloadRequest,
+        existing: Option<&Existing>,
+    ) -> CommandError {
+        let object = request.display_name();
+        let exists = SubmissionError::Exists { object, relation };
+        let mut error = conflict_hints::ways_out(exists, request, existing);
+        if (request.kind, relation) == (WorkloadKind::Workspace, Relation::Different) {
+            error.notes.push(
+                "KAITO accepts most changes of a Workspace but applies none (v0.12), so nothing was sent"
+                    .to_owned(),
+            );
+        }
+        error
+    }
+
+    /// Carries out `--dry-run=server`: prints what the API server would store.
+    pub(super) async fn check(
+        &self,
+        cluster: &Cluster,
+        change: &Change<'_>,
+    ) -> Result<Option<Detour>, CommandError> {
+        let Change {
+            intent,
+            plan,
+            manifests,
+        } = *change;
+        let request = &plan.request;
+        let answers;
+        let objects: Vec<&Manifest> = if manifests.namespace.is_some() {
+            self.ui.warn(format!(
+                "namespace {} does not exist yet, so the API server could not check what would be created in it",
+                request.namespace
+            ));
+            manifests.iter().collect()
+        } else {
+            answers = match self.preflight(cluster, intent, plan, manifests).await? {
+                Preflight::Taken(answers) => answers,
+                Preflight::Elsewhere(detour) => return Ok(Some(detour)),
+            };
+            self.ui.status("  accepted by the API server (dry run)");
+            answers.iter().collect()
+        };
+        let planned = Some((plan, manifests));
+        self.print(Outcome::DryRun, Some(cluster), request, planned, &objects)?;
+        Ok(None)
+    }
+
     /// Tells how a submission ended: to people on stderr, as data on stdout
     /// in the form that was asked for.
     pub(super) fn print(

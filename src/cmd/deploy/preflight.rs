@@ -4,7 +4,8 @@
 use futures_util::future::OptionFuture;
 
 use crate::cluster::Cluster;
-use crate::cluster::read::{facts, queues};
+use crate::cluster::read::facts;
+use crate::cluster::read::kueue::queues;
 use crate::cluster::submission::preflight;
 use crate::error::CommandError;
 use crate::plan::facts::ClusterFacts;

@@ -132,14 +132,7 @@ async fn roll_back(
     let Some(wait) = wait else {
         return Ok(());
     };
-    let subject = Subject {
-        kind,
-        namespace: namespace.to_owned(),
-        name: wanted.name.clone(),
-        uid: None,
-        index: None,
-        called: None,
-    };
+    let subject = Subject::named(kind, namespace, &wanted.name);
     wait.attend(cluster, subject, ui).await
 }
 

@@ -114,14 +114,7 @@ impl Mode<'_> {
         let target = command_line::target(&args.connection, self.ui);
         let cluster = Cluster::connect(&target).await?;
         let served = Served::read(&cluster).await?;
-        let subject = Subject {
-            kind: request.kind,
-            namespace: request.namespace.clone(),
-            name: request.name.clone(),
-            uid: None,
-            index: None,
-            called: None,
-        };
+        let subject = Subject::named(request.kind, &request.namespace, &request.name);
         let submitted = self.submit(&cluster, request).await;
         submitted.map_err(|error| taken(error, &subject))?;
         let place = Reached {

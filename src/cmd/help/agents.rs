@@ -16,7 +16,7 @@ const RULES: [&str; 7] = [
     "Add -o json. Then stdout has one JSON document, also if the command fails: its \
      kind is Error. The fields are in docs/json.md, with a JSON Schema each in \
      docs/schemas/v1; ignore fields and words that you do not know.",
-    "Name every workload: --name NAME. The name makes a submission repeatable.",
+    "Name every workload: --name NAME. A submission with a name can be repeated.",
     "Dry run first: --dry-run=server lets the API server check everything and \
      creates nothing; --dry-run contacts no cluster.",
     "Repeat what was interrupted: the same command again completes it. outcome is \

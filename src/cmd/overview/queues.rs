@@ -1,7 +1,7 @@
 //! `kaiwo queues`.
 
 use crate::cli::QueuesArgs;
-use crate::cluster::read::queues;
+use crate::cluster::read::kueue::queues;
 use crate::error::{CommandError, ErrorClass};
 use crate::names::nearest;
 use crate::settings::Format;

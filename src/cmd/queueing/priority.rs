@@ -5,7 +5,7 @@ use crate::api::kueue_workload::KueueWorkload;
 use crate::change::queueing::priority::NewPriority;
 use crate::change::queueing::{Subject, Wish, preempted, priority};
 use crate::cli::PriorityArgs;
-use crate::cluster::read::queueing;
+use crate::cluster::read::kueue::queueing;
 use crate::error::{CommandError, ErrorClass};
 use crate::plan::kueue::queue;
 use crate::settings::Format;

@@ -2,7 +2,7 @@
 
 use crate::change::queueing::{Wish, queue};
 use crate::cli::MoveArgs;
-use crate::cluster::read::queueing;
+use crate::cluster::read::kueue::queueing;
 use crate::error::CommandError;
 use crate::settings::Format;
 use crate::ui::Ui;

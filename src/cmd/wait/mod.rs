@@ -146,6 +146,7 @@ pub async fn until_running(
         first: None,
         subject: subject.clone(),
         way_back: None,
+        is_array: false,
         start: Instant::now(),
     };
     let (_, result) = watch.run().await;
@@ -305,6 +306,7 @@ impl Wait {
             voice,
             subject: subject.clone(),
             way_back: None,
+            is_array: false,
             start,
             first: self.follow.then_some(first),
         };

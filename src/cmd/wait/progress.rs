@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::error::CommandError;
 use crate::observe::kind::tasks;
-use crate::observe::progress::Progress as ProgramProgress;
+use crate::observe::log::progress::Progress as ProgramProgress;
 use crate::observe::trouble::without_restarts;
 use crate::observe::wait::Verdict;
 use crate::observe::{Snapshot, Standing, Status};

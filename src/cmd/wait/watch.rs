@@ -12,7 +12,7 @@ use crate::cluster::read::workload_details::progress_of;
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::Goal;
 use crate::observe::Snapshot;
-use crate::observe::progress::Progress;
+use crate::observe::log::progress::Progress;
 use crate::observe::wait::{Limit, Verdict, WaitTracker};
 use crate::ui::span;
 
@@ -37,6 +37,8 @@ pub struct Watch<'a> {
     pub subject: Subject,
     /// How it gets back to the version before this one, if that is kept.
     pub way_back: Option<Command>,
+    /// Whether it is an array, each of whose tasks has a log.
+    pub is_array: bool,
     /// Tells of it.
     pub voice: ProgressVoice,
     /// When it began.
@@ -102,6 +104,7 @@ impl Watch<'_> {
                 None => tracker.overdue(self.start.elapsed()),
                 Some(Seen::Now(snapshot, progress)) => {
                     self.way_back = snapshot.workload.way_back();
+                    self.is_array = snapshot.workload.is_array();
                     let standing = snapshot.standing();
                     let verdict = tracker.judge(&snapshot, self.start.elapsed());
                     self.voice
@@ -208,6 +211,8 @@ impl Watch<'_> {
                 // Who follows has just seen what it printed.
                 let next = match self.wait.follow {
                     true => why,
+                    false if self.is_array => about("logs {} -n {} --failed", &self.subject)
+                        .to("show the logs of the tasks that failed"),
                     false => about("logs {} -n {}", &self.subject).to("show its logs"),
                 };
                 CommandError::failed(failed, container_exit_code).hint(next)

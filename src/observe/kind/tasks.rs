@@ -29,6 +29,15 @@ pub fn job(workload: &Workload) -> Option<(&JobSpec, &JobStatus)> {
     }
 }
 
+/// Returns the number of the task that a pod of an array runs.
+pub fn task_of(workload: &Workload, pod: &Pod) -> Option<i64> {
+    job(workload)?;
+    let index = i64::try_from(pod.index()?).ok()?;
+    let record = record(workload);
+    let task = record.and_then(|record| record.tasks.at(index));
+    Some(task.unwrap_or(index))
+}
+
 /// Returns `37/100, 2 failed`.
 pub fn progress(spec: &JobSpec, status: &JobStatus) -> String {
     let (done, all) = (status.completed_indexes.count(), spec.tasks());

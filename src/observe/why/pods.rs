@@ -5,6 +5,7 @@ use super::finding::{Anew, Cause, Finding, Who};
 use super::{image, node, node_loss};
 use crate::api::pod::Pod;
 use crate::api::pod_template::TemplateContainer;
+use crate::observe::kind::tasks;
 use crate::observe::trouble::{Trouble, TroubleKind, started_again};
 use crate::observe::upstream::kubelet::{self, Missing};
 use crate::observe::upstream::output::{self, Mistake};
@@ -190,6 +191,11 @@ fn ended(evidence: &Evidence, trouble: &Trouble, pod: &Pod) -> Finding {
         .shows(&trouble.message)
         .shows(probe);
     let (workload, namespace) = (&evidence.snapshot.workload, evidence.namespace());
+    let task = tasks::task_of(workload, pod).map(|task| task.to_string());
+    let flags = match &task {
+        Some(task) => vec!["--index", task],
+        None => flags,
+    };
     with_last_words(finding, &evidence.last_words).remedy(
         Who::You,
         "read its logs",

@@ -22,14 +22,12 @@ mod progress;
 mod real_node;
 mod running;
 mod stand_ins;
+mod starting;
 mod worker;
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -38,20 +36,19 @@ use rustix::process::Signal;
 pub use build::toolchain::NoToolchain;
 pub use cluster::Cluster;
 pub use command::Command;
-pub use instance::{Mode, Skip};
+pub use instance::Skip;
 pub use options::{Options, Platform};
 pub use real_node::NoRealNode;
 
 use build::binaries::Binaries;
 use build::components::Manifests;
 use controllers::Built;
-use instance::{Instance, Plan, Ports, State};
+use instance::{Instance, Plan, State};
 use kaito::Kaito;
-use kubeconfig::User;
 use progress::Progress;
 use real_node::{Cgroups, RealNode};
 use running::control::{self, Action, Request};
-use running::{daemons, namespaces, supervisor};
+use starting::{Made, start};
 use worker::Worker;
 
 /// A testbed that is up.
@@ -123,7 +120,9 @@ impl Testbed {
             worker,
             with,
         };
-        let started = start(&instance, options, made, &progress);
+        let started = start(&instance, options, made, &progress).and_then(|()| {
+            Self::running(&instance).context("the testbed ended as soon as it was ready")
+        });
         if started.is_err() {
             // The supervisor stops what it started, but it may have been killed or be hanging.
             stop(&instance)?;
@@ -334,148 +333,6 @@ fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("testbed")
 }
 
-/// What a testbed is made of.
-struct Made {
-    binaries: Binaries,
-    kaito: Option<Kaito>,
-    real_node: Option<RealNode>,
-    worker: Option<Worker>,
-    with: Vec<Built>,
-}
-
-/// Starts the supervisor and waits until it says that everything is ready.
-fn start(
-    instance: &Instance,
-    options: &Options,
-    made: Made,
-    progress: &Progress,
-) -> Result<Testbed> {
-    let Made {
-        binaries,
-        kaito,
-        real_node,
-        worker,
-        with,
-    } = made;
-    let executable = instance.own_executable()?;
-    let (mode, mut skips, kueue_in_root) = match real_node {
-        Some(_) => (Mode::Root, Vec::new(), true),
-        None => choose_mode(options, &executable, progress),
-    };
-    if options.platform == Platform::Previous {
-        skips.push(Skip::AdmissionGates);
-    }
-    let listener = instance.listen(options.port)?;
-    let port = listener.local_addr()?.port();
-    let plan = Plan {
-        options: options.clone(),
-        mode,
-        skips,
-        port,
-        ports: if mode.has_network() {
-            Ports::NAMESPACED
-        } else {
-            Ports::free(port)?
-        },
-        binaries,
-        stages: manifests::own_stages(&sources().join("stages"))?,
-        kueue_in_root,
-        real_node,
-        kaito,
-        worker,
-        with,
-    };
-    let certificates = instance.certificates();
-    certificates.generate()?;
-    kubeconfig::write(&instance.kubeconfig(), port, &certificates, User::Admin)?;
-    kubeconfig::write(
-        &instance.inner_kubeconfig(),
-        plan.ports.api,
-        &certificates,
-        User::Admin,
-    )?;
-    daemons::write_users(instance, &plan)?;
-    instance.write_plan(&plan)?;
-    progress.done("certificates and kubeconfigs are written");
-
-    // Inside namespaces the supervisor serves the listener; without, the API server takes the port itself.
-    let input = match mode {
-        Mode::Namespaces | Mode::Root => Stdio::from(OwnedFd::from(listener)),
-        Mode::Loopback => {
-            drop(listener);
-            Stdio::null()
-        }
-    };
-    supervise(instance, mode, &executable, input, progress)?;
-    progress.done(&format!("testbed `{}` is up", instance.name));
-    Testbed::running(instance).context("the testbed ended as soon as it was ready")
-}
-
-/// Starts the supervisor of what is planned, and waits until everything is ready.
-fn supervise(
-    instance: &Instance,
-    mode: Mode,
-    executable: &Path,
-    input: Stdio,
-    progress: &Progress,
-) -> Result<()> {
-    let (events, supervisors) = UnixStream::pair()?;
-    let log = instance.log("supervisor");
-    let errors = std::fs::File::create(&log)
-        .with_context(|| format!("failed to write {}", log.display()))?;
-    let mut command = namespaces::xtask(mode, executable);
-    command.args(["testbed", "supervise"]).arg(instance.dir());
-    // A proxy of the caller's must not come between the supervisor and its API server.
-    for name in [
-        "HTTPS_PROXY",
-        "https_proxy",
-        "HTTP_PROXY",
-        "http_proxy",
-        "ALL_PROXY",
-        "all_proxy",
-        "KUBECONFIG",
-    ] {
-        command.env_remove(name);
-    }
-    command
-        .stdin(input)
-        .stdout(OwnedFd::from(supervisors))
-        .stderr(errors);
-    let _supervisor = command
-        .spawn()
-        .context("failed to start the testbed's supervisor")?;
-    // The other end of the socket must be the supervisor's alone, or its end would not be noticed.
-    drop(command);
-    supervisor::follow(events, &log, |step| progress.done(step))
-}
-
-fn choose_mode(
-    options: &Options,
-    executable: &Path,
-    progress: &Progress,
-) -> (Mode, Vec<Skip>, bool) {
-    let refused = if options.no_namespaces {
-        Some("--no-namespaces".to_owned())
-    } else {
-        namespaces::probe(Mode::Namespaces, executable).err()
-    };
-    let Some(reason) = refused else {
-        return (Mode::Namespaces, Vec::new(), true);
-    };
-    progress.note(&format!(
-        "running without namespaces ({reason}), which leaves out:"
-    ));
-    let kueue_in_root = namespaces::probe(Mode::Loopback, executable).is_ok();
-    let mut skips = vec![Skip::PodAddresses];
-    if !kueue_in_root {
-        skips.push(Skip::Visibility);
-    }
-    for skip in &skips {
-        progress.note(&format!("  {}: {}", skip.word(), skip.meaning()));
-    }
-    (Mode::Loopback, skips, kueue_in_root)
-}
-
 /// Ends the second cluster of a testbed, if there is one.
 fn down_worker(name: &str) -> Result<()> {
     let name = Worker::name_of(name);
@@ -510,6 +367,8 @@ fn stop(instance: &Instance) -> Result<()> {
 mod tests {
     use std::process::Command;
 
+    use super::instance::Mode;
+    use super::running::namespaces;
     use super::*;
 
     #[test]

@@ -9,9 +9,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::api_versions::{Groups, Served};
+use super::facts;
+use super::kueue::queues;
 use super::listing::Listing;
 use super::prometheus::{self, PrometheusError};
-use super::{facts, queues};
 use crate::api::Readable;
 use crate::api::keys::SERVICE_NAME_LABEL;
 use crate::api::operator::{Controller, EndpointSlice, WebhookConfiguration};

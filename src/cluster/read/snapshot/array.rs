@@ -47,7 +47,7 @@ pub(super) async fn first_pods(
     let namespace = &workload.metadata.namespace;
     let first = async |fields: &str| {
         let selection = pods_in(workload, fields);
-        let mut pages = Pages::of(FIRST, cluster, &resource, namespace, &selection);
+        let mut pages = Pages::with_size(FIRST, cluster, &resource, namespace, &selection);
         let page = pages.next::<Pod>().await?;
         Ok::<_, ClusterError>(page.unwrap_or_default())
     };

@@ -43,7 +43,7 @@ pub(super) fn refuse(target: &FoundWorkload, flag: &str) -> CommandError {
     let name = workload.display_name();
     CommandError::new(
         ErrorClass::Refused,
-        format!("{flag} is for the tasks of an array, and {name} is none"),
+        format!("{flag} chooses tasks of an array, which {name} is not"),
     )
     .hint(kaiwo("logs {} -n {}", &[&name, &workload.metadata.namespace]).to("show its log"))
 }

@@ -48,7 +48,7 @@ pub(in crate::observe::why) fn placement(
             Finding::new(
                 Cause::TopologyTooSmall,
                 format!(
-                    "no node of its flavor has a {}: none that its pods may use has the label {label}",
+                    "no node of its flavor has a {}: no node that fits its pods has the label {label}",
                     word(label)
                 ),
             ),

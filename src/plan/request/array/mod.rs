@@ -24,8 +24,8 @@ const SOFT_LIMIT: i64 = 100_000;
 /// Most tasks at once, and most failed ones, beyond that
 /// (`parallelismLimitForHighCompletions`, `maxFailedIndexesLimitForHighCompletions`).
 const LIMIT_BEYOND: i64 = 10_000;
-/// Most bytes of the numbers of tasks: they are part of a word of the command, which
-/// Linux limits to 128 KiB (`MAX_ARG_STRLEN`).
+/// Most bytes of the numbers of tasks, and of their values: they are part of a word of
+/// the command, which Linux limits to 128 KiB (`MAX_ARG_STRLEN`).
 const MOST_NUMBERS: usize = 64 << 10;
 
 /// What the tasks are given beside their numbers.
@@ -116,6 +116,7 @@ impl Array {
             grow,
         } = flags;
         check_names(&parameters.names())?;
+        check_size(&parameters)?;
         let tasks = tasks.unwrap_or_else(|| Tasks::first(parameters.count().unwrap_or(1)));
         if let Some(count) = parameters.count()
             && tasks.largest() >= count
@@ -264,6 +265,22 @@ fn check_names(names: &[&str]) -> Result<(), Refusal> {
     Ok(())
 }
 
+fn check_size(parameters: &Parameters) -> Result<(), Refusal> {
+    let Parameters::Sweep(sweeps) = parameters else {
+        return Ok(());
+    };
+    let texts = sweeps.0.iter().map(|sweep| sweep.to_string().len());
+    match texts.sum::<usize>() {
+        ..=MOST_NUMBERS => Ok(()),
+        bytes => Err(Refusal::new(format!(
+            "the values of --sweep have {} KiB, and a command has room for {}",
+            bytes >> 10,
+            MOST_NUMBERS >> 10
+        ))
+        .hint("write them to a file: --sweep-file rows.csv")),
+    }
+}
+
 fn check_count(
     count: i64,
     tasks: &Tasks,
@@ -385,6 +402,17 @@ mod tests {
                     ..flags("0-9")
                 },
                 "needs a number of slots",
+            ),
+            (
+                ArrayFlags {
+                    parameters: Parameters::Sweep(
+                        format!("a={}", "value,".repeat(20_000) + "x")
+                            .parse()
+                            .unwrap(),
+                    ),
+                    ..flags("0")
+                },
+                "a command has room for 64",
             ),
             (
                 ArrayFlags {

@@ -307,7 +307,7 @@ impl Schema for AtLeast {
     fn schema() -> serde_json::Value {
         serde_json::json!({"anyOf": [
             {"type": "integer", "minimum": 1},
-            {"type": "string", "pattern": "^([1-9][0-9]*|all)$"},
+            {"type": "string", "pattern": "^(0*[1-9][0-9]*|all)$"},
         ]})
     }
 }

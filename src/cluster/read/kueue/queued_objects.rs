@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::api_versions::Served;
+use super::super::api_versions::Served;
 use crate::api::keys::MANAGED_LABEL;
 use crate::api::kueue_workload::QueuedObject;
 use crate::api::metadata::{Metadata, Named};
@@ -80,7 +80,7 @@ pub fn is_queued_itself(workload: &Workload) -> bool {
 ///
 /// # Errors
 /// [`ClusterError`] if the cluster cannot be asked.
-pub(super) async fn find(
+pub(in crate::cluster::read) async fn find(
     cluster: &Cluster,
     served: &Served,
     namespace: &str,
@@ -137,7 +137,7 @@ fn is_meant(workload: &Workload, wanted: &WorkloadRef) -> bool {
 ///
 /// # Errors
 /// [`ClusterError`] if the cluster cannot be asked.
-pub(super) async fn owned_by(
+pub(in crate::cluster::read) async fn owned_by(
     cluster: &Cluster,
     served: &Served,
     namespace: &str,

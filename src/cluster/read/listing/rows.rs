@@ -1,14 +1,17 @@
 //! Reads what a listing shows beside the workloads themselves, with few requests
 //! for many of them: Kueue's Workloads, places in queues, pods.
 
+mod owners;
+
 use std::collections::HashMap;
 
 use futures_util::future::join_all;
 use k8s_openapi::jiff::Timestamp;
 
-use super::api_versions::Served;
-use super::dependents::{self, Dependents};
-use super::{queues, snapshot};
+use super::super::api_versions::Served;
+use super::super::dependents::{self, Dependents};
+use super::super::kueue::queues;
+use super::super::snapshot;
 use crate::api::Readable;
 use crate::api::event::Event;
 use crate::api::keys::{ARRAY_LABEL, JOB_UID_LABEL};
@@ -288,7 +291,7 @@ impl<'a> RowLoader<'a> {
         let mut parts =
             dependents::of_all(self.cluster, self.served, self.namespace, &workloads).await?;
         let pods = self.pods.as_deref().unwrap_or_default();
-        let mut sorted = sorted_out(page, &wanted, &parts, pods);
+        let mut sorted = owners::sorted_out(page, &wanted, &parts, pods);
         let each = wanted.into_iter().map(|index| {
             let pods = sorted.remove(&index).unwrap_or_default();
             let parts = parts.remove(&page[index].metadata.uid).unwrap_or_default();
@@ -445,61 +448,6 @@ fn by_uid(queued: Vec<KueueWorkload>) -> HashMap<String, Vec<KueueWorkload>> {
     for queued in queued {
         if let Some(uid) = queued.metadata.label(JOB_UID_LABEL) {
             sorted.entry(uid.to_owned()).or_default().push(queued);
-        }
-    }
-    sorted
-}
-
-/// Gives each of the wanted workloads its pods.
-fn sorted_out(
-    page: &[Workload],
-    wanted: &[usize],
-    parts: &HashMap<String, Dependents>,
-    pods: &[Pod],
-) -> HashMap<usize, Vec<Pod>> {
-    let labels: Vec<(usize, Vec<PodLabels>)> = wanted
-        .iter()
-        .map(|index| {
-            let workload = &page[*index];
-            let parts = parts.get(&workload.metadata.uid);
-            let parts = parts.map_or(&[][..], |parts| &parts.metadata);
-            (*index, rules(workload).pod_labels(parts))
-        })
-        .collect();
-    // Any one of its labels leads from a pod to those that may own it.
-    let mut owners: HashMap<(&str, &str), Vec<(usize, &PodLabels)>> = HashMap::new();
-    for (index, labels) in &labels {
-        for labels in labels {
-            for (key, value) in labels.first() {
-                owners
-                    .entry((key, value))
-                    .or_default()
-                    .push((*index, labels));
-            }
-        }
-    }
-    let mut sorted: HashMap<usize, Vec<Pod>> = HashMap::new();
-    for pod in pods {
-        let metadata = &pod.metadata;
-        let found = metadata
-            .labels
-            .iter()
-            .filter_map(|(key, value)| owners.get(&(key.as_str(), value.as_str())));
-        for (index, labels) in found.flatten() {
-            let workload = &page[*index];
-            if workload.metadata.namespace == metadata.namespace
-                && labels.matches(&metadata.labels)
-                && rules(workload).owns(pod)
-            {
-                let own = sorted.entry(*index).or_default();
-                // Several of its labels may lead to it.
-                if own
-                    .last()
-                    .is_none_or(|last| last.metadata.uid != metadata.uid)
-                {
-                    own.push(pod.clone());
-                }
-            }
         }
     }
     sorted

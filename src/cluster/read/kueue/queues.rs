@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::api_versions::Served;
+use super::super::api_versions::Served;
 use crate::api::Readable;
 use crate::api::keys::JOB_UID_LABEL;
 use crate::api::kueue_configuration::KueueConfiguration;
@@ -124,7 +124,7 @@ pub fn parse_configuration(text: &str) -> Option<KueueConfiguration> {
 
 /// Reads the Workloads of Kueue's that took the quota of these, wherever they may
 /// be read: in all namespaces, else in those of these.
-pub(super) async fn preemptors(
+pub(in crate::cluster::read) async fn preemptors(
     cluster: &Cluster,
     served: &Served,
     queued: &[KueueWorkload],

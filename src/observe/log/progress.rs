@@ -4,8 +4,8 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::kind::rules;
-use super::status::Status;
+use super::super::kind::rules;
+use super::super::status::Status;
 use crate::api::pod::Pod;
 use crate::api::workload::Workload;
 

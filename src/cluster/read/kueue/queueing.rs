@@ -1,8 +1,8 @@
 //! Reads what changing a place in the queues takes: the queues, the priority classes,
 //! and who holds quota.
 
-use super::api_versions::Served;
-use super::{evidence, facts};
+use super::super::api_versions::Served;
+use super::super::{evidence, facts};
 use crate::api::Readable;
 use crate::api::kueue_workload::{KueueWorkload, QueueState};
 use crate::api::queue::WorkloadPriorityClass;

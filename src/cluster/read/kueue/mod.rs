@@ -1,0 +1,5 @@
+//! Reads what Kueue has: queues, what they hold, and what a change of it would do.
+
+pub mod queued_objects;
+pub mod queueing;
+pub mod queues;
