@@ -68,7 +68,9 @@ fn add(command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> 
     }
     if let Some(more) = command.get_after_help() {
         let more = more.to_string();
-        let (before, rest) = more.split_once("Examples:\n").unwrap_or((&more, ""));
+        let (before, rest) = more
+            .split_once("Examples:\n")
+            .unwrap_or((more.as_str(), ""));
         let (examples, after) = rest.split_once("\n\n").unwrap_or((rest, ""));
         verbatim(&mut page, "EXAMPLES", examples)?;
         verbatim(&mut page, "NOTES", &format!("{before}{after}"))?;

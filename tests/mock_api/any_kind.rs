@@ -92,7 +92,7 @@ fn queued() -> Vec<Value> {
 fn job(name: &str, owner: Value, queue: &str) -> Value {
     json!({
         "metadata": {
-            "name": name, "namespace": "kaiwo", "uid": format!("u-{name}"),
+            "name": name, "namespace": "kaiwo", "uid": format!("j-{name}"),
             "creationTimestamp": "2026-01-01T00:00:00Z",
             "labels": {"kueue.x-k8s.io/queue-name": queue}, "ownerReferences": [owner],
         },

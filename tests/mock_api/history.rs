@@ -81,9 +81,9 @@ fn job(name: &str, ended: u64) -> Value {
 /// A Job in no queue that failed before it had a pod.
 fn never() -> Value {
     json!({
-        "metadata": {"name": "never", "namespace": "kaiwo", "uid": "u-never", "creationTimestamp": ago(600)},
+        "metadata": {"name": "never", "namespace": "kaiwo", "uid": "u-never", "creationTimestamp": ago(1800)},
         "spec": {"template": {"spec": {"containers": []}}},
-        "status": {"conditions": [condition("Failed", 300, "BackoffLimitExceeded")]},
+        "status": {"conditions": [condition("Failed", 1200, "BackoffLimitExceeded")]},
     })
 }
 
@@ -200,7 +200,7 @@ fn gpu_hours_have_their_golden() {
     let csv = ["usage", "-A", "--by", "queue", "-o", "csv"];
     let csv = api.sandbox.kaiwo(&csv).exits(0);
     let expected = "by,namespace,name,gpuHours,bound,workloads,sources\n\
-                    queue,kaiwo,team,22.0,atLeast,3,Workloads+Jobs\n";
+                    queue,kaiwo,team,21.0,atLeast,2,Workloads+Jobs\n";
     assert_eq!(csv.stdout, expected);
 }
 

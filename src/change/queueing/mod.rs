@@ -133,6 +133,14 @@ impl<'a> Subject<'a> {
         self.workload.metadata.label(PRIORITY_CLASS_LABEL)
     }
 
+    /// Returns how it is asked for once more, from the beginning.
+    fn resubmission(&self) -> &'static str {
+        match self.workload.kind.is_batch() {
+            true => "submit it again",
+            false => "serve it again",
+        }
+    }
+
     /// Begins a refusal about it.
     fn refuse(&self, message: impl Into<String>) -> Refusal {
         Refusal::new(message).about(self.workload.display_name())

@@ -49,7 +49,8 @@ pub fn to_class(
             ))
             .hint(kaiwo("wait {} -n {}", &[&name, subject.namespace()]).to("let it finish"))
             .hint(format!(
-                "or submit it again with --priority-class {class} and --replace"
+                "or {} with --priority-class {class} and --replace",
+                subject.resubmission()
             )));
     }
     Ok(NewPriority {

@@ -101,8 +101,12 @@ fn target(
 fn check_state(subject: &Subject, to: &str) -> Result<(), Refusal> {
     let name = subject.workload.display_name();
     let namespace = subject.namespace();
-    let again =
-        || format!("submit it again with -q {to} and --replace: it starts at the end of the queue");
+    let again = || {
+        format!(
+            "{} with -q {to} and --replace: it starts at the end of the queue",
+            subject.resubmission()
+        )
+    };
     match subject.queued.state() {
         QueueState::Admitted => Err(subject
             .refuse(format!(
@@ -143,7 +147,11 @@ fn check_clusters(
     let is_sent = subject.object["spec"]["managedBy"] == MULTIKUEUE_CONTROLLER
         || queue::choose(from, facts, subject.namespace(), true)
             .is_ok_and(|from| from.sends_away(facts));
-    let again = format!("submit it again with -q {} and --replace", to.local_queue);
+    let again = format!(
+        "{} with -q {} and --replace",
+        subject.resubmission(),
+        to.local_queue
+    );
     if is_sent && !to.sends_away(facts) {
         return Err(subject
             .refuse(format!(

@@ -18,15 +18,15 @@ Examples:
   kaiwo priority alice-train high --dry-run     who would be preempted
   kubectl get workloadpriorityclasses           list the classes")]
 pub struct PriorityArgs {
-    /// Which workload, and how it is reported.
-    #[command(flatten)]
-    pub change: ChangeArgs,
-
     /// WorkloadPriorityClass of Kueue
-    #[arg(value_name = "CLASS")]
+    #[arg(value_name = "CLASS", index = 2)]
     pub class: PriorityClassName,
 
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
+
+    /// Which workload, and how it is reported.
+    #[command(flatten)]
+    pub change: ChangeArgs,
 }

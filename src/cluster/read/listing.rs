@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use futures_util::future::join_all;
 
 use super::api_versions::Served;
-use super::kueue::queued_objects::{is_queued_itself, retain_unknown};
+use super::lookup::queued_objects::{is_queued_itself, retain_unknown};
 use crate::api::workload::Workload;
 use crate::change::existing::resource;
 use crate::cluster::client::pages::{Pages, Selection};

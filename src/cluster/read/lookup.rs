@@ -1,10 +1,11 @@
 //! Finds the workload that a user means by a name.
 
+pub mod queued_objects;
+
 use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::api_versions::Served;
-use super::kueue::queued_objects;
 use crate::api::keys::{APP_MANAGED_BY_LABEL, MANAGER};
 use crate::api::metadata::Named;
 use crate::api::workload::Workload;

@@ -1,6 +1,5 @@
 //! Reads what is in the cluster: for a plan, for a list, for one workload.
 
-pub mod accounts;
 pub mod api_versions;
 pub mod autoscaler;
 pub mod candidates;
@@ -14,8 +13,8 @@ pub mod kueue;
 pub mod listing;
 pub mod lookup;
 pub mod models;
-pub mod progress;
 pub mod prometheus;
 pub mod snapshot;
+pub mod usage;
 pub mod watch;
 pub mod workload_details;

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::api_versions::Served;
-use super::{autoscaler, endpoint, progress, snapshot};
+use super::usage::progress;
+use super::{autoscaler, endpoint, snapshot};
 use crate::api::Readable;
 use crate::api::event::Event;
 use crate::api::keys::{

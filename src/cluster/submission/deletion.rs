@@ -9,7 +9,7 @@ use super::kept_claim::KeptClaim;
 use super::leftover::{self, Leftover};
 use crate::api::Readable;
 use crate::api::keys;
-use crate::api::kueue_workload::QueuedObject;
+use crate::api::kueue_workload::{POD_GROUP, QueuedObject};
 use crate::api::metadata::Metadata;
 use crate::api::pod::Pod;
 use crate::api::resource::Resource;
@@ -301,7 +301,16 @@ pub async fn delete(
     let metadata = &doomed.workload.metadata;
     let namespace = &metadata.namespace;
     match &doomed.workload.stands_for {
-        Some(object) => delete_queued(cluster, namespace, object).await?,
+        Some(object) => {
+            delete_queued(cluster, namespace, object).await?;
+            // Kueue keeps the deleted pods of a group, for others to replace them, as
+            // long as their Workload exists (v0.19).
+            if object.kind == POD_GROUP {
+                let resource = doomed.resource();
+                let (name, uid) = (&metadata.name, &metadata.uid);
+                cluster.delete(&resource, namespace, name, uid).await?;
+            }
+        }
         None => {
             let resource = doomed.resource();
             cluster

@@ -2,8 +2,8 @@
 
 use super::{past, top};
 use crate::cli::UsageArgs;
-use crate::cluster::read::accounts::accounts;
 use crate::cluster::read::prometheus;
+use crate::cluster::read::usage::accounts::accounts;
 use crate::cmd::block_on;
 use crate::cmd::help::cannot_write;
 use crate::cmd::target::Reached;

@@ -4,7 +4,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::past;
 use crate::cli::HistoryArgs;
-use crate::cluster::read::accounts::accounts;
+use crate::cluster::read::usage::accounts::accounts;
 use crate::cmd::block_on;
 use crate::cmd::help::cannot_write;
 use crate::error::CommandError;

@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 
 use crate::cli::PastArgs;
-use crate::cluster::read::accounts::Accounts;
+use crate::cluster::read::usage::accounts::Accounts;
 use crate::cmd::target::{self, Reached};
 use crate::error::{CommandError, ErrorClass};
 use crate::observe::account::Period;

@@ -44,7 +44,9 @@ fn run(
             return Ok(ErrorClass::Refused.exit_code());
         }
         let written = change.write(&verdict).await;
-        written.map_err(|error| denied(error, !runs && !active))?;
+        let name = report.workload.clone();
+        let parked = (!runs && !active).then_some((name.as_str(), report.namespace));
+        written.map_err(|error| denied(error, parked))?;
         let follow = change.follow(|queued| queued.spec.active.unwrap_or(true) == active);
         let Some(after) = follow.await? else {
             return Err(change.not_followed());
@@ -54,7 +56,6 @@ fn run(
         if runs && !active {
             ui.status("  its pods are being stopped, and its quota is released");
         }
-        let name = report.workload.clone();
         change.print(report)?;
         if !active {
             let namespace = &change.target.place.namespace;
@@ -65,17 +66,19 @@ fn run(
     })
 }
 
-/// Returns the error of a write: few admins let users change Workloads.
-fn denied(error: ClusterError, can_park: bool) -> CommandError {
+/// Returns the error of a write: few admins let users change Workloads. What waits can
+/// be `parked` instead: its name and namespace.
+fn denied(error: ClusterError, parked: Option<(&str, &str)>) -> CommandError {
     let lacks_right = error.is_missing_right();
     let error = cannot_change(
         error,
         "cluster-admins/rbac/pausing.yaml grants it, limited to pausing",
     );
-    match lacks_right && can_park {
-        true => error.hint(
-            "or move it to a LocalQueue that is stopped, if the namespace has one: kaiwo move NAME -q QUEUE --force",
+    match parked.filter(|_| lacks_right) {
+        Some((name, namespace)) => error.hint(
+            kaiwo("move {} -n {} -q {QUEUE} --force", &[name, namespace])
+                .to("or move it to a LocalQueue that is stopped, if the namespace has one"),
         ),
-        false => error,
+        None => error,
     }
 }

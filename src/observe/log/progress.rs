@@ -4,10 +4,10 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::super::kind::rules;
-use super::super::status::Status;
 use crate::api::pod::Pod;
 use crate::api::workload::Workload;
+use crate::observe::kind::rules;
+use crate::observe::status::Status;
 
 /// What such a line begins with.
 const MARK: &str = "::kaiwo ";

@@ -66,7 +66,7 @@ pub fn rpm(product: &Product, executable: &Executable, folder: &Path) -> Result<
 fn spec(product: &Product, files: &[super::archive::Entry]) -> Result<String> {
     let mut spec = format!(
         "Name: kaiwo\nVersion: {}\nRelease: 1\nSummary: {}\nLicense: {}\nURL: {}\n\
-         AutoReqProv: no\n%define debug_package %{{nil}}\n%define __strip /bin/true\n\
+         AutoReqProv: no\n%define _build_id_links none\n%define debug_package %{{nil}}\n%define __strip /bin/true\n\
          %description\n{}.\n%install\ntar -xf %{{_topdir}}/root.tar -C %{{buildroot}}\n%files\n",
         deb::debian_version(&product.version),
         product.about,

@@ -1,5 +1,4 @@
 //! Reads what Kueue has: queues, what they hold, and what a change of it would do.
 
-pub mod queued_objects;
 pub mod queueing;
 pub mod queues;

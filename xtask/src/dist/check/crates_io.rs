@@ -129,6 +129,10 @@ fn unpacked(place: &Path) -> Result<Packages> {
     if packages.others.is_empty() || packages.kaiwo.as_os_str().is_empty() {
         bail!("cargo package has not packed kaiwo and its crates");
     }
+    // It is below the checkout, and is to be no part of that workspace.
+    let manifest = packages.kaiwo.join("Cargo.toml");
+    let text = std::fs::read_to_string(&manifest)?;
+    std::fs::write(&manifest, text + "\n[workspace]\n")?;
     // The versions of the checkout, whose own crates are by path as here.
     std::fs::copy(
         Path::new(checkout()).join("Cargo.lock"),

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::super::api_versions::Served;
 use crate::api::keys::MANAGED_LABEL;
 use crate::api::kueue_workload::QueuedObject;
 use crate::api::metadata::{Metadata, Named};
@@ -14,6 +13,7 @@ use crate::api::workload::Workload;
 use crate::change::existing::resource;
 use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::client::request::readable;
+use crate::cluster::read::api_versions::Served;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::WorkloadKind;
 use crate::observe::WorkloadRef;

@@ -4,13 +4,13 @@
 use k8s_openapi::jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
-use super::api_versions::Served;
 use crate::api::kueue_workload::KueueWorkload;
 use crate::api::pod::Pod;
 use crate::api::resource::Resource;
 use crate::change::existing::resource;
 use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::objects::next_workloads;
+use crate::cluster::read::api_versions::Served;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::WorkloadKind;
 use crate::observe::account::{Account, Ledger, Period};
