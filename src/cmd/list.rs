@@ -270,12 +270,11 @@ impl<'a> Rows<'a> {
         let logs = rows.iter_mut().filter(|row| row.log.is_some());
         let read = logs.map(async |row| {
             let namespace = &row.workload.metadata.namespace;
-            match &row.log {
-                Some(log) => match progress(cluster, namespace, log).await {
+            if let Some(log) = &row.log {
+                match progress(cluster, namespace, log).await {
                     Readable::Known(progress) => row.progress = progress,
                     Readable::Forbidden => return true,
-                },
-                None => {}
+                }
             }
             false
         });

@@ -65,7 +65,7 @@ const VERBS: [(&str, Own, &str); 43] = [
     (
         "scontrol",
         Own::Whole(kaiwo, "list"),
-        "move, priority, pause and resume change one that waits; queues and nodes show capacity",
+        "status shows one of them; move, priority, pause and resume change it; queues and nodes show capacity",
     ),
     (
         "salloc alloc interactive notebook jupyter",

@@ -82,8 +82,9 @@ const NAMES: [(&str, &str); 36] = [
 ];
 
 /// Positions of names that only some commands have.
-const MORE_NAMES: [(&str, &str); 9] = [
+const MORE_NAMES: [(&str, &str); 10] = [
     ("class", "the class that is looked for"),
+    ("sweep_file", "the file that cannot be read"),
     ("topic", "the topic that is looked for"),
     ("tune_config", "the file that cannot be read"),
     ("user", "whose workloads are looked for"),
@@ -101,12 +102,13 @@ fn is_name(field: &str) -> bool {
 
 /// Returns whether the value has the form that belongs into the position.
 fn is_form(field: &str, value: &str) -> bool {
-    const PAIRS: [&str; 7] = [
+    const PAIRS: [&str; 8] = [
         "adapter",
         "annotation",
         "label",
         "node_selector",
         "selector",
+        "sweep",
         "target_metric",
         "toleration",
     ];

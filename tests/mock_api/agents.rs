@@ -17,7 +17,7 @@ fn conversation(guide: &str) -> Vec<(Vec<String>, i32, String, String, String)> 
             panic!("not an answer: {}", pair[1]);
         };
         // From a path of jq to a JSON Pointer.
-        let pointer = field.replace('.', "/").replace('[', "/").replace(']', "");
+        let pointer = field.replace(['.', '['], "/").replace(']', "");
         Some((
             commands::words(typed),
             code.parse().unwrap(),

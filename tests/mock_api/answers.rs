@@ -200,7 +200,7 @@ fn answers_to_a_creation() {
 fn a_replacement_needs_the_right_to_read() {
     let denied = "jobs.batch \"alice-w\" is forbidden: User \"alice\" cannot get resource \"jobs\" in API group \"batch\" in the namespace \"kaiwo\"";
     let refuse = move |request: &Request| {
-        is(request, "GET", "/jobs/alice-w").then(|| Answer::Refuse(403, denied))
+        is(request, "GET", "/jobs/alice-w").then_some(Answer::Refuse(403, denied))
     };
     let api = MockApi::new(refuse);
     let _ = api

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::json::is_golden;
 use super::server::{Answer, MockApi, Request, list};
 use super::trouble::is;
 
@@ -110,6 +111,7 @@ fn failed_tasks_are_told_with_parameters_and_codes_for_as_long_as_their_pods_exi
         .sandbox
         .kaiwo(&["status", "job/ended", "-o", "json"])
         .exits(0);
+    is_golden("status_array", &outcome);
     let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
     let tasks = report["tasks"]["failedTasks"].as_array().unwrap();
     let told: Vec<Value> = tasks

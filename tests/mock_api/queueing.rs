@@ -347,7 +347,11 @@ fn what_preempts_nobody_asks_nothing() {
 
 #[test]
 fn a_workload_is_paused_and_returns_to_its_place() {
-    let api = api(Kueue::waiting());
+    let api = api(Kueue {
+        class: None,
+        class_label: None,
+        ..Kueue::waiting()
+    });
     let paused = run(&api, &["pause", "x", "-o", "json"]).exits(0);
     is_golden("pause", &paused);
     let _ = paused

@@ -343,9 +343,14 @@ fn the_policy_for_pausing_knows_every_field_of_a_workload() {
 fn a_ray_job_changes_likewise_and_a_deployment_says_why_not() {
     let scene = Scene::new("queue-kinds");
     let testbed = &scene.testbed;
-    scene.submit("hold-a", "a", &[]);
-    scene.submit("hold-b", "b", &[]);
+    for (name, queue) in [("hold-a", "a"), ("hold-b", "b")] {
+        scene.submit(name, queue, &[]);
+        testbed.wait("the queue to be full", || {
+            has_condition(&scene.workload(name), "Admitted").then_some(())
+        });
+    }
     scene.submit("ray", "a", &["--ray", "--priority-class", "queue-low"]);
+    let _ = scene.workload("ray");
     let report = scene.changed(None, &["move", "ray", "-q", "b"]);
     assert_eq!(report["workload"], "rayjob/ray");
     assert_eq!(report["after"]["queue"], "b");

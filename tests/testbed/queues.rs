@@ -16,13 +16,14 @@ use crate::admins_guide::shell_blocks;
 use crate::common::{Outcome, binary, checkout};
 
 /// Every manifest, in the order in which the guide applies them.
-const MANIFESTS: [&str; 10] = [
+const MANIFESTS: [&str; 11] = [
     "kueue/priorities.yaml",
     "kueue/amd.yaml",
     "kueue/nvidia.yaml",
     "kueue/amd-teams.yaml",
     "kueue/nvidia-teams.yaml",
     "rbac/researchers.yaml",
+    "rbac/pausing.yaml",
     "rbac/versions.yaml",
     "monitoring/rules.yaml",
     "monitoring/amd.yaml",

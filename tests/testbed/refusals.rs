@@ -326,7 +326,13 @@ fn what_does_not_travel_is_refused_where_work_is_sent_away() {
     };
     let says = "sends workloads to other clusters (MultiKueue)";
     let noise = |length: u64| {
-        let next = |at: u64| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u8;
+        let mut state = 88_172_645_463_325_252_u64;
+        let next = |_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_be_bytes()[2]
+        };
         (0..length).map(next).collect::<Vec<u8>>()
     };
     testbed.sandbox.write("large/entrypoint", "true\n");

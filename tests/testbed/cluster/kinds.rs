@@ -78,6 +78,9 @@ pub fn namespaced(kind: &str) -> bool {
         kind,
         "Namespace"
             | "Node"
+            | "Topology"
+            | "ValidatingAdmissionPolicy"
+            | "ValidatingAdmissionPolicyBinding"
             | "PersistentVolume"
             | "RuntimeClass"
             | "ClusterQueue"

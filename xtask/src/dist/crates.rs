@@ -203,10 +203,10 @@ fn needed(node: &Value, counts: impl Fn(&String, &Value) -> bool) -> Vec<String>
 /// Returns everything that a package needs, directly or not, with itself.
 fn closure(
     nodes: &BTreeMap<String, Value>,
-    root: &String,
+    root: &str,
     counts: impl Fn(&String, &Value) -> bool,
 ) -> BTreeSet<String> {
-    let (mut seen, mut open) = (BTreeSet::new(), vec![root.clone()]);
+    let (mut seen, mut open) = (BTreeSet::new(), vec![root.to_owned()]);
     while let Some(id) = open.pop() {
         if seen.insert(id.clone())
             && let Some(node) = nodes.get(&id)
@@ -278,7 +278,7 @@ mod tests {
             .unwrap();
         let told: Value = serde_json::from_str(&text).unwrap();
         let packages = told["packages"].as_array().unwrap();
-        let names: Vec<_> = packages.iter().map(|it| text_of(it)).collect();
+        let names: Vec<_> = packages.iter().map(text_of).collect();
         assert_eq!(
             names,
             ["a runtime", "cc build", "derive build", "kaiwo runtime"]

@@ -41,6 +41,9 @@ pub struct TestArgs {
     /// Likewise, and fail where this machine allows no real node
     #[arg(long)]
     require_real_node: bool,
+    /// Run only layers whose name contains this, such as "packages"
+    #[arg(long, value_name = "WORDS")]
+    only: Option<String>,
     /// Leave the testbed running afterwards, for a look at what failed
     #[arg(long)]
     keep_testbed: bool,
@@ -102,7 +105,7 @@ pub fn run(args: &TestArgs) -> Result<()> {
         true => Some(Testbed::claim(REAL_NODE, "test")?),
         false => None,
     };
-    let mut report = Report::default();
+    let mut report = Report::of(args.only.clone());
     let compiled = report.layer("compiling", |_| {
         // The whole workspace at once everywhere, so that all layers share
         // one set of features and nothing is compiled twice.

@@ -28,15 +28,27 @@ pub struct Notes {
 pub struct Report {
     layers: Vec<(&'static str, Result<End>, Duration)>,
     notes: Notes,
+    only: Option<String>,
 }
 
 impl Report {
-    /// Runs a layer, and returns whether it has not failed.
+    /// Runs only layers whose name contains this.
+    pub fn of(only: Option<String>) -> Self {
+        Self {
+            only,
+            ..Self::default()
+        }
+    }
+
+    /// Runs a layer, unless only others are wanted, and returns whether it has not failed.
     pub fn layer(
         &mut self,
         name: &'static str,
         run: impl FnOnce(&mut Notes) -> Result<End>,
     ) -> bool {
+        if self.only.as_ref().is_some_and(|only| !name.contains(only)) {
+            return true;
+        }
         say(name);
         let start = Instant::now();
         let end = run(&mut self.notes);
@@ -45,8 +57,11 @@ impl Report {
         succeeded
     }
 
-    /// Fails if a layer has failed.
+    /// Fails if a layer has failed, or none was to run.
     pub fn verdict(&self) -> Result<()> {
+        if let (Some(only), true) = (&self.only, self.layers.is_empty()) {
+            bail!("no layer's name contains {only:?}");
+        }
         let failed: Vec<&str> = self
             .layers
             .iter()
@@ -122,5 +137,10 @@ mod tests {
         assert!(table.contains("  kubectl: not installed\n"), "{table}");
         assert!(table.ends_with("  real_node::x\n"), "{table}");
         assert_eq!(report.verdict().unwrap_err().to_string(), "failed: two");
+        let mut some = Report::of(Some("pack".to_owned()));
+        assert!(some.layer("one", |_| Err(anyhow!("it is not run"))));
+        assert!(some.verdict().is_err());
+        assert!(some.layer("packages", |_| Ok(End::Passed(1))));
+        assert!(some.verdict().is_ok());
     }
 }
