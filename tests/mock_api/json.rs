@@ -319,13 +319,14 @@ fn early_errors_are_json_too() {
 }
 
 /// Fields that no golden has; their schema says that they exist.
-const RARE: [(&str, &str); 9] = [
+const RARE: [(&str, &str); 10] = [
     ("Diagnosis", "cluster"),
     ("Endpoint", "pending"),
     ("QueueingReport", "warnings"),
     ("Usage", "total.namespace"),
     ("WorkloadList", "items[].cluster"),
     ("WorkloadStatus", "queue.cluster"),
+    ("WorkloadStatus", "tasks.requestedSlots"),
     ("WorkloadStatus", "endpoints[].pending"),
     ("WorkloadStatus", "instanceType"),
     ("WorkloadStatus", "model"),

@@ -2,6 +2,7 @@
 //! before and after, as a researcher and as an admin, and each trap in words before
 //! anything is changed.
 
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::cluster::{Flavor, Testbed, has_condition};
@@ -73,7 +74,13 @@ impl Scene {
     fn fill(&self, queue: &str, names: [&str; 3]) {
         for name in names {
             self.submit(name, queue, &["--priority-class", "queue-low"]);
-            self.workload(name);
+            let workload = self.workload(name);
+            let created = workload["metadata"]["creationTimestamp"].as_str().unwrap();
+            let created: Timestamp = created.parse().unwrap();
+            // Kueue orders by whole seconds.
+            self.testbed.wait("the next second", || {
+                (Timestamp::now().as_second() > created.as_second()).then_some(())
+            });
         }
         self.testbed.wait("the first to be admitted", || {
             has_condition(&self.workload(names[0]), "Admitted").then_some(())
