@@ -24,7 +24,7 @@ const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 /// Compare Cargo.lock with RustSec's advisories
 ///
 /// Fails if a dependency has a vulnerability, and if there is no database: then nothing
-/// was checked. To get one: git clone https://github.com/rustsec/advisory-db
+/// was checked. To get one: git clone <https://github.com/rustsec/advisory-db>
 #[derive(Debug, clap::Args)]
 pub struct Audit {
     /// Checkout of the database [default: advisory-db in cargo's home]
@@ -80,7 +80,7 @@ impl Audit {
             Some(db) => db.clone(),
             None => kept().context(
                 "the audit did not run: there is no advisory database; \
-                 git clone https://github.com/rustsec/advisory-db, then --db PATH",
+                 git clone <https://github.com/rustsec/advisory-db>, then --db PATH",
             )?,
         };
         let advisories = read(&db)?;

@@ -45,7 +45,7 @@ fn what_kueue_takes_off_or_gives_up_is_told() {
     scene.told(
         "low",
         "deactivated",
-        &["kaiwo resume job/low", "--replace"],
+        &["kaiwo resume", "job/low", "--replace"],
         &BOTH,
     );
     testbed.delete("Job", "low");
