@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{BUSYBOX, Node, PYTHON};
+use super::{BUSYBOX, Node, PYTHON, takes_long};
 use crate::common::Outcome;
 use crate::testbed::fault_proxy::FaultProxy;
 
@@ -24,13 +24,15 @@ fn sum_of(directory: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Makes 32 MiB in two files, and 500 small ones.
-fn make_files(root: &Path) {
-    let line = "mkdir -p small && head -c 16777216 /dev/urandom >one && head -c 16777216 /dev/urandom >two \
-                && i=0; while [ $i -lt 500 ]; do echo \"file $i $i $i\" >small/$i; i=$((i+1)); done; chmod 600 one";
+/// Makes two files of so many MiB, and so many small ones.
+fn make_files(root: &Path, mebibytes: u32, small: u32) {
+    let line = format!(
+        "mkdir -p small && head -c {mebibytes}M /dev/urandom >one && head -c {mebibytes}M /dev/urandom >two \
+         && i=0; while [ $i -lt {small} ]; do echo \"file $i $i $i\" >small/$i; i=$((i+1)); done; chmod 600 one"
+    );
     fs::create_dir_all(root).unwrap();
     let made = Command::new("sh")
-        .args(["-c", line])
+        .args(["-c", &line])
         .current_dir(root)
         .status();
     assert!(made.unwrap().success());
@@ -58,7 +60,7 @@ fn files_arrive_whole_over_connections_that_break() {
     let node = Node::new("cp-cut");
     node.sleeper("job");
     let root = node.sandbox.path("files");
-    make_files(&root);
+    make_files(&root, 16, 500);
     // Each breaks in the middle of a file; small ones are cut in their archive, too.
     let proxy = FaultProxy::cutting_commands(7 << 20, 4);
     let up = through(&node, &proxy, &["files", "job:/tmp/there"]).exits(0);
@@ -78,6 +80,36 @@ fn files_arrive_whole_over_connections_that_break() {
         sum_of(&root.join("small")),
         sum_of(&node.sandbox.path("few"))
     );
+}
+
+#[test]
+#[ignore = "needs a real node: cargo xtask test --real-node"]
+fn large_files_and_ten_thousand_small_ones_arrive_over_five_cuts() {
+    if takes_long("512 MiB and 10,000 files, with cuts") {
+        return;
+    }
+    let node = Node::new("cp-large");
+    node.sleeper("job");
+    let root = node.sandbox.path("files");
+    make_files(&root, 256, 10_000);
+    for (what, every) in [("one", 40 << 20), ("two", 40 << 20), ("small", 1 << 20)] {
+        let (mine, there) = (format!("files/{what}"), format!("job:/tmp/{what}"));
+        for arguments in [[mine.as_str(), &there], [&there, what]] {
+            let proxy = FaultProxy::cutting_commands(every, 5);
+            let copied = through(&node, &proxy, &arguments).exits(0);
+            assert_eq!(proxy.cuts(), 5, "{}", copied.stderr);
+            nothing_is_left(&node, "job");
+        }
+    }
+    let back = node.sandbox.path("small");
+    assert_eq!(sum_of(&root.join("small")), sum_of(&back));
+    for what in ["one", "two"] {
+        let same = Command::new("cmp")
+            .arg(root.join(what))
+            .arg(node.sandbox.path(what))
+            .status();
+        assert!(same.unwrap().success(), "{what}");
+    }
 }
 
 #[test]

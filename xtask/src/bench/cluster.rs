@@ -150,7 +150,9 @@ impl Cluster {
     /// Deletes objects and waits until they, and what the operators made of them, are gone.
     pub fn remove(&self, objects: &[Object]) -> Result<()> {
         for object in objects {
-            self.found("DELETE", &object.path)?;
+            // Unless they are told, Jobs leave their pods behind.
+            let path = format!("{}?propagationPolicy=Background", object.path);
+            self.found("DELETE", &path)?;
         }
         let begun = std::time::Instant::now();
         for object in objects {

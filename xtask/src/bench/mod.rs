@@ -211,7 +211,7 @@ fn size(binary: &Path, kubectl: Option<&Kubectl>) -> Result<Row> {
         kaiwo: Some(Figure::bytes(bytes(binary)?)),
         peer: "`kubectl`".to_owned(),
         figure: peer.map(Figure::bytes),
-        target: Target::AtMost(12.0),
+        target: Target::AtMost(14.0),
         missing: peer.is_none().then_some(NO_KUBECTL),
     })
 }
