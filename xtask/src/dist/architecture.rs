@@ -114,11 +114,6 @@ impl Architecture {
         let name = self.target.replace('-', "_");
         let hidden = hidden_paths(source)?;
         let mut flags: Vec<String> = user_flags();
-        if profile == "release" {
-            // It does not unwind, so the tables for that would be a tenth of it for
-            // nothing. A profile cannot say so.
-            flags.push("-Cforce-unwind-tables=no".to_owned());
-        }
         flags.extend(
             hidden
                 .iter()
