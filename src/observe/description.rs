@@ -50,7 +50,7 @@ pub struct WorkloadDetails {
     pub usage: Vec<PodUsage>,
     /// Its versions, the last one last.
     pub versions: Vec<ServedVersion>,
-    /// What is told of the tasks of an array; nothing if it is none.
+    /// The tasks, if it is an array.
     pub array: Option<ArrayDetails>,
     /// How far it is, as its log says.
     pub progress: Option<Progress>,

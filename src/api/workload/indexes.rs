@@ -23,7 +23,7 @@ impl Indexes {
         counts.fold(0, i64::saturating_add)
     }
 
-    /// Returns whether there is none.
+    /// Returns whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

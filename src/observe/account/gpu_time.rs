@@ -57,7 +57,7 @@ impl GpuTime {
     pub fn new(gpus: i64, seconds: i64, bound: Bound) -> Self {
         Self {
             seconds: gpus * seconds,
-            // No GPU for an unknown time is none.
+            // Without GPUs the time does not matter.
             bound: if gpus == 0 { Bound::Exact } else { bound },
         }
     }

@@ -92,7 +92,7 @@ impl Report {
                 &self.notes.skipped,
             ),
             (
-                "flaky, to be mended: failed, and passed alone",
+                "flaky, to be fixed: failed, then passed alone",
                 &self.notes.flaky,
             ),
         ];
