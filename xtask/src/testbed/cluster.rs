@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// How long one condition may take. Generous: the machine may be slow and shared, and an end is only for the stuck.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(600);
 const POLL: Duration = Duration::from_millis(100);
 /// Requests under way at once when objects are applied.
 const PARALLEL: usize = 16;
@@ -34,7 +34,7 @@ impl Cluster {
         let mut config =
             Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         config.proxy_url = None;
-        config.connect_timeout = Some(Duration::from_secs(5));
+        config.connect_timeout = Some(Duration::from_secs(30));
         config.read_timeout = Some(Duration::from_secs(60));
         // Every wait here asks again by itself, at its own pace.
         config.default_retry = false;

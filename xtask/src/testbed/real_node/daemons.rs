@@ -23,7 +23,7 @@ use crate::testbed::instance::Instance;
 use crate::testbed::running::control::{self, Request};
 
 /// How long containerd may take to listen.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_secs(600);
 /// How long a kubelet waits that is started again because it ended by itself.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Where the kubelet says that it is well, by default.
