@@ -19,8 +19,7 @@ use crate::names::is_slip;
 
 /// A program whose words are known as they were in one release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Program {
-    /// Its name.
+pub struct KnownProgram {
     pub name: &'static str,
     /// The release that its words were read from.
     pub release: &'static str,
@@ -41,7 +40,7 @@ enum Without {
 
 /// Ray Serve, by `python/ray/serve/schema.py` and `config.py`. What it dropped:
 /// ray#46392 and ray#46427, both of July 2024.
-pub const RAY_SERVE: Program = Program {
+pub const RAY_SERVE: KnownProgram = KnownProgram {
     name: "Ray Serve",
     release: "2.52",
     dropped: &[
@@ -62,7 +61,7 @@ pub const RAY_SERVE: Program = Program {
 /// What it dropped: vllm#36216 (the releases before and after it are compared in
 /// unsloth-zoo#1210), vllm#18404 and #18538, vllm#25334 (v0.10.2 documents these), and
 /// what else only its first engine had, vllm#22779 among that.
-pub const VLLM: Program = Program {
+pub const VLLM: KnownProgram = KnownProgram {
     name: "vLLM",
     release: "0.25",
     dropped: &[
@@ -86,7 +85,7 @@ pub const VLLM: Program = Program {
 };
 
 /// KAITO's own inference server.
-pub const KAITO: Program = Program {
+pub const KAITO: KnownProgram = KnownProgram {
     name: "KAITO",
     release: "v0.12",
     dropped: &[],
@@ -105,7 +104,7 @@ pub enum Verdict {
     Unknown,
 }
 
-impl Program {
+impl KnownProgram {
     /// Judges a word where only `known` ones belong.
     pub fn judge(&self, word: &str, known: &[&'static str]) -> Verdict {
         if let Some((_, release, instead)) = self.dropped.iter().find(|(old, ..)| *old == word) {

@@ -6,6 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::common::checkout;
+use code::{functions, names, paths, target, types};
+
+pub(crate) use code::code;
+
+mod code;
 
 /// What the words of the table's last column stand for.
 const WORDS: [(&str, &[&str]); 9] = [
@@ -91,7 +96,9 @@ fn sources_of(root: &str) -> Vec<PathBuf> {
         for entry in fs::read_dir(room).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                below(&path, found);
+                if !path.ends_with("tests") {
+                    below(&path, found);
+                }
             } else if !path.ends_with("tests.rs") && !path.ends_with("testing.rs") {
                 found.push(path);
             }
@@ -107,114 +114,6 @@ fn module(root: &str, file: &Path) -> String {
     let path = file.strip_prefix(checkout(root)).unwrap();
     let path = path.with_extension("").to_str().unwrap().replace('/', "::");
     path.strip_suffix("::mod").unwrap_or(&path).to_owned()
-}
-
-/// Returns code without comments and without the items that only tests have.
-pub(crate) fn code(text: &str) -> String {
-    let mut kept = Vec::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if line.trim() == "#[cfg(test)]" {
-            skip_item(&mut lines);
-        } else if !line.trim_start().starts_with("//") {
-            kept.push(line);
-        }
-    }
-    kept.join("\n")
-}
-
-/// Passes over an item: to its `;`, or to the brace that closes it.
-fn skip_item<'a>(lines: &mut impl Iterator<Item = &'a str>) {
-    let mut indent = None;
-    for line in lines {
-        let own = line.len() - line.trim_start().len();
-        let first = *indent.get_or_insert(own);
-        let ends = line.ends_with(';') || line.trim_end_matches(',').ends_with('}');
-        if own == first && ends {
-            return;
-        }
-    }
-}
-
-/// Returns whether `code` names the crate or path `word`, as a whole word.
-fn names(code: &str, word: &str) -> bool {
-    let part_of_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-' || c == '/';
-    code.match_indices(word).any(|(at, _)| {
-        let before = code[..at]
-            .chars()
-            .next_back()
-            .is_none_or(|c| !part_of_word(c) && c != '.');
-        let after = &code[at + word.len()..];
-        before
-            && (after.starts_with("::")
-                || (word.contains("::") && !after.starts_with(part_of_word)))
-    })
-}
-
-/// Returns every path that begins with `crate` or `super`, those of braces
-/// written out.
-fn paths(code: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for word in ["crate::", "super::"] {
-        for (at, _) in code.match_indices(word) {
-            let before = code[..at].chars().next_back();
-            if before.is_none_or(|c| !c.is_alphanumeric() && c != ':' && c != '$') {
-                spell_out("", &code[at..], &mut found);
-            }
-        }
-    }
-    found
-}
-
-/// Adds the paths at the beginning of `text` to `found`, and returns what
-/// follows them.
-fn spell_out<'a>(prefix: &str, text: &'a str, found: &mut Vec<String>) -> &'a str {
-    let end = text
-        .find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':')
-        .unwrap_or(text.len());
-    let path = format!("{prefix}{}", &text[..end]);
-    let mut rest = &text[end..];
-    if !path.ends_with("::") || !rest.starts_with('{') {
-        found.push(path);
-        return rest;
-    }
-    rest = &rest[1..];
-    loop {
-        rest = rest.trim_start_matches([',', ' ', '\n']);
-        match rest.strip_prefix('}') {
-            Some(after) => return after,
-            None if rest.is_empty() => return rest,
-            None => {
-                let before = rest.len();
-                rest = spell_out(&path, rest, found);
-                // An alias, a glob: on to the next name.
-                if let Some(next) = rest.find([',', '}', '{']) {
-                    rest = &rest[next..];
-                }
-                assert!(rest.len() < before, "{path} is no list of names");
-            }
-        }
-    }
-}
-
-/// Returns which of `modules` a path is in that stands in `own`.
-fn target<'m>(path: &str, own: &str, modules: &'m BTreeSet<String>) -> Option<&'m str> {
-    let mut segments: Vec<&str> = path.split("::").collect();
-    let mut at: Vec<&str> = Vec::new();
-    if segments.first() == Some(&"crate") {
-        segments.remove(0);
-    } else {
-        at = own.split("::").collect();
-        while segments.first() == Some(&"super") {
-            segments.remove(0);
-            at.pop();
-        }
-    }
-    at.extend(segments);
-    (1..=at.len())
-        .rev()
-        .find_map(|length| modules.get(&at[..length].join("::")))
-        .map(String::as_str)
 }
 
 #[test]
@@ -288,7 +187,7 @@ fn crates_know_nothing_of_what_is_above() {
 
 #[test]
 fn files_form_no_circle() {
-    for root in CRATES {
+    for root in CRATES.into_iter().chain(["xtask/src"]) {
         forms_no_circle(root);
     }
 }
@@ -360,7 +259,7 @@ const SAY_NOTHING: [&str; 3] = ["of", "keep", "again"];
 #[test]
 fn functions_are_named_for_what_they_do() {
     let mut found = Vec::new();
-    for file in sources() {
+    for file in sources().into_iter().chain(sources_of("xtask/src")) {
         let text = fs::read_to_string(&file).unwrap();
         for (name, _) in functions(&text) {
             if SAY_NOTHING.contains(&name.as_str()) {
@@ -369,42 +268,6 @@ fn functions_are_named_for_what_they_do() {
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
-}
-
-/// Returns the functions of rustfmt's code and how many lines each has.
-fn functions(code: &str) -> Vec<(String, usize)> {
-    let lines: Vec<&str> = code.lines().collect();
-    let mut found = Vec::new();
-    for (start, line) in lines.iter().enumerate() {
-        let trimmed = line.trim_start();
-        let indent = line.len() - trimmed.len();
-        let words: Vec<&str> = trimmed.split_whitespace().collect();
-        let Some(at) = words.iter().position(|word| *word == "fn") else {
-            continue;
-        };
-        let is_modifier = |word: &&str| {
-            matches!(*word, "async" | "const")
-                || word.starts_with("pub")
-                || word.starts_with("crate::")
-        };
-        // A declaration has no body.
-        if !words[..at].iter().all(is_modifier) || line.ends_with(';') {
-            continue;
-        }
-        let close = format!("{}}}", " ".repeat(indent));
-        let declared = |line: &str| {
-            let rest = line.strip_prefix(&close[..indent]);
-            rest.is_some_and(|rest| rest.starts_with(')') && rest.ends_with(';'))
-        };
-        let mut after = lines[start..].iter();
-        let end = after.position(|line| *line == close || declared(line));
-        if let Some(length) = end.filter(|length| !declared(lines[start + length])) {
-            let name = words.get(at + 1).unwrap_or(&"");
-            let name = name.split(['<', '(']).next().unwrap();
-            found.push((name.to_owned(), length + 1));
-        }
-    }
-    found
 }
 
 #[test]
@@ -464,54 +327,54 @@ fn only_ui_writes_to_the_standard_streams() {
     }
 }
 
+/// What a name means is known without looking where it comes from.
 #[test]
-fn the_rules_see_what_they_forbid() {
-    assert!(names("use kube::Client;", "kube"));
-    assert!(names("let x = std::env::var(\"A\");", "std::env"));
-    assert!(!names("use kube_core::x; my_kube::y", "kube"));
-    assert!(!names("\"/etc/kube\"", "kube"));
-}
-
-#[test]
-fn what_only_tests_have_is_cut_out_and_nothing_else() {
-    let text = "\
-#[cfg(test)]
-mod testing;
-use kube::Client;
-#[cfg(test)]
-mod tests {
-    fn inner() {
+fn a_public_type_has_a_name_of_its_own() {
+    let mut declared: BTreeMap<String, BTreeSet<PathBuf>> = BTreeMap::new();
+    for file in sources() {
+        let code = code(&fs::read_to_string(&file).unwrap());
+        // One of the two is compiled, for the system that it is for.
+        let of_system = file.ends_with("unix.rs") || file.ends_with("other.rs");
+        let place = match of_system {
+            true => file.parent().unwrap().to_owned(),
+            false => file,
+        };
+        for name in types(&code) {
+            let places = declared.entry(name.to_owned()).or_default();
+            places.insert(place.clone());
+        }
     }
-}
-fn after() {}
-";
-    assert_eq!(code(text), "use kube::Client;\nfn after() {}");
+    declared.retain(|_, places| places.len() > 1);
+    assert!(declared.is_empty(), "{declared:#?}");
 }
 
+/// A field is often told by its name; a type or a function is not. Those of clap have
+/// help.
 #[test]
-fn paths_are_followed_through_braces_and_parents() {
-    let found = paths("use crate::a::{b::C, d, e::{F, g as h}};\nlet x = super::super::y();");
-    let expected = [
-        "crate::a::b::C",
-        "crate::a::d",
-        "crate::a::e::F",
-        "crate::a::e::g",
-    ];
-    assert_eq!(found[..4], expected);
-    let modules = ["a", "a::b", "a::e"].map(str::to_owned).into();
-    assert_eq!(target("crate::a::b::C", "x", &modules), Some("a::b"));
-    assert_eq!(target("super::e::F", "a::b", &modules), Some("a::e"));
-    assert_eq!(target("super::F", "a::b", &modules), Some("a"));
-    assert_eq!(target("crate::z", "a::b", &modules), None);
-}
-
-#[test]
-fn functions_are_measured_whole() {
-    let code =
-        "impl A {\n    pub async fn one<T>(x: T) {\n        two();\n    }\n}\nfn three() {}\n";
-    assert_eq!(functions(code), [("one".to_owned(), 3)]);
-    let code = "pub(in crate::a) fn one(\n    x: i64,\n) {\n    two();\n}\n";
-    assert_eq!(functions(code), [("one".to_owned(), 5)]);
-    let code = "trait A {\n    fn declared();\n    fn long(\n        x: i64,\n    ) -> i64;\n    fn one() {\n    }\n}\n";
-    assert_eq!(functions(code), [("one".to_owned(), 2)]);
+fn public_types_and_functions_are_documented() {
+    let mut found = Vec::new();
+    for file in sources_of("src") {
+        let text = fs::read_to_string(&file).unwrap();
+        let own = text.lines().take_while(|line| line.trim() != "mod tests {");
+        let lines: Vec<&str> = own.map(str::trim).collect();
+        let is_of_clap = file.starts_with(checkout("src/cli"));
+        for (at, line) in lines.iter().enumerate().filter(|_| !is_of_clap) {
+            let words = line.strip_prefix("pub ").unwrap_or_default();
+            let mut words = words
+                .split(' ')
+                .skip_while(|word| matches!(*word, "const" | "async"));
+            if !matches!(words.next(), Some("fn" | "struct" | "enum" | "trait")) {
+                continue;
+            }
+            let is_outside = |line: &&&str| line.is_empty() || line.ends_with(['{', '}', ';']);
+            let mut above = lines[..at]
+                .iter()
+                .rev()
+                .take_while(|line| !is_outside(line));
+            if !above.any(|line| line.starts_with("///") || line.contains("#[doc")) {
+                found.push(format!("{}: {line}", file.display()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }

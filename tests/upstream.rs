@@ -2,7 +2,7 @@
 //! the operators publish.
 
 use kaiwo::render::check::scalar::Scalar;
-use kaiwo::render::check::schema::{Object, Shape};
+use kaiwo::render::check::schema::{ObjectSchema, Shape};
 use kaiwo::render::check::{CUSTOM_KINDS, CustomKind, Problem, check};
 use serde_json::{Map, Value, json};
 
@@ -56,7 +56,12 @@ pub fn knows(document: &Value) {
     );
 }
 
-fn compare_objects(ours: &Object, theirs: &Value, place: &str, differences: &mut Vec<String>) {
+fn compare_objects(
+    ours: &ObjectSchema,
+    theirs: &Value,
+    place: &str,
+    differences: &mut Vec<String>,
+) {
     let properties = theirs["properties"]
         .as_object()
         .cloned()

@@ -45,7 +45,7 @@ pub struct ResourceRule {
 /// `status` of a `SelfSubjectAccessReview` (`authorization.k8s.io/v1`).
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct Verdict {
+pub struct AccessVerdict {
     /// Whether it is allowed.
     pub allowed: bool,
 }
@@ -57,7 +57,6 @@ pub struct Right {
     pub group: &'static str,
     /// Resource, with its subresource: `pods/log`.
     pub resource: &'static str,
-    /// Verb.
     pub verb: &'static str,
 }
 

@@ -47,7 +47,6 @@ pub struct ClaimStatus {
 /// How many may mount a claim at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
-    /// One pod.
     OnePod,
     /// The pods of one node.
     OneNode,

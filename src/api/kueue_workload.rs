@@ -3,7 +3,7 @@
 mod pod_set;
 mod without_pods;
 
-pub use pod_set::{PodSet, PodSetMetadata, PodSetTemplate, TopologyRequest};
+pub use pod_set::{PodSetMetadata, PodSetTemplate, TopologyRequest, WorkloadPodSet};
 pub use without_pods::WithoutPods;
 
 use std::collections::BTreeMap;
@@ -98,7 +98,7 @@ pub struct QueuedSpec {
     /// Name of the class whose priority that is (v1beta1).
     pub priority_class_name: String,
     /// Sets of equal pods.
-    pub pod_sets: Vec<PodSet>,
+    pub pod_sets: Vec<WorkloadPodSet>,
 }
 
 /// `priorityClassRef` of a Workload.
@@ -133,7 +133,6 @@ impl QueuedSpec {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct QueuedStatus {
-    /// Conditions.
     pub conditions: Vec<Condition>,
     /// What quota it has.
     pub admission: Option<Admission>,
@@ -346,7 +345,7 @@ impl KueueWorkload {
     /// conditions and its pods tell.
     pub fn asks_for_topology(&self) -> bool {
         let reserved = condition(&self.status.conditions, "QuotaReserved");
-        let level = |set: &PodSet| {
+        let level = |set: &WorkloadPodSet| {
             set.topology_request
                 .as_ref()
                 .and_then(|it| it.level())

@@ -11,13 +11,10 @@ use super::keys;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Metadata {
-    /// Name.
     pub name: String,
-    /// Namespace.
     pub namespace: String,
     /// Identity, which a later object of the same name does not have.
     pub uid: String,
-    /// Labels.
     pub labels: BTreeMap<String, String>,
     /// Annotations, of which few matter.
     pub annotations: Annotations,
@@ -88,7 +85,6 @@ pub struct OwnerReference {
     pub api_version: String,
     /// Kind of the owner.
     pub kind: String,
-    /// Its name.
     pub name: String,
     /// Its identity.
     pub uid: String,
@@ -100,9 +96,7 @@ pub struct OwnerReference {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct ObjectName {
-    /// Kind.
     pub kind: String,
-    /// Name.
     pub name: String,
     /// Identity.
     pub uid: String,

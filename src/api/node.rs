@@ -12,7 +12,6 @@ use crate::quantity::Quantity;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Taint {
-    /// Key.
     pub key: String,
     /// Value; may be empty.
     pub value: String,
@@ -69,7 +68,6 @@ impl Node {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct NodeSpec {
-    /// Taints.
     pub taints: Vec<Taint>,
     /// Whether it takes no pods, being drained.
     pub unschedulable: bool,

@@ -40,15 +40,13 @@ pub struct Template {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct TemplateSpec {
-    /// Containers.
-    pub containers: Vec<Container>,
+    pub containers: Vec<OperatorContainer>,
 }
 
 /// A container of a [`Controller`].
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct Container {
-    /// Its image.
+pub struct OperatorContainer {
     pub image: String,
 }
 
@@ -84,7 +82,6 @@ impl Controller {
 pub struct WebhookConfiguration {
     /// Name and labels.
     pub metadata: Metadata,
-    /// Its webhooks.
     pub webhooks: Vec<Webhook>,
 }
 
@@ -92,7 +89,6 @@ pub struct WebhookConfiguration {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Webhook {
-    /// Its name.
     pub name: String,
     /// Where it is.
     pub client_config: ClientConfig,
@@ -120,9 +116,7 @@ pub struct ClientConfig {
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(default)]
 pub struct ServiceReference {
-    /// Namespace.
     pub namespace: String,
-    /// Name.
     pub name: String,
 }
 

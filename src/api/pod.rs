@@ -31,7 +31,6 @@ pub struct Pod {
 pub struct PodSpec {
     /// Where it runs; empty until it is scheduled.
     pub node_name: String,
-    /// Containers.
     pub containers: Vec<TemplateContainer>,
     /// Containers that run before those.
     pub init_containers: Vec<TemplateContainer>,
@@ -60,7 +59,6 @@ impl PodSpec {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Volume {
-    /// Name.
     pub name: String,
     /// A claim.
     pub persistent_volume_claim: Option<ClaimSource>,
@@ -108,7 +106,6 @@ pub struct PodStatus {
     pub reason: String,
     /// Words for people about it.
     pub message: String,
-    /// Conditions.
     pub conditions: Vec<Condition>,
     /// Containers.
     pub container_statuses: Vec<ContainerStatus>,
@@ -122,9 +119,7 @@ pub struct PodStatus {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ContainerStatus {
-    /// Name.
     pub name: String,
-    /// Image.
     pub image: String,
     /// Whether it answers its readiness probe.
     pub ready: bool,
@@ -141,7 +136,7 @@ pub struct ContainerStatus {
 #[serde(default)]
 pub struct ContainerState {
     /// It waits.
-    pub waiting: Option<Waiting>,
+    pub waiting: Option<ContainerWaiting>,
     /// It runs.
     pub running: Option<Running>,
     /// It has ended.
@@ -151,7 +146,7 @@ pub struct ContainerState {
 /// Why a container waits.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct Waiting {
+pub struct ContainerWaiting {
     /// Word for programs.
     pub reason: String,
     /// Words for people.

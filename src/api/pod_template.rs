@@ -24,7 +24,6 @@ pub struct PodTemplate {
 pub struct PodTemplateSpec {
     /// What is started again when it ends: `Always`, `OnFailure` or `Never`.
     pub restart_policy: String,
-    /// Containers.
     pub containers: Vec<TemplateContainer>,
     /// Containers that run before those.
     pub init_containers: Vec<TemplateContainer>,
@@ -60,7 +59,6 @@ pub struct ProjectedSources {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProjectedSource {
-    /// A ConfigMap.
     pub config_map: ConfigMapSource,
 }
 
@@ -76,9 +74,7 @@ pub struct ConfigMapSource {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TemplateContainer {
-    /// Name.
     pub name: String,
-    /// Image.
     pub image: String,
     /// What it runs instead of the image's own program.
     pub command: Vec<String>,

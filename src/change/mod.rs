@@ -11,5 +11,6 @@ pub mod metadata;
 pub mod queueing;
 pub mod rbac;
 pub mod record;
+pub mod rollback;
 pub mod values;
 pub mod version;

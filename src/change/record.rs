@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::companions::AUTOSCALER;
 use super::metadata::annotation_of;
-use super::values::Values;
+use super::values::RecordedValues;
 use super::version::{collect, essence, record_name};
 use crate::api::keys;
 use crate::render::manifest::{Manifest, ManifestSet};
@@ -56,7 +56,7 @@ impl Record {
     }
 
     /// Returns the whole record, with the values that a Secret holds.
-    pub fn with(&self, values: &Values) -> Option<Self> {
+    pub fn with(&self, values: &RecordedValues) -> Option<Self> {
         let mut whole = self.clone();
         whole.taken.clear();
         let has_all = self.taken.iter().all(|at| values.0.contains_key(at));
@@ -64,7 +64,7 @@ impl Record {
     }
 
     /// Returns the values that are kept apart, as a set of the same digest has them.
-    pub fn values_of(&self, set: &ManifestSet) -> Option<Values> {
+    pub fn values_of(&self, set: &ManifestSet) -> Option<RecordedValues> {
         let same = |object: &Value| {
             let all = set.companions.iter().chain([&set.workload]);
             let mut all = all.filter(|it| it.kind() == object["kind"]);
@@ -79,13 +79,13 @@ impl Record {
             is_same.then(|| (at.clone(), Confidential::new(value.to_owned())))
         };
         let values: Option<Taken> = self.taken.iter().map(value).collect();
-        values.map(Values)
+        values.map(RecordedValues)
     }
 
     /// Returns the Secret that holds the values which are kept apart.
     pub fn secret(
         &self,
-        values: &Values,
+        values: &RecordedValues,
         workload: &Manifest,
         submission: &str,
     ) -> Option<Manifest> {
@@ -132,7 +132,7 @@ pub fn record<'m>(
         .map(|manifest| essence(manifest.api_version(), manifest.kind(), manifest.value()))
         .collect();
     let mut objects = json!(objects);
-    let values = Values(take(&mut objects));
+    let values = RecordedValues(take(&mut objects));
     let text = objects.to_string();
     if text.len() > LARGEST || values.len() > LARGEST {
         return Vec::new();

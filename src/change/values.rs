@@ -12,9 +12,9 @@ const KEY: &str = "values.json";
 
 /// The values, by their places in the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Values(pub(super) Taken);
+pub struct RecordedValues(pub(super) Taken);
 
-impl Values {
+impl RecordedValues {
     /// Reads a Secret, if it holds values of a version.
     pub fn read(secret: &Value) -> Option<Self> {
         let bytes: ByteString = serde_json::from_value(secret["data"][KEY].clone()).ok()?;
@@ -52,10 +52,14 @@ mod tests {
 
     #[test]
     fn a_secret_gives_back_what_it_was_given_and_nothing_shows_it() {
-        let values = Values([("/0/a".to_owned(), Confidential::new("canary ä".to_owned()))].into());
+        let values =
+            RecordedValues([("/0/a".to_owned(), Confidential::new("canary ä".to_owned()))].into());
         let secret = values.secret(json!({"name": "w-1"}));
-        assert_eq!(Values::read(&secret), Some(values.clone()));
-        assert_eq!(Values::read(&json!({"data": {"other": "eA=="}})), None);
-        assert_eq!(format!("{values:?}"), "Values({\"/0/a\": …})");
+        assert_eq!(RecordedValues::read(&secret), Some(values.clone()));
+        assert_eq!(
+            RecordedValues::read(&json!({"data": {"other": "eA=="}})),
+            None
+        );
+        assert_eq!(format!("{values:?}"), "RecordedValues({\"/0/a\": …})");
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// Who says something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Role {
+pub enum ChatRole {
     /// The instructions above it all.
     System,
     /// The person.
@@ -20,9 +20,9 @@ pub enum Role {
 
 /// Something that was said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Turn {
+pub struct ChatMessage {
     /// By whom.
-    pub role: Role,
+    pub role: ChatRole,
     /// What.
     pub content: String,
 }
@@ -30,7 +30,7 @@ pub struct Turn {
 /// All that was said so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conversation {
-    turns: Vec<Turn>,
+    turns: Vec<ChatMessage>,
 }
 
 impl Conversation {
@@ -38,14 +38,14 @@ impl Conversation {
     pub fn new(system: Option<&str>) -> Self {
         let mut conversation = Self::default();
         if let Some(system) = system {
-            conversation.say(Role::System, system);
+            conversation.say(ChatRole::System, system);
         }
         conversation
     }
 
     /// Adds what somebody says.
-    pub fn say(&mut self, role: Role, content: impl Into<String>) {
-        self.turns.push(Turn {
+    pub fn say(&mut self, role: ChatRole, content: impl Into<String>) {
+        self.turns.push(ChatMessage {
             role,
             content: content.into(),
         });
@@ -58,7 +58,7 @@ impl Conversation {
 
     /// Forgets everything but the instructions.
     pub fn clear(&mut self) {
-        self.turns.retain(|turn| turn.role == Role::System);
+        self.turns.retain(|turn| turn.role == ChatRole::System);
     }
 
     /// Returns everything as one text, for models that only go on with a text.
@@ -67,10 +67,10 @@ impl Conversation {
         if let [turn] = self.turns.as_slice() {
             return turn.content.clone();
         }
-        let line = |turn: &Turn| match turn.role {
-            Role::System => turn.content.clone(),
-            Role::User => format!("User: {}", turn.content),
-            Role::Assistant => format!("Assistant: {}", turn.content),
+        let line = |turn: &ChatMessage| match turn.role {
+            ChatRole::System => turn.content.clone(),
+            ChatRole::User => format!("User: {}", turn.content),
+            ChatRole::Assistant => format!("Assistant: {}", turn.content),
         };
         let lines: Vec<String> = self.turns.iter().map(line).collect();
         format!("{}\nAssistant:", lines.join("\n"))
@@ -240,9 +240,9 @@ mod tests {
 
     fn conversation() -> Conversation {
         let mut conversation = Conversation::new(Some("Be brief."));
-        conversation.say(Role::User, "Hi");
-        conversation.say(Role::Assistant, "Hello");
-        conversation.say(Role::User, "Why?");
+        conversation.say(ChatRole::User, "Hi");
+        conversation.say(ChatRole::Assistant, "Hello");
+        conversation.say(ChatRole::User, "Why?");
         conversation
     }
 
@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn a_first_question_goes_as_it_is() {
         let mut conversation = Conversation::new(None);
-        conversation.say(Role::User, "What sport should I play?");
+        conversation.say(ChatRole::User, "What sport should I play?");
         let (_, body) = Dialect::KaitoChat.request("", &conversation, Options::default());
         assert_eq!(body["prompt"], "What sport should I play?");
     }

@@ -6,4 +6,4 @@ pub mod dialect;
 mod framing;
 
 pub use answer::{Answer, Piece};
-pub use dialect::{Conversation, Dialect, Options, Role, Turn};
+pub use dialect::{ChatMessage, ChatRole, Conversation, Dialect, Options};

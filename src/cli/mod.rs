@@ -57,7 +57,7 @@ pub use wait::WaitArgs;
 pub use why::WhyArgs;
 
 use crate::settings::Format;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{ArgAction, Args, Parser, ValueEnum, ValueHint};
 
 /// From a directory and a GPU count to a running AI workload on Kubernetes.
 #[derive(Debug, Parser)]
@@ -82,7 +82,7 @@ Examples:
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Subcommand,
 
     /// How to talk about it.
     #[command(flatten)]
@@ -90,8 +90,8 @@ pub struct Cli {
 }
 
 /// The commands.
-#[derive(Debug, Subcommand)]
-pub enum Command {
+#[derive(Debug, clap::Subcommand)]
+pub enum Subcommand {
     /// Write a workload directory to start from
     Init(InitArgs),
     /// Run a directory or image as a batch job, queued by Kueue
@@ -189,7 +189,7 @@ does not answer within a second is silently skipped.")]
     },
 }
 
-impl Command {
+impl Subcommand {
     /// Returns which cluster and which namespace were typed.
     pub fn place(&self) -> Option<(&ConnectionArgs, Option<&str>)> {
         let named = match self {
@@ -247,7 +247,7 @@ impl Command {
 }
 
 /// What is done with settings.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, clap::Subcommand)]
 pub enum ConfigCommand {
     /// Show every setting, and which variable or file it comes from
     Show(ConfigShowArgs),

@@ -6,7 +6,7 @@ use super::client::credentials::{CredentialError, lacking};
 use super::client::exec_plugin::PluginError;
 use super::client::proxy::tunnel::TunnelError;
 use crate::error::{Classified, ErrorClass};
-use crate::observe::upstream::api_server::{Refusal, webhook};
+use crate::observe::upstream::api_server::{Rejection, webhook};
 use crate::secrecy::{self, is_name};
 use crate::suggestion::{Suggestion, kubectl};
 
@@ -130,26 +130,26 @@ impl Classified for ClusterError {
 fn of_refusal(message: &str) -> Suggestion {
     let namespace = message.split_once(" in namespace ");
     let namespace = namespace.map(|(_, rest)| rest.split(' ').next().unwrap_or_default());
-    match (Refusal::read(message), webhook(message), namespace) {
-        (Refusal::Quota, ..) => "wait until there is room, or ask an admin of the namespace",
-        (Refusal::Unsized, ..) => {
+    match (Rejection::read(message), webhook(message), namespace) {
+        (Rejection::Quota, ..) => "wait until there is room, or ask an admin of the namespace",
+        (Rejection::Unsized, ..) => {
             "set it with --cpus and --memory, or in the resources of your template"
         }
-        (Refusal::Terminating, _, Some(namespace)) if is_name(namespace) => {
+        (Rejection::Terminating, _, Some(namespace)) if is_name(namespace) => {
             return kubectl("wait --for=delete namespace/{} --timeout=10m", &[namespace])
                 .to("use another namespace with -n, or wait until it is gone and create it again");
         }
-        (Refusal::Terminating, ..) => "use another namespace with -n: this one is being deleted",
+        (Rejection::Terminating, ..) => "use another namespace with -n: this one is being deleted",
         (_, Some(webhook), _) if is_name(webhook) => {
             return format!(
                 "follow its message, or ask whoever runs the admission webhook {webhook}"
             )
             .into();
         }
-        (Refusal::Policy, ..) => {
+        (Rejection::Policy, ..) => {
             "follow the policy, or ask an admin of the namespace for an exception"
         }
-        (Refusal::ServiceAccount(_), ..) => "choose an existing one with --service-account",
+        (Rejection::ServiceAccount(_), ..) => "choose an existing one with --service-account",
         _ => "follow its message, or ask an admin of the namespace",
     }
     .into()

@@ -4,14 +4,14 @@ use futures_util::{StreamExt as _, stream};
 
 use super::ClusterError;
 use super::client::pages::Pages;
-use super::client::request::{Object, Served};
+use super::client::request::{Object, ServedKind};
 use crate::api::keys;
 use crate::api::resource::Resource;
 use crate::api::workload::Workload;
 use crate::kind::WorkloadKind;
 use crate::render::manifest::Manifest;
 
-impl Served for Resource {
+impl ServedKind for Resource {
     fn kind(&self) -> &str {
         &self.kind
     }
@@ -24,7 +24,7 @@ impl Served for Resource {
 impl Object for Manifest {
     const MANAGER: &'static str = keys::MANAGER;
 
-    fn served(&self) -> &impl Served {
+    fn served(&self) -> &impl ServedKind {
         resource_of(self)
     }
 

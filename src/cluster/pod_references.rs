@@ -14,7 +14,7 @@ use crate::api::metadata::Named;
 use crate::api::resource::Resource;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
-use crate::plan::pod_reference::{Keys, Reference, Seen};
+use crate::plan::pod_reference::{Keys, Reference, SeenObject};
 
 /// An object by its metadata.
 #[derive(Deserialize)]
@@ -60,7 +60,7 @@ pub async fn references(
     cluster: &Cluster,
     namespace: &str,
     references: BTreeSet<Reference>,
-) -> Result<Vec<(Reference, Seen)>, ClusterError> {
+) -> Result<Vec<(Reference, SeenObject)>, ClusterError> {
     let objects: BTreeSet<(&'static str, String)> = references
         .iter()
         .map(|reference| (reference.kind, reference.name.clone()))
@@ -88,7 +88,7 @@ async fn look(
     kind: &str,
     name: &str,
     wanted: &[&str],
-) -> Result<Seen, ClusterError> {
+) -> Result<SeenObject, ClusterError> {
     let resource = Resource::known("v1", kind);
     let found = cluster
         .find_metadata::<Marked>(&resource, namespace, name)
@@ -110,7 +110,7 @@ async fn look(
         Readable::Known(None) => others(cluster, &resource, namespace).await,
         _ => Vec::new(),
     };
-    Ok(Seen { object, others })
+    Ok(SeenObject { object, others })
 }
 
 /// Reads the keys of an object; its values are passed over.

@@ -8,7 +8,7 @@ use crate::cli::ConfigShowArgs;
 use crate::error::CommandError;
 use crate::plan::request::pod::SecretKey;
 use crate::secrecy;
-use crate::settings::{Entry, Format};
+use crate::settings::{Format, ShownSetting};
 use crate::ui::Ui;
 use crate::ui::document::document;
 use crate::ui::report::API_VERSION;
@@ -66,7 +66,7 @@ pub fn show(args: &ConfigShowArgs, ui: Ui, output: Option<Format>) -> Result<(),
     written.map_err(cannot_write)
 }
 
-fn row(entry: Entry<'_>) -> Row {
+fn row(entry: ShownSetting<'_>) -> Row {
     let hidden = serde_json::json!("(hidden)");
     Row {
         value: match may_be_secret(&entry) {
@@ -83,7 +83,7 @@ fn row(entry: Entry<'_>) -> Row {
 
 /// Returns whether a value may be secret: those of variables and of templates,
 /// and what stands where something else belongs.
-fn may_be_secret(entry: &Entry<'_>) -> bool {
+fn may_be_secret(entry: &ShownSetting<'_>) -> bool {
     // Items of lists are read, and can hold no text of any kind.
     let looks_so = |item: &serde_json::Value| item.as_str().is_some_and(secrecy::may_be_secret);
     let (key, text) = (entry.key.as_str(), entry.value.expose().as_str());

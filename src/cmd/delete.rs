@@ -279,7 +279,7 @@ impl Run<'_> {
         let mut kinds = doomed.iter().map(|one| one.workload.kind);
         if kinds.any(|kind| kind.is_batch() && !kind.descriptor().is_recurring) {
             self.ui
-                .status("  its history goes with it: kaiwo history, kaiwo usage");
+                .status("  this also deletes its history (kaiwo history, kaiwo usage)");
         }
         for (name, left) in &self.left {
             for line in lines_of_leftovers(name, &names_of(left)) {

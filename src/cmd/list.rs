@@ -28,8 +28,8 @@ use crate::request;
 use crate::settings::{Format, Settings};
 use crate::suggestion::kaiwo;
 use crate::ui::Ui;
-use crate::ui::list::{Form, Listing as Written};
-use crate::ui::live::Live;
+use crate::ui::list::{Form, ListWriter as Written};
+use crate::ui::live::LiveView;
 
 use super::deploy::inputs::Machine;
 use super::help::cannot_write;
@@ -318,7 +318,7 @@ async fn watch(
     let pods = Resource::known("v1", "Pod");
     poller.watch(&pods, &place.namespace, &query.selection);
 
-    let mut live = Live::new(ui);
+    let mut live = LiveView::new(ui);
     let mut log = Written::new(query.form, ui);
     let mut last = all(place, query, args, ui)
         .await

@@ -38,7 +38,7 @@ use std::process::ExitCode;
 
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::{ColorChoice, Command, ConfigCommand};
+use crate::cli::{ColorChoice, ConfigCommand, Subcommand};
 use crate::error::{CommandError, INTERRUPTED};
 use crate::settings::Format;
 use crate::ui::Ui;
@@ -65,51 +65,51 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
     .connected(command_line::connection(cli.command.place()));
     start_log(cli.talk.verbose);
     // What completes a line has nothing to give back, and little time.
-    if !matches!(cli.command, Command::Complete(_) | Command::Render) {
+    if !matches!(cli.command, Subcommand::Complete(_) | Subcommand::Render) {
         signals::watch(ui, move |error, to_programs| {
             tell(error, ui, output.filter(|_| to_programs));
         });
     }
     let done = |()| 0;
     let result = match cli.command {
-        Command::Init(args) => init::run(&args, ui).map(done),
-        Command::Submit(args) => submit::run(&args, ui, &mut output).map(done),
-        Command::Run(args) => deploy::run::run(&args, ui, &mut output),
-        Command::Serve(args) => serve::run(&args, ui, &mut output).map(done),
-        Command::List(args) => list::run(&args, ui, &mut output).map(done),
-        Command::Status(args) => status::run(&args, ui, output),
-        Command::Why(args) => why::run(&args, ui, output),
-        Command::Delete(args) => delete::run(&args, ui, output),
-        Command::Move(args) => queueing::queue::run(&args, ui, output),
-        Command::Priority(args) => queueing::priority::run(&args, ui, output),
-        Command::Pause(args) => queueing::activity::pause(&args, ui, output),
-        Command::Resume(args) => queueing::activity::resume(&args, ui, output),
-        Command::Logs(args) => logs::run(&args, ui).map(done),
-        Command::Wait(args) => wait::run(&args, ui, output).map(done),
-        Command::Resize(args) => resize::run(&args, ui).map(done),
-        Command::Doctor(args) => doctor::run(&args, ui, output),
-        Command::Version(args) => version::run(&args, ui, output).map(done),
-        Command::Queues(args) => queues::run(&args, ui, output).map(done),
-        Command::Exec(args) => exec::run(&args, ui),
-        Command::Cp(args) => cp::run(&args, ui).map(done),
-        Command::PortForward(args) => port_forward::run(&args, ui),
-        Command::Nodes(args) => nodes::run(&args, ui, output).map(done),
-        Command::Volumes(args) => volumes::run(&args, ui, output).map(done),
-        Command::Top(args) => top::run(&args, ui, output).map(done),
-        Command::History(args) => history::run(&args, ui, output).map(done),
-        Command::Usage(args) => gpu_hours::run(&args, ui, output).map(done),
-        Command::Models(args) => models::run(&args, ui, output).map(done),
-        Command::Chat(args) => chat::run(&args, ui).map(done),
-        Command::Endpoint(args) => endpoint::run(&args, ui, output).map(done),
-        Command::Config(ConfigCommand::Show(args)) => config::show(&args, ui, output).map(done),
-        Command::Template(command) => template::run(&command, ui, &mut output).map(done),
-        Command::Completion { shell } => completion::run(shell, ui).map(done),
-        Command::Complete(args) => completion::answer(&args, ui).map(done),
-        Command::Render => return deploy::render_limits::answer(),
-        Command::Help {
+        Subcommand::Init(args) => init::run(&args, ui).map(done),
+        Subcommand::Submit(args) => submit::run(&args, ui, &mut output).map(done),
+        Subcommand::Run(args) => deploy::run::run(&args, ui, &mut output),
+        Subcommand::Serve(args) => serve::run(&args, ui, &mut output).map(done),
+        Subcommand::List(args) => list::run(&args, ui, &mut output).map(done),
+        Subcommand::Status(args) => status::run(&args, ui, output),
+        Subcommand::Why(args) => why::run(&args, ui, output),
+        Subcommand::Delete(args) => delete::run(&args, ui, output),
+        Subcommand::Move(args) => queueing::queue::run(&args, ui, output),
+        Subcommand::Priority(args) => queueing::priority::run(&args, ui, output),
+        Subcommand::Pause(args) => queueing::activity::pause(&args, ui, output),
+        Subcommand::Resume(args) => queueing::activity::resume(&args, ui, output),
+        Subcommand::Logs(args) => logs::run(&args, ui).map(done),
+        Subcommand::Wait(args) => wait::run(&args, ui, output).map(done),
+        Subcommand::Resize(args) => resize::run(&args, ui).map(done),
+        Subcommand::Doctor(args) => doctor::run(&args, ui, output),
+        Subcommand::Version(args) => version::run(&args, ui, output).map(done),
+        Subcommand::Queues(args) => queues::run(&args, ui, output).map(done),
+        Subcommand::Exec(args) => exec::run(&args, ui),
+        Subcommand::Cp(args) => cp::run(&args, ui).map(done),
+        Subcommand::PortForward(args) => port_forward::run(&args, ui),
+        Subcommand::Nodes(args) => nodes::run(&args, ui, output).map(done),
+        Subcommand::Volumes(args) => volumes::run(&args, ui, output).map(done),
+        Subcommand::Top(args) => top::run(&args, ui, output).map(done),
+        Subcommand::History(args) => history::run(&args, ui, output).map(done),
+        Subcommand::Usage(args) => gpu_hours::run(&args, ui, output).map(done),
+        Subcommand::Models(args) => models::run(&args, ui, output).map(done),
+        Subcommand::Chat(args) => chat::run(&args, ui).map(done),
+        Subcommand::Endpoint(args) => endpoint::run(&args, ui, output).map(done),
+        Subcommand::Config(ConfigCommand::Show(args)) => config::show(&args, ui, output).map(done),
+        Subcommand::Template(command) => template::run(&command, ui, &mut output).map(done),
+        Subcommand::Completion { shell } => completion::run(shell, ui).map(done),
+        Subcommand::Complete(args) => completion::answer(&args, ui).map(done),
+        Subcommand::Render => return deploy::render_limits::answer(),
+        Subcommand::Help {
             man: Some(folder), ..
         } => man::run(&folder, ui).map(done),
-        Command::Help { topic, .. } => help::run(&topic, ui).map(done),
+        Subcommand::Help { topic, .. } => help::run(&topic, ui).map(done),
     };
     match result {
         Ok(code) => ExitCode::from(code),

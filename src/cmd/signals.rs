@@ -26,7 +26,6 @@ pub enum SignalEffect {
     Note(&'static str),
     /// A workload goes on, and this is how to come back to it.
     GoesOn {
-        /// The workload.
         workload: String,
         /// How to come back to it, and how to delete it.
         next: [Suggestion; 2],
@@ -206,9 +205,9 @@ pub async fn giving_back<T>(
 
 /// A conversation, which Ctrl-C does not end for as long as it lives.
 #[derive(Debug)]
-pub struct Conversation(watch::Receiver<State>);
+pub struct ChatInterrupts(watch::Receiver<State>);
 
-impl Conversation {
+impl ChatInterrupts {
     /// Begins.
     pub fn new() -> Self {
         STATE.send_modify(|state| state.talks = true);
@@ -222,7 +221,7 @@ impl Conversation {
     }
 }
 
-impl Drop for Conversation {
+impl Drop for ChatInterrupts {
     fn drop(&mut self) {
         STATE.send_modify(|state| state.talks = false);
     }

@@ -17,7 +17,7 @@ use crate::observe::description::{Description, WorkloadDetails};
 use crate::observe::{Snapshot, Status};
 use crate::settings::Format;
 use crate::ui::document::document;
-use crate::ui::live::Live;
+use crate::ui::live::LiveView;
 use crate::ui::report::{API_VERSION, words};
 use crate::ui::{Ui, status};
 
@@ -131,7 +131,7 @@ async fn watch(
 ) -> Result<(), CommandError> {
     let name = first.workload.display_name();
     let mut stream = SnapshotStream::beginning_with(&place.cluster, &place.served, first);
-    let mut live = Live::new(ui);
+    let mut live = LiveView::new(ui);
     let mut about: Option<Description> = None;
     loop {
         let surroundings = async |cluster: &Cluster, snapshot: &Snapshot| {

@@ -16,7 +16,6 @@ use crate::request::DEFAULT_NAMESPACE;
 
 /// A cluster, and which of the APIs it serves that kaiwo speaks.
 pub struct Reached {
-    /// The cluster.
     pub cluster: Cluster,
     /// What it serves.
     pub served: Served,

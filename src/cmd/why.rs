@@ -9,7 +9,7 @@ use crate::observe::why::diagnose;
 use crate::settings::Format;
 use crate::ui::Ui;
 use crate::ui::document::document;
-use crate::ui::why::Answer;
+use crate::ui::why::Explanation;
 
 use super::block_on;
 use super::help::cannot_write;
@@ -27,7 +27,7 @@ pub fn run(args: &WhyArgs, ui: Ui, output: Option<Format>) -> Result<u8, Command
         let evidence = evidence::evidence(cluster, served, &target.found, snapshot).await?;
         drop(progress);
         let diagnosis = diagnose(&evidence);
-        let answer = Answer {
+        let answer = Explanation {
             workload: &evidence.snapshot.workload,
             diagnosis: &diagnosis,
             now: Timestamp::now(),

@@ -11,7 +11,7 @@ use super::source::{self, Candidate, Candidates, Live};
 /// clap itself cannot be asked: it stops at the first mistake, and a line that
 /// is being typed is full of them.
 #[derive(Debug)]
-pub struct Line {
+pub struct TypedLine {
     /// What of the word at the cursor stays in front of every candidate:
     /// `--queue=` of `--queue=res`.
     pub head: String,
@@ -37,7 +37,7 @@ struct Cursor<'a> {
     escaped: bool,
 }
 
-impl Line {
+impl TypedLine {
     /// Reads `words`, the first of which follows the program's name.
     /// `words[index]` ends at the cursor; beyond the last one, a new word
     /// begins there. `command` has been built.

@@ -9,5 +9,5 @@ mod line;
 pub mod repair;
 mod source;
 
-pub use line::Line;
+pub use line::TypedLine;
 pub use source::{Candidate, Candidates, Live};

@@ -10,7 +10,7 @@ use crate::observe::WorkloadRef;
 use crate::observe::account::By;
 use crate::observe::status::FinalStatus;
 use crate::observe::status::Status;
-use crate::plan::kaito::{INSTANCE_TYPES, Method, PRESETS, Preset, Runtime};
+use crate::plan::kaito::{INSTANCE_TYPES, PRESETS, Preset, Runtime, TuningMethod};
 use crate::plan::request::claim::ClaimMount;
 use crate::plan::request::pod::{SecretName, VariableName};
 use crate::settings::{
@@ -42,7 +42,6 @@ pub enum Candidates {
 pub enum Live {
     /// Contexts of the kubeconfig.
     Contexts,
-    /// Namespaces.
     Namespaces,
     /// LocalQueues of the namespace, and ClusterQueues.
     Queues,
@@ -52,7 +51,6 @@ pub enum Live {
     Workloads,
     /// Secrets, by name.
     Secrets,
-    /// Service accounts.
     ServiceAccounts,
     /// Workloads of kaiwo that serve.
     Services,
@@ -62,14 +60,12 @@ pub enum Live {
     CopyEnds,
     /// Pods of the workload that is named.
     Pods,
-    /// Nodes.
     Nodes,
 }
 
 /// A word that may stand at the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// The word.
     pub word: String,
     /// What it is, on one line; may be empty.
     pub description: String,
@@ -150,7 +146,7 @@ fn types() -> [(TypeId, fn() -> Candidates); 21] {
         }),
         (TypeId::of::<DryRun>(), || plain(["client", "server"])),
         (TypeId::of::<Switch>(), || plain(["true", "false"])),
-        (TypeId::of::<Method>(), || plain(["lora", "qlora"])),
+        (TypeId::of::<TuningMethod>(), || plain(["lora", "qlora"])),
         (TypeId::of::<Runtime>(), || plain(["vllm", "transformers"])),
         (TypeId::of::<Goal>(), || plain(Goal::ALL.map(Goal::name))),
         (TypeId::of::<Status>(), || {

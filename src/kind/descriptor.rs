@@ -7,9 +7,7 @@ use super::Goal;
 pub enum Operator {
     /// Kubernetes itself.
     Kubernetes,
-    /// KubeRay.
     KubeRay,
-    /// KAITO.
     Kaito,
 }
 

@@ -68,7 +68,6 @@ pub struct ServiceSpec {
     /// `ClusterIP`, `NodePort` or `LoadBalancer`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Ports.
     pub ports: Vec<ServicePort>,
     /// Labels of the pods behind it.
     pub selector: BTreeMap<String, String>,
@@ -122,7 +121,6 @@ pub enum TargetPort {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceStatus {
-    /// The load balancer.
     pub load_balancer: LoadBalancer,
 }
 
@@ -173,7 +171,6 @@ pub struct IngressSpec {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct IngressRule {
-    /// The host.
     pub host: String,
 }
 
@@ -181,7 +178,6 @@ pub struct IngressRule {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct IngressTls {
-    /// The hosts.
     pub hosts: Vec<String>,
 }
 
@@ -197,7 +193,6 @@ pub fn service_name(kind: WorkloadKind, name: &str) -> Option<(String, &'static 
 pub struct Endpoint {
     /// The Workspace of an InferenceSet that is meant, as `kind/name`.
     pub part: Option<String>,
-    /// Namespace.
     pub namespace: String,
     /// Name of the Service.
     pub service: String,

@@ -15,7 +15,6 @@ use crate::kind::WorkloadKind;
 /// A row of a listing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
-    /// The workload.
     pub workload: Workload,
     /// How it stands.
     pub standing: Standing,
@@ -38,7 +37,6 @@ pub struct Listed {
 pub struct RowReads {
     /// Kueue's Workloads, and the place in the queue.
     pub queued: bool,
-    /// The pods.
     pub pods: bool,
 }
 

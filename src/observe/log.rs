@@ -25,7 +25,7 @@ const DISORDER: i64 = SECOND;
 
 /// A line, without what ends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct LogLine {
     /// When it was written, in nanoseconds since 1970; `None` if it begins with
     /// no time. Times are always asked for, so such a line is not the container's:
     /// the kubelet, once it has answered with 200, sends its errors as lines
@@ -35,7 +35,7 @@ pub struct Line {
     text: usize,
 }
 
-impl Line {
+impl LogLine {
     /// Reads a line that the log endpoint gave with `timestamps=true`.
     pub fn new(bytes: Vec<u8>) -> Self {
         let end = bytes.iter().take(40).position(|byte| *byte == b' ');
@@ -83,26 +83,26 @@ pub struct Splitter {
 
 impl Splitter {
     /// Takes the next bytes, and adds the lines that they complete.
-    pub fn push(&mut self, mut bytes: &[u8], lines: &mut VecDeque<Line>) {
+    pub fn push(&mut self, mut bytes: &[u8], lines: &mut VecDeque<LogLine>) {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             self.grow(&bytes[..end], lines);
-            lines.push_back(Line::new(std::mem::take(&mut self.begun)));
+            lines.push_back(LogLine::new(std::mem::take(&mut self.begun)));
             bytes = &bytes[end + 1..];
         }
         self.grow(bytes, lines);
     }
 
     /// Returns a last line that nothing ended.
-    pub fn rest(&mut self) -> Option<Line> {
+    pub fn rest(&mut self) -> Option<LogLine> {
         let begun = std::mem::take(&mut self.begun);
-        (!begun.is_empty()).then(|| Line::new(begun))
+        (!begun.is_empty()).then(|| LogLine::new(begun))
     }
 
-    fn grow(&mut self, mut bytes: &[u8], lines: &mut VecDeque<Line>) {
+    fn grow(&mut self, mut bytes: &[u8], lines: &mut VecDeque<LogLine>) {
         while self.begun.len() + bytes.len() > LONGEST {
             let (fits, more) = bytes.split_at(LONGEST.saturating_sub(self.begun.len()));
             self.begun.extend_from_slice(fits);
-            let piece = Line::new(std::mem::take(&mut self.begun));
+            let piece = LogLine::new(std::mem::take(&mut self.begun));
             // The next piece is of the same time.
             self.begun.extend_from_slice(&piece.bytes[..piece.text]);
             lines.push_back(piece);
@@ -164,7 +164,7 @@ impl Cursor {
     }
 
     /// Returns whether a line was not shown before, and remembers it.
-    pub fn take(&mut self, line: &Line) -> bool {
+    pub fn take(&mut self, line: &LogLine) -> bool {
         let Some(key @ (stamp, _)) = line.key() else {
             return true;
         };
@@ -226,11 +226,11 @@ impl Cursor {
 mod tests {
     use super::*;
 
-    fn line(text: &str) -> Line {
-        Line::new(text.as_bytes().to_vec())
+    fn line(text: &str) -> LogLine {
+        LogLine::new(text.as_bytes().to_vec())
     }
 
-    fn split(pieces: &[&[u8]]) -> (Vec<Line>, Option<Line>) {
+    fn split(pieces: &[&[u8]]) -> (Vec<LogLine>, Option<LogLine>) {
         let mut splitter = Splitter::default();
         let mut lines = VecDeque::new();
         for piece in pieces {
@@ -281,13 +281,13 @@ mod tests {
     }
 
     /// A log of lines, and what the endpoint answers.
-    fn answer(log: &[Line], since: Option<Timestamp>) -> Vec<Line> {
+    fn answer(log: &[LogLine], since: Option<Timestamp>) -> Vec<LogLine> {
         let least = since.map_or(i64::MIN, |since| since.as_second() * SECOND);
         let from = log.iter().filter(|line| line.stamp.unwrap() >= least);
         from.cloned().collect()
     }
 
-    fn log(lines: impl IntoIterator<Item = (i64, &'static str)>) -> Vec<Line> {
+    fn log(lines: impl IntoIterator<Item = (i64, &'static str)>) -> Vec<LogLine> {
         lines
             .into_iter()
             .map(|(milliseconds, text)| {
@@ -298,7 +298,7 @@ mod tests {
     }
 
     /// Reads `log` on streams that break off after `cut` lines.
-    fn read(log: &[Line], cut: usize) -> Vec<Line> {
+    fn read(log: &[LogLine], cut: usize) -> Vec<LogLine> {
         let mut cursor = Cursor::default();
         let mut shown = Vec::new();
         let mut narrowly = false;
@@ -337,7 +337,7 @@ mod tests {
             assert_eq!(read(&lines, cut), lines, "cut after {cut}");
         }
         // Where two seconds are too much to read again, one has to do.
-        let orderly: Vec<Line> = lines
+        let orderly: Vec<LogLine> = lines
             .iter()
             .filter(|line| line.text() != b"late")
             .cloned()
@@ -355,7 +355,7 @@ mod tests {
         assert!(cursor.take(&lines[1]));
         assert!(cursor.take(&lines[2]));
         let stream = answer(&lines, cursor.rewind(false, true));
-        let new: Vec<&Line> = stream.iter().filter(|line| cursor.take(line)).collect();
+        let new: Vec<&LogLine> = stream.iter().filter(|line| cursor.take(line)).collect();
         assert_eq!(new, [&lines[3]]);
         // Also if it looks like the first line that was shown.
         let lines = log([(1_000, "a"), (1_000, "a"), (1_000, "a"), (1_300, "d")]);
@@ -364,7 +364,7 @@ mod tests {
         cursor.rewind(false, true);
         assert!(cursor.take(&lines[1]) && cursor.take(&lines[2]));
         cursor.rewind(false, true);
-        let new: Vec<&Line> = lines.iter().filter(|line| cursor.take(line)).collect();
+        let new: Vec<&LogLine> = lines.iter().filter(|line| cursor.take(line)).collect();
         assert_eq!(new, [&lines[3]]);
     }
 

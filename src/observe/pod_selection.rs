@@ -41,7 +41,6 @@ pub enum PodChoiceError {
     /// No pod has that name.
     #[error("{workload} has no pod {wanted}")]
     NoPod {
-        /// The workload.
         workload: String,
         /// What was asked for.
         wanted: String,
@@ -51,7 +50,6 @@ pub enum PodChoiceError {
     /// No container has that name.
     #[error("pod {pod} has no container {wanted}")]
     NoContainer {
-        /// The pod.
         pod: String,
         /// What was asked for.
         wanted: String,
@@ -61,9 +59,7 @@ pub enum PodChoiceError {
     /// The pod that is meant does not run.
     #[error("pod {pod} is not running")]
     NotRunning {
-        /// The workload.
         workload: String,
-        /// The pod.
         pod: String,
         /// How the pod stands.
         state: String,
@@ -71,7 +67,6 @@ pub enum PodChoiceError {
     /// Its pods are in another cluster.
     #[error("{workload} {verb} in cluster {cluster:?} (MultiKueue): its pods and logs {are}", verb = if *is_over { "ran" } else { "runs" }, are = if *is_over { "were deleted there when it ended" } else { "are there until it ends" })]
     Elsewhere {
-        /// The workload.
         workload: String,
         /// Its namespace, which it also has there.
         namespace: String,
@@ -83,7 +78,6 @@ pub enum PodChoiceError {
     /// No pod runs.
     #[error("no pod of {workload} is running")]
     NoneRuns {
-        /// The workload.
         workload: String,
         /// How it stands.
         standing: String,

@@ -12,7 +12,6 @@ use crate::api::workload::Workload;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Autoscaler {
-    /// Its metadata.
     pub metadata: Metadata,
     /// What it is told.
     pub spec: AutoscalerSpec,
@@ -25,7 +24,7 @@ pub struct Autoscaler {
 #[serde(rename_all = "camelCase", default)]
 pub struct AutoscalerSpec {
     /// What it scales.
-    pub scale_target_ref: MetricTarget,
+    pub scale_target_ref: ScaleTargetRef,
     /// Fewest pods; 1 unless it says otherwise.
     pub min_replicas: Option<i64>,
     /// Most pods.
@@ -37,10 +36,8 @@ pub struct AutoscalerSpec {
 /// `spec.scaleTargetRef` of a HorizontalPodAutoscaler.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct MetricTarget {
-    /// Kind.
+pub struct ScaleTargetRef {
     pub kind: String,
-    /// Name.
     pub name: String,
 }
 
@@ -55,7 +52,6 @@ pub struct AutoscalerStatus {
     /// What it has measured; entries without a type where it could not.
     #[serde(deserialize_with = "null_is_empty")]
     pub current_metrics: Vec<Metric>,
-    /// Conditions.
     pub conditions: Vec<Condition>,
 }
 
@@ -170,7 +166,6 @@ pub enum ScalingBlocker {
     Unmeasured {
         /// `metrics.k8s.io` and the like.
         api: &'static str,
-        /// The metric.
         metric: String,
     },
     /// A share of what the pods request, and they request nothing.

@@ -22,7 +22,6 @@ pub(super) const REPLICA_FAILURE: &str = "ReplicaFailure";
 /// A workload and what belongs to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
-    /// The workload.
     pub workload: Workload,
     /// What its operator has put between it and its pods: the Jobs of a
     /// CronJob, the Job that submits a RayJob, the Workspaces of an
@@ -33,7 +32,6 @@ pub struct Snapshot {
     /// Kueue's Workloads of it: one, or one for each pod of a Deployment and
     /// each Job of a CronJob, or none outside of queues.
     pub queued: Readable<Vec<KueueWorkload>>,
-    /// Its pods.
     pub pods: Readable<Vec<Pod>>,
     /// Where it is in the queue, while it waits.
     pub position: Option<Position>,

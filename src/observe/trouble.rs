@@ -91,7 +91,6 @@ pub enum Turn {
 pub struct Trouble {
     /// What kind it is.
     pub kind: TroubleKind,
-    /// The pod.
     pub pod: String,
     /// Its container, if one of them is the matter.
     pub container: Option<String>,

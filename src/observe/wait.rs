@@ -36,7 +36,7 @@ pub struct Limits {
 
 /// Which limit was passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
+pub enum PassedLimit {
     /// [`Limits::total`].
     Total(Duration),
     /// [`Limits::queue`].
@@ -45,7 +45,7 @@ pub enum Limit {
 
 /// What there is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum WaitVerdict {
     /// Wait on, and judge again after so long even if nothing changes.
     GoOn(Option<Duration>),
     /// It is there.
@@ -65,7 +65,7 @@ pub enum Verdict {
         reason: String,
     },
     /// A limit has passed.
-    TimedOut(Limit),
+    TimedOut(PassedLimit),
 }
 
 /// Something that does not heal by itself, and how long it is given all the
@@ -268,18 +268,18 @@ impl WaitTracker {
     }
 
     /// Judges what is seen after `elapsed`.
-    pub fn judge(&mut self, snapshot: &Snapshot, elapsed: Duration) -> Verdict {
+    pub fn judge(&mut self, snapshot: &Snapshot, elapsed: Duration) -> WaitVerdict {
         let standing = snapshot.standing();
         let workload = &snapshot.workload;
         if standing.status == Status::Failed && workload.kind.is_batch() {
-            return Verdict::Failed {
+            return WaitVerdict::Failed {
                 container_exit_code: container_exit_code(snapshot),
                 reason: standing.reason,
             };
         }
         if self.is_reached(workload, &standing) {
             if self.goal != Goal::Ready || self.settling.is_over(workload, elapsed) {
-                return Verdict::Reached;
+                return WaitVerdict::Reached;
             }
         } else {
             self.settling.interrupt(workload);
@@ -289,7 +289,7 @@ impl WaitTracker {
             false => self.queued_since = None,
         }
         if let Some(impasse) = self.hopeless(snapshot, &standing, elapsed) {
-            return Verdict::Hopeless {
+            return WaitVerdict::Hopeless {
                 container_exit_code: impasse.container_exit_code,
                 reason: impasse.reason,
             };
@@ -298,14 +298,14 @@ impl WaitTracker {
     }
 
     /// Judges without seeing anything: the limits hold all the same.
-    pub fn overdue(&self, elapsed: Duration) -> Verdict {
+    pub fn overdue(&self, elapsed: Duration) -> WaitVerdict {
         if let Some(total) = self.limits.total.filter(|total| elapsed >= *total) {
-            return Verdict::TimedOut(Limit::Total(total));
+            return WaitVerdict::TimedOut(PassedLimit::Total(total));
         }
         if let (Some(queue), Some(since)) = (self.limits.queue, self.queued_since)
             && elapsed >= since + queue
         {
-            return Verdict::TimedOut(Limit::Queue(queue));
+            return WaitVerdict::TimedOut(PassedLimit::Queue(queue));
         }
         let total = self.limits.total;
         let queue = self
@@ -324,7 +324,7 @@ impl WaitTracker {
             .chain(impasses)
             .chain(settled)
             .min();
-        Verdict::GoOn(next.map(|at| at.saturating_sub(elapsed)))
+        WaitVerdict::GoOn(next.map(|at| at.saturating_sub(elapsed)))
     }
 
     fn is_reached(&self, workload: &Workload, standing: &Standing) -> bool {

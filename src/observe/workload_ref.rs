@@ -14,7 +14,6 @@ pub struct WorkloadRef {
     pub kind: Option<WorkloadKind>,
     /// A kind that kaiwo does not know by itself and Kueue may queue: `jobset`.
     pub other: Option<String>,
-    /// Its name.
     pub name: String,
 }
 

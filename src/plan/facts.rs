@@ -41,7 +41,6 @@ pub struct ClusterFacts {
     pub namespace: Readable<Option<Namespace>>,
     /// LocalQueues of the namespace.
     pub local_queues: Readable<Vec<LocalQueue>>,
-    /// ClusterQueues.
     pub cluster_queues: Readable<Vec<ClusterQueue>>,
     /// ResourceFlavors.
     pub flavors: Readable<Vec<ResourceFlavor>>,
@@ -69,7 +68,6 @@ pub struct ClusterFacts {
 /// The nodes, and the pods on them; `None` where nobody asked.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct NodeFacts {
-    /// Nodes.
     pub nodes: Option<Readable<Vec<Node>>>,
     /// What pods have taken of them.
     pub occupation: Option<Readable<Occupation>>,

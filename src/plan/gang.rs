@@ -27,7 +27,6 @@ pub struct Group<'a> {
     pub role: Role,
     /// Requests of one pod.
     pub requests: BTreeMap<String, Quantity>,
-    /// The nodes.
     pub nodes: Vec<&'a Node>,
 }
 

@@ -39,7 +39,7 @@ use facts::{ClusterFacts, Facts};
 use gang::GangShortfall;
 use gpu::GpuLayout;
 use kaito::Releases;
-use kueue::flavor::{self, Shape};
+use kueue::flavor::{self, FlavorSplit};
 use kueue::forecast::Forecast;
 use kueue::placement::PodSet;
 use kueue::sizing::Sizing;
@@ -58,7 +58,6 @@ const ASSUMED_GPUS_PER_NODE: i64 = 8;
 pub struct NewLocalQueue {
     /// Its API version, one that the cluster serves.
     pub api_version: String,
-    /// Its name.
     pub name: String,
     /// The ClusterQueue it points at.
     pub cluster_queue: String,
@@ -127,13 +126,13 @@ impl Plan {
     /// Fills in what follows from the shape alone.
     fn from_shape(
         request: WorkloadRequest,
-        shape: Shape,
+        shape: FlavorSplit,
         resource: Option<String>,
         local_queue: Option<String>,
         sizing: Sizing,
     ) -> Result<Self, Refusal> {
         let Sizing { sizes, is_tight } = sizing;
-        let Shape {
+        let FlavorSplit {
             layout,
             node_selector,
             flavors,

@@ -14,11 +14,9 @@ const ROOM_FOR_PODS: i64 = 10_000;
 pub struct NameParts<'a> {
     /// The name the user chose, which is used as it is.
     pub chosen: Option<&'a str>,
-    /// The user.
     pub user: &'a str,
     /// The directory's base name, or the image.
     pub subject: &'a str,
-    /// The version.
     pub version: Option<&'a str>,
     /// Random letters and digits under `--generate-name`.
     pub suffix: Option<&'a str>,

@@ -12,7 +12,6 @@ use crate::kind::WorkloadKind;
 pub struct Made {
     /// Group and version.
     pub api_version: &'static str,
-    /// Kind.
     pub kind: &'static str,
     /// What follows the workload's name.
     pub suffix: &'static str,
@@ -48,9 +47,7 @@ const TUNING: [Made; 1] = [made("batch/v1", "Job", "")];
 /// A workload as far as its name is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claimant<'a> {
-    /// Its kind.
     pub kind: WorkloadKind,
-    /// Its name.
     pub name: &'a str,
     /// Whether it is a Workspace that tunes.
     pub tunes: bool,
@@ -152,7 +149,6 @@ impl<'a> Claimant<'a> {
 pub struct Namesake {
     /// Its kind, which a single object says itself.
     pub kind: String,
-    /// Its metadata.
     pub metadata: NamesakeMetadata,
     /// What a Workspace tunes.
     pub tuning: Option<serde::de::IgnoredAny>,
@@ -169,7 +165,6 @@ impl Namesake {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NamesakeMetadata {
-    /// Name.
     pub name: String,
     /// Identity.
     pub uid: String,
@@ -181,9 +176,7 @@ pub struct NamesakeMetadata {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct NameOwner {
-    /// Its kind.
     pub kind: String,
-    /// Its name.
     pub name: String,
     /// Its identity.
     pub uid: String,

@@ -14,7 +14,6 @@ use crate::suggestion::{create_secret, kubectl};
 pub struct Reference {
     /// `Secret`, `ConfigMap`, `PersistentVolumeClaim` or `ServiceAccount`.
     pub kind: &'static str,
-    /// Its name.
     pub name: String,
     /// A key of it; `None` where it is named as a whole.
     pub key: Option<String>,
@@ -24,7 +23,7 @@ pub struct Reference {
 
 /// What is seen of an object.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
+pub struct SeenObject {
     /// Its keys, `None` inside if it has none to speak of, or they are unknown; the
     /// whole is `None` if there is no such object.
     pub object: Readable<Option<Keys>>,
@@ -40,7 +39,7 @@ pub type Keys = Option<BTreeSet<String>>;
 /// # Errors
 /// [`Refusal`] about what is missing, without `force`.
 pub fn check(
-    seen: &[(Reference, Seen)],
+    seen: &[(Reference, SeenObject)],
     namespace: &str,
     force: bool,
 ) -> Result<Vec<String>, Refusal> {
@@ -151,8 +150,8 @@ mod tests {
         }
     }
 
-    fn with(object: Readable<Option<Keys>>, others: &[&str]) -> Seen {
-        Seen {
+    fn with(object: Readable<Option<Keys>>, others: &[&str]) -> SeenObject {
+        SeenObject {
             object,
             others: others.iter().map(|name| (*name).to_owned()).collect(),
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::facts::ClusterFacts;
 use super::gpu::GpuLayout;
 use super::kueue::capacity::QueueCapacity;
-use super::kueue::flavor::{self, FlavorOption, Shape};
+use super::kueue::flavor::{self, FlavorOption, FlavorSplit};
 use super::kueue::multikueue;
 use super::kueue::queue::{self, QueueChoice};
 use super::kueue::sizing::{Pods, Sizing};
@@ -151,7 +151,11 @@ impl<'a> QueuedPlanner<'a> {
 
     /// Splits the request over the flavors that offer its GPUs, where the queue
     /// could ever have room for it.
-    fn shape(&self, resource: Option<&str>, offers: &[FlavorOption]) -> Result<Shape, Refusal> {
+    fn shape(
+        &self,
+        resource: Option<&str>,
+        offers: &[FlavorOption],
+    ) -> Result<FlavorSplit, Refusal> {
         let request = self.request;
         let fits = |layout: GpuLayout, flavor: Option<&str>| match &self.room {
             Some(room) => {
@@ -184,7 +188,7 @@ impl<'a> QueuedPlanner<'a> {
     }
 
     /// Sizes the pods of a shape for the flavors on which they may be.
-    fn sizing(&self, shape: &Shape, resource: Option<&str>) -> Sizing {
+    fn sizing(&self, shape: &FlavorSplit, resource: Option<&str>) -> Sizing {
         let pods = self.pods(shape.layout, resource, &shape.node_selector);
         pods.sized(self.facts, self.room.as_ref(), &shape.flavors)
     }

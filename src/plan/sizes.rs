@@ -19,7 +19,6 @@ pub struct PodResources {
 pub enum Dimension {
     /// Its CPUs.
     Cpu,
-    /// Its memory.
     Memory,
 }
 
@@ -105,7 +104,6 @@ impl Share {
 pub struct PodSize {
     /// CPUs.
     pub cpu: Share,
-    /// Memory.
     pub memory: Share,
 }
 

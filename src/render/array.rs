@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::api::keys;
 use crate::plan::request::array::sweep::{Sweeps, Values, variable};
-use crate::plan::request::array::tasks::Tasks;
+use crate::plan::request::array::tasks::TaskNumbers;
 use crate::plan::request::array::{Array, INDEX, INDEX_VARIABLE, Parameters};
 use crate::shell::quoted;
 
@@ -57,7 +57,7 @@ pub(super) fn script(array: &Array, command: &[String]) -> String {
 }
 
 /// Returns the commands that set the number of the task.
-fn number(tasks: &Tasks) -> String {
+fn number(tasks: &TaskNumbers) -> String {
     let text = tasks.to_string();
     let first = tasks.at(0).unwrap_or_default();
     let step = tasks.at(1).map_or(1, |second| second - first);
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn a_task_knows_its_number_in_any_shell() {
         for text in ["0-9", "5-9", "0-90:10", "3,7,9", "5,10-20:2,1-3", "4"] {
-            let tasks: Tasks = text.parse().unwrap();
+            let tasks: TaskNumbers = text.parse().unwrap();
             let array = Array::new(ArrayFlags {
                 tasks: Some(tasks.clone()),
                 ..ArrayFlags::default()

@@ -32,7 +32,6 @@ const WIDEST_SNIPPET: usize = 120;
 pub struct Documents {
     /// What goes with the workload, such as its Service.
     pub companions: Vec<Manifest>,
-    /// The workload.
     pub workload: Manifest,
 }
 

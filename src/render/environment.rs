@@ -22,7 +22,6 @@ const DEFAULT_GRACE: i64 = 30;
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct EnvVarContext {
-    /// Its name.
     pub name: String,
     /// Its value, escaped for Kubernetes' `$(…)`.
     #[serde(serialize_with = "exposed")]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::check::Finding;
+use super::check::Mismatch;
 use super::go_template::GoAction;
 use super::quoting::Glued;
 use crate::error::{Classified, ErrorClass};
@@ -47,7 +47,6 @@ pub enum RenderError {
     GoSyntax {
         /// Name of the template.
         file: String,
-        /// Its actions.
         actions: Vec<GoAction>,
     },
     /// The template puts a text into the middle of another.
@@ -93,7 +92,7 @@ pub enum RenderError {
         /// `kind/name` of the object.
         object: String,
         /// What is wrong with it, at least one thing.
-        findings: Vec<Finding>,
+        findings: Vec<Mismatch>,
     },
     /// A template does not complete what is larger than a ConfigMap.
     #[error(
@@ -141,10 +140,10 @@ impl Classified for RenderError {
                 object, findings, ..
             } => {
                 let (kind, _) = object.split_once('/').unwrap_or((object, ""));
-                let above = findings.first().map(Finding::fields_above);
+                let above = findings.first().map(Mismatch::fields_above);
                 let fields = above.into_iter().flatten();
                 let path: Vec<&str> = std::iter::once(kind).chain(fields).collect();
-                vec![kubectl("explain {}", &[&path.join(".")]).to("the fields of it")]
+                vec![kubectl("explain {}", &[&path.join(".")]).to("list its fields")]
             }
             Self::Document { hint, .. } => vec![hint.clone()],
             Self::Unjoined { .. } => vec![
@@ -184,7 +183,7 @@ impl Classified for RenderError {
     }
 }
 
-fn finding_lines(findings: &[Finding]) -> String {
+fn finding_lines(findings: &[Mismatch]) -> String {
     findings
         .iter()
         .map(|finding| format!("\n  {finding}"))
@@ -234,9 +233,6 @@ mod tests {
             "template produced a job/a that Kubernetes rejects:\n\x20 spec.backoffLimit: \"3\" is a string, expected an integer\n\x20 spec.template.spec.containers[0].imagee: unknown field; did you mean image?"
         );
         assert_eq!(error.class(), ErrorClass::Refused);
-        assert_eq!(
-            error.hints(),
-            ["the fields of it: kubectl explain job.spec"]
-        );
+        assert_eq!(error.hints(), ["list its fields: kubectl explain job.spec"]);
     }
 }

@@ -242,7 +242,6 @@ pub struct ManifestSet {
     pub companions: Vec<Manifest>,
     /// Records of versions: its own, and that of the one it takes the place of.
     pub records: Vec<Manifest>,
-    /// The workload.
     pub workload: Manifest,
 }
 

@@ -32,7 +32,6 @@ pub struct PreloadContext {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct PreloadContainer {
-    /// Its name.
     pub name: String,
     /// What it runs, word by word.
     pub command: Vec<String>,

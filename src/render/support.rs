@@ -12,7 +12,7 @@ use crate::names::label_value;
 use crate::plan::kaito;
 use crate::plan::request::array::Parameters;
 use crate::plan::{NewLocalQueue, Plan};
-use crate::workload::upload::{Entry, UploadPart};
+use crate::workload::upload::{UploadPart, VolumeFile};
 
 /// Returns the labels that every object of a workload carries.
 pub fn labels(plan: &Plan) -> BTreeMap<String, String> {
@@ -278,7 +278,7 @@ pub fn uploads(plan: &Plan, parts: &[UploadPart<'_>], submission: Option<&str>) 
         .map(|part| {
             let mut data = serde_json::Map::new();
             let mut binary_data = serde_json::Map::new();
-            for Entry { key, content, .. } in &part.entries {
+            for VolumeFile { key, content, .. } in &part.entries {
                 match std::str::from_utf8(content) {
                     Ok(text) if is_text(text) => data.insert(key.clone(), Value::from(text)),
                     _ => binary_data.insert(key.clone(), Value::from(base64(content))),

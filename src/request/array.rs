@@ -1,6 +1,6 @@
 //! Builds the array that is asked for, and checks what cannot be one.
 
-use super::{Note, Typed, is_on, value};
+use super::{Note, Typed, is_on, is_typed, value};
 use crate::error::CommandError;
 use crate::kind::WorkloadKind;
 use crate::names::nearest;
@@ -8,7 +8,7 @@ use crate::plan::Refusal;
 use crate::plan::request::array::rows::Rows;
 use crate::plan::request::array::{Array, ArrayFlags, Parameters, placeholder};
 use crate::plan::request::{Run, WorkloadRequest};
-use crate::settings::{Merged, Origin, Sourced};
+use crate::settings::Merged;
 use crate::suggestion::kaiwo;
 
 /// Builds the array, if one is asked for of what can be one.
@@ -73,10 +73,6 @@ fn parameters(typed: Typed<'_>, settings: &Merged) -> Result<Parameters, Command
 
 /// Says that what only arrays have was typed for something else.
 fn without_tasks(settings: &Merged) -> Result<(), Refusal> {
-    fn is_typed<T>(setting: &Option<Sourced<T>>) -> bool {
-        let origin = setting.as_ref().map(|setting| &setting.origin);
-        origin == Some(&Origin::Flag)
-    }
     let given = [
         ("--slots", is_typed(&settings.slots)),
         ("--at-least", is_typed(&settings.at_least)),

@@ -6,7 +6,9 @@ use std::path::Path;
 use super::array;
 use super::command::{self, Wanted};
 use super::gpus::{gpus, sizes, without_gpus};
-use super::{DEFAULT_NAMESPACE, Intent, Note, Typed, is_on, uploads, user, value, variables, word};
+use super::{
+    DEFAULT_NAMESPACE, Intent, Note, Typed, is_on, is_typed, uploads, user, value, variables, word,
+};
 use crate::error::CommandError;
 use crate::kind::WorkloadKind;
 use crate::plan::Refusal;
@@ -18,7 +20,7 @@ use crate::plan::request::session::{self, Session};
 use crate::plan::request::upload_limit::UploadLimit;
 use crate::plan::request::{Lifetime, WorkloadRequest};
 use crate::secrecy::{self, Confidential, named};
-use crate::settings::{Merged, Origin, Sourced};
+use crate::settings::{Merged, Sourced};
 use crate::suggestion::kaiwo;
 use crate::workload::directory::{DEFAULT_LIMIT, WorkloadDirectory};
 use crate::workload::entrypoint::FILE_NAME;
@@ -159,8 +161,8 @@ fn name(
     typed: Typed<'_>,
 ) -> Result<String, Refusal> {
     // A name in a file is the one of what is submitted.
-    let is_typed = settings.name.as_ref().map(|name| &name.origin) == Some(&Origin::Flag);
-    let is_generated = is_on(&settings.generate_name) || (is_session && !is_typed);
+    let is_chosen = is_typed(&settings.name);
+    let is_generated = is_on(&settings.generate_name) || (is_session && !is_chosen);
     let suffix = is_generated.then(|| typed.inputs.random_word(5));
     NameParts {
         chosen: settings.name.as_ref().map(|name| &*name.value),
@@ -178,12 +180,10 @@ fn schedule(
     kind: WorkloadKind,
 ) -> Result<(Option<Schedule>, Option<String>), Refusal> {
     let Some(text) = settings.schedule.as_ref().filter(|_| kind.is_batch()) else {
-        return match &settings.time_zone {
-            Some(zone) if zone.origin == Origin::Flag => {
-                Err(Refusal::new("--time-zone has no effect without --schedule")
-                    .hint("add --schedule \"0 3 * * *\", or remove --time-zone"))
-            }
-            _ => Ok((None, None)),
+        return match is_typed(&settings.time_zone) {
+            true => Err(Refusal::new("--time-zone has no effect without --schedule")
+                .hint("add --schedule \"0 3 * * *\", or remove --time-zone")),
+            false => Ok((None, None)),
         };
     };
     let (schedule, within) = Schedule::new(&text.value)?;
@@ -275,29 +275,12 @@ fn pod_settings(
             .collect()
     };
     let pods = PodSettings {
-        volumes: value(&settings.volume)
-            .map(|list| list.0)
-            .unwrap_or_default(),
-        storage: value(&settings.storage),
         node_selector: plain(&settings.node_selector),
-        tolerations: value(&settings.toleration)
-            .map(|list| list.0)
-            .unwrap_or_default(),
-        service_account: word(&settings.service_account),
-        image_pull_secrets: value(&settings.image_pull_secret)
-            .map(|list| list.0)
-            .unwrap_or_default(),
         labels: plain(&settings.label),
         annotations: plain(&settings.annotation),
-        cpus_per_gpu: value(&settings.cpus_per_gpu),
-        memory_per_gpu: value(&settings.memory_per_gpu),
-        read_only_workdir: is_on(&settings.read_only_workdir),
-        grace: value(&settings.grace),
         sizes: sizes(settings, kind, model)?,
         topology: value(&settings.topology).filter(|_| kind.is_batch()),
-        topology_levels: value(&settings.topology_levels)
-            .map(|list| list.0.into_iter().map(|label| label.0).collect())
-            .unwrap_or_default(),
+        ..settings.pods()
     };
     pods.check(&environment.mounts)?;
     Ok(pods)

@@ -199,36 +199,51 @@ fn check_no_tuning(settings: &Merged) -> Result<(), Refusal> {
 /// KAITO tunes with a server of its own: nothing of another workload can be
 /// said of it.
 fn check_alone(settings: &Merged) -> Result<(), Refusal> {
-    for (what, origin) in [
+    let machine = "choose the machine instead: --instance-type Standard_NC24ads_A100_v4";
+    let ray = origin(&settings.ray).filter(|_| is_on(&settings.ray));
+    let kept = origin(&settings.keep_storage).filter(|_| is_on(&settings.keep_storage));
+    for (what, hint, origin) in [
+        ("Ray", "remove --ray", ray),
         (
-            "Ray",
-            origin(&settings.ray).filter(|_| is_on(&settings.ray)),
+            "a schedule",
+            "remove --schedule",
+            origin(&settings.schedule),
         ),
-        ("a schedule", origin(&settings.schedule)),
-        ("anything preloaded", origin(&settings.preload)),
-        ("variables", origin(&settings.secret_from)),
-        ("a time to end", origin(&settings.grace)),
         (
-            "a claim that is kept",
-            origin(&settings.keep_storage).filter(|_| is_on(&settings.keep_storage)),
+            "preloaded data",
+            "remove --preload",
+            origin(&settings.preload),
         ),
-        ("an image", origin(&settings.image)),
-        ("a number of GPUs", origin(&settings.gpus)),
-        ("a number of pods", origin(&settings.replicas)),
-        ("a number of GPUs", origin(&settings.gpus_per_replica)),
-        ("a queue", origin(&settings.queue)),
+        (
+            "variables",
+            "remove --secret-from",
+            origin(&settings.secret_from),
+        ),
+        ("a grace period", "remove --grace", origin(&settings.grace)),
+        (
+            "a kept claim",
+            "remove --keep-storage; --tune-output sets the claim",
+            kept,
+        ),
+        ("an image", "remove -i", origin(&settings.image)),
+        ("a number of GPUs", machine, origin(&settings.gpus)),
+        ("a number of pods", machine, origin(&settings.replicas)),
+        (
+            "a number of GPUs",
+            machine,
+            origin(&settings.gpus_per_replica),
+        ),
+        (
+            "a queue",
+            "remove -q: Kueue does not queue KAITO's Workspaces",
+            origin(&settings.queue),
+        ),
     ] {
         if origin == Some(&Origin::Flag) {
             return Err(Refusal::new(format!(
                 "KAITO tunes a model on a single machine, without {what}"
             ))
-            .hint(match what {
-                "variables" => "remove --secret-from",
-                "a time to end" => "remove --grace",
-                "a claim that is kept" => "remove --keep-storage; --tune-output sets the claim",
-                "a queue" => "remove -q: Kueue does not queue KAITO's Workspaces",
-                _ => "choose the machine instead: --instance-type Standard_NC24ads_A100_v4",
-            }));
+            .hint(hint));
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 //! what is refused without a file does not wait for one.
 
 mod array;
+pub mod array_run;
 mod build;
 mod command;
 mod gpus;
@@ -14,6 +15,7 @@ pub mod submit;
 mod tests;
 mod uploads;
 mod variables;
+pub mod wait;
 
 use std::path::{Path, PathBuf};
 
@@ -155,6 +157,12 @@ pub fn is_on(setting: &Option<Sourced<Switch>>) -> bool {
     setting.as_ref().is_some_and(|sourced| sourced.value.0)
 }
 
+/// Returns whether a setting was typed, and not said in a file or variable.
+fn is_typed<T>(setting: &Option<Sourced<T>>) -> bool {
+    let sourced = setting.as_ref();
+    sourced.is_some_and(|sourced| sourced.origin == Origin::Flag)
+}
+
 /// Returns whether the claim for `/scratch` outlives the workload.
 ///
 /// # Errors
@@ -174,9 +182,7 @@ fn keeps_storage(settings: &Merged) -> Result<bool, Refusal> {
 /// # Errors
 /// [`Refusal`] for an image that has nothing to load.
 fn preloads(settings: &Merged) -> Result<Serving, Refusal> {
-    if let (None, Some(image)) = (&settings.preload, &settings.preload_image)
-        && image.origin == Origin::Flag
-    {
+    if settings.preload.is_none() && is_typed(&settings.preload_image) {
         return Err(
             Refusal::new("--preload-image has no effect without --preload")
                 .hint("add --preload hf://ORG/MODEL:/models"),

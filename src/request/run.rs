@@ -40,7 +40,7 @@ pub fn request(
 ) -> Result<WorkloadRequest, CommandError> {
     if let Some(ray) = settings.ray.as_ref().filter(|ray| ray.value.0) {
         let refusal = Refusal::new(format!(
-            "kaiwo run starts Jobs only, not RayJobs (ray, from {})",
+            "kaiwo run only starts Jobs, not RayJobs (ray, from {})",
             ray.origin
         ));
         let without = "or use a Job here: add --ray=false";

@@ -6,7 +6,7 @@ use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::plan::kaito::Choices;
 use crate::plan::request::WorkloadRequest;
-use crate::plan::request::port::ServicePort;
+use crate::plan::request::port::PortPair;
 use crate::plan::request::service_settings::Serving;
 use crate::plan::{self, Refusal};
 use crate::secrecy::named;
@@ -402,7 +402,7 @@ fn no_serve_config(typed: Typed<'_>) -> CommandError {
 }
 
 /// Returns the port of the Service, and that of the containers.
-fn port(Sourced { value, origin }: &Sourced<ServicePort>) -> Result<(u16, u16), Refusal> {
+fn port(Sourced { value, origin }: &Sourced<PortPair>) -> Result<(u16, u16), Refusal> {
     value.checked().map_err(|number| {
         Refusal::new(format!(
             "invalid port {number} (from {origin}): must be between 1 and 65535"

@@ -83,7 +83,7 @@ fn kind(settings: &Merged) -> Result<WorkloadKind, Refusal> {
         (None, Some(_)) => Ok(WorkloadKind::RayJob),
         (Some(_), None) => Ok(WorkloadKind::CronJob),
         (Some(schedule), Some(ray)) => Err(Refusal::new(format!(
-            "a schedule (from {}) can start Jobs only, not RayJobs (ray, from {})",
+            "a schedule (from {}) can only start Jobs, not RayJobs (ray, from {})",
             schedule.origin, ray.origin
         ))
         .hint("remove --schedule, or add --ray=false")),

@@ -12,7 +12,7 @@ use super::words::{
     WorkloadName,
 };
 use super::{DryRun, Format, List, Notify, Pairs, Settings, Switch, pair, whole};
-use crate::plan::kaito::{Method, Place, Runtime};
+use crate::plan::kaito::{ImageOrClaim, Runtime, TuningMethod};
 use crate::plan::request::array::sweep::{Sweep, Sweeps};
 use crate::plan::request::array::tasks::{ArraySpec, AtLeast};
 use crate::plan::request::autoscale::Scale;
@@ -20,7 +20,7 @@ use crate::plan::request::claim::Storage;
 use crate::plan::request::ingress::IngressHost;
 use crate::plan::request::min_available::MinAvailable;
 use crate::plan::request::pod::SecretName;
-use crate::plan::request::port::ServicePort;
+use crate::plan::request::port::PortPair;
 use crate::plan::request::topology::TopologyWish;
 use crate::plan::request::upload_limit::UploadLimit;
 use crate::quantity::Quantity;
@@ -235,13 +235,13 @@ single! {
     IngressHost = |flag| flag.value_name("HOST");
     InstanceType = |flag| flag.value_name("TYPE");
     LabelKey = |flag| flag.value_name("KEY");
-    Method = |flag| flag.value_name("METHOD");
+    TuningMethod = |flag| flag.value_name("METHOD");
     MinAvailable = |flag| flag.value_name("N|P%");
     ModelRef = |flag| flag.value_name("MODEL");
     Namespace = |flag| flag.value_name("NAMESPACE");
     Notify = |flag| flag.value_name("URL|COMMAND");
     Part = |flag| flag.value_name("VERSION");
-    Place = |flag| flag.value_name("PLACE");
+    ImageOrClaim = |flag| flag.value_name("PLACE");
     PriorityClassName = |flag| flag.value_name("NAME");
     Quantity;
     QueueName = |flag| flag.value_name("QUEUE");
@@ -251,7 +251,7 @@ single! {
     Seconds = |flag| flag.value_name("TIME");
     SecretName = |flag| flag.value_name("SECRET");
     ServiceAccountName = |flag| flag.value_name("NAME");
-    ServicePort = |flag| flag.value_name("PORT").allow_negative_numbers(true);
+    PortPair = |flag| flag.value_name("PORT").allow_negative_numbers(true);
     Storage = |flag| flag.value_name("SIZE");
     Switch = |flag| optional(flag, "true").value_name("BOOL");
     TopologyWish = |flag| flag.value_name("LEVEL");

@@ -7,12 +7,15 @@
 //! is silent leaves `None`; nothing here invents a value, so a file can never take back
 //! what was typed.
 
+#[macro_use]
+mod declare;
 mod error;
 mod flag;
 mod format;
 mod merge;
 mod notify;
 mod origin;
+mod pass_on;
 mod schema;
 mod values;
 mod variable;
@@ -38,15 +41,15 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgMatches};
 use serde::Deserialize;
 
-use crate::plan::kaito::{Adapter, Method, Place, Runtime, TuningInput};
+use crate::plan::kaito::{Adapter, ImageOrClaim, Runtime, TuningInput, TuningMethod};
 use crate::plan::request::array::sweep::Sweeps;
 use crate::plan::request::array::tasks::{ArraySpec, AtLeast};
 use crate::plan::request::autoscale::{MetricTarget, Scale};
 use crate::plan::request::claim::{ClaimMount, Storage};
 use crate::plan::request::ingress::IngressHost;
 use crate::plan::request::min_available::MinAvailable;
-use crate::plan::request::pod::{SecretName, VariableName};
-use crate::plan::request::port::ServicePort;
+use crate::plan::request::pod::{PodSettings, SecretName, VariableName};
+use crate::plan::request::port::PortPair;
 use crate::plan::request::preload::Preload;
 use crate::plan::request::toleration::Toleration;
 use crate::plan::request::topology::{LevelLabel, TopologyWish};
@@ -58,181 +61,18 @@ use crate::time::Seconds;
 use crate::yaml;
 
 use flag::{Command, FlagValue, flag};
+use pass_on::PassOn as _;
 use variable::{from_variable, is_of_a_service};
 
 /// A value as it is shown to people.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry<'a> {
+pub struct ShownSetting<'a> {
     /// Key, as in files.
     pub key: String,
     /// The value, in the form that a file takes.
     pub value: Confidential<serde_json::Value>,
     /// Where it was given.
     pub origin: &'a Origin,
-}
-
-macro_rules! settings {
-    (
-        values { $(
-            $(#[doc = $doc:literal])+
-            $(#[serde(alias = $alias:literal)])*
-            $field:ident: $type:ty = $variable:literal, $of:ident $heading:literal
-            $(, |$flag:ident| $more:expr)?;
-        )* }
-        pairs { $(
-            $(#[doc = $pair_doc:literal])+
-            $pair:ident = $pair_variable:literal, $pair_of:ident $pair_heading:literal
-            $(, |$pair_flag:ident| $pair_more:expr)?;
-        )* }
-    ) => {
-        /// What one source says; `None` or nothing where it is silent.
-        ///
-        /// As a file this is YAML with the camelCase keys of the flags.
-        #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-        #[serde(deny_unknown_fields, rename_all = "camelCase")]
-        #[expect(
-            rustdoc::broken_intra_doc_links,
-            reason = "the help of flags has forms such as PVC:/path[:ro]"
-        )]
-        pub struct Settings {
-            $(
-                $(#[doc = $doc])+
-                $(#[serde(alias = $alias)])*
-                pub $field: Option<$type>,
-            )*
-            $( $(#[doc = $pair_doc])+ #[serde(default)] pub $pair: Pairs, )*
-        }
-
-        /// What all sources say together, each value with its origin. Of
-        /// pairs, every key goes its own way; everything else is taken whole.
-        #[derive(Debug, Clone, Default, PartialEq)]
-        pub struct Merged {
-            $(
-                #[doc = concat!("See [`Settings::", stringify!($field), "`].")]
-                pub $field: Option<Sourced<$type>>,
-            )*
-            $(
-                #[doc = concat!("See [`Settings::", stringify!($pair), "`].")]
-                pub $pair: BTreeMap<String, Sourced<Confidential<String>>>,
-            )*
-        }
-
-        impl Settings {
-            /// Returns the flags of the settings that a command has.
-            fn flags(command: Command) -> Vec<Arg> {
-                let mut flags = Vec::new();
-                $( if Command::$of.includes(command) {
-                    let flag = flag!($field, $type, $heading, concat!($($doc),+));
-                    $( let $flag = flag; let flag = $more; )?
-                    flags.push(flag);
-                } )*
-                $( if Command::$pair_of.includes(command) {
-                    let flag = flag!($pair, Pairs, $pair_heading, concat!($($pair_doc),+));
-                    $( let $pair_flag = flag; let flag = $pair_more; )?
-                    flags.push(flag);
-                } )*
-                flags
-            }
-
-            /// Takes what was typed.
-            fn typed(matches: &mut ArgMatches) -> Self {
-                Self {
-                    $( $field: FlagValue::typed(matches, stringify!($field)), )*
-                    $( $pair: FlagValue::typed(matches, stringify!($pair)).unwrap_or_default(), )*
-                }
-            }
-
-            /// Finds what is said relative to the directory of a file.
-            fn resolve(&mut self, directory: &Path) {
-                $( if let Some(value) = &mut self.$field {
-                    value.resolve(directory);
-                } )*
-            }
-
-            /// Reads the `KAIWO_*` variables through `lookup`, and returns each
-            /// as a source of its own.
-            ///
-            /// # Errors
-            /// [`SettingsError::Variable`] for a value that cannot be read.
-            pub fn from_variables(
-                lookup: impl Fn(&'static str) -> Option<String>,
-            ) -> Result<Vec<(Origin, Settings)>, SettingsError> {
-                let mut sources = Vec::new();
-                // A variable that is set to nothing says nothing: CI systems
-                // export those that a pipeline left open.
-                // Kubernetes sets some for the Services of a pod's namespace: one
-                // called `kaiwo` makes KAIWO_PORT=tcp://10.0.0.1:80.
-                let says = |text: &String| !text.is_empty() && !is_of_a_service(text);
-                let lookup = |name| lookup(name).filter(says);
-                $( if let Some(text) = lookup($variable) {
-                    let $field = Some(from_variable($variable, text)?);
-                    sources.push((Origin::Variable($variable), Settings { $field, ..Settings::default() }));
-                } )*
-                $( if let Some(text) = lookup($pair_variable) {
-                    let $pair = text
-                        .parse()
-                        .map_err(|reason| SettingsError::Pairs { name: $pair_variable, reason })?;
-                    sources.push((Origin::Variable($pair_variable), Settings { $pair, ..Settings::default() }));
-                } )*
-                Ok(sources)
-            }
-
-            /// Lists the keys that a file may hold, as written there.
-            pub fn keys() -> Vec<String> {
-                vec![ $( camel_case(stringify!($field)), )* $( camel_case(stringify!($pair)), )* ]
-            }
-
-            /// Lists everything that is known of each setting, in the order of
-            /// the table.
-            pub fn table() -> Vec<Setting> {
-                vec![
-                    $( Setting {
-                        field: stringify!($field),
-                        aliases: &[$( $alias, )*],
-                        variable: $variable,
-                        description: concat!($( $doc ),+).trim(),
-                        schema: or_null(<$type as Schema>::schema()),
-                    }, )*
-                    $( Setting {
-                        field: stringify!($pair),
-                        aliases: &[],
-                        variable: $pair_variable,
-                        description: concat!($( $pair_doc ),+).trim(),
-                        schema: or_null(<Pairs as Schema>::schema()),
-                    }, )*
-                ]
-            }
-        }
-
-        impl Merged {
-            /// Lists every value with its key as in files (`env.NAME` for
-            /// pairs) and its origin, in the order of the table.
-            pub fn entries(&self) -> Vec<Entry<'_>> {
-                let mut entries = Vec::new();
-                $( if let Some(Sourced { value, origin }) = &self.$field {
-                    let key = camel_case(stringify!($field));
-                    let value = Confidential::new(serde_json::json!(value));
-                    entries.push(Entry { key, value, origin });
-                } )*
-                $( for (name, Sourced { value, origin }) in &self.$pair {
-                    let key = format!("{}.{name}", camel_case(stringify!($pair)));
-                    let value = Confidential::new(serde_json::json!(value.expose()));
-                    entries.push(Entry { key, value, origin });
-                } )*
-                entries
-            }
-
-            /// Takes from `source` what no source before it has said.
-            fn fill(&mut self, origin: &Origin, source: Settings) {
-                $( if self.$field.is_none() && let Some(value) = source.$field {
-                    self.$field = Some(Sourced { value, origin: origin.clone() });
-                } )*
-                $( for (key, value) in source.$pair.0 {
-                    self.$pair.entry(key).or_insert_with(|| Sourced { value, origin: origin.clone() });
-                } )*
-            }
-        }
-    };
 }
 
 settings! {
@@ -290,9 +130,9 @@ settings! {
         /// where nodes or queue have less]
         memory: Quantity = "KAIWO_MEMORY", Both "Sizes", |flag| flag.value_name("SIZE");
         /// CPUs that come with each GPU, instead of --cpus [default: 4]
-        cpus_per_gpu: Quantity = "KAIWO_CPUS_PER_GPU", Both "Sizes", |flag| flag.value_name("N");
+        cpus_per_gpu: Quantity = "KAIWO_CPUS_PER_GPU", Both "Sizes" => cpus_per_gpu, |flag| flag.value_name("N");
         /// Memory that comes with each GPU, instead of --memory [default: 32Gi]
-        memory_per_gpu: Quantity = "KAIWO_MEMORY_PER_GPU", Both "Sizes", |flag| flag.value_name("SIZE");
+        memory_per_gpu: Quantity = "KAIWO_MEMORY_PER_GPU", Both "Sizes" => memory_per_gpu, |flag| flag.value_name("SIZE");
         /// Size of /dev/shm, part of the memory of a worker pod [default: half of it]
         shm: Quantity = "KAIWO_SHM", Both "Sizes", |flag| flag.value_name("SIZE");
         /// CPUs of a Ray head [default: 2, or what fits]
@@ -301,9 +141,9 @@ settings! {
         head_memory: Quantity = "KAIWO_HEAD_MEMORY", Both "Sizes", |flag| flag.value_name("SIZE");
 
         /// Claim to mount: PVC:/path[:ro]; may be repeated
-        volume: List<ClaimMount> = "KAIWO_VOLUME", Both "Pods", |flag| flag.value_name("MOUNT");
+        volume: List<ClaimMount> = "KAIWO_VOLUME", Both "Pods" => volumes, |flag| flag.value_name("MOUNT");
         /// Claim for /scratch: SIZE[,CLASS] [default: an emptyDir]
-        storage: Storage = "KAIWO_STORAGE", Both "Pods";
+        storage: Storage = "KAIWO_STORAGE", Both "Pods" => storage;
         /// Keep the claim of --storage, as NAME-scratch, when the workload is deleted, and
         /// reuse it for the next one of that name
         keep_storage: Switch = "KAIWO_KEEP_STORAGE", Both "Pods";
@@ -313,15 +153,15 @@ settings! {
         /// Image that loads the data [default: KServe's storage initializer]
         preload_image: ImageRef = "KAIWO_PRELOAD_IMAGE", Both "Pods";
         /// Taint to tolerate: KEY[=VALUE][:EFFECT]; may be repeated
-        toleration: List<Toleration> = "KAIWO_TOLERATION", Both "Pods", |flag| flag.value_name("TAINT");
+        toleration: List<Toleration> = "KAIWO_TOLERATION", Both "Pods" => tolerations, |flag| flag.value_name("TAINT");
         /// Mount the uploads read-only in the working directory, for an image without sh
-        read_only_workdir: Switch = "KAIWO_READ_ONLY_WORKDIR", Both "Pods";
+        read_only_workdir: Switch = "KAIWO_READ_ONLY_WORKDIR", Both "Pods" => read_only_workdir;
         /// Time to end after SIGTERM: 90s, 5m [default: 30s; a Deployment 2m]
-        grace: Seconds = "KAIWO_GRACE", Both "Pods";
+        grace: Seconds = "KAIWO_GRACE", Both "Pods" => grace;
         /// Service account of the pods
-        service_account: ServiceAccountName = "KAIWO_SERVICE_ACCOUNT", Both "Pods";
+        service_account: ServiceAccountName = "KAIWO_SERVICE_ACCOUNT", Both "Pods" => service_account;
         /// Secret for pulling the image; may be repeated
-        image_pull_secret: List<SecretName> = "KAIWO_IMAGE_PULL_SECRET", Both "Pods",
+        image_pull_secret: List<SecretName> = "KAIWO_IMAGE_PULL_SECRET", Both "Pods" => image_pull_secrets,
             |flag| flag.alias("imagepullsecret").value_name("NAME");
 
         /// Run an array of tasks, by their numbers: 0-99, 0-99%10 for 10 at once, 3,7,9.
@@ -354,7 +194,7 @@ settings! {
         topology: TopologyWish = "KAIWO_TOPOLOGY", Submit "Queue";
         /// Node labels of the levels of --topology, widest first, where you may not list
         /// Topologies
-        topology_levels: List<LevelLabel> = "KAIWO_TOPOLOGY_LEVELS", Neither "";
+        topology_levels: List<LevelLabel> = "KAIWO_TOPOLOGY_LEVELS", Neither "" => topology_levels;
         /// WorkloadPriorityClass of Kueue
         priority_class: PriorityClassName = "KAIWO_PRIORITY_CLASS", Both "Queue";
         /// Submit even if the queue cannot admit it now; with --replace, also delete a
@@ -363,7 +203,7 @@ settings! {
 
         /// Port the container listens on; creates a Service with the workload's name, with
         /// the same port or as 80:3000
-        port: ServicePort = "KAIWO_PORT", Serve "Network";
+        port: PortPair = "KAIWO_PORT", Serve "Network";
         /// Path that answers once the model is loaded, for the probes: /health
         health_path: HealthPath = "KAIWO_HEALTH_PATH", Serve "Network";
         /// Make the Service public: it becomes a LoadBalancer
@@ -401,11 +241,11 @@ settings! {
         /// Runtime of the model: vllm or transformers [default: vllm]
         runtime: Runtime = "KAIWO_RUNTIME", Serve "KAITO";
         /// Tune a model, as a KAITO Workspace: lora or qlora
-        tune: Method = "KAIWO_TUNE", Submit "KAITO";
+        tune: TuningMethod = "KAIWO_TUNE", Submit "KAITO";
         /// Data to tune with: URL, IMAGE or pvc:CLAIM; a URL may be repeated
         tune_input: List<TuningInput> = "KAIWO_TUNE_INPUT", Submit "KAITO", |flag| flag.value_name("DATA");
         /// Destination of the adapter: IMAGE or pvc:CLAIM
-        tune_output: Place = "KAIWO_TUNE_OUTPUT", Submit "KAITO";
+        tune_output: ImageOrClaim = "KAIWO_TUNE_OUTPUT", Submit "KAITO";
         /// Secret with which an image is pushed
         tune_push_secret: SecretName = "KAIWO_TUNE_PUSH_SECRET", Submit "KAITO";
         /// File with KAITO's training_config, to upload

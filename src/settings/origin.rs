@@ -29,7 +29,6 @@ impl fmt::Display for Origin {
 /// A value and where it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sourced<T> {
-    /// The value.
     pub value: T,
     /// Where it was given.
     pub origin: Origin,

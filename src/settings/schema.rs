@@ -25,7 +25,6 @@ pub struct Setting {
     pub field: &'static str,
     /// Other keys in files: those of the original kaiwo.
     pub aliases: &'static [&'static str],
-    /// Its variable.
     pub variable: &'static str,
     /// What it means.
     pub description: &'static str,

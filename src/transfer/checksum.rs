@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sha2::{Digest as _, Sha256};
 
 use super::entry::RelPath;
-use super::listing::Listing;
+use super::listing::PathListing;
 
 /// How files are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub enum Hasher {
 
 impl Method {
     /// Returns the best that the image has.
-    pub fn best(listing: &Listing) -> Self {
+    pub fn best(listing: &PathListing) -> Self {
         match () {
             () if listing.has("sha256sum") => Self::Sha256,
             () if listing.has("cksum") => Self::Cksum,

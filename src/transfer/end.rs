@@ -21,7 +21,6 @@ pub enum CopyEnd {
 pub enum Direction {
     /// From a workload.
     Download {
-        /// The workload.
         workload: WorkloadRef,
         /// The path where it runs.
         from: String,
@@ -32,7 +31,6 @@ pub enum Direction {
     Upload {
         /// The path here.
         from: PathBuf,
-        /// The workload.
         workload: WorkloadRef,
         /// The path where it runs.
         to: String,

@@ -13,7 +13,6 @@ pub struct RelPath(Vec<u8>);
 pub enum EntryKind {
     /// A regular file of this size.
     File(u64),
-    /// A directory.
     Directory,
     /// A symbolic link, and where it points, once that is known.
     Link(Vec<u8>),

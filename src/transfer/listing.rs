@@ -17,7 +17,7 @@ const NEEDED: [&str; 5] = ["find", "stat", "xargs", "head", "tail"];
 
 /// What a container says about a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing {
+pub struct PathListing {
     /// Programs that the image has.
     pub programs: Vec<String>,
     /// What the path is.
@@ -29,7 +29,6 @@ pub struct Listing {
 /// What a path is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlaceKind {
-    /// A directory.
     Directory,
     /// A regular file.
     File,
@@ -39,7 +38,7 @@ pub enum PlaceKind {
     Missing,
 }
 
-impl Listing {
+impl PathListing {
     /// Reads what a container wrote. `mark` begins each record.
     ///
     /// # Errors
@@ -163,8 +162,8 @@ mod tests {
 
     const HEAD: &str = "find stat xargs head tail tar sha256sum \ndirectory\n";
 
-    fn read(records: &[u8]) -> Result<Listing, CopyError> {
-        Listing::read(&[HEAD.as_bytes(), records].concat(), "MARK")
+    fn read(records: &[u8]) -> Result<PathListing, CopyError> {
+        PathListing::read(&[HEAD.as_bytes(), records].concat(), "MARK")
     }
 
     #[test]
@@ -216,9 +215,9 @@ mod tests {
                 String::from_utf8_lossy(records)
             );
         }
-        let lacking = Listing::read(b"stat head \ndirectory\n", "MARK").unwrap_err();
+        let lacking = PathListing::read(b"stat head \ndirectory\n", "MARK").unwrap_err();
         assert_eq!(lacking.to_string(), "the image has no find, xargs, tail");
-        assert!(Listing::read(b"", "MARK").is_err());
+        assert!(PathListing::read(b"", "MARK").is_err());
     }
 
     #[test]
@@ -258,7 +257,7 @@ mod tests {
         #[test]
         fn every_text_is_a_list_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = read(&bytes);
-            let _ = Listing::read(&bytes, "MARK");
+            let _ = PathListing::read(&bytes, "MARK");
             let _ = targets(&bytes);
             let _ = existing(&bytes);
         }

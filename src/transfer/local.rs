@@ -101,7 +101,7 @@ fn mode(_: &fs::Metadata, kind: &EntryKind) -> u32 {
 
 /// A file that is read in parts.
 #[derive(Debug)]
-pub struct Reading {
+pub struct PartReader {
     path: PathBuf,
     file: File,
     /// Bytes that are still to come.
@@ -116,7 +116,7 @@ pub fn content(path: &Path) -> Result<Vec<u8>, CopyError> {
     fs::read(path).map_err(|error| CopyError::local(path, error))
 }
 
-impl Reading {
+impl PartReader {
     /// Opens a file from an offset on.
     ///
     /// # Errors
@@ -155,10 +155,10 @@ impl Reading {
 /// Returns the checksum of the first bytes of a file.
 ///
 /// # Errors
-/// As [`Reading::next_part`].
+/// As [`PartReader::next_part`].
 pub fn sum(path: &Path, size: u64, method: Method) -> Result<String, CopyError> {
     let mut hasher = method.hasher();
-    let mut reading = Reading::open(path, 0, size)?;
+    let mut reading = PartReader::open(path, 0, size)?;
     while let Some(part) = reading.next_part()? {
         hasher.update(&part);
     }

@@ -23,7 +23,6 @@ pub struct CopyPlan {
     pub batches: Vec<Vec<Entry>>,
     /// Large files.
     pub large: Vec<Entry>,
-    /// Links.
     pub links: Vec<Entry>,
     /// What is not copied, and why.
     pub skipped: Vec<String>,
@@ -112,7 +111,6 @@ impl CopyPlan {
 /// itself takes the contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
-    /// The directory.
     pub directory: String,
     /// The name of what is copied in it.
     pub name: Option<String>,
@@ -158,7 +156,6 @@ pub fn destination(from: &str, from_is_directory: bool, to: &str, place: PlaceKi
 pub struct Offset {
     /// Bytes of it that have arrived.
     pub at: u64,
-    /// Its size.
     pub size: u64,
 }
 

@@ -12,14 +12,13 @@ use super::plan::CopyPlan;
 
 /// Where files are written.
 #[derive(Debug, Clone)]
-pub struct Target {
-    /// The directory.
+pub struct WriteTarget {
     directory: PathBuf,
     /// The name of the one file that is copied, if it is one.
     name: Option<RelPath>,
 }
 
-impl Target {
+impl WriteTarget {
     /// Writes into a directory; one file under this name.
     ///
     /// # Errors
@@ -76,7 +75,7 @@ impl Target {
         }
     }
 
-    /// Creates the directories, writable until [`Target::finish`].
+    /// Creates the directories, writable until [`WriteTarget::finish`].
     ///
     /// # Errors
     /// [`CopyError::Local`].
@@ -306,7 +305,7 @@ mod tests {
     fn what_is_written_is_listed() {
         let sandbox = tempfile::tempdir().unwrap();
         let root = sandbox.path().join("out");
-        let target = Target::new(&root, None).unwrap();
+        let target = WriteTarget::new(&root, None).unwrap();
         let mut directory = entry("d", EntryKind::Directory);
         directory.mode = 0o550;
         let entries = vec![
@@ -355,7 +354,7 @@ mod tests {
             true,
         )
         .unwrap();
-        let target = Target::new(&root, None).unwrap();
+        let target = WriteTarget::new(&root, None).unwrap();
         assert!(matches!(
             target.check(&plan, true),
             Err(CopyError::Clash(_))
@@ -365,7 +364,7 @@ mod tests {
     #[test]
     fn a_part_is_removed_unless_it_is_whole() {
         let sandbox = tempfile::tempdir().unwrap();
-        let target = Target::new(sandbox.path(), Some("name")).unwrap();
+        let target = WriteTarget::new(sandbox.path(), Some("name")).unwrap();
         let file = entry("x", EntryKind::File(4));
         let mut part = target.begin(&file, Method::Cksum).unwrap();
         part.write(b"wrong").unwrap();

@@ -64,7 +64,7 @@ impl Form {
 
 /// A listing that is being written.
 #[derive(Debug)]
-pub struct Listing {
+pub struct ListWriter {
     form: Form,
     table: Table,
     /// Cells of a bar; none in a pipe.
@@ -152,7 +152,7 @@ pub fn tone(status: Status) -> Tone {
     }
 }
 
-impl Listing {
+impl ListWriter {
     /// Begins a listing in this form.
     pub fn new(form: Form, ui: Ui) -> Self {
         let columns = match form.is_table() {

@@ -9,7 +9,7 @@ use crate::printable;
 
 /// What was drawn last.
 #[derive(Debug)]
-pub struct Live {
+pub struct LiveView {
     ui: Ui,
     is_drawn: bool,
     lines: usize,
@@ -17,7 +17,7 @@ pub struct Live {
     note: String,
 }
 
-impl Live {
+impl LiveView {
     /// Has drawn nothing yet.
     pub fn new(ui: Ui) -> Self {
         Self {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::wait;
 use crate::observe::Snapshot;
-use crate::observe::log::Line;
+use crate::observe::log::LogLine;
 
 /// Colours that tell pods apart; none that means something elsewhere.
 const COLORS: [&str; 6] = ["36", "35", "34", "96", "95", "94"];
@@ -31,7 +31,7 @@ impl LogLines {
     }
 
     /// Adds a line to `text`, after the name of its pod if that is given.
-    pub fn add(&mut self, text: &mut Vec<u8>, label: Option<&str>, line: &Line) {
+    pub fn add(&mut self, text: &mut Vec<u8>, label: Option<&str>, line: &LogLine) {
         if let Some(label) = label {
             text.extend_from_slice(self.prefix(label).as_bytes());
         }
@@ -82,7 +82,7 @@ impl LogFile {
     }
 
     /// Adds a line, after the name of its pod if that is given.
-    pub fn add(&mut self, label: Option<&str>, line: &Line) {
+    pub fn add(&mut self, label: Option<&str>, line: &LogLine) {
         self.lines.add(&mut self.text, label, line);
     }
 
@@ -114,7 +114,7 @@ mod tests {
             log.add(
                 &mut text,
                 *label,
-                &Line::new(format!("2026-01-02T03:04:05Z {line}").into_bytes()),
+                &LogLine::new(format!("2026-01-02T03:04:05Z {line}").into_bytes()),
             );
         }
         String::from_utf8(text).unwrap()

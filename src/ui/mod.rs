@@ -23,7 +23,7 @@ pub mod terminal;
 pub mod wait;
 pub mod why;
 
-pub use progress::{CopyBar, Progress, Waiting, lend};
+pub use progress::{CopyBar, Spinner, WaitingNote, lend};
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -239,14 +239,14 @@ impl Ui {
 
     /// Shows a spinner beside `what` for as long as the returned guard lives,
     /// on a terminal only.
-    pub fn progress(&self, what: &'static str) -> Progress {
-        Progress::new(what, self.terminal && !self.quiet)
+    pub fn progress(&self, what: &'static str) -> Spinner {
+        Spinner::new(what, self.terminal && !self.quiet)
     }
 
     /// Returns a voice for what is waited for: a line that changes on a
     /// terminal, else a line for each change.
-    pub fn waiting(&self) -> Waiting {
-        Waiting::new(*self)
+    pub fn waiting(&self) -> WaitingNote {
+        WaitingNote::new(*self)
     }
 
     /// Returns whether a terminal shows what is written to stderr.

@@ -48,13 +48,13 @@ fn connection_of<'c>(remedy: &Remedy, typed: &'c Connection) -> Cow<'c, Connecti
 
 /// A page.
 #[derive(Debug)]
-pub struct Page {
+pub struct TextPage {
     width: Option<usize>,
     colour: bool,
     lines: Vec<String>,
 }
 
-impl Page {
+impl TextPage {
     /// Begins a page whose lines are broken at `width`, if that is given.
     pub fn new(width: Option<usize>, colour: bool) -> Self {
         Self {

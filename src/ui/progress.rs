@@ -19,7 +19,7 @@ static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 /// Shows a spinner while it lives.
 #[derive(Debug)]
-pub struct Progress(ProgressBar);
+pub struct Spinner(ProgressBar);
 
 /// Takes the spinner, if there is one, off the terminal until the returned
 /// value is dropped.
@@ -48,7 +48,7 @@ impl Drop for Lent {
     }
 }
 
-impl Progress {
+impl Spinner {
     /// Shows other words.
     pub fn say(&self, words: impl Into<Cow<'static, str>>) {
         self.0.set_message(clean(words));
@@ -74,7 +74,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for Spinner {
     fn drop(&mut self) {
         remember(None);
         self.0.finish_and_clear();
@@ -169,13 +169,13 @@ impl CopyBar {
 
 /// Says what is waited for.
 #[derive(Debug)]
-pub struct Waiting {
+pub struct WaitingNote {
     ui: Ui,
     said: String,
-    shown: Option<Progress>,
+    shown: Option<Spinner>,
 }
 
-impl Waiting {
+impl WaitingNote {
     pub(super) fn new(ui: Ui) -> Self {
         Self {
             ui,
@@ -196,7 +196,7 @@ impl Waiting {
             }
             Some(shown) => shown.say(what.to_owned()),
             None if self.ui.quiet => {}
-            None => self.shown = Some(Progress::new(what.to_owned(), true)),
+            None => self.shown = Some(Spinner::new(what.to_owned(), true)),
         }
     }
 

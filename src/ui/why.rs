@@ -3,7 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
-use super::page::{Page, RemedyReport};
+use super::page::{RemedyReport, TextPage};
 use super::report::API_VERSION;
 use super::span;
 use super::table::Tone;
@@ -22,8 +22,7 @@ const IN_FULL: usize = 2;
 
 /// What is told about a workload.
 #[derive(Debug, Clone, Copy)]
-pub struct Answer<'a> {
-    /// The workload.
+pub struct Explanation<'a> {
     pub workload: &'a Workload,
     /// What keeps it.
     pub diagnosis: &'a Diagnosis,
@@ -89,7 +88,7 @@ struct ObjectName<'a> {
     name: &'a str,
 }
 
-impl Answer<'_> {
+impl Explanation<'_> {
     /// Returns the answer for programs.
     pub fn report(&self) -> DiagnosisReport<'_> {
         let Self {
@@ -120,7 +119,7 @@ impl Answer<'_> {
     /// Returns the answer for people, its lines broken at `width` if that is
     /// given.
     pub fn text(&self, width: Option<usize>, colour: bool) -> String {
-        let mut page = Page::new(width, colour);
+        let mut page = TextPage::new(width, colour);
         let diagnosis = self.diagnosis;
         page.line(0, self.tone(), &self.head());
         for (index, finding) in diagnosis.findings.iter().enumerate() {
@@ -208,7 +207,7 @@ impl Answer<'_> {
         span::human(self.now.as_second() - since.as_second())
     }
 
-    fn contest(&self, contest: &Contest, page: &mut Page) {
+    fn contest(&self, contest: &Contest, page: &mut TextPage) {
         let rows: Vec<Vec<String>> = contest.quota.iter().take(ROWS).map(row).collect();
         if !rows.is_empty() {
             page.gap();
@@ -238,7 +237,7 @@ impl Answer<'_> {
         }
     }
 
-    fn rivals(&self, rivals: &[Rival], page: &mut Page, waits: bool) {
+    fn rivals(&self, rivals: &[Rival], page: &mut TextPage, waits: bool) {
         // Whoever is next to it matters more than the first of a hundred.
         let named = match waits {
             true => &rivals[rivals.len().saturating_sub(NAMED)..],

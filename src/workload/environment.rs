@@ -18,7 +18,6 @@ pub struct Environment {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EnvVar {
-    /// Its name.
     pub name: String,
     /// Where its value comes from.
     pub source: EnvSource,

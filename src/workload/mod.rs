@@ -43,9 +43,7 @@ pub enum WorkloadError {
     /// A value in a special file cannot be.
     #[error("{}: {message}", place(file, *line))]
     Value {
-        /// The file.
         file: PathBuf,
-        /// Its line.
         line: u64,
         /// What is wrong.
         message: String,
@@ -65,7 +63,6 @@ pub enum WorkloadError {
     /// Files that no ConfigMap holds, and nothing that joins their pieces.
     #[error("{}", too_large(directory, files, *mount))]
     FilesTooLarge {
-        /// The directory.
         directory: PathBuf,
         /// The files, relative to it, with their sizes.
         files: Vec<(String, ByteSize)>,
@@ -78,7 +75,6 @@ pub enum WorkloadError {
         directory.display()
     )]
     TooLarge {
-        /// The directory.
         directory: PathBuf,
         /// Size of all files.
         total: ByteSize,

@@ -16,9 +16,7 @@ pub struct Starter {
     pub directory: String,
     /// What it runs, as a line for a shell; a program that is written with it if absent.
     pub command: Option<String>,
-    /// GPUs.
     pub gpus: Option<i64>,
-    /// Image.
     pub image: Option<String>,
     /// Claim that keeps installed packages.
     pub claim: Option<String>,

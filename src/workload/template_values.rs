@@ -17,7 +17,6 @@ use crate::yaml;
 pub struct CustomTemplate {
     /// The file, for messages.
     pub file: PathBuf,
-    /// Its text.
     pub text: String,
 }
 

@@ -71,12 +71,12 @@ pub struct UploadPart<'a> {
     /// Digest of the entries: their names, modes and contents.
     pub digest: String,
     /// In the order of the files.
-    pub entries: Vec<Entry<'a>>,
+    pub entries: Vec<VolumeFile<'a>>,
 }
 
 /// A file of the volume: one that is uploaded, a piece of one, or the script.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Entry<'a> {
+pub struct VolumeFile<'a> {
     /// Its key in the ConfigMap.
     pub key: String,
     /// Its path in the volume.
@@ -87,7 +87,7 @@ pub struct Entry<'a> {
     pub mode: u32,
 }
 
-impl fmt::Debug for Entry<'_> {
+impl fmt::Debug for VolumeFile<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({} bytes)", self.path, self.content.len())
     }
@@ -165,13 +165,13 @@ impl Upload {
         parts
     }
 
-    fn entries(&self) -> Vec<Entry<'_>> {
+    fn entries(&self) -> Vec<VolumeFile<'_>> {
         let has_pieces = self.files.iter().any(is_large);
         let mut entries = Vec::new();
         let mut script = String::new();
         for (index, file) in self.files.iter().enumerate() {
             let mut pieces = file.content.expose().chunks(PIECE_LIMIT);
-            entries.push(Entry {
+            entries.push(VolumeFile {
                 key: key_of(index, &file.path),
                 path: match has_pieces {
                     true => format!("{FILES}/{}", file.path).into(),
@@ -181,7 +181,7 @@ impl Upload {
                 mode: file.mode(),
             });
             for (number, piece) in (1..).zip(pieces) {
-                entries.push(Entry {
+                entries.push(VolumeFile {
                     key: format!("{index:04}.{number:02}"),
                     path: format!("{PIECES}/{index:04}/{number:02}").into(),
                     content: piece.into(),
@@ -197,7 +197,7 @@ impl Upload {
                 );
             }
         }
-        entries.extend(has_pieces.then(|| Entry {
+        entries.extend(has_pieces.then(|| VolumeFile {
             key: JOIN.to_owned(),
             path: JOIN.into(),
             content: script.into_bytes().into(),

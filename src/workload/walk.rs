@@ -12,7 +12,7 @@ use super::WorkloadError;
 use super::entrypoint;
 use super::ignore_file::{self, leaving_out};
 use super::special::{DANGLING, RESTORE, removal};
-use crate::file::{FileError, Tree};
+use crate::file::{DirectoryTree, FileError};
 use crate::quantity::ByteSize;
 
 /// Most files: each is named in every pod, and the workload that lists them
@@ -36,7 +36,7 @@ pub(super) struct Found {
 pub(super) struct Walk<'a> {
     pub(super) top: &'a Path,
     root: PathBuf,
-    pub(super) tree: Tree,
+    pub(super) tree: DirectoryTree,
     env_file: Option<PathBuf>,
     pub(super) found: Vec<Found>,
     pub(super) left_out: Vec<String>,
@@ -74,7 +74,7 @@ impl<'a> Walk<'a> {
             .canonicalize()
             .map_err(|source| unreadable(top, source))?;
         Ok(Self {
-            tree: Tree::open(&root).map_err(|source| unreadable(top, source))?,
+            tree: DirectoryTree::open(&root).map_err(|source| unreadable(top, source))?,
             top,
             env_file: env_file.and_then(|file| file.canonicalize().ok()),
             found: Vec::new(),

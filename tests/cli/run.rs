@@ -39,7 +39,7 @@ fn what_cannot_be_attached_to_is_refused_with_the_command_that_submits_it() {
         "--lr=3",
     ])
     .exits(3)
-    .says("starts Jobs only, not RayJobs")
+    .says("only starts Jobs, not RayJobs")
     .says("kaiwo submit --follow -p w -d -g 2 --ray -- python train.py --lr=3");
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use kaiwo::cluster::client::connection::Pod;
+use kaiwo::cluster::client::connection::PodEnvironment;
 use kaiwo::cluster::{Cluster, Target};
 
 use super::server::{SECRET, TlsApi, Visit, credential};
@@ -120,7 +120,7 @@ fn a_pod_uses_its_service_account() {
         .unwrap();
     let mut target = Target {
         kubeconfig_variable: Some("/nonexistent/config".into()),
-        pod: Pod {
+        pod: PodEnvironment {
             service_host: "127.0.0.1".to_owned(),
             service_port: api.port.to_string(),
             service_account: api.sandbox.path(""),

@@ -8,7 +8,7 @@ use kaiwo::names::check_image;
 use kaiwo::names::is_dns_1123_subdomain;
 use kaiwo::plan::gpu::GpuRequest;
 use kaiwo::plan::kaito::{
-    Adapter, Choices, Method, Place, Runtime, Tuning, TuningInput, access_secret,
+    Adapter, Choices, ImageOrClaim, Runtime, Tuning, TuningInput, TuningMethod, access_secret,
 };
 use kaiwo::plan::request::autoscale::MetricTarget;
 use kaiwo::plan::request::ingress::IngressHost;
@@ -150,14 +150,16 @@ pub fn request(spot: Spot, workload: Workload, value: &str) -> Option<WorkloadRe
             matches!(workload, Workload::Preset | Workload::InferenceSet)
                 && format!("{value}=image").parse::<Adapter>().is_ok()
         }
-        Spot::ModelClaim => workload.has_model() && format!("pvc:{value}").parse::<Place>().is_ok(),
+        Spot::ModelClaim => {
+            workload.has_model() && format!("pvc:{value}").parse::<ImageOrClaim>().is_ok()
+        }
         Spot::ModelSecret => {
             matches!(workload, Workload::Preset | Workload::InferenceSet)
                 && access_secret(value).is_ok_and(|secret| secret == value)
         }
         Spot::ModelConfig => workload.has_model(),
         Spot::ModelImage => {
-            workload.has_model() && value.parse() == Ok(Place::Image(value.to_owned()))
+            workload.has_model() && value.parse() == Ok(ImageOrClaim::Image(value.to_owned()))
         }
         Spot::PushSecret => workload == Workload::Tuning && is_dns_1123_subdomain(value),
         Spot::TuningUrl => {
@@ -341,11 +343,11 @@ fn choices(workload: Workload, at: &dyn Fn(Spot, &str) -> String) -> Choices {
     let push_secret = at(Spot::PushSecret, "");
     let is_pushed = tunes && !(image.is_empty() && push_secret.is_empty());
     let place = match (image.as_str(), is_pushed) {
-        ("", false) => Place::Claim(at(Spot::ModelClaim, "adapters")),
-        ("", true) => Place::Image("registry/adapter".to_owned()),
-        (image, _) => Place::Image(image.to_owned()),
+        ("", false) => ImageOrClaim::Claim(at(Spot::ModelClaim, "adapters")),
+        ("", true) => ImageOrClaim::Image("registry/adapter".to_owned()),
+        (image, _) => ImageOrClaim::Image(image.to_owned()),
     };
-    let adapter = |name: String, place: &Place| Adapter {
+    let adapter = |name: String, place: &ImageOrClaim| Adapter {
         name,
         place: place.clone(),
         strength: Some("0.5".to_owned()),
@@ -361,7 +363,7 @@ fn choices(workload: Workload, at: &dyn Fn(Spot, &str) -> String) -> Choices {
         config: Some(at(Spot::ModelConfig, "a: b\n")),
         context: None,
         tuning: tunes.then(|| Tuning {
-            method: Method::Lora,
+            method: TuningMethod::Lora,
             input: vec![TuningInput::Url(url)],
             output: place,
             push_secret: match push_secret.as_str() {

@@ -162,7 +162,7 @@ fn what_has_ended_has_its_golden() {
     assert_eq!(none.stdout, "");
     assert!(
         none.stderr
-            .contains("nothing ended since then in namespace kaiwo")
+            .contains("nothing has ended since then in namespace kaiwo")
     );
     let bob = api
         .sandbox
@@ -370,7 +370,7 @@ fn finished_jobs_are_deleted_by_their_age() {
     assert_eq!(paths, ["/apis/batch/v1/namespaces/kaiwo/jobs/older"]);
     let preview = ["delete", "--finished", "--dry-run"];
     let outcome = api.sandbox.kaiwo(&preview).exits(0);
-    for words in ["job/old", "job/older", "its history goes with it"] {
+    for words in ["job/old", "job/older", "this also deletes its history"] {
         assert!(outcome.stderr.contains(words), "{words}: {outcome:?}");
     }
     assert!(!outcome.stderr.contains("job/runs"), "{outcome:?}");

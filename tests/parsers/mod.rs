@@ -19,7 +19,7 @@ use kaiwo::cli::Cli;
 use kaiwo::cluster::client::kubeconfig::Kubeconfig;
 use kaiwo::cluster::read::kueue::queues::parse_configuration;
 use kaiwo::cluster::read::prometheus::PrometheusChoice;
-use kaiwo::completion::{Line, aliases, repair};
+use kaiwo::completion::{TypedLine, aliases, repair};
 use kaiwo::error::Classified;
 use kaiwo::kind::WorkloadKind;
 use kaiwo::names::check_image;
@@ -28,7 +28,7 @@ use kaiwo::observe::usage::{self, Sample};
 use kaiwo::plan::kaito::annotation::Runtime;
 use kaiwo::plan::kaito::inference_config::check_inference_config;
 use kaiwo::plan::kaito::training_config::check_training_config;
-use kaiwo::plan::kaito::tuning::Method;
+use kaiwo::plan::kaito::tuning::TuningMethod;
 use kaiwo::plan::request::claim::{ClaimMount, Storage};
 use kaiwo::plan::request::pod::SecretKey;
 use kaiwo::plan::request::schedule::{Schedule, check_time_zone};
@@ -132,7 +132,7 @@ proptest! {
         words!(text: kaiwo::plan::request::autoscale::Scale);
         words!(text: kaiwo::plan::request::min_available::MinAvailable);
         words!(text: kaiwo::plan::request::preload::Preload);
-        words!(text: kaiwo::plan::kaito::place::Place);
+        words!(text: kaiwo::plan::kaito::place::ImageOrClaim);
         words!(text: kaiwo::observe::workload_ref::WorkloadRef);
         words!(text: kaiwo::observe::forward::Forward);
     }
@@ -179,7 +179,7 @@ proptest! {
         for runtime in [Runtime::Vllm, Runtime::Transformers] {
             refused(check_inference_config(file, &inference, None, runtime, force));
         }
-        for method in [Method::Lora, Method::Qlora] {
+        for method in [TuningMethod::Lora, TuningMethod::Qlora] {
             refused(check_training_config(file, &training, method, force));
         }
     }
@@ -189,7 +189,7 @@ proptest! {
         let mut command = Cli::command();
         command.build();
         let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
-        let line = Line::read(&command, &words, at % (words.len() + 2));
+        let line = TypedLine::read(&command, &words, at % (words.len() + 2));
         if let Some(word) = words.get(at % (words.len() + 2)) {
             prop_assert_eq!(format!("{}{}", line.head, line.start), word.as_str());
         }

@@ -1,6 +1,6 @@
 //! The words of Kubernetes, Kueue, container runtimes, registries and Ray.
 
-use kaiwo::observe::upstream::api_server::{self, Refusal};
+use kaiwo::observe::upstream::api_server::{self, Rejection};
 use kaiwo::observe::upstream::kubelet::{self, End, Missing, SetUp, Waiting};
 use kaiwo::observe::upstream::kueue::{eviction, is_of_twin, preemptor, quota_blockers};
 use kaiwo::observe::upstream::output::{self, Mistake};
@@ -80,6 +80,6 @@ proptest! {
         prop_assert!(!output::on_one_line(&text).trim_end().contains('\n'));
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let _ = output::exception(&lines);
-        let _ = (Refusal::read(&text), api_server::webhook(&text), api_server::is_refusal(&text));
+        let _ = (Rejection::read(&text), api_server::webhook(&text), api_server::is_refusal(&text));
     }
 }

@@ -1,7 +1,7 @@
 //! KAITO's kinds on a control plane without KAITO.
 
 use kaiwo::render::check::scalar::Scalar;
-use kaiwo::render::check::schema::{Object, Shape};
+use kaiwo::render::check::schema::{ObjectSchema, Shape};
 use kaiwo::render::check::{CUSTOM_KINDS, CustomKind};
 use serde_json::{Map, Value, json};
 
@@ -91,7 +91,7 @@ fn version(kind: &CustomKind) -> Value {
     })
 }
 
-fn object(object: &Object) -> Value {
+fn object(object: &ObjectSchema) -> Value {
     let properties: Map<String, Value> = object
         .fields
         .iter()

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kaiwo::render::check::required::required_fields;
-use kaiwo::render::check::{CUSTOM_KINDS, Finding, Problem, built_in_kinds, check};
+use kaiwo::render::check::{CUSTOM_KINDS, Mismatch, Problem, built_in_kinds, check};
 use serde_json::{Value, json};
 
 use super::cluster::{Flavor, Testbed};
@@ -166,7 +166,7 @@ fn is_about_the_form(message: &str) -> bool {
 /// Returns whether a finding is a missing field of a RayJob. Kueue's webhooks
 /// fill those with empty values before the schema is asked, which then takes
 /// what neither KubeRay nor a pod can have.
-fn is_filled_by_kueue(kind: &str, finding: &Finding) -> bool {
+fn is_filled_by_kueue(kind: &str, finding: &Mismatch) -> bool {
     kind == "RayJob" && finding.problem == Problem::MissingField
 }
 
@@ -187,7 +187,7 @@ fn is_left_open(kind: &str, change: &str) -> bool {
 }
 
 /// Returns what kaiwo finds that the API server judges too.
-fn judged_by_both(document: &Value) -> Vec<Finding> {
+fn judged_by_both(document: &Value) -> Vec<Mismatch> {
     let mut findings = check(document);
     findings.retain(|finding| !matches!(finding.problem, Problem::NotExactlyOne { .. }));
     findings

@@ -20,7 +20,7 @@ use crate::quantity::ByteSize;
 use crate::secrecy;
 use crate::shell;
 
-pub use system::Tree;
+pub use system::DirectoryTree;
 
 /// Most bytes of a file that people write: settings, variables, patterns,
 /// templates and what they are given. What becomes of it goes into objects, of

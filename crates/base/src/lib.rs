@@ -14,6 +14,8 @@
 //!
 //! [`file`]: mod@file
 
+#![deny(missing_docs)]
+
 pub mod answer;
 pub mod file;
 pub mod printable;

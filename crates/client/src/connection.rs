@@ -49,7 +49,7 @@ pub struct Target {
     /// Variables that name proxies.
     pub proxies: ProxyVariables,
     /// The pod that this runs in, if it is one.
-    pub pod: Pod,
+    pub pod: PodEnvironment,
     /// What a credential plugin may use of the terminal.
     pub terminal: Terminal,
     /// Told when the API server cannot be reached and is tried again. `None`:
@@ -64,7 +64,7 @@ pub struct Target {
 
 /// What a pod knows about its cluster.
 #[derive(Debug, Clone)]
-pub struct Pod {
+pub struct PodEnvironment {
     /// `KUBERNETES_SERVICE_HOST`, empty outside of a pod.
     pub service_host: String,
     /// `KUBERNETES_SERVICE_PORT`, empty outside of a pod.
@@ -73,7 +73,7 @@ pub struct Pod {
     pub service_account: PathBuf,
 }
 
-impl Default for Pod {
+impl Default for PodEnvironment {
     fn default() -> Self {
         Self {
             service_host: String::new(),
@@ -272,7 +272,7 @@ fn no_kubeconfig(files: &[PathBuf]) -> KubeconfigError {
 }
 
 /// Returns the service account of the pod as a kubeconfig would describe it.
-fn in_cluster(pod: &Pod) -> Option<ContextChoice> {
+fn in_cluster(pod: &PodEnvironment) -> Option<ContextChoice> {
     let token_file = pod.service_account.join("token");
     if pod.service_host.is_empty() || pod.service_port.is_empty() || !token_file.is_file() {
         return None;

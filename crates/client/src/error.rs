@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kube::core::Status;
 
-use super::answer::{Excess, Page};
+use super::answer::{Excess, GatewayAnswer};
 use super::causes;
 use super::credentials::CredentialError;
 use super::kubeconfig::KubeconfigError;
@@ -81,7 +81,7 @@ pub enum ClusterError {
         /// The API server.
         server: String,
         /// What came.
-        page: Box<Page>,
+        page: Box<GatewayAnswer>,
     },
     /// The API server has no such resource: whether an object of the kind is
     /// there, nobody can tell.
@@ -113,7 +113,7 @@ impl ClusterError {
                 request: request.to_owned(),
                 source: kube::Error::Service(error),
             },
-            kube::Error::Service(error) => match error.downcast::<Page>() {
+            kube::Error::Service(error) => match error.downcast::<GatewayAnswer>() {
                 Ok(page) => Self::Gateway {
                     server: server.to_owned(),
                     page,

@@ -1,5 +1,5 @@
 //! A connection to an API server as kubectl would make it: kubeconfig, credentials,
-//! requests, streams. It knows no kind of object: [`request::Served`] and
+//! requests, streams. It knows no kind of object: [`request::ServedKind`] and
 //! [`request::Object`] are what it has to be told. What it has beyond kube, and why, is in `README.md`.
 //!
 //! `tests/architecture.rs` of kaiwo holds it to this table:
@@ -7,6 +7,8 @@
 //! | room | does | may name | must not use |
 //! | --- | --- | --- | --- |
 //! | [`crate`] | all of it | every room | variables, tera, clap |
+
+#![deny(missing_docs)]
 
 pub mod answer;
 pub mod backoff;

@@ -3,7 +3,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::request::{Served, percent_encoded};
+use super::request::{ServedKind, percent_encoded};
 use crate::{Cluster, ClusterError};
 use kaiwo_base::answer::Page;
 
@@ -19,7 +19,7 @@ impl Cluster {
     /// Any [`ClusterError`] but "not found".
     pub async fn find_metadata<T: DeserializeOwned>(
         &self,
-        resource: &impl Served,
+        resource: &impl ServedKind,
         namespace: &str,
         name: &str,
     ) -> Result<Option<T>, ClusterError> {
@@ -38,7 +38,7 @@ impl Cluster {
     /// Any [`ClusterError`].
     pub async fn list_metadata<T: DeserializeOwned>(
         &self,
-        resource: &impl Served,
+        resource: &impl ServedKind,
         namespace: &str,
         selector: &str,
     ) -> Result<Vec<T>, ClusterError> {

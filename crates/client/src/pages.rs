@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::task::spawn_blocking;
 
-use super::request::{Served, percent_encoded};
+use super::request::{ServedKind, percent_encoded};
 use crate::{Cluster, ClusterError};
 use kaiwo_base::answer::{Page, PageMetadata, Reading};
 
@@ -87,7 +87,7 @@ impl<'a> Pages<'a> {
     /// Begins a listing in a namespace, in all of them if it is empty.
     pub fn new(
         cluster: &'a Cluster,
-        resource: &impl Served,
+        resource: &impl ServedKind,
         namespace: &str,
         selection: &Selection,
     ) -> Self {
@@ -98,7 +98,7 @@ impl<'a> Pages<'a> {
     pub fn with_size(
         page: usize,
         cluster: &'a Cluster,
-        resource: &impl Served,
+        resource: &impl ServedKind,
         namespace: &str,
         selection: &Selection,
     ) -> Self {
@@ -251,7 +251,7 @@ impl Cluster {
     /// Any [`ClusterError`].
     pub async fn list<T: DeserializeOwned + Send + 'static>(
         &self,
-        resource: &impl Served,
+        resource: &impl ServedKind,
         namespace: &str,
         selector: &str,
     ) -> Result<Vec<T>, ClusterError> {
@@ -265,7 +265,7 @@ impl Cluster {
     /// Any [`ClusterError`].
     pub async fn list_selected<T: DeserializeOwned + Send + 'static>(
         &self,
-        resource: &impl Served,
+        resource: &impl ServedKind,
         namespace: &str,
         selection: &Selection,
     ) -> Result<Vec<T>, ClusterError> {

@@ -17,7 +17,7 @@ use crate::{Cluster, ClusterError};
 use kaiwo_base::answer::Readable;
 
 /// Where the API server serves objects of a kind.
-pub trait Served {
+pub trait ServedKind {
     /// Returns the kind, as in manifests.
     fn kind(&self) -> &str;
 
@@ -37,7 +37,7 @@ pub trait Object {
     const MANAGER: &'static str;
 
     /// Returns where it is served.
-    fn served(&self) -> &impl Served;
+    fn served(&self) -> &impl ServedKind;
 
     /// Returns its namespace; empty if it has none.
     fn namespace(&self) -> &str;
@@ -100,7 +100,7 @@ impl Cluster {
     /// nothing can be found, because the API server does not know the kind.
     pub async fn find<T: DeserializeOwned>(
         &self,
-        resource: &impl Served,
+        resource: &impl ServedKind,
         namespace: &str,
         name: &str,
     ) -> Result<Option<T>, ClusterError> {
@@ -119,7 +119,7 @@ impl Cluster {
     /// else, from whatever answers in the API server's place, says nothing about it.
     fn named<T: DeserializeOwned>(
         &self,
-        resource: &impl Served,
+        resource: &impl ServedKind,
         name: &str,
         path: &str,
         answer: &Value,
@@ -210,7 +210,7 @@ impl Cluster {
     /// Any [`ClusterError`]; a conflict if another object has the name now.
     pub async fn delete(
         &self,
-        resource: &impl Served,
+        resource: &impl ServedKind,
         namespace: &str,
         name: &str,
         uid: &str,
@@ -225,7 +225,7 @@ impl Cluster {
     /// As [`Cluster::delete`]; a conflict also if it was changed.
     pub async fn delete_as_read(
         &self,
-        resource: &impl Served,
+        resource: &impl ServedKind,
         namespace: &str,
         name: &str,
         (uid, version): (&str, Option<&str>),

@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use kaiwo_client::request::{Object, Served, Write};
+use kaiwo_client::request::{Object, ServedKind, Write};
 use kaiwo_client::{Cluster, ClusterError, Target};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -106,7 +106,7 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>, answers: &Mutex<VecDeque<
 /// Things of no API that anybody knows.
 struct Things;
 
-impl Served for Things {
+impl ServedKind for Things {
     fn kind(&self) -> &str {
         "Thing"
     }
@@ -121,7 +121,7 @@ struct Thing;
 impl Object for Thing {
     const MANAGER: &'static str = "a-test";
 
-    fn served(&self) -> &impl Served {
+    fn served(&self) -> &impl ServedKind {
         &Things
     }
 

@@ -9,8 +9,7 @@ use crate::api::pod_template::PodTemplateSpec;
 /// A set of equal pods.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct PodSet {
-    /// Name.
+pub struct WorkloadPodSet {
     pub name: String,
     /// Pods.
     pub count: i64,
@@ -54,6 +53,5 @@ pub struct PodSetTemplate {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct PodSetMetadata {
-    /// Labels.
     pub labels: BTreeMap<String, String>,
 }

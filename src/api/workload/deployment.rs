@@ -41,6 +41,5 @@ pub struct DeploymentStatus {
     pub ready_replicas: i64,
     /// Pods that have been ready for long enough.
     pub available_replicas: i64,
-    /// Conditions.
     pub conditions: Vec<Condition>,
 }

@@ -83,7 +83,6 @@ pub struct JobStatus {
     pub start_time: Option<Timestamp>,
     /// When it succeeded.
     pub completion_time: Option<Timestamp>,
-    /// Conditions.
     pub conditions: Vec<Condition>,
 }
 

@@ -22,7 +22,6 @@ pub struct WorkspaceStatus {
     pub worker_nodes: Vec<String>,
     /// KAITO's word for it all, since v0.9.
     pub state: String,
-    /// Conditions.
     pub conditions: Vec<Condition>,
 }
 
@@ -47,6 +46,5 @@ impl InferenceSetSpec {
 pub struct InferenceSetStatus {
     /// Workspaces that are ready.
     pub ready_replicas: i64,
-    /// Conditions.
     pub conditions: Vec<Condition>,
 }

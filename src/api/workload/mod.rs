@@ -26,7 +26,6 @@ use ray::{RayJobSpec, RayJobStatus, RayServiceSpec, RayServiceStatus};
 /// A workload of any kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
-    /// Its kind.
     pub kind: WorkloadKind,
     /// Group and version it was read in.
     pub api_version: String,

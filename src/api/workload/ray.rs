@@ -95,7 +95,6 @@ pub struct RayCluster {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct RayClusterStatus {
-    /// Conditions.
     pub conditions: Vec<Condition>,
 }
 
@@ -129,7 +128,6 @@ pub struct RayServiceSpec {
 pub struct RayServiceStatus {
     /// The `metadata.generation` that the rest is about.
     pub observed_generation: i64,
-    /// Conditions.
     pub conditions: Vec<Condition>,
     /// Pods that serve.
     pub num_serve_endpoints: i64,
@@ -159,13 +157,13 @@ pub struct ServeApplication {
     pub message: String,
     /// Its deployments by name.
     #[serde(rename = "serveDeploymentStatuses")]
-    pub deployments: BTreeMap<String, ServeDeployment>,
+    pub deployments: BTreeMap<String, ServeDeploymentStatus>,
 }
 
 /// A deployment of Ray Serve.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct ServeDeployment {
+pub struct ServeDeploymentStatus {
     /// Ray Serve's `DeploymentStatus`.
     pub status: String,
     /// What is wrong.

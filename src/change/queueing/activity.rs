@@ -5,14 +5,14 @@
 
 use serde_json::json;
 
-use super::{Subject, Verdict, patch};
+use super::{QueuedSubject, QueueingDecision, patch};
 
 /// Decides what makes a workload `active`, or not, in this version of Kueue's API. Its
 /// conditions do not tell: `Evicted` stays until it is admitted again.
-pub fn set(subject: &Subject, active: bool, kueue: &str) -> Verdict {
+pub fn set(subject: &QueuedSubject, active: bool, kueue: &str) -> QueueingDecision {
     let queued = subject.queued;
     if queued.spec.active.unwrap_or(true) == active {
-        return Verdict::Unchanged;
+        return QueueingDecision::Unchanged;
     }
     let metadata = &queued.metadata;
     let content = json!({"metadata": {"uid": metadata.uid}, "spec": {"active": active}});

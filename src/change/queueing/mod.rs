@@ -57,8 +57,7 @@ impl Wish {
 
 /// A workload that Kueue queues as a whole.
 #[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    /// The workload.
+pub struct QueuedSubject<'a> {
     pub workload: &'a Workload,
     /// All of it, as it was read.
     pub object: &'a Value,
@@ -77,14 +76,14 @@ pub struct Patch {
 
 /// What a wish comes to.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
+pub enum QueueingDecision {
     /// It is so already.
     Unchanged,
     /// This does it.
     Patch(Box<Patch>),
 }
 
-impl<'a> Subject<'a> {
+impl<'a> QueuedSubject<'a> {
     /// Finds Kueue's Workload of a workload, of which the cluster has `queued`.
     /// `parts` are the objects between a workload and its pods.
     ///
@@ -148,7 +147,7 @@ impl<'a> Subject<'a> {
 
     /// Has a label of the workload changed. The patch fails if the workload was
     /// changed since it was read, unless `any_version`.
-    fn label(&self, key: &str, value: &str, any_version: bool) -> Verdict {
+    fn label(&self, key: &str, value: &str, any_version: bool) -> QueueingDecision {
         let Workload {
             kind,
             api_version,
@@ -165,16 +164,16 @@ impl<'a> Subject<'a> {
 }
 
 /// Has an object of this kind and these metadata changed.
-fn patch(api_version: &str, kind: &str, metadata: &Metadata, content: Value) -> Verdict {
+fn patch(api_version: &str, kind: &str, metadata: &Metadata, content: Value) -> QueueingDecision {
     let target = json!({
         "apiVersion": api_version,
         "kind": kind,
         "metadata": {"name": metadata.name, "namespace": metadata.namespace},
     });
     match Manifest::new(target) {
-        Ok(target) => Verdict::Patch(Box::new(Patch { target, content })),
+        Ok(target) => QueueingDecision::Patch(Box::new(Patch { target, content })),
         // What was read has a name.
-        Err(_) => Verdict::Unchanged,
+        Err(_) => QueueingDecision::Unchanged,
     }
 }
 
@@ -258,7 +257,7 @@ fn not_queued(workload: &Workload, has_ended: bool, wish: Wish) -> Refusal {
     match (has_ended, is_labelled) {
         (false, false) => refusal.hint("submit it again with -q QUEUE and --replace"),
         _ => refusal.hint(
-            kaiwo("why {} -n {}", &[&name, &workload.metadata.namespace]).to("see its status"),
+            kaiwo("why {} -n {}", &[&name, &workload.metadata.namespace]).to("check its status"),
         ),
     }
 }

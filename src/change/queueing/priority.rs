@@ -3,7 +3,7 @@
 //! Kueue v0.19 follows the label with the class, of what waits and of what runs. It
 //! ignores a class that does not exist, without a word.
 
-use super::{Subject, Verdict};
+use super::{QueuedSubject, QueueingDecision};
 use crate::api::Readable;
 use crate::api::keys::PRIORITY_CLASS_LABEL;
 use crate::api::queue::WorkloadPriorityClass;
@@ -15,7 +15,7 @@ use crate::suggestion::kaiwo;
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewPriority {
     /// What does it.
-    pub verdict: Verdict,
+    pub verdict: QueueingDecision,
     /// The priority that it will have; unknown if the classes may not be read.
     pub value: Option<i64>,
 }
@@ -25,7 +25,7 @@ pub struct NewPriority {
 /// # Errors
 /// [`Refusal`] if the class does not exist, or Kueue refuses it.
 pub fn to_class(
-    subject: &Subject,
+    subject: &QueuedSubject,
     class: &str,
     classes: &Readable<Vec<WorkloadPriorityClass>>,
 ) -> Result<NewPriority, Refusal> {
@@ -38,7 +38,7 @@ pub fn to_class(
         subject.class() == Some(class) && subject.queued.spec.priority_class() == Some(class);
     if has_it && value.is_none_or(|value| value == subject.queued.spec.priority) {
         return Ok(NewPriority {
-            verdict: Verdict::Unchanged,
+            verdict: QueueingDecision::Unchanged,
             value,
         });
     }
@@ -61,7 +61,7 @@ pub fn to_class(
 
 /// Returns what takes a change of the class back; nothing if there was none before,
 /// because Kueue does not let one be removed.
-pub fn back(subject: &Subject) -> Option<Verdict> {
+pub fn back(subject: &QueuedSubject) -> Option<QueueingDecision> {
     let before = subject.class()?;
     Some(subject.label(PRIORITY_CLASS_LABEL, before, true))
 }

@@ -5,7 +5,7 @@
 //! the label of what was evicted once, and admits what it cannot run where a queue
 //! sends workloads to other clusters.
 
-use super::{Subject, Verdict};
+use super::{QueuedSubject, QueueingDecision};
 use crate::api::Readable;
 use crate::api::condition::holds;
 use crate::api::keys::{MULTIKUEUE_CONTROLLER, QUEUE_NAME_LABEL};
@@ -21,7 +21,7 @@ use crate::suggestion::kaiwo;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Move {
     /// What does it.
-    pub verdict: Verdict,
+    pub verdict: QueueingDecision,
     /// The queue that it goes to.
     pub to: QueueChoice,
     /// What could not be checked.
@@ -34,7 +34,7 @@ pub struct Move {
 /// # Errors
 /// [`Refusal`] if Kueue would refuse it, ignore it, or never run it there.
 pub fn to(
-    subject: &Subject,
+    subject: &QueuedSubject,
     wanted: &str,
     facts: &ClusterFacts,
     force: bool,
@@ -44,7 +44,7 @@ pub fn to(
     let is_labelled = subject.workload.queue() == Some(&target.local_queue);
     if here && is_labelled {
         return Ok(Move {
-            verdict: Verdict::Unchanged,
+            verdict: QueueingDecision::Unchanged,
             to: target,
             warnings: Vec::new(),
         });
@@ -63,7 +63,7 @@ pub fn to(
 
 /// Finds the queue: unlike a submission, a move creates none.
 fn target(
-    subject: &Subject,
+    subject: &QueuedSubject,
     wanted: &str,
     facts: &ClusterFacts,
     force: bool,
@@ -98,7 +98,7 @@ fn target(
 }
 
 /// Checks that Kueue will follow the label.
-fn check_state(subject: &Subject, to: &str) -> Result<(), Refusal> {
+fn check_state(subject: &QueuedSubject, to: &str) -> Result<(), Refusal> {
     let name = subject.workload.display_name();
     let namespace = subject.namespace();
     let again = || {
@@ -118,7 +118,7 @@ fn check_state(subject: &Subject, to: &str) -> Result<(), Refusal> {
             .refuse(format!(
                 "{name} cannot be moved: it has quota already, and waits for an admission check"
             ))
-            .hint(kaiwo("why {} -n {}", &[&name, namespace]).to("see for which"))
+            .hint(kaiwo("why {} -n {}", &[&name, namespace]).to("show which check"))
             .hint(again())),
         QueueState::Inactive => Err(subject
             .refuse(format!(
@@ -138,7 +138,7 @@ fn check_state(subject: &Subject, to: &str) -> Result<(), Refusal> {
 
 /// Checks that both queues are of this cluster; returns what could not be checked.
 fn check_clusters(
-    subject: &Subject,
+    subject: &QueuedSubject,
     to: &QueueChoice,
     facts: &ClusterFacts,
 ) -> Result<Vec<String>, Refusal> {

@@ -84,10 +84,15 @@ fn cluster() -> ClusterFacts {
 const MULTIKUEUE: &str = crate::api::keys::MULTIKUEUE_CONTROLLER;
 
 /// Tries a move, and returns the patch, or the refusal in words.
-fn moved(object: &Value, own: &KueueWorkload, to: &str, force: bool) -> Result<Verdict, String> {
+fn moved(
+    object: &Value,
+    own: &KueueWorkload,
+    to: &str,
+    force: bool,
+) -> Result<QueueingDecision, String> {
     let workload = read(object);
     let all = [own.clone()];
-    let subject = Subject::new(&workload, object, &all, &[], Wish::Move).unwrap();
+    let subject = QueuedSubject::new(&workload, object, &all, &[], Wish::Move).unwrap();
     match queue::to(&subject, to, &cluster(), force) {
         Ok(moved) => Ok(moved.verdict),
         Err(refusal) => {
@@ -101,7 +106,7 @@ fn moved(object: &Value, own: &KueueWorkload, to: &str, force: bool) -> Result<V
 fn what_waits_is_moved_by_its_label() {
     let object = job(json!({"kueue.x-k8s.io/queue-name": "a"}));
     let waits = queued(json!([is("QuotaReserved", "False", "Pending")]), json!({}));
-    let Ok(Verdict::Patch(patch)) = moved(&object, &waits, "b", false) else {
+    let Ok(QueueingDecision::Patch(patch)) = moved(&object, &waits, "b", false) else {
         panic!("it is not moved");
     };
     assert_eq!(patch.target.display_name(), "job/x");
@@ -112,13 +117,13 @@ fn what_waits_is_moved_by_its_label() {
     // A ClusterQueue means the LocalQueue that leads to it.
     assert_eq!(
         moved(&object, &waits, "cq-a", false),
-        Ok(Verdict::Unchanged)
+        Ok(QueueingDecision::Unchanged)
     );
     // Moved once before, and Kueue did not follow.
     let label_only = job(json!({"kueue.x-k8s.io/queue-name": "b"}));
     assert!(matches!(
         moved(&label_only, &waits, "b", false),
-        Ok(Verdict::Patch(_))
+        Ok(QueueingDecision::Patch(_))
     ));
 }
 
@@ -169,7 +174,7 @@ fn what_kueue_would_not_follow_is_not_moved() {
         assert!(said.contains(expected), "{to}: {said}");
     }
     let parked = moved(&object, &queued(waits(), json!({})), "parking", true);
-    assert!(matches!(parked, Ok(Verdict::Patch(_))));
+    assert!(matches!(parked, Ok(QueueingDecision::Patch(_))));
     let mut sent = object.clone();
     sent["spec"]["managedBy"] = json!(MULTIKUEUE);
     let said = moved(&sent, &queued(waits(), json!({})), "b", false).unwrap_err();
@@ -181,7 +186,7 @@ fn what_cannot_be_checked_of_another_cluster_is_said() {
     let object = job(json!({"kueue.x-k8s.io/queue-name": "a"}));
     let workload = read(&object);
     let all = [queued(json!([]), json!({}))];
-    let subject = Subject::new(&workload, &object, &all, &[], Wish::Move).unwrap();
+    let subject = QueuedSubject::new(&workload, &object, &all, &[], Wish::Move).unwrap();
     let blind = ClusterFacts {
         admission_checks: Some(Readable::Forbidden),
         ..cluster()
@@ -198,9 +203,9 @@ fn only_what_is_queued_as_a_whole_is_changed() {
         json!([is("Finished", "True", "Succeeded")]),
         json!({}),
     )];
-    let none = Subject::new(&workload, &object, &[], &[], Wish::Pause).unwrap_err();
+    let none = QueuedSubject::new(&workload, &object, &[], &[], Wish::Pause).unwrap_err();
     assert!(none.message.ends_with("it is not in a queue"), "{none}");
-    let over = Subject::new(&workload, &object, &ended, &[], Wish::Pause).unwrap_err();
+    let over = QueuedSubject::new(&workload, &object, &ended, &[], Wish::Pause).unwrap_err();
     assert!(over.message.ends_with("it has ended"), "{over}");
     for (kind, api_version, expected) in [
         (
@@ -218,7 +223,7 @@ fn only_what_is_queued_as_a_whole_is_changed() {
         let object = json!({"metadata": {"name": "x", "namespace": "ml", "uid": "u"}});
         let workload = Workload::read(kind, api_version, &object).unwrap();
         for wish in [Wish::Move, Wish::Priority, Wish::Pause, Wish::Resume] {
-            let refusal = Subject::new(&workload, &object, &[], &[], wish).unwrap_err();
+            let refusal = QueuedSubject::new(&workload, &object, &[], &[], wish).unwrap_err();
             assert!(refusal.message.contains(expected), "{refusal}");
         }
     }
@@ -237,12 +242,12 @@ fn a_class_that_exists_is_set_and_another_is_not() {
     let workload = read(&object);
     let spec = json!({"priorityClassRef": {"name": "low"}});
     let all = [queued(json!([is("Admitted", "True", "")]), spec)];
-    let subject = Subject::new(&workload, &object, &all, &[], Wish::Priority).unwrap();
+    let subject = QueuedSubject::new(&workload, &object, &all, &[], Wish::Priority).unwrap();
     let same = priority::to_class(&subject, "low", &classes()).unwrap();
-    assert_eq!(same.verdict, Verdict::Unchanged);
+    assert_eq!(same.verdict, QueueingDecision::Unchanged);
     let new = priority::to_class(&subject, "high", &classes()).unwrap();
     assert_eq!(new.value, Some(1000));
-    let Verdict::Patch(patch) = new.verdict else {
+    let QueueingDecision::Patch(patch) = new.verdict else {
         panic!("unchanged");
     };
     assert_eq!(
@@ -264,7 +269,7 @@ fn what_runs_without_a_class_gets_none() {
     let object = job(json!({}));
     let workload = read(&object);
     let all = [queued(json!([is("Admitted", "True", "")]), json!({}))];
-    let subject = Subject::new(&workload, &object, &all, &[], Wish::Priority).unwrap();
+    let subject = QueuedSubject::new(&workload, &object, &all, &[], Wish::Priority).unwrap();
     let refusal = priority::to_class(&subject, "high", &classes()).unwrap_err();
     assert!(refusal.message.contains("adds none to what is running"));
     assert_eq!(priority::back(&subject), None);
@@ -277,10 +282,13 @@ fn pausing_changes_the_workload_of_kueue_alone() {
     // It stays evicted after it was resumed: only the field tells.
     let conditions = json!([is("Evicted", "True", "Deactivated")]);
     let all = [queued(conditions, json!({}))];
-    let subject = Subject::new(&workload, &object, &all, &[], Wish::Pause).unwrap();
+    let subject = QueuedSubject::new(&workload, &object, &all, &[], Wish::Pause).unwrap();
     let kueue = "kueue.x-k8s.io/v1beta2";
-    assert_eq!(activity::set(&subject, true, kueue), Verdict::Unchanged);
-    let Verdict::Patch(patch) = activity::set(&subject, false, kueue) else {
+    assert_eq!(
+        activity::set(&subject, true, kueue),
+        QueueingDecision::Unchanged
+    );
+    let QueueingDecision::Patch(patch) = activity::set(&subject, false, kueue) else {
         panic!("unchanged");
     };
     assert_eq!(patch.target.display_name(), "workload/job-x");

@@ -9,8 +9,8 @@ use crate::settings::Format;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 FREE is what no pod holds; it is blank if you may not read the pods of all
-namespaces. TAKES NO MORE is the reason: cordoned, not ready, a taint, or what
-is used up. -o json has the labels, which --node-selector takes.
+namespaces. BLOCKED BY is why a node takes no more pods: cordoned, not ready, a
+taint, or what is used up. -o json has the labels, which --node-selector takes.
 
 Examples:
   kaiwo nodes                  nodes with GPUs, and what is free

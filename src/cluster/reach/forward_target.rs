@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_secs(15);
 
 /// Where connections lead.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Destination {
+pub struct ForwardTarget {
     /// Name and UID of the pod; `None` while there is none.
     pub pod: Option<(String, String)>,
     /// UIDs of the pods whose connections go on: also of those that are being
@@ -32,7 +32,7 @@ pub struct Destination {
     pub why_not: String,
 }
 
-impl Destination {
+impl ForwardTarget {
     fn from_snapshot(snapshot: &Snapshot, single: &Single, before: &Self) -> Self {
         let pods = snapshot.pods().iter();
         let alive = pods.clone().filter(|pod| pod.status.phase == "Running");
@@ -86,7 +86,7 @@ pub async fn keep_forwarding(
     served: &Served,
     first: Snapshot,
     single: &Single,
-    destination: &watch::Sender<Destination>,
+    destination: &watch::Sender<ForwardTarget>,
     tell: impl Fn(&Outage),
 ) -> Result<Option<Snapshot>, LogError> {
     let mut stream = SnapshotStream::beginning_with(cluster, served, first);
@@ -101,7 +101,7 @@ pub async fn keep_forwarding(
         };
         logs::readable(cluster, &present).await?;
         destination.send_if_modified(|destination| {
-            let now = Destination::from_snapshot(&present, single, destination);
+            let now = ForwardTarget::from_snapshot(&present, single, destination);
             let is_new = *destination != now;
             *destination = now;
             is_new
@@ -142,15 +142,15 @@ mod tests {
         )
     }
 
-    fn destination(pods: Vec<Value>, before: &str) -> Destination {
+    fn destination(pods: Vec<Value>, before: &str) -> ForwardTarget {
         let pods = pods
             .into_iter()
             .map(|pod| serde_json::from_value(pod).unwrap());
-        let before = Destination {
+        let before = ForwardTarget {
             pod: Some((format!("x-{before}"), before.to_owned())),
-            ..Destination::default()
+            ..ForwardTarget::default()
         };
-        Destination::from_snapshot(&snapshot(pods.collect()), &Single::Main, &before)
+        ForwardTarget::from_snapshot(&snapshot(pods.collect()), &Single::Main, &before)
     }
 
     fn leads_to(pods: Vec<Value>, before: &str) -> Option<String> {
@@ -195,16 +195,16 @@ mod tests {
     /// A server that has just been started does not listen yet.
     #[test]
     fn what_takes_the_place_of_a_ready_pod_is_waited_for() {
-        let next = |pods: Vec<Value>, before: &Destination| {
+        let next = |pods: Vec<Value>, before: &ForwardTarget| {
             let pods = pods
                 .into_iter()
                 .map(|pod| serde_json::from_value(pod).unwrap());
-            Destination::from_snapshot(&snapshot(pods.collect()), &Single::Main, before)
+            ForwardTarget::from_snapshot(&snapshot(pods.collect()), &Single::Main, before)
         };
-        let uid = |destination: &Destination| destination.pod.clone().map(|(_, uid)| uid);
+        let uid = |destination: &ForwardTarget| destination.pod.clone().map(|(_, uid)| uid);
         let new = || json!({"creationTimestamp": "2026-01-01T00:00:00Z"});
         // Who looks for what is wrong with a server reaches it as it is.
-        let first = next(vec![pod("a", false, new())], &Destination::default());
+        let first = next(vec![pod("a", false, new())], &ForwardTarget::default());
         assert_eq!(uid(&first).as_deref(), Some("a"));
         let ready = next(vec![pod("a", true, new())], &first);
         let gone = next(vec![], &ready);

@@ -16,7 +16,7 @@ use crate::cluster::{Cluster, ClusterError};
 const BUFFER: usize = 64 << 10;
 
 /// A connection to a server in a pod, for one request.
-pub(in crate::cluster) struct Tunnel {
+pub(in crate::cluster) struct PodTunnel {
     sender: SendRequest<Full<Bytes>>,
     carried: TunnelTasks,
 }
@@ -28,7 +28,7 @@ pub(in crate::cluster) struct TunnelTasks {
 }
 
 /// Why there is no answer.
-pub(in crate::cluster) enum TunnelError {
+pub(in crate::cluster) enum PodTunnelError {
     /// The request did not get there.
     Undelivered(String),
     /// It may have.
@@ -44,7 +44,7 @@ pub(in crate::cluster) async fn open(
     namespace: &str,
     pod: &str,
     port: u16,
-) -> Result<Tunnel, ClusterError> {
+) -> Result<PodTunnel, ClusterError> {
     let way = port_forward::open(cluster, namespace, pod, port).await?;
     let (near, far) = tokio::io::duplex(BUFFER);
     let mut tasks = JoinSet::new();
@@ -65,7 +65,7 @@ pub(in crate::cluster) async fn open(
         // Whoever waits for the answer is told what went wrong.
         let _ = connection.await;
     });
-    Ok(Tunnel {
+    Ok(PodTunnel {
         sender,
         carried: TunnelTasks {
             _tasks: tasks,
@@ -74,24 +74,24 @@ pub(in crate::cluster) async fn open(
     })
 }
 
-impl Tunnel {
+impl PodTunnel {
     /// Sends a request, and waits for the beginning of the answer.
     pub(in crate::cluster) async fn send(
         mut self,
         request: Request<Full<Bytes>>,
-    ) -> Result<(Response<Incoming>, TunnelTasks), TunnelError> {
+    ) -> Result<(Response<Incoming>, TunnelTasks), PodTunnelError> {
         match self.sender.send_request(request).await {
             Ok(answer) => Ok((answer, self.carried)),
             Err(error) => Err(match self.carried.severed.get() {
                 // The node could not connect, and says why.
-                Some(why) if why.is_undelivered() => TunnelError::Undelivered(why.to_string()),
-                Some(why) => TunnelError::Broken(why.to_string()),
+                Some(why) if why.is_undelivered() => PodTunnelError::Undelivered(why.to_string()),
+                Some(why) => PodTunnelError::Broken(why.to_string()),
                 None if error.is_incomplete_message() || error.is_canceled() => {
-                    TunnelError::Broken(
+                    PodTunnelError::Broken(
                         "the server closed the connection without an answer".to_owned(),
                     )
                 }
-                None => TunnelError::Broken(format!("the answer is not HTTP: {error}")),
+                None => PodTunnelError::Broken(format!("the answer is not HTTP: {error}")),
             }),
         }
     }

@@ -11,7 +11,7 @@ use crate::api::keys::{APP_INSTANCE_LABEL, APP_MANAGED_BY_LABEL, MANAGER, USERNA
 use crate::api::metadata::{Metadata, Named};
 use crate::api::resource::{KUEUE_GROUP, KUEUE_VERSIONS, Resource};
 use crate::cluster::client::connection::kubeconfig;
-use crate::cluster::client::kubeconfig::{Context, Found};
+use crate::cluster::client::kubeconfig::{Context, FromFile};
 use crate::cluster::client::request::percent_encoded;
 use crate::cluster::{Cluster, Target};
 use crate::kind::WorkloadKind;
@@ -33,9 +33,7 @@ pub enum CandidateSource<'a> {
     PriorityClasses,
     /// Workloads that kaiwo made.
     Workloads(&'a str),
-    /// Secrets.
     Secrets(&'a str),
-    /// Service accounts.
     ServiceAccounts(&'a str),
     /// Workloads that kaiwo made and that serve.
     Services(&'a str),
@@ -43,14 +41,12 @@ pub enum CandidateSource<'a> {
     Claims(&'a str),
     /// Pods of the workload of this name, which follows the namespace.
     Pods(&'a str, &'a str),
-    /// Nodes.
     Nodes,
 }
 
 /// Something to choose.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name.
+pub struct NamedObject {
     pub name: String,
     /// What it is, on one line; may be empty.
     pub description: String,
@@ -74,7 +70,7 @@ pub async fn entries(
     target: &Target,
     choice: CandidateSource<'_>,
     deadline: Instant,
-) -> Vec<Entry> {
+) -> Vec<NamedObject> {
     let deadline = tokio::time::Instant::from_std(deadline);
     if choice == CandidateSource::Contexts {
         return contexts(target);
@@ -125,11 +121,11 @@ pub async fn entries(
     }
 }
 
-fn contexts(target: &Target) -> Vec<Entry> {
+fn contexts(target: &Target) -> Vec<NamedObject> {
     let Ok(kubeconfig) = kubeconfig(target) else {
         return Vec::new();
     };
-    let entry = |context: &Found<Context>| Entry {
+    let entry = |context: &FromFile<Context>| NamedObject {
         name: context.name.clone(),
         description: match context.entry.cluster.as_str() {
             "" => String::new(),
@@ -139,7 +135,7 @@ fn contexts(target: &Target) -> Vec<Entry> {
     kubeconfig.contexts().map(entry).collect()
 }
 
-fn namespaces_of_contexts(target: &Target, cluster: &Cluster) -> Vec<Entry> {
+fn namespaces_of_contexts(target: &Target, cluster: &Cluster) -> Vec<NamedObject> {
     let Ok(kubeconfig) = kubeconfig(target) else {
         return Vec::new();
     };
@@ -153,7 +149,7 @@ fn namespaces_of_contexts(target: &Target, cluster: &Cluster) -> Vec<Entry> {
         .map(|context| context.entry.namespace.as_str())
         .filter(|namespace| !namespace.is_empty())
         .collect();
-    let entry = |name: &str| Entry {
+    let entry = |name: &str| NamedObject {
         name: name.to_owned(),
         description: String::new(),
     };
@@ -167,7 +163,7 @@ struct Catalogue<'a> {
 }
 
 impl Catalogue<'_> {
-    async fn queues(&self, namespace: &str) -> Vec<Entry> {
+    async fn queues(&self, namespace: &str) -> Vec<NamedObject> {
         let (local, cluster) = tokio::join!(
             self.list_kueue("LocalQueue", namespace),
             self.list_kueue("ClusterQueue", ""),
@@ -186,7 +182,7 @@ impl Catalogue<'_> {
         &self,
         namespace: &str,
         is_wanted: impl Fn(WorkloadKind) -> bool,
-    ) -> Vec<Entry> {
+    ) -> Vec<NamedObject> {
         let made_here = format!("{APP_MANAGED_BY_LABEL}%3D{MANAGER}");
         let kinds = WorkloadKind::ALL
             .into_iter()
@@ -215,7 +211,7 @@ impl Catalogue<'_> {
                 workloads.entry(name).or_default().push(description);
             }
         }
-        let entry = |(name, kinds): (String, Vec<String>)| Entry {
+        let entry = |(name, kinds): (String, Vec<String>)| NamedObject {
             name,
             description: kinds.join(", "),
         };
@@ -280,8 +276,8 @@ impl Catalogue<'_> {
     }
 }
 
-fn described(items: Vec<Metadata>, description: &str) -> Vec<Entry> {
-    let entry = |item: Metadata| Entry {
+fn described(items: Vec<Metadata>, description: &str) -> Vec<NamedObject> {
+    let entry = |item: Metadata| NamedObject {
         name: item.name,
         description: description.to_owned(),
     };

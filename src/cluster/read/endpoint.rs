@@ -38,7 +38,6 @@ pub enum EndpointError {
     NoService {
         /// `kind/name`.
         workload: String,
-        /// Its kind.
         kind: WorkloadKind,
         /// The Service that it should have.
         service: String,

@@ -23,7 +23,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::observe::Snapshot;
 use crate::observe::status::farthest;
 use crate::observe::upstream::output;
-use crate::observe::why::{Claim, Evidence, EvidenceReads, Log};
+use crate::observe::why::{ClaimState, Evidence, EvidenceReads, Log};
 use crate::plan::PlanReads;
 
 /// Lines of a log that are read, and of them those that are shown at most.
@@ -180,7 +180,7 @@ async fn read_claims(
             continue;
         };
         let claim = match found {
-            Some(found) => Some(Claim {
+            Some(found) => Some(ClaimState {
                 is_of_one_pod: found.sharing() == Sharing::OnePod,
                 is_bound: found.status.phase == "Bound",
                 lacks_class: found.status.phase != "Bound"

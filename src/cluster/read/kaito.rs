@@ -15,7 +15,7 @@ use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::KAITO_VERSIONS;
 use crate::plan::kaito::choices::Choices;
-use crate::plan::kaito::served::{KaitoFacts, SeenSecret, ServedVersion};
+use crate::plan::kaito::served::{KaitoApiVersion, KaitoFacts, SeenSecret};
 
 /// Reads what matters for `choices` in a namespace, all at once.
 ///
@@ -54,16 +54,16 @@ pub async fn read(
 /// Reads the kinds of one version. Every authenticated user may read schemas in
 /// the form of OpenAPI (Kubernetes v1.27 and later); CustomResourceDefinitions
 /// are the admins'.
-async fn served(cluster: &Cluster, api_version: &str) -> Option<ServedVersion> {
+async fn served(cluster: &Cluster, api_version: &str) -> Option<KaitoApiVersion> {
     let document = cluster
         .get::<Value>(&format!("/openapi/v3/apis/{api_version}"))
         .await;
-    let served = document.map(|document| ServedVersion::of_open_api(api_version, &document));
+    let served = document.map(|document| KaitoApiVersion::of_open_api(api_version, &document));
     if let Some(served) = served.ok().filter(|served| !served.kinds.is_empty()) {
         return Some(served);
     }
     let kinds = api_versions::kinds(cluster, api_version).await.ok()?;
-    (!kinds.is_empty()).then(|| ServedVersion {
+    (!kinds.is_empty()).then(|| KaitoApiVersion {
         api_version: api_version.to_owned(),
         kinds: kinds.into_iter().map(|kind| (kind, None)).collect(),
     })

@@ -36,7 +36,6 @@ pub enum LookupError {
     /// Several kinds have the name.
     #[error("{name} is ambiguous: {}", .found.join(" or "))]
     Ambiguous {
-        /// The name.
         name: String,
         /// `kind/name` of each.
         found: Vec<String>,
@@ -46,7 +45,6 @@ pub enum LookupError {
     NotServed {
         /// What was asked for.
         wanted: WorkloadRef,
-        /// Its kind.
         kind: WorkloadKind,
     },
     /// The cluster cannot be asked.

@@ -112,12 +112,10 @@ pub async fn read_of_index(
 
 /// Which workload is followed.
 #[derive(Debug, Clone)]
-pub struct Subject {
-    /// Its kind.
+pub struct FollowedWorkload {
     pub kind: WorkloadKind,
     /// Where it is.
     pub namespace: String,
-    /// Its name.
     pub name: String,
     /// Its identity; if it is not known yet, whoever has the name first.
     pub uid: Option<String>,
@@ -127,7 +125,7 @@ pub struct Subject {
     pub called: Option<String>,
 }
 
-impl Subject {
+impl FollowedWorkload {
     /// Follows whichever workload has the name first.
     pub fn named(kind: WorkloadKind, namespace: &str, name: &str) -> Self {
         Self {
@@ -233,7 +231,7 @@ pub struct SnapshotStream<'a> {
     cluster: Cluster,
     served: &'a Served,
     /// Which workload; its identity is known from the first sight on.
-    pub subject: Subject,
+    pub subject: FollowedWorkload,
     poller: Poller,
     first: Option<Snapshot>,
     gone_since: Option<Instant>,
@@ -241,7 +239,7 @@ pub struct SnapshotStream<'a> {
 
 impl<'a> SnapshotStream<'a> {
     /// Follows a workload that may have yet to appear.
-    pub fn new(cluster: &Cluster, served: &'a Served, subject: Subject) -> Self {
+    pub fn new(cluster: &Cluster, served: &'a Served, subject: FollowedWorkload) -> Self {
         let mut poller = Poller::new(cluster);
         poller.look_at_once();
         Self {
@@ -256,9 +254,9 @@ impl<'a> SnapshotStream<'a> {
 
     /// Follows the workload of a snapshot, which is the first that is seen.
     pub fn beginning_with(cluster: &Cluster, served: &'a Served, first: Snapshot) -> Self {
-        let subject = Subject {
+        let subject = FollowedWorkload {
             index: first.index,
-            ..Subject::of_workload(&first.workload)
+            ..FollowedWorkload::of_workload(&first.workload)
         };
         Self {
             first: Some(first),
@@ -332,9 +330,9 @@ impl<'a> SnapshotStream<'a> {
 async fn read_subject(
     cluster: &Cluster,
     served: &Served,
-    subject: &Subject,
+    subject: &FollowedWorkload,
 ) -> Result<Option<Snapshot>, ClusterError> {
-    let Subject {
+    let FollowedWorkload {
         kind,
         namespace,
         name,

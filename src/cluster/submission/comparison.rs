@@ -47,7 +47,7 @@ impl std::fmt::Display for Difference {
 
 /// An object beside what it is to be.
 #[derive(Debug, Clone)]
-pub struct Item<'a> {
+pub struct ComparedObject<'a> {
     pub(in crate::cluster) manifest: &'a Manifest,
     /// As it was read; nothing if it is not there.
     pub(in crate::cluster) live: Option<Value>,
@@ -59,7 +59,7 @@ pub struct Item<'a> {
     pub(in crate::cluster) is_unmarked: bool,
 }
 
-impl Item<'_> {
+impl ComparedObject<'_> {
     /// Returns its `kind/name`.
     pub fn display_name(&self) -> String {
         self.manifest.display_name()
@@ -88,11 +88,10 @@ impl Item<'_> {
 #[derive(Debug)]
 pub struct Comparison<'a> {
     /// Claims, uploads, and the records of versions, which only add.
-    pub(in crate::cluster) additions: Vec<Item<'a>>,
+    pub(in crate::cluster) additions: Vec<ComparedObject<'a>>,
     /// What goes with the workload.
-    pub(in crate::cluster) companions: Vec<Item<'a>>,
-    /// The workload.
-    pub workload: Item<'a>,
+    pub(in crate::cluster) companions: Vec<ComparedObject<'a>>,
+    pub workload: ComparedObject<'a>,
     /// What this version does without.
     pub(in crate::cluster) stale: Vec<Stale>,
     /// Uploads and records that nothing needs any more.
@@ -106,7 +105,7 @@ impl Comparison<'_> {
     pub fn differences(&self) -> Vec<Difference> {
         let added = self.additions.iter().filter(|it| !is_record(it.manifest));
         let items = added.chain(&self.companions).chain([&self.workload]);
-        let mut found: Vec<Difference> = items.flat_map(Item::differences).collect();
+        let mut found: Vec<Difference> = items.flat_map(ComparedObject::differences).collect();
         found.extend(self.stale.iter().map(|stale| Difference {
             object: stale.display_name(),
             path: None,
@@ -121,7 +120,7 @@ impl Comparison<'_> {
         !self.changes_workload()
             && self.stale.is_empty()
             && self.superfluous.is_empty()
-            && !items.into_iter().any(Item::differs)
+            && !items.into_iter().any(ComparedObject::differs)
     }
 
     /// Returns whether the workload itself is written.
@@ -201,11 +200,11 @@ impl<'a> Submission<'a> {
         &self,
         manifest: &'a Manifest,
         old: Option<&Existing>,
-    ) -> Result<Item<'a>, CommandError> {
+    ) -> Result<ComparedObject<'a>, CommandError> {
         let found = self.find_addition(manifest).await?;
         let live = found.known().cloned().flatten();
         let is_owned = self.manifests.owned().any(|owned| owned == manifest);
-        let mut item = Item {
+        let mut item = ComparedObject {
             manifest,
             is_unmarked: is_owned
                 && live
@@ -231,8 +230,8 @@ impl<'a> Submission<'a> {
         manifest: &'a Manifest,
         old: Option<&Existing>,
         basis: Basis,
-    ) -> Result<Item<'a>, CommandError> {
-        let mut item = Item {
+    ) -> Result<ComparedObject<'a>, CommandError> {
+        let mut item = ComparedObject {
             manifest,
             live: self.find(manifest).await?,
             answer: None,
@@ -279,9 +278,9 @@ impl<'a> Submission<'a> {
         &self,
         old: Option<&Existing>,
         basis: Basis,
-    ) -> Result<Item<'a>, CommandError> {
+    ) -> Result<ComparedObject<'a>, CommandError> {
         let manifest = &self.manifests.workload;
-        let mut item = Item {
+        let mut item = ComparedObject {
             manifest,
             live: None,
             answer: None,
@@ -318,7 +317,7 @@ impl<'a> Submission<'a> {
     /// still be told that all is as it should be.
     fn judge(
         &self,
-        item: &mut Item<'a>,
+        item: &mut ComparedObject<'a>,
         live: &Value,
         (rehearsed, target): (Result<Value, ClusterError>, Value),
         basis: Basis,

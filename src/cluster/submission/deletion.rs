@@ -32,7 +32,6 @@ const FEW: usize = 20;
 /// A workload that is to go, and what concerns.
 #[derive(Debug, Clone)]
 pub struct Doomed {
-    /// The workload.
     pub workload: Workload,
     /// What goes with it, because it was made for it.
     pub with: Vec<Companion>,
@@ -52,7 +51,6 @@ pub struct Doomed {
 pub struct Companion {
     /// Its kind.
     pub resource: Resource,
-    /// Its name.
     pub name: String,
     uid: String,
     /// Whether the workload owns it, so that it goes by itself. Otherwise the

@@ -37,7 +37,6 @@ pub enum SubmissionError {
     Occupied {
         /// `kind/name` of the object.
         object: String,
-        /// Its namespace.
         namespace: String,
     },
     /// What has the name is part of something else.
@@ -53,7 +52,6 @@ pub enum SubmissionError {
     StillThere {
         /// `kind/name` of the object.
         object: String,
-        /// Its namespace.
         namespace: String,
     },
     /// Nobody knows what became of a change.
@@ -61,7 +59,6 @@ pub enum SubmissionError {
     Unsure {
         /// `kind/name` of the object.
         object: String,
-        /// Its namespace.
         namespace: String,
         /// What came instead of an answer.
         source: ClusterError,
@@ -71,7 +68,6 @@ pub enum SubmissionError {
     Overtaken {
         /// `kind/name` of the workload.
         object: String,
-        /// Its namespace.
         namespace: String,
         /// Who serves it now, if it says so.
         user: Option<String>,

@@ -16,7 +16,6 @@ use crate::kind::WorkloadKind;
 /// Such a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptClaim {
-    /// Its name.
     pub name: String,
     /// Name of the workloads that it was made for.
     pub instance: String,

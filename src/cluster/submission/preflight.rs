@@ -41,7 +41,6 @@ pub enum PreflightError {
         kind: String,
         /// What Kueue's configuration calls it.
         framework: String,
-        /// Its namespace.
         namespace: String,
     },
 }

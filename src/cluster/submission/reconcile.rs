@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::comparison::{Comparison, Item};
+use super::comparison::{ComparedObject, Comparison};
 use super::prune::{Removal, Stale};
 use super::{ATTEMPTS, ChangeProgress, Done, POLL, Submission, SubmissionError, failed};
 use crate::api::keys;
@@ -192,7 +192,7 @@ impl<'a> Submission<'a> {
     /// does without.
     async fn finish(
         &self,
-        around: Vec<&Item<'a>>,
+        around: Vec<&ComparedObject<'a>>,
         changes_workload: bool,
         old: &Existing,
         versions: &[String],
@@ -244,7 +244,7 @@ impl<'a> Submission<'a> {
     /// already, or stays as it is.
     async fn settle(
         &self,
-        item: &Item<'a>,
+        item: &ComparedObject<'a>,
         old: &Existing,
         is_last: bool,
     ) -> Result<(), SubmissionError> {
@@ -298,7 +298,7 @@ impl<'a> Submission<'a> {
     }
 
     /// Notes that a companion was changed or made.
-    fn told(&self, item: &Item<'a>, written: Option<(Value, Value)>, is_last: bool) {
+    fn told(&self, item: &ComparedObject<'a>, written: Option<(Value, Value)>, is_last: bool) {
         let name = item.manifest.display_name();
         let Some((before, after)) = written else {
             return;

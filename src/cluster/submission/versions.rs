@@ -16,7 +16,7 @@ use crate::change::companions::COMPANIONS;
 use crate::change::existing::Existing;
 use crate::change::metadata::{annotation_of, owners};
 use crate::change::record::{self, Record};
-use crate::change::values::Values;
+use crate::change::values::RecordedValues;
 use crate::change::version::{History, Return, record_name, uploads};
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
@@ -40,7 +40,6 @@ pub enum VersionError {
     Unknown {
         /// `kind/name` of the workload.
         object: String,
-        /// Its namespace.
         namespace: String,
         /// What was asked for.
         wanted: String,
@@ -78,7 +77,6 @@ pub enum VersionError {
     ValuesHidden {
         /// `kind/name` of the workload.
         object: String,
-        /// Its namespace.
         namespace: String,
         /// Which version.
         version: String,
@@ -237,13 +235,13 @@ impl<'a> Versions<'a> {
     }
 
     /// Reads the values of a version that are kept apart.
-    async fn secret(&self, record: &Record) -> Result<Option<Values>, ClusterError> {
+    async fn secret(&self, record: &Record) -> Result<Option<RecordedValues>, ClusterError> {
         let resource = Resource::known("v1", "Secret");
         let namespace = self.present.namespace();
         let found = self
             .cluster
             .find::<Value>(&resource, namespace, &record.name);
-        Ok(found.await?.as_ref().and_then(Values::read))
+        Ok(found.await?.as_ref().and_then(RecordedValues::read))
     }
 
     /// Returns the whole record of a version.

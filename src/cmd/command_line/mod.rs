@@ -10,7 +10,7 @@ use clap::CommandFactory as _;
 
 use crate::cli::{self, Cli, ConnectionArgs};
 use crate::cluster::Target;
-use crate::cluster::client::connection::Pod;
+use crate::cluster::client::connection::PodEnvironment;
 use crate::cluster::client::exec_plugin::Terminal;
 use crate::cluster::client::proxy::ProxyVariables;
 use crate::names::is_dns_1123_label;
@@ -226,10 +226,10 @@ pub fn optional_target(args: &ConnectionArgs) -> Target {
         request_timeout: args.request_timeout.map(Limit::duration),
         insecure_skip_tls_verify: args.insecure_skip_tls_verify,
         proxies: proxies(),
-        pod: Pod {
+        pod: PodEnvironment {
             service_host: variable("KUBERNETES_SERVICE_HOST").unwrap_or_default(),
             service_port: variable("KUBERNETES_SERVICE_PORT").unwrap_or_default(),
-            ..Pod::default()
+            ..PodEnvironment::default()
         },
         ..Target::default()
     }

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use clap::CommandFactory;
 
 use crate::cli::{Cli, CompleteArgs, ConnectionArgs};
-use crate::cluster::read::candidates::{self, CandidateSource, Entry};
+use crate::cluster::read::candidates::{self, CandidateSource, NamedObject};
 use crate::cmd::{block_on, command_line, sources};
-use crate::completion::{Candidate, Candidates, Line, Live};
+use crate::completion::{Candidate, Candidates, Live, TypedLine};
 use crate::error::CommandError;
 use crate::names::is_dns_1123_label;
 use crate::request::DEFAULT_NAMESPACE;
@@ -38,7 +38,7 @@ pub fn answer(args: &CompleteArgs, ui: Ui) -> Result<(), CommandError> {
         .collect();
     let mut command = Cli::command();
     command.build();
-    let line = Line::read(&command, &words, args.index);
+    let line = TypedLine::read(&command, &words, args.index);
     let text = match &line.source {
         Candidates::Nothing => String::new(),
         Candidates::Files => FILES.to_owned(),
@@ -72,7 +72,7 @@ pub fn answer(args: &CompleteArgs, ui: Ui) -> Result<(), CommandError> {
             &line,
             look_up(&line, *live, deadline)
                 .iter()
-                .map(|Entry { name, description }| (name, description)),
+                .map(|NamedObject { name, description }| (name, description)),
         ),
         Candidates::Live(_) => attempt::ask(args.index, &words, deadline),
     };
@@ -81,7 +81,10 @@ pub fn answer(args: &CompleteArgs, ui: Ui) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn lines<'a>(line: &Line, candidates: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+fn lines<'a>(
+    line: &TypedLine,
+    candidates: impl Iterator<Item = (&'a String, &'a String)>,
+) -> String {
     candidates
         .filter_map(|(word, description)| {
             // A name with a line break would be two candidates.
@@ -95,7 +98,7 @@ fn lines<'a>(line: &Line, candidates: impl Iterator<Item = (&'a String, &'a Stri
 }
 
 /// Asks the cluster that the line names, as the user that it names.
-fn look_up(line: &Line, live: Live, deadline: Instant) -> Vec<Entry> {
+fn look_up(line: &TypedLine, live: Live, deadline: Instant) -> Vec<NamedObject> {
     let connection = ConnectionArgs {
         kubeconfig: line.value("kubeconfig").map(at_home),
         context: line.value("context").map(str::to_owned),
@@ -132,7 +135,7 @@ fn look_up(line: &Line, live: Live, deadline: Instant) -> Vec<Entry> {
 
 /// Returns the namespace that the line would run in, unless it could not be
 /// one.
-fn namespace(line: &Line, connection: &ConnectionArgs) -> Option<String> {
+fn namespace(line: &TypedLine, connection: &ConnectionArgs) -> Option<String> {
     let namespace = match line.value("namespace") {
         Some(typed) => typed.to_owned(),
         None => {

@@ -6,66 +6,19 @@ use serde_json::Value;
 use super::Mode;
 use crate::api::resource::Resource;
 use crate::api::workload::Workload;
-use crate::api::workload::job::{JobSpec, JobStatus};
 use crate::cluster::Cluster;
 use crate::cluster::read::kueue::queues;
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
-use crate::observe::kind::standing;
-use crate::observe::kind::tasks::{job, record};
-use crate::observe::snapshot::WorkloadContext;
+use crate::observe::kind::rerun;
 use crate::plan::readiness;
 use crate::plan::request::WorkloadRequest;
-use crate::plan::request::array::Array;
-use crate::plan::{Plan, Refusal, name};
-use crate::request::is_on;
-use crate::settings::{DryRun, Merged};
-use crate::suggestion::kaiwo;
+use crate::plan::{Plan, name};
+use crate::request::array_run::no_earlier_run;
 use crate::ui::Ui;
 
 /// Most runs of one array: `NAME`, `NAME-2` and so on.
 const MOST_RUNS: usize = 100;
-
-/// Checks what the other settings say of an array.
-///
-/// # Errors
-/// [`Refusal`] for what excludes each other.
-pub(super) fn check(
-    request: &WorkloadRequest,
-    settings: &Merged,
-    mode: &Mode<'_>,
-) -> Result<(), CommandError> {
-    let Some(array) = &request.array else {
-        return Ok(());
-    };
-    let is_live = mode.dry_run == DryRun::None;
-    if is_live && is_on(&settings.follow) {
-        return Err(Refusal::new(format!(
-            "--follow shows one log, and {} tasks have a log each",
-            array.tasks.count()
-        ))
-        .hint("use --wait instead, and then kaiwo logs with --index or --failed")
-        .into());
-    }
-    if !array.only_failed {
-        return Ok(());
-    }
-    if mode.dry_run == DryRun::Client {
-        return Err(Refusal::new(
-            "--only-failed reads from the cluster which tasks failed, but a client dry run contacts none",
-        )
-        .hint("use --dry-run=server")
-        .into());
-    }
-    if is_on(&settings.generate_name) {
-        return Err(Refusal::new(
-            "--only-failed and --generate-name exclude each other: the array that failed is found by its name",
-        )
-        .hint("remove --generate-name: the tasks that failed run as NAME-2, NAME-3 and so on")
-        .into());
-    }
-    Ok(())
-}
 
 /// Returns the request with the tasks that are to run; nothing if none is.
 ///
@@ -94,9 +47,9 @@ pub(super) async fn to_run(
         free = format!("{first}-{run}");
     }
     let Some(last) = last else {
-        return Err(no_array(&request));
+        return Err(no_earlier_run(&request).into());
     };
-    let Some(array) = failed(&last, array, &request)? else {
+    let Some(array) = rerun::unsuccessful(&last, array)? else {
         let name = last.display_name();
         mode.ui.status(format!(
             "→ all tasks of {name} succeeded: nothing to run again"
@@ -135,66 +88,6 @@ async fn read(
             format!("cannot read job/{name}: {error}"),
         )
     })
-}
-
-fn no_array(request: &WorkloadRequest) -> CommandError {
-    let name = request.display_name();
-    Refusal::new(format!(
-        "{name} does not exist in namespace {}, so no task of it has failed",
-        request.namespace
-    ))
-    .about(name)
-    .hint(kaiwo("list -n {}", &[&request.namespace]).to("list workloads"))
-    .hint("without --only-failed all tasks run")
-    .into()
-}
-
-/// Returns the array with the tasks that did not succeed in an earlier run of it; nothing
-/// if all did.
-fn failed(
-    workload: &Workload,
-    array: Array,
-    request: &WorkloadRequest,
-) -> Result<Option<Array>, Refusal> {
-    let name = workload.display_name();
-    let wrong = |why: String| Refusal::new(why).about(name.clone());
-    let about = |form| kaiwo(form, &[&name, &request.namespace]);
-    let (Some((spec, status)), Some(record)) = (job(workload), record(workload)) else {
-        return Err(wrong(format!("{name} is not an array of kaiwo's"))
-            .hint("choose the array with --name"));
-    };
-    if !standing(workload, &WorkloadContext::default())
-        .status
-        .is_final()
-    {
-        return Err(wrong(format!(
-            "{name} has not ended, and more of its tasks may fail"
-        ))
-        .hint(about("wait {} -n {}").to("wait for it")));
-    }
-    if !record.has_parameters_of(&array.record(None)) {
-        return Err(wrong(format!(
-            "the parameters are not those of {name}, whose tasks would get other ones"
-        ))
-        .hint("repeat --sweep and --sweep-file as they were")
-        .hint(about("status {} -n {}").to("show those that failed")));
-    }
-    let Some(tasks) = record.tasks.only(unfinished(spec, status)) else {
-        return Ok(None);
-    };
-    let count = tasks.count();
-    let slots = array.slots.min(count);
-    Ok(Some(Array {
-        slots,
-        at_least: array.at_least.min(slots),
-        tasks,
-        ..array
-    }))
-}
-
-/// Returns the indexes that did not succeed: they failed, or never ran.
-fn unfinished(spec: &JobSpec, status: &JobStatus) -> impl Iterator<Item = i64> {
-    (0..spec.tasks()).filter(|index| !status.completed_indexes.contains(*index))
 }
 
 /// Warns where failed tasks can have Kueue evict those that run.

@@ -39,14 +39,14 @@ use crate::plan::request::WorkloadRequest;
 use crate::plan::{self, Plan};
 use crate::render;
 use crate::render::manifest::{Manifest, ManifestSet};
-use crate::request::is_on;
+use crate::request::{array_run, is_on};
 use crate::settings::{DryRun, Format, Merged};
 use crate::ui::Ui;
 use crate::ui::report::Outcome;
 
 use super::command_line;
 use super::signals::SignalEffect;
-use super::wait::{self, Subject, Wait};
+use super::wait::{self, FollowedWorkload, Wait};
 use super::{block_on, signals, sources};
 use in_place::Repeated;
 use inputs::random_word;
@@ -83,7 +83,7 @@ pub fn run(
             );
         }
         let request = request(&settings)?;
-        array::check(&request, &settings, &mode)?;
+        array_run::check(&request, &settings, mode.dry_run)?;
         if mode.dry_run == DryRun::None && !diff {
             mode.wait = wait::of_submission(&settings, request.kind, mode.output)?;
             let log = mode.wait.as_ref().and_then(|wait| wait.log.as_deref());
@@ -216,7 +216,7 @@ impl<'a> Mode<'a> {
         let Some(request) = array::to_run(&cluster, request, self).await? else {
             return Ok(());
         };
-        let subject = Subject::named(request.kind, &request.namespace, &request.name);
+        let subject = FollowedWorkload::named(request.kind, &request.namespace, &request.name);
         self.submit(&cluster, request).await?;
         match &self.wait {
             Some(wait) => wait.attend(cluster, subject, self.ui).await,

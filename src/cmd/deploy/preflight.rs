@@ -14,7 +14,6 @@ use crate::plan::request::WorkloadRequest;
 use crate::plan::{self, Plan, Refusal, readiness};
 use crate::render;
 use crate::render::manifest::{Manifest, ManifestSet};
-use crate::suggestion::kubectl;
 use crate::ui::report;
 
 use super::inputs::random_word;
@@ -155,18 +154,7 @@ impl Mode<'_> {
         }
         match detour {
             Some(Detour::OtherCluster) | None => Ok(()),
-            Some(Detour::Queue(next)) => Err(moved(
-                Refusal::new(format!(
-                    "this cluster moves workloads from queue {queue} to {next}"
-                ))
-                .hint(
-                    kubectl(
-                        "get mutatingwebhookconfigurations,mutatingadmissionpolicies",
-                        &[],
-                    )
-                    .to("ask an admin to check the mutating webhooks and policies"),
-                ),
-            )),
+            Some(Detour::Queue(next)) => Err(moved(queue::moved_again(queue, &next))),
         }
     }
 }

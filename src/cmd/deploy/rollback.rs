@@ -7,7 +7,8 @@ use crate::change::drift::Basis;
 use crate::change::existing::{self, Existing};
 use crate::change::in_place::{in_place_block, replaces_pods};
 use crate::change::metadata::annotation_of;
-use crate::change::version::{History, Return};
+use crate::change::rollback;
+use crate::change::version::Return;
 use crate::cli::ServeArgs;
 use crate::cluster::Cluster;
 use crate::cluster::discovery;
@@ -19,7 +20,6 @@ use crate::cluster::submission::versions::Versions;
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
 use crate::observe::WorkloadRef;
-use crate::plan::Refusal;
 use crate::plan::rollout::{self, Rollout};
 use crate::render::manifest::{Manifest, ManifestSet};
 use crate::request::{DEFAULT_NAMESPACE, is_on};
@@ -33,9 +33,9 @@ use super::in_place::{InPlace, sign};
 use super::inputs::random_word;
 use crate::cmd::help::cannot_write;
 use crate::cmd::signals::{self, SignalEffect};
-use crate::cmd::wait::{self, Subject};
+use crate::cmd::wait::{self, FollowedWorkload};
 use crate::cmd::{block_on, command_line};
-use crate::suggestion::{Suggestion, kaiwo};
+use crate::suggestion::kaiwo;
 
 /// Returns a service to an earlier version.
 pub fn run(
@@ -122,7 +122,7 @@ async fn roll_back(
     }
     let changed = changes.iter().map(|change| format!("  {change}"));
     changed.for_each(|line| ui.status(line));
-    let (ending, back) = ending(&object, namespace, &target, history, is_another);
+    let (ending, back) = history.ending(&object, namespace, &target, is_another);
     ui.status(ending);
     back.iter().for_each(|back| ui.suggest(back));
     if output.is_some() {
@@ -132,7 +132,7 @@ async fn roll_back(
     let Some(wait) = wait else {
         return Ok(());
     };
-    let subject = Subject::named(kind, namespace, &wanted.name);
+    let subject = FollowedWorkload::named(kind, namespace, &wanted.name);
     wait.attend(cluster, subject, ui).await
 }
 
@@ -147,41 +147,6 @@ impl RollbackReport<'_> {
     }
 }
 
-/// Says which version it is now, and how to get to another.
-fn ending(
-    object: &str,
-    namespace: &str,
-    target: &Return,
-    history: &History,
-    is_another: bool,
-) -> (String, Option<Suggestion>) {
-    let to = |name: &str| {
-        let version = history.version(name);
-        kaiwo(
-            "serve --rollback {} --to {} -n {}",
-            &[object, version, namespace],
-        )
-    };
-    match target {
-        Return::Done(name, last) => (
-            format!(
-                "{object} is at version {}: it was rolled back from {}",
-                history.version(name),
-                history.version(last)
-            ),
-            Some(to(last).to("to undo the rollback")),
-        ),
-        Return::To(name) if is_another => (
-            format!("{object} rolled back to version {}", history.version(name)),
-            Some(to(history.present()).to("to roll back again")),
-        ),
-        Return::To(name) => (
-            format!("{object} is at version {}", history.version(name)),
-            None,
-        ),
-    }
-}
-
 /// Returns the service as it is now, and its kind.
 async fn current(
     cluster: &Cluster,
@@ -192,21 +157,11 @@ async fn current(
     let found = lookup::find(cluster, &served, namespace, wanted).await?;
     let kind = found.workload.kind;
     let object = found.workload.display_name();
-    if !kind.keeps_versions() {
-        return Err(Refusal::new(format!(
-            "{object} has no versions: only Deployments and RayServices keep them"
-        ))
-        .hint("run or serve it again with --replace")
-        .about(object)
-        .into());
-    }
+    rollback::check(kind, &object)?;
     let resource = existing::resource(kind, kind.api_version());
-    match cluster.find(&resource, namespace, &wanted.name).await? {
-        Some(old) => Ok((kind, old)),
-        None => Err(Refusal::new(format!("{object} was deleted"))
-            .about(object)
-            .into()),
-    }
+    let old = cluster.find(&resource, namespace, &wanted.name).await?;
+    let old = old.ok_or_else(|| rollback::gone(&object))?;
+    Ok((kind, old))
 }
 
 fn digest_of(workload: &Manifest) -> Option<&str> {

@@ -20,10 +20,10 @@ use crate::ui::Ui;
 
 use super::{Mode, inputs};
 use crate::cmd::command_line::{self, CommandLine};
-use crate::cmd::reach::attach::{self, Session, publish};
+use crate::cmd::reach::attach::{self, AttachedSession, publish};
 use crate::cmd::signals::{self, SignalEffect};
 use crate::cmd::target::Reached;
-use crate::cmd::wait::{self, Subject, about};
+use crate::cmd::wait::{self, FollowedWorkload, about};
 use crate::cmd::{block_on, sources};
 
 /// Runs what `args` ask for, and returns its exit code.
@@ -114,7 +114,7 @@ impl Mode<'_> {
         let target = command_line::target(&args.connection, self.ui);
         let cluster = Cluster::connect(&target).await?;
         let served = Served::read(&cluster).await?;
-        let subject = Subject::named(request.kind, &request.namespace, &request.name);
+        let subject = FollowedWorkload::named(request.kind, &request.namespace, &request.name);
         let submitted = self.submit(&cluster, request).await;
         submitted.map_err(|error| taken(error, &subject))?;
         let place = Reached {
@@ -122,7 +122,7 @@ impl Mode<'_> {
             served,
             namespace: subject.namespace.clone(),
         };
-        let attached = Session {
+        let attached = AttachedSession {
             place: &place,
             tty: session.tty,
             stdin: session.tty || session.piped,
@@ -147,7 +147,7 @@ impl Mode<'_> {
 }
 
 /// Says how to get past a name that is taken.
-fn taken(mut error: CommandError, subject: &Subject) -> CommandError {
+fn taken(mut error: CommandError, subject: &FollowedWorkload) -> CommandError {
     if error.class == ErrorClass::Conflict {
         error.hints.clear();
         error = error

@@ -5,7 +5,7 @@ use clap::CommandFactory;
 
 use crate::cli::Cli;
 use crate::error::ErrorClass;
-use crate::ui::page::Page;
+use crate::ui::page::TextPage;
 use crate::ui::table::Tone;
 
 /// Columns of the guide.
@@ -141,7 +141,7 @@ fn reaction(class: ErrorClass) -> &'static str {
 
 /// Returns the guide.
 pub fn guide() -> String {
-    let mut page = Page::new(Some(WIDTH), false);
+    let mut page = TextPage::new(Some(WIDTH), false);
     page.raw("How programs and agents use kaiwo");
     heading(&mut page, "Rules");
     for rule in RULES {
@@ -180,7 +180,7 @@ pub fn guide() -> String {
     page.text()
 }
 
-fn heading(page: &mut Page, text: &str) {
+fn heading(page: &mut TextPage, text: &str) {
     page.gap();
     page.raw(text);
 }

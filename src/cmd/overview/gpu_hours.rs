@@ -58,7 +58,10 @@ pub fn run(args: &UsageArgs, ui: Ui, output: Option<Format>) -> Result<(), Comma
         };
         written.map_err(cannot_write)?;
         if report.is_empty() {
-            ui.status(format!("nothing ran since then {}", past::place(&place)));
+            ui.status(format!(
+                "nothing has run since then {}",
+                past::place(&place)
+            ));
         }
         for words in report.legend() {
             ui.status(words);

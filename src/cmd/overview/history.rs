@@ -53,7 +53,10 @@ pub fn run(args: &HistoryArgs, ui: Ui, output: Option<Format>) -> Result<(), Com
         written.map_err(cannot_write)?;
         past::tell_hidden(&accounts, ui);
         if accounts.all.is_empty() {
-            ui.status(format!("nothing ended since then {}", past::place(&place)));
+            ui.status(format!(
+                "nothing has ended since then {}",
+                past::place(&place)
+            ));
         } else if report.is_partial() && !accounts.hidden.contains(&"Workloads") {
             ui.status("≥ and ≤: the Workload is gone, and its Job knows only the last attempt");
         }

@@ -29,7 +29,7 @@ pub fn run(args: &NodesArgs, ui: Ui, output: Option<Format>) -> Result<(), Comma
                 ErrorClass::Denied,
                 "you may not list the nodes of this cluster",
             )
-            .hint(kaiwo("queues", &[]).to("see the quota of the queues")));
+            .hint(kaiwo("queues", &[]).to("show the quota of the queues")));
         };
         let occupation = occupation.as_ref().and_then(Readable::known);
         let mut lines: Vec<NodeLine> = nodes

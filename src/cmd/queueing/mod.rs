@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::kueue_workload::{KueueWorkload, QueueState};
-use crate::change::queueing::{self, Subject, Verdict, Wish};
+use crate::change::queueing::{self, QueuedSubject, QueueingDecision, Wish};
 use crate::cli::ChangeArgs;
 use crate::cluster::ClusterError;
 use crate::cluster::client::request::Write;
@@ -84,11 +84,11 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    fn subject(&self) -> Result<Subject<'_>, CommandError> {
+    fn subject(&self) -> Result<QueuedSubject<'_>, CommandError> {
         let found = &self.target.found;
         let queued = queueing::readable(&self.before.queued)?;
         let parts = &self.before.parts;
-        let subject = Subject::new(&found.workload, &found.object, queued, parts, self.wish)?;
+        let subject = QueuedSubject::new(&found.workload, &found.object, queued, parts, self.wish)?;
         Ok(subject)
     }
 
@@ -153,8 +153,8 @@ impl<'a> Change<'a> {
     }
 
     /// Writes a patch, if it is one and no dry run.
-    async fn write(&self, verdict: &Verdict) -> Result<(), ClusterError> {
-        if let Verdict::Patch(patch) = verdict {
+    async fn write(&self, verdict: &QueueingDecision) -> Result<(), ClusterError> {
+        if let QueueingDecision::Patch(patch) = verdict {
             signals::set_effect(SignalEffect::Note(
                 "the change may have been sent; check it with kaiwo status",
             ));
@@ -264,11 +264,11 @@ impl<'a> Change<'a> {
 }
 
 /// Returns the outcome before anything is written.
-fn outcome(verdict: &Verdict, dry_run: bool) -> Option<ChangeOutcome> {
+fn outcome(verdict: &QueueingDecision, dry_run: bool) -> Option<ChangeOutcome> {
     match verdict {
-        Verdict::Unchanged => Some(ChangeOutcome::Unchanged),
-        Verdict::Patch(_) if dry_run => Some(ChangeOutcome::DryRun),
-        Verdict::Patch(_) => None,
+        QueueingDecision::Unchanged => Some(ChangeOutcome::Unchanged),
+        QueueingDecision::Patch(_) if dry_run => Some(ChangeOutcome::DryRun),
+        QueueingDecision::Patch(_) => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::api::Readable;
 use crate::api::kueue_workload::KueueWorkload;
 use crate::change::queueing::priority::NewPriority;
-use crate::change::queueing::{Subject, Wish, preempted, priority};
+use crate::change::queueing::{QueuedSubject, Wish, preempted, priority};
 use crate::cli::PriorityArgs;
 use crate::cluster::read::kueue::queueing;
 use crate::error::{CommandError, ErrorClass};
@@ -70,7 +70,7 @@ fn is_done(queued: &KueueWorkload, class: &str, new: &NewPriority) -> bool {
 /// Finds who would be preempted, and whether all of them can be seen.
 async fn preempted(
     change: &Change<'_>,
-    subject: &Subject<'_>,
+    subject: &QueuedSubject<'_>,
     value: i64,
 ) -> Result<(Vec<Preempted>, bool), CommandError> {
     // What holds quota needs none.
@@ -94,14 +94,18 @@ async fn preempted(
 
 /// Takes the class back that Kueue does not know: it would count from the day on which
 /// somebody creates it.
-async fn not_followed(change: &Change<'_>, subject: &Subject<'_>, class: &str) -> CommandError {
+async fn not_followed(
+    change: &Change<'_>,
+    subject: &QueuedSubject<'_>,
+    class: &str,
+) -> CommandError {
     let mut error = change.not_followed();
     error = error.hint(format!(
         "does WorkloadPriorityClass {class} exist? Kueue ignores one that does not"
     ));
     error.notes.push(match priority::back(subject) {
         Some(back) => match change.write(&back).await {
-            Ok(()) => "the label has its former value again".to_owned(),
+            Ok(()) => "the label was changed back".to_owned(),
             Err(failed) => format!("the label could not be changed back: {failed}"),
         },
         None => "the label stays: Kueue does not let a priority class be removed, only changed"

@@ -17,7 +17,7 @@ use crate::change::existing::resource;
 use crate::change::metadata::annotation_of;
 use crate::cli::{NamedArgs, RunArgs};
 use crate::cluster::client::exec::{self, Attachment, Ending};
-use crate::cluster::reach::forward_target::Destination;
+use crate::cluster::reach::forward_target::ForwardTarget;
 use crate::cluster::read::lookup;
 use crate::cluster::read::snapshot::{Seen, SnapshotStream};
 use crate::error::{CommandError, ErrorClass};
@@ -38,7 +38,7 @@ use super::streams::{feed, raw, read_stdin, show};
 use crate::cmd::help::cannot_write;
 use crate::cmd::signals::{self, SignalEffect};
 use crate::cmd::target::{FoundWorkload, Reached};
-use crate::cmd::wait::{self, Ended, Subject, about, span};
+use crate::cmd::wait::{self, Ended, FollowedWorkload, about, span};
 use crate::cmd::{block_on, sources};
 
 /// Time after which the pod is looked at though no watch has told of a change.
@@ -47,11 +47,11 @@ const LOOK: Duration = Duration::from_secs(5);
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// A session, and how it is attached to.
-pub struct Session<'a> {
+pub struct AttachedSession<'a> {
     /// Where it is.
     pub place: &'a Reached,
     /// Its Job.
-    pub subject: Subject,
+    pub subject: FollowedWorkload,
     /// Whether it has a terminal.
     pub tty: bool,
     /// Whether it gets stdin.
@@ -74,7 +74,7 @@ pub struct Exit {
     pub ended: Ended,
 }
 
-impl Session<'_> {
+impl AttachedSession<'_> {
     /// Attaches, and returns how it ended.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl Session<'_> {
         self.ui.status(format!("→ pod {}", pod.name()));
         if self.is_back && !self.tty {
             let earlier = about("logs {} -n {}", &self.subject);
-            self.ui.suggest(&earlier.to("what it printed before"));
+            self.ui.suggest(&earlier.to("show what it printed before"));
         }
         self.attached(&snapshot, &pod, &mut stream).await
     }
@@ -139,7 +139,7 @@ impl Session<'_> {
         let lent = raw(self.tty)?;
         let typed = self.stdin.then(read_stdin);
         let forwarding = Forwarding::new(self.place, snapshot, self.ui);
-        let (_destination, destination) = watch::channel(Destination::of_pod(pod));
+        let (_destination, destination) = watch::channel(ForwardTarget::of_pod(pod));
         let mut shown = pin!(show(&mut output, self.ui));
         let mut fed = pin!(feed(input, typed, self.tty, self.ui));
         let mut beating = pin!(beat(cluster, pod, container));
@@ -269,7 +269,7 @@ impl Session<'_> {
         let Reached {
             cluster, served, ..
         } = self.place;
-        let Subject {
+        let FollowedWorkload {
             kind,
             namespace,
             name,
@@ -338,7 +338,7 @@ pub fn come_back(args: &RunArgs, name: &WorkloadRef, ui: Ui) -> Result<u8, Comma
     block_on(async {
         let listeners = publish(&args.publish, ui).await?;
         let FoundWorkload { place, found } = FoundWorkload::find(&named, ui).await?;
-        let subject = Subject::of_workload(&found.workload);
+        let subject = FollowedWorkload::of_workload(&found.workload);
         let how = annotation_of(&found.object, keys::SESSION_ANNOTATION);
         let Some(how) = how.filter(|_| found.workload.kind == WorkloadKind::Job) else {
             let words = format!("{} was not started by kaiwo run", subject.display_name());
@@ -356,7 +356,7 @@ pub fn come_back(args: &RunArgs, name: &WorkloadRef, ui: Ui) -> Result<u8, Comma
             return Err(CommandError::new(ErrorClass::Usage, words)
                 .hint(about("logs -f {} -n {}", &subject).to("follow its log instead")));
         }
-        let session = Session {
+        let session = AttachedSession {
             place: &place,
             tty,
             // What was piped has ended with the connection.

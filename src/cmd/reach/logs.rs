@@ -18,12 +18,12 @@ use crate::cluster::ClusterError;
 use crate::cluster::reach::logs::{self, ContainerLog, LogEvent, LogOptions};
 use crate::error::{CommandError, ErrorClass};
 use crate::observe::Snapshot;
-use crate::observe::log::{Line, LogNote};
+use crate::observe::log::{LogLine, LogNote};
 use crate::observe::pod_selection::PodChoice;
 use crate::observe::storage::mounts;
 use crate::secrecy;
 use crate::ui::log::{LogFile, LogLines, waiting};
-use crate::ui::{Ui, Waiting};
+use crate::ui::{Ui, WaitingNote};
 
 use crate::cmd::help::cannot_write;
 use crate::cmd::target::{FoundWorkload, Reached};
@@ -207,7 +207,7 @@ struct Writer<'a> {
     lines: LogLines,
     text: Vec<u8>,
     file: Option<LogFile>,
-    waiting: Waiting,
+    waiting: WaitingNote,
     says_status: bool,
     ui: Ui,
 }
@@ -414,7 +414,7 @@ async fn merge(
     let mut lines = LogLines::new(ui.paints_data(), shown.timestamps);
     let mut is_silent = vec![shown.options.shows_all(); begun.len()];
     let mut failed: Option<ClusterError> = None;
-    let mut heads: Vec<Option<Line>> = Vec::new();
+    let mut heads: Vec<Option<LogLine>> = Vec::new();
     let mut queue = BinaryHeap::new();
     let firsts = join_all(logs.iter_mut().map(ContainerLog::next)).await;
     for (index, first) in firsts.into_iter().enumerate() {

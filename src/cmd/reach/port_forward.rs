@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cli::PortForwardArgs;
 use crate::cluster::client::port_forward;
-use crate::cluster::reach::forward_target::{self, Destination};
+use crate::cluster::reach::forward_target::{self, ForwardTarget};
 use crate::cluster::reach::logs;
 use crate::cluster::read::endpoint;
 use crate::error::{CommandError, ErrorClass, INTERRUPTED};
@@ -73,7 +73,7 @@ async fn port_forward(args: &PortForwardArgs, ui: Ui) -> Result<u8, CommandError
             .map_err(cannot_write)?;
     }
     let forwarding = Forwarding::new(&target.place, &snapshot, ui);
-    let (sender, destination) = watch::channel(Destination::default());
+    let (sender, destination) = watch::channel(ForwardTarget::default());
     let Reached {
         cluster, served, ..
     } = &target.place;
@@ -165,7 +165,7 @@ impl<'a> Forwarding<'a> {
     }
 
     /// Says which pod is reached, and when that changes.
-    async fn announce(&self, mut destination: watch::Receiver<Destination>) {
+    async fn announce(&self, mut destination: watch::Receiver<ForwardTarget>) {
         let mut said = None;
         while destination.changed().await.is_ok() {
             let now = destination.borrow_and_update().clone();
@@ -193,7 +193,7 @@ impl<'a> Forwarding<'a> {
     pub(super) async fn serve(
         &self,
         listeners: &[(TcpListener, u16)],
-        destination: &watch::Receiver<Destination>,
+        destination: &watch::Receiver<ForwardTarget>,
     ) {
         let mut connections: FuturesUnordered<LocalBoxFuture<'_, ()>> = FuturesUnordered::new();
         let accept = |index: usize| async move {
@@ -227,7 +227,7 @@ impl<'a> Forwarding<'a> {
         &self,
         local: TcpStream,
         remote: u16,
-        mut destination: watch::Receiver<Destination>,
+        mut destination: watch::Receiver<ForwardTarget>,
     ) {
         // Small answers are not to wait for large ones.
         let _ = local.set_nodelay(true);
@@ -271,7 +271,7 @@ impl<'a> Forwarding<'a> {
 }
 
 /// Returns when a pod has ended, and has had a moment to say its last.
-async fn has_gone(mut destination: watch::Receiver<Destination>, uid: &str) {
+async fn has_gone(mut destination: watch::Receiver<ForwardTarget>, uid: &str) {
     let gone = destination.wait_for(|destination| !destination.alive.contains(uid));
     if gone.await.is_err() {
         std::future::pending::<()>().await;

@@ -15,17 +15,16 @@ use tokio::time::timeout;
 use crate::cli::WaitArgs;
 use crate::cluster::Cluster;
 use crate::cluster::read::api_versions::Served;
-pub use crate::cluster::read::snapshot::Subject;
+pub use crate::cluster::read::snapshot::FollowedWorkload;
 use crate::cluster::read::snapshot::UNANSWERED;
 use crate::cluster::read::watch::{Polled, Poller};
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::Goal;
 use crate::kind::WorkloadKind;
-use crate::names::with_article;
 use crate::observe::wait::Limits;
 use crate::plan::Refusal;
-use crate::request::is_on;
-use crate::settings::{Format, Merged, Notify, Origin, Settings, Sourced};
+use crate::request::{self, is_on};
+use crate::settings::{Format, Merged, Notify, Settings, Sourced};
 use crate::suggestion::{Command, kaiwo};
 use crate::time::Seconds;
 use crate::ui::Ui;
@@ -38,7 +37,7 @@ use super::{block_on, sources};
 pub use progress::Ended;
 use progress::ProgressVoice;
 pub use watch::span;
-use watch::{Rest, Watch};
+use watch::{Rest, WaitLoop};
 
 /// Shortest time in which the cluster is to answer, whatever the limits.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -60,7 +59,7 @@ pub fn run(args: &WaitArgs, ui: Ui, output: Option<Format>) -> Result<(), Comman
             };
             let workload = found.workload;
             let goal = args.goal.unwrap_or_else(|| workload.kind.descriptor().goal);
-            check(goal, workload.kind)?;
+            request::wait::check(goal, workload.kind)?;
             let wait = Wait {
                 goal,
                 limits,
@@ -70,7 +69,7 @@ pub fn run(args: &WaitArgs, ui: Ui, output: Option<Format>) -> Result<(), Comman
                 notify,
                 start: Some(start),
             };
-            let subject = Subject::of_workload(&workload);
+            let subject = FollowedWorkload::of_workload(&workload);
             wait.attend(place.cluster, subject, ui).await
         })
     })
@@ -123,7 +122,7 @@ pub async fn tell_end(settings: &Merged, ended: Result<&Ended, &CommandError>, u
 /// [`CommandError`] if it does not get there.
 pub async fn until_running(
     place: &Reached,
-    subject: &Subject,
+    subject: &FollowedWorkload,
     limits: Limits,
     ui: Ui,
 ) -> Result<(), CommandError> {
@@ -139,7 +138,7 @@ pub async fn until_running(
         notify: None,
         start: None,
     };
-    let watch = Watch {
+    let watch = WaitLoop {
         voice: ProgressVoice::new(&subject.display_name(), ui, &wait),
         wait: &wait,
         place,
@@ -167,76 +166,18 @@ pub fn of_submission(
     kind: WorkloadKind,
     output: Option<Format>,
 ) -> Result<Option<Wait>, Refusal> {
-    fn is_typed<T>(setting: &Option<Sourced<T>>) -> bool {
-        let sourced = setting.as_ref();
-        sourced.is_some_and(|sourced| sourced.origin == Origin::Flag)
-    }
+    let goal = request::wait::goal(settings, kind, output.is_some())?;
     let follow = is_on(&settings.follow);
-    if !follow && is_typed(&settings.log) {
-        let refusal = Refusal::new("--log has no effect without --follow");
-        return Err(refusal.hint("add --follow"));
-    }
-    if !follow && !is_on(&settings.wait) {
-        for (flag, typed) in [
-            ("--timeout", is_typed(&settings.timeout)),
-            ("--queue-timeout", is_typed(&settings.queue_timeout)),
-        ] {
-            if typed {
-                return Err(Refusal::new(format!(
-                    "{flag} has no effect without --wait or --follow"
-                ))
-                .hint("add --wait"));
-            }
-        }
-        if is_typed(&settings.notify) {
-            let refusal = Refusal::new("--notify has no effect without --wait or --follow");
-            return Err(refusal.hint("add --wait"));
-        }
-        return Ok(None);
-    }
-    if kind == WorkloadKind::CronJob {
-        return match is_typed(&settings.wait) || is_typed(&settings.follow) {
-            true => Err(
-                Refusal::new("cannot wait for a CronJob: it never finishes").hint(
-                    kaiwo("wait job/{NAME}", &[])
-                        .to("remove --wait and --follow; to wait for a Job that it started"),
-                ),
-            ),
-            // Said in a file, of what ends.
-            false => Ok(None),
-        };
-    }
-    if follow && output.is_some() {
-        return Err(
-            Refusal::new("-o cannot be combined with --follow: both write to stdout")
-                .hint("remove -o, or use --wait instead of --follow"),
-        );
-    }
-    Ok(Some(Wait {
-        goal: kind.descriptor().goal,
+    let log = settings.log.as_ref().filter(|_| follow);
+    Ok(goal.map(|goal| Wait {
+        goal,
         limits: limits_of(settings),
         follow,
-        log: settings
-            .log
-            .as_ref()
-            .filter(|_| follow)
-            .map(|log| log.value.clone()),
+        log: log.map(|log| log.value.clone()),
         as_json: output == Some(Format::Json),
         notify: notify_of(settings),
         start: None,
     }))
-}
-
-/// Checks that a workload of this kind can get there.
-pub fn check(goal: Goal, kind: WorkloadKind) -> Result<(), Refusal> {
-    match goal.is_in_reach(kind) {
-        true => Ok(()),
-        false => Err(Refusal::new(format!(
-            "{} is never {goal}: it runs until it is deleted",
-            with_article(kind.name())
-        ))
-        .hint("wait for it with: --for ready")),
-    }
 }
 
 /// What to wait for, how long, and how to tell of it.
@@ -259,7 +200,7 @@ pub struct Wait {
 }
 
 /// Returns a command about a workload.
-pub fn about(form: &'static str, subject: &Subject) -> Command {
+pub fn about(form: &'static str, subject: &FollowedWorkload) -> Command {
     kaiwo(form, &[&subject.display_name(), &subject.namespace])
 }
 
@@ -272,7 +213,7 @@ impl Wait {
     pub async fn attend(
         &self,
         cluster: Cluster,
-        subject: Subject,
+        subject: FollowedWorkload,
         ui: Ui,
     ) -> Result<(), CommandError> {
         let ended = self.attended(cluster, subject, ui).await;
@@ -283,7 +224,7 @@ impl Wait {
     async fn attended(
         &self,
         cluster: Cluster,
-        subject: Subject,
+        subject: FollowedWorkload,
         ui: Ui,
     ) -> Result<Ended, CommandError> {
         signals::set_effect(SignalEffect::GoesOn {
@@ -300,7 +241,7 @@ impl Wait {
         let start = self.start.unwrap_or_else(Instant::now);
         let place = self.place(cluster, &subject, &mut voice, start).await?;
         let (first, seen) = oneshot::channel();
-        let watch = Watch {
+        let watch = WaitLoop {
             wait: self,
             place: &place,
             voice,
@@ -362,7 +303,7 @@ impl Wait {
     async fn place(
         &self,
         cluster: Cluster,
-        subject: &Subject,
+        subject: &FollowedWorkload,
         voice: &mut ProgressVoice,
         start: Instant,
     ) -> Result<Reached, CommandError> {

@@ -8,11 +8,11 @@ use crate::error::CommandError;
 use crate::observe::kind::tasks;
 use crate::observe::log::progress::Progress as ProgramProgress;
 use crate::observe::trouble::without_restarts;
-use crate::observe::wait::Verdict;
+use crate::observe::wait::WaitVerdict;
 use crate::observe::{Snapshot, Standing, Status};
 use crate::ui::document::json_line;
 use crate::ui::wait::{WaitEvent, line};
-use crate::ui::{Progress, Ui};
+use crate::ui::{Spinner, Ui};
 
 use super::Wait;
 use crate::cmd::help::cannot_write;
@@ -41,7 +41,7 @@ pub struct ProgressVoice {
     ui: Ui,
     as_json: bool,
     /// Shown on a terminal, where it takes the place of lines.
-    progress: Option<Progress>,
+    progress: Option<Spinner>,
     said: String,
     /// Whether something else stands in its place.
     is_noted: bool,
@@ -55,6 +55,7 @@ pub struct ProgressVoice {
 }
 
 impl ProgressVoice {
+    /// Begins to report on the workload of this name.
     pub fn new(name: &str, ui: Ui, wait: &Wait) -> Self {
         // A log would run through it.
         let has_line = ui.is_watched() && !wait.follow;
@@ -86,6 +87,7 @@ impl ProgressVoice {
         &self.said
     }
 
+    /// Says what the workload does now, unless that was said last.
     pub fn say(&mut self, words: &str) {
         if self.said == words && !std::mem::take(&mut self.is_noted) {
             return;
@@ -141,16 +143,20 @@ impl ProgressVoice {
         self.as_json || self.progress.is_some()
     }
 
+    /// Reports a look at the workload, also to programs that read stdout.
+    ///
+    /// # Errors
+    /// [`CommandError`] if stdout cannot be written.
     pub fn tell(
         &mut self,
         snapshot: &Snapshot,
         progress: Option<&ProgramProgress>,
         standing: &Standing,
-        verdict: &Verdict,
+        verdict: &WaitVerdict,
     ) -> Result<(), CommandError> {
-        let is_last = *verdict == Verdict::Reached;
+        let is_last = *verdict == WaitVerdict::Reached;
         // What went wrong is told as an error.
-        if !matches!(verdict, Verdict::Failed { .. }) {
+        if !matches!(verdict, WaitVerdict::Failed { .. }) {
             let mut words = line(snapshot, standing);
             // A line for each change would be one for each step.
             if let Some(progress) = progress.filter(|_| self.progress.is_some()) {

@@ -13,11 +13,11 @@ use crate::error::{CommandError, ErrorClass};
 use crate::kind::Goal;
 use crate::observe::Snapshot;
 use crate::observe::log::progress::Progress;
-use crate::observe::wait::{Limit, Verdict, WaitTracker};
+use crate::observe::wait::{PassedLimit, WaitTracker, WaitVerdict};
 use crate::ui::span;
 
 use super::progress::{Ended, ProgressVoice};
-use super::{PAUSE, Subject, Wait, about};
+use super::{FollowedWorkload, PAUSE, Wait, about};
 use crate::cmd::target::Reached;
 use crate::suggestion::Command;
 
@@ -26,7 +26,7 @@ use crate::suggestion::Command;
 const LOOK: Duration = Duration::from_secs(10);
 
 /// A wait under way.
-pub struct Watch<'a> {
+pub struct WaitLoop<'a> {
     /// What for.
     pub wait: &'a Wait,
     /// Where.
@@ -34,7 +34,7 @@ pub struct Watch<'a> {
     /// Who waits for the first sight of the workload.
     pub first: Option<oneshot::Sender<Snapshot>>,
     /// The workload.
-    pub subject: Subject,
+    pub subject: FollowedWorkload,
     /// How it gets back to the version before this one, if that is kept.
     pub way_back: Option<Command>,
     /// Whether it is an array, each of whose tasks has a log.
@@ -68,12 +68,12 @@ impl Rest {
     }
 }
 
-impl Watch<'_> {
+impl WaitLoop<'_> {
     /// Waits until it is there, or will not be; says what its log has yet to
     /// give.
     pub async fn run(mut self) -> (Rest, Result<Ended, CommandError>) {
         match self.verdict().await {
-            Ok(Verdict::Reached) => {
+            Ok(WaitVerdict::Reached) => {
                 let rest = match self.wait.goal {
                     Goal::Done => Rest::Whole,
                     _ => Rest::Nothing,
@@ -82,8 +82,8 @@ impl Watch<'_> {
             }
             Ok(verdict) => {
                 let rest = match verdict {
-                    Verdict::Failed { .. } => Rest::Whole,
-                    Verdict::Hopeless { .. } => Rest::Present,
+                    WaitVerdict::Failed { .. } => Rest::Whole,
+                    WaitVerdict::Hopeless { .. } => Rest::Present,
                     _ => Rest::Nothing,
                 };
                 (rest, Err(self.ended(verdict)))
@@ -92,7 +92,7 @@ impl Watch<'_> {
         }
     }
 
-    async fn verdict(&mut self) -> Result<Verdict, CommandError> {
+    async fn verdict(&mut self) -> Result<WaitVerdict, CommandError> {
         let mut tracker = WaitTracker::new(self.wait.goal, self.wait.limits);
         let Reached {
             cluster, served, ..
@@ -125,7 +125,7 @@ impl Watch<'_> {
                 }
             };
             match verdict {
-                Verdict::GoOn(left) => longest = left.map_or(LOOK, |left| left.min(LOOK)),
+                WaitVerdict::GoOn(left) => longest = left.map_or(LOOK, |left| left.min(LOOK)),
                 verdict => return Ok(verdict),
             }
         }
@@ -150,7 +150,7 @@ impl Watch<'_> {
         let mut verdict = tracker.overdue(self.start.elapsed());
         loop {
             let left = match verdict {
-                Verdict::GoOn(left) => left,
+                WaitVerdict::GoOn(left) => left,
                 // However little time there is, it is looked once.
                 _ => None,
             };
@@ -159,14 +159,14 @@ impl Watch<'_> {
                 () = sleep(left.unwrap_or_default().max(PAUSE)), if left.is_some() => {}
             }
             verdict = tracker.overdue(self.start.elapsed());
-            if !matches!(verdict, Verdict::GoOn(_)) {
+            if !matches!(verdict, WaitVerdict::GoOn(_)) {
                 return Ok(None);
             }
         }
     }
 
     /// Returns the error for a wait that ended otherwise than it should.
-    fn ended(&self, verdict: Verdict) -> CommandError {
+    fn ended(&self, verdict: WaitVerdict) -> CommandError {
         let name = self.subject.display_name();
         let why = about("why {} -n {}", &self.subject).to("see why");
         // What may still serve is not to be removed.
@@ -188,13 +188,13 @@ impl Watch<'_> {
             said => format!(": {said}"),
         };
         match verdict {
-            Verdict::TimedOut(Limit::Total(limit)) => {
+            WaitVerdict::TimedOut(PassedLimit::Total(limit)) => {
                 timed_out(format!("{name} is not {goal} after {}{now}", span(limit)))
             }
-            Verdict::TimedOut(Limit::Queue(limit)) => {
+            WaitVerdict::TimedOut(PassedLimit::Queue(limit)) => {
                 timed_out(format!("{name} did not start within {}{now}", span(limit)))
             }
-            Verdict::Hopeless {
+            WaitVerdict::Hopeless {
                 container_exit_code,
                 reason,
             } => CommandError::failed(
@@ -203,7 +203,7 @@ impl Watch<'_> {
             )
             .hint(why)
             .hint(remove),
-            Verdict::Failed {
+            WaitVerdict::Failed {
                 container_exit_code,
                 reason,
             } => {
@@ -217,7 +217,7 @@ impl Watch<'_> {
                 };
                 CommandError::failed(failed, container_exit_code).hint(next)
             }
-            Verdict::GoOn(_) | Verdict::Reached => unreachable!("waiting ends otherwise"),
+            WaitVerdict::GoOn(_) | WaitVerdict::Reached => unreachable!("waiting ends otherwise"),
         }
         .about(name)
     }

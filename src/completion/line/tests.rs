@@ -5,14 +5,14 @@ use crate::cli::Cli;
 use crate::completion::Live;
 
 /// Reads a line in which `|` is the cursor.
-fn read(text: &str) -> Line {
+fn read(text: &str) -> TypedLine {
     let mut command = Cli::command();
     command.build();
     let (before, after) = text.split_once('|').unwrap();
     let mut words: Vec<String> = before.split(' ').map(str::to_owned).collect();
     let index = words.len() - 1;
     words.extend(after.split(' ').skip(1).map(str::to_owned));
-    Line::read(&command, &words, index)
+    TypedLine::read(&command, &words, index)
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -42,7 +42,7 @@ fn names_stand_where_names_belong() {
         ("nodes ", "", Live::Nodes),
     ] {
         let words: Vec<String> = typed.split(' ').map(str::to_owned).collect();
-        let line = Line::read(&command, &words, words.len() - 1);
+        let line = TypedLine::read(&command, &words, words.len() - 1);
         assert_eq!(line.source, Candidates::Live(live), "{typed}");
         assert_eq!(line.head, head, "{typed}");
         assert!(typed != "logs job/x --pod " || line.named() == Some("x"));

@@ -56,9 +56,7 @@ impl Source {
 pub struct Account {
     /// Its kind, as in manifests.
     pub kind: String,
-    /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
     /// Who submitted it.
     pub user: Option<String>,

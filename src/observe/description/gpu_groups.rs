@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::api::kueue_workload::PodSet;
+use crate::api::kueue_workload::WorkloadPodSet;
 use crate::api::pod_template::PodTemplate;
 use crate::api::vendor::is_gpu_resource;
 use crate::api::workload::{Details, Workload};
@@ -44,7 +44,7 @@ pub(super) fn all(workload: &Workload) -> Vec<GpuGroup> {
 }
 
 /// Returns the GPUs of a set of equal pods, as Kueue counts them.
-fn of_set(set: &PodSet) -> Option<GpuGroup> {
+fn of_set(set: &WorkloadPodSet) -> Option<GpuGroup> {
     let requests = set.template.spec.requests();
     let mut gpus = requests.iter();
     let (resource, amount) = gpus.find(|(resource, _)| is_gpu_resource(resource))?;

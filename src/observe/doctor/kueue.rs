@@ -1,7 +1,7 @@
 //! Judges what Kueue is told to do: which kinds and namespaces it manages, and how
 //! long it waits for pods.
 
-use super::Evidence;
+use super::DoctorEvidence;
 use super::check::{Check, State, Subject};
 use crate::api::Readable;
 use crate::kind::WorkloadKind;
@@ -15,7 +15,7 @@ fn edit() -> Command {
 }
 
 /// Judges the configuration; nothing where it may not be read.
-pub fn checks(evidence: &Evidence) -> Vec<Check> {
+pub fn checks(evidence: &DoctorEvidence) -> Vec<Check> {
     let Some(configuration) = &evidence.kueue else {
         return Vec::new();
     };

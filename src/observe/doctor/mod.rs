@@ -30,7 +30,7 @@ use super::why::Who;
 
 /// What was read of a cluster, as far as the user may.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Evidence {
+pub struct DoctorEvidence {
     /// The time.
     pub now: Timestamp,
     /// The namespace that is meant.
@@ -53,14 +53,13 @@ pub struct Evidence {
     pub workloads: Vec<Workload>,
     /// What Kueue is told to do; `None` where that may not be read.
     pub kueue: Option<KueueConfiguration>,
-    /// Prometheus.
     pub prometheus: Prometheus,
 }
 
-impl Evidence {
+impl DoctorEvidence {
     /// Returns what shows the versions of the cluster's programs.
-    pub fn found(&self) -> operators::Found<'_> {
-        operators::Found {
+    pub fn found(&self) -> operators::VersionEvidence<'_> {
+        operators::VersionEvidence {
             kubernetes: self.kubernetes.as_deref(),
             groups: &self.groups,
             controllers: &self.controllers,
@@ -102,7 +101,7 @@ impl Report {
 }
 
 /// Judges a cluster. `request` is what the user's settings make of a submission.
-pub fn judge(evidence: &Evidence, request: &WorkloadRequest) -> Report {
+pub fn judge(evidence: &DoctorEvidence, request: &WorkloadRequest) -> Report {
     let has_kueue = evidence.facts.kueue.is_some();
     let mut checks: Vec<Check> = PRODUCTS.iter().map(|it| it.check(evidence)).collect();
     checks.extend(webhooks::check(evidence));
@@ -155,7 +154,7 @@ fn prometheus(found: &Prometheus) -> Check {
     }
 }
 
-fn unseen(evidence: &Evidence, has_kueue: bool) -> Vec<&'static str> {
+fn unseen(evidence: &DoctorEvidence, has_kueue: bool) -> Vec<&'static str> {
     let facts = &evidence.facts;
     let nodes = facts.nodes.as_ref().and_then(Readable::known);
     let all = [

@@ -1,7 +1,7 @@
 //! Judges the operators that kaiwo relies on: whether the cluster serves an API that
 //! kaiwo speaks, and whether a controller answers behind it.
 
-use super::Evidence;
+use super::DoctorEvidence;
 use super::check::{Check, Component, State, Subject};
 use crate::api::Readable;
 use crate::api::operator::Controller;
@@ -17,7 +17,7 @@ const KUBERNETES_RELEASE: &str = "v1.36";
 
 /// What shows the versions of a cluster's programs.
 #[derive(Debug, Clone, Copy)]
-pub struct Found<'a> {
+pub struct VersionEvidence<'a> {
     /// Release of Kubernetes; `None` if the API server does not say.
     pub kubernetes: Option<&'a str>,
     /// API groups and their versions that the cluster serves.
@@ -27,7 +27,7 @@ pub struct Found<'a> {
 }
 
 /// Returns Kubernetes and the operators, as far as they are found.
-pub fn components(found: &Found) -> Vec<Component> {
+pub fn components(found: &VersionEvidence) -> Vec<Component> {
     let kubernetes = Component {
         name: "Kubernetes",
         release: found.kubernetes.map(str::to_owned),
@@ -124,7 +124,7 @@ impl Product {
     }
 
     /// Returns what kaiwo knows of it, and what the cluster has.
-    pub fn component(&self, found: &Found) -> Component {
+    pub fn component(&self, found: &VersionEvidence) -> Component {
         let controllers = self.controllers(found.controllers).unwrap_or_default();
         let mut releases = controllers.iter().filter_map(|it| it.release(self.image));
         Component {
@@ -137,7 +137,7 @@ impl Product {
     }
 
     /// Judges it.
-    pub fn check(&self, evidence: &Evidence) -> Check {
+    pub fn check(&self, evidence: &DoctorEvidence) -> Check {
         let served = self.served(&evidence.groups);
         let known = self.versions.join(" and ");
         let (lost, state) = self.lost;
@@ -166,7 +166,7 @@ impl Product {
             .unwrap_or_else(|| self.well(evidence, version))
     }
 
-    fn well(&self, evidence: &Evidence, version: &str) -> Check {
+    fn well(&self, evidence: &DoctorEvidence, version: &str) -> Check {
         let component = self.component(&evidence.found());
         let release = component.release.map(|release| format!("{release}, "));
         let summary = format!(
@@ -180,7 +180,7 @@ impl Product {
 
     /// Says why its controller does not answer; nothing if it does, or if nothing
     /// speaks against it.
-    fn answering(&self, evidence: &Evidence) -> Option<Check> {
+    fn answering(&self, evidence: &DoctorEvidence) -> Option<Check> {
         let ignored = self.ignored(evidence);
         let problem = |summary: String| {
             let check = Check::new(self.subject, State::Problem, summary);
@@ -247,7 +247,7 @@ impl Product {
     }
 
     /// Returns what has waited for the controller for too long, a line each.
-    fn ignored(&self, evidence: &Evidence) -> Vec<String> {
+    fn ignored(&self, evidence: &DoctorEvidence) -> Vec<String> {
         let now = evidence.now.as_second();
         let old = |created: Option<k8s_openapi::jiff::Timestamp>| {
             created
@@ -283,7 +283,7 @@ impl Product {
     }
 
     /// Returns whether something shows that a controller has worked here.
-    fn has_answered(&self, evidence: &Evidence) -> bool {
+    fn has_answered(&self, evidence: &DoctorEvidence) -> bool {
         if self.subject == Subject::Kueue {
             let (cluster, local) = queues(evidence);
             return cluster.iter().any(|it| !it.status.conditions.is_empty())
@@ -302,7 +302,7 @@ impl Product {
     }
 }
 
-fn queues(evidence: &Evidence) -> (&[ClusterQueue], &[LocalQueue]) {
+fn queues(evidence: &DoctorEvidence) -> (&[ClusterQueue], &[LocalQueue]) {
     fn known<T>(of: &Readable<Vec<T>>) -> &[T] {
         of.known().map_or(&[], Vec::as_slice)
     }
@@ -337,7 +337,7 @@ mod tests {
         .unwrap()
     }
 
-    fn check(subject: Subject, evidence: &Evidence) -> Check {
+    fn check(subject: Subject, evidence: &DoctorEvidence) -> Check {
         let product = PRODUCTS.iter().find(|it| it.subject == subject).unwrap();
         product.check(evidence)
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Evidence;
+use super::DoctorEvidence;
 use super::check::{Check, State, Subject};
 use crate::api::Readable;
 use crate::api::condition::condition;
@@ -29,7 +29,7 @@ const POOLS: [&str; 4] = [
 ];
 
 /// Judges the namespace.
-pub fn namespace(evidence: &Evidence) -> Check {
+pub fn namespace(evidence: &DoctorEvidence) -> Check {
     let name = &evidence.namespace;
     match &evidence.facts.namespace {
         Readable::Forbidden => Check::new(
@@ -68,7 +68,7 @@ pub fn namespace(evidence: &Evidence) -> Check {
 }
 
 /// Judges whether the queues admit anything.
-pub fn admitting(evidence: &Evidence) -> Vec<Check> {
+pub fn admitting(evidence: &DoctorEvidence) -> Vec<Check> {
     let facts = &evidence.facts;
     let mut checks = Vec::new();
     let cluster = facts.cluster_queues.known();
@@ -156,7 +156,7 @@ struct Promise<'a> {
 }
 
 /// Judges whether nodes are behind the quota of each flavor.
-pub fn flavors(evidence: &Evidence) -> Vec<Check> {
+pub fn flavors(evidence: &DoctorEvidence) -> Vec<Check> {
     let facts = &evidence.facts;
     let nodes = facts.nodes.as_ref().and_then(Readable::known);
     let (Some(queues), Some(flavors), Some(nodes)) =
@@ -300,7 +300,7 @@ fn may_grow(nodes: &[Node]) -> bool {
 
 /// Judges whether the request that the user's settings make would be accepted, without
 /// GPUs, with one, and with all of a node.
-pub fn submission(evidence: &Evidence, request: &WorkloadRequest) -> Check {
+pub fn submission(evidence: &DoctorEvidence, request: &WorkloadRequest) -> Check {
     let facts = &evidence.facts;
     if facts.local_queues.known().is_none() && facts.cluster_queues.known().is_none() {
         let summary = "you may not see the queues";

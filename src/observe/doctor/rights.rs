@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Evidence;
+use super::DoctorEvidence;
 use super::check::{Check, CommandRights, State, Subject};
 use crate::api::access::{Right, Rules};
 use crate::api::resource::{KUEUE_GROUP, RAY_GROUP};
@@ -253,7 +253,7 @@ pub fn is_served(group: &str, served: &[(String, Vec<String>)]) -> bool {
 }
 
 /// Compares the commands with what is granted.
-pub fn by_command(evidence: &Evidence) -> (Vec<CommandRights>, Check) {
+pub fn by_command(evidence: &DoctorEvidence) -> (Vec<CommandRights>, Check) {
     let Some(granted) = &evidence.granted else {
         let check = Check::new(
             Subject::Rights,

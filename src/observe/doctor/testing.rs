@@ -3,12 +3,12 @@
 use crate::api::Readable;
 use crate::plan::testing::facts;
 
-use super::{Evidence, Prometheus};
+use super::{DoctorEvidence, Prometheus};
 
 /// Returns a cluster with Kueue and KubeRay of which `alice` may read little.
-pub fn evidence() -> Evidence {
+pub fn evidence() -> DoctorEvidence {
     let group = |name: &str, version: &str| (name.to_owned(), vec![version.to_owned()]);
-    Evidence {
+    DoctorEvidence {
         now: "2026-01-02T00:00:00Z".parse().unwrap(),
         namespace: "ml".to_owned(),
         user: Some("alice".to_owned()),

@@ -1,7 +1,7 @@
 //! Finds webhooks that nothing answers for, and that the API server asks about
 //! everything that kaiwo creates.
 
-use super::Evidence;
+use super::DoctorEvidence;
 use super::check::{Check, State, Subject};
 use crate::api::Readable;
 use crate::api::operator::{EndpointSlice, ServiceReference, Webhook, WebhookConfiguration};
@@ -66,7 +66,7 @@ fn stops(webhook: &Webhook) -> Vec<&'static str> {
 }
 
 /// Judges the webhooks; nothing where they may not be read.
-pub fn check(evidence: &Evidence) -> Option<Check> {
+pub fn check(evidence: &DoctorEvidence) -> Option<Check> {
     let webhooks = evidence.webhooks.known()?;
     let labels = match &evidence.facts.namespace {
         Readable::Known(Some(namespace)) => Some(&namespace.metadata.labels),

@@ -32,7 +32,7 @@ pub(super) fn standing(
             DEADLINE_EXCEEDED => format!("; {}", lifecycle::PAST_DEADLINE),
             TOO_MANY => {
                 let most = spec.max_failed_indexes.unwrap_or_default();
-                format!("; more than {most} may not fail")
+                format!("; at most {most} may fail")
             }
             _ => String::new(),
         };

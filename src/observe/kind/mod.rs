@@ -11,6 +11,7 @@ pub mod pod_labels;
 pub mod queued;
 mod ray_job;
 mod ray_service;
+pub mod rerun;
 pub mod tasks;
 mod workspace;
 

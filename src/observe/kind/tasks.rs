@@ -67,7 +67,6 @@ pub fn failed_numbers(workload: &Workload, status: &JobStatus) -> String {
 /// The last pod of a task that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedPod {
-    /// Its name.
     pub name: String,
     /// Exit code of its container, if it began.
     pub exit_code: Option<i64>,

@@ -14,59 +14,34 @@ use crate::kind::WorkloadKind;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogNote {
     /// The kubelet's own words, which it sends where the log would be.
-    Node {
-        /// The pod.
-        pod: String,
-        /// Its words.
-        words: String,
-    },
+    Node { pod: String, words: String },
     /// A log cannot be read at the moment.
-    Stalled {
-        /// The pod.
-        pod: String,
-        /// Why.
-        why: String,
-    },
+    Stalled { pod: String, why: String },
     /// The pod's node does not answer.
-    NodeLost {
-        /// The pod.
-        pod: String,
-        /// Its node.
-        node: String,
-    },
+    NodeLost { pod: String, node: String },
     /// It can be read again.
-    Resumed {
-        /// The pod.
-        pod: String,
-    },
+    Resumed { pod: String },
     /// A container was started again; for so many times now.
     Restarted {
-        /// The pod.
         pod: String,
         /// How often.
         times: i64,
     },
     /// Another pod does the same work from now on.
     Replaced {
-        /// The pod.
         pod: String,
         /// Which attempt it is, and of how many, if one before it has failed.
         attempt: Option<(i64, i64)>,
     },
     /// A container has no line.
     Silent {
-        /// The pod.
         pod: String,
-        /// The container.
         container: String,
         /// Why.
         silence: Silence,
     },
     /// The index of an Indexed Job whose pods are gone.
-    Lost {
-        /// The index.
-        index: u64,
-    },
+    Lost { index: u64 },
 }
 
 /// Why there is no line of a container.

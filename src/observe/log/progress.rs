@@ -37,9 +37,7 @@ pub struct Progress {
 /// The log in which it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogPlace {
-    /// The pod.
     pub pod: String,
-    /// The container.
     pub container: String,
 }
 

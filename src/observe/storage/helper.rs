@@ -28,7 +28,6 @@ const KUEUE_GATE: &str = "kueue.x-k8s.io/";
 pub struct Helper<'a> {
     /// The workload whose claim it is.
     pub workload: &'a str,
-    /// Its namespace.
     pub namespace: &'a str,
     /// Distinguishes it from others.
     pub id: &'a str,

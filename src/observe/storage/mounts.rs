@@ -22,7 +22,6 @@ pub const SCRATCH: &str = "/scratch";
 /// A claim, and where a container mounts it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountedClaim {
-    /// The claim.
     pub claim: String,
     /// Where.
     pub path: String,
@@ -32,10 +31,8 @@ pub struct MountedClaim {
 
 /// A pod that has a claim mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
-    /// The pod.
+pub struct MountingPod {
     pub pod: String,
-    /// Its container.
     pub container: String,
     /// Where the claim is in it.
     pub mount: MountedClaim,
@@ -87,11 +84,11 @@ fn is_at_or_below(path: &str, directory: &str) -> bool {
 
 /// Returns a running pod that has the claim mounted whole, one that may write if there is
 /// one.
-pub fn holder(pods: &[Pod], claim: &str) -> Option<Holder> {
+pub fn holder(pods: &[Pod], claim: &str) -> Option<MountingPod> {
     let holders = pods.iter().filter(|pod| pod.runs()).flat_map(|pod| {
         pod.spec.containers.iter().flat_map(move |container| {
             let mounts = mounted(&pod.spec, &container.name).into_iter();
-            mounts.map(move |mount| Holder {
+            mounts.map(move |mount| MountingPod {
                 pod: pod.name().to_owned(),
                 container: container.name.clone(),
                 mount,

@@ -6,7 +6,7 @@ use super::output;
 
 /// Who refuses, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal<'a> {
+pub enum Rejection<'a> {
     /// A ResourceQuota has no room.
     Quota,
     /// A ResourceQuota wants to know how much it is (`failed quota: q: must specify x`).
@@ -21,7 +21,7 @@ pub enum Refusal<'a> {
     Other,
 }
 
-impl<'a> Refusal<'a> {
+impl<'a> Rejection<'a> {
     /// Reads a message.
     pub fn read(message: &'a str) -> Self {
         let account = message
@@ -68,8 +68,8 @@ pub fn reason(message: &str) -> String {
     let said = said.or_else(|| line.split_once(" is invalid: "));
     let said = said.map_or(line.as_str(), |(_, said)| said);
     let said = said.strip_prefix("Error creating: ").unwrap_or(said);
-    let account = match Refusal::read(said) {
-        Refusal::ServiceAccount(name) => Some(format!("there is no service account {name}")),
+    let account = match Rejection::read(said) {
+        Rejection::ServiceAccount(name) => Some(format!("there is no service account {name}")),
         _ => None,
     };
     account.unwrap_or_else(|| output::without_ids(said))
@@ -91,37 +91,37 @@ mod tests {
         for (message, refusal, words) in [
             (
                 "Error creating: pods \"x-0-\" is forbidden: exceeded quota: team, requested: pods=1, used: pods=1, limited: pods=1",
-                Refusal::Quota,
+                Rejection::Quota,
                 "exceeded quota: team, requested: pods=1, used: pods=1, limited: pods=1",
             ),
             (
                 "Error creating: pods \"x-\" is forbidden: error looking up service account ml/a: serviceaccount \"a\" not found",
-                Refusal::ServiceAccount("a"),
+                Rejection::ServiceAccount("a"),
                 "there is no service account a",
             ),
             (
                 "Failed to create head Pod ml/x-head, pods \"x-head\" is forbidden: violates PodSecurity \"restricted:latest\": runAsNonRoot != true",
-                Refusal::Policy,
+                Rejection::Policy,
                 "violates PodSecurity \"restricted:latest\": runAsNonRoot != true",
             ),
             (
                 "Error creating: admission webhook \"v.example.com\" denied the request: no",
-                Refusal::Policy,
+                Rejection::Policy,
                 "admission webhook \"v.example.com\" denied the request: no",
             ),
             (
                 "Error creating: admission webhook \"v.example.com\" denied the request: \n\nresource Pod/ml/x was blocked due to the following policies\n\nlimits:\n  check: no",
-                Refusal::Policy,
+                Rejection::Policy,
                 "admission webhook \"v.example.com\" denied the request: resource Pod/ml/x was blocked due to the following policies",
             ),
             (
                 "pods \"x\" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi",
-                Refusal::Other,
+                Rejection::Other,
                 "maximum memory usage per Container is 1Gi, but limit is 2Gi",
             ),
-            ("", Refusal::Other, ""),
+            ("", Rejection::Other, ""),
         ] {
-            assert_eq!(Refusal::read(message), refusal, "{message}");
+            assert_eq!(Rejection::read(message), refusal, "{message}");
             assert_eq!(reason(message), words);
         }
         assert!(is_refusal("FailedCreate") && is_refusal("FailedToCreateHeadPod"));

@@ -173,7 +173,6 @@ pub fn start_failure(message: &str) -> String {
 pub struct Missing<'a> {
     /// `Secret` or `ConfigMap`.
     pub kind: &'static str,
-    /// Its name.
     pub name: &'a str,
     /// The key that it lacks; `None` if there is nothing of that name.
     pub key: Option<&'a str>,

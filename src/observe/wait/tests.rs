@@ -66,7 +66,7 @@ fn patience(goal: Goal, snapshot: &Snapshot) -> Option<u64> {
     (0..3_600).find(|at| {
         matches!(
             vigil.judge(snapshot, seconds(*at)),
-            Verdict::Hopeless { .. }
+            WaitVerdict::Hopeless { .. }
         )
     })
 }
@@ -88,9 +88,9 @@ fn a_goal_is_reached_by_what_is_past_it() {
         for (snapshot, reached) in [&starting, &running, &done].into_iter().zip(reached) {
             let verdict = vigil(goal).judge(snapshot, seconds(0));
             let expected = if reached {
-                Verdict::Reached
+                WaitVerdict::Reached
             } else {
-                Verdict::GoOn(None)
+                WaitVerdict::GoOn(None)
             };
             assert_eq!(verdict, expected, "{goal} {:?}", snapshot.standing());
         }
@@ -119,7 +119,7 @@ fn a_job_has_the_exit_code_of_the_first_container_that_failed() {
     );
     assert_eq!(
         verdict,
-        Verdict::Failed {
+        WaitVerdict::Failed {
             container_exit_code: Some(1),
             reason: "exit code 1 in pod second".to_owned()
         }
@@ -131,7 +131,7 @@ fn a_job_has_the_exit_code_of_the_first_container_that_failed() {
     assert!(
         matches!(
             verdict,
-            Verdict::Failed {
+            WaitVerdict::Failed {
                 container_exit_code: None,
                 ..
             }
@@ -213,12 +213,12 @@ fn what_heals_in_between_is_given_its_time_anew() {
     );
     let mut vigil = vigil(Goal::Done);
     let mut at = |snapshot: &Snapshot, after: u64| vigil.judge(snapshot, seconds(after));
-    assert_eq!(at(&ill, 0), Verdict::GoOn(Some(seconds(30))));
+    assert_eq!(at(&ill, 0), WaitVerdict::GoOn(Some(seconds(30))));
     // The pulls of other pods do not begin it anew.
-    assert_eq!(at(&ill, 29), Verdict::GoOn(Some(seconds(1))));
-    assert_eq!(at(&well, 30), Verdict::GoOn(None));
-    assert_eq!(at(&ill, 31), Verdict::GoOn(Some(seconds(30))));
-    assert!(matches!(at(&ill, 61), Verdict::Hopeless { .. }));
+    assert_eq!(at(&ill, 29), WaitVerdict::GoOn(Some(seconds(1))));
+    assert_eq!(at(&well, 30), WaitVerdict::GoOn(None));
+    assert_eq!(at(&ill, 31), WaitVerdict::GoOn(Some(seconds(30))));
+    assert!(matches!(at(&ill, 61), WaitVerdict::Hopeless { .. }));
 }
 
 #[test]
@@ -231,22 +231,22 @@ fn the_limits_hold() {
     let running = job(false, json!({"active": 1, "ready": 1}), &[]);
     let mut vigil = WaitTracker::new(Goal::Done, limits);
     let mut at = |snapshot: &Snapshot, after: u64| vigil.judge(snapshot, seconds(after));
-    assert_eq!(at(&queued, 5), Verdict::GoOn(Some(seconds(10))));
-    assert_eq!(at(&queued, 14), Verdict::GoOn(Some(seconds(1))));
-    assert_eq!(at(&running, 15), Verdict::GoOn(Some(seconds(85))));
+    assert_eq!(at(&queued, 5), WaitVerdict::GoOn(Some(seconds(10))));
+    assert_eq!(at(&queued, 14), WaitVerdict::GoOn(Some(seconds(1))));
+    assert_eq!(at(&running, 15), WaitVerdict::GoOn(Some(seconds(85))));
     // Admitted, it may still wait for nodes, and preempted, it waits as if it were new.
     let full = unschedulable("0/1 nodes are available: 1 Insufficient cpu.");
     let admitted = job(false, json!({"active": 1}), &[full]);
-    assert_eq!(at(&admitted, 20), Verdict::GoOn(Some(seconds(10))));
-    assert_eq!(at(&running, 25), Verdict::GoOn(Some(seconds(75))));
-    assert_eq!(at(&queued, 50), Verdict::GoOn(Some(seconds(10))));
+    assert_eq!(at(&admitted, 20), WaitVerdict::GoOn(Some(seconds(10))));
+    assert_eq!(at(&running, 25), WaitVerdict::GoOn(Some(seconds(75))));
+    assert_eq!(at(&queued, 50), WaitVerdict::GoOn(Some(seconds(10))));
     assert_eq!(
         at(&queued, 60),
-        Verdict::TimedOut(Limit::Queue(seconds(10)))
+        WaitVerdict::TimedOut(PassedLimit::Queue(seconds(10)))
     );
     assert_eq!(
         at(&running, 100),
-        Verdict::TimedOut(Limit::Total(seconds(100)))
+        WaitVerdict::TimedOut(PassedLimit::Total(seconds(100)))
     );
 }
 
@@ -270,7 +270,7 @@ fn a_rollout_is_complete_when_nothing_old_is_left() {
             &[],
         );
         let verdict = vigil(Goal::Ready).judge(&snapshot, seconds(0));
-        assert_eq!(verdict == Verdict::Reached, reached, "{status}");
+        assert_eq!(verdict == WaitVerdict::Reached, reached, "{status}");
     }
 }
 
@@ -289,7 +289,7 @@ fn a_rollout_that_hangs_names_the_pod_though_the_old_ones_serve() {
     let _ = vigil.judge(&snapshot, seconds(0));
     assert_eq!(
         vigil.judge(&snapshot, seconds(30)),
-        Verdict::Hopeless {
+        WaitVerdict::Hopeless {
             container_exit_code: None,
             reason: "ImagePullBackOff in pod p".to_owned()
         }
@@ -339,28 +339,31 @@ fn the_first_answer_after_a_change_may_be_about_what_was_before() {
         });
         snapshot(WorkloadKind::RayService, json!({}), status, &[])
     };
-    let on = |verdict: Verdict| matches!(verdict, Verdict::GoOn(_));
+    let on = |verdict: WaitVerdict| matches!(verdict, WaitVerdict::GoOn(_));
     let mut vigil = vigil(Goal::Ready);
     let mut judge = |snapshot: Snapshot, at: u64| vigil.judge(&snapshot, seconds(at));
     assert!(on(judge(at(1, "RUNNING"), 0)));
-    assert_eq!(judge(at(2, "RUNNING"), 1), Verdict::GoOn(Some(seconds(5))));
+    assert_eq!(
+        judge(at(2, "RUNNING"), 1),
+        WaitVerdict::GoOn(Some(seconds(5)))
+    );
     assert!(on(judge(at(2, "DEPLOYING"), 3)));
-    assert_eq!(judge(at(2, "RUNNING"), 4), Verdict::Reached);
+    assert_eq!(judge(at(2, "RUNNING"), 4), WaitVerdict::Reached);
 
     // Where nothing changes, it is believed after a while.
     let mut vigil = self::vigil(Goal::Ready);
     let mut judge = |snapshot: Snapshot, at: u64| vigil.judge(&snapshot, seconds(at));
     assert!(on(judge(at(2, "RUNNING"), 1)));
-    assert_eq!(judge(at(2, "RUNNING"), 6), Verdict::Reached);
+    assert_eq!(judge(at(2, "RUNNING"), 6), WaitVerdict::Reached);
     let mut first = at(1, "RUNNING");
     first.workload.metadata.generation = 1;
     assert_eq!(
         self::vigil(Goal::Ready).judge(&first, seconds(0)),
-        Verdict::Reached
+        WaitVerdict::Reached
     );
     assert_eq!(
         self::vigil(Goal::Running).judge(&at(2, "RUNNING"), seconds(0)),
-        Verdict::Reached
+        WaitVerdict::Reached
     );
 }
 
@@ -377,7 +380,7 @@ fn what_kueue_has_given_up_is_over_and_what_somebody_stopped_is_not() {
         snapshot.queued = Readable::Known(serde_json::from_value(queued).unwrap());
         let verdict = vigil(Goal::Done).judge(&snapshot, seconds(0));
         assert_eq!(
-            matches!(verdict, Verdict::Hopeless { .. }),
+            matches!(verdict, WaitVerdict::Hopeless { .. }),
             hopeless,
             "{verdict:?}"
         );
@@ -453,11 +456,11 @@ fn a_crash_loop_is_given_up_after_minutes_with_the_exit_code() {
             let restarts = lives as i64 - i64::from(!is_up);
             let pod = crashing(restarts, is_up, false, reason);
             match vigil.judge(&serving(&pod, 0), seconds(second)) {
-                Verdict::Hopeless {
+                WaitVerdict::Hopeless {
                     container_exit_code,
                     reason,
                 } => Some((second, container_exit_code, reason)),
-                Verdict::GoOn(_) => None,
+                WaitVerdict::GoOn(_) => None,
                 other => panic!("{other:?}"),
             }
         });
@@ -489,7 +492,7 @@ fn a_few_crashes_before_it_is_ready_are_no_impasse() {
             (30, up(2), 0),
             (60, ready(2), 1)
         ]),
-        Verdict::Reached
+        WaitVerdict::Reached
     );
     // It waits for another workload by failing, for two and a half minutes.
     assert_eq!(
@@ -501,7 +504,7 @@ fn a_few_crashes_before_it_is_ready_are_no_impasse() {
             (165, up(5), 0),
             (175, ready(5), 1)
         ]),
-        Verdict::Reached
+        WaitVerdict::Reached
     );
     // The one that runs now may become ready, however long it takes.
     assert!(matches!(
@@ -511,7 +514,7 @@ fn a_few_crashes_before_it_is_ready_are_no_impasse() {
             (165, up(5), 0),
             (1_800, up(5), 0)
         ]),
-        Verdict::GoOn(_)
+        WaitVerdict::GoOn(_)
     ));
     // And if that is not the one, either, it is over.
     assert!(matches!(
@@ -521,12 +524,12 @@ fn a_few_crashes_before_it_is_ready_are_no_impasse() {
             (165, up(5), 0),
             (1_800, down(5), 0)
         ]),
-        Verdict::Hopeless { .. }
+        WaitVerdict::Hopeless { .. }
     ));
     // Long loads that fail take their restarts.
     assert!(matches!(
         judged(&[(5, down(0), 0), (900, down(1), 0), (1_800, down(2), 0)]),
-        Verdict::GoOn(_)
+        WaitVerdict::GoOn(_)
     ));
 }
 
@@ -549,7 +552,7 @@ fn refused_pods_and_an_absent_controller_end_a_wait() {
     };
     assert_eq!(
         verdict,
-        Verdict::Hopeless {
+        WaitVerdict::Hopeless {
             container_exit_code: None,
             reason: "pods are rejected: exceeded quota: team".to_owned()
         }

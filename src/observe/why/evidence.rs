@@ -44,7 +44,7 @@ pub struct Evidence {
     /// read.
     pub occupation: Option<Occupation>,
     /// Claims that the pods mount; `None` if it is missing.
-    pub claims: BTreeMap<String, Option<Claim>>,
+    pub claims: BTreeMap<String, Option<ClaimState>>,
     /// Which addresses were asked for and are not there yet.
     pub pending_addresses: Vec<String>,
     /// What a failed container printed last.
@@ -55,7 +55,7 @@ pub struct Evidence {
 
 /// A PersistentVolumeClaim.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Claim {
+pub struct ClaimState {
     /// Whether it has a volume.
     pub is_bound: bool,
     /// Whether one pod at a time may mount it (ReadWriteOncePod).
@@ -90,9 +90,7 @@ pub struct EvidenceReads {
 /// Whose last words are worth reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// The pod.
     pub pod: String,
-    /// The container.
     pub container: String,
     /// Whether the container has been started again since.
     pub previous: bool,

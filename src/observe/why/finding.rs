@@ -270,7 +270,6 @@ impl Remedy {
 /// A cause, with what shows it and what mends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The cause.
     pub cause: Cause,
     /// It in one sentence.
     pub summary: String,

@@ -7,7 +7,7 @@ use super::{node_loss, pods};
 use crate::api::Readable;
 use crate::kind::Operator;
 use crate::observe::status::{Standing, Status};
-use crate::observe::upstream::api_server::Refusal;
+use crate::observe::upstream::api_server::Rejection;
 use crate::observe::upstream::output;
 use crate::suggestion::{kaiwo, kubectl};
 
@@ -184,26 +184,26 @@ pub(in crate::observe) fn refused_pods(evidence: &Evidence, message: &str) -> Fi
     let namespace = evidence.namespace();
     let finding =
         Finding::new(Cause::PodsRefused, "the API server rejects its pods").shows(message);
-    match Refusal::read(message) {
-        Refusal::ServiceAccount(account) => finding.remedy(
+    match Rejection::read(message) {
+        Rejection::ServiceAccount(account) => finding.remedy(
             Who::You,
             "create the service account; the pods then start automatically",
             kubectl("-n {} create serviceaccount {}", &[namespace, account]),
         ),
-        Refusal::Quota => finding
+        Rejection::Quota => finding
             .remedy(
                 Who::You,
                 "show what the ResourceQuota allows",
                 kubectl("-n {} describe resourcequotas", &[namespace]),
             )
             .admin("raise it"),
-        Refusal::Policy => finding.admin("ask about the policy that rejects them"),
-        Refusal::Terminating => finding.remedy(
+        Rejection::Policy => finding.admin("ask about the policy that rejects them"),
+        Rejection::Terminating => finding.remedy(
             Who::You,
             "submit it in another namespace: this one is being deleted",
             kubectl("get namespace {}", &[namespace]),
         ),
-        Refusal::Unsized | Refusal::Other => {
+        Rejection::Unsized | Rejection::Other => {
             finding.resubmit(Anew::Said, "asking for what is allowed")
         }
     }

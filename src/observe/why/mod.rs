@@ -22,7 +22,7 @@ mod quota_contention;
 pub(super) mod scaling;
 mod unqueued;
 
-pub use evidence::{Claim, Evidence, EvidenceReads, Log};
+pub use evidence::{ClaimState, Evidence, EvidenceReads, Log};
 pub use finding::{Cause, Finding, Remedy, Who};
 pub use quota_contention::{Contest, QuotaRow, Rival};
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::annotation::Runtime;
-use super::place::Place;
+use super::place::ImageOrClaim;
 use crate::names::is_dns_1123_subdomain;
 use crate::plan::Refusal;
 use crate::schema::{self, Schema};
@@ -19,7 +19,7 @@ pub struct Adapter {
     /// Name, under which vLLM serves it as a model of its own.
     pub name: String,
     /// Where its weights are.
-    pub place: Place,
+    pub place: ImageOrClaim,
     /// How much of it is applied, from 0 to 1; all of it if absent. KAITO takes
     /// a text.
     pub strength: Option<String>,
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_name_a_place_and_perhaps_a_strength() {
         let adapter: Adapter = "law=pvc:adapters@0.5".parse().unwrap();
-        assert_eq!(adapter.place, Place::Claim("adapters".into()));
+        assert_eq!(adapter.place, ImageOrClaim::Claim("adapters".into()));
         assert_eq!(adapter.strength.as_deref(), Some("0.5"));
         let digest: Adapter = "a=registry:5000/x@sha256:0123".parse().unwrap();
         assert_eq!(digest.strength, None);

@@ -6,7 +6,7 @@ use super::adapter::Adapter;
 use super::annotation::{RUNTIME_ANNOTATION, Runtime};
 use super::inference_config::INFERENCE_KEY;
 use super::instance_type::DEFAULT_CONTEXT;
-use super::place::Place;
+use super::place::ImageOrClaim;
 use super::training_config::TRAINING_KEY;
 use super::tuning::Tuning;
 
@@ -65,7 +65,10 @@ impl Choices {
             let input = tuning.input_place().into_iter();
             input.chain(std::iter::once(&tuning.output))
         });
-        adapters.chain(tuned).filter_map(Place::claim).collect()
+        adapters
+            .chain(tuned)
+            .filter_map(ImageOrClaim::claim)
+            .collect()
     }
 
     /// Returns the Secret that lets an adapter's image be pushed.

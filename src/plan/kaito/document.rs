@@ -296,7 +296,7 @@ impl<'a> Workspace<'a> {
 fn check_tuning(document: &Value, force: bool) -> Result<Option<ModelName>, Refusal> {
     let text = |field: &str| document[field].as_str().unwrap_or_default();
     text("method")
-        .parse::<tuning::Method>()
+        .parse::<tuning::TuningMethod>()
         .map_err(|why| Refusal::new(format!("tuning.method: {why}")))?;
     one_of(
         &document["input"],

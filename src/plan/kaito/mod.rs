@@ -32,13 +32,13 @@ pub use choices::Choices;
 pub use document::{View, check_inference_set, check_workspace};
 pub use inference_config::{INFERENCE_KEY, check_inference_config};
 pub use instance_type::{DEFAULT_CONTEXT, INSTANCE_TYPES, InstanceType, check_instance_type};
-pub use place::{Place, TuningInput};
+pub use place::{ImageOrClaim, TuningInput};
 pub use release::Releases;
 pub use selector::{check_selector, default_selector};
 pub use served::KaitoFacts;
 pub use token::{access_secret, check_access_secret};
 pub use training_config::{TRAINING_KEY, check_training_config};
-pub use tuning::{Method, Tuning};
+pub use tuning::{Tuning, TuningMethod};
 
 use super::Refusal;
 use super::name::label;

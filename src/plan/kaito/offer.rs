@@ -30,7 +30,6 @@ const BASE_IMAGE: &str = "base";
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Supported {
-    /// Its name.
     pub name: String,
     /// Whether its weights are given only to those who have a token.
     #[serde(default)]

@@ -14,14 +14,13 @@ const CLAIM: &str = "pvc:";
 
 /// An image, or a PersistentVolumeClaim: `IMAGE` or `pvc:CLAIM`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum ImageOrClaim {
     /// An image of a registry.
     Image(String),
-    /// A claim.
     Claim(String),
 }
 
-impl Place {
+impl ImageOrClaim {
     /// Returns the image, if it is one.
     pub fn image(&self) -> Option<&str> {
         match self {
@@ -39,7 +38,7 @@ impl Place {
     }
 }
 
-impl FromStr for Place {
+impl FromStr for ImageOrClaim {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -59,7 +58,7 @@ impl FromStr for Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ImageOrClaim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Image(image) => f.write_str(image),
@@ -68,22 +67,22 @@ impl fmt::Display for Place {
     }
 }
 
-deserialize_from_text!(Place);
-serialize_as_text!(Place);
+deserialize_from_text!(ImageOrClaim);
+serialize_as_text!(ImageOrClaim);
 
-impl Schema for Place {
+impl Schema for ImageOrClaim {
     fn schema() -> serde_json::Value {
         schema::text("^[^ ]+$", &["registry/adapter:1", "pvc:adapters"])
     }
 }
 
-/// Where the data to tune with is: a URL, or a [`Place`].
+/// Where the data to tune with is: a URL, or an [`ImageOrClaim`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TuningInput {
     /// A file that is fetched by `http` or `https`.
     Url(String),
     /// An image or a claim.
-    Place(Place),
+    Place(ImageOrClaim),
 }
 
 impl FromStr for TuningInput {
@@ -190,14 +189,14 @@ mod tests {
     #[test]
     fn an_image_a_claim_or_a_url() {
         for text in ["registry:5000/data@sha256:abc", "pvc:data", "data"] {
-            assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<ImageOrClaim>().unwrap().to_string(), text);
             assert_eq!(text.parse::<TuningInput>().unwrap().to_string(), text);
         }
-        assert_eq!("pvc:d".parse(), Ok(Place::Claim("d".into())));
+        assert_eq!("pvc:d".parse(), Ok(ImageOrClaim::Claim("d".into())));
         let url = "https://huggingface.co/datasets/x/data.parquet?download=true";
         assert_eq!(url.parse(), Ok(TuningInput::Url(url.into())));
         for text in ["", "pvc:", "pvc:A", "a b", "/x", "https://x/y"] {
-            assert!(text.parse::<Place>().is_err(), "{text:?}");
+            assert!(text.parse::<ImageOrClaim>().is_err(), "{text:?}");
         }
     }
 

@@ -16,14 +16,14 @@ use crate::suggestion::{Command, kubectl};
 
 /// KAITO's kinds in one version of its API.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ServedVersion {
+pub struct KaitoApiVersion {
     /// Group and version.
     pub api_version: String,
     /// Kinds, with their schemas where those can be read.
     pub kinds: BTreeMap<String, Option<Value>>,
 }
 
-impl ServedVersion {
+impl KaitoApiVersion {
     /// Reads the kinds of an OpenAPI document (v3) of one group and version.
     pub fn of_open_api(api_version: &str, document: &Value) -> Self {
         let schemas = document["components"]["schemas"].as_object();
@@ -68,7 +68,7 @@ pub type SeenSecret = Readable<Option<BTreeSet<String>>>;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct KaitoFacts {
     /// Versions of the API, best first; empty if nothing can be read.
-    pub versions: Vec<ServedVersion>,
+    pub versions: Vec<KaitoApiVersion>,
     /// The Secrets that are referred to.
     pub secrets: BTreeMap<String, SeenSecret>,
     /// The claims that are referred to, and whether they exist.
@@ -131,7 +131,7 @@ impl KaitoFacts {
     /// is not served, as far as can be seen.
     pub fn version(&self, kind: WorkloadKind, choices: &Choices) -> Option<&str> {
         let served = || self.versions.iter().filter(|version| version.serves(kind));
-        let has_all = |version: &&ServedVersion| {
+        let has_all = |version: &&KaitoApiVersion| {
             needs(choices)
                 .iter()
                 .all(|need| version.field(kind, &path(kind, need.path)).is_some())
@@ -306,8 +306,8 @@ mod tests {
         let alpha = fields(json!({}), json!({"default": "Standard_NC24ads_A100_v4"}));
         KaitoFacts {
             versions: vec![
-                ServedVersion::of_open_api(BETA, &document("Workspace", "v1beta1", beta)),
-                ServedVersion::of_open_api(ALPHA, &document("Workspace", "v1alpha1", alpha)),
+                KaitoApiVersion::of_open_api(BETA, &document("Workspace", "v1beta1", beta)),
+                KaitoApiVersion::of_open_api(ALPHA, &document("Workspace", "v1alpha1", alpha)),
             ],
             ..KaitoFacts::default()
         }
@@ -356,7 +356,7 @@ mod tests {
     #[test]
     fn schemas_that_cannot_be_read_are_taken_to_be_whole() {
         let facts = KaitoFacts {
-            versions: vec![ServedVersion {
+            versions: vec![KaitoApiVersion {
                 api_version: BETA.into(),
                 kinds: BTreeMap::from([("InferenceSet".into(), None)]),
             }],
@@ -420,7 +420,7 @@ mod tests {
     #[test]
     fn a_field_of_the_schema_tells_the_release() {
         let facts = |schema: Option<Value>| KaitoFacts {
-            versions: vec![ServedVersion {
+            versions: vec![KaitoApiVersion {
                 api_version: BETA.to_owned(),
                 kinds: [("Workspace".to_owned(), schema)].into(),
             }],

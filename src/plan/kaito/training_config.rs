@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::inference_config::FORCE;
-use super::tuning::Method;
+use super::tuning::TuningMethod;
 use crate::plan::Refusal;
 use crate::vocabulary::{KAITO, Verdict};
 use crate::yaml;
@@ -31,7 +31,7 @@ const SECTIONS: [&str; 6] = [
 pub fn check_training_config(
     file: &Path,
     text: &str,
-    method: Method,
+    method: TuningMethod,
     force: bool,
 ) -> Result<Vec<String>, Refusal> {
     let name = file.display();
@@ -74,11 +74,11 @@ pub fn check_training_config(
             "load_in_4bit and load_in_8bit are both true: KAITO accepts only one of them"
                 .to_owned(),
         )),
-        (Method::Lora, true, _) | (Method::Lora, _, true) => Err(wrong(
+        (TuningMethod::Lora, true, _) | (TuningMethod::Lora, _, true) => Err(wrong(
             "it loads quantized weights, which KAITO rejects with the method lora".to_owned(),
         )
         .hint("use --tune qlora for quantized weights")),
-        (Method::Qlora, false, false) => Err(wrong(
+        (TuningMethod::Qlora, false, false) => Err(wrong(
             "KAITO requires load_in_4bit or load_in_8bit with the method qlora".to_owned(),
         )
         .hint("add to training_config:\n\n  QuantizationConfig:\n    load_in_4bit: true\n")),
@@ -90,7 +90,7 @@ pub fn check_training_config(
 mod tests {
     use super::*;
 
-    fn check(text: &str, method: Method) -> Result<Vec<String>, Refusal> {
+    fn check(text: &str, method: TuningMethod) -> Result<Vec<String>, Refusal> {
         check_training_config(Path::new("t.yaml"), text, method, false)
     }
 
@@ -99,26 +99,30 @@ mod tests {
         let plain =
             "training_config: {LoraConfig: {r: 8}, TrainingArguments: {num_train_epochs: 1}}";
         let four = "training_config: {QuantizationConfig: {load_in_4bit: true}}";
-        check(plain, Method::Lora).unwrap();
-        check(four, Method::Qlora).unwrap();
-        let newer = check("training_config: {RewardConfig: {}}", Method::Lora).unwrap();
+        check(plain, TuningMethod::Lora).unwrap();
+        check(four, TuningMethod::Qlora).unwrap();
+        let newer = check("training_config: {RewardConfig: {}}", TuningMethod::Lora).unwrap();
         assert!(newer[0].starts_with("t.yaml: KAITO v0.12 has no section \"RewardConfig\""));
         for (text, method, said) in [
-            (plain, Method::Qlora, "requires load_in_4bit"),
-            (four, Method::Lora, "rejects with the method lora"),
+            (plain, TuningMethod::Qlora, "requires load_in_4bit"),
+            (four, TuningMethod::Lora, "rejects with the method lora"),
             (
                 "training_config: {QuantizationConfig: {load_in_4bit: true, load_in_8bit: true}}",
-                Method::Qlora,
+                TuningMethod::Qlora,
                 "both true",
             ),
             (
                 "training_config: {LoraConfg: {}}",
-                Method::Lora,
+                TuningMethod::Lora,
                 "unknown section \"LoraConfg\"",
             ),
-            ("LoraConfig: {}", Method::Lora, "no mapping training_config"),
-            ("a: [", Method::Lora, "t.yaml"),
-            ("", Method::Lora, "no mapping"),
+            (
+                "LoraConfig: {}",
+                TuningMethod::Lora,
+                "no mapping training_config",
+            ),
+            ("a: [", TuningMethod::Lora, "t.yaml"),
+            ("", TuningMethod::Lora, "no mapping"),
         ] {
             let refusal = check(text, method).unwrap_err();
             assert!(refusal.message.contains(said), "{text}: {refusal}");

@@ -10,21 +10,21 @@ use serde_json::json;
 use super::catalogue::{ModelName, PRESETS};
 use super::document::presence::doubt;
 use super::instance_type::{DEFAULT_CONTEXT, InstanceType, check_instance_type};
-use super::place::{Place, TuningInput};
+use super::place::{ImageOrClaim, TuningInput};
 use crate::plan::Refusal;
 use crate::schema::Schema;
 use crate::yaml::{deserialize_from_text, serialize_as_text};
 
 /// How a model is tuned (`tuning.method`, v0.3 and later).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
+pub enum TuningMethod {
     /// Low-rank adaptation.
     Lora,
     /// The same over weights of four bits.
     Qlora,
 }
 
-impl FromStr for Method {
+impl FromStr for TuningMethod {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -36,7 +36,7 @@ impl FromStr for Method {
     }
 }
 
-impl fmt::Display for Method {
+impl fmt::Display for TuningMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Lora => "lora",
@@ -45,10 +45,10 @@ impl fmt::Display for Method {
     }
 }
 
-deserialize_from_text!(Method);
-serialize_as_text!(Method);
+deserialize_from_text!(TuningMethod);
+serialize_as_text!(TuningMethod);
 
-impl Schema for Method {
+impl Schema for TuningMethod {
     fn schema() -> serde_json::Value {
         json!({"type": "string", "pattern": "^([lL][oO][rR][aA]|[qQ][lL][oO][rR][aA])$", "examples": ["lora", "qlora"]})
     }
@@ -59,11 +59,11 @@ impl Schema for Method {
 #[serde(rename_all = "camelCase")]
 pub struct Tuning {
     /// How.
-    pub method: Method,
+    pub method: TuningMethod,
     /// The data: URLs, or one image or claim.
     pub input: Vec<TuningInput>,
     /// Where the adapter goes.
-    pub output: Place,
+    pub output: ImageOrClaim,
     /// Secret that lets the adapter's image be pushed.
     pub push_secret: Option<String>,
 }
@@ -81,7 +81,7 @@ impl Tuning {
     }
 
     /// Returns the image or claim with the data.
-    pub fn input_place(&self) -> Option<&Place> {
+    pub fn input_place(&self) -> Option<&ImageOrClaim> {
         self.input.iter().find_map(|input| match input {
             TuningInput::Place(place) => Some(place),
             TuningInput::Url(_) => None,
@@ -104,14 +104,14 @@ impl Tuning {
             ));
         }
         match (&self.output, &self.push_secret) {
-            (Place::Image(image), None) => {
+            (ImageOrClaim::Image(image), None) => {
                 return Err(Refusal::new(format!(
                     "KAITO needs a Secret to push the adapter to {image}"
                 ))
                 .hint("name one of type kubernetes.io/dockerconfigjson: --tune-push-secret NAME")
                 .hint("or store the adapter in a claim: --tune-output pvc:CLAIM"));
             }
-            (Place::Claim(claim), Some(secret)) => {
+            (ImageOrClaim::Claim(claim), Some(secret)) => {
                 return Err(Refusal::new(format!(
                     "Secret {secret:?} would not be used: the adapter is stored in claim {claim:?}"
                 ))
@@ -138,8 +138,8 @@ impl Tuning {
         };
         // Weights of four bits are a quarter of those of sixteen.
         let weights = match self.method {
-            Method::Lora => preset.weights,
-            Method::Qlora => preset.weights / 4.0,
+            TuningMethod::Lora => preset.weights,
+            TuningMethod::Qlora => preset.weights / 4.0,
         };
         if weights < f64::from(known.memory) {
             return Ok(());
@@ -188,7 +188,7 @@ mod tests {
 
     fn tuning(input: &[&str], output: &str, push_secret: Option<&str>) -> Tuning {
         Tuning {
-            method: Method::Lora,
+            method: TuningMethod::Lora,
             input: input.iter().map(|text| text.parse().unwrap()).collect(),
             output: output.parse().unwrap(),
             push_secret: push_secret.map(str::to_owned),
@@ -210,10 +210,10 @@ mod tests {
         ] {
             tuning(input, output, secret).check(&phi, A100).unwrap();
         }
-        assert_eq!("QLoRA".parse(), Ok(Method::Qlora));
+        assert_eq!("QLoRA".parse(), Ok(TuningMethod::Qlora));
         assert!(
             "dora"
-                .parse::<Method>()
+                .parse::<TuningMethod>()
                 .unwrap_err()
                 .contains("lora or qlora")
         );
@@ -271,7 +271,7 @@ mod tests {
             assert!(told.contains(said), "{told}");
         }
         let quarter = Tuning {
-            method: Method::Qlora,
+            method: TuningMethod::Qlora,
             ..self::tuning(&["pvc:a"], "pvc:out", None)
         };
         let qwen = find("qwen2.5-coder-32b-instruct").unwrap();

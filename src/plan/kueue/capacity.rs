@@ -14,7 +14,6 @@ use crate::quantity::Quantity;
 /// Seeks flavors of a queue for the pod sets of a workload.
 #[derive(Debug, Clone, Copy)]
 pub struct QueueCapacity<'a> {
-    /// The queue.
     pub queue: &'a ClusterQueue,
     /// What it may hold.
     pub quotas: Quotas<'a>,

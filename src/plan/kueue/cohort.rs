@@ -20,7 +20,6 @@ const DEEPEST: usize = 64;
 pub struct FlavorResource<'a> {
     /// The ResourceFlavor.
     pub flavor: &'a str,
-    /// The resource.
     pub resource: &'a str,
 }
 

@@ -3,7 +3,7 @@
 
 use super::capacity::QueueCapacity;
 use super::forecast::Forecast;
-use super::places::{self, Place};
+use super::places::{self, FlavorNodes};
 use super::queue::{self, QueueChoice};
 use super::topology;
 use crate::api::Readable;
@@ -107,7 +107,7 @@ fn misfit(
         workers.count = scale.min;
     }
     let mut first = None;
-    for place in Place::list(&plan.flavors, queue, facts) {
+    for place in FlavorNodes::list(&plan.flavors, queue, facts) {
         let misfit = gang::misfit(&place.groups(&sets, &roles, &nodes))?;
         first.get_or_insert(misfit);
     }

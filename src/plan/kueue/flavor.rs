@@ -195,7 +195,7 @@ pub fn on_flavors(
 
 /// The split of a workload over the nodes of one flavor.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Shape {
+pub struct FlavorSplit {
     /// Pods, and GPUs of each.
     pub layout: GpuLayout,
     /// Labels the pods must find on their node, so that they stay off nodes
@@ -218,7 +218,7 @@ pub fn shape(
     fallback_per_node: Option<i64>,
     force: bool,
     fits: impl Fn(GpuLayout, &FlavorOption) -> Result<(), Refusal>,
-) -> Result<Shape, Refusal> {
+) -> Result<FlavorSplit, Refusal> {
     let mut refused = None;
     let mut forced = None;
     for size in node_sizes(request, stated_per_node, offers, fallback_per_node)? {
@@ -323,14 +323,14 @@ impl<'a> Candidates<'a> {
     }
 
     /// Returns the layout on those of the candidates that are `chosen`.
-    fn shape(&self, chosen: &[&FlavorOption]) -> Shape {
+    fn shape(&self, chosen: &[&FlavorOption]) -> FlavorSplit {
         // Kueue picks the flavor by quota alone; a pod on a flavor whose
         // nodes are too small would be admitted and wait for ever.
         let pin = chosen
             .first()
             .filter(|_| !self.too_small.is_empty())
             .map(|offer| &offer.node_labels);
-        Shape {
+        FlavorSplit {
             layout: self.layout,
             node_selector: pin.cloned().unwrap_or_default(),
             flavors: chosen

@@ -33,14 +33,12 @@ pub struct Forecast {
 pub struct Loan {
     /// How much.
     pub amount: Quantity,
-    /// The cohort.
     pub cohort: String,
 }
 
 /// A resource of which too little is free.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lack {
-    /// The resource.
     pub resource: String,
     /// How much more is needed.
     pub amount: Quantity,

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::cohort::FlavorResource;
-use crate::api::kueue_workload::PodSet as QueuedPodSet;
+use crate::api::kueue_workload::WorkloadPodSet as QueuedPodSet;
 use crate::api::pod_template::PodTemplateSpec;
 use crate::api::queue::{FlavorQuotas, ResourceGroup};
 use crate::api::vendor::is_gpu_resource;
@@ -131,7 +131,6 @@ pub enum Miss {
 pub struct Shortage {
     /// The ResourceFlavor.
     pub flavor: String,
-    /// The resource.
     pub resource: String,
     /// What the pods request, with those that have found a place there.
     pub demand: Quantity,

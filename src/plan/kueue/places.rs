@@ -15,14 +15,14 @@ use crate::plan::sizes::Role;
 
 /// What a flavor says of its nodes.
 #[derive(Debug, Clone)]
-pub struct Place<'a> {
+pub struct FlavorNodes<'a> {
     /// The ResourceFlavor; nothing for any node.
     pub flavor: Option<&'a str>,
     labels: Cow<'a, BTreeMap<String, String>>,
     tolerations: &'a [FlavorToleration],
 }
 
-impl<'a> Place<'a> {
+impl<'a> FlavorNodes<'a> {
     /// Returns the places of the flavors that are named, or where none is, of those that
     /// have CPUs in `queue`; any node where no flavor is known.
     pub fn list(

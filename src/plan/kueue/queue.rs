@@ -211,7 +211,7 @@ fn selects_namespace(
             "get clusterqueue {} -o jsonpath={}",
             &[name, "{.spec.namespaceSelector}"],
         )
-        .to("see"),
+        .to("show the selector"),
     ))
 }
 
@@ -231,6 +231,20 @@ pub fn reserved_resources(queue: &LocalQueue) -> Vec<String> {
     names.sort();
     names.dedup();
     names
+}
+
+/// Refuses a workload that the cluster moves on from each queue that it is planned for.
+pub fn moved_again(from: &str, to: &str) -> Refusal {
+    Refusal::new(format!(
+        "this cluster moves workloads from queue {from} to {to}"
+    ))
+    .hint(
+        kubectl(
+            "get mutatingwebhookconfigurations,mutatingadmissionpolicies",
+            &[],
+        )
+        .to("ask an admin to check the mutating webhooks and policies"),
+    )
 }
 
 fn is_stopped(kind: &str, name: &str) -> Refusal {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::capacity::QueueCapacity;
 use super::placement::PodSet;
-use super::places::{self, Place};
+use super::places::{self, FlavorNodes};
 use crate::api::Readable;
 use crate::api::node::Node;
 use crate::api::vendor::is_gpu_resource;
@@ -24,7 +24,6 @@ const SURE: i64 = 50;
 /// The sizes of a workload's pods.
 #[derive(Debug, Clone, Copy)]
 pub struct Sizing {
-    /// The sizes.
     pub sizes: PodSizes,
     /// Whether they may depend on the pods that stay on the nodes, which were not read.
     pub is_tight: bool,
@@ -79,7 +78,7 @@ impl Pods<'_> {
             .filter(|_| facts.occupation.is_none())
             .map(|nodes| portions(nodes, SURE));
         let mut sizing = usual;
-        for place in Place::list(flavors, queue.map(|room| room.queue), facts) {
+        for place in FlavorNodes::list(flavors, queue.map(|room| room.queue), facts) {
             let room = |nodes| Room {
                 pods: self,
                 place: &place,
@@ -109,7 +108,7 @@ impl Pods<'_> {
 /// What the pods have to fit into.
 struct Room<'a> {
     pods: Pods<'a>,
-    place: &'a Place<'a>,
+    place: &'a FlavorNodes<'a>,
     queue: Option<&'a QueueCapacity<'a>>,
     nodes: Option<&'a [Node]>,
 }

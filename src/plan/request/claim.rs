@@ -72,7 +72,6 @@ impl Schema for ClaimMount {
 /// A claim that lives as long as its pod: `SIZE[,CLASS]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
-    /// Its size.
     pub size: Quantity,
     /// StorageClass; the cluster's default if absent.
     pub class: Option<String>,

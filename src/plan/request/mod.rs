@@ -55,9 +55,7 @@ pub enum Run {
 pub struct WorkloadRequest {
     /// Kind of the workload.
     pub kind: WorkloadKind,
-    /// Its name.
     pub name: String,
-    /// Its namespace.
     pub namespace: String,
     /// LocalQueue or ClusterQueue, as the user named it; `None` starts at once,
     /// past every queue.
@@ -76,7 +74,6 @@ pub struct WorkloadRequest {
     pub environment: Environment,
     /// Files that appear in the containers.
     pub upload: Upload,
-    /// GPUs.
     pub gpus: GpuRequest,
     /// GPUs of a node, if the user said it.
     pub gpus_per_node: Option<i64>,

@@ -12,12 +12,12 @@ use crate::yaml::{deserialize_from_text, serialize_as_text};
 /// A port of a Service, and the one of the containers behind it, as numbers that may
 /// be none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ServicePort {
+pub struct PortPair {
     service: i64,
     container: i64,
 }
 
-impl ServicePort {
+impl PortPair {
     /// Returns the port of the Service and that of the containers.
     ///
     /// # Errors
@@ -31,7 +31,7 @@ impl ServicePort {
     }
 }
 
-impl FromStr for ServicePort {
+impl FromStr for PortPair {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -48,7 +48,7 @@ impl FromStr for ServicePort {
     }
 }
 
-impl fmt::Display for ServicePort {
+impl fmt::Display for PortPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.service == self.container {
             true => write!(f, "{}", self.container),
@@ -57,10 +57,10 @@ impl fmt::Display for ServicePort {
     }
 }
 
-deserialize_from_text!(ServicePort);
-serialize_as_text!(ServicePort);
+deserialize_from_text!(PortPair);
+serialize_as_text!(PortPair);
 
-impl Schema for ServicePort {
+impl Schema for PortPair {
     fn schema() -> serde_json::Value {
         json!({"type": ["integer", "string"], "pattern": r"^\s*[-+]?[0-9]+\s*(:\s*[-+]?[0-9]+\s*)?$", "examples": [8000, "80:3000"]})
     }
@@ -73,15 +73,15 @@ mod tests {
     #[test]
     fn one_port_or_two() {
         for (text, service, container) in [("8000", 8000, 8000), ("80:3000", 80, 3000)] {
-            let port: ServicePort = text.parse().unwrap();
+            let port: PortPair = text.parse().unwrap();
             assert_eq!(port.checked(), Ok((service, container)));
             assert_eq!(port.to_string(), text);
         }
         for text in ["", "80:", ":80", "80:3000:1", "http", "tcp://x:1"] {
-            assert!(text.parse::<ServicePort>().is_err(), "{text}");
+            assert!(text.parse::<PortPair>().is_err(), "{text}");
         }
         for (text, number) in [("0", 0), ("65536", 65536), ("80:-1", -1)] {
-            assert_eq!(text.parse::<ServicePort>().unwrap().checked(), Err(number));
+            assert_eq!(text.parse::<PortPair>().unwrap().checked(), Err(number));
         }
     }
 }

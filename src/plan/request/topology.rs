@@ -95,6 +95,12 @@ impl fmt::Display for LevelLabel {
     }
 }
 
+impl From<LevelLabel> for String {
+    fn from(label: LevelLabel) -> Self {
+        label.0
+    }
+}
+
 deserialize_from_text!(LevelLabel);
 serialize_as_text!(LevelLabel);
 

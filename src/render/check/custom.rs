@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 use super::scalar::Scalar;
-use super::schema::{BuiltIn, Field, Object, Shape, TypeCheck};
+use super::schema::{BuiltIn, Field, ObjectSchema, Shape, TypeCheck};
 use super::typed;
 use crate::vocabulary::rows;
 
@@ -19,12 +19,11 @@ use crate::vocabulary::rows;
 pub struct CustomKind {
     /// Group and version.
     pub api_version: &'static str,
-    /// Kind.
     pub kind: &'static str,
     /// Whether the fields are under `spec`, rather than beside `metadata`.
     pub has_spec: bool,
     /// The fields.
-    pub schema: Object,
+    pub schema: ObjectSchema,
 }
 
 /// The custom kinds that are known here.
@@ -83,7 +82,7 @@ static EXACTLY_ONE: [(&str, &str, [&str; 2]); 5] = [
 ];
 
 /// Returns the object whose fields begin with `place`.
-fn object(rows: &[Row], place: &str) -> Object {
+fn object(rows: &[Row], place: &str) -> ObjectSchema {
     let kind = rows[0][0].rsplit('/').next().unwrap_or_default();
     let fields = rows.iter().filter_map(|[_, path, shape, presence]| {
         let name = path.strip_prefix(place)?;
@@ -97,7 +96,7 @@ fn object(rows: &[Row], place: &str) -> Object {
         "" => place.ends_with(at),
         of => of == kind && place == *at,
     });
-    Object {
+    ObjectSchema {
         fields: fields.collect(),
         exactly_one_of: groups.map(|(.., group)| &group[..]).collect(),
     }

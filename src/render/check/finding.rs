@@ -13,7 +13,7 @@ pub const MOST_FINDINGS: usize = 20;
 
 /// What is wrong with one place of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct Mismatch {
     /// The place, as Kubernetes writes it:
     /// `spec.template.spec.containers[0].imagee`. Empty for the document.
     pub path: String,
@@ -49,7 +49,7 @@ pub enum Problem {
     },
 }
 
-impl Finding {
+impl Mismatch {
     /// Returns the names of the fields that lead to the object with the
     /// place in it, outermost first, without the indexes and keys in brackets.
     pub fn fields_above(&self) -> Vec<&str> {
@@ -71,7 +71,7 @@ impl Finding {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
@@ -103,7 +103,6 @@ impl fmt::Display for Finding {
 /// A place in a document, as the chain of steps that lead there.
 #[derive(Clone, Copy)]
 pub(super) enum FieldPath<'a> {
-    /// The document.
     Document,
     /// A field of an object, or a key of a map.
     Field(&'a FieldPath<'a>, &'a str),
@@ -145,7 +144,7 @@ pub(super) enum ReadBy {
 
 /// Collects what is found.
 pub(super) struct Findings {
-    pub(super) found: Vec<Finding>,
+    pub(super) found: Vec<Mismatch>,
     pub(super) read_by: ReadBy,
     /// Whether values are left out of what is said.
     pub(super) secret: bool,
@@ -162,7 +161,7 @@ impl Findings {
 
     pub(super) fn add(&mut self, place: FieldPath<'_>, problem: Problem) {
         if self.found.len() < MOST_FINDINGS {
-            self.found.push(Finding {
+            self.found.push(Mismatch {
                 path: place.to_string(),
                 problem,
             });
@@ -241,7 +240,7 @@ mod tests {
         ] {
             let problem = Problem::MissingField;
             let path = path.to_owned();
-            assert_eq!(Finding { path, problem }.fields_above(), fields);
+            assert_eq!(Mismatch { path, problem }.fields_above(), fields);
         }
     }
 }

@@ -37,7 +37,7 @@ use serde_json::{Map, Value};
 
 pub use custom::{CUSTOM_KINDS, CustomKind};
 use finding::{FieldPath, Findings, ReadBy};
-pub use finding::{Finding, MOST_FINDINGS, Problem};
+pub use finding::{MOST_FINDINGS, Mismatch, Problem};
 use scalar::Scalar;
 
 /// Lists types of k8s-openapi with their names and checks.
@@ -102,7 +102,7 @@ pub fn built_in_kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// Checks one document against the schema of its kind. Of kinds that are not
 /// known here, by `apiVersion` and `kind`, only these two and `metadata` are
 /// checked. Returns at most [`MOST_FINDINGS`].
-pub fn check(document: &Value) -> Vec<Finding> {
+pub fn check(document: &Value) -> Vec<Mismatch> {
     let text = |field: &str| document.get(field).and_then(Value::as_str);
     let (api_version, kind) = (text("apiVersion"), text("kind"));
     let mut findings = Findings::new(ReadBy::Decoder);

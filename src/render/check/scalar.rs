@@ -7,7 +7,6 @@ use super::finding::{FieldPath, Findings, ReadBy};
 /// A kind of value that has no fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scalar {
-    /// A text.
     Text,
     /// A whole number of 32 bits.
     Int32,

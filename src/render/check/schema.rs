@@ -18,7 +18,7 @@ pub enum Shape {
     /// Values under keys of any name.
     Map(Box<Shape>),
     /// An object of these fields.
-    Object(Object),
+    Object(ObjectSchema),
     /// An object of Kubernetes, such as a pod template.
     BuiltIn(BuiltIn),
     /// Anything; somebody else judges it.
@@ -31,8 +31,7 @@ pub struct BuiltIn(pub(super) TypeCheck);
 
 /// An object, its fields, and which of them exclude each other.
 #[derive(Debug)]
-pub struct Object {
-    /// The fields.
+pub struct ObjectSchema {
     pub fields: Vec<Field>,
     /// Of each of these groups exactly one field is there.
     pub exactly_one_of: Vec<&'static [&'static str]>,
@@ -41,7 +40,6 @@ pub struct Object {
 /// A field of an object.
 #[derive(Debug)]
 pub struct Field {
-    /// Its name.
     pub name: &'static str,
     /// What may be there.
     pub shape: Shape,
@@ -77,7 +75,7 @@ impl Shape {
     }
 }
 
-impl Object {
+impl ObjectSchema {
     /// Returns the field of this name.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)

@@ -4,7 +4,7 @@ use super::*;
 
 /// Returns what is found in a document, as it is printed.
 fn findings(document: &Value) -> Vec<String> {
-    check(document).iter().map(Finding::to_string).collect()
+    check(document).iter().map(Mismatch::to_string).collect()
 }
 
 /// Returns a Job whose one container has these fields besides its name.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::observe::doctor::{Check, CommandRights, Component, Report, State, Subject};
 use crate::suggestion::Connection;
-use crate::ui::page::{Page, RemedyReport};
+use crate::ui::page::{RemedyReport, TextPage};
 use crate::ui::report::API_VERSION;
 use crate::ui::table::Tone;
 
@@ -79,7 +79,7 @@ impl Examination<'_> {
 
     /// Returns it for people, its lines broken at `width` if that is given.
     pub fn text(&self, width: Option<usize>, colour: bool) -> String {
-        let mut page = Page::new(width, colour);
+        let mut page = TextPage::new(width, colour);
         let checks = &self.report.checks;
         let widest = |of: fn(&Check) -> &'static str| checks.iter().map(|it| of(it).len()).max();
         let states = widest(|it| it.state.word()).unwrap_or_default();

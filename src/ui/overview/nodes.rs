@@ -40,7 +40,7 @@ impl NodeReport {
             Column::numbers("FREE"),
             Column::numbers("CPU FREE").goes(2),
             Column::numbers("MEMORY FREE").goes(3),
-            Column::sentences("TAKES NO MORE").goes(1),
+            Column::sentences("BLOCKED BY").goes(1),
         ];
         let rows: Vec<Vec<Cell>> = self.nodes.iter().map(cells).collect();
         let mut text = ui.table(&columns).lines(&rows);

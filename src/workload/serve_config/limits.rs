@@ -136,7 +136,6 @@ pub(super) fn bounds(
 pub struct Demand {
     /// Its name.
     pub deployment: String,
-    /// Its line.
     pub line: u64,
     /// What asks for GPUs: `num_gpus`.
     pub what: &'static str,

@@ -41,7 +41,7 @@ pub fn rows(
         .into_iter()
         .filter(|document| document["kind"] == "Job");
     let job = jobs.next().context("the dry run shows no Job")?;
-    let place = [Object::of(&job)?];
+    let place = [Object::from_document(&job)?];
     let mut fastest = None;
     for _ in 0..RUNS {
         let run = kaiwo.run(arguments(&["--kubeconfig", &kubeconfig]));
@@ -87,7 +87,7 @@ fn created(kubectl: &Kubectl, cluster: &Cluster, job: &Value, scratch: &Path) ->
         if let Some(labels) = one["metadata"]["labels"].as_object_mut() {
             labels.remove("kueue.x-k8s.io/queue-name");
         }
-        places.push(Object::of(&one)?);
+        places.push(Object::from_document(&one)?);
         std::fs::write(&file, one.to_string())?;
         let shown = file.display().to_string();
         let arguments = ["create", "--filename", &shown, "--kubeconfig", &kubeconfig];

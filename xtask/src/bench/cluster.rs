@@ -37,7 +37,7 @@ pub struct Object {
 
 impl Object {
     /// Returns where a document of a submission is served.
-    pub fn of(document: &Value) -> Result<Self> {
+    pub fn from_document(document: &Value) -> Result<Self> {
         let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
         let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
         let (Some(namespace), Some(name)) = (namespace, name) else {
@@ -111,7 +111,7 @@ impl Cluster {
     }
 
     /// Connects once more, for another thread.
-    pub fn again(&self) -> Result<Self> {
+    pub fn reconnect(&self) -> Result<Self> {
         Self::connect(self.kubeconfig.clone())
     }
 

@@ -139,7 +139,7 @@ impl Runs<'_> {
             has_run.store(true, Ordering::Relaxed);
             (timed, watch.join().expect("the thread does not panic"))
         });
-        self.cluster.remove(&[Object::of(&document)?])?;
+        self.cluster.remove(&[Object::from_document(&document)?])?;
         let (timed, scheduled) = (timed?, scheduled?.context("its pod got no node")?);
         timed.phases(scheduled)
     }
@@ -246,7 +246,7 @@ impl Runs<'_> {
 
     /// Returns when the Job's pod was first seen to have a node.
     fn scheduled(&self, name: &str, has_run: &AtomicBool) -> Result<Option<Instant>> {
-        let cluster = self.cluster.again()?;
+        let cluster = self.cluster.reconnect()?;
         while !has_run.load(Ordering::Relaxed) {
             if cluster.has_node(NAMESPACE, name)? {
                 return Ok(Some(Instant::now()));

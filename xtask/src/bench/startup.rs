@@ -73,7 +73,7 @@ pub fn dry_run(
     scratch: &Path,
 ) -> Result<Row> {
     let name = "bench-dry-run";
-    let documents = submit::Documents::of(kaiwo, root, name)?;
+    let documents = submit::Documents::render(kaiwo, root, name)?;
     let file = scratch.join("dry-run.yaml");
     std::fs::write(&file, documents.yaml)?;
     let mut mine = submit::arguments(root, name);

@@ -46,7 +46,7 @@ pub struct Documents {
 impl Documents {
     /// Asks kaiwo for them. A dry run that asks no cluster cannot know that the LocalQueue exists, so it shows that,
     /// too; here it does exist.
-    pub fn of(kaiwo: &Program, root: &Path, name: &str) -> Result<Self> {
+    pub fn render(kaiwo: &Program, root: &Path, name: &str) -> Result<Self> {
         let mut arguments = arguments(root, name);
         arguments.extend(["--dry-run".to_owned(), "--quiet".to_owned()]);
         let mut documents: Vec<Value> = serde_saphyr::from_multiple(&kaiwo.run(arguments)?.stdout)?;
@@ -61,7 +61,10 @@ impl Documents {
                 .iter()
                 .map(|document| format!("---\n{document}\n"))
                 .collect(),
-            objects: documents.iter().map(Object::of).collect::<Result<_>>()?,
+            objects: documents
+                .iter()
+                .map(Object::from_document)
+                .collect::<Result<_>>()?,
         })
     }
 }
@@ -155,7 +158,7 @@ impl Submissions<'_> {
         let (link, kubeconfig) = self.cluster.far(self.scratch)?;
         link.set_round_trip(ROUND_TRIP);
         let name = "bench-timeline";
-        let documents = Documents::of(self.kaiwo, self.root, name)?;
+        let documents = Documents::render(self.kaiwo, self.root, name)?;
         let mut arguments = self.kaiwo_arguments(name, &kubeconfig);
         arguments.push("-v".to_owned());
         link.take_events();
@@ -173,7 +176,7 @@ impl Submissions<'_> {
 
     /// Submits once under a fresh name, and leaves nothing behind.
     fn once(&self, peer: Peer, name: &str, kubeconfig: &Path) -> Result<Run> {
-        let documents = Documents::of(self.kaiwo, self.root, name)?;
+        let documents = Documents::render(self.kaiwo, self.root, name)?;
         let run = match (peer, self.kubectl) {
             (Peer::Kaiwo, _) | (_, None) => self.kaiwo.run(self.kaiwo_arguments(name, kubeconfig)),
             (_, Some(kubectl)) => {

@@ -51,7 +51,7 @@ pub static ARCHITECTURES: [Architecture; 2] = [
 
 impl Architecture {
     /// Returns the one that an executable is for.
-    pub fn of(headers: &Headers) -> Result<&'static Self> {
+    pub fn from_headers(headers: &Headers) -> Result<&'static Self> {
         let mut all = ARCHITECTURES.iter();
         all.find(|it| it.elf_machine == headers.machine)
             .with_context(|| {

@@ -53,10 +53,10 @@ impl Crates {
                 String::from_utf8_lossy(&output.stderr).trim()
             );
         }
-        Self::of(&serde_json::from_slice(&output.stdout)?)
+        Self::from_metadata(&serde_json::from_slice(&output.stdout)?)
     }
 
-    fn of(metadata: &Value) -> Result<Self> {
+    fn from_metadata(metadata: &Value) -> Result<Self> {
         let by_id = |list: &Value| -> BTreeMap<String, Value> {
             let list = list.as_array().into_iter().flatten();
             list.map(|it| (text(&it["id"]), it.clone())).collect()
@@ -266,7 +266,7 @@ mod tests {
                 {"id": "insta", "deps": []},
             ]},
         });
-        Crates::of(&metadata).unwrap()
+        Crates::from_metadata(&metadata).unwrap()
     }
 
     #[test]

@@ -166,7 +166,7 @@ fn given(file: &Path, folder: &Path) -> Result<Executable> {
     let name = file.display();
     let content = std::fs::read(file).with_context(|| format!("cannot read {name}"))?;
     let headers = Headers::read(&content).with_context(|| name.to_string())?;
-    let architecture = Architecture::of(&headers)?;
+    let architecture = Architecture::from_headers(&headers)?;
     if !headers.is_static {
         say(&format!(
             "{name} is not static: it needs this machine's C library, and gets no image"

@@ -105,7 +105,7 @@ pub fn run(args: &TestArgs) -> Result<()> {
         true => Some(Testbed::claim(REAL_NODE, "test")?),
         false => None,
     };
-    let mut report = Report::of(args.only.clone());
+    let mut report = Report::new(args.only.clone());
     let compiled = report.layer("compiling", |_| {
         // The whole workspace at once everywhere, so that all layers share
         // one set of features and nothing is compiled twice.

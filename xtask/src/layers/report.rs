@@ -33,7 +33,7 @@ pub struct Report {
 
 impl Report {
     /// Runs only layers whose name contains this.
-    pub fn of(only: Option<String>) -> Self {
+    pub fn new(only: Option<String>) -> Self {
         Self {
             only,
             ..Self::default()
@@ -137,7 +137,7 @@ mod tests {
         assert!(table.contains("  kubectl: not installed\n"), "{table}");
         assert!(table.ends_with("  real_node::x\n"), "{table}");
         assert_eq!(report.verdict().unwrap_err().to_string(), "failed: two");
-        let mut some = Report::of(Some("pack".to_owned()));
+        let mut some = Report::new(Some("pack".to_owned()));
         assert!(some.layer("one", |_| Err(anyhow!("it is not run"))));
         assert!(some.verdict().is_err());
         assert!(some.layer("packages", |_| Ok(End::Passed(1))));

@@ -31,7 +31,7 @@ pub fn tests(mut command: Command, notes: &mut Notes) -> Result<End> {
         (false, _) => {}
     }
     say(&format!("once more, alone: {}", first.failed.join(", ")));
-    let second = run_tests(&mut again(&command, &first.failed), notes)?;
+    let second = run_tests(&mut rerun(&command, &first.failed), notes)?;
     let all = u32::try_from(first.failed.len()).is_ok_and(|failed| failed == second.passed);
     if !second.succeeded || !all {
         bail!("failed: {}", first.failed.join(", "));
@@ -41,7 +41,7 @@ pub fn tests(mut command: Command, notes: &mut Notes) -> Result<End> {
 }
 
 /// Returns the command that runs just these tests, one at a time.
-fn again(command: &Command, failed: &[String]) -> Command {
+fn rerun(command: &Command, failed: &[String]) -> Command {
     let mut alone = Command::new(command.get_program());
     let of_cargo = command.get_args().take_while(|argument| *argument != "--");
     alone
@@ -170,7 +170,7 @@ mod tests {
         let mut command = Command::new("cargo");
         command.args(["test", "--test", "it", "--", "--ignored", "real_node::"]);
         command.env("KUBECONFIG", "/k").env_remove("HOME");
-        let alone = again(&command, &failed.names);
+        let alone = rerun(&command, &failed.names);
         let arguments: Vec<&str> = alone
             .get_args()
             .filter_map(std::ffi::OsStr::to_str)

@@ -10,7 +10,8 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 
-use super::{files, real_node};
+use super::files;
+use super::real_node::nodes::NODES;
 
 /// A directory of PEM files, addressed by the name of what they certify.
 #[derive(Clone, Debug)]
@@ -40,8 +41,8 @@ impl Certificates {
                 "kubernetes.default.svc.cluster.local",
                 "127.0.0.1",
                 "10.0.0.1",
-                real_node::NODES[0].address,
-                real_node::NODES[1].address,
+                NODES[0].address,
+                NODES[1].address,
             ],
             None,
         )?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::build::binaries;
 use super::build::components::{Component, Kind, Manifests};
-use super::instance::Ports;
+use super::ports::Ports;
 use super::progress::Progress;
 
 /// A controller of a kind that neither Kubernetes nor KubeRay has.

@@ -15,6 +15,7 @@ use super::certificates::Certificates;
 use super::controllers::Built;
 use super::files;
 use super::kaito::Kaito;
+use super::ports::Ports;
 use super::progress::Progress;
 use super::real_node::RealNode;
 use super::running::process::Identity;
@@ -275,110 +276,6 @@ impl Skip {
     }
 }
 
-/// The ports inside; with namespaces they are the same for every testbed.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Ports {
-    pub api: u16,
-    pub etcd: u16,
-    pub etcd_peer: u16,
-    pub webhooks: u16,
-    pub kueue_metrics: u16,
-    pub kueue_health: u16,
-    pub visibility: u16,
-    pub metrics: u16,
-    pub kwok: u16,
-    pub kuberay_metrics: u16,
-    pub kuberay_health: u16,
-    pub kaito_metrics: u16,
-    pub kaito_health: u16,
-    pub jobset_webhooks: u16,
-    pub jobset_health: u16,
-    pub lws_webhooks: u16,
-    pub lws_health: u16,
-    pub trainer_webhooks: u16,
-    pub trainer_health: u16,
-}
-
-impl Ports {
-    pub const NAMESPACED: Self = Self {
-        api: 6443,
-        etcd: 2379,
-        etcd_peer: 2380,
-        webhooks: 9443,
-        kueue_metrics: 9081,
-        kueue_health: 9082,
-        visibility: 8082,
-        metrics: 4443,
-        kwok: 10250,
-        kuberay_metrics: 9091,
-        kuberay_health: 9092,
-        kaito_metrics: 9093,
-        kaito_health: 9094,
-        jobset_webhooks: 9444,
-        jobset_health: 9095,
-        lws_webhooks: 9445,
-        lws_health: 9096,
-        trainer_webhooks: 9446,
-        trainer_health: 9097,
-    };
-
-    /// Returns ports that are free now, with the API on a given one.
-    pub fn free(api: u16) -> Result<Self> {
-        // All are held open until all are known, so that no two are the same.
-        let listeners: Vec<TcpListener> = (0..18)
-            .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-            .collect::<std::io::Result<_>>()?;
-        let mut ports = Vec::new();
-        for listener in &listeners {
-            ports.push(listener.local_addr()?.port());
-        }
-        let [
-            etcd,
-            etcd_peer,
-            webhooks,
-            kueue_metrics,
-            kueue_health,
-            visibility,
-            metrics,
-            kwok,
-            kuberay_metrics,
-            kuberay_health,
-            kaito_metrics,
-            kaito_health,
-            jobset_webhooks,
-            jobset_health,
-            lws_webhooks,
-            lws_health,
-            trainer_webhooks,
-            trainer_health,
-        ] = ports[..]
-        else {
-            bail!("failed to find free ports on 127.0.0.1");
-        };
-        Ok(Self {
-            api,
-            etcd,
-            etcd_peer,
-            webhooks,
-            kueue_metrics,
-            kueue_health,
-            visibility,
-            metrics,
-            kwok,
-            kuberay_metrics,
-            kuberay_health,
-            kaito_metrics,
-            kaito_health,
-            jobset_webhooks,
-            jobset_health,
-            lws_webhooks,
-            lws_health,
-            trainer_webhooks,
-            trainer_health,
-        })
-    }
-}
-
 /// What `up` decides and the supervisor carries out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
@@ -467,15 +364,5 @@ mod tests {
             second
         );
         files::remove(&cache).unwrap();
-    }
-
-    #[test]
-    fn free_ports_differ() {
-        let Value::Object(ports) = serde_json::to_value(Ports::free(1).unwrap()).unwrap() else {
-            unreachable!()
-        };
-        let distinct: std::collections::BTreeSet<u64> =
-            ports.values().filter_map(Value::as_u64).collect();
-        assert_eq!(distinct.len(), 19);
     }
 }

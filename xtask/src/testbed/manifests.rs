@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Options;
 use super::build::components;
-use super::instance::Ports;
+use super::ports::Ports;
 
 /// The custom resources of Kueue whose versions Kueue itself converts.
 const CONVERTED: [&str; 5] = [

@@ -17,7 +17,9 @@ mod instance;
 mod kaito;
 mod kubeconfig;
 mod manifests;
+mod multikueue;
 mod options;
+mod ports;
 mod progress;
 mod real_node;
 mod running;
@@ -109,7 +111,10 @@ impl Testbed {
         let binaries = Binaries::ensure(&sources(), options.platform, &cache, &progress)?;
         let with = Built::ensure(&options.with, &sources(), &cache, &progress)?;
         let worker = match options.multikueue {
-            true => Some(Worker::at(&Self::up(&Worker::options(options))?.instance)),
+            true => {
+                let second = Self::up(&Worker::options(options))?;
+                Some(Worker::at(second.instance.dir().to_owned()))
+            }
             false => None,
         };
         instance.prepare()?;
@@ -359,7 +364,7 @@ fn stop(instance: &Instance) -> Result<()> {
         }
     }
     // The supervisor has done so unless it was killed.
-    Cgroups::of(&instance.name).remove()?;
+    Cgroups::new(&instance.name).remove()?;
     instance.clear()
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::controllers::Controller;
-use super::real_node;
+use super::real_node::nodes::NODES;
 
 /// What a testbed is asked to be.
 #[derive(Clone, Debug, PartialEq, clap::Args, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub struct Options {
     /// Add a node that really runs its pods, or two; needs root, see `cargo xtask testbed check`
     #[arg(long, conflicts_with = "no_namespaces", value_name = "COUNT", num_args = 0..=1,
         default_value_t = 0, default_missing_value = "1", hide_default_value = true,
-        value_parser = clap::value_parser!(u8).range(0..=real_node::NODES.len() as i64))]
+        value_parser = clap::value_parser!(u8).range(0..=NODES.len() as i64))]
     pub real_node: u8,
     /// Give the real nodes an image with PyTorch, too
     #[arg(long, requires = "real_node")]

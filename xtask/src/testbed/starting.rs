@@ -9,10 +9,11 @@ use anyhow::{Context as _, Result};
 
 use super::build::binaries::Binaries;
 use super::controllers::Built;
-use super::instance::{Instance, Mode, Plan, Ports, Skip};
+use super::instance::{Instance, Mode, Plan, Skip};
 use super::kaito::Kaito;
 use super::kubeconfig::{self, User};
 use super::options::{Options, Platform};
+use super::ports::Ports;
 use super::progress::Progress;
 use super::real_node::RealNode;
 use super::running::{daemons, namespaces, supervisor};

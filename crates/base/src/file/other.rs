@@ -32,9 +32,9 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 
 /// A directory from which files are read that lie below it.
 #[derive(Debug)]
-pub struct Tree(PathBuf);
+pub struct DirectoryTree(PathBuf);
 
-impl Tree {
+impl DirectoryTree {
     /// Takes a directory.
     ///
     /// # Errors

@@ -104,13 +104,13 @@ fn a_named_pipe_is_read_to_its_end() {
 }
 
 /// A directory with a file below it, and one beside it.
-fn tree() -> (tempfile::TempDir, Tree) {
+fn tree() -> (tempfile::TempDir, DirectoryTree) {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("inside/below")).unwrap();
     fs::create_dir_all(folder.path().join("outside")).unwrap();
     fs::write(folder.path().join("inside/below/file"), "inside").unwrap();
     fs::write(folder.path().join("outside/file"), "outside").unwrap();
-    let tree = Tree::open(&folder.path().join("inside")).unwrap();
+    let tree = DirectoryTree::open(&folder.path().join("inside")).unwrap();
     (folder, tree)
 }
 

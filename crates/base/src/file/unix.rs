@@ -50,9 +50,9 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 /// A directory from which files are read that lie below it, whatever becomes of
 /// them meanwhile: it is opened once, and no symlink is followed from there.
 #[derive(Debug)]
-pub struct Tree(OwnedFd);
+pub struct DirectoryTree(OwnedFd);
 
-impl Tree {
+impl DirectoryTree {
     /// Opens a directory.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ const HEAD: usize = 64 << 10;
 /// An answer that is not the API server's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{who} answered {code}{}", said(title))]
-pub struct Page {
+pub struct GatewayAnswer {
     /// Its status, which is that of success for many a login page.
     pub code: u16,
     /// Who answered, as far as it says so.
@@ -32,13 +32,13 @@ fn said(title: &str) -> String {
     }
 }
 
-impl From<Page> for kube::Error {
-    fn from(page: Page) -> Self {
+impl From<GatewayAnswer> for kube::Error {
+    fn from(page: GatewayAnswer) -> Self {
         Self::Service(Box::new(page))
     }
 }
 
-impl Page {
+impl GatewayAnswer {
     /// Returns what a refusal is that has not the form of the API server's; `None`
     /// if it is in its words. It speaks plain text itself where it has no such
     /// path, is too busy, or fails (404, 429, 5xx), and never for want of a right.
@@ -169,7 +169,7 @@ mod tests {
             .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
             .collect();
         let code = StatusCode::from_u16(code).unwrap();
-        Page::instead_of_refusal(code, &headers, text).map(|page| page.to_string())
+        GatewayAnswer::instead_of_refusal(code, &headers, text).map(|page| page.to_string())
     }
 
     #[test]

@@ -18,7 +18,7 @@ use kaiwo_base::answer::{self, Flaw};
 use kaiwo_base::printable;
 use kaiwo_base::quantity::ByteSize;
 
-pub use gateway::Page;
+pub use gateway::GatewayAnswer;
 pub use warning::Warnings;
 
 /// Most bytes of an answer. The largest is a page of a listing: 500 objects, of
@@ -72,7 +72,7 @@ pub(crate) async fn answered(
         Some(status) => status,
         None => {
             let text = String::from_utf8_lossy(&bytes);
-            if let Some(page) = Page::instead_of_refusal(code, &head.headers, &text) {
+            if let Some(page) = GatewayAnswer::instead_of_refusal(code, &head.headers, &text) {
                 return Err(page.into());
             }
             let mut status = Status::failure(&printable::beginning(&text, MOST_TOLD), "");
@@ -112,7 +112,7 @@ pub(crate) async fn read(
     if !is_all {
         return Err(Excess::Bytes(LONGEST).into());
     }
-    if let Some(page) = Page::instead_of_json(&head, &bytes) {
+    if let Some(page) = GatewayAnswer::instead_of_json(&head, &bytes) {
         return Err(page.into());
     }
     let kind = head.headers.get(CONTENT_TYPE);
@@ -230,7 +230,7 @@ mod tests {
             let warnings = Warnings::default();
             warnings.take(&headers);
             prop_assert!(warnings.told().iter().all(|text| !text.contains('\n')));
-            if let Some(page) = Page::instead_of_refusal(code, &headers, &text) {
+            if let Some(page) = GatewayAnswer::instead_of_refusal(code, &headers, &text) {
                 let told = page.to_string();
                 prop_assert!(told.len() < 2000 && !told.contains(['\n', '\x1b', '\u{202e}']), "{}", told);
             }

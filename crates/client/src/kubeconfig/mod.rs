@@ -50,7 +50,7 @@ impl KubeconfigError {
 
 /// Something of a kubeconfig, and the file it comes from.
 #[derive(Debug, Clone)]
-pub struct Found<T> {
+pub struct FromFile<T> {
     /// Its name.
     pub name: String,
     /// What it says.
@@ -64,21 +64,21 @@ pub struct Found<T> {
 pub struct Kubeconfig {
     files: Vec<PathBuf>,
     current: Option<(String, PathBuf)>,
-    clusters: BTreeMap<String, Found<ClusterEntry>>,
-    users: BTreeMap<String, Found<UserEntry>>,
-    contexts: BTreeMap<String, Found<Context>>,
+    clusters: BTreeMap<String, FromFile<ClusterEntry>>,
+    users: BTreeMap<String, FromFile<UserEntry>>,
+    contexts: BTreeMap<String, FromFile<Context>>,
 }
 
 /// What a context chooses.
 #[derive(Debug)]
 pub struct ContextChoice {
     /// The context.
-    pub context: Found<Context>,
+    pub context: FromFile<Context>,
     /// Its cluster.
-    pub cluster: Found<ClusterEntry>,
+    pub cluster: FromFile<ClusterEntry>,
     /// Its user; one without any credentials if the context names none, or
     /// one that is not there, as client-go does.
-    pub user: Found<UserEntry>,
+    pub user: FromFile<UserEntry>,
 }
 
 /// Returns the files that kubectl would read, whether they exist or not: the
@@ -138,7 +138,7 @@ impl Kubeconfig {
     }
 
     /// Returns all contexts in the order of their names.
-    pub fn contexts(&self) -> impl Iterator<Item = &Found<Context>> {
+    pub fn contexts(&self) -> impl Iterator<Item = &FromFile<Context>> {
         self.contexts.values()
     }
 
@@ -185,7 +185,7 @@ impl Kubeconfig {
         let user = self
             .users
             .remove(&context.entry.user)
-            .unwrap_or_else(|| Found {
+            .unwrap_or_else(|| FromFile {
                 name: context.entry.user.clone(),
                 entry: UserEntry::default(),
                 file: context.file.clone(),
@@ -214,8 +214,8 @@ impl ContextChoice {
         cluster: ClusterEntry,
         user: UserEntry,
     ) -> Self {
-        fn found<T>(name: &str, entry: T, folder: &Path) -> Found<T> {
-            Found {
+        fn found<T>(name: &str, entry: T, folder: &Path) -> FromFile<T> {
+            FromFile {
                 name: name.to_owned(),
                 entry,
                 file: folder.to_path_buf(),
@@ -229,9 +229,9 @@ impl ContextChoice {
     }
 }
 
-fn merge<T>(into: &mut BTreeMap<String, Found<T>>, entries: Vec<(String, T)>, file: &Path) {
+fn merge<T>(into: &mut BTreeMap<String, FromFile<T>>, entries: Vec<(String, T)>, file: &Path) {
     for (name, entry) in entries {
-        into.entry(name.clone()).or_insert_with(|| Found {
+        into.entry(name.clone()).or_insert_with(|| FromFile {
             name,
             entry,
             file: file.to_path_buf(),

@@ -10,10 +10,10 @@ use crate::transfer::CopyError;
 use crate::transfer::archive;
 use crate::transfer::checksum::Method;
 use crate::transfer::entry::{Entry, EntryKind, RelPath};
-use crate::transfer::listing::{self, Listing, PlaceKind};
+use crate::transfer::listing::{self, PathListing, PlaceKind};
 use crate::transfer::local;
 use crate::transfer::plan::{self, CopyPlan, Offset};
-use crate::transfer::writing::{Part, Target};
+use crate::transfer::writing::{Part, WriteTarget};
 
 /// Files that are to be copied here.
 pub struct Download {
@@ -22,7 +22,7 @@ pub struct Download {
     method: Method,
     /// The directory in the container that the names are below.
     base: String,
-    target: Target,
+    target: WriteTarget,
 }
 
 impl Download {
@@ -41,7 +41,7 @@ impl Download {
         let path = plan::octal(as_path(from).as_bytes());
         let arguments = [path.as_str(), remote.mark()];
         let (ran, written) = remote.ask(voice, scripts::LIST, &arguments, &[]).await?;
-        let mut found = Listing::read(&written, remote.mark())?;
+        let mut found = PathListing::read(&written, remote.mark())?;
         let place = || format!("pod {}: {from}", remote.place().pod);
         match found.place {
             PlaceKind::Missing => return Err(CopyError::Missing(place()).into()),
@@ -81,7 +81,7 @@ impl Download {
         let method = Method::best(&found);
         let has_tar = found.has("tar");
         let plan = CopyPlan::new(found.entries, has_tar)?;
-        let target = Target::new(&directory, destination.name.as_deref())?;
+        let target = WriteTarget::new(&directory, destination.name.as_deref())?;
         target.check(&plan, force)?;
         Ok(Self {
             plan,
@@ -262,7 +262,7 @@ impl Download {
 async fn resolve_links(
     remote: &Remote<'_>,
     base: &str,
-    found: &Listing,
+    found: &PathListing,
     voice: &Voice<'_>,
 ) -> Result<HashMap<RelPath, Vec<u8>>, CopyFailed> {
     let links = found.entries.iter();

@@ -31,16 +31,11 @@ pub enum HelperError {
     #[error(
         "Kueue holds back pods in namespace {namespace} that have no queue, and the workload names none"
     )]
-    NoQueue {
-        /// The namespace.
-        namespace: String,
-    },
+    NoQueue { namespace: String },
     /// It does not run.
     #[error("pod {pod}, through which the claim is read, does not run: {why}")]
     Stuck {
-        /// The pod.
         pod: String,
-        /// Why.
         why: String,
         /// Whether it has ended.
         has_ended: bool,
@@ -84,9 +79,7 @@ impl Classified for HelperError {
 /// A pod that was created.
 #[derive(Debug, Clone)]
 pub struct Created {
-    /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
     uid: String,
 }

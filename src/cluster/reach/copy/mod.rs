@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 pub use download::Download;
 pub use remote::{Container, CopyFailed, Remote, Voice};
-pub use upload::Upload;
+pub use upload::CopyUpload;
 
 use crate::transfer::checksum::Method;
 use crate::transfer::entry::{Entry, RelPath};
@@ -19,9 +19,7 @@ use crate::transfer::plan::{self, CopyPlan};
 /// What was copied.
 #[derive(Debug, Clone, Copy)]
 pub struct Copied {
-    /// Files.
     pub files: usize,
-    /// Their bytes.
     pub bytes: u64,
     /// How they were compared.
     pub method: Method,

@@ -11,7 +11,7 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::suggestion::Suggestion;
 use crate::transfer::CopyError;
-use crate::transfer::local::Reading;
+use crate::transfer::local::PartReader;
 
 /// Time without a byte after which a connection that carries data counts as broken.
 const STALL: Duration = Duration::from_secs(30);
@@ -32,9 +32,7 @@ const SWEEPS: u32 = 5;
 pub struct Container {
     /// Namespace of the pod.
     pub namespace: String,
-    /// The pod.
     pub pod: String,
-    /// The container.
     pub container: String,
 }
 
@@ -58,14 +56,12 @@ pub struct Remote<'a> {
 
 /// What a script reads.
 pub enum Feed<'a> {
-    /// Nothing.
     Nothing,
     /// Nothing, from a stdin that is open as long as somebody is here.
     Open,
-    /// Bytes.
     Bytes(&'a [u8]),
     /// The rest of a file, and who is told of each part.
-    File(Reading, &'a dyn Fn(u64)),
+    File(PartReader, &'a dyn Fn(u64)),
 }
 
 /// How a script is watched.

@@ -10,12 +10,12 @@ use crate::transfer::CopyError;
 use crate::transfer::archive;
 use crate::transfer::checksum::Method;
 use crate::transfer::entry::{Entry, EntryKind, RelPath};
-use crate::transfer::listing::{self, Listing, PlaceKind};
-use crate::transfer::local::{self, Reading};
+use crate::transfer::listing::{self, PathListing, PlaceKind};
+use crate::transfer::local::{self, PartReader};
 use crate::transfer::plan::{self, CopyPlan, Destination};
 
 /// Files that are to be copied into a container.
-pub struct Upload {
+pub struct CopyUpload {
     /// What is copied, by the names that it has there.
     pub plan: CopyPlan,
     method: Method,
@@ -26,7 +26,7 @@ pub struct Upload {
     base: String,
 }
 
-impl Upload {
+impl CopyUpload {
     /// Lists what is at `from`, and makes sure that nothing is overwritten at `to` unless
     /// that is wanted.
     ///
@@ -48,7 +48,7 @@ impl Upload {
         let mut entries = local::list(from)?;
         let path = plan::octal(as_path(to).as_bytes());
         let (_, written) = remote.ask(voice, scripts::PLACE, &[&path], &[]).await?;
-        let there = Listing::read(&written, remote.mark())?;
+        let there = PathListing::read(&written, remote.mark())?;
         let from_text = from.to_string_lossy();
         let Destination { directory, name } =
             plan::destination(&from_text, !is_file, to, there.place);
@@ -269,7 +269,7 @@ impl Upload {
             if rest == 0 && !is_empty_file {
                 return Ok(());
             }
-            let reading = Reading::open(local, at, entry.size())?;
+            let reading = PartReader::open(local, at, entry.size())?;
             let sent = |bytes| {
                 told.set(told.get() + bytes);
                 (voice.bytes)(signed(bytes));

@@ -8,7 +8,7 @@ use super::{LogOptions, Of, Stream, next_bytes};
 use crate::api::pod::Pod;
 use crate::cluster::client::backoff::{Backoff, is_transient};
 use crate::cluster::{Cluster, ClusterError};
-use crate::observe::log::{Cursor, Line, Splitter};
+use crate::observe::log::{Cursor, LogLine, Splitter};
 
 /// Streams that may break off, one after another, without a new line.
 const MOST_FAILURES: u32 = 5;
@@ -21,7 +21,7 @@ pub struct ContainerLog<'a> {
     cursor: Cursor,
     splitter: Splitter,
     stream: Option<Stream>,
-    lines: VecDeque<Line>,
+    lines: VecDeque<LogLine>,
     failures: u32,
     ended: bool,
 }
@@ -50,7 +50,7 @@ impl<'a> ContainerLog<'a> {
     ///
     /// # Errors
     /// Any [`ClusterError`].
-    pub async fn next(&mut self) -> Result<Option<Line>, ClusterError> {
+    pub async fn next(&mut self) -> Result<Option<LogLine>, ClusterError> {
         let patience = Backoff::new();
         loop {
             while let Some(line) = self.lines.pop_front() {

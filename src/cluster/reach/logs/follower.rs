@@ -15,7 +15,7 @@ use crate::api::pod::Pod;
 use crate::api::resource::Resource;
 use crate::cluster::ClusterError;
 use crate::cluster::client::backoff::{Backoff, is_transient};
-use crate::observe::log::{Cursor, Line, LogNote, Splitter};
+use crate::observe::log::{Cursor, LogLine, LogNote, Splitter};
 
 /// A stream on which nothing came for so long is opened anew: it may have died
 /// unnoticed.
@@ -119,7 +119,7 @@ struct Read {
     /// Lines that were new.
     new: usize,
     /// What came after the last whole line.
-    rest: Option<Line>,
+    rest: Option<LogLine>,
     /// Whether it is to be opened again, because its node was away meanwhile.
     is_stale: bool,
 }
@@ -329,7 +329,7 @@ impl Follower<'_> {
 
     /// Shows what came after the last whole line of a container that has ended, and
     /// says so if it never wrote anything.
-    async fn finish(&mut self, pod: &Pod, rest: Option<Line>) {
+    async fn finish(&mut self, pod: &Pod, rest: Option<LogLine>) {
         self.show(rest.into_iter().collect()).await;
         let is_silent = std::mem::take(&mut self.is_silent);
         if is_silent && self.shared.options.shows_all() {
@@ -389,8 +389,8 @@ impl Follower<'_> {
 
     /// Passes on the lines that are new, and returns how many these are. What
     /// the node says instead counts for none, and is told once.
-    async fn show(&mut self, lines: Vec<Line>) -> usize {
-        let (mut lines, own): (Vec<Line>, Vec<Line>) =
+    async fn show(&mut self, lines: Vec<LogLine>) -> usize {
+        let (mut lines, own): (Vec<LogLine>, Vec<LogLine>) =
             lines.into_iter().partition(|line| line.stamp.is_some());
         lines.retain(|line| self.cursor.take(line));
         let new = lines.len();

@@ -21,7 +21,7 @@ use crate::cluster::read::watch::Outage;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
 use crate::observe::Snapshot;
-use crate::observe::log::{Line, LogNote};
+use crate::observe::log::{LogLine, LogNote};
 use crate::observe::pod_selection::PodChoiceError;
 use crate::suggestion::Suggestion;
 
@@ -40,7 +40,7 @@ pub struct LogOptions {
 #[derive(Debug, Clone)]
 pub enum LogEvent {
     /// Lines, and the short name of their pod where there are several.
-    Lines(Option<Rc<str>>, Vec<Line>),
+    Lines(Option<Rc<str>>, Vec<LogLine>),
     /// Nothing runs yet, or no longer, that could write something.
     Waiting(Box<Snapshot>),
     /// It has ended, and this is how; `None` if it was deleted.
@@ -48,12 +48,7 @@ pub enum LogEvent {
     /// Something about the lines.
     Note(LogNote),
     /// Lines of a pod could not be read, or perhaps some of them.
-    Missing {
-        /// The pod.
-        pod: String,
-        /// Why.
-        why: String,
-    },
+    Missing { pod: String, why: String },
     /// The cluster cannot be asked, or can again.
     Outage(Outage),
 }

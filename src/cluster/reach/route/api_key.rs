@@ -31,30 +31,18 @@ impl ApiKey {
 pub enum ApiKeyError {
     /// There is no such Secret.
     #[error("namespace {namespace} has no Secret {secret}")]
-    NoSecret {
-        /// The namespace.
-        namespace: String,
-        /// The Secret.
-        secret: String,
-    },
+    NoSecret { namespace: String, secret: String },
     /// It lacks the key.
     #[error("Secret {secret} has no key {key}")]
     NoKey {
-        /// The Secret.
         secret: String,
-        /// The key.
         key: String,
         /// The keys it has.
         known: Vec<String>,
     },
     /// No header can hold it.
     #[error("key {key} of Secret {secret} is empty or not a single line of text")]
-    Unusable {
-        /// The Secret.
-        secret: String,
-        /// The key.
-        key: String,
-    },
+    Unusable { secret: String, key: String },
     /// The cluster cannot be asked, or says no.
     #[error(transparent)]
     Cluster(#[from] ClusterError),

@@ -27,7 +27,6 @@ pub enum RouteError {
     /// Which pods are behind the Service, only its maker knows.
     #[error("Service {service} has no pod selector")]
     NoSelector {
-        /// The Service.
         service: String,
         /// Whether a key is shown, which does not get through the proxy.
         has_key: bool,
@@ -36,9 +35,7 @@ pub enum RouteError {
     /// found.
     #[error("neither the proxy of Service {service} nor a port of its pods can be used")]
     Denied {
-        /// The Service.
         service: String,
-        /// Its namespace.
         namespace: String,
         /// Whether ports of its pods would do, for who may use them.
         has_ports: bool,

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 pub use api_key::{ApiKey, ApiKeyError, api_key};
 pub use error::RouteError;
 
-use super::tunnel::{self, TunnelError, TunnelTasks};
+use super::tunnel::{self, PodTunnelError, TunnelTasks};
 use crate::api::pod::Pod;
 use crate::api::resource::Resource;
 use crate::cluster::client::answer;
@@ -257,10 +257,10 @@ impl<'a> Route<'a> {
                             carried: Some(carried),
                         });
                     }
-                    Err(TunnelError::Broken(why)) if !question.method.is_safe() => {
+                    Err(PodTunnelError::Broken(why)) if !question.method.is_safe() => {
                         return Err(RouteError::Silent(why));
                     }
-                    Err(TunnelError::Broken(why) | TunnelError::Undelivered(why)) => why,
+                    Err(PodTunnelError::Broken(why) | PodTunnelError::Undelivered(why)) => why,
                 },
                 // It is gone, or its node does not answer: the API server says
                 // so, or still waits for the node.

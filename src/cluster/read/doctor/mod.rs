@@ -23,7 +23,7 @@ use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::{Operator, WorkloadKind};
 use crate::observe::doctor::webhooks::{self, Webhooks};
-use crate::observe::doctor::{Component, Evidence, Prometheus, operators};
+use crate::observe::doctor::{Component, DoctorEvidence, Prometheus, operators};
 use crate::plan::PlanReads;
 
 /// Answer of `/version`.
@@ -57,7 +57,7 @@ pub async fn components(cluster: &Cluster) -> Result<Vec<Component>, ClusterErro
         Groups::read(cluster),
         controllers(cluster)
     );
-    Ok(operators::components(&operators::Found {
+    Ok(operators::components(&operators::VersionEvidence {
         kubernetes: kubernetes?.as_deref(),
         groups: &groups?.all(),
         controllers: &controllers?,
@@ -77,7 +77,7 @@ pub async fn evidence(
     cluster: &Cluster,
     namespace: &str,
     kubernetes: Option<String>,
-) -> Result<Evidence, ClusterError> {
+) -> Result<DoctorEvidence, ClusterError> {
     let (groups, user, rules) = tokio::join!(
         Groups::read(cluster),
         rights::user(cluster),
@@ -103,7 +103,7 @@ pub async fn evidence(
     cluster
         .context_namespace()
         .clone_into(&mut facts.context_namespace);
-    Ok(Evidence {
+    Ok(DoctorEvidence {
         now: Timestamp::now(),
         namespace: namespace.to_owned(),
         user: user?,

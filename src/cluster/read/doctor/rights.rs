@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::api::access::{Identity, Right, Rules, Verdict};
+use crate::api::access::{AccessVerdict, Identity, Right, Rules};
 use crate::cluster::{Cluster, ClusterError};
 use crate::observe::doctor::rights::{self, Granted};
 
@@ -93,7 +93,7 @@ pub async fn verdicts(
             "resource": resource, "subresource": subresource,
         }});
         let kind = "SelfSubjectAccessReview";
-        let answer = review::<Verdict>(cluster, "authorization.k8s.io/v1", kind, spec).await;
+        let answer = review::<AccessVerdict>(cluster, "authorization.k8s.io/v1", kind, spec).await;
         answer.map(|verdict| verdict.map(|verdict| (right, verdict.allowed)))
     });
     let mut verdicts = BTreeMap::new();

@@ -10,7 +10,6 @@ use crate::suggestion::kaiwo;
 pub struct About<'a> {
     /// `kind/name`.
     pub workload: &'a str,
-    /// Its namespace.
     pub namespace: &'a str,
     /// Seconds after which it is too slow.
     pub timeout: u64,

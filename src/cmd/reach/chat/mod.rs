@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
-use crate::chat::{Answer, Conversation, Dialect, Options, Piece, Role};
+use crate::chat::{Answer, ChatRole, Conversation, Dialect, Options, Piece};
 use crate::cli::ChatArgs;
 use crate::cluster::client::backoff::Pauses;
 use crate::cluster::reach::route::{Lines, Route, RouteError};
@@ -237,7 +237,7 @@ impl<'a> Chat<'a> {
         self.ui
             .status("  /clear clears the conversation, /quit or Ctrl-D ends it");
         let mut lines = typed();
-        let mut conversation = signals::Conversation::new();
+        let mut conversation = signals::ChatInterrupts::new();
         loop {
             self.ui.prompt("> ");
             let line = tokio::select! {
@@ -281,7 +281,7 @@ impl<'a> Chat<'a> {
     }
 
     async fn answer(&mut self, prompt: &str) -> Result<Asked, CommandError> {
-        self.conversation.say(Role::User, prompt);
+        self.conversation.say(ChatRole::User, prompt);
         let mut said = self.listen().await?;
         // A connection that was lost before a word came is worth another try.
         if said.text.is_empty() && said.broke.is_some() && !said.answer.is_complete {
@@ -322,7 +322,7 @@ impl<'a> Chat<'a> {
                 .data(&self.report(prompt, &said))
                 .map_err(cannot_write)?;
         }
-        self.conversation.say(Role::Assistant, said.text);
+        self.conversation.say(ChatRole::Assistant, said.text);
         Ok(Asked::Answered)
     }
 

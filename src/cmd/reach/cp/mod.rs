@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::cli::CpArgs;
 use crate::cluster::reach::copy::helper::{self, Created};
-use crate::cluster::reach::copy::{Copied, Download, Remote, Upload, Voice};
+use crate::cluster::reach::copy::{Copied, CopyUpload, Download, Remote, Voice};
 use crate::cmd::deploy::inputs::random_word;
 use crate::cmd::target::{self, Reached};
 use crate::cmd::{block_on, signals};
@@ -17,7 +17,7 @@ use crate::error::CommandError;
 use crate::transfer::end::Direction;
 use crate::ui::{CopyBar, Ui};
 
-use place::{HelperPlan, Place, Route};
+use place::{ContainerPath, CopyRoute, HelperPlan};
 
 /// Copies files from or to a workload.
 pub fn run(args: &CpArgs, ui: Ui) -> Result<(), CommandError> {
@@ -25,12 +25,12 @@ pub fn run(args: &CpArgs, ui: Ui) -> Result<(), CommandError> {
     let namespace = target::namespace(args.namespace.as_ref(), &args.connection)?;
     block_on(async {
         let reached = Reached::reach(&args.connection, namespace, ui).await?;
-        match Route::find(&reached, args, &direction).await? {
-            Route::Pod(place) => {
+        match CopyRoute::find(&reached, args, &direction).await? {
+            CopyRoute::Pod(place) => {
                 ui.status(format!("→ {}", place.words()));
                 copy(&reached, place, &direction, args.force, ui).await
             }
-            Route::Helper(plan) => {
+            CopyRoute::Helper(plan) => {
                 let created = RefCell::new(None);
                 let steps = async {
                     let pod = start(&reached, &plan, &created, ui).await?;
@@ -75,7 +75,7 @@ async fn start(
 /// Copies, and then leaves no process and no unfinished file behind.
 async fn copy(
     reached: &Reached,
-    place: Place,
+    place: ContainerPath,
     direction: &Direction,
     force: bool,
     ui: Ui,
@@ -103,7 +103,7 @@ async fn copy(
                 "processes of the copy may be left in pod {pod}: it does not answer"
             ));
         }
-        let upload: Option<Rc<Upload>> = unfinished.take();
+        let upload: Option<Rc<CopyUpload>> = unfinished.take();
         if let Some(upload) = upload {
             upload.discard(&remote).await;
         }
@@ -118,10 +118,10 @@ async fn copy(
 
 async fn carry_out(
     remote: &Remote<'_>,
-    place: &Place,
+    place: &ContainerPath,
     direction: &Direction,
     force: bool,
-    (voice, bar, unfinished): (&Voice<'_>, &CopyBar, &RefCell<Option<Rc<Upload>>>),
+    (voice, bar, unfinished): (&Voice<'_>, &CopyBar, &RefCell<Option<Rc<CopyUpload>>>),
 ) -> Result<Copied, CommandError> {
     match direction {
         Direction::Download { to, .. } => {
@@ -130,7 +130,7 @@ async fn carry_out(
             Ok(download.carry_out(remote, voice).await?)
         }
         Direction::Upload { from, .. } => {
-            let upload = Upload::prepare(remote, from, &place.path, force, voice).await?;
+            let upload = CopyUpload::prepare(remote, from, &place.path, force, voice).await?;
             bar.begin(upload.plan.bytes(), &upload.plan.skipped);
             let upload = Rc::new(upload);
             unfinished.replace(Some(upload.clone()));

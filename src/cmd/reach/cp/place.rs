@@ -22,19 +22,17 @@ use crate::suggestion::kaiwo;
 use crate::transfer::end::Direction;
 
 /// A container, and the path in it.
-pub struct Place {
-    /// The container.
+pub struct ContainerPath {
     pub container: Container,
-    /// The path.
     pub path: String,
     /// The claim, if it is reached through another workload's pod.
     claim: Option<String>,
 }
 
 /// How files are reached.
-pub enum Route {
+pub enum CopyRoute {
     /// In a pod that runs.
-    Pod(Place),
+    Pod(ContainerPath),
     /// Through a pod that is started for it.
     Helper(Box<HelperPlan>),
 }
@@ -51,7 +49,7 @@ pub struct HelperPlan {
     queue: Option<String>,
 }
 
-impl Place {
+impl ContainerPath {
     /// Returns it in words.
     pub fn words(&self) -> String {
         let Container { pod, container, .. } = &self.container;
@@ -62,7 +60,7 @@ impl Place {
     }
 }
 
-impl Route {
+impl CopyRoute {
     /// Finds the way.
     pub async fn find(
         reached: &Reached,
@@ -108,7 +106,7 @@ impl Route {
                     container,
                 };
                 let path = path.to_owned();
-                return Ok(Self::Pod(Place {
+                return Ok(Self::Pod(ContainerPath {
                     container,
                     path,
                     claim: None,
@@ -148,7 +146,7 @@ impl Route {
                 pod: holder.pod,
                 container: holder.container,
             };
-            return Ok(Self::Pod(Place {
+            return Ok(Self::Pod(ContainerPath {
                 container,
                 path,
                 claim: Some(mount.claim),
@@ -200,8 +198,8 @@ impl HelperPlan {
     }
 
     /// Returns where the files are in it.
-    pub fn place(&self, created: &Created, direction: &Direction) -> Place {
-        Place {
+    pub fn place(&self, created: &Created, direction: &Direction) -> ContainerPath {
+        ContainerPath {
             container: Container {
                 namespace: created.namespace.clone(),
                 pod: created.name.clone(),

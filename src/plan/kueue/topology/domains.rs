@@ -28,7 +28,6 @@ pub struct Domains {
     pub label: String,
     /// Pods that are to be placed.
     pub pods: i64,
-    /// The domains.
     pub domains: Vec<Domain>,
 }
 

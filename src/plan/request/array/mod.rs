@@ -12,7 +12,7 @@ use crate::plan::gpu::GpuLayout;
 use record::{ArrayRecord, RowsRecord};
 use rows::Rows;
 use sweep::{Sweeps, variable};
-use tasks::{AtLeast, Tasks};
+use tasks::{AtLeast, TaskNumbers};
 
 /// The parameter that is the number of the task: `{index}`.
 pub const INDEX: &str = "index";
@@ -66,7 +66,7 @@ impl Parameters {
 #[serde(rename_all = "camelCase")]
 pub struct Array {
     /// Their numbers.
-    pub tasks: Tasks,
+    pub tasks: TaskNumbers,
     /// What they are given.
     pub parameters: Parameters,
     /// How many run at once.
@@ -88,7 +88,7 @@ pub struct Array {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ArrayFlags {
     /// `--array`, without its slots.
-    pub tasks: Option<Tasks>,
+    pub tasks: Option<TaskNumbers>,
     /// What the tasks are given.
     pub parameters: Parameters,
     /// Its slots, or `--slots`.
@@ -117,7 +117,7 @@ impl Array {
         } = flags;
         check_names(&parameters.names())?;
         check_size(&parameters)?;
-        let tasks = tasks.unwrap_or_else(|| Tasks::first(parameters.count().unwrap_or(1)));
+        let tasks = tasks.unwrap_or_else(|| TaskNumbers::first(parameters.count().unwrap_or(1)));
         if let Some(count) = parameters.count()
             && tasks.largest() >= count
         {
@@ -283,7 +283,7 @@ fn check_size(parameters: &Parameters) -> Result<(), Refusal> {
 
 fn check_count(
     count: i64,
-    tasks: &Tasks,
+    tasks: &TaskNumbers,
     slots: Option<i64>,
     max_failed: Option<i64>,
 ) -> Result<(), Refusal> {

@@ -5,14 +5,13 @@ use serde_json::{Map, Value, json};
 
 use super::rows;
 use super::sweep::Sweeps;
-use super::tasks::Tasks;
+use super::tasks::TaskNumbers;
 
 /// What is written on the Job of an array, in an annotation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ArrayRecord {
-    /// The tasks.
-    pub tasks: Tasks,
+    pub tasks: TaskNumbers,
     /// Parameters whose combinations they are given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Sweeps>,

@@ -47,7 +47,6 @@ pub fn check_name(name: &str) -> Result<(), String> {
 pub enum Values {
     /// Numbers from `first` on, `step` apart.
     Range {
-        /// The first.
         first: i64,
         /// How many.
         count: i64,
@@ -106,9 +105,7 @@ fn range(text: &str) -> Option<Result<Values, String>> {
 /// A parameter, with its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sweep {
-    /// Its name.
     pub name: String,
-    /// Its values.
     pub values: Values,
     /// As it was written.
     text: String,

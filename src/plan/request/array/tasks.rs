@@ -90,9 +90,9 @@ fn number(text: &str) -> Result<i64, String> {
 
 /// The numbers of the tasks, each once, in the order in which they start.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tasks(Vec<Range>);
+pub struct TaskNumbers(Vec<Range>);
 
-impl Tasks {
+impl TaskNumbers {
     /// Returns the numbers from 0 on.
     pub fn first(count: i64) -> Self {
         Self(vec![Range {
@@ -193,7 +193,7 @@ impl Tasks {
     }
 }
 
-impl FromStr for Tasks {
+impl FromStr for TaskNumbers {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -209,7 +209,7 @@ impl FromStr for Tasks {
     }
 }
 
-impl fmt::Display for Tasks {
+impl fmt::Display for TaskNumbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, range) in self.0.iter().enumerate() {
             let comma = if at > 0 { "," } else { "" };
@@ -219,14 +219,13 @@ impl fmt::Display for Tasks {
     }
 }
 
-serialize_as_text!(Tasks);
-deserialize_from_text!(Tasks);
+serialize_as_text!(TaskNumbers);
+deserialize_from_text!(TaskNumbers);
 
 /// What `--array` says: the tasks, and how many of them run at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArraySpec {
-    /// The tasks.
-    pub tasks: Tasks,
+    pub tasks: TaskNumbers,
     /// Tasks at once, if it is said.
     pub slots: Option<i64>,
 }
@@ -317,7 +316,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn tasks(text: &str) -> Tasks {
+    fn tasks(text: &str) -> TaskNumbers {
         text.parse().unwrap()
     }
 
@@ -370,7 +369,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_index_leads_to_its_number_and_back(numbers in proptest::collection::btree_set(0_i64..200, 1..40)) {
-            let made = Tasks::of_numbers(numbers.iter().copied()).unwrap();
+            let made = TaskNumbers::of_numbers(numbers.iter().copied()).unwrap();
             prop_assert_eq!(made.numbers().collect::<Vec<_>>(), numbers.iter().copied().collect::<Vec<_>>());
             prop_assert_eq!(&tasks(&made.to_string()), &made);
             for (index, number) in (0..).zip(&numbers) {

@@ -250,7 +250,7 @@ impl Component {
                     object.is_object()
                         && (!matches!(kind, Kind::Role) || object["kind"] == "ClusterRole")
                 });
-                Manifests::of(*kind, &mut manifests).extend(wanted);
+                Manifests::list(*kind, &mut manifests).extend(wanted);
             }
         }
         Ok(manifests)

@@ -110,7 +110,7 @@ impl Manifests {
         files::read_json(&binary.with_file_name("manifests.json"))
     }
 
-    pub fn of(kind: Kind, manifests: &mut Self) -> &mut Vec<Value> {
+    pub fn list(kind: Kind, manifests: &mut Self) -> &mut Vec<Value> {
         match kind {
             Kind::Crd => &mut manifests.crds,
             Kind::Role => &mut manifests.roles,

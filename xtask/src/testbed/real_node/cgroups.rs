@@ -29,7 +29,7 @@ pub struct Cgroups {
 
 impl Cgroups {
     /// Returns the groups of this testbed's nodes.
-    pub fn of(testbed: &str) -> Self {
+    pub fn new(testbed: &str) -> Self {
         Self {
             name: format!("kaiwo-testbed-{testbed}"),
         }

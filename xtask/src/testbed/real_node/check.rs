@@ -185,7 +185,7 @@ fn hidden(cache: &Path) -> Result<()> {
 
 fn trial_cgroups(place: &Path) -> Result<Cgroups> {
     let name = place.file_name().unwrap_or_default().to_string_lossy();
-    let cgroups = Cgroups::of(&name);
+    let cgroups = Cgroups::new(&name);
     match cgroups.create(TRIAL) {
         Ok(_) => Ok(cgroups),
         Err(error) => {
@@ -288,7 +288,7 @@ fn container(place: &Path) -> Result<()> {
                 {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
             ],
             "linux": {
-                "cgroupsPath": format!("{}/pod", Cgroups::of(&name).path(TRIAL)),
+                "cgroupsPath": format!("{}/pod", Cgroups::new(&name).path(TRIAL)),
                 "resources": {"memory": {"limit": 64 << 20}, "pids": {"limit": 100}},
                 "namespaces": namespaces,
             },

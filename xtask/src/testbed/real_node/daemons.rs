@@ -37,8 +37,8 @@ pub fn run(dir: PathBuf, node: Node) -> Result<()> {
     let instance = Instance::at(dir)?;
     let plan = instance.plan()?;
     let made = plan.real_node.context("this testbed has no real node")?;
-    let place = Place::of(&instance, node);
-    let cgroups = Cgroups::of(&instance.name);
+    let place = Place::new(&instance, node);
+    let cgroups = Cgroups::new(&instance.name);
     let version = cgroups.create(node.name)?;
     mounts::hide()?;
     keep_resources()?;

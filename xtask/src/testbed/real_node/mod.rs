@@ -16,7 +16,7 @@ mod images;
 mod layers;
 mod link;
 mod mounts;
-mod nodes;
+pub mod nodes;
 mod settings;
 mod traces;
 

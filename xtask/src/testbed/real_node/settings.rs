@@ -27,7 +27,7 @@ pub struct Place {
 }
 
 impl Place {
-    pub fn of(instance: &Instance, node: Node) -> Self {
+    pub fn new(instance: &Instance, node: Node) -> Self {
         Self {
             node,
             dir: instance.dir().join(node.name),

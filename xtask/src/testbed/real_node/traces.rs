@@ -47,7 +47,7 @@ pub fn traces(testbed: &str, dir: &Path) -> BTreeSet<String> {
     for (setting, _) in TUNABLES {
         found.insert(format!("{setting} {}", text(setting).trim()));
     }
-    let cgroup = Cgroups::of(testbed).root();
+    let cgroup = Cgroups::new(testbed).root();
     for hierarchy in names("/sys/fs/cgroup").into_iter().chain([String::new()]) {
         let group = format!("/sys/fs/cgroup/{hierarchy}{cgroup}");
         if Path::new(&group).exists() {

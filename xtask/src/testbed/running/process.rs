@@ -21,7 +21,7 @@ pub struct Identity {
 
 impl Identity {
     /// Returns the identity of a process that runs now.
-    pub fn of(pid: u32) -> Option<Self> {
+    pub fn read(pid: u32) -> Option<Self> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let (state, started) = state_and_start(&stat)?;
         // What has ended but was not waited for holds nothing any more.
@@ -29,7 +29,7 @@ impl Identity {
     }
 
     pub fn is_alive(self) -> bool {
-        Self::of(self.pid) == Some(self)
+        Self::read(self.pid) == Some(self)
     }
 
     /// Sends a signal to this very process, never to a later one with the same number.
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn another_start_time_is_another_process() {
-        let own = Identity::of(std::process::id()).unwrap();
+        let own = Identity::read(std::process::id()).unwrap();
         assert!(own.is_alive());
         assert!(
             !Identity {
@@ -143,7 +143,7 @@ mod tests {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let identity = Identity::of(child.id()).unwrap();
+        let identity = Identity::read(child.id()).unwrap();
         assert!(!identity.wait_gone(Duration::ZERO));
         Identity {
             started: identity.started + 1,

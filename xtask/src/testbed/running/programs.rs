@@ -63,7 +63,7 @@ impl Programs {
     /// Has none yet; `deaths` is told the name of each that ends by itself.
     pub fn new(instance: Instance, deaths: mpsc::UnboundedSender<&'static str>) -> Result<Self> {
         let supervisor =
-            Identity::of(std::process::id()).context("failed to find this process in /proc")?;
+            Identity::read(std::process::id()).context("failed to find this process in /proc")?;
         let state = State {
             supervisor,
             daemons: Vec::new(),
@@ -129,7 +129,7 @@ impl Programs {
         let input = child.stdin.take();
         let identity = child
             .id()
-            .and_then(Identity::of)
+            .and_then(Identity::read)
             .with_context(|| format!("{} ended at once", daemon.name))?;
         let (ended, gone) = watch::channel(false);
         let (name, deaths) = (daemon.name, self.deaths.clone());

@@ -26,10 +26,9 @@ use crate::testbed::build::components::Manifests;
 use crate::testbed::certificates::bundle;
 use crate::testbed::cluster::{Cluster, wait_http};
 use crate::testbed::instance::{Instance, Mode, Plan, Skip};
-use crate::testbed::manifests;
 use crate::testbed::real_node::Node;
 use crate::testbed::stand_ins::{metrics, model_servers, prometheus, ray_dashboard};
-use crate::testbed::{files, real_node};
+use crate::testbed::{files, manifests, multikueue, real_node};
 
 /// What the supervisor tells the `up` that started it, one JSON per line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -134,7 +133,7 @@ async fn supervise(instance: Instance, plan: Plan) -> Result<()> {
         relay.abort();
     }
     supervisor.programs.stop().await;
-    real_node::Cgroups::of(&supervisor.instance.name).remove()
+    real_node::Cgroups::new(&supervisor.instance.name).remove()
 }
 
 /// Returns what commands ask of this testbed, each with whom to tell how it went.
@@ -215,7 +214,7 @@ impl Supervisor {
         let port = listener.local_addr()?.port();
         let there = Upstream::Disk(worker.dir().to_owned());
         tokio::task::spawn_local(relay::serve(Door::Port(listener), there));
-        worker.connect(cluster, port).await?;
+        multikueue::connect(worker, cluster, port).await?;
         self.done("Kueue is connected to the second cluster").await;
         Ok(())
     }
