@@ -103,6 +103,9 @@ pub const MIN_PARALLELISM_ANNOTATION: &str = "kueue.x-k8s.io/job-min-parallelism
 /// Annotation of a Job whose `parallelism` Kueue lets change while it runs (Kueue
 /// `workloadslicing.EnabledAnnotationKey`).
 pub const ELASTIC_ANNOTATION: &str = "kueue.x-k8s.io/elastic-job";
+/// Scheduling gate of the pods of such a Job, which Kueue adds to its template and removes
+/// from as many pods as it admits (Kueue `kueue.ElasticJobSchedulingGate`, from v0.13 on).
+pub const ELASTIC_GATE: &str = "kueue.x-k8s.io/elastic-job";
 /// Where the table of an array's parameters is mounted.
 pub const ARRAY_DIRECTORY: &str = "/kaiwo/array";
 /// The file in it, and the key in its ConfigMap.

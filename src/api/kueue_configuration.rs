@@ -18,6 +18,8 @@ pub struct KueueConfiguration {
     pub managed_jobs_namespace_selector: Option<LabelSelector>,
     /// Whether pods have to get ready, and how soon.
     pub wait_for_pods_ready: Option<WaitForPodsReady>,
+    /// Whether it shares by weight what queues of a cohort borrow.
+    pub fair_sharing: Option<FairSharing>,
     /// Resources that it does not count.
     pub resources: CountedResources,
     /// Features that are switched on or off.
@@ -30,6 +32,14 @@ pub struct KueueConfiguration {
 pub struct Integrations {
     /// Kinds: `batch/job`.
     pub frameworks: Vec<String>,
+}
+
+/// `fairSharing`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct FairSharing {
+    /// Switches it on in `v1beta1`; gone in `v1beta2`.
+    pub enable: Option<bool>,
 }
 
 /// `resources`.
@@ -105,6 +115,12 @@ impl KueueConfiguration {
             tries: given.and_then(|given| given.requeuing_strategy.as_ref()?.backoff_limit_count),
             is_default: start.is_none(),
         })
+    }
+
+    /// Returns whether it shares by weight what queues of a cohort borrow.
+    pub fn shares_fairly(&self) -> bool {
+        let given = self.fair_sharing.as_ref();
+        given.is_some_and(|given| given.enable.unwrap_or(true))
     }
 
     /// Returns whether quota is needed for a resource.

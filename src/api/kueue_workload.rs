@@ -1,9 +1,12 @@
 //! Kueue's side of a workload: whether it was admitted, and if not, why.
 
+mod amounts;
 mod pod_set;
+mod queued_object;
 mod without_pods;
 
 pub use pod_set::{PodSetMetadata, PodSetTemplate, TopologyRequest, WorkloadPodSet};
+pub use queued_object::{POD_GROUP, QueuedObject};
 pub use without_pods::WithoutPods;
 
 use std::collections::BTreeMap;
@@ -13,63 +16,8 @@ use serde::Deserialize;
 
 use super::condition::{Condition, condition, holds};
 use super::keys::USERNAME_LABEL;
-use super::metadata::{Metadata, OwnerReference};
-use super::vendor::is_gpu_resource;
+use super::metadata::Metadata;
 use crate::quantity::Quantity;
-
-/// What kaiwo calls pods that Kueue admits together and that no object owns.
-pub const POD_GROUP: &str = "PodGroup";
-
-/// The object that a Workload stands for, by the kind and name that people know it
-/// by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueuedObject {
-    /// Group and version.
-    pub api_version: String,
-    /// Kind, as in manifests, or [`POD_GROUP`].
-    pub kind: String,
-    /// Of a group of pods the group's name; of one of several Workloads of an owner
-    /// the owner's name and its number, as the owner's pods are called.
-    pub name: String,
-    /// The objects that it consists of: the owner, or the pods of a group.
-    pub objects: Vec<OwnerReference>,
-}
-
-impl QueuedObject {
-    /// Reads it from the metadata of a Workload (Kueue v0.19).
-    pub fn of_workload(metadata: &Metadata) -> Self {
-        let Metadata {
-            name,
-            annotations,
-            owner_references: owners,
-            ..
-        } = metadata;
-        let whole = owners.iter().find(|owner| owner.kind != "Pod");
-        let is_group = annotations.is_group == "true";
-        let named = |kind: &str, name: String, objects: Vec<OwnerReference>| Self {
-            api_version: objects
-                .first()
-                .map_or_else(|| "v1".to_owned(), |owner| owner.api_version.clone()),
-            kind: kind.to_owned(),
-            name,
-            objects,
-        };
-        match whole {
-            Some(owner) => {
-                let own = match annotations.component.as_str() {
-                    "" => owner.name.clone(),
-                    component => format!("{}-{component}", owner.name),
-                };
-                named(&owner.kind, own, vec![owner.clone()])
-            }
-            None if is_group || owners.len() > 1 => named(POD_GROUP, name.clone(), owners.clone()),
-            None => match owners.first() {
-                Some(pod) => named("Pod", pod.name.clone(), owners.clone()),
-                None => named("Workload", name.clone(), Vec::new()),
-            },
-        }
-    }
-}
 
 /// `kueue.x-k8s.io` Workload; `v1beta1` and `v1beta2` agree in these fields.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -156,6 +104,8 @@ pub struct QueuedStatus {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct ReclaimablePods {
+    /// Name of their set.
+    pub name: String,
     /// Pods.
     pub count: i64,
 }
@@ -311,36 +261,6 @@ impl KueueWorkload {
         without_pod_set(text.trim()).to_owned()
     }
 
-    /// Returns what it asks for: what it has been given, what it waits for, or
-    /// what its pods say where Kueue has not looked at it.
-    pub fn requests(&self) -> BTreeMap<String, Quantity> {
-        let mut total = BTreeMap::<String, Quantity>::new();
-        let mut add = |resource: &String, amount: Quantity| {
-            let sum = total.entry(resource.clone()).or_default();
-            *sum = *sum + amount;
-        };
-        let status = &self.status;
-        if let Some(admission) = &status.admission {
-            for set in &admission.pod_set_assignments {
-                let amounts = set.resource_usage.iter();
-                amounts.for_each(|(resource, amount)| add(resource, *amount));
-            }
-        } else if !status.resource_requests.is_empty() {
-            for set in &status.resource_requests {
-                let amounts = set.resources.iter();
-                amounts.for_each(|(resource, amount)| add(resource, *amount));
-            }
-        } else {
-            for set in &self.spec.pod_sets {
-                let amounts = set.template.spec.requests();
-                for (resource, amount) in &amounts {
-                    add(resource, *amount * set.count);
-                }
-            }
-        }
-        total
-    }
-
     /// Returns whether it waits for pods to be placed close together, as far as its
     /// conditions and its pods tell.
     pub fn asks_for_topology(&self) -> bool {
@@ -363,29 +283,6 @@ impl KueueWorkload {
             .max()
     }
 
-    /// Returns the GPUs that it asks for.
-    pub fn gpus(&self) -> i64 {
-        self.requests()
-            .iter()
-            .filter(|(resource, _)| is_gpu_resource(resource))
-            .map(|(_, amount)| amount.whole())
-            .sum()
-    }
-
-    /// Returns the GPUs that it has at least whenever it is admitted: those of the
-    /// fewest pods that are enough.
-    pub fn least_gpus(&self) -> i64 {
-        let sets = self.spec.pod_sets.iter();
-        sets.map(|set| {
-            let requests = set.template.spec.requests();
-            let gpus = requests.iter();
-            let gpus = gpus.filter(|(resource, _)| is_gpu_resource(resource));
-            let gpus: i64 = gpus.map(|(_, amount)| amount.whole()).sum();
-            gpus * set.min_count.unwrap_or(set.count)
-        })
-        .sum()
-    }
-
     /// Returns who submitted it, as kaiwo labels its pods.
     pub fn user(&self) -> Option<&str> {
         self.spec.user()
@@ -394,6 +291,12 @@ impl KueueWorkload {
     /// Returns the object that it stands for.
     pub fn subject(&self) -> QueuedObject {
         QueuedObject::of_workload(&self.metadata)
+    }
+
+    /// Returns `kind/name` of the object that it stands for, as users write it.
+    pub fn display_name(&self) -> String {
+        let QueuedObject { kind, name, .. } = self.subject();
+        format!("{}/{name}", kind.to_lowercase())
     }
 
     /// Returns whom it stands for: kind and name.

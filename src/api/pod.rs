@@ -9,7 +9,7 @@ use super::condition::{Condition, holds};
 use super::keys;
 use super::metadata::Metadata;
 use super::node::FlavorToleration;
-use super::pod_template::{TemplateContainer, set_aside};
+use super::pod_template::{SchedulingGate, TemplateContainer, set_aside};
 use super::vendor::is_gpu_resource;
 use crate::quantity::Quantity;
 
@@ -86,14 +86,6 @@ pub struct ClaimSource {
 pub struct ReadinessGate {
     /// The condition.
     pub condition_type: String,
-}
-
-/// Entry of `schedulingGates`.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct SchedulingGate {
-    /// Who holds it.
-    pub name: String,
 }
 
 /// `status` of a pod.

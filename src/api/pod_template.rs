@@ -35,6 +35,16 @@ pub struct PodTemplateSpec {
     pub node_selector: BTreeMap<String, String>,
     /// Taints that they tolerate.
     pub tolerations: Vec<FlavorToleration>,
+    /// What has to be removed before its pods are placed on nodes.
+    pub scheduling_gates: Vec<SchedulingGate>,
+}
+
+/// Entry of `schedulingGates`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct SchedulingGate {
+    /// Who holds it.
+    pub name: String,
 }
 
 /// A volume of a template, as far as ConfigMaps are concerned.

@@ -117,6 +117,16 @@ pub struct Preemption {
     pub within_cluster_queue: PreemptionPolicy,
     /// Of the cohort's, who have borrowed what is its own.
     pub reclaim_within_cohort: PreemptionPolicy,
+    /// Of the cohort's, for what it would borrow itself.
+    pub borrow_within_cohort: Option<BorrowWithinCohort>,
+}
+
+/// `borrowWithinCohort`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct BorrowWithinCohort {
+    /// Whose.
+    pub policy: PreemptionPolicy,
 }
 
 /// Whose quota a workload may take.
@@ -283,15 +293,13 @@ impl ClusterQueue {
         let mut reserved = BTreeMap::<&str, BTreeMap<&str, Quantity>>::new();
         let admissions = workloads
             .iter()
-            .filter_map(|one| one.status.admission.as_ref());
-        let own = admissions.filter(|one| one.cluster_queue == self.metadata.name);
-        for set in own.flat_map(|admission| &admission.pod_set_assignments) {
+            .filter_map(|one| Some((one, one.status.admission.as_ref()?)));
+        let own = admissions.filter(|(_, it)| it.cluster_queue == self.metadata.name);
+        let sets =
+            own.flat_map(|(one, it)| it.pod_set_assignments.iter().map(move |set| (one, set)));
+        for (one, set) in sets {
             for (resource, flavor) in &set.flavors {
-                let amount = set
-                    .resource_usage
-                    .get(resource)
-                    .copied()
-                    .unwrap_or_default();
+                let amount = one.reserved_of(set, resource);
                 let sums = reserved.entry(flavor).or_default();
                 let sum = sums.entry(resource).or_default();
                 *sum = *sum + amount;
@@ -409,6 +417,22 @@ mod tests {
         assert_eq!(total(&queue), Quantity::units(24));
         queue.recount_with_some(&[]);
         assert_eq!(total(&queue), Quantity::units(24));
+        // What has ended keeps its admission, and those of its pods that ended theirs.
+        let mut ended = workload("ml", "48");
+        let is = |kind: &str| json!([{"type": kind, "status": "True"}]);
+        ended.status.conditions = serde_json::from_value(is("Finished")).unwrap();
+        let mut ending = workload("ml", "32");
+        let sets = &mut ending
+            .status
+            .admission
+            .as_mut()
+            .unwrap()
+            .pod_set_assignments;
+        sets[0].count = 4;
+        ending.status.reclaimable_pods =
+            serde_json::from_value(json!([{"name": "main", "count": 3}])).unwrap();
+        queue.recount(&[ended, ending]);
+        assert_eq!(total(&queue), Quantity::units(8));
     }
 
     #[test]

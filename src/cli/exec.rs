@@ -38,7 +38,7 @@ pub struct ExecArgs {
     #[arg(long, conflicts_with = "pod", help_heading = "Pod")]
     pub head: bool,
 
-    /// Worker N, from 0; of a Job, the pod of that index
+    /// Worker N, from 0; index N of a Job; task N of an array
     #[arg(long, value_name = "N", conflicts_with_all = ["pod", "head"], help_heading = "Pod")]
     pub worker: Option<usize>,
 

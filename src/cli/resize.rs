@@ -12,7 +12,8 @@ it runs if it was submitted with --grow, and before it has started otherwise:
 Kueue would stop it and queue it again at the end.
 
 With more slots than the queue has quota for, those that run keep running, and
-the others wait until the quota is free for all of them.
+the others wait until the quota is free for all of them. With fewer slots than
+tasks that run, Kubernetes stops some of them, and they start again later.
 
 Examples:
   kaiwo resize alice-sweep --slots 16
@@ -21,6 +22,14 @@ pub struct ResizeArgs {
     /// Tasks at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=100_000))]
     pub slots: i64,
+
+    /// Do not ask before running tasks are stopped
+    #[arg(short, long)]
+    pub yes: bool,
+
+    /// Show what would change, and change nothing
+    #[arg(short, long)]
+    pub dry_run: bool,
 
     /// Which workload, and where.
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 mod finished;
 mod leftovers;
+mod refusal;
 mod storage;
 mod stuck;
 
@@ -11,7 +12,6 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
-use crate::api::workload::Workload;
 use crate::cli::DeleteArgs;
 use crate::cluster::ClusterError;
 use crate::cluster::read::lookup::{self, Found, LookupError};
@@ -19,10 +19,8 @@ use crate::cluster::submission::deletion::{self, Doomed};
 use crate::cluster::submission::kept_claim::KeptClaim;
 use crate::cluster::submission::leftover::{self, Leftover};
 use crate::error::{CommandError, ErrorClass};
-use crate::kind::WorkloadKind;
 use crate::observe::WorkloadRef;
 use crate::settings::Format;
-use crate::suggestion::{kaiwo, kubectl};
 use crate::time::Seconds;
 use crate::ui::Ui;
 use crate::ui::deletion::{
@@ -168,7 +166,7 @@ impl Run<'_> {
         let mut failures = Vec::new();
         let wanted = &self.args.workload;
         let lookups = wanted.iter().map(async |wanted| {
-            let found = lookup::find(cluster, served, namespace, wanted).await;
+            let found = lookup::find_whole(cluster, served, namespace, wanted).await;
             (wanted, found)
         });
         for (wanted, answer) in join_all(lookups).await {
@@ -187,26 +185,27 @@ impl Run<'_> {
                     continue;
                 }
             }
-            match answer {
-                Ok(one) if self.args.force || deletion::is_kaiwos(&one) => {
-                    let uid = &one.workload.metadata.uid;
-                    if !found
-                        .iter()
-                        .any(|other| other.workload.metadata.uid == *uid)
-                    {
-                        found.push(one);
-                    }
-                }
-                Ok(one) => {
-                    let name = one.workload.display_name();
-                    let error = not_made_by_kaiwo(&one.workload, namespace);
-                    failures.push(Item::failed(name, &error, self.ui.connection()));
-                    self.code = self.code.max(self.complain(error));
-                }
+            let all = match answer {
+                Ok(all) => all,
                 Err(error) => {
                     let (item, code) = self.not_found(wanted, error).await;
                     failures.push(item);
                     self.code = self.code.max(code);
+                    continue;
+                }
+            };
+            for one in all {
+                let refused = refusal::for_found(&one, wanted, namespace, self.args.force);
+                if let Some(error) = refused {
+                    let name = one.workload.display_name();
+                    failures.push(Item::failed(name, &error, self.ui.connection()));
+                    self.code = self.code.max(self.complain(error));
+                    continue;
+                }
+                let uid = &one.workload.metadata.uid;
+                let mut others = found.iter().map(|other| &other.workload.metadata.uid);
+                if !others.any(|other| other == uid) {
+                    found.push(one);
                 }
             }
         }
@@ -410,39 +409,6 @@ impl Run<'_> {
             None => Ok(()),
         }
     }
-}
-
-/// Returns the error that a workload is not kaiwo's to delete. What is part of a
-/// workload is not offered: that goes as a whole.
-fn not_made_by_kaiwo(workload: &Workload, namespace: &str) -> CommandError {
-    let name = workload.display_name();
-    let mut owners = workload.metadata.owner_references.iter();
-    // What Kueue's Workload stands for is a whole.
-    let whole = owners.find(|_| workload.stands_for.is_none());
-    let error = match whole {
-        Some(owner) => {
-            let whole = format!("{}/{}", owner.kind.to_lowercase(), owner.name);
-            let message = format!("{name} belongs to {whole}");
-            let command = match WorkloadKind::named(&owner.kind) {
-                Some(_) => kaiwo("delete {} -n {}", &[&whole, namespace]),
-                // kaiwo knows only what belongs to it.
-                None => {
-                    let (group, _) = owner.api_version.split_once('/').unwrap_or_default();
-                    let kind = format!("{}.{group}", owner.kind.to_lowercase());
-                    let kind = kind.trim_end_matches('.');
-                    kubectl("-n {} delete {} {}", &[namespace, kind, &owner.name])
-                }
-            };
-            let noted = command.noted("deletes it with everything that belongs to it");
-            CommandError::new(ErrorClass::Refused, message).hint(noted)
-        }
-        None => CommandError::new(
-            ErrorClass::Refused,
-            format!("{name} was not created by kaiwo"),
-        )
-        .hint("to delete it anyway, add --force"),
-    };
-    error.about(name)
 }
 
 fn cannot_delete(error: ClusterError, name: &str) -> CommandError {

@@ -1,5 +1,7 @@
 //! `kaiwo init`.
 
+use std::path::Path;
+
 use crate::cli::InitArgs;
 use crate::error::{CommandError, ErrorClass};
 use crate::names::nearest;
@@ -116,6 +118,13 @@ fn starter(
     Ok(starter)
 }
 
+/// Returns the last directory above a file that is there, or what stands in its place.
+fn existing(file: &Path) -> String {
+    let above = file.ancestors().skip(1);
+    let mut above = above.filter(|it| it.symlink_metadata().is_ok());
+    shell::quoted(&secrecy::path(above.next().unwrap_or(Path::new("."))))
+}
+
 fn not_written(why: NotWritten) -> CommandError {
     match why {
         NotWritten::Exist(files) => {
@@ -131,7 +140,7 @@ fn not_written(why: NotWritten) -> CommandError {
             error: anyhow::Error::new(error)
                 .context(format!("cannot write {}", secrecy::path(&file))),
             notes: vec!["nothing was written".to_owned()],
-            hints: Vec::new(),
+            hints: vec![format!("check the directory: ls -ld {}", existing(&file)).into()],
             object: Some(secrecy::path(&file)),
         },
     }

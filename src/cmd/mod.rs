@@ -4,6 +4,7 @@
 mod command_line;
 mod completion;
 mod config;
+mod confirmation;
 mod delete;
 mod deploy;
 mod endpoint;
@@ -86,7 +87,7 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
         Subcommand::Resume(args) => queueing::activity::resume(&args, ui, output),
         Subcommand::Logs(args) => logs::run(&args, ui).map(done),
         Subcommand::Wait(args) => wait::run(&args, ui, output).map(done),
-        Subcommand::Resize(args) => resize::run(&args, ui).map(done),
+        Subcommand::Resize(args) => resize::run(&args, ui),
         Subcommand::Doctor(args) => doctor::run(&args, ui, output),
         Subcommand::Version(args) => version::run(&args, ui, output).map(done),
         Subcommand::Queues(args) => queues::run(&args, ui, output).map(done),

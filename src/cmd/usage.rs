@@ -1,6 +1,8 @@
 //! Reads the command line, and reports one that cannot be understood, as any other
 //! error is.
 
+mod number;
+
 use std::error::Error;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -70,9 +72,15 @@ fn built() -> Command {
 pub fn tell(error: clap::Error, typed: &CommandLine, output: Option<Format>) -> ExitCode {
     let words = typed.words();
     let ui = Ui::new(false, false, None).connected(connection_of(words));
-    let refused = refusal(&error, words);
-    if refused.is_some() || (error.exit_code() != 0 && is_ours(error.kind())) {
-        let error = refused.unwrap_or_else(|| usage_error(error, words));
+    // Then clap's text is the help.
+    let is_help = error.exit_code() == 0
+        || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if !is_help {
+        let refused = refusal(&error, words);
+        let error = refused.unwrap_or_else(|| match is_ours(error.kind()) {
+            true => usage_error(error, words),
+            false => with_tips(&discreet(error), words),
+        });
         tell_error(&error, ui, output);
         return ExitCode::from(error.exit_code());
     }
@@ -85,8 +93,7 @@ pub fn tell(error: clap::Error, typed: &CommandLine, output: Option<Format>) -> 
     u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-/// Returns whether kaiwo has words of its own for people; else they read clap's,
-/// with the usage.
+/// Returns whether kaiwo has more to say than clap.
 fn is_ours(kind: ErrorKind) -> bool {
     matches!(
         kind,
@@ -202,15 +209,20 @@ fn usage_error(error: clap::Error, words: &[String]) -> CommandError {
         .hint(kaiwo("list", &[]).to("list workloads"))
         .hint(help(&path));
     }
+    let at = words
+        .iter()
+        .position(|word| word.split('=').next() == typed.split('=').next());
+    let is_unescaped = kind == ErrorKind::UnknownArgument && !words.iter().any(|word| word == "--");
+    let of_run = at.filter(|_| is_unescaped && command.get_name() == "run");
+    if let Some(at) = of_run.and_then(|at| aliases::missing_dashes(&root, command, words, at)) {
+        return behind_dashes(told, &safe, at, true);
+    }
     if let Some(hints) = as_docker(&root, command.get_name(), (kind, typed), &safe) {
         return CommandError {
             hints: hints.into_iter().chain([help(&path)]).collect(),
             ..told
         };
     }
-    let at = words
-        .iter()
-        .position(|word| word.split('=').next() == typed.split('=').next());
     let value = at.and_then(|at| match words[at].split_once('=') {
         Some((_, value)) if words[at].starts_with("--") => Some(value),
         _ => words.get(at + 1).map(String::as_str),
@@ -224,14 +236,10 @@ fn usage_error(error: clap::Error, words: &[String]) -> CommandError {
         }
         _ => None,
     });
-    let is_command = kind == ErrorKind::UnknownArgument
-        && !typed.starts_with('-')
-        && matches!(command.get_name(), "submit" | "serve")
-        && !words.iter().any(|word| word == "--");
+    let is_command =
+        is_unescaped && !typed.starts_with('-') && matches!(command.get_name(), "submit" | "serve");
     if let (Some(at), None, true) = (at, &own, is_command) {
-        let mut told = told;
-        told.hints.insert(0, behind_dashes(&safe, at));
-        return told;
+        return behind_dashes(told, &safe, at, false);
     }
     match own {
         Some(own) => CommandError {
@@ -275,7 +283,7 @@ fn with_tips(error: &clap::Error, words: &[String]) -> CommandError {
     let message = match error.kind() {
         // Then the text is the help.
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command given".to_owned(),
-        _ => message.join(" "),
+        _ => number::plain(error, message.join(" ")),
     };
     let mut told = CommandError::new(ErrorClass::Usage, message);
     let tips = text
@@ -297,25 +305,28 @@ fn help(path: &[String]) -> Suggestion {
         .to("see")
 }
 
-/// Says where a command belongs whose words begin at `at`.
-fn behind_dashes(words: &[String], at: usize) -> Suggestion {
-    if matches!(
-        words[at].as_str(),
-        "Ki" | "Mi" | "Gi" | "Ti" | "MB" | "GB" | "TB"
-    ) {
-        return "write number and unit as one word: 100Gi".into();
-    }
+/// Says where a command belongs whose words begin at `at`. Of `run` that is all that the
+/// line lacks.
+fn behind_dashes(
+    mut told: CommandError,
+    words: &[String],
+    at: usize,
+    of_run: bool,
+) -> CommandError {
     let has = |flag: &str| words[..at].iter().any(|word| word == flag);
     let (before, after) = words.split_at(at);
-    match ["-i", "--image", "-p", "--path"].into_iter().any(has) {
-        true => kaiwo("", &[])
-            .args(before)
-            .args(["--"])
-            .args(after)
-            .as_typed()
-            .to("put the command last, after --"),
-        false => "put the command last, after --, and -p DIR or -i IMAGE before it".into(),
-    }
+    let line = kaiwo("", &[]).args(before).args(["--"]).args(after);
+    let hint: Suggestion = match words[at].as_str() {
+        "Ki" | "Mi" | "Gi" | "Ti" | "MB" | "GB" | "TB" => {
+            "write number and unit as one word: 100Gi".into()
+        }
+        _ if of_run || ["-i", "--image", "-p", "--path"].into_iter().any(has) => {
+            line.as_typed().to("put the command last, after --")
+        }
+        _ => "put the command last, after --, and -p DIR or -i IMAGE before it".into(),
+    };
+    told.hints.insert(0, hint);
+    told
 }
 
 /// Returns whether clap's nearest flag has little in common with the one that was typed.
@@ -467,6 +478,14 @@ mod tests {
         assert_eq!(
             first("kaiwo submit python train.py"),
             "put the command last, after --, and -p DIR or -i IMAGE before it"
+        );
+        assert_eq!(
+            first("kaiwo run -g 1 -i registry/x python train.py --lr 1"),
+            "put the command last, after --: kaiwo run -g 1 -i registry/x -- python train.py --lr 1"
+        );
+        assert_eq!(
+            first("kaiwo run train.py -g 1 --lr 1"),
+            "put the command last, after --: kaiwo run train.py -g 1 -- --lr 1"
         );
         assert_eq!(
             first("kaiwo submit -p w --storage 100 Gi"),

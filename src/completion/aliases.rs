@@ -284,6 +284,27 @@ pub fn run(command: &Command, verb: &'static str, rest: &[String]) -> suggestion
     words.fold(own, |own, word| with_word(own, word))
 }
 
+/// Returns where `--` is missing in a line of `run`, which is `own`, whose word at `unknown`
+/// has no place: there, if a script stands before it, or before the command of an image.
+pub fn missing_dashes(
+    command: &Command,
+    own: &Command,
+    words: &[String],
+    unknown: usize,
+) -> Option<usize> {
+    let typed = &words[unknown];
+    if attaches(typed) || flag(own, typed, None).is_some() {
+        return None;
+    }
+    let first = *places(command, words).positionals.first()?;
+    let says_image = |word: &String| has("-i --image", word.split('=').next().unwrap_or(word));
+    let is_script = [".py", ".sh"].iter().any(|end| words[first].ends_with(end));
+    match is_script && first < unknown {
+        true => Some(unknown),
+        false => words[..first].iter().any(says_image).then_some(first),
+    }
+}
+
 /// Returns the line for an image with a terminal, as docker takes it: `-it IMAGE`. Here
 /// `-i` is the image, and `run` attaches.
 pub fn attached(command: &Command, words: &[String]) -> Option<[Suggestion; 2]> {

@@ -108,18 +108,26 @@ impl WorkloadKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Returns the kind that a word means: `job`, `jobs`, `job.batch`, `deploy`.
+    /// Returns the kind that a word means: `job`, `jobs`, `job.batch`, `deploy`. A
+    /// Job of another group, such as Volcano's, is another kind.
     pub fn meant(word: &str) -> Option<Self> {
         let lower = word.to_lowercase();
-        let plain = lower.split_once('.').map_or(&*lower, |(kind, _)| kind);
+        let (plain, group) = with_group(&lower);
         Self::ALL.into_iter().find(|kind| {
             let Descriptor {
                 plural,
                 short_names,
                 ..
             } = kind.descriptor();
-            plain == kind.word() || plain == *plural || short_names.contains(&plain)
+            let is_named = plain == kind.word() || plain == *plural || short_names.contains(&plain);
+            is_named && kind.is_in(group)
         })
+    }
+
+    /// Returns whether it is of the group that was typed, if one was.
+    pub fn is_in(self, group: Option<&str>) -> bool {
+        let mut versions = self.descriptor().api_versions.iter();
+        versions.any(|version| is_group_of(group, version))
     }
 
     /// Returns the word for it on a command line: `rayjob`.
@@ -137,6 +145,24 @@ impl WorkloadKind {
     pub fn longest_name(self, pods: i64) -> usize {
         (self.descriptor().longest_name)(pods)
     }
+}
+
+/// Splits what kubectl takes for a kind into the kind and its group: `job.batch`.
+pub fn with_group(word: &str) -> (&str, Option<&str>) {
+    match word.split_once('.') {
+        Some((kind, group)) => (kind, Some(group)),
+        None => (word, None),
+    }
+}
+
+/// Returns whether `api_version` is of the group that was typed, with a version in
+/// front of it or without, if one was.
+pub fn is_group_of(typed: Option<&str>, api_version: &str) -> bool {
+    let (group, version) = match api_version.split_once('/') {
+        Some((group, version)) => (group, version),
+        None => ("", api_version),
+    };
+    typed.is_none_or(|typed| typed == group || typed == format!("{version}.{group}"))
 }
 
 #[cfg(test)]
@@ -158,5 +184,8 @@ mod tests {
             assert_eq!(WorkloadKind::named(name), Some(kind));
         }
         assert_eq!(WorkloadKind::meant("pods"), None);
+        let job = Some(WorkloadKind::Job);
+        assert_eq!(WorkloadKind::meant("jobs.v1.batch"), job);
+        assert_eq!(WorkloadKind::meant("job.batch.volcano.sh"), None);
     }
 }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use super::kind::rules;
+use super::kind::tasks::record;
 use super::snapshot::Snapshot;
 use crate::api::keys::{COMPLETION_INDEX_LABEL, RAY_CLUSTER_LABEL, RAY_NODE_TYPE_LABEL};
 use crate::api::pod::{ContainerStatus, Pod};
@@ -142,7 +143,8 @@ impl Snapshot {
                 false => Err(self.not_running(pod)),
             };
         }
-        if pods.is_empty() {
+        // Of one task that does not run, more is known.
+        if pods.is_empty() && self.index.is_none() {
             let standing = self.standing();
             let status = standing.status;
             return Err(PodChoiceError::NoneRuns {
@@ -172,7 +174,7 @@ impl Snapshot {
                     .copied()
                     .ok_or_else(|| match self.newest_of_index(*number as u64) {
                         Some(pod) => self.not_running(pod),
-                        None => missing(&format!("that is worker {number}")),
+                        None => missing(&self.worker(*number)),
                     })
             }
             Single::Main | Single::Pod(_) => {
@@ -236,6 +238,16 @@ impl Snapshot {
         let pods = self.pods().iter();
         pods.filter(|pod| pod.index() == Some(index))
             .max_by_key(|pod| pod.metadata.creation_timestamp)
+    }
+
+    /// Returns what a worker is called: of an array, it is a task.
+    fn worker(&self, number: usize) -> String {
+        let index = i64::try_from(number).ok();
+        let task = record(&self.workload).and_then(|it| it.tasks.at(index?));
+        match task {
+            Some(task) => format!("of task {task}"),
+            None => format!("that is worker {number}"),
+        }
     }
 
     fn not_running(&self, pod: &Pod) -> PodChoiceError {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::kind::WorkloadKind;
+use crate::kind::{WorkloadKind, is_group_of, with_group};
 use crate::names::{is_dns_1123_subdomain, is_slip};
 use crate::secrecy::{may_be_secret, named};
 
@@ -33,39 +33,46 @@ pub fn unknown_kind(word: &str) -> String {
 
 /// Says how what belongs to a workload is named.
 fn of_parts(word: &str) -> &'static str {
-    match word.split('.').next().unwrap_or_default() {
-        "pod" | "pods" | "po" => "; for a pod, name its workload, and the pod with --pod",
+    match with_group(word).0 {
+        "po" => "; for a pod, name its workload, and the pod with --pod",
         "svc" | "service" | "services" | "ing" | "ingress" | "rs" | "replicaset"
         | "replicasets" => "; name the workload that it belongs to",
         _ => "",
     }
 }
 
-/// Returns whether a word may be a kind that Kueue queues: one that is neither part
-/// of a workload nor a slip.
+/// Returns whether a word, in lower case, may be a kind that Kueue queues: one that is
+/// neither part of a workload nor a slip. A pod may be queued by itself.
 fn is_other(word: &str) -> bool {
-    let plain = word.split('.').next().unwrap_or_default().to_lowercase();
+    let (plain, group) = with_group(word);
     let is_word = plain.len() > 2 && plain.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let is_slip = WorkloadKind::ALL
         .into_iter()
-        .any(|kind| is_slip(&plain, &kind.word()));
+        .any(|kind| kind.is_in(group) && is_slip(plain, &kind.word()));
     is_word
         && !may_be_secret(word)
-        && of_parts(&plain).is_empty()
+        && of_parts(word).is_empty()
         && !is_slip
-        && is_dns_1123_subdomain(&plain)
+        && is_dns_1123_subdomain(word)
 }
 
 impl WorkloadRef {
     /// Returns whether `kind`, as in manifests, is the one that was typed: in the
     /// singular or plural, with its group or without.
-    pub fn is_of(&self, kind: &str) -> bool {
+    pub fn is_of(&self, api_version: &str, kind: &str) -> bool {
         let Some(typed) = &self.other else {
             return true;
         };
-        let typed = typed.split('.').next().unwrap_or_default();
+        let (typed, group) = with_group(typed);
         let kind = kind.to_lowercase();
-        typed == kind || typed.strip_suffix('s') == Some(&kind)
+        (typed == kind || typed.strip_suffix('s') == Some(&kind)) && is_group_of(group, api_version)
+    }
+
+    /// Returns whether it may be a pod of some workload, rather than one that is queued
+    /// by itself.
+    pub fn is_pod(&self) -> bool {
+        let typed = self.other.as_deref().map(with_group);
+        typed.is_some_and(|(typed, _)| matches!(typed, "pod" | "pods"))
     }
 }
 
@@ -80,8 +87,8 @@ impl FromStr for WorkloadRef {
         let (kind, other) = match word {
             Some(word) => match kind(word) {
                 Ok(kind) => (Some(kind), None),
-                Err(_) if is_other(word) => (None, Some(word.to_lowercase())),
-                Err(why) => return Err(why + of_parts(word)),
+                Err(_) if is_other(&word.to_lowercase()) => (None, Some(word.to_lowercase())),
+                Err(why) => return Err(why + of_parts(&word.to_lowercase())),
             },
             None => (None, None),
         };
@@ -128,14 +135,37 @@ mod tests {
             let read: WorkloadRef = text.parse().unwrap();
             assert_eq!((read.kind, read.name.as_str()), (kind, "x"), "{text}");
         }
-        for text in ["jobsets.jobset.x-k8s.io/x", "JobSet/x", "trainjob/x"] {
+        for (text, is_job_set) in [
+            ("jobsets.jobset.x-k8s.io/x", true),
+            ("jobset.v1alpha2.jobset.x-k8s.io/x", true),
+            ("JobSet/x", true),
+            ("jobset.example.com/x", false),
+            ("trainjob/x", false),
+            ("job.batch.volcano.sh/x", false),
+            ("pod/x", false),
+        ] {
             let read: WorkloadRef = text.parse().unwrap();
             let word = text.split('/').next().unwrap().to_lowercase();
             assert_eq!((read.kind, read.other.as_deref()), (None, Some(&*word)));
-            assert_eq!(read.is_of("JobSet"), word.starts_with("jobset"));
+            let is_of = read.is_of("jobset.x-k8s.io/v1alpha2", "JobSet");
+            assert_eq!(
+                (is_of, read.is_pod()),
+                (is_job_set, text == "pod/x"),
+                "{text}"
+            );
         }
         for text in [
-            "", "pod/x", "jbo/x", "rayjbo/x", "a b/x", "job/", "job/x/y", "A b", "-x",
+            "",
+            "svc/x",
+            "jbo/x",
+            "jbo.batch/x",
+            "rayjbo/x",
+            "a b/x",
+            "job/",
+            "job/x/y",
+            "A b",
+            "-x",
+            "jobset/Set1",
         ] {
             assert!(text.parse::<WorkloadRef>().is_err(), "{text}");
         }

@@ -125,7 +125,7 @@ pub fn is_common(variable: &EnvVarContext) -> bool {
 
 /// Returns what a program that is told to end finds: the file that says so, and with
 /// Ray the time that it has. Ray itself (v2.60, `job_supervisor.py`) kills the program
-/// of a job that is stopped after 3 seconds.
+/// of a job that is stopped after 3 seconds, and keeps a pod for 30 seconds more.
 fn told_to_end(plan: &Plan) -> Vec<EnvVarContext> {
     let request = &plan.request;
     let mut variables = Vec::new();
@@ -135,6 +135,11 @@ fn told_to_end(plan: &Plan) -> Vec<EnvVarContext> {
     if request.kind == WorkloadKind::RayJob {
         let grace = request.pods.grace.map_or(DEFAULT_GRACE, |grace| grace.0);
         variables.push(value_of("RAY_JOB_STOP_WAIT_TIME_S", grace.to_string()));
+        // The hooks have waited for the program by then (v2.60, `node.py`).
+        variables.push(value_of(
+            "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S",
+            "0".to_owned(),
+        ));
     }
     variables
 }

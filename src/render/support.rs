@@ -12,7 +12,7 @@ use crate::names::label_value;
 use crate::plan::kaito;
 use crate::plan::request::array::Parameters;
 use crate::plan::{NewLocalQueue, Plan};
-use crate::workload::upload::{UploadPart, VolumeFile};
+use crate::workload::upload::{Upload, UploadPart, VolumeFile};
 
 /// Returns the labels that every object of a workload carries.
 pub fn labels(plan: &Plan) -> BTreeMap<String, String> {
@@ -178,6 +178,14 @@ pub fn upload_name(plan: &Plan, digest: &str) -> String {
     let kind = plan.request.kind.name();
     let hash = crate::digest::short(format!("{kind}:{digest}").as_bytes(), 10);
     format!("{}-{hash}", plan.request.name)
+}
+
+/// Gives the uploads of a plan the names by which a workload that is there knows them.
+pub fn recognise_uploads(plan: &mut Plan, workload: &Value) {
+    let text = workload.to_string();
+    let mut upload = std::mem::replace(&mut plan.request.upload, Upload::new(Vec::new()));
+    upload.recognise(|digest| text.contains(&upload_name(plan, digest)));
+    plan.request.upload = upload;
 }
 
 /// Returns the claim that is kept, if there is one. Nothing owns it, so that it stays

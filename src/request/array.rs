@@ -6,6 +6,7 @@ use crate::kind::WorkloadKind;
 use crate::names::nearest;
 use crate::plan::Refusal;
 use crate::plan::request::array::rows::Rows;
+use crate::plan::request::array::sweep::Sweep;
 use crate::plan::request::array::{Array, ArrayFlags, Parameters, placeholder};
 use crate::plan::request::{Run, WorkloadRequest};
 use crate::settings::Merged;
@@ -136,6 +137,9 @@ pub(super) fn check(request: &WorkloadRequest, notes: &mut Vec<Note>) -> Result<
         .hint(without));
     }
     notes.extend(unknown_parameters(request, array));
+    if let Parameters::Sweep(sweeps) = &array.parameters {
+        notes.extend(sweeps.0.iter().filter_map(Sweep::doubt).map(Note::Warning));
+    }
     Ok(())
 }
 
@@ -149,11 +153,13 @@ fn unknown_parameters(request: &WorkloadRequest, array: &Array) -> Vec<Note> {
     let braced = words.iter().flat_map(|word| word.split('{').skip(1));
     let braced = braced.filter_map(|rest| Some(rest.split_once('}')?.0));
     let unknown = braced.filter(|name| placeholder(name) && !names.contains(name));
-    let meant = unknown.filter_map(|name| {
-        let near = nearest(name, names.iter().map(|name| (*name).to_owned()))?;
-        Some(Note::Warning(format!(
-            "{{{name}}} in the command is not a parameter and stays as it is; did you mean {{{near}}}?"
-        )))
+    let meant = unknown.map(|name| {
+        let stays = format!("{{{name}}} in the command is not a parameter and stays as it is");
+        let near = nearest(name, names.iter().map(|name| (*name).to_owned()));
+        Note::Warning(match near {
+            Some(near) => format!("{stays}; did you mean {{{near}}}?"),
+            None => stays,
+        })
     });
     meant.collect()
 }

@@ -86,6 +86,14 @@ pub(super) fn run(
         Some(directory) => (directory.entrypoint, directory.files),
         None => (None, Vec::new()),
     };
+    if typed.command.first().is_some_and(String::is_empty) {
+        return Err(
+            CommandError::new(ErrorClass::Refused, "the command after -- is empty").hint(format!(
+                "name a program, or leave out the --: kaiwo {} … -- python main.py",
+                wanted.verb
+            )),
+        );
+    }
     let begins = typed.command.first().filter(|word| word.starts_with('-'));
     // Words that begin with - are for the program of an image.
     let takes_words = wanted.has_image && !kind.is_ray() && wanted.verb != "run";

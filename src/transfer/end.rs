@@ -46,6 +46,11 @@ impl FromStr for CopyEnd {
         if text.is_empty() {
             return Err("the path is empty".to_owned());
         }
+        if text == "-" {
+            let words = "files are not copied through a pipe: use kaiwo exec NAME -- cat FILE; \
+                         for a file of this name, use ./-";
+            return Err(words.to_owned());
+        }
         let is_here = text.starts_with(['/', '.', '~']);
         let Some((name, path)) = text.split_once(':').filter(|_| !is_here) else {
             return Ok(Self::Local(PathBuf::from(text)));
@@ -141,7 +146,7 @@ mod tests {
                 _ => panic!("{text}: {end:?}"),
             }
         }
-        for text in ["", "x:", "ns/pod:/x", "A b:/x"] {
+        for text in ["", "-", "x:", "ns/pod:/x", "A b:/x"] {
             assert!(text.parse::<CopyEnd>().is_err(), "{text}");
         }
     }

@@ -134,13 +134,27 @@ pub fn directory_name(path: &str) -> String {
 /// Decides, by the rules of `cp -r`, where `from` goes if `to` is what `place` says: into
 /// a directory that exists under its own name, else under the name of `to`. Of a path
 /// that ends in `/.` the contents are copied.
-pub fn destination(from: &str, from_is_directory: bool, to: &str, place: PlaceKind) -> Destination {
+///
+/// # Errors
+/// [`CopyError`] for a directory in the place of a file, and for what is neither: it
+/// would be replaced, and not written to.
+pub fn destination(
+    from: &str,
+    from_is_directory: bool,
+    to: &str,
+    place: PlaceKind,
+) -> Result<Destination, CopyError> {
+    match place {
+        PlaceKind::Special => return Err(CopyError::Special(to.to_owned())),
+        PlaceKind::File if from_is_directory => return Err(CopyError::Clash(vec![to.to_owned()])),
+        _ => {}
+    }
     let into = |directory: &str, name: Option<&str>| Destination {
         directory: directory.to_owned(),
         name: name.map(str::to_owned),
     };
     let is_there = place == PlaceKind::Directory;
-    match base_name(from) {
+    Ok(match base_name(from) {
         None => into(to, None),
         Some(name) if is_there || to.ends_with('/') => match from_is_directory {
             true => into(&format!("{}/{name}", to.trim_end_matches('/')), None),
@@ -148,7 +162,7 @@ pub fn destination(from: &str, from_is_directory: bool, to: &str, place: PlaceKi
         },
         Some(_) if from_is_directory => into(to, None),
         Some(_) => into(&directory_name(to), base_name(to)),
-    }
+    })
 }
 
 /// A file on its way in parts.
@@ -276,9 +290,16 @@ mod tests {
             ("/o/f", false, "/g", File, ("/", Some("g"))),
             ("/o/f", false, "a/g", File, ("a", Some("g"))),
         ] {
-            let found = destination(from, is_directory, to, place);
+            let found = destination(from, is_directory, to, place).unwrap();
             let found = (found.directory.as_str(), found.name.as_deref());
             assert_eq!(found, expected, "{from} {to}");
+        }
+        for (is_directory, place) in [
+            (true, File),
+            (true, PlaceKind::Special),
+            (false, PlaceKind::Special),
+        ] {
+            assert!(destination("/o/x", is_directory, "/dev/null", place).is_err());
         }
     }
 

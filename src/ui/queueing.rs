@@ -113,10 +113,7 @@ impl Preempted {
     pub fn new(queued: &KueueWorkload) -> Self {
         let admission = queued.status.admission.as_ref();
         Self {
-            workload: match queued.owner() {
-                Some((kind, name)) => format!("{}/{name}", kind.to_lowercase()),
-                None => format!("workload/{}", queued.metadata.name),
-            },
+            workload: queued.display_name(),
             namespace: queued.metadata.namespace.clone(),
             user: queued.user().map(str::to_owned),
             gpus: queued.gpus(),

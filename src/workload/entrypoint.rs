@@ -105,27 +105,10 @@ impl Entrypoint {
                 ),
             ));
         }
-        let to_unix = format!("convert its line endings: sed -i 's/\\r$//' {quoted}");
-        if content.starts_with(b"#!") {
-            let first = content
-                .split(|byte| *byte == b'\n')
-                .next()
-                .unwrap_or_default();
-            if first.ends_with(b"\r") {
-                return Err(wrong(
-                    1,
-                    "the shebang ends in a carriage return, so its interpreter cannot be found",
-                    to_unix,
-                ));
-            }
-            return Ok(Self {
-                content: Confidential::new(content),
-                script: Script::Direct,
-                joined_lines: Vec::new(),
-                stray_lines: Vec::new(),
-            });
+        if let Some(error) = carriage_returns(file, &content) {
+            return Err(error);
         }
-        if is_binary(&content) {
+        if content.starts_with(b"#!") || is_binary(&content) {
             // The kernel judges it.
             return Ok(Self {
                 content: Confidential::new(content),
@@ -135,16 +118,6 @@ impl Entrypoint {
             });
         }
         let (text, is_utf8) = decoded(content);
-        if text
-            .split_inclusive('\n')
-            .all(|line| line.ends_with("\r\n"))
-        {
-            return Err(wrong(
-                1,
-                "every line ends in a carriage return, which sh treats as part of the command",
-                to_unix,
-            ));
-        }
         let (text, joined_lines, stray_lines) = join_continued_lines(&text);
         let content = match is_utf8 {
             true => text.into_bytes(),
@@ -170,6 +143,29 @@ impl Entrypoint {
             stray_lines: Vec::new(),
         }
     }
+}
+
+/// Returns what is wrong with a script for a shell, or with a shebang, as editors on
+/// Windows write it. It is not empty.
+pub(super) fn carriage_returns(file: &Path, content: &[u8]) -> Option<WorkloadError> {
+    let first = content.split(|byte| *byte == b'\n').next()?;
+    let mut lines = content.split_inclusive(|byte| *byte == b'\n');
+    let message = match content.starts_with(b"#!") {
+        true if first.ends_with(b"\r") => {
+            "the shebang ends in a carriage return, so its interpreter cannot be found"
+        }
+        false if !is_binary(content) && lines.all(|line| line.ends_with(b"\r\n")) => {
+            "every line ends in a carriage return, which sh treats as part of the command"
+        }
+        _ => return None,
+    };
+    let quoted = shell::quoted(&file.to_string_lossy());
+    Some(WorkloadError::Value {
+        file: file.to_path_buf(),
+        line: 1,
+        message: message.to_owned(),
+        hint: format!("convert its line endings: sed -i 's/\\r$//' {quoted}").into(),
+    })
 }
 
 /// Adds a backslash to the end of each line that the next one continues, and

@@ -60,8 +60,11 @@ fn write_one(path: &Path, file: &NewFile, written: &mut Vec<PathBuf>) -> io::Res
         above = directory.parent();
     }
     for directory in missing.into_iter().rev() {
-        fs::create_dir(directory)?;
-        written.push(directory.to_path_buf());
+        // `new/..` exists once `new` does.
+        if !directory.exists() {
+            fs::create_dir(directory)?;
+            written.push(directory.to_path_buf());
+        }
     }
     let mut open = fs::File::create_new(path)?;
     written.push(path.to_path_buf());
@@ -108,6 +111,8 @@ mod tests {
             matches!(again, Err(NotWritten::Exist(taken)) if taken == [directory.join("data/x")])
         );
         assert!(!directory.join("other").exists());
+        write(&home.path().join("c/../d"), &[file("entrypoint")]).unwrap();
+        assert!(home.path().join("d/entrypoint").exists());
         // A file where a directory is needed.
         let blocked = write(&directory, &[file("more/z"), file("entrypoint/y")]);
         assert!(

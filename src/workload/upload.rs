@@ -57,6 +57,8 @@ pub struct Upload {
     /// Taken once: the files are megabytes, and every object of a submission
     /// names the digest that this is part of.
     digest: String,
+    /// Whether parts have the digests that 0.1.0 gave them.
+    has_older_digests: bool,
 }
 
 impl Serialize for Upload {
@@ -103,7 +105,22 @@ impl Upload {
             add(&mut digest, &file.path, file.mode(), file.content.expose());
         }
         let digest = digest.hexadecimal();
-        Self { files, digest }
+        Self {
+            files,
+            digest,
+            has_older_digests: false,
+        }
+    }
+
+    /// Gives its parts the digests of 0.1.0, if `is_known` knows one that only that gave:
+    /// what was made from the same files stays as it is.
+    pub fn recognise(&mut self, is_known: impl Fn(&str) -> bool) {
+        let parts = self.parts();
+        let older = self.parts_with(true);
+        let mut pairs = parts.iter().zip(&older);
+        let is_older =
+            pairs.any(|(part, older)| part.digest != older.digest && is_known(&older.digest));
+        self.has_older_digests = is_older;
     }
 
     /// Returns whether there is nothing to upload.
@@ -131,6 +148,10 @@ impl Upload {
 
     /// Divides the files into parts of at most [`PART_LIMIT`] bytes.
     pub fn parts(&self) -> Vec<UploadPart<'_>> {
+        self.parts_with(self.has_older_digests)
+    }
+
+    fn parts_with(&self, older_digests: bool) -> Vec<UploadPart<'_>> {
         let mut parts: Vec<UploadPart<'_>> = Vec::new();
         let mut used = 0;
         for entry in self.entries() {
@@ -148,15 +169,15 @@ impl Upload {
             used += size;
         }
         let has_pieces = self.files.iter().any(is_large);
-        for part in &mut parts {
+        for (number, part) in parts.iter_mut().enumerate() {
             let mut digest = Digest::default();
+            // What is in a ConfigMap, its name has to tell: its keys, which count from
+            // the first file on. Of the first part the paths tell them.
+            let tells_keys = has_pieces || number > 0 && !older_digests;
             for entry in &part.entries {
-                // What is in a ConfigMap, its name has to tell. Without pieces it has
-                // always been the path that counts.
-                let name = if has_pieces {
-                    &*entry.key
-                } else {
-                    &*entry.path
+                let name = match tells_keys {
+                    true => &*entry.key,
+                    false => &*entry.path,
                 };
                 add(&mut digest, name, entry.mode, &entry.content);
             }
@@ -324,6 +345,8 @@ mod tests {
             vec![large("b"), large("c")],
             vec![file("a", 10), large("b"), large("c")],
             vec![large("c"), large("d")],
+            vec![file("a", 10), file("b", 800_000), file("c", 800_000)],
+            vec![file("b", 800_000), file("c", 800_000)],
         ];
         let uploads = uploads.map(Upload::new);
         let parts: Vec<_> = uploads.iter().flat_map(Upload::parts).collect();
@@ -335,6 +358,25 @@ mod tests {
                 assert_eq!(keys(one), keys(other));
             }
         }
+    }
+
+    #[test]
+    fn names_of_0_1_0_are_recognised() {
+        let half = |path| file(path, 800_000);
+        let mut upload = Upload::new(vec![half("a"), half("b")]);
+        let digests = |upload: &Upload| -> Vec<String> {
+            let parts = upload.parts();
+            parts.iter().map(|part| part.digest.clone()).collect()
+        };
+        let now = digests(&upload);
+        // As it made them: of the paths alone.
+        let before = ["a", "b"].map(|path| digests(&Upload::new(vec![half(path)])).remove(0));
+        assert_eq!(now[0], before[0]);
+        assert_ne!(now[1], before[1]);
+        upload.recognise(|digest| now.iter().any(|known| known == digest));
+        assert_eq!(digests(&upload), now);
+        upload.recognise(|digest| before.iter().any(|known| known == digest));
+        assert_eq!(digests(&upload), before);
     }
 
     proptest! {

@@ -141,6 +141,21 @@ fn what_cannot_be_an_array_is_refused_with_the_reason() {
     }
     _ = dry(&["-p", "w", "--array", "9-0"]).exits(2).says("ends before it begins");
     _ = dry(&["-p", "w", "--sweep", "lr"]).exits(2).says("expected NAME=VALUE");
+    _ = dry(&["-p", "w", "--array", "1e3"])
+        .exits(2)
+        .says("expected numbers, such as 0-99 or 3,7,9")
+        .says("help: see: kaiwo submit --help");
+    let sandbox = sandbox();
+    sandbox.write("semicolons.csv", "lr;seed\n1;2\n");
+    sandbox.write("lines.csv", "lr,name\n1,\"a\nb\"\n");
+    for (file, why) in [
+        ("semicolons.csv", "separate columns with commas"),
+        ("lines.csv", "lines.csv:2: a quote is not closed"),
+        ("lines.csv", "help: keep each row on one line"),
+    ] {
+        let words = ["submit", "-d", "-i", "x", "--sweep-file", file, "--", "a"];
+        _ = sandbox.kaiwo(&words).exits(3).says(why);
+    }
 }
 
 #[test]
@@ -148,4 +163,10 @@ fn a_parameter_that_is_probably_another_is_warned_of() {
     _ = dry(&["--sweep", "seed=1..3", "--", "train", "--s={sed}", "{}"])
         .exits(0)
         .says("{sed} in the command is not a parameter and stays as it is; did you mean {seed}?");
+    _ = dry(&["--array", "0-3", "--", "train", "--lr={lr}"])
+        .exits(0)
+        .says("{lr} in the command is not a parameter and stays as it is");
+    _ = dry(&["--sweep", "layers=[1,2],[3]", "--", "train"])
+        .exits(0)
+        .says("--sweep layers has 3 values, some of which are parts of a list");
 }

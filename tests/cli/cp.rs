@@ -12,6 +12,11 @@ fn one_end_is_a_workload() {
         (&["ns/pod:/a", "b"], "is not a kind of workload"),
         (&["A_b:/a", "b"], "for a local file, use ./A_b:/a"),
         (&["x:/a"], "<TO>"),
+        (&["x:/a", "-"], "kaiwo exec NAME -- cat FILE"),
+        (
+            &["-r", "x:/a", "b"],
+            "not needed: directories are copied whole",
+        ),
         (
             &["x:/a", "b", "--worker", "1", "--head"],
             "cannot be used with",

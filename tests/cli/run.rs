@@ -54,9 +54,16 @@ fn bad_input_is_refused_before_anything_is_created() {
     _ = run(&["-d", "-i", "image", "--", "--lr", "3"])
         .exits(3)
         .says("kaiwo run … -- python main.py \"--lr\"");
+    _ = run(&["-d", "-i", "image", "--", ""])
+        .exits(3)
+        .says("the command after -- is empty");
     _ = run(&["-d", "missing.py"])
         .exits(3)
         .says("missing.py does not exist");
+    _ = run(&["-i", "image", "-t", "bash", "--", "-c", "ls"])
+        .exits(3)
+        .says("bash does not exist")
+        .says("kaiwo run -i image -t -- bash -c ls");
     _ = run(&["-d", "-i", "image", "--idle", "0", "--", "x"])
         .exits(3)
         .says("invalid idle time 0s (from the command line): must be at least 10s");

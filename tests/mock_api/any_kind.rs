@@ -1,7 +1,6 @@
 //! What Kueue queues and kaiwo does not know by itself: `list --any`, `status`,
-//! `why` and `delete`, by its Workload. And how far jobs are.
+//! `why` and `delete`, by its Workload.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
@@ -10,7 +9,6 @@ use super::history::is_empty;
 use super::json::is_golden;
 use super::server::{Answer, MockApi, Request, list, status};
 use super::trouble::is;
-use crate::common::Outcome;
 
 fn owner(kind: &str, version: &str, name: &str) -> Value {
     json!({"apiVersion": version, "kind": kind, "name": name, "uid": format!("u-{name}")})
@@ -51,8 +49,9 @@ fn admitted() -> Value {
 }
 
 /// A JobSet and a group of pods, a LeaderWorkerSet of two groups, the Job of a
-/// KaiwoJob, and what is not to be listed: a Job of kaiwo's own by its Workload, a pod
-/// of a Deployment, a Job of the JobSet.
+/// KaiwoJob, a pod of an Argo Workflow, a Workload of nobody, and what is not to be
+/// listed: a Job of kaiwo's own by its Workload, a pod of a Deployment, a Job of the
+/// JobSet.
 fn queued() -> Vec<Value> {
     let group = json!({"kueue.x-k8s.io/is-group-workload": "true"});
     let component = |index: &str| {
@@ -86,6 +85,13 @@ fn queued() -> Vec<Value> {
             json!({}),
             admitted(),
         ),
+        workload(
+            "pod-step",
+            json!([owner("Pod", "v1", "step")]),
+            json!({}),
+            waits(),
+        ),
+        workload("nobodys", json!([]), json!({}), waits()),
     ]
 }
 
@@ -125,11 +131,18 @@ fn cluster(request: &Request) -> Option<Answer> {
             );
             return Some(Answer::Json(200, job));
         }
-        _ if path.ends_with("/pods") && request.query.contains("managed") => vec![json!({
-            "metadata": {"name": "d", "uid": "u-d", "ownerReferences": [owner("ReplicaSet", "apps/v1", "d")]},
-        })],
-        _ if path.ends_with("/workloads/jobset-set1") => {
-            return Some(Answer::Json(200, queued().swap_remove(0)));
+        _ if path.ends_with("/pods") && request.query.contains("managed") => {
+            let pod = |name: &str, owner: Value| json!({"metadata": {"name": name, "uid": format!("u-{name}"), "ownerReferences": [owner]}});
+            vec![
+                pod("d", owner("ReplicaSet", "apps/v1", "d")),
+                pod("step", owner("Workflow", "argoproj.io/v1alpha1", "flow")),
+            ]
+        }
+        _ if path.contains("/workloads/") => {
+            let name = path.rsplit_once('/').unwrap().1;
+            let mut all = queued().into_iter();
+            let found = all.find(|it| it["metadata"]["name"] == name)?;
+            return Some(Answer::Json(200, found));
         }
         _ if path.ends_with("/events") || path.ends_with("/pods") => Vec::new(),
         _ if is_empty(path) => Vec::new(),
@@ -155,6 +168,8 @@ fn whatever_is_queued_is_listed() {
         ["lw1-0", "LeaderWorkerSet", "Running"],
         ["lw1-1", "LeaderWorkerSet", "Pending"],
         ["group", "PodGroup", "Pending"],
+        ["step", "Pod", "Pending"],
+        ["nobodys", "Workload", "Pending"],
     ];
     assert_eq!(rows, expected, "{table}");
     assert!(table.contains("8 more needed"), "{table}");
@@ -183,6 +198,8 @@ fn it_is_found_by_its_own_kind_and_name() {
         "jobsets.jobset.x-k8s.io/set1",
         "group",
         "podgroup/group",
+        "pod/step",
+        "workload/nobodys",
     ] {
         let outcome = api.sandbox.kaiwo(&["status", name, "-o", "json"]).exits(0);
         let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
@@ -199,6 +216,7 @@ fn it_is_found_by_its_own_kind_and_name() {
         "Kind        JobSet",
         "GPUs        8",
         "kaiwo why jobset/set1 -n kaiwo",
+        "kaiwo delete jobset/set1 -n kaiwo --force",
     ] {
         assert!(
             outcome.stdout.contains(words),
@@ -215,184 +233,173 @@ fn it_is_found_by_its_own_kind_and_name() {
     let outcome = api.sandbox.kaiwo(&["status", "lw1"]).exits(2);
     let words = "lw1 is ambiguous: leaderworkerset/lw1-0 or leaderworkerset/lw1-1";
     assert!(outcome.stderr.contains(words), "{outcome:?}");
-    let outcome = api.sandbox.kaiwo(&["status", "jobset/none"]).exits(3);
-    assert!(
-        outcome
-            .stderr
-            .contains("workload jobset/none does not exist"),
-        "{outcome:?}"
-    );
+    let _ = api
+        .sandbox
+        .kaiwo(&["status", "jobset/none"])
+        .exits(3)
+        .says("workload jobset/none does not exist")
+        .says("kaiwo list --any -n kaiwo")
+        .says("kubectl -n kaiwo get jobset none");
+    let _ = api
+        .sandbox
+        .kaiwo(&["logs", "pod/train-0"])
+        .exits(3)
+        .says("name that, and the pod with --pod");
+    // Of another group, it is another kind.
+    for name in ["jobset.example.com/set1", "job.batch.volcano.sh/k"] {
+        let _ = api.sandbox.kaiwo(&["status", name]).exits(3);
+    }
 }
 
 #[test]
-fn its_object_is_deleted_if_that_is_forced() {
-    let gone = Arc::new(AtomicUsize::new(0));
-    let seen = gone.clone();
-    let api = MockApi::new(move |request| {
+fn what_may_not_be_seen_is_not_said_to_be_missing() {
+    let denied =
+        "workloads.kueue.x-k8s.io is forbidden: User \"alice\" cannot list resource \"workloads\"";
+    let api = MockApi::new(move |request| match request.path.ends_with("/workloads") {
+        true => Some(Answer::Json(403, status(403, denied))),
+        false => cluster(request),
+    });
+    let _ = api
+        .sandbox
+        .kaiwo(&["status", "jobset/set1"])
+        .exits(4)
+        .says("cannot list resource");
+    let _ = api
+        .sandbox
+        .kaiwo(&["status", "set1"])
+        .exits(3)
+        .says("kaiwo knows only by Kueue's Workloads, which you may not list");
+}
+
+#[test]
+fn its_place_in_the_queue_is_changed_where_that_is_kueues() {
+    let api = MockApi::new(|request| match request.method.as_str() {
+        "GET" => cluster(request),
+        _ => None,
+    });
+    let dry = ["--dry-run"];
+    let kaiwo = |arguments: &[&str]| api.sandbox.kaiwo(&[arguments, &dry].concat());
+    let _ = kaiwo(&["pause", "jobset/set1"])
+        .exits(0)
+        .says("jobset/set1");
+    let _ = kaiwo(&["pause", "podgroup/group"])
+        .exits(3)
+        .says("nothing would make them again");
+    let _ = kaiwo(&["move", "jobset/set1", "-q", "other"])
+        .exits(3)
+        .says("jobset/set1 cannot be moved: kaiwo changes the labels of its own kinds only")
+        .says("kubectl -n kaiwo label jobset.jobset.x-k8s.io/set1 --overwrite kueue.x-k8s.io/queue-name=QUEUE");
+}
+
+/// Has the cluster delete: what is asked for first takes Kueue's Workloads along.
+fn deletes() -> MockApi {
+    let gone = AtomicUsize::new(0);
+    MockApi::new(move |request| {
         let path = request.path.as_str();
-        if path == "/apis/jobset.x-k8s.io/v1alpha2" {
-            let served = json!({"resources": [
-                {"name": "jobsets/status", "kind": "JobSet", "namespaced": true},
-                {"name": "jobsets", "kind": "JobSet", "namespaced": true},
-            ]});
-            return Some(Answer::Json(200, served));
+        let served = |plural: &str, kind: &str| {
+            let status = format!("{plural}/status");
+            let resource = |name: &str| json!({"name": name, "kind": kind, "namespaced": true});
+            let list = json!({"resources": [resource(&status), resource(plural)]});
+            Some(Answer::Json(200, list))
+        };
+        match path {
+            "/apis/jobset.x-k8s.io/v1alpha2" => return served("jobsets", "JobSet"),
+            "/apis/leaderworkerset.x-k8s.io/v1" => {
+                return served("leaderworkersets", "LeaderWorkerSet");
+            }
+            "/api/v1" => return served("pods", "Pod"),
+            _ => {}
         }
         if request.method == "DELETE" {
-            seen.fetch_add(1, Ordering::SeqCst);
+            gone.fetch_add(1, Ordering::SeqCst);
         }
-        if path.ends_with("/workloads/jobset-set1") && seen.load(Ordering::SeqCst) > 0 {
+        if path.contains("/workloads/") && gone.load(Ordering::SeqCst) > 0 {
             return Some(Answer::Json(404, status(404, "gone")));
         }
         match request.method.as_str() {
             "GET" => cluster(request),
             _ => None,
         }
-    });
-    let outcome = api.sandbox.kaiwo(&["delete", "set1", "-y"]).exits(3);
-    assert!(
-        outcome
-            .stderr
-            .contains("jobset/set1 was not created by kaiwo"),
-        "{outcome:?}"
-    );
-    let outcome = api
-        .sandbox
-        .kaiwo(&["delete", "set1", "--force", "-y"])
-        .exits(0);
-    assert!(
-        outcome.stderr.contains("jobset/set1 deleted"),
-        "{outcome:?}"
-    );
-    let deletion = api
-        .requests()
-        .into_iter()
-        .find(|request| request.method == "DELETE");
-    let deletion = deletion.unwrap();
-    assert_eq!(
-        deletion.path,
-        "/apis/jobset.x-k8s.io/v1alpha2/namespaces/kaiwo/jobsets/set1"
-    );
-    assert_eq!(deletion.body["preconditions"]["uid"], "u-set1");
-    let outcome = api.sandbox.kaiwo(&["delete", "job/k", "-y"]).exits(3);
-    let command = "kubectl -n kaiwo delete kaiwojob.kaiwo.silogen.ai k";
-    assert!(outcome.stderr.contains(command), "{outcome:?}");
-}
-
-/// Nine Jobs that run, each with a pod.
-fn running() -> (Vec<Value>, Vec<Value>) {
-    let labels = json!({"app.kubernetes.io/managed-by": "kaiwo"});
-    let job = |index: usize| {
-        json!({
-            "metadata": {"name": format!("j{index}"), "namespace": "kaiwo", "uid": format!("u{index}"), "labels": labels},
-            "spec": {}, "status": {"active": 1, "ready": 1},
-        })
-    };
-    let pod = |index: usize| {
-        json!({
-            "metadata": {
-                "name": format!("p{index}"), "namespace": "kaiwo", "uid": format!("p{index}"),
-                "labels": {"batch.kubernetes.io/controller-uid": format!("u{index}")},
-            },
-            "spec": {"nodeName": "n", "containers": [{"name": "workload"}]},
-            "status": {
-                "phase": "Running", "conditions": [{"type": "Ready", "status": "True"}],
-                "containerStatuses": [{"name": "workload", "ready": true, "state": {"running": {}}}],
-            },
-        })
-    };
-    ((0..9).map(job).collect(), (0..9).map(pod).collect())
-}
-
-/// Returns a log in which a program tells how far it is.
-fn log() -> Answer {
-    let text = "step\n::kaiwo progress=42 eta=2h loss=1.2\n";
-    let length = text.len();
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close";
-    Answer::Raw(format!("{head}\r\ncontent-length: {length}\r\n\r\n{text}").into_bytes())
-}
-
-/// Answers about the nine Jobs.
-fn training(request: &Request) -> Option<Answer> {
-    let (jobs, pods) = running();
-    let path = request.path.as_str();
-    Some(match path {
-        _ if path.ends_with("/log") => log(),
-        _ if path.ends_with("/jobs") => Answer::Json(200, list(&jobs)),
-        _ if path.ends_with("/jobs/j0") => Answer::Json(200, jobs[0].clone()),
-        _ if path.ends_with("/pods") && request.query.contains("controller-uid") => {
-            Answer::Json(200, list(&pods[..1]))
-        }
-        _ if path.ends_with("/pods") => Answer::Json(200, list(&pods)),
-        _ if path.ends_with("/events") || path.ends_with("/configmaps") => {
-            Answer::Json(200, list(&[]))
-        }
-        _ => return None,
     })
 }
 
-fn logs(api: &MockApi) -> usize {
-    let requests = api.requests();
-    let logs = requests
-        .iter()
-        .filter(|request| request.path.ends_with("/log"));
-    logs.count()
+/// Returns what was deleted: the ends of the paths, and the UIDs.
+fn deleted(api: &MockApi) -> Vec<(String, String)> {
+    let requests = api.requests().into_iter();
+    let deleted = requests.filter(|request| request.method == "DELETE");
+    let named = deleted.map(|request| {
+        let (_, name) = request.path.split_once("/namespaces/kaiwo/").unwrap();
+        let uid = request.body["preconditions"]["uid"].as_str().unwrap();
+        (name.to_owned(), uid.to_owned())
+    });
+    let mut named: Vec<_> = named.collect();
+    named.sort();
+    named
 }
 
 #[test]
-fn logs_are_read_only_if_asked_for_and_of_what_is_shown() {
-    let plain = MockApi::new(training);
-    let _ = plain.sandbox.kaiwo(&["list"]).exits(0);
-    // What is served, and the first page of each of five kinds.
-    assert_eq!(plain.requests().len(), 6, "{:?}", plain.requests());
-    let api = MockApi::new(training);
-    let outcome = api.sandbox.kaiwo(&["list", "--progress"]).exits(0);
-    let lines: Vec<&str> = outcome.stdout.lines().collect();
-    assert!(lines[0].contains("PROGRESS"), "{}", lines[0]);
-    let told = lines
-        .iter()
-        .filter(|line| line.contains("42% eta 2h loss=1.2"));
-    assert_eq!((told.count(), logs(&api)), (9, 9));
-    let none = ["list", "--progress", "--status", "failed"];
-    let _ = api.sandbox.kaiwo(&none).exits(0);
-    assert_eq!(logs(&api), 9);
-    let json = api
+fn its_object_is_deleted_if_that_is_forced() {
+    let api = deletes();
+    let _ = api
         .sandbox
-        .kaiwo(&["list", "--progress", "-o", "json"])
-        .exits(0);
-    is_golden("list_progress", &json);
-    let denied = MockApi::new(|request| match request.path.ends_with("/log") {
-        true => Some(Answer::Refuse(403, "may not")),
-        false => training(request),
-    });
-    let outcome = denied.sandbox.kaiwo(&["list", "--progress"]).exits(0);
-    let words = "progress is unknown: you may not read the logs of pods";
-    assert!(outcome.stderr.contains(words), "{outcome:?}");
+        .kaiwo(&["delete", "set1", "-y"])
+        .exits(3)
+        .says("jobset/set1 was not created by kaiwo");
+    let _ = api
+        .sandbox
+        .kaiwo(&["delete", "job/k", "-y"])
+        .exits(3)
+        .says("kubectl -n kaiwo delete kaiwojob.kaiwo.silogen.ai k");
+    assert!(deleted(&api).is_empty());
+    // Pods of a group stay as long as their Workload does.
+    for (name, said, expected) in [
+        ("set1", "jobset/set1", &[("jobsets/set1", "u-set1")][..]),
+        (
+            "group",
+            "podgroup/group",
+            &[
+                ("pods/p-0", "u-p-0"),
+                ("pods/p-1", "u-p-1"),
+                ("workloads/group", "w-group"),
+            ],
+        ),
+        ("pod/step", "pod/step", &[("pods/step", "u-step")]),
+        (
+            "nobodys",
+            "workload/nobodys",
+            &[("workloads/nobodys", "w-nobodys")],
+        ),
+    ] {
+        let api = deletes();
+        let delete = ["delete", name, "--force", "-y"];
+        let said = format!("{said} deleted");
+        let _ = api.sandbox.kaiwo(&delete).exits(0).says(&said);
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(name, uid)| ((*name).to_owned(), (*uid).to_owned()))
+            .collect();
+        assert_eq!(deleted(&api), expected, "{name}");
+    }
 }
 
+/// One group cannot be deleted without the others.
 #[test]
-fn status_and_wait_tell_how_far_a_job_is() {
-    let api = MockApi::new(training);
-    let outcome = api.sandbox.kaiwo(&["status", "j0", "-o", "json"]).exits(0);
-    is_golden("status_progress", &outcome);
-    let text = api.sandbox.kaiwo(&["status", "j0"]).exits(0).stdout;
-    assert!(text.contains("Progress    42% eta 2h loss=1.2"), "{text}");
-    let looks = AtomicUsize::new(0);
-    let api = MockApi::new(move |request| {
-        if is(request, "GET", "/jobs/j0") && looks.fetch_add(1, Ordering::SeqCst) > 1 {
-            let (jobs, _) = running();
-            let mut job = jobs[0].clone();
-            job["status"] = json!({"conditions": [{"type": "Complete", "status": "True"}]});
-            return Some(Answer::Json(200, job));
-        }
-        training(request)
-    });
-    let outcome = api.sandbox.kaiwo(&["wait", "j0", "-o", "json"]).exits(0);
-    let first = outcome.stdout.lines().next().unwrap();
-    let mut event: Value = serde_json::from_str(first).unwrap();
-    event["time"] = "TIME".into();
-    let outcome = Outcome {
-        stdout: event.to_string(),
-        ..outcome.clone()
-    };
-    is_golden("wait_progress", &outcome);
+fn an_object_of_several_groups_is_deleted_as_a_whole() {
+    let api = deletes();
+    let _ = api
+        .sandbox
+        .kaiwo(&["delete", "lw1-0", "--force", "-y"])
+        .exits(3)
+        .says("leaderworkerset/lw1-0 is a group of leaderworkerset/lw1")
+        .says("kaiwo delete leaderworkerset/lw1 -n kaiwo --force");
+    assert!(deleted(&api).is_empty());
+    let _ = api
+        .sandbox
+        .kaiwo(&["delete", "leaderworkerset/lw1", "--force", "-y"])
+        .exits(0)
+        .says("leaderworkerset/lw1-0 deleted")
+        .says("leaderworkerset/lw1-1 deleted");
+    let deleted = deleted(&api);
+    let whole = ("leaderworkersets/lw1".to_owned(), "u-lw1".to_owned());
+    assert!(deleted.iter().all(|it| *it == whole), "{deleted:?}");
 }

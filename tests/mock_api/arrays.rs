@@ -61,6 +61,9 @@ fn api() -> MockApi {
         if is(request, "GET", "/namespaces/kaiwo/jobs/ended") {
             return Some(Answer::Json(200, array("ended", &failed())));
         }
+        if is(request, "GET", "/namespaces/kaiwo/jobs/runs") {
+            return Some(Answer::Json(200, array("runs", &running())));
+        }
         if is(request, "GET", "/namespaces/kaiwo/pods") {
             let query = &request.query;
             let is_failed = query.contains("status.phase%3DFailed");
@@ -159,4 +162,40 @@ fn a_wait_names_the_tasks_that_failed() {
         .kaiwo(&["wait", "job/ended"])
         .exits(1)
         .says("97/100, 3 failed (17, 27, 109)");
+}
+
+#[test]
+fn a_task_of_any_number_is_reached_by_its_own_pods_alone() {
+    let api = api();
+    for (words, why) in [
+        (
+            &["exec", "job/runs", "--worker", "67", "--", "true"][..],
+            "job/runs has no pod of task 67",
+        ),
+        (
+            &["cp", "job/runs:/x", ".", "--pod", "57-abcde"],
+            "job/runs has no pod 57-abcde",
+        ),
+        (
+            &["port-forward", "job/runs", "8000", "--pod", "runs-57-abcde"],
+            "job/runs has no pod runs-57-abcde",
+        ),
+    ] {
+        let before = pod_requests(&api).len();
+        _ = api
+            .sandbox
+            .kaiwo(words)
+            .exits(3)
+            .says(why)
+            .says("help: see its status");
+        let asked = pod_requests(&api).split_off(before);
+        let of_index = |query: &String| query.contains("job-completion-index%3D57");
+        assert!(asked.iter().all(of_index) && !asked.is_empty(), "{asked:?}");
+    }
+    _ = api
+        .sandbox
+        .kaiwo(&["exec", "job/runs", "--worker", "7", "--", "true"])
+        .exits(3)
+        .says("job/runs has no task 7")
+        .says("help: its tasks: 10-109");
 }

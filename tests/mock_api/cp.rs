@@ -33,7 +33,8 @@ fn what_the_container_lacks_is_said() {
         .sandbox
         .kaiwo(&["cp", "x:/out", "here"])
         .exits(3)
-        .says("pod x-a: /out does not exist");
+        .says("pod x-a: /out does not exist")
+        .says("kaiwo exec x --pod x-a -n kaiwo -- ls -la /");
     let lacking: Talk = |socket| {
         say(socket, 1, "head tail \ndirectory\n");
         end(socket, &json!({"status": "Success"}));

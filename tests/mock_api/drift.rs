@@ -1,8 +1,10 @@
 //! What was changed by other means is seen, said, and becomes again what was asked for.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 
-use super::server::{Answer, Request};
+use super::server::{Answer, Request, status};
 use super::store::Store;
 use super::trouble::is;
 use super::update::{V1, V2, served, serving};
@@ -98,7 +100,14 @@ fn what_goes_with_a_service_was_changed_by_other_means() {
         budget,
     );
     assert_eq!(diff(&store, &V2), "poddisruptionbudget/alice-w: removed\n");
-    let _ = serving(&store, |_| None)
+    // Its kind may no longer be listed once it was seen.
+    let lists = AtomicUsize::new(0);
+    let denied = move |request: &Request| {
+        let is_list = request.method == "GET" && request.path.ends_with("/poddisruptionbudgets");
+        let is_late = is_list && lists.fetch_add(1, Ordering::Relaxed) > 0;
+        is_late.then(|| Answer::Json(403, status(403, "poddisruptionbudgets is forbidden")))
+    };
+    let _ = serving(&store, denied)
         .sandbox
         .kaiwo(&V2)
         .exits(0)

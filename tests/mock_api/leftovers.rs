@@ -352,3 +352,22 @@ fn who_may_not_make_it_gets_what_an_admin_applies() {
         .says("or ask an admin to apply this:")
         .says("kind: LocalQueue");
 }
+
+/// Whoever answers, it is neither being deleted nor to be waited for.
+#[test]
+fn an_upload_that_is_there_for_writers_alone_is_gone() {
+    let api = MockApi::new(|request| {
+        if request.method == "POST"
+            && request.path.ends_with("/configmaps")
+            && !request.is_dry_run()
+        {
+            return Some(Answer::Refuse(409, "already exists"));
+        }
+        (request.method == "GET" && request.path.contains("/configmaps/"))
+            .then_some(Answer::Refuse(404, "not found"))
+    });
+    let _ = api
+        .submit(&["-g", "1", "--gpu-resource", "amd.com/gpu", "-i", "x"])
+        .exits(5)
+        .says("was deleted before it could be changed");
+}

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 
 use serde_json::{Value, json};
 
@@ -237,11 +237,13 @@ fn a_reader_that_goes_ends_the_listing() {
     ] {
         // There is no second page before the reader has gone.
         let (gone, wait) = mpsc::channel::<()>();
+        let mut wait = Some(Arc::new(Mutex::new(wait)));
         let api = MockApi::new(move |request| {
-            if request.path.ends_with("/jobs") && begin(request) == PAGE {
-                let _ = wait.recv();
-            }
-            page(request, 100 * PAGE, complete)
+            let page = page(request, 100 * PAGE, complete)?;
+            Some(match wait.take_if(|_| begin(request) == PAGE) {
+                Some(wait) => Answer::Late(wait, Box::new(page)),
+                None => page,
+            })
         });
         let line = format!(
             "{} list {form} --request-timeout 36000 | {{ {reader}; exec <&-; echo gone; }}; \

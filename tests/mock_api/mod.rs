@@ -33,6 +33,7 @@ mod nodes;
 mod notify;
 mod older;
 mod outages;
+mod progress;
 mod queue_plans;
 mod queueing;
 mod queues;

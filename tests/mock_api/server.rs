@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -66,6 +67,8 @@ pub enum Answer {
     Hold(Vec<u8>),
     /// Parts of an answer, each after such a pause; then the connection is closed.
     Slow(Vec<String>, Duration),
+    /// Something, once this says so; others are answered meanwhile.
+    Late(Arc<Mutex<Receiver<()>>>, Box<Answer>),
     /// A WebSocket, which this talks over.
     Socket(fn(&mut WebSocket<TcpStream>)),
 }
@@ -188,7 +191,12 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Request>>, script: &Mutex<Script>) {
     };
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader) {
-        let scripted = script.lock().unwrap()(&request);
+        let mut scripted = script.lock().unwrap()(&request);
+        if let Some(Answer::Late(wait, answer)) = scripted {
+            // Whoever drops the other end says so, too.
+            let _ = wait.lock().unwrap().recv();
+            scripted = Some(*answer);
+        }
         log.lock().unwrap().push(request.clone());
         let (code, body) = match scripted.unwrap_or_else(|| healthy(&request)) {
             Answer::Json(code, body) => (code, body),
@@ -197,7 +205,8 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Request>>, script: &Mutex<Script>) {
                 std::thread::sleep(Duration::from_secs(3600));
                 return;
             }
-            Answer::Close => return,
+            // One that is late again is none.
+            Answer::Close | Answer::Late(..) => return,
             Answer::Raw(bytes) => {
                 let _ = writer.write_all(&bytes);
                 return;

@@ -113,11 +113,11 @@ fn what_would_wait_without_end_is_refused() {
             true,
             true,
             &["--topology", "rack:must"],
-            "only \"required\" is allowed",
+            "after the colon, use \"required\" or \"preferred\"",
         ),
     ] {
         let api = api(has_topology, may_list);
-        let code = if expected.contains("allowed") { 2 } else { 3 };
+        let code = if expected.contains("colon") { 2 } else { 3 };
         let _ = api
             .submit(&[&["-g", "16"], flags].concat())
             .exits(code)

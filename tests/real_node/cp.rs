@@ -85,14 +85,14 @@ fn files_arrive_whole_over_connections_that_break() {
 #[test]
 #[ignore = "needs a real node: cargo xtask test --real-node"]
 fn large_files_and_ten_thousand_small_ones_arrive_over_five_cuts() {
-    if takes_long("512 MiB and 10,000 files, with cuts") {
+    if takes_long("2 GiB and 10,000 files, with cuts") {
         return;
     }
     let node = Node::new("cp-large");
     node.sleeper("job");
     let root = node.sandbox.path("files");
-    make_files(&root, 256, 10_000);
-    for (what, every) in [("one", 40 << 20), ("two", 40 << 20), ("small", 1 << 20)] {
+    make_files(&root, 1024, 10_000);
+    for (what, every) in [("one", 160 << 20), ("two", 160 << 20), ("small", 1 << 20)] {
         let (mine, there) = (format!("files/{what}"), format!("job:/tmp/{what}"));
         for arguments in [[mine.as_str(), &there], [&there, what]] {
             let proxy = FaultProxy::cutting_commands(every, 5);

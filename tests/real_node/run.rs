@@ -4,6 +4,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, Stdio};
 use std::time::{Duration, Instant};
 
+use super::followed::Followed;
+use super::storage::own_queue;
+use super::whole_node::urgent;
 use super::{Node, PYTHON, QUEUE};
 use crate::common::{Outcome, binary};
 
@@ -293,5 +296,132 @@ fn a_published_port_leads_to_the_command() {
     });
     kill("-INT", &running.0.id().to_string());
     assert_eq!(running.0.wait().unwrap().code(), Some(130));
+    nothing_is_left(&node);
+}
+
+/// Says that it was told to end, and ends with 0.
+const TOLD: &str = "trap 'echo told; exit 0' TERM; echo ready; while :; do sleep 1; done";
+
+/// Starts a session in the test's own queue, and returns it when its command is at work.
+fn at_work(node: &Node) -> Followed {
+    let fixed = ["-q", &node.name, "-i", PYTHON, "--cpus", "1"];
+    let told = [
+        "--notify",
+        "echo \"$KAIWO_MESSAGE\" >>ended",
+        "--",
+        "sh",
+        "-c",
+        TOLD,
+    ];
+    let session = Followed::new(node.start("run", &[&fixed[..], &told].concat()));
+    node.wait("the command to be at work", || {
+        session.stdout().contains("ready\n").then_some(())
+    });
+    session
+}
+
+/// Submits what takes all of the test's own queue.
+fn full(node: &Node, name: &str, more: &[&str]) {
+    let fixed = [
+        "submit", "-n", &node.name, "-q", &node.name, "-i", PYTHON, "--cpus", "1", "--name", name,
+    ];
+    let command = ["--", "sh", "-c", "echo here; exec sleep infinity"];
+    _ = node
+        .sandbox
+        .kaiwo(&[&fixed[..], more, &command].concat())
+        .exits(0);
+}
+
+#[test]
+#[ignore = "needs a real node: cargo xtask test --real-node"]
+fn one_that_loses_its_pod_is_over() {
+    let node = Node::new("run-taken");
+    own_queue(&node, "1");
+    let class = urgent(&node);
+    let session = at_work(&node);
+    full(&node, "urgent", &["--priority-class", &class]);
+    let preempted = session
+        .ended()
+        .exits(1)
+        .says("preempted")
+        .says("was deleted");
+    assert!(preempted.stdout.contains("told\n"), "{preempted:?}");
+    node.wait_for_log("urgent", "here");
+    _ = node.kaiwo("delete", &["urgent", "-y"]).exits(0);
+
+    let session = at_work(&node);
+    let [pod] = &node.running(1)[..] else {
+        panic!("one pod")
+    };
+    assert_eq!(node.evict(pod), None);
+    let drained = session.ended().exits(1).says("was deleted");
+    assert!(drained.stdout.contains("told\n"), "{drained:?}");
+    // Each end was told once.
+    let told = std::fs::read_to_string(node.sandbox.path("ended")).unwrap();
+    let told: Vec<&str> = told.lines().collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told.iter().all(|line| line.contains("lost its pod")),
+        "{told:?}"
+    );
+    nothing_is_left(&node);
+    node.delete("ClusterQueue", &node.name);
+    node.delete("WorkloadPriorityClass", &class);
+}
+
+#[test]
+#[ignore = "needs a real node: cargo xtask test --real-node"]
+fn killed_in_a_full_queue_it_goes_once_its_turn_has_come() {
+    let node = Node::new("run-full");
+    own_queue(&node, "1");
+    full(&node, "first", &[]);
+    node.wait_for_log("first", "here");
+    let arguments = [
+        "-q", &node.name, "-i", PYTHON, "--cpus", "1", "--idle", "10s",
+    ];
+    let command = ["--", "sh", "-c", "echo it ran"];
+    let mut waiting = node.start("run", &[&arguments[..], &command].concat());
+    let mut lines = BufReader::new(waiting.0.stderr.take().unwrap()).lines();
+    let is_queued = lines.any(|line| line.unwrap().contains("queued"));
+    assert!(is_queued);
+    kill("-KILL", &waiting.0.id().to_string());
+    assert_eq!(node.list("Job").len(), 2);
+    _ = node.kaiwo("delete", &["first", "-y", "--no-wait"]).exits(0);
+    // Nobody attaches: it ends without having run the command.
+    let pod = node.wait("the end of its pod", || {
+        node.list("Pod").into_iter().find(|pod| {
+            let ended = &pod["status"]["containerStatuses"][0]["state"]["terminated"];
+            ended["exitCode"] == 124
+        })
+    });
+    let job = pod["metadata"]["labels"]["batch.kubernetes.io/job-name"]
+        .as_str()
+        .unwrap();
+    let log = node.kaiwo("logs", &[job]);
+    assert!(!log.stdout.contains("it ran"), "{log:?}");
+    nothing_is_left(&node);
+    node.delete("ClusterQueue", &node.name);
+}
+
+#[test]
+#[ignore = "needs a real node: cargo xtask test --real-node"]
+fn several_attach_to_one_and_it_stays_as_long_as_one_of_them() {
+    let node = Node::new("run-several");
+    let arguments = format!("-i {PYTHON} --name both --idle 10s -it -- bash --norc -i");
+    let mut first = Terminal::new(&node, &arguments);
+    first.shows(" pod ");
+    let mut second = Terminal::new(&node, "--attach both");
+    second.shows(" pod ");
+    second.types("echo of the $((1 + 1))nd\n");
+    first.shows("of the 2nd");
+    second.shows("of the 2nd");
+    first.types("echo of the $((0 + 1))st\n");
+    second.shows("of the 1st");
+    kill("-KILL", &first.kaiwo());
+    drop(first);
+    // Longer than the idle time: the beats of the other one count.
+    std::thread::sleep(Duration::from_secs(20));
+    second.types("exit $((40 + 2))\n");
+    second.shows("code 42");
     nothing_is_left(&node);
 }

@@ -8,8 +8,26 @@ use super::whole_node::urgent;
 use super::{BUSYBOX, Node, PYTHON, RAY, USER, takes_long};
 use crate::common::{Outcome, checkout};
 
-/// A queue of the test's own, in which one job takes the place of another, and volumes
-/// of the node for claims that are kept.
+/// Makes a queue of the test's own, in which one job takes the place of another.
+pub fn own_queue(node: &Node, cpus: &str) {
+    let amount = |name: &str, quota: &str| json!({"name": name, "nominalQuota": quota});
+    node.apply(json!({
+        "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ClusterQueue",
+        "metadata": {"name": node.name},
+        "spec": {
+            "namespaceSelector": {},
+            "preemption": {"withinClusterQueue": "LowerPriority"},
+            "resourceGroups": [{
+                "coveredResources": ["cpu", "memory"],
+                "flavors": [{"name": "real", "resources": [
+                    amount("cpu", cpus), amount("memory", "64Gi"),
+                ]}],
+            }],
+        },
+    }));
+}
+
+/// Such a queue, and volumes of the node for claims that are kept.
 struct Storage {
     node: Node,
     class: String,
@@ -19,21 +37,7 @@ struct Storage {
 impl Storage {
     fn new(test: &str, cpus: &str) -> Self {
         let node = Node::new(test);
-        let amount = |name: &str, quota: &str| json!({"name": name, "nominalQuota": quota});
-        node.apply(json!({
-            "apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ClusterQueue",
-            "metadata": {"name": node.name},
-            "spec": {
-                "namespaceSelector": {},
-                "preemption": {"withinClusterQueue": "LowerPriority"},
-                "resourceGroups": [{
-                    "coveredResources": ["cpu", "memory"],
-                    "flavors": [{"name": "real", "resources": [
-                        amount("cpu", cpus), amount("memory", "64Gi"),
-                    ]}],
-                }],
-            },
-        }));
+        own_queue(&node, cpus);
         Self {
             class: urgent(&node),
             node,
@@ -56,6 +60,10 @@ impl Storage {
                 "storageClassName": name,
                 "persistentVolumeReclaimPolicy": "Retain",
                 "hostPath": {"path": path, "type": "DirectoryOrCreate"},
+                // Another node has another folder there.
+                "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                    {"key": "kubernetes.io/hostname", "operator": "In", "values": ["real-0"]},
+                ]}]}},
                 "claimRef": {"namespace": node.name, "name": format!("{workload}-scratch")},
             },
         }));

@@ -168,9 +168,23 @@ fn waits_runs_and_goes(testbed: &Testbed, kind: &str, name: &str, gpus: i64) {
     for words in [reference.as_str(), "amd.com/gpu"] {
         assert!(why.stdout.contains(words), "{words}: {}", why.stdout);
     }
-    testbed.delete("Pod", "holder");
+    // With their Workload: otherwise Kueue waits for a pod in the place of the deleted one.
+    let free = [
+        "delete",
+        "podgroup/holders",
+        "-n",
+        &testbed.name,
+        "-y",
+        "--force",
+    ];
+    let _ = testbed.sandbox.kaiwo(&free).exits(0);
     is(testbed, kind, name, "Running");
-    let delete = ["delete", &reference, "-n", &testbed.name, "-y", "--force"];
+    // Of a LeaderWorkerSet, only all groups together can be deleted.
+    let whole = match kind {
+        "LeaderWorkerSet" => reference.trim_end_matches("-0"),
+        _ => &reference,
+    };
+    let delete = ["delete", whole, "-n", &testbed.name, "-y", "--force"];
     let outcome = testbed.sandbox.kaiwo(&delete).exits(0);
     assert!(outcome.stderr.contains("deleted"), "{outcome:?}");
     assert_eq!(item(testbed, kind, name), None);

@@ -324,6 +324,7 @@ fn carry(
 }
 
 /// Passes on bytes in both directions, and returns whether it broke off after so many.
+/// A turn is only waited for if neither side has anything: what is copied is megabytes.
 fn pass_on(
     mut near: &TcpStream,
     far: &mut StreamOwned<ClientConnection, TcpStream>,
@@ -332,30 +333,31 @@ fn pass_on(
     let mut bytes = vec![0; 64 << 10];
     let mut passed = 0;
     while passed < most {
-        match near.read(&mut bytes) {
-            Ok(0) => return false,
-            Ok(read) => {
-                passed += read;
-                if far.write_all(&bytes[..read]).is_err() {
-                    return false;
-                }
-            }
-            Err(error) if is_pause(&error) => {}
-            Err(_) => return false,
-        }
-        match far.read(&mut bytes) {
-            Ok(0) => return false,
-            Ok(read) => {
-                passed += read;
-                if near.write_all(&bytes[..read]).is_err() {
-                    return false;
-                }
-            }
-            Err(error) if is_pause(&error) => {}
-            Err(_) => return false,
+        near.set_nonblocking(true).unwrap();
+        let read = near.read(&mut bytes);
+        near.set_nonblocking(false).unwrap();
+        let sent = match taken(read) {
+            Some(read) if far.write_all(&bytes[..read]).is_ok() => read,
+            _ => return false,
+        };
+        far.sock.set_nonblocking(sent > 0).unwrap();
+        let read = far.read(&mut bytes);
+        far.sock.set_nonblocking(false).unwrap();
+        match taken(read) {
+            Some(read) if near.write_all(&bytes[..read]).is_ok() => passed += sent + read,
+            _ => return false,
         }
     }
     true
+}
+
+/// Returns how many bytes came; nothing if the other side has closed.
+fn taken(read: std::io::Result<usize>) -> Option<usize> {
+    match read {
+        Ok(0) => None,
+        Ok(read) => Some(read),
+        Err(error) => is_pause(&error).then_some(0),
+    }
 }
 
 /// Waits until the other side gives up.

@@ -75,11 +75,12 @@ fn gpu_hours_are_what_kueue_has_recorded() {
             has_condition(it, "PodsReady")
         });
         name = workload["metadata"]["name"].as_str().unwrap().to_owned();
-        let past = |it: &Value| it["status"]["accumulatedPastExecutionTimeSeconds"].as_i64();
-        let before = past(&workload);
+        // Seconds may be as many as before, if it was stopped at once.
+        let stops = |it: &Value| it["status"]["schedulingStats"]["evictions"][0]["count"].as_i64();
+        let before = stops(&workload);
         testbed.merge("Workload", &name, &json!({"spec": {"active": false}}));
         until(&testbed, "paused", "paused", |it| {
-            !has_condition(it, "Admitted") && past(it) != before
+            !has_condition(it, "Admitted") && stops(it) != before
         });
         testbed.merge("Workload", &name, &json!({"spec": {"active": true}}));
     }

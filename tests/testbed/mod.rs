@@ -25,6 +25,7 @@ mod flavors;
 mod history;
 mod kaito;
 mod kaito_controller;
+mod kueue_settings;
 mod leftovers;
 mod list;
 mod multikueue;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::cluster::{Flavor, Testbed};
 use super::runs::Cluster;
-use crate::common::Sandbox;
+use crate::common::{Outcome, Sandbox};
 use crate::pod_runner::place::{Kind, Launch, Place};
 use crate::pod_runner::scenarios;
 
@@ -40,9 +40,16 @@ impl Away {
         })
     }
 
-    fn kaiwo(&self, command: &str, arguments: &[&str]) -> crate::common::Outcome {
+    fn kaiwo(&self, command: &str, arguments: &[&str]) -> Outcome {
         let fixed = [command, "-n", &self.here.name];
         self.here.sandbox.kaiwo(&[&fixed[..], arguments].concat())
+    }
+
+    /// Submits a directory whose pods run until somebody ends them.
+    fn submit(&self, name: &str, arguments: &[&str]) -> Outcome {
+        self.here.sandbox.write("work/entrypoint", "sleep 1\n");
+        let fixed = ["-p", "work", "--name", name, "-i", "testbed/forever"];
+        self.here.submit(&[&fixed[..], arguments].concat())
     }
 }
 
@@ -119,21 +126,8 @@ fn files_at_the_limit_reach_every_pod_of_a_rayjob() {
     let mixed: Vec<u8> = mixed
         .map(|(at, byte)| byte ^ noise[(at * 7_919 + 13) % noise.len()])
         .collect();
-    here.sandbox.write("work/entrypoint", "sleep 1\n");
     here.sandbox.write("work/blob", &mixed);
-    let _ = here
-        .submit(&[
-            "-p",
-            "work",
-            "--ray",
-            "-g",
-            "16",
-            "--name",
-            "wide",
-            "-i",
-            "testbed/forever",
-        ])
-        .exits(0);
+    let _ = away.submit("wide", &["--ray", "-g", "16"]).exits(0);
     let files = |pod: &Value| {
         let files = &pod["metadata"]["annotations"]["kaiwo-cli/files"];
         files.as_str().unwrap_or_default().to_owned()
@@ -162,18 +156,8 @@ fn the_cluster_is_named_and_logs_are_read_there() {
         return;
     };
     let (here, there) = (&away.here, &away.there.0);
-    here.sandbox.write("work/entrypoint", "sleep 1\n");
-    let submit = [
-        "-p",
-        "work",
-        "-g",
-        "8",
-        "--name",
-        "x",
-        "-i",
-        "testbed/forever",
-    ];
-    let _ = here.submit(&submit).exits(0).says("created");
+    let submit = || away.submit("x", &["-g", "8"]).exits(0);
+    let _ = submit().says("created");
     here.wait("its cluster to be known", || {
         let workload = here.list("Workload").pop()?;
         (workload["status"]["clusterName"] == "testbed-worker").then_some(())
@@ -183,11 +167,11 @@ fn the_cluster_is_named_and_logs_are_read_there() {
         (pod["status"]["phase"] == "Running").then_some(())
     });
     // The same again is unchanged, though what travels is made anew.
-    let _ = here.submit(&submit).exits(0).says("unchanged");
+    let _ = submit().says("unchanged");
     here.wait("it to be running here", || {
         let listed = away.kaiwo("list", &["-o", "wide"]).exits(0);
         let row = listed.stdout.lines().find(|line| line.contains("Job"))?;
-        (row.contains("running") && row.ends_with("testbed-worker")).then_some(())
+        (row.contains("Running") && row.ends_with("testbed-worker")).then_some(())
     });
     let status = away.kaiwo("status", &["x"]).exits(0);
     assert!(
@@ -238,26 +222,12 @@ fn files_travel_for_those_who_see_no_checks() {
     };
     let here = &away.here;
     super::rights::bind(here, &["kueue-batch-user-role", "edit"]);
-    here.sandbox.write("work/entrypoint", "sleep 1\n");
-    let submit = [
-        "-p",
-        "work",
-        "-g",
-        "8",
-        "--name",
-        "blind",
-        "-i",
-        "testbed/forever",
-        "--gpus-per-node",
-        "8",
-        "--gpu-resource",
-        "amd.com/gpu",
-        "--as",
-        &here.name,
-    ];
-    let _ = here.submit(&submit).exits(0).says("created");
+    let known = ["-g", "8", "--gpus-per-node", "8", "--gpu-resource"];
+    let as_user = [&known[..], &["amd.com/gpu", "--as", &here.name]].concat();
+    let submit = || away.submit("blind", &as_user).exits(0);
+    let _ = submit().says("created");
     let job = here.find("Job", "blind").unwrap();
     let files = &job["spec"]["template"]["metadata"]["annotations"]["kaiwo-cli/files"];
     assert!(files.is_string(), "{job}");
-    let _ = here.submit(&submit).exits(0).says("unchanged");
+    let _ = submit().says("unchanged");
 }

@@ -21,12 +21,16 @@ struct Scene {
 
 impl Scene {
     fn new(name: &str) -> Self {
-        let testbed = Testbed::new(name);
+        let preemption = json!({"preemption": {"withinClusterQueue": "LowerPriority"}});
+        Self::with(Testbed::new(name), preemption)
+    }
+
+    /// Begins with ClusterQueues that have this, too.
+    fn with(testbed: Testbed, extra: Value) -> Self {
         testbed.namespace();
         roles(&testbed);
         let other = format!("{}-b", testbed.name);
-        let preemption = json!({"preemption": {"withinClusterQueue": "LowerPriority"}});
-        testbed.cluster_queue(&[(Flavor::Amd, 8)], preemption);
+        testbed.cluster_queue(&[(Flavor::Amd, 8)], extra);
         let mut queue = testbed.find("ClusterQueue", &testbed.name).unwrap();
         queue["metadata"] = json!({"name": other});
         queue.as_object_mut().unwrap().remove("status");
@@ -232,6 +236,37 @@ fn a_priority_names_who_is_preempted_and_takes_effect() {
         &["priority", "bare", "queue-high"],
         "Kueue adds none to what is running",
     );
+}
+
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn who_has_borrowed_from_the_cohort_makes_room_as_predicted() {
+    let testbed = Testbed::new("queue-cohort");
+    let extra = json!({"cohortName": testbed.name, "preemption": {
+        "withinClusterQueue": "LowerPriority", "reclaimWithinCohort": "LowerPriority",
+    }});
+    let scene = Scene::with(testbed, extra);
+    scene.fill("b", ["lent", "borrowed", "behind"]);
+    scene.submit("owner", "a", &["--priority-class", "queue-low"]);
+    scene.testbed.wait("the second to be admitted", || {
+        has_condition(&scene.workload("borrowed"), "Admitted").then_some(())
+    });
+    let raise = ["priority", "owner", "queue-high"];
+    let report = scene.changed(None, &[&raise[..], &["--dry-run"]].concat());
+    let preempted = report["preempted"].as_array().unwrap();
+    assert_eq!(preempted.len(), 1, "{report}");
+    assert_eq!(preempted[0]["workload"], "job/borrowed", "{report}");
+    // Kueue shares fairly here, which is not predicted.
+    let warning = report["warnings"][0].as_str().unwrap();
+    assert!(
+        warning.contains("may be preempted, too, or instead: Kueue shares fairly"),
+        "{warning}"
+    );
+    let _ = scene.changed(None, &[&raise[..], &["-y"]].concat());
+    scene.testbed.wait("the borrower to make room", || {
+        has_condition(&scene.workload("borrowed"), "Evicted").then_some(())
+    });
+    assert!(!has_condition(&scene.workload("lent"), "Evicted"));
 }
 
 #[test]

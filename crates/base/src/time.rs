@@ -23,7 +23,7 @@ impl FromStr for Seconds {
     fn from_str(text: &str) -> Result<Self, String> {
         seconds(text)
             .map(Self)
-            .ok_or_else(|| "expected a time such as 90s, 30m or 1h30m".to_owned())
+            .ok_or_else(|| "expected a time such as 90s, 30m, 1h30m or 7d".to_owned())
     }
 }
 

@@ -229,13 +229,20 @@ fn ask(cluster: &Cluster, path: String, next: String) -> Asked<'_> {
     page.boxed_local()
 }
 
-/// Returns where the page after this one begins, empty for nowhere, if that is
-/// told before the objects; of custom resources it comes after them.
+/// Returns where the page after this one begins, empty for nowhere, without reading its
+/// objects: that is told before them, and of custom resources after them.
 fn next_page(text: &str) -> Option<String> {
-    let (head, _) = text.split_once("\"items\":")?;
-    let head = format!("{}}}", head.trim_end().strip_suffix(',')?);
-    let head: Head = serde_json::from_str(&head).ok()?;
-    Some(head.metadata.next)
+    let before = || {
+        let (head, _) = text.split_once("\"items\":")?;
+        Some(format!("{}}}", head.trim_end().strip_suffix(',')?))
+    };
+    // Within the objects, more would follow than the end of the text.
+    let after = || Some(format!("{{{}", &text[text.rfind("\"metadata\":")?..]));
+    let next = |head: String| {
+        let head: Head = serde_json::from_str(&head).ok()?;
+        Some(head.metadata.next)
+    };
+    before().and_then(next).or_else(|| after().and_then(next))
 }
 
 #[derive(Deserialize)]
@@ -294,7 +301,13 @@ mod tests {
                 Some(""),
             ),
             (r#"{"metadata":{}, "items": []}"#, Some("")),
-            (r#"{"items":[],"metadata":{"continue":"abc"}}"#, None),
+            (
+                r#"{"apiVersion":"v1","items":[{"metadata":{}}],"kind":"XList","metadata":{"continue":"abc"}}
+"#,
+                Some("abc"),
+            ),
+            (r#"{"items":[{"metadata":{"continue":"abc"}}]}"#, None),
+            (r#"{"items":[],"x":{"metadata":{"continue":"abc"}}}"#, None),
             (r#"{"apiVersion":"v1","items":[]}"#, None),
             ("{}", None),
         ] {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::indexes::Indexes;
 use crate::api::condition::Condition;
+use crate::api::keys::ELASTIC_GATE;
 use crate::api::metadata::ObjectName;
 use crate::api::pod_template::PodTemplate;
 
@@ -34,6 +35,14 @@ impl JobSpec {
     /// Returns whether it is an array: each of its indexes fails by itself.
     pub fn is_array(&self) -> bool {
         self.completion_mode == "Indexed" && self.backoff_limit_per_index.is_some()
+    }
+
+    /// Returns whether Kueue lets its parallelism change while it runs: it then holds its
+    /// pods back one by one. The annotation that asks for it does not tell, because Kueue
+    /// ignores it where the feature is switched off.
+    pub fn grows(&self) -> bool {
+        let mut gates = self.template.spec.scheduling_gates.iter();
+        gates.any(|gate| gate.name == ELASTIC_GATE)
     }
 
     /// Returns how many tasks an array has.

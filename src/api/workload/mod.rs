@@ -1,5 +1,6 @@
 //! Views of workloads, with the fields of each kind that are looked at.
 
+mod commands;
 pub mod deployment;
 pub mod indexes;
 pub mod job;
@@ -17,7 +18,6 @@ use super::pod_template::PodTemplate;
 use super::resource::Resource;
 use super::{Page, Reading};
 use crate::kind::WorkloadKind;
-use crate::suggestion::{Command, kaiwo};
 use deployment::{DeploymentSpec, DeploymentStatus};
 use job::{CronJobSpec, CronJobStatus, JobSpec, JobStatus};
 use kaito::{InferenceSetSpec, InferenceSetStatus, WorkspaceResource, WorkspaceStatus};
@@ -182,6 +182,13 @@ views! {
     Queued: QueuedSpec, QueuedStatus;
 }
 
+/// Returns how kubectl names an object whose kind kaiwo need not know.
+fn qualified(api_version: &str, kind: &str, name: &str) -> String {
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    let dot = if group.is_empty() { "" } else { "." };
+    format!("{}{dot}{group}/{name}", kind.to_lowercase())
+}
+
 impl Workload {
     /// Returns whether it is an array, whose pods can be thousands.
     pub fn is_array(&self) -> bool {
@@ -242,12 +249,22 @@ impl Workload {
             ..
         }) = &self.stands_for
         {
-            let group = api_version.split_once('/').map_or("", |(group, _)| group);
-            let dot = if group.is_empty() { "" } else { "." };
-            return format!("{}{dot}{group}/{name}", kind.to_lowercase());
+            return qualified(api_version, kind, name);
         }
         let resource = Resource::known(&self.api_version, self.kind.name());
         resource.qualified_name(&self.metadata.name)
+    }
+
+    /// Returns how kubectl finds what exists of it under a name: of a group of pods that
+    /// is Kueue's Workload.
+    pub fn object_name(&self) -> String {
+        let Some(object) = &self.stands_for else {
+            return self.display_name();
+        };
+        match object.whole() {
+            Some(owner) => qualified(&owner.api_version, &owner.kind, &owner.name),
+            None => qualified(&self.api_version, self.kind.name(), &self.metadata.name),
+        }
     }
 
     /// Returns the virtual machines that KAITO makes for it.
@@ -257,30 +274,6 @@ impl Workload {
             _ => None,
         }
         .filter(|machine| !machine.is_empty())
-    }
-
-    /// Returns the command that takes it back to the version before this one, if
-    /// that is kept.
-    pub fn way_back(&self) -> Option<Command> {
-        let Metadata {
-            namespace,
-            annotations,
-            ..
-        } = &self.metadata;
-        // After a rollback there is no way back without saying which.
-        let mut versions = annotations.versions.split_whitespace().rev();
-        let leads_back = match (versions.next(), versions.next()) {
-            (None, _) => !annotations.previous.is_empty(),
-            (Some(last), Some(_)) => {
-                let digits = last.rsplit('-').next().unwrap_or_default();
-                annotations.digest.starts_with(digits)
-            }
-            (Some(_), None) => false,
-        };
-        (leads_back && self.kind.keeps_versions()).then(|| {
-            let name = self.display_name();
-            kaiwo("serve --rollback {} -n {}", &[&name, namespace])
-        })
     }
 
     /// Returns the LocalQueue that it is in.

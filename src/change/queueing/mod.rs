@@ -8,12 +8,13 @@ pub mod activity;
 pub mod preempted;
 pub mod priority;
 pub mod queue;
+pub mod slots;
 
 use serde_json::{Value, json};
 
 use crate::api::Readable;
 use crate::api::keys::PRIORITY_CLASS_LABEL;
-use crate::api::kueue_workload::{KueueWorkload, QueueState};
+use crate::api::kueue_workload::{KueueWorkload, QueueState, QueuedObject};
 use crate::api::metadata::Metadata;
 use crate::api::workload::Workload;
 use crate::kind::WorkloadKind;
@@ -97,8 +98,10 @@ impl<'a> QueuedSubject<'a> {
         parts: &[Metadata],
         wish: Wish,
     ) -> Result<Self, Refusal> {
-        if !workload.kind.descriptor().workload_has_its_uid {
-            return Err(separate(workload, parts, wish));
+        match &workload.stands_for {
+            Some(object) => check_other(workload, object, wish)?,
+            None if workload.kind.descriptor().workload_has_its_uid => {}
+            None => return Err(separate(workload, parts, wish)),
         }
         let open = queued
             .iter()
@@ -175,6 +178,37 @@ fn patch(api_version: &str, kind: &str, metadata: &Metadata, content: Value) -> 
         // What was read has a name.
         Err(_) => QueueingDecision::Unchanged,
     }
+}
+
+/// Checks that what kaiwo knows only by Kueue's Workload can be changed by this.
+fn check_other(workload: &Workload, object: &QueuedObject, wish: Wish) -> Result<(), Refusal> {
+    let name = workload.display_name();
+    let refusal = |reason: &str| {
+        let message = format!("{name} cannot be {}: {reason}", wish.participle());
+        Refusal::new(message).about(&name)
+    };
+    let owner = object.whole().filter(|owner| owner.kind != "Pod");
+    let form = match wish {
+        Wish::Resume => return Ok(()),
+        Wish::Pause if owner.is_some() => return Ok(()),
+        Wish::Pause => {
+            return Err(
+                refusal("Kueue would delete its pods, and nothing would make them again")
+                    .hint("delete it, and create it again later"),
+            );
+        }
+        Wish::Move => "-n {} label {} --overwrite kueue.x-k8s.io/queue-name={QUEUE}",
+        Wish::Priority => "-n {} label {} --overwrite kueue.x-k8s.io/priority-class={CLASS}",
+    };
+    let refusal = refusal("kaiwo changes the labels of its own kinds only");
+    Err(match owner {
+        Some(_) => {
+            let object = workload.object_name();
+            let command = kubectl(form, &[&workload.metadata.namespace, &object]);
+            refusal.hint(command.to("if its kind allows that while it waits, change its label"))
+        }
+        None => refusal.hint("delete it, and create its pods again with another label"),
+    })
 }
 
 /// Refuses what Kueue does not queue as a whole.

@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use crate::api::Readable;
 use crate::api::condition::holds;
 use crate::api::kueue_workload::{KueueWorkload, QueueState};
 use crate::api::queue::{ClusterQueue, PreemptionPolicy};
@@ -68,6 +69,40 @@ pub fn by<'a>(
     victims
 }
 
+/// Returns why others of the cohort may be preempted than [`by`] predicts; nothing if none
+/// can be. `shares_fairly` is what Kueue's configuration says, if it may be read.
+pub fn doubt(
+    queue: &ClusterQueue,
+    facts: &ClusterFacts,
+    shares_fairly: Option<bool>,
+) -> Option<String> {
+    let rules = queue.spec.preemption;
+    let cohort = Quotas::new(queue, facts).cohort_name()?;
+    if rules.reclaim_within_cohort == PreemptionPolicy::Never {
+        return None;
+    }
+    let borrows = rules.borrow_within_cohort.unwrap_or_default().policy != PreemptionPolicy::Never;
+    let cohorts = facts.cohorts.as_ref().and_then(Readable::known);
+    let is_nested = cohorts.is_none_or(|cohorts| {
+        let mut related = cohorts.iter();
+        related.any(|other| {
+            let parent = other.spec.parent_name.as_deref();
+            let parent = parent.filter(|parent| !parent.is_empty());
+            parent == Some(cohort) || (other.metadata.name == cohort && parent.is_some())
+        })
+    });
+    let reason = match (shares_fairly, borrows, is_nested) {
+        (Some(true), ..) => "Kueue shares fairly, and chooses by the shares of the queues",
+        (_, true, _) => "the queue may preempt to borrow (borrowWithinCohort)",
+        (_, _, true) => "the cohort is part of a tree",
+        (None, ..) => "whether Kueue shares fairly is in its configuration, which you may not read",
+        (Some(false), false, false) => return None,
+    };
+    Some(format!(
+        "others in cohort {cohort:?} may be preempted, too, or instead: {reason}"
+    ))
+}
+
 struct Search<'s, 'a> {
     own: &'s KueueWorkload,
     priority: i64,
@@ -100,7 +135,7 @@ impl<'a> Search<'_, 'a> {
                 break;
             }
             for (resource, missing) in &mut left {
-                *missing = *missing - held(one, flavor, resource);
+                *missing = *missing - one.held(flavor, resource);
             }
             taken.push(one);
         }
@@ -111,11 +146,11 @@ impl<'a> Search<'_, 'a> {
         for index in (0..taken.len()).rev() {
             let one = taken[index];
             let is_spared = left.iter().all(|(resource, missing)| {
-                *missing + held(one, flavor, resource) <= Quantity::default()
+                *missing + one.held(flavor, resource) <= Quantity::default()
             });
             if is_spared {
                 for (resource, missing) in &mut left {
-                    *missing = *missing + held(one, flavor, resource);
+                    *missing = *missing + one.held(flavor, resource);
                 }
                 taken.remove(index);
             }
@@ -131,7 +166,7 @@ impl<'a> Search<'_, 'a> {
     fn is_candidate(&self, one: &KueueWorkload, flavor: &str, deficit: &Deficit) -> bool {
         let has_some = deficit
             .keys()
-            .any(|resource| held(one, flavor, resource) > Quantity::default());
+            .any(|resource| one.held(flavor, resource) > Quantity::default());
         let is_self = one.metadata.uid == self.own.metadata.uid;
         if is_self || !has_some || one.state() == QueueState::Finished {
             return false;
@@ -185,16 +220,4 @@ impl<'a> Search<'_, 'a> {
             others.unused(of) < Quantity::default() && own.unused(of) >= wanted
         })
     }
-}
-
-/// Returns how much of a resource of a flavor a workload holds.
-fn held(one: &KueueWorkload, flavor: &str, resource: &str) -> Quantity {
-    let sets = one
-        .status
-        .admission
-        .iter()
-        .flat_map(|it| &it.pod_set_assignments);
-    sets.filter(|set| set.flavors.get(resource).is_some_and(|it| it == flavor))
-        .filter_map(|set| set.resource_usage.get(resource).copied())
-        .fold(Quantity::default(), |sum, amount| sum + amount)
 }

@@ -13,7 +13,7 @@ use crate::api::kueue_workload::QueueState;
 use crate::plan::Refusal;
 use crate::plan::facts::ClusterFacts;
 use crate::plan::kueue::capacity::QueueCapacity;
-use crate::plan::kueue::counted::pod_sets;
+use crate::plan::kueue::counted::least_pod_sets;
 use crate::plan::kueue::queue::{self, QueueChoice};
 use crate::suggestion::kaiwo;
 
@@ -52,7 +52,7 @@ pub fn to(
     check_state(subject, &target.local_queue)?;
     let warnings = check_clusters(subject, &target, facts)?;
     if let Some(queue) = target.cluster_queue.as_ref().filter(|_| !force) {
-        QueueCapacity::new(queue, facts).check(&pod_sets(subject.object), None)?;
+        QueueCapacity::new(queue, facts).check(&least_pod_sets(subject.object), None)?;
     }
     Ok(Move {
         verdict: subject.label(QUEUE_NAME_LABEL, &target.local_queue, false),

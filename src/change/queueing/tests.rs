@@ -371,3 +371,60 @@ fn the_lowest_and_newest_make_room_and_no_more_than_needed() {
     known.cluster_queues = Readable::Known(vec![shared("mine", json!({}), 0)]);
     assert_eq!(names(500, &known, &admitted), [""; 0]);
 }
+
+#[test]
+fn a_prediction_says_where_it_can_be_wrong() {
+    let doubted = |preemption: Value, cohorts: Value, fair: Option<bool>| {
+        let mut known = facts(vec![shared("mine", preemption, 16)], vec![]);
+        known.cohorts = Some(Readable::Known(serde_json::from_value(cohorts).unwrap()));
+        let queue = &known.cluster_queues.known().unwrap()[0];
+        preempted::doubt(queue, &known, fair).unwrap_or_default()
+    };
+    let reclaims = json!({"reclaimWithinCohort": "LowerPriority"});
+    let within = json!({"withinClusterQueue": "LowerPriority"});
+    let borrows =
+        json!({"reclaimWithinCohort": "Any", "borrowWithinCohort": {"policy": "LowerPriority"}});
+    let tree = json!([{"metadata": {"name": "all"}, "spec": {"parentName": "root"}}]);
+    let none = || json!([]);
+    for (preemption, cohorts, fair, why) in [
+        (&reclaims, none(), Some(false), ""),
+        (&within, none(), Some(true), ""),
+        (&reclaims, none(), Some(true), "shares fairly, and chooses"),
+        (&reclaims, none(), None, "which you may not read"),
+        (&reclaims, tree, Some(false), "part of a tree"),
+        (&borrows, none(), Some(false), "borrowWithinCohort"),
+    ] {
+        let doubt = doubted(preemption.clone(), cohorts, fair);
+        assert!(
+            doubt.contains(why) && doubt.is_empty() == why.is_empty(),
+            "{doubt}"
+        );
+    }
+}
+
+#[test]
+fn an_array_is_moved_where_its_fewest_slots_fit() {
+    let mut array = job(json!({"kueue.x-k8s.io/queue-name": "a"}));
+    array["spec"]["parallelism"] = 1_000.into();
+    array["spec"]["completions"] = 1_000.into();
+    let own = queued(json!([]), json!({"queueName": "a"}));
+    let refused = moved(&array, &own, "b", false).unwrap_err();
+    assert!(refused.contains("cq-b"), "{refused}");
+    array["metadata"]["annotations"] = json!({"kueue.x-k8s.io/job-min-parallelism": "1"});
+    assert!(moved(&array, &own, "b", false).is_ok());
+}
+
+#[test]
+fn slots_that_the_queue_never_has_are_refused_with_the_most() {
+    let mut array = job(json!({"kueue.x-k8s.io/queue-name": "a"}));
+    array["spec"]["parallelism"] = 1.into();
+    array["spec"]["completions"] = 100.into();
+    let check = |slots| slots::check_quota(&read(&array), &array, slots, &cluster());
+    assert!(check(2).is_ok());
+    let refusal = check(50).unwrap_err();
+    assert_eq!(
+        refusal.message,
+        "job/x can never have 50 slots: ClusterQueue \"cq-a\" has quota for at most 2"
+    );
+    assert_eq!(refusal.hints.len(), 1);
+}

@@ -16,7 +16,10 @@ use crate::kind::WorkloadKind;
 use crate::names::likeness;
 use crate::observe::WorkloadRef;
 use crate::observe::pod_selection::PodChoiceError;
-use crate::suggestion::{Suggestion, kaiwo};
+use crate::suggestion::{Suggestion, kaiwo, kubectl};
+
+/// What to do with the name of a pod.
+const POD_OF_WORKLOAD: &str = "if it belongs to a workload, name that, and the pod with --pod";
 
 /// Why there is no one workload of that name.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +35,8 @@ pub enum LookupError {
         near: Option<String>,
         /// Namespace of the context, if it is another.
         elsewhere: Option<String>,
+        /// Why what Kueue queues could not be looked through, if it could not.
+        unseen: Option<&'static str>,
     },
     /// Several kinds have the name.
     #[error("{name} is ambiguous: {}", .found.join(" or "))]
@@ -64,20 +69,42 @@ impl Classified for LookupError {
     fn hints(&self) -> Vec<Suggestion> {
         match self {
             Self::NotFound {
-                near: Some(near), ..
-            } => vec![format!("did you mean {near}?").into()],
-            Self::NotFound {
-                namespace,
-                elsewhere,
+                wanted,
+                near: Some(near),
+                unseen,
                 ..
             } => {
-                let list = |namespace: &str| kaiwo("list -n {}", &[namespace]);
+                let near = format!("did you mean {near}?").into();
+                let pod = wanted.is_pod().then_some(POD_OF_WORKLOAD);
+                let others = pod.into_iter().chain(*unseen).map(Suggestion::from);
+                [near].into_iter().chain(others).collect()
+            }
+            Self::NotFound {
+                wanted,
+                namespace,
+                elsewhere,
+                unseen,
+                ..
+            } => {
+                let list = |namespace: &str| match &wanted.other {
+                    Some(_) => kaiwo("list --any -n {}", &[namespace]),
+                    None => kaiwo("list -n {}", &[namespace]),
+                };
                 let mut hints = vec![list(namespace).to("list workloads")];
                 hints.extend(
                     elsewhere
                         .as_ref()
                         .map(|other| list(other).to("try the namespace of the context")),
                 );
+                hints.extend(unseen.map(Suggestion::from));
+                if wanted.is_pod() {
+                    hints.push(POD_OF_WORKLOAD.into());
+                } else if let Some(kind) = &wanted.other {
+                    let get = kubectl("-n {} get {} {}", &[namespace, kind, &wanted.name]);
+                    hints.push(
+                        get.to("kaiwo knows of this kind only what Kueue queues; see others with"),
+                    );
+                }
                 hints
             }
             Self::Ambiguous { found, .. } => {
@@ -111,7 +138,11 @@ impl Classified for PodChoiceError {
 
     fn hints(&self) -> Vec<Suggestion> {
         match self {
-            Self::NoPod { known, .. } if known.is_empty() => Vec::new(),
+            Self::NoPod {
+                known, workload, ..
+            } if known.is_empty() => {
+                vec![kaiwo("status {}", &[workload]).to("see its status")]
+            }
             Self::NoPod { known, .. } | Self::NoContainer { known, .. } => {
                 vec![format!("available: {}", known.join(", ")).into()]
             }
@@ -175,6 +206,41 @@ pub async fn find(
     namespace: &str,
     wanted: &WorkloadRef,
 ) -> Result<Found, LookupError> {
+    let mut found = all(cluster, served, namespace, wanted).await?;
+    match found.len() {
+        1 => Ok(found.swap_remove(0)),
+        _ => Err(ambiguous(wanted, &found)),
+    }
+}
+
+/// Finds the workload of this name, or the groups of the one object of this name, each of
+/// which Kueue queues by itself.
+///
+/// # Errors
+/// [`LookupError`] if there is none, or several.
+pub async fn find_whole(
+    cluster: &Cluster,
+    served: &Served,
+    namespace: &str,
+    wanted: &WorkloadRef,
+) -> Result<Vec<Found>, LookupError> {
+    let found = all(cluster, served, namespace, wanted).await?;
+    let object = |found: &Found| found.workload.stands_for.as_ref()?.whole().cloned();
+    let first = found.first().and_then(object);
+    let is_one = first.is_some() && found.iter().all(|one| object(one) == first);
+    match found.len() == 1 || is_one {
+        true => Ok(found),
+        false => Err(ambiguous(wanted, &found)),
+    }
+}
+
+/// Finds all that may be meant: at least one.
+async fn all(
+    cluster: &Cluster,
+    served: &Served,
+    namespace: &str,
+    wanted: &WorkloadRef,
+) -> Result<Vec<Found>, LookupError> {
     if let Some(kind) = wanted.kind
         && served.version(kind).is_none()
     {
@@ -183,9 +249,44 @@ pub async fn find(
             kind,
         });
     }
-    if wanted.other.is_some() {
-        return find_other(cluster, served, namespace, wanted).await;
+    let (mut found, denied) = match wanted.other {
+        Some(_) => (Vec::new(), None),
+        None => of_known_kinds(cluster, served, namespace, wanted).await?,
+    };
+    let mut unseen = None;
+    if found.is_empty() && wanted.kind.is_none() {
+        match queued_objects::find(cluster, served, namespace, wanted).await {
+            Ok(others) => found.extend(others.into_iter().map(Found::from)),
+            Err(error) if error.is_forbidden() && wanted.other.is_none() => {
+                unseen = Some(
+                    "it may be of a kind that kaiwo knows only by Kueue's Workloads, which you may not list",
+                );
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
+    if found.is_empty() && wanted.other.is_some() {
+        if served.version(WorkloadKind::Queued).is_none() {
+            unseen = Some("kaiwo knows other kinds only by Kueue, which is not installed");
+        }
+        for (kind, name) in queued_objects::owned_by(cluster, served, namespace, wanted).await? {
+            found.extend(read(cluster, served, namespace, kind, &name).await?);
+        }
+    }
+    match (found.is_empty(), denied) {
+        (false, _) => Ok(found),
+        (true, Some(error)) => Err(error.into()),
+        (true, None) => Err(not_found(cluster, served, namespace, wanted, unseen).await),
+    }
+}
+
+/// Finds those of this name whose kinds kaiwo knows, and why some could not be looked for.
+async fn of_known_kinds(
+    cluster: &Cluster,
+    served: &Served,
+    namespace: &str,
+    wanted: &WorkloadRef,
+) -> Result<(Vec<Found>, Option<ClusterError>), ClusterError> {
     let kinds = WorkloadKind::ALL
         .into_iter()
         .filter(|kind| wanted.kind.is_none_or(|wanted| wanted == *kind))
@@ -199,7 +300,7 @@ pub async fn find(
             // Of the other kinds it may still be one.
             Err(ClusterError::NotServed { .. }) if wanted.kind.is_none() => {}
             Err(error) if error.is_forbidden() => denied = denied.or(Some(error)),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
     // The Job that a RayJob's operator makes to submit it has its name.
@@ -215,45 +316,7 @@ pub async fn find(
     if found.iter().any(is_alone) {
         found.retain(is_alone);
     }
-    match (found.len(), denied) {
-        (1, _) => Ok(found.swap_remove(0)),
-        (0, Some(error)) => Err(error.into()),
-        (0, None) => {
-            if wanted.kind.is_none() {
-                let others = queued_objects::find(cluster, served, namespace, wanted).await?;
-                found.extend(others.into_iter().map(Found::from));
-            }
-            match found.len() {
-                0 => Err(not_found(cluster, served, namespace, wanted).await),
-                1 => Ok(found.swap_remove(0)),
-                _ => Err(ambiguous(wanted, &found)),
-            }
-        }
-        _ => Err(ambiguous(wanted, &found)),
-    }
-}
-
-/// Finds what Kueue queues of a kind that kaiwo does not know by itself, or the one
-/// workload that belongs to such an object.
-async fn find_other(
-    cluster: &Cluster,
-    served: &Served,
-    namespace: &str,
-    wanted: &WorkloadRef,
-) -> Result<Found, LookupError> {
-    let others = queued_objects::find(cluster, served, namespace, wanted).await?;
-    let mut found: Vec<Found> = others.into_iter().map(Found::from).collect();
-    if found.is_empty() {
-        let parts = queued_objects::owned_by(cluster, served, namespace, wanted).await?;
-        for (kind, name) in parts {
-            found.extend(read(cluster, served, namespace, kind, &name).await?);
-        }
-    }
-    match found.len() {
-        0 => Err(not_found(cluster, served, namespace, wanted).await),
-        1 => Ok(found.swap_remove(0)),
-        _ => Err(ambiguous(wanted, &found)),
-    }
+    Ok((found, denied))
 }
 
 fn ambiguous(wanted: &WorkloadRef, found: &[Found]) -> LookupError {
@@ -269,6 +332,7 @@ async fn not_found(
     served: &Served,
     namespace: &str,
     wanted: &WorkloadRef,
+    unseen: Option<&'static str>,
 ) -> LookupError {
     LookupError::NotFound {
         wanted: wanted.clone(),
@@ -277,6 +341,7 @@ async fn not_found(
         elsewhere: Some(cluster.context_namespace())
             .filter(|other| !other.is_empty() && *other != namespace)
             .map(str::to_owned),
+        unseen,
     }
 }
 

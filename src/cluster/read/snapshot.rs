@@ -1,8 +1,10 @@
 //! Reads everything about one workload at one moment, and again and again.
 
 pub mod array;
+mod followed;
 mod pending;
 
+pub use followed::{FollowedWorkload, LostTrack, UNANSWERED};
 pub use pending::{pending, pending_in_cluster_queue};
 
 use std::collections::BTreeSet;
@@ -21,8 +23,7 @@ use super::watch::{Outage, Polled, Poller};
 use crate::api::Readable;
 use crate::api::event::Event;
 use crate::api::keys::JOB_UID_LABEL;
-use crate::api::kueue_workload::KueueWorkload;
-use crate::api::kueue_workload::QueueState;
+use crate::api::kueue_workload::{KueueWorkload, QueueState};
 use crate::api::metadata::Metadata;
 use crate::api::pod::Pod;
 use crate::api::resource::Resource;
@@ -30,19 +31,14 @@ use crate::api::workload::Workload;
 use crate::cluster::client::pages::Selection;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
-use crate::error::{Classified, ErrorClass};
-use crate::kind::WorkloadKind;
 use crate::observe::Snapshot;
 use crate::observe::kind::pod_labels::{AT_ONCE, PodLabels};
 use crate::observe::kind::rules;
 use crate::observe::snapshot_reads::SnapshotReads;
-use crate::suggestion::{Suggestion, kaiwo};
 
 /// Time after which an object that is not found is believed to be gone: an API
 /// server that has just started may not know its custom resources yet.
 const GONE: Duration = Duration::from_secs(2);
-/// Why nobody can tell any more what became of something, most of the time.
-pub const UNANSWERED: &str = "the cluster does not answer";
 
 /// Reads what belongs to a workload that was just found.
 ///
@@ -108,111 +104,6 @@ pub async fn read_of_index(
         snapshot.events = events_about(cluster, namespace, about).await?;
     }
     Ok(snapshot)
-}
-
-/// Which workload is followed.
-#[derive(Debug, Clone)]
-pub struct FollowedWorkload {
-    pub kind: WorkloadKind,
-    /// Where it is.
-    pub namespace: String,
-    pub name: String,
-    /// Its identity; if it is not known yet, whoever has the name first.
-    pub uid: Option<String>,
-    /// See [`Snapshot::index`].
-    pub index: Option<i64>,
-    /// What people call it, if not by its kind and name.
-    pub called: Option<String>,
-}
-
-impl FollowedWorkload {
-    /// Follows whichever workload has the name first.
-    pub fn named(kind: WorkloadKind, namespace: &str, name: &str) -> Self {
-        Self {
-            kind,
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            uid: None,
-            index: None,
-            called: None,
-        }
-    }
-
-    /// Follows this workload, and no other of its name.
-    pub fn of_workload(workload: &Workload) -> Self {
-        Self {
-            kind: workload.kind,
-            namespace: workload.metadata.namespace.clone(),
-            name: workload.metadata.name.clone(),
-            uid: Some(workload.metadata.uid.clone()),
-            index: None,
-            called: workload
-                .stands_for
-                .is_some()
-                .then(|| workload.display_name()),
-        }
-    }
-
-    /// Returns `kind/name`.
-    pub fn display_name(&self) -> String {
-        if let Some(called) = &self.called {
-            return called.clone();
-        }
-        format!("{}/{}", self.kind.word(), self.name)
-    }
-
-    /// Returns the error of those who wait for something of it that can no
-    /// longer be told.
-    pub fn lost(&self, why: &str, source: Option<ClusterError>) -> LostTrack {
-        LostTrack {
-            subject: self.display_name(),
-            namespace: self.namespace.clone(),
-            why: why.to_owned(),
-            source: source.map(Box::new),
-        }
-    }
-}
-
-/// What became of a workload cannot be told.
-#[derive(Debug, thiserror::Error)]
-#[error("lost track of {subject}: {why}")]
-pub struct LostTrack {
-    subject: String,
-    namespace: String,
-    why: String,
-    source: Option<Box<ClusterError>>,
-}
-
-impl LostTrack {
-    /// The error of those who follow all workloads of a namespace, empty for
-    /// all of them.
-    pub fn of_all(namespace: &str, source: ClusterError) -> Self {
-        Self {
-            subject: "the workloads".to_owned(),
-            namespace: namespace.to_owned(),
-            why: UNANSWERED.to_owned(),
-            source: Some(Box::new(source)),
-        }
-    }
-}
-
-impl Classified for LostTrack {
-    fn class(&self) -> ErrorClass {
-        ErrorClass::LostTrack
-    }
-
-    fn hints(&self) -> Vec<Suggestion> {
-        let list = match self.namespace.as_str() {
-            "" => kaiwo("list -A", &[]),
-            namespace => kaiwo("list -n {}", &[namespace]),
-        };
-        vec![list.to("list workloads")]
-    }
-
-    fn object(&self) -> Option<String> {
-        let is_one = self.subject.contains('/');
-        is_one.then(|| self.subject.clone())
-    }
 }
 
 /// What is seen of a workload that is followed.
@@ -394,9 +285,12 @@ pub async fn events(
     snapshot: &Snapshot,
     autoscaler: Option<&String>,
 ) -> Result<Readable<Vec<Event>>, ClusterError> {
-    let uids = std::iter::once(&snapshot.workload.metadata.uid)
+    let own = &snapshot.workload.metadata.uid;
+    // What is known by Kueue's Workload is this itself.
+    let queued = snapshot.queued().iter().map(|it| &it.metadata.uid);
+    let uids = std::iter::once(own)
         .chain(autoscaler)
-        .chain(snapshot.queued().iter().map(|queued| &queued.metadata.uid))
+        .chain(queued.filter(|uid| *uid != own))
         .chain(snapshot.pods().iter().map(|pod| &pod.metadata.uid))
         .take(AT_ONCE);
     let namespace = &snapshot.workload.metadata.namespace;

@@ -22,6 +22,7 @@ impl<'a> Submission<'a> {
         &self,
         manifest: &'a Manifest,
     ) -> Result<Value, SubmissionError> {
+        let mut is_there = false;
         // Twice: what the first attempt finds may be on its way out.
         for _ in 0..2 {
             match self.attempt(manifest).await {
@@ -29,7 +30,9 @@ impl<'a> Submission<'a> {
                 Err(error) if error.is_already_exists() => {}
                 Err(source) => return Err(failed("create", manifest, source)),
             }
-            let Some(found) = self.find(manifest).await? else {
+            let found = self.find(manifest).await?;
+            is_there = found.is_some();
+            let Some(found) = found else {
                 continue;
             };
             if !self.is_usable(manifest, &found) {
@@ -53,7 +56,13 @@ impl<'a> Submission<'a> {
             self.wait(manifest, |object| uid_of(object) == Some(uid))
                 .await?;
         }
-        Err(still_there(manifest))
+        // Or it exists whenever it is created, and does not when it is read.
+        Err(match is_there {
+            true => still_there(manifest),
+            false => SubmissionError::Vanished {
+                object: manifest.display_name(),
+            },
+        })
     }
 
     /// Checks, before a workload is deleted to make room, that nothing else is

@@ -170,7 +170,7 @@ impl<'a> Submission<'a> {
         let stale = async {
             match old.filter(|_| self.kind.updates_in_place()) {
                 Some(old) => {
-                    let stale = self.stale_companions(old).await?;
+                    let stale = self.stale_companions(old, &[]).await?;
                     Ok((stale, self.superfluous(old, versions).await?))
                 }
                 None => Ok((Vec::new(), Vec::new())),

@@ -9,7 +9,7 @@ use super::kept_claim::KeptClaim;
 use super::leftover::{self, Leftover};
 use crate::api::Readable;
 use crate::api::keys;
-use crate::api::kueue_workload::{POD_GROUP, QueuedObject};
+use crate::api::kueue_workload::QueuedObject;
 use crate::api::metadata::Metadata;
 use crate::api::pod::Pod;
 use crate::api::resource::Resource;
@@ -19,6 +19,7 @@ use crate::change::existing::resource;
 use crate::change::metadata::{annotation_of, owners, uid_of};
 use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::client::request::readable;
+use crate::cluster::objects::in_turns;
 use crate::cluster::read::api_versions::Served;
 use crate::cluster::read::dependents;
 use crate::cluster::read::lookup::{self, Found};
@@ -298,23 +299,17 @@ pub async fn delete(
     doomed.parts = parts.unwrap_or_default().metadata;
     let metadata = &doomed.workload.metadata;
     let namespace = &metadata.namespace;
-    match &doomed.workload.stands_for {
-        Some(object) => {
-            delete_queued(cluster, namespace, object).await?;
-            // Kueue keeps the deleted pods of a group, for others to replace them, as
-            // long as their Workload exists (v0.19).
-            if object.kind == POD_GROUP {
-                let resource = doomed.resource();
-                let (name, uid) = (&metadata.name, &metadata.uid);
-                cluster.delete(&resource, namespace, name, uid).await?;
-            }
-        }
-        None => {
-            let resource = doomed.resource();
-            cluster
-                .delete(&resource, namespace, &metadata.name, &metadata.uid)
-                .await?;
-        }
+    let stands_for = doomed.workload.stands_for.as_ref();
+    if let Some(object) = stands_for {
+        delete_queued(cluster, namespace, object).await?;
+    }
+    // Kueue keeps the deleted pods of a group, for others to replace them, as long as
+    // their Workload exists (v0.19).
+    if stands_for.is_none_or(|object| object.whole().is_none()) {
+        let resource = doomed.resource();
+        cluster
+            .delete(&resource, namespace, &metadata.name, &metadata.uid)
+            .await?;
     }
     let orphans = doomed.with.iter().filter(|companion| !companion.is_owned);
     let deleted = join_all(orphans.map(async |orphan| {
@@ -328,30 +323,34 @@ pub async fn delete(
     deleted.await.into_iter().collect()
 }
 
-/// Deletes the object that a Workload of Kueue's stands for, or the pods of a group.
-/// The Workload goes with them.
+/// Deletes the object that a Workload of Kueue's stands for, with which the Workload
+/// goes, or the pods of a group.
 async fn delete_queued(
     cluster: &Cluster,
     namespace: &str,
     object: &QueuedObject,
 ) -> Result<(), ClusterError> {
-    for part in &object.objects {
-        let served = cluster.served_kind(&part.api_version, &part.kind).await?;
-        let Some(served) = served else {
-            let kind = part.kind.clone();
-            return Err(ClusterError::NotServed { kind });
-        };
-        let resource = Resource {
-            api_version: part.api_version.clone(),
-            kind: part.kind.clone(),
-            plural: served.name,
-            namespaced: served.namespaced,
-        };
+    let Some(first) = object.objects.first() else {
+        return Ok(());
+    };
+    let served = cluster.served_kind(&first.api_version, &first.kind).await?;
+    let Some(served) = served else {
+        let kind = first.kind.clone();
+        return Err(ClusterError::NotServed { kind });
+    };
+    let resource = Resource {
+        api_version: first.api_version.clone(),
+        kind: first.kind.clone(),
+        plural: served.name,
+        namespaced: served.namespaced,
+    };
+    // All are of one kind.
+    let deleted = in_turns(object.objects.iter().map(async |part| {
         cluster
             .delete(&resource, namespace, &part.name, &part.uid)
-            .await?;
-    }
-    Ok(())
+            .await
+    }));
+    deleted.await.into_iter().collect()
 }
 
 /// Returns what is left of a workload that was deleted: itself, or its pods,
@@ -376,7 +375,7 @@ pub async fn left(
     );
     let is_it = |found: &Found| found.workload.metadata.uid == metadata.uid;
     if now.await?.as_ref().is_some_and(is_it) {
-        return Ok(Some(workload.display_name()));
+        return Ok(Some(workload.object_name()));
     }
     if let Some(part) = dependents::dependents_of(cluster, served, workload)
         .await?

@@ -1,9 +1,11 @@
 //! Lets the API server and its webhooks go through a whole submission
 //! without storing any of it, and reads their answers.
 
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::api::keys;
+use crate::api::workload::job::JobSpec;
 use crate::change::rbac::for_admins;
 use crate::cluster::client::request::Write;
 use crate::cluster::objects::in_turns;
@@ -43,13 +45,21 @@ pub enum PreflightError {
         framework: String,
         namespace: String,
     },
+    /// Kueue would not let the slots of an array change while it runs.
+    #[error(
+        "--grow has no effect here: Kueue's feature ElasticJobsViaWorkloadSlices is switched off (or missing, before v0.13), so the slots of {object} could not be changed while it runs"
+    )]
+    CannotGrow {
+        /// `kind/name` of the array.
+        object: String,
+    },
 }
 
 impl Classified for PreflightError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::Refused { source, .. } | Self::QueueForbidden { source, .. } => source.class(),
-            Self::NotManaged { .. } => ErrorClass::Refused,
+            Self::NotManaged { .. } | Self::CannotGrow { .. } => ErrorClass::Refused,
         }
     }
 
@@ -67,12 +77,16 @@ impl Classified for PreflightError {
             )
             .into()]
             }
+            Self::CannotGrow { .. } => vec![
+                "remove --grow: it starts with as many slots as fit, and keeps those".into(),
+                "or ask an admin to switch on ElasticJobsViaWorkloadSlices in featureGates of Kueue's configuration".into(),
+            ],
         }
     }
 
     fn object(&self) -> Option<String> {
         match self {
-            Self::Refused { object, .. } => Some(object.clone()),
+            Self::Refused { object, .. } | Self::CannotGrow { object } => Some(object.clone()),
             Self::QueueForbidden { manifest, .. } => Some(manifest.display_name()),
             Self::NotManaged { .. } => None,
         }
@@ -247,11 +261,44 @@ pub fn check_managed(namespace: &str, answer: &Value) -> Result<(), PreflightErr
     }
 }
 
+/// Checks in the answer about an array that is to grow that Kueue will let it: its webhook
+/// then holds the pods back one by one, for which it adds a scheduling gate to them (Kueue
+/// `applyWorkloadSliceSchedulingGate`, from v0.13 on).
+///
+/// # Errors
+/// [`PreflightError::CannotGrow`].
+pub fn check_growth(object: &str, answer: &Value) -> Result<(), PreflightError> {
+    let is_asked = answer["metadata"]["annotations"][keys::ELASTIC_ANNOTATION] == "true";
+    let grows = || JobSpec::deserialize(&answer["spec"]).is_ok_and(|spec| spec.grows());
+    match is_asked && !grows() {
+        true => Err(PreflightError::CannotGrow {
+            object: object.to_owned(),
+        }),
+        false => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_array_grows_only_if_kueue_holds_its_pods_back() {
+        let job = |gates: Value| {
+            json!({
+                "metadata": {"annotations": {keys::ELASTIC_ANNOTATION: "true"}},
+                "spec": {"template": {"spec": {"schedulingGates": gates}}},
+            })
+        };
+        let gated = job(json!([{"name": "x"}, {"name": keys::ELASTIC_GATE}]));
+        assert!(check_growth("job/a", &gated).is_ok());
+        assert!(check_growth("job/a", &json!({"metadata": {}})).is_ok());
+        let error = check_growth("job/a", &job(Value::Null)).unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Refused);
+        assert!(error.to_string().contains("ElasticJobsViaWorkloadSlices"));
+    }
 
     #[test]
     fn a_queue_that_the_cluster_puts_in_place_is_noticed() {

@@ -110,14 +110,19 @@ impl Submission<'_> {
         }
     }
 
-    /// Returns the Services and the like that this version has no more.
+    /// Returns the Services and the like that this version has no more: of a kind that
+    /// may not be listed, those that were `seen` before.
     pub(in crate::cluster) async fn stale_companions(
         &self,
         old: &Existing,
+        seen: &[Stale],
     ) -> Result<Vec<Stale>, SubmissionError> {
         let mut stale = Vec::new();
         for (api_version, kind) in COMPANIONS {
-            stale.extend(self.stale_of_kind(old, api_version, kind).await?);
+            match self.stale_of_kind(old, api_version, kind).await? {
+                Some(found) => stale.extend(found),
+                None => stale.extend(seen.iter().filter(|it| it.resource.kind == kind).cloned()),
+            }
         }
         Ok(stale)
     }
@@ -127,12 +132,14 @@ impl Submission<'_> {
         old: &Existing,
         api_version: &str,
         kind: &str,
-    ) -> Result<Vec<Stale>, SubmissionError> {
+    ) -> Result<Option<Vec<Stale>>, SubmissionError> {
         let resource = Resource::known(api_version, kind);
         let found = self.list_if_allowed(&resource, &self.instance()).await?;
-        let own = found.unwrap_or_default().into_iter();
-        let own = own.filter(|object| self.is_stale(object, &resource, old));
-        Ok(own.map(|object| stale_object(&resource, object)).collect())
+        Ok(found.map(|found| {
+            let own = found.into_iter();
+            let own = own.filter(|object| self.is_stale(object, &resource, old));
+            own.map(|object| stale_object(&resource, object)).collect()
+        }))
     }
 
     /// Returns the uploads that nothing refers to any more, and the records of versions

@@ -60,7 +60,9 @@ impl<'a> Submission<'a> {
         if changes_workload {
             self.change_workload(comparison, old).await?;
         }
-        let end = self.finish(around, changes_workload, old, versions).await;
+        let end = self
+            .finish(around, &comparison.stale, changes_workload, old, versions)
+            .await;
         if matches!(
             end,
             Err(SubmissionError::Overtaken { .. } | SubmissionError::Vanished { .. })
@@ -117,7 +119,7 @@ impl<'a> Submission<'a> {
             if !written_to {
                 break;
             }
-            scalers = self.stale_companions(old).await?;
+            scalers = self.stale_companions(old, &comparison.stale).await?;
             scalers.retain(Stale::is_autoscaler);
         }
         let attempts = self.attempts.take();
@@ -193,6 +195,7 @@ impl<'a> Submission<'a> {
     async fn finish(
         &self,
         around: Vec<&ComparedObject<'a>>,
+        seen: &[Stale],
         changes_workload: bool,
         old: &Existing,
         versions: &[String],
@@ -206,7 +209,7 @@ impl<'a> Submission<'a> {
             return Ok(());
         }
         for _ in 0..ATTEMPTS {
-            let stale = self.stale_companions(old).await?;
+            let stale = self.stale_companions(old, seen).await?;
             if stale.is_empty() {
                 break;
             }

@@ -107,6 +107,32 @@ impl CommandLine {
             .fold(line, |line, word| word.ending(line))
     }
 
+    /// Returns whether the image is named before `word`: what follows it may then be its
+    /// own.
+    pub fn has_image_before(&self, word: &str) -> bool {
+        let (options, _) = self.parts();
+        let before = options.split(|typed| typed == word).next();
+        let is_image = |typed: &String| typed.starts_with("-i") || typed.starts_with("--image");
+        before.unwrap_or_default().iter().any(is_image)
+    }
+
+    /// Returns it with `word`, and what follows, after `--`.
+    pub fn behind_dashes(&self, word: &str) -> Command {
+        let (options, command) = self.parts();
+        let at = options.iter().rposition(|typed| typed == word);
+        let options = withheld::options(options, local);
+        let command = withheld::command(command, &options);
+        let mut line = kaiwo("", &[]).as_typed();
+        for (index, option) in options.into_iter().enumerate() {
+            if Some(index) == at {
+                line = line.args(["--"]);
+            }
+            line = option.ending(line);
+        }
+        let rest = command.into_iter().skip(1);
+        rest.fold(line, |line, word| word.ending(line))
+    }
+
     /// Returns the command that submits what was to be attached to: `script`, if there is
     /// one, with its directory.
     pub fn submitting(&self, script: Option<&Path>) -> Command {

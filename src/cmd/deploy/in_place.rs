@@ -24,6 +24,7 @@ use crate::plan::request::WorkloadRequest;
 use crate::plan::rollout::{self, Rollout};
 use crate::plan::{self, Plan};
 use crate::render::manifest::{Manifest, ManifestSet};
+use crate::render::support::recognise_uploads;
 use crate::settings::DryRun;
 use crate::ui::Ui;
 use crate::ui::report::Outcome;
@@ -323,7 +324,7 @@ impl Mode<'_> {
             Facts::Live(facts) if !queue.is_empty() => plan::kueue::queue::leave_only(facts, queue),
             _ => None,
         };
-        let plan = match plan::plan(request.clone(), &facts) {
+        let mut plan = match plan::plan(request.clone(), &facts) {
             Ok(plan) => plan,
             Err(refusal) => {
                 if is_there == Some(false) {
@@ -334,6 +335,7 @@ impl Mode<'_> {
                 return Ok(None);
             }
         };
+        recognise_uploads(&mut plan, old.object());
         let (_, mut manifests) = self.render(plan, None, Some(identity))?;
         discovery::resolve(cluster, &mut manifests).await?;
         manifests.namespace = None;

@@ -96,6 +96,7 @@ impl Mode<'_> {
             match (&plan.local_queue, preflight::managed_by_queue(answer)) {
                 (Some(_), _) => {
                     preflight::check_managed(manifests.workload.namespace(), answer)?;
+                    preflight::check_growth(&manifests.workload.display_name(), answer)?;
                 }
                 // A LocalQueue named `default` takes what names none.
                 (None, Some(queue)) => self

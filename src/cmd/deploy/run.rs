@@ -90,11 +90,17 @@ fn workload(args: &RunArgs) -> Result<(WorkloadArgs, Option<&Path>), CommandErro
         None => Ok((workload, script)),
         Some(script) => {
             let name = secrecy::path(script);
-            Err(
-                CommandError::new(ErrorClass::Refused, format!("{name} does not exist"))
-                    .hint("for an image, use -i; its command follows --")
-                    .hint("for the files of a directory, use -p; the command follows --"),
-            )
+            let error = CommandError::new(ErrorClass::Refused, format!("{name} does not exist"));
+            // The program of an image, as docker takes it.
+            let typed = CommandLine::typed();
+            let program = script.to_string_lossy();
+            if script.components().count() == 1 && typed.has_image_before(&program) {
+                let line = typed.behind_dashes(&program);
+                return Err(error.hint(line.to("if it is a program of the image")));
+            }
+            Err(error
+                .hint("for an image, use -i; its command follows --")
+                .hint("for the files of a directory, use -p; the command follows --"))
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::ui::Ui;
 use crate::ui::document::document;
 use crate::ui::queueing::{ChangeOutcome, Place, Preempted, QueueingReport, preempted_lines};
 
-use super::command_line::CommandLine;
+use super::confirmation::agreed;
 use super::help::cannot_write;
 use super::signals::{self, SignalEffect};
 use super::target::{FoundWorkload, Reached};
@@ -136,20 +136,7 @@ impl<'a> Change<'a> {
         if yes || self.args.dry_run {
             return Ok(true);
         }
-        if !self.ui.can_ask() {
-            let typed = CommandLine::typed();
-            return Err(CommandError::new(
-                ErrorClass::Usage,
-                "confirmation required, but stdin is not a terminal",
-            )
-            .hint(typed.with(&["-y"]).noted("skips the confirmation"))
-            .hint(typed.with(&["--dry-run"]).noted("shows what would change")));
-        }
-        let agrees = self.ui.ask(question);
-        if !agrees {
-            self.ui.status("nothing was changed");
-        }
-        Ok(agrees)
+        agreed(self.ui, question)
     }
 
     /// Writes a patch, if it is one and no dry run.

@@ -5,7 +5,7 @@ use crate::api::kueue_workload::KueueWorkload;
 use crate::change::queueing::priority::NewPriority;
 use crate::change::queueing::{QueuedSubject, Wish, preempted, priority};
 use crate::cli::PriorityArgs;
-use crate::cluster::read::kueue::queueing;
+use crate::cluster::read::kueue::{queueing, queues};
 use crate::error::{CommandError, ErrorClass};
 use crate::plan::kueue::queue;
 use crate::settings::Format;
@@ -26,9 +26,15 @@ pub fn run(args: &PriorityArgs, ui: Ui, output: Option<Format>) -> Result<u8, Co
         let new = priority::to_class(&subject, class, &classes)?;
         let mut report = change.report(subject.queued);
         if let Some(value) = new.value {
-            let (preempted, is_all) = preempted(&change, &subject, value).await?;
+            let Prediction {
+                preempted,
+                is_all,
+                doubt,
+            } = predict(&change, &subject, value).await?;
             report.preempted = preempted;
-            if !is_all && value > subject.queued.spec.priority {
+            let is_raised = value > subject.queued.spec.priority;
+            report.warnings.extend(doubt.filter(|_| is_raised));
+            if !is_all && is_raised {
                 report.warnings.push(
                     "you may not list the Workloads of all namespaces: others may be preempted, too"
                         .to_owned(),
@@ -67,29 +73,49 @@ fn is_done(queued: &KueueWorkload, class: &str, new: &NewPriority) -> bool {
     has_value && queued.spec.priority_class() == Some(class)
 }
 
-/// Finds who would be preempted, and whether all of them can be seen.
-async fn preempted(
+/// Who would be preempted.
+struct Prediction {
+    preempted: Vec<Preempted>,
+    /// Whether the Workloads of all namespaces can be seen.
+    is_all: bool,
+    /// Why it may be others.
+    doubt: Option<String>,
+}
+
+/// Finds who would be preempted, and how sure that is.
+async fn predict(
     change: &Change<'_>,
     subject: &QueuedSubject<'_>,
     value: i64,
-) -> Result<(Vec<Preempted>, bool), CommandError> {
+) -> Result<Prediction, CommandError> {
+    let nobody = |is_all| Prediction {
+        preempted: Vec::new(),
+        is_all,
+        doubt: None,
+    };
     // What holds quota needs none.
     if subject.holds_quota() || subject.queued.spec.active == Some(false) {
-        return Ok((Vec::new(), true));
+        return Ok(nobody(true));
     }
     let place = &change.target.place;
     let (cluster, served, namespace) = (&place.cluster, &place.served, &place.namespace);
-    let (facts, admitted) = tokio::join!(
+    let (facts, admitted, configuration) = tokio::join!(
         queueing::queues(cluster, served, namespace),
         queueing::admitted(cluster, served, namespace),
+        queues::configuration(cluster),
     );
     let (facts, (admitted, is_all)) = (facts?, admitted?);
+    let shares_fairly = configuration?.map(|it| it.shares_fairly());
     let own = queue::choose(&subject.queued.spec.queue_name, &facts, namespace, true);
     let Some(queue) = own.ok().and_then(|choice| choice.cluster_queue) else {
-        return Ok((Vec::new(), false));
+        return Ok(nobody(false));
     };
     let found = preempted::by(subject.queued, value, &queue, &facts, &admitted);
-    Ok((found.into_iter().map(Preempted::new).collect(), is_all))
+    Ok(Prediction {
+        preempted: found.into_iter().map(Preempted::new).collect(),
+        is_all,
+        doubt: preempted::doubt(&queue, &facts, shares_fairly),
+    })
 }
 
 /// Takes the class back that Kueue does not know: it would count from the day on which

@@ -292,7 +292,7 @@ impl AttachedSession<'_> {
             Err(error) => {
                 let name = self.subject.display_name();
                 self.ui.warn(format!("{name} was not deleted: {error}"));
-                let delete = about("delete {} -n {}", &self.subject);
+                let delete = self.subject.deletion.clone();
                 self.ui.suggest(&delete.to("delete it"));
                 false
             }
@@ -317,7 +317,7 @@ impl AttachedSession<'_> {
         });
         error
             .hint(about("run --attach {} -n {}", &self.subject).to("come back"))
-            .hint(about("delete {} -n {}", &self.subject).to("end it"))
+            .hint(self.subject.deletion.clone().to("end it"))
     }
 }
 

@@ -6,10 +6,10 @@ use crate::cli::ExecArgs;
 use crate::cluster::client::exec::{self, Ending, Execution};
 use crate::cluster::reach::logs;
 use crate::error::{CommandError, ErrorClass};
-use crate::observe::pod_selection::Single;
 use crate::plan::request::session::SHELL;
 use crate::ui::Ui;
 
+use super::selection;
 use super::streams::{feed, raw, read_stdin, show};
 use crate::cmd::target::FoundWorkload;
 use crate::cmd::{block_on, signals};
@@ -24,14 +24,10 @@ pub fn run(args: &ExecArgs, ui: Ui) -> Result<u8, CommandError> {
 
 async fn exec(args: &ExecArgs, ui: Ui) -> Result<u8, CommandError> {
     let target = FoundWorkload::find(&args.named, ui).await?;
-    let snapshot = target.snapshot().await?;
+    let mut single = selection::single(args.pod.as_deref(), args.worker, args.head);
+    let workload = target.found.workload.clone();
+    let snapshot = selection::snapshot_for(&target.place, workload, &mut single).await?;
     logs::readable(&target.place.cluster, &snapshot).await?;
-    let single = match (&args.pod, args.worker) {
-        (Some(pod), _) => Single::Pod(pod.clone()),
-        (None, Some(worker)) => Single::Worker(worker),
-        (None, None) if args.head => Single::Head,
-        (None, None) => Single::Main,
-    };
     let pod = snapshot.running(&single)?;
     let container = pod.container(args.container.as_deref())?;
     let is_terminal = std::io::stdin().is_terminal();

@@ -7,4 +7,5 @@ pub mod exec;
 mod heartbeat;
 pub mod logs;
 pub mod port_forward;
+mod selection;
 mod streams;

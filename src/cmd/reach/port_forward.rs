@@ -24,6 +24,7 @@ use crate::observe::pod_selection::Single;
 use crate::ui::Ui;
 use crate::ui::log::waiting;
 
+use super::selection;
 use crate::cmd::help::cannot_write;
 use crate::cmd::target::{FoundWorkload, Reached};
 use crate::cmd::{block_on, signals};
@@ -41,14 +42,11 @@ pub fn run(args: &PortForwardArgs, ui: Ui) -> Result<u8, CommandError> {
 
 async fn port_forward(args: &PortForwardArgs, ui: Ui) -> Result<u8, CommandError> {
     let target = FoundWorkload::find(&args.named, ui).await?;
-    let snapshot = target.snapshot().await?;
+    let workload = target.found.workload.clone();
+    let kind = workload.kind;
+    let mut single = selection::single(args.pod.as_deref(), None, kind.is_ray());
+    let snapshot = selection::snapshot_for(&target.place, workload, &mut single).await?;
     logs::readable(&target.place.cluster, &snapshot).await?;
-    let kind = snapshot.workload.kind;
-    let single = match &args.pod {
-        Some(pod) => Single::Pod(pod.clone()),
-        None if kind.is_ray() => Single::Head,
-        None => Single::Main,
-    };
     if let Single::Pod(_) = single {
         snapshot.running(&single)?;
     }

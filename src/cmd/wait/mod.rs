@@ -234,7 +234,7 @@ impl Wait {
                     true => about("logs -f {} -n {}", &subject).to("follow its log again"),
                     false => about("wait {} -n {}", &subject).to("resume waiting"),
                 },
-                about("delete {} -n {}", &subject).to("delete it"),
+                subject.deletion.clone().to("delete it"),
             ],
         });
         let mut voice = ProgressVoice::new(&subject.display_name(), ui, self);

@@ -172,7 +172,7 @@ impl WaitLoop<'_> {
         // What may still serve is not to be removed.
         let remove = match &self.way_back {
             Some(command) => command.clone().to("roll back to the previous version"),
-            None => about("delete {} -n {}", &self.subject).to("remove it"),
+            None => self.subject.deletion.clone().to("remove it"),
         };
         let goal = self.wait.goal;
         let timed_out = |words: String| {

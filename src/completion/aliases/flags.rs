@@ -191,6 +191,11 @@ pub(super) const FLAGS: &[Row] = &[
         "--wait",
         "use --wait in a script: the next command runs when this one has finished",
     ),
+    (
+        "-r -R -a -p --recursive --archive --preserve --no-preserve --retries",
+        "--helper-image",
+        "not needed: directories are copied whole, with modes and times, and a broken connection is continued",
+    ),
     ("--all", "--all-namespaces", "use -A"),
     (
         "-u --user --me --author",

@@ -23,9 +23,9 @@ use crate::api::keys::JOB_UID_LABEL;
 use crate::api::kueue_workload::{KueueWorkload, QueuedObject};
 use crate::api::workload::{Details, Workload};
 
-/// Reason of `Finished` when another Workload of the same object took over, with
-/// another number of pods (Kueue v0.19, `WorkloadSliceReplaced`).
-const SLICE_REPLACED: &str = "WorkloadSliceReplaced";
+/// Reasons of `Finished` when another Workload of the same object took over, with another
+/// number of pods (Kueue v0.19, `WorkloadSliceReplaced`, `WorkloadFinishedReasonOutOfSync`).
+const REPLACED: [&str; 2] = ["WorkloadSliceReplaced", "OutOfSync"];
 
 /// Where an account comes from.
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -154,7 +154,8 @@ impl Account {
                 .unwrap_or_default()
                 .to_owned(),
             workload: queued.metadata.name.clone(),
-            is_replaced: finished.is_some_and(|finished| finished.reason == SLICE_REPLACED),
+            is_replaced: finished
+                .is_some_and(|finished| REPLACED.contains(&finished.reason.as_str())),
             admitted_at,
         }
     }
@@ -171,7 +172,7 @@ impl Account {
         let begun = rules.running_since().filter(|_| !is_suspended(job));
         let last = begun.map(|begin| (begin, ended_at.unwrap_or(period.to)));
         let is_queued = job.queue().is_some();
-        let is_elastic = job.metadata.annotations.elastic == "true";
+        let is_elastic = matches!(&job.details, Details::Job(spec, _) if spec.grows());
         let bound = match (is_queued, is_elastic) {
             (_, true) => Bound::About,
             (true, false) => Bound::AtLeast,
@@ -233,15 +234,17 @@ impl Account {
 fn gpu_time(queued: &KueueWorkload, attempts: &Attempts, period: Period) -> (GpuTime, bool) {
     let reclaimed = queued.status.reclaimable_pods.iter();
     let has_reclaimed = reclaimed.map(|pods| pods.count).sum::<i64>() > 0;
+    let admitted = queued.admitted_gpus().max(queued.gpus());
+    let has_shrunk = queued.gpus() < admitted;
     // When these pods ended nothing records.
-    let bound = match has_reclaimed {
+    let bound = match has_reclaimed || has_shrunk {
         true => Bound::AtMost,
         false => Bound::Exact,
     };
     let seconds = attempts
         .last
         .map_or(0, |(begin, end)| period.overlap(begin, end));
-    let last = GpuTime::new(queued.gpus(), seconds, bound);
+    let last = GpuTime::new(admitted, seconds, bound);
     // With how many of its pods an earlier attempt ran, nothing records either.
     let sets = &queued.spec.pod_sets;
     let is_partial = sets.iter().any(|set| set.min_count.is_some());

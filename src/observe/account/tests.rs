@@ -208,6 +208,33 @@ fn what_nothing_records_makes_a_bound() {
 }
 
 #[test]
+fn an_array_that_shrank_counts_at_most_what_it_was_admitted_with() {
+    let [_, mut large] = elastic();
+    large.metadata.annotations.elastic = "true".to_owned();
+    let sets = &mut large.status.admission.as_mut().unwrap().pod_set_assignments;
+    sets[0].count = 3;
+    assert_eq!(large.gpus(), 6);
+    // When one of its three pods was stopped nothing records.
+    large.spec.pod_sets[0].count = 2;
+    assert_eq!((large.gpus(), large.admitted_gpus()), (4, 6));
+    let account = &accounts(period(-60, 600), &[large.clone()], &[])[0];
+    assert_eq!(account.gpu_time.text(), "≤ 6.0");
+    // Of what is not elastic the admission tells alone.
+    large.metadata.annotations.elastic.clear();
+    assert_eq!(large.gpus(), 6);
+}
+
+#[test]
+fn what_was_evicted_while_it_grew_is_one_run() {
+    let [mut small, large] = elastic();
+    small.status.conditions[1] =
+        serde_json::from_value(condition("Finished", 60, "OutOfSync")).unwrap();
+    let accounts = accounts(period(-60, 600), &[small, large], &[]);
+    assert_eq!(accounts.len(), 1);
+    assert_eq!(accounts[0].gpu_time.text(), "8.0");
+}
+
+#[test]
 fn two_slices_that_overlap_for_a_moment_count_once() {
     let [mut small, large] = elastic();
     // Kueue ends the small one two minutes after it has admitted the large one.

@@ -39,7 +39,7 @@ pub(super) fn next(workload: &Workload, status: Status, is_away: bool) -> Vec<Co
     if status.is_waiting() || (is_away && !status.is_final()) {
         next.push(about("wait {} -n {}"));
     }
-    next.push(about("delete {} -n {}"));
+    next.push(workload.deletion());
     next
 }
 
@@ -54,6 +54,6 @@ fn next_of_array(workload: &Workload, status: Status, is_away: bool) -> Vec<Comm
     if !matches!(status, Status::Succeeded | Status::Failed) {
         next.push(about("wait {} -n {}"));
     }
-    next.push(about("delete {} -n {}"));
+    next.push(workload.deletion());
     next
 }

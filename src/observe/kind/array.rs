@@ -1,8 +1,8 @@
 //! The status of an array: an Indexed Job each of whose indexes fails by itself
 //! (batch/v1, Kubernetes v1.36).
 
-use super::{ENDING, Standing, Status, Workload, WorkloadContext, holds, is_taken_off, refused};
-use super::{suspended, trouble_of};
+use super::{ENDING, Pod, Standing, Status, Workload, WorkloadContext, holds, is_taken_off};
+use super::{own_failure, refused, suspended, trouble_of};
 use crate::api::workload::job::{JobSpec, JobStatus};
 use crate::observe::kind::tasks::{failed_numbers, progress};
 use crate::observe::why::lifecycle;
@@ -68,4 +68,23 @@ pub(super) fn standing(
         .or_else(|| refused(workload, known))
         .unwrap_or_else(|| format!("0 of {} pods ready", spec.pods()));
     Standing::new(Status::Starting, words)
+}
+
+/// Returns the exit code with which all tasks ended that failed, each in its last pod. Of
+/// many tasks only the first pods are read, and nobody can tell.
+pub(super) fn exit_code(status: &JobStatus, pods: &[Pod]) -> Option<i64> {
+    let failed = holds(&status.conditions, "Failed")?;
+    if failed.reason == DEADLINE_EXCEEDED {
+        return None;
+    }
+    let mut codes = status.failed_indexes.iter().map(|index| {
+        let own = pods.iter().filter(|pod| {
+            let its_index = pod.index().and_then(|index| i64::try_from(index).ok());
+            its_index == Some(index)
+        });
+        let last = own.max_by_key(|pod| pod.metadata.creation_timestamp)?;
+        Some(own_failure(last)?.1)
+    });
+    let first = codes.next()??;
+    codes.all(|code| code == Some(first)).then_some(first)
 }

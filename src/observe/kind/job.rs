@@ -96,9 +96,8 @@ impl KindRules for (&Workload, &JobSpec, &JobStatus) {
     /// One that ran out of its own time has none: what its pods say then is that
     /// they were ended.
     fn exit_code(&self, pods: &[Pod]) -> Option<i64> {
-        // Each task has its own.
         if self.1.is_array() {
-            return None;
+            return array::exit_code(self.2, pods);
         }
         let failed = holds(&self.2.conditions, "Failed")?;
         match failed.reason.as_str() {

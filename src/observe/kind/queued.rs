@@ -23,13 +23,6 @@ impl KueueWorkload {
     fn turned(&self, kind: &str) -> Option<Timestamp> {
         holds(&self.status.conditions, kind)?.last_transition_time
     }
-
-    /// Returns how many pods it was admitted with.
-    fn admitted_pods(&self) -> Option<i64> {
-        let admission = self.status.admission.as_ref()?;
-        let counts = admission.pod_set_assignments.iter();
-        Some(counts.map(|set| set.count).sum())
-    }
 }
 
 impl KindRules for KueueWorkload {
@@ -42,7 +35,10 @@ impl KindRules for KueueWorkload {
                 let pods = known.pods.iter();
                 let alive = pods.filter(|pod| pod.ended_well().is_none());
                 let trouble = trouble_of(alive, known);
-                let ready = known.pods.iter().filter(|pod| pod.is_ready()).count();
+                let ready = known.pods.iter();
+                let ready = ready
+                    .filter(|pod| pod.is_ready() && !pod.has_ended())
+                    .count();
                 let wanted = self.admitted_pods().unwrap_or(1);
                 // Pods that have succeeded are not ready any more.
                 if holds(conditions, "PodsReady").is_some()

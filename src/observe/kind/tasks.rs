@@ -7,6 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::api::kueue_workload::{KueueWorkload, QueueState};
 use crate::api::pod::Pod;
 use crate::api::workload::job::{JobSpec, JobStatus};
 use crate::api::workload::{Details, Workload};
@@ -153,23 +154,40 @@ impl Tasks {
     pub fn new(snapshot: &Snapshot, details: &ArrayDetails) -> Option<Self> {
         let workload = &snapshot.workload;
         let (spec, status) = job(workload)?;
-        let slots = spec.pods();
-        let queued = snapshot.queued().iter();
-        let sets = queued.flat_map(|queued| &queued.spec.pod_sets);
-        let grows = workload.metadata.annotations.elastic == "true";
-        // Each change of those that grow is a Workload of its own.
-        let requested = sets.map(|set| set.count).max().filter(|_| !grows);
+        let grows = spec.grows();
+        let (slots, requested) = match grows {
+            // Kueue writes the slots of others into the Job.
+            false => {
+                let sets = snapshot.queued().iter().flat_map(|it| &it.spec.pod_sets);
+                (spec.pods(), sets.map(|set| set.count).max())
+            }
+            true => {
+                let running = running_slice(snapshot.queued());
+                let slots = running.and_then(KueueWorkload::admitted_pods);
+                (
+                    slots.map_or(spec.pods(), |slots| slots.min(spec.pods())),
+                    Some(spec.pods()),
+                )
+            }
+        };
         Some(Self {
             count: spec.tasks(),
             succeeded: status.completed_indexes.count(),
             failed: status.failed_indexes.count(),
-            active: status.active,
+            active: status.active.min(slots),
             slots,
             requested_slots: requested.filter(|requested| *requested > slots),
             grows,
             failed_tasks: failed_tasks(workload, status, details),
         })
     }
+}
+
+/// Returns the Workload with which an array that grows runs: each of its sizes has one of
+/// its own, and the next can be waiting beside it.
+pub fn running_slice(queued: &[KueueWorkload]) -> Option<&KueueWorkload> {
+    let mut all = queued.iter();
+    all.find(|it| it.metadata.annotations.elastic == "true" && it.state() == QueueState::Admitted)
 }
 
 fn failed_tasks(

@@ -144,6 +144,10 @@ impl Snapshot {
         let Details::Job(spec, _) = &self.workload.details else {
             return Vec::new();
         };
+        // Of the others no pod is read then.
+        if self.index.is_some() {
+            return Vec::new();
+        }
         let present: HashSet<u64> = self.pods().iter().filter_map(Pod::index).collect();
         let all = spec.pods();
         let has_begun_all = spec.completions == Some(all);
@@ -242,6 +246,10 @@ mod tests {
             lost(&spec, &failed, pods(), &[]),
             ["the pod of index 1 and its log are gone"]
         );
+        // Only the pods of one task were read.
+        let mut one = job(spec.clone(), failed.clone(), pods());
+        one.index = Some(0);
+        assert!(one.lost_indexes(&HashSet::new()).is_empty());
         // Who has followed it has read it.
         assert!(lost(&spec, &failed, pods(), &[1]).is_empty());
         // Its pod may have yet to come.

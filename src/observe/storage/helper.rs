@@ -146,6 +146,11 @@ pub fn is_held_back(answer: &Value) -> bool {
     })
 }
 
+/// Returns whether Kueue has put it into the namespace's default queue, likewise.
+pub fn is_queued(answer: &Value) -> bool {
+    answer["metadata"]["labels"][keys::QUEUE_NAME_LABEL].is_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,5 +220,7 @@ mod tests {
         assert!(is_held_back(&gated("kueue.x-k8s.io/admission")));
         assert!(!is_held_back(&gated("example.com/other")));
         assert!(!is_held_back(&json!({"spec": {}})));
+        let queued = json!({"metadata": {"labels": {"kueue.x-k8s.io/queue-name": "default"}}});
+        assert!(is_queued(&queued) && !is_queued(&gated("x")));
     }
 }

@@ -141,6 +141,36 @@ fn a_job_has_the_exit_code_of_the_first_container_that_failed() {
 }
 
 #[test]
+fn an_array_has_the_exit_code_that_its_failed_tasks_share() {
+    let task = |index: &str, code: i64, at: &str| {
+        let mut pod = ended(&format!("task-{index}"), code, at);
+        pod["metadata"]["labels"] = json!({"batch.kubernetes.io/job-completion-index": index});
+        pod["metadata"]["creationTimestamp"] = json!(at);
+        pod
+    };
+    let pods = [
+        task("3", 3, "2026-01-01T00:00:02Z"),
+        task("3", 7, "2026-01-01T00:00:01Z"),
+        task("4", 3, "2026-01-01T00:00:03Z"),
+        task("5", 9, "2026-01-01T00:00:00Z"),
+    ];
+    let code = |failed_indexes: &str, reason: &str| {
+        let spec =
+            json!({"completionMode": "Indexed", "completions": 9, "backoffLimitPerIndex": 1});
+        let mut status = failed(reason);
+        status["failedIndexes"] = json!(failed_indexes);
+        container_exit_code(&snapshot(WorkloadKind::Job, spec, status, &pods))
+    };
+    // The last pod of a task counts.
+    assert_eq!(code("3", "FailedIndexes"), Some(3));
+    assert_eq!(code("3-4", "FailedIndexes"), Some(3));
+    // They differ; one is not known; their time was over.
+    assert_eq!(code("3-5", "FailedIndexes"), None);
+    assert_eq!(code("3-4,8", "FailedIndexes"), None);
+    assert_eq!(code("3", "DeadlineExceeded"), None);
+}
+
+#[test]
 fn a_ray_job_has_the_exit_code_of_its_driver() {
     let submitter = ended("submitter", 1, "2026-01-01T00:00:00Z");
     let mut worker = ended("worker", 9, "2026-01-01T00:00:00Z");

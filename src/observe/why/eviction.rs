@@ -5,6 +5,7 @@ use super::finding::{Anew, Cause, Finding, Who, span};
 use super::quota_contention::Rival;
 use crate::api::condition::{Condition, condition, holds};
 use crate::api::kueue_workload::KueueWorkload;
+use crate::observe::kind::tasks::job;
 use crate::observe::preemption;
 use crate::observe::upstream::kueue::{self, Deactivation, Eviction};
 use crate::suggestion::{kaiwo, kubectl};
@@ -195,9 +196,32 @@ pub(super) fn evicted(evidence: &Evidence, own: &KueueWorkload) -> Option<Findin
         });
     }
     if cause == Cause::PodsReadyTimeout {
-        finding = not_ready_in_time(finding, evidence, own);
+        finding = match job(&evidence.snapshot.workload) {
+            Some((_, status)) if status.failed_indexes.count() > 0 => {
+                failed_tasks(finding, evidence, status.failed_indexes.count())
+            }
+            _ => not_ready_in_time(finding, evidence, own),
+        };
     }
     Some(finding)
+}
+
+/// Adds that Kueue counts the failed tasks of an array as pods that are not ready.
+fn failed_tasks(finding: Finding, evidence: &Evidence, failed: i64) -> Finding {
+    let window = evidence.kueue.as_ref().and_then(|told| told.readiness());
+    let allowed = window.and_then(|window| window.recovery).map(span);
+    finding
+        .shows(format!(
+            "{failed} of its tasks failed, which Kueue counts as not ready{} (waitForPodsReady.recoveryTimeout)",
+            allowed.map(|it| format!(" and allows for {it}")).unwrap_or_default()
+        ))
+        .nobody("the tasks that had neither failed nor succeeded start again from the beginning")
+        .resubmit(Anew::With, "fewer --slots than tasks, or --max-failed")
+        .remedy(
+            Who::Admin,
+            "switch it off: set waitForPodsReady.recoveryTimeout to 0s in Kueue's configuration, and restart Kueue",
+            kubectl("-n kueue-system edit configmap kueue-manager-config", &[]),
+        )
 }
 
 /// Adds how long pods had to get ready, and how they get longer.

@@ -7,6 +7,7 @@ use super::{broken, coverage, eviction, quota, unqueued};
 use crate::api::condition::{Condition, condition, holds};
 use crate::api::keys::ADMISSION_GATED_BY_ANNOTATION;
 use crate::api::kueue_workload::{KueueWorkload, QueueState};
+use crate::observe::kind::tasks::running_slice;
 use crate::observe::status::{Status, farthest};
 use crate::observe::upstream::kueue::{self, QuotaBlocker};
 use crate::suggestion::kubectl;
@@ -173,7 +174,9 @@ fn for_quota(
 ) -> Finding {
     let any = |wanted: fn(&QuotaBlocker) -> bool| quota_blockers.iter().any(wanted);
     let is_not_evaluated = any(|o| *o == QuotaBlocker::NotEvaluated);
-    if any(|o| matches!(o, QuotaBlocker::Preempting(_))) {
+    if let Some(running) = running_slice(evidence.snapshot.queued()) {
+        quota::growth::waiting(evidence, running, own, contest)
+    } else if any(|o| matches!(o, QuotaBlocker::Preempting(_))) {
         quota::preempting(quota_blockers)
     } else if any(|o| matches!(o, QuotaBlocker::Short { .. }))
         || (is_not_evaluated && contest.is_short())

@@ -1,5 +1,6 @@
 //! Explains why a queue that is well does not admit a workload.
 
+pub(super) mod growth;
 pub(super) mod topology;
 
 use super::coverage;
@@ -16,7 +17,7 @@ use crate::quantity::Quantity;
 use crate::suggestion::{kaiwo, kubectl};
 
 /// Returns the rows that say what is missing, GPUs first.
-fn lacking(contest: &Contest) -> Vec<&QuotaRow> {
+pub(super) fn lacking(contest: &Contest) -> Vec<&QuotaRow> {
     let mut rows: Vec<&QuotaRow> = contest
         .quota
         .iter()

@@ -13,6 +13,7 @@ use crate::api::condition::holds;
 use crate::api::kueue_workload::{KueueWorkload, QueueState};
 use crate::api::queue::{ClusterQueue, Preemption, PreemptionPolicy};
 use crate::api::vendor::is_gpu_resource;
+use crate::observe::kind::tasks::running_slice;
 use crate::observe::upstream::kueue::QuotaBlocker;
 use crate::plan::kueue::cohort::{FlavorResource, Quotas};
 use crate::quantity::Quantity;
@@ -109,13 +110,9 @@ pub struct Rival {
 impl Rival {
     pub(super) fn new(queued: &KueueWorkload) -> Self {
         let metadata = &queued.metadata;
-        let workload = match queued.owner() {
-            Some((kind, name)) => format!("{}/{name}", kind.to_lowercase()),
-            None => format!("workload/{}", metadata.name),
-        };
         let reserved = holds(&queued.status.conditions, "QuotaReserved");
         Self {
-            workload,
+            workload: queued.display_name(),
             namespace: metadata.namespace.clone(),
             gpus: Some(queued.gpus()),
             user: queued.user().map(str::to_owned),
@@ -152,7 +149,7 @@ impl Contest {
             ahead: ahead(evidence, own),
             ..Self::default()
         };
-        contest.holders = holders(evidence, &contest, queue);
+        contest.holders = holders(evidence, &contest, queue, own);
         if let (Some(queue), Some(facts)) = (queue, evidence.facts.as_ref()) {
             let quotas = Quotas::new(queue, facts);
             contest.cohort = quotas.cohort_name().map(str::to_owned);
@@ -236,6 +233,7 @@ fn quota(
             .collect();
     };
     let quotas = Quotas::new(queue, facts);
+    let running = running_slice(evidence.snapshot.queued());
     let mut rows: Vec<QuotaRow> = queue
         .spec
         .resource_groups
@@ -252,6 +250,10 @@ fn quota(
             };
             // Where the cohort cannot be seen, its own is what is sure.
             let free = quotas.available(of).unwrap_or_else(|| quotas.unused(of));
+            // What grows gives back what it has when it gets all of it.
+            let given =
+                running.map_or_else(Quantity::default, |it| it.held(of.flavor, of.resource));
+            let free = free + given;
             QuotaRow {
                 flavor: flavor.name.clone(),
                 resource: quota.name.clone(),
@@ -328,7 +330,12 @@ fn ahead(evidence: &Evidence, own: &KueueWorkload) -> Vec<Rival> {
         .collect()
 }
 
-fn holders(evidence: &Evidence, contest: &Contest, queue: Option<&ClusterQueue>) -> Vec<Rival> {
+fn holders(
+    evidence: &Evidence,
+    contest: &Contest,
+    queue: Option<&ClusterQueue>,
+    waiting: &KueueWorkload,
+) -> Vec<Rival> {
     let Some(own) = &contest.cluster_queue else {
         return Vec::new();
     };
@@ -346,6 +353,12 @@ fn holders(evidence: &Evidence, contest: &Contest, queue: Option<&ClusterQueue>)
         .neighbours
         .iter()
         .filter(|queued| queued.state() != QueueState::Finished)
+        // What grows holds some already, in another Workload.
+        .filter(|queued| {
+            queued.owner().is_none()
+                || queued.owner() != waiting.owner()
+                || queued.metadata.namespace != waiting.metadata.namespace
+        })
         .filter_map(|queued| {
             let admission = queued.status.admission.as_ref()?;
             let holds = queues.contains(admission.cluster_queue.as_str());
@@ -422,6 +435,7 @@ fn preemption(evidence: &Evidence, queue: &ClusterQueue, own: &KueueWorkload) ->
     let Preemption {
         within_cluster_queue,
         reclaim_within_cohort,
+        ..
     } = queue.spec.preemption;
     let reclaims = reclaim_within_cohort != PreemptionPolicy::Never
         && queue

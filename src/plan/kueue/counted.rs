@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use super::placement::PodSet;
+use crate::api::keys::MIN_PARALLELISM_ANNOTATION;
 use crate::api::vendor::is_gpu_resource;
 use crate::plan::resources::{RAY_AUTOSCALER, RAY_SUBMITTER};
 use crate::plan::sizes::PodResources;
@@ -29,6 +30,19 @@ pub fn pod_sets(manifest: &Value) -> Vec<PodSet> {
     };
     let has_gpus = |set: &PodSet| set.requests.keys().any(|name| is_gpu_resource(name));
     sets.sort_by_key(|set| !has_gpus(set));
+    sets
+}
+
+/// Returns the pod sets with which Kueue would at least start a workload: of an array, fewer
+/// pods can be enough.
+pub fn least_pod_sets(manifest: &Value) -> Vec<PodSet> {
+    let annotations = &manifest["metadata"]["annotations"];
+    let least = annotations[MIN_PARALLELISM_ANNOTATION].as_str();
+    let least: Option<i64> = least.and_then(|least| least.parse().ok());
+    let mut sets = pod_sets(manifest);
+    for set in &mut sets {
+        set.count = least.map_or(set.count, |least| set.count.min(least));
+    }
     sets
 }
 

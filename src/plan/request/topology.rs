@@ -43,7 +43,7 @@ impl FromStr for TopologyWish {
         let required = match mode {
             "required" => true,
             "preferred" => false,
-            _ => return Err("after the colon only \"required\" is allowed".to_owned()),
+            _ => return Err("after the colon, use \"required\" or \"preferred\"".to_owned()),
         };
         if !is_qualified_name(level) {
             return Err("expected LEVEL or LEVEL:required, such as rack:required".to_owned());

@@ -26,6 +26,10 @@ pub(super) fn summary(about: &Description) -> String {
 fn slots(tasks: &Tasks) -> String {
     let noun = if tasks.slots == 1 { "slot" } else { "slots" };
     match tasks.requested_slots {
+        Some(requested) if tasks.active > 0 && tasks.grows => format!(
+            "{} of {requested} slots, and the others wait until the queue has quota for all of them",
+            tasks.slots
+        ),
         // What has ended keeps what Kueue wrote.
         Some(requested) if tasks.active > 0 => format!(
             "admitted with {} of {requested} slots, and Kueue adds none while it runs",

@@ -201,7 +201,8 @@ pub fn faults() -> Vec<Kind> {
                 "Forbidden",
                 "it is forbidden: User \"alice\" cannot do this here",
             ),
-            &[4, 5],
+            // What may not be read can leave a question that only a flag answers.
+            &[3, 4, 5],
         ),
         no(
             "403, quota",

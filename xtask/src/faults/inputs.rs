@@ -167,6 +167,9 @@ const ASKING: &[Words] = &[
         "-q",
         QUEUE,
         "--dry-run=server",
+        // Manifests have the values of variables, as they should.
+        "-o",
+        "name",
     ],
     &[
         "submit", "-p", "hello", "-g", "1", "--name", "j", "-q", QUEUE,
@@ -199,7 +202,7 @@ const ASKING: &[Words] = &[
     ],
 ];
 /// Exit codes that kaiwo documents for them; the command line is right, so 2 is none.
-const DOCUMENTED: [i32; 9] = [0, 1, 3, 4, 5, 6, 7, 8, 124];
+const DOCUMENTED: [i32; 10] = [0, 1, 3, 4, 5, 6, 7, 8, 124, 125];
 
 /// Returns everything of this layer.
 pub fn tasks(lab: &Lab, seed: u64) -> Vec<Task<'_>> {

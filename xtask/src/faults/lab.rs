@@ -323,7 +323,11 @@ impl Space<'_> {
 
     fn command(&self, words: &[&str]) -> Command {
         let mut command = self.lab.command();
-        command.args(words).args(["-n", &self.name]);
+        command.args(words);
+        // Nodes are in no namespace.
+        if words.first() != Some(&"nodes") {
+            command.args(["-n", &self.name]);
+        }
         command
     }
 

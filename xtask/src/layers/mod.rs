@@ -14,13 +14,18 @@ use report::{End, Notes, Report, say};
 use run::tests;
 
 use crate::faults::Faults;
-use crate::testbed::{NoRealNode, NoToolchain, Options, Platform, Testbed};
+use crate::testbed::{Controller, NoRealNode, NoToolchain, Options, Platform, Testbed};
 
 /// Name of the testbed that the tests have for themselves.
 const TESTBED: &str = "test";
 /// Name of the testbed with a real node. It is another, because tests that pretend to be nodes, or let pods run
 /// anywhere, have no place beside one.
 const REAL_NODE: &str = "test-node";
+/// What `tests/testbed/kueue_settings.rs` needs of Kueue.
+const STRICT: [(&str, &str); 2] = [
+    ("waitForPodsReady.recoveryTimeout", "1m"),
+    ("featureGates.ElasticJobsViaWorkloadSlices", "false"),
+];
 /// Tests on the real node at once: their pods share the machine with it.
 const AT_ONCE: &str = "--test-threads=3";
 
@@ -48,7 +53,8 @@ pub struct TestArgs {
     #[arg(long)]
     keep_testbed: bool,
     /// Run besides what CI has no time for: `why` where Kueue gives its finer
-    /// reasons, and the layer on a real node, with a second one and PyTorch
+    /// reasons, a second cluster, further kinds that Kueue queues, and the layer
+    /// on a real node, with a second one and PyTorch
     #[arg(long, conflicts_with = "no_testbed")]
     all: bool,
     /// Which Kueue the testbed has; on the previous one only its layer runs
@@ -152,6 +158,18 @@ fn layers(args: &TestArgs, report: &mut Report) {
             let end = on_testbed(args, &explaining, "testbed::why::", notes);
             end_testbed(args, end)
         });
+        let strict = Options {
+            name: TESTBED.to_owned(),
+            platform: args.platform,
+            kueue: STRICT
+                .map(|(field, value)| (field.to_owned(), value.to_owned()))
+                .into(),
+            ..Options::default()
+        };
+        report.layer("testbed, Kueue set otherwise", |notes| {
+            let end = on_testbed(args, &strict, "testbed::kueue_settings::", notes);
+            end_testbed(args, end)
+        });
         let with_worker = Options {
             name: TESTBED.to_owned(),
             platform: args.platform,
@@ -160,6 +178,16 @@ fn layers(args: &TestArgs, report: &mut Report) {
         };
         report.layer("testbed, a second cluster", |skipped| {
             let end = on_testbed(args, &with_worker, "testbed::multikueue::", skipped);
+            end_testbed(args, end)
+        });
+        let with_controllers = Options {
+            name: TESTBED.to_owned(),
+            platform: args.platform,
+            with: Controller::ALL.to_vec(),
+            ..Options::default()
+        };
+        report.layer("testbed, further kinds", |skipped| {
+            let end = on_testbed(args, &with_controllers, "testbed::any_kind::", skipped);
             end_testbed(args, end)
         });
     }

@@ -96,6 +96,9 @@ pub struct Built {
 }
 
 impl Controller {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Jobset, Self::Lws, Self::Trainer];
+
     fn facts(self) -> &'static Facts {
         match self {
             Self::Jobset => &JOBSET,
@@ -204,12 +207,10 @@ mod tests {
     use crate::testbed::Platform;
     use crate::testbed::build::components::required_version;
 
-    const ALL: [Controller; 3] = [Controller::Jobset, Controller::Lws, Controller::Trainer];
-
     #[test]
     fn every_controller_is_pinned() {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testbed");
-        for controller in ALL {
+        for controller in Controller::ALL {
             let component = &controller.facts().component[0];
             let source = component.source(&sources, Platform::Current);
             let version = required_version(&source.join("go.mod"), component.module).unwrap();

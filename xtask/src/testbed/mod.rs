@@ -38,6 +38,7 @@ use rustix::process::Signal;
 pub use build::toolchain::NoToolchain;
 pub use cluster::Cluster;
 pub use command::Command;
+pub use controllers::Controller;
 pub use instance::Skip;
 pub use options::{Options, Platform};
 pub use real_node::NoRealNode;

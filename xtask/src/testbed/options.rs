@@ -52,6 +52,9 @@ pub struct Options {
     /// Let Kueue give its finer reasons (gate UnadmittedWorkloadsObservability)
     #[arg(long)]
     pub explain: bool,
+    /// Change a field of Kueue's configuration: `waitForPodsReady.recoveryTimeout=1m`
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = field)]
+    pub kueue: Vec<(String, String)>,
     /// Let KAITO's own controller move Workspaces and InferenceSets: a binary of its `cmd/workspace`, v0.12 or later;
     /// the definitions of its kinds are in the directory that KAIWO_UPSTREAM_CRDS names
     #[arg(long, value_name = "BINARY")]
@@ -88,8 +91,15 @@ impl Default for Options {
             job_seconds: 1.0,
             platform: Platform::Current,
             explain: false,
+            kueue: Vec::new(),
             kaito: None,
             with: Vec::new(),
         }
     }
+}
+
+/// Reads `FIELD=VALUE`.
+fn field(text: &str) -> Result<(String, String), String> {
+    let (field, value) = text.split_once('=').ok_or("expected FIELD=VALUE")?;
+    Ok((field.to_owned(), value.to_owned()))
 }

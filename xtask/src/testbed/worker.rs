@@ -35,6 +35,7 @@ impl Worker {
             real_node: first.real_node.min(1),
             torch: false,
             explain: false,
+            kueue: Vec::new(),
             kaito: None,
             multikueue: false,
             ..first.clone()

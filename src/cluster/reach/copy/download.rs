@@ -51,7 +51,7 @@ impl Download {
         ran.succeeded(|| format!("cannot read all of {from}"))?;
         let is_directory = found.place == PlaceKind::Directory;
         let to_text = to.to_string_lossy();
-        let destination = plan::destination(from, is_directory, &to_text, local::place(to)?);
+        let destination = plan::destination(from, is_directory, &to_text, local::place(to)?)?;
         // A path that is no text has no name to be changed.
         let directory = match (
             destination.directory == to_text,

@@ -12,9 +12,9 @@ use crate::cluster::client::pages::Selection;
 use crate::cluster::client::request::Write;
 use crate::cluster::{Cluster, ClusterError};
 use crate::error::{Classified, ErrorClass};
-use crate::observe::storage::helper::{Helper, is_held_back};
+use crate::observe::storage::helper::{Helper, is_held_back, is_queued};
 use crate::render::manifest::Manifest;
-use crate::suggestion::{Suggestion, kubectl};
+use crate::suggestion::{Suggestion, kaiwo, kubectl};
 
 /// Time within which it has to run: an image may have to be pulled.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -39,6 +39,8 @@ pub enum HelperError {
         why: String,
         /// Whether it has ended.
         has_ended: bool,
+        /// The namespace, if it waits in a queue there.
+        queued_in: Option<String>,
     },
 }
 
@@ -61,6 +63,10 @@ impl Classified for HelperError {
                 kubectl("-n {} get localqueues", &[namespace])
                     .to("mount the claim in a job of that queue: kaiwo submit -q QUEUE --volume CLAIM:/data; its queues"),
             ],
+            Self::Stuck {
+                queued_in: Some(namespace),
+                ..
+            } => vec![kaiwo("queues -n {}", &[namespace]).to("see what has the quota")],
             Self::Stuck { .. } => {
                 vec!["use an image that has a shell and can be pulled: --helper-image busybox".into()]
             }
@@ -100,7 +106,8 @@ pub async fn create(
 ) -> Result<Created, HelperError> {
     let plain = cluster.create(&manifest(&helper), Write::DryRun).await;
     let needs_queue = match &plain {
-        Ok(answer) => is_held_back(answer),
+        // The namespace may have a queue for what names none.
+        Ok(answer) => is_held_back(answer) && (queue.is_some() || !is_queued(answer)),
         // A policy may want the label.
         Err(error) => error.class() == ErrorClass::Refused,
     };
@@ -160,7 +167,7 @@ pub async fn wait(
     loop {
         let found = cluster.find::<Pod>(&pods, &created.namespace, &created.name);
         let Some(pod) = found.await? else {
-            return Err(stuck(created, "it was deleted".to_owned(), true));
+            return Err(stuck(created, "it was deleted".to_owned(), None));
         };
         let why = reason(&pod);
         let status = pod.status.container_statuses.first();
@@ -175,26 +182,38 @@ pub async fn wait(
             "CreateContainerError",
         ];
         if pod.has_ended() || cannot_start.iter().any(|word| why.starts_with(word)) {
-            return Err(stuck(created, why, true));
+            return Err(stuck(created, why, None));
         }
         if Instant::now() >= deadline {
-            return Err(stuck(created, why, false));
+            return Err(stuck(created, why, Some(&pod)));
         }
         waiting(&why);
         sleep(PAUSE).await;
     }
 }
 
-fn stuck(created: &Created, why: String, has_ended: bool) -> HelperError {
+fn stuck(created: &Created, why: String, waiting: Option<&Pod>) -> HelperError {
+    let is_queued = waiting.is_some_and(|pod| waits_in(pod).is_some());
     HelperError::Stuck {
         pod: created.name.clone(),
         why,
-        has_ended,
+        has_ended: waiting.is_none(),
+        queued_in: is_queued.then(|| created.namespace.clone()),
     }
+}
+
+/// Returns the queue in which it waits.
+fn waits_in(pod: &Pod) -> Option<&str> {
+    let gates = &pod.spec.scheduling_gates;
+    let queue = pod.metadata.label(keys::QUEUE_NAME_LABEL);
+    queue.filter(|_| !gates.is_empty())
 }
 
 /// Returns what it waits for, or how it ended.
 fn reason(pod: &Pod) -> String {
+    if let Some(queue) = waits_in(pod) {
+        return format!("it waits in queue {queue}");
+    }
     let container = pod.status.container_statuses.first();
     let state = container.map(|container| &container.state);
     let words = state.and_then(|state| {

@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use tokio::task::spawn_blocking;
+
 use super::remote::{CopyFailed, Failure, Feed, Remote, Voice, Watch};
 use super::{Copied, as_path, below, differing, names, pairs, scripts, shown, signed};
 use crate::transfer::CopyError;
@@ -51,7 +53,7 @@ impl CopyUpload {
         let there = PathListing::read(&written, remote.mark())?;
         let from_text = from.to_string_lossy();
         let Destination { directory, name } =
-            plan::destination(&from_text, !is_file, to, there.place);
+            plan::destination(&from_text, !is_file, to, there.place)?;
         if let Some(name) = name {
             for entry in &mut entries {
                 entry.path = entry.path.beside(name.as_bytes());
@@ -233,9 +235,14 @@ impl CopyUpload {
             ran.succeeded(|| format!("cannot write {}", entry.path))?;
             self.send(remote, &part, entry, &local, voice).await?;
             let arguments = [part.as_str(), &size, self.method.program()];
-            let (ran, written) = remote.ask(voice, scripts::SUM, &arguments, &[]).await?;
+            let asked = remote.ask(voice, scripts::SUM, &arguments, &[]);
+            // Side by side: of gigabytes either takes seconds.
+            let (file, length, method) = (local.clone(), entry.size(), self.method);
+            let sum = spawn_blocking(move || local::sum(&file, length, method));
+            let (asked, here) = tokio::join!(asked, sum);
+            let (ran, written) = asked?;
             ran.succeeded(|| format!("cannot read {}", entry.path))?;
-            let here = local::sum(&local, entry.size(), self.method)?;
+            let here = here.map_err(|error| CopyError::local(&local, error.into()))??;
             is_same = self.method.read_stdin(&written) == Some(here);
             if is_same {
                 break;

@@ -3,9 +3,10 @@
 
 mod owners;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
+use futures_util::stream::{self, StreamExt as _};
 use k8s_openapi::jiff::Timestamp;
 
 use super::super::api_versions::Served;
@@ -328,6 +329,7 @@ impl<'a> RowLoader<'a> {
             |index: &usize| needs[*index].queued && page[*index].kind != WorkloadKind::Queued;
         let wanted = (0..page.len()).filter(is_wanted);
         let uids: Vec<&str> = wanted
+            .clone()
             .flat_map(|index| {
                 let pods = pods.get(&index).into_iter().flat_map(|(pods, _)| pods);
                 std::iter::once(&page[index].metadata.uid)
@@ -345,21 +347,16 @@ impl<'a> RowLoader<'a> {
             return Ok(by_uid(known(listed.await)?));
         }
         if self.queued.is_none() {
-            let mut pages = Pages::new(
-                self.cluster,
-                &resource,
-                self.namespace,
-                &Selection::default(),
-            );
-            let mut all = HashMap::new();
-            // There may be very many.
-            while let Readable::Known(Some(page)) = readable(pages.next::<WithoutPods>().await)? {
-                let page = page.into_iter().map(|queued| queued.0).collect();
-                for (uid, queued) in by_uid(page) {
-                    all.entry(uid).or_insert_with(Vec::new).extend(queued);
-                }
-            }
-            self.queued = Some(all);
+            let places = wanted.filter_map(|index| place_of(&page[index]));
+            let places: BTreeSet<_> = places.collect();
+            let pending = stream::iter(places).map(async |place| {
+                let places = self.places(&place).await;
+                (place, places)
+            });
+            let pending = pending.buffer_unordered(FEW).collect::<HashMap<_, _>>();
+            let (all, pending) = join(self.all_queued(&resource), pending).await;
+            self.pending.extend(pending);
+            self.queued = Some(all?);
         }
         // Each is asked for once.
         let mut all = self.queued.as_mut();
@@ -369,19 +366,37 @@ impl<'a> RowLoader<'a> {
             .collect())
     }
 
+    /// Reads all Workloads of Kueue's. There may be very many.
+    async fn all_queued(
+        &self,
+        resource: &Resource,
+    ) -> Result<HashMap<String, Vec<KueueWorkload>>, ClusterError> {
+        let everything = Selection::default();
+        let mut pages = Pages::new(self.cluster, resource, self.namespace, &everything);
+        let mut all = HashMap::new();
+        while let Readable::Known(Some(page)) = readable(pages.next::<WithoutPods>().await)? {
+            let page = page.into_iter().map(|queued| queued.0).collect();
+            for (uid, queued) in by_uid(page) {
+                all.entry(uid).or_insert_with(Vec::new).extend(queued);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Reads who waits in a LocalQueue.
+    async fn places(&self, (namespace, queue): &(String, String)) -> Option<Places> {
+        let pending = snapshot::pending(self.cluster, self.served, namespace, queue).await;
+        pending.as_deref().map(Places::new)
+    }
+
     async fn position(
         &mut self,
         workload: &Workload,
         queued: &[KueueWorkload],
     ) -> Option<Position> {
-        let place = (
-            workload.metadata.namespace.clone(),
-            workload.queue()?.to_owned(),
-        );
+        let place = place_of(workload)?;
         if !self.pending.contains_key(&place) {
-            let (namespace, queue) = &place;
-            let pending = snapshot::pending(self.cluster, self.served, namespace, queue).await;
-            let places = pending.as_deref().map(Places::new);
+            let places = self.places(&place).await;
             self.pending.insert(place.clone(), places);
         }
         let places = self.pending.get(&place)?.as_ref()?;
@@ -435,6 +450,12 @@ impl Belongings {
             now,
         }
     }
+}
+
+/// Returns the namespace and LocalQueue that a workload is in.
+fn place_of(workload: &Workload) -> Option<(String, String)> {
+    let namespace = workload.metadata.namespace.clone();
+    Some((namespace, workload.queue()?.to_owned()))
 }
 
 /// Makes nothing of what may not be read.

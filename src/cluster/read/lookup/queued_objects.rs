@@ -35,7 +35,7 @@ fn is_known(workload: &Workload) -> bool {
 }
 
 /// Removes from a page of Workloads those of objects that kaiwo knows by themselves,
-/// and of pods that belong to a Deployment or the like.
+/// and of the pods of Deployments, of which each has one.
 ///
 /// # Errors
 /// [`ClusterError`] if the cluster cannot be asked.
@@ -53,14 +53,18 @@ pub async fn retain_unknown(
     let managed = format!("{MANAGED_LABEL}=true");
     let listed = cluster.list_metadata::<Named>(&pods, namespace, &managed);
     let listed = readable(listed.await)?.or_default();
-    let alone: BTreeSet<String> = listed
+    let is_of_deployment = |metadata: &Metadata| {
+        let mut owners = metadata.owner_references.iter();
+        owners.any(|owner| owner.kind == "ReplicaSet")
+    };
+    let others: BTreeSet<String> = listed
         .into_iter()
-        .filter(|pod| pod.metadata.owner_references.is_empty())
+        .filter(|pod| !is_of_deployment(&pod.metadata))
         .map(|pod| pod.metadata.uid)
         .collect();
     page.retain(|workload| {
         let mut owners = workload.metadata.owner_references.iter();
-        !is_pod(workload) || owners.any(|owner| alone.contains(&owner.uid))
+        !is_pod(workload) || owners.any(|owner| others.contains(&owner.uid))
     });
     Ok(())
 }
@@ -79,7 +83,7 @@ pub fn is_queued_itself(workload: &Workload) -> bool {
 /// their Workloads.
 ///
 /// # Errors
-/// [`ClusterError`] if the cluster cannot be asked.
+/// [`ClusterError`] if the cluster cannot be asked, or Workloads may not be listed.
 pub(in crate::cluster::read) async fn find(
     cluster: &Cluster,
     served: &Served,
@@ -97,7 +101,7 @@ pub(in crate::cluster::read) async fn find(
         let page: Vec<Value> = match pages.next().await {
             Ok(Some(page)) => page,
             Ok(None) => break,
-            Err(error) if error.is_not_found() || error.is_forbidden() => break,
+            Err(error) if error.is_not_found() => break,
             Err(error) => return Err(error),
         };
         for object in page {
@@ -129,7 +133,7 @@ fn is_meant(workload: &Workload, wanted: &WorkloadRef) -> bool {
     let mut parts = object.objects.iter();
     let has_name = object.name == wanted.name
         || object.objects.len() == 1 && parts.any(|part| part.name == wanted.name);
-    has_name && wanted.is_of(&object.kind)
+    has_name && wanted.is_of(&object.api_version, &object.kind)
 }
 
 /// Finds the workloads that an object of the kind that was typed owns, such as the
@@ -156,7 +160,9 @@ pub(in crate::cluster::read) async fn owned_by(
         };
         let is_owned = |metadata: &Metadata| {
             let mut owners = metadata.owner_references.iter();
-            owners.any(|owner| owner.name == wanted.name && wanted.is_of(&owner.kind))
+            owners.any(|owner| {
+                owner.name == wanted.name && wanted.is_of(&owner.api_version, &owner.kind)
+            })
         };
         let own = listed.into_iter().filter(|one| is_owned(&one.metadata));
         found.extend(own.map(|one| (kind, one.metadata.name)));

@@ -20,6 +20,8 @@ const FIRST: usize = 20;
 
 /// Pods that have not ended.
 const LIVE: &str = "status.phase!=Succeeded,status.phase!=Failed";
+/// Those of them that have begun.
+const RUNNING: &str = "status.phase=Running";
 /// Pods that failed.
 const FAILED: &str = "status.phase=Failed";
 
@@ -38,7 +40,8 @@ pub(super) fn of_index(workload: &Workload, index: i64) -> Selection {
     ))
 }
 
-/// Reads the first pods that have not ended, and the first that failed, if some did.
+/// Reads the first pods that have not ended, and the first that failed, if some did. Of
+/// many that wait, those that run are not missed.
 pub(super) async fn first_pods(
     cluster: &Cluster,
     workload: &Workload,
@@ -59,6 +62,9 @@ pub(super) async fn first_pods(
     };
     let (live, failed) = tokio::join!(first(LIVE), failed);
     let mut pods = live?;
+    if pods.len() == FIRST && !pods.iter().any(Pod::runs) {
+        pods.extend(first(RUNNING).await?);
+    }
     pods.extend(failed?);
     Ok(pods)
 }

@@ -9,12 +9,17 @@ use tokio::time::Instant;
 
 use crate::cli::CpArgs;
 use crate::cluster::reach::copy::helper::{self, Created};
-use crate::cluster::reach::copy::{Copied, CopyUpload, Download, Remote, Voice};
+use crate::cluster::reach::copy::{
+    Container, Copied, CopyFailed, CopyUpload, Download, Remote, Voice,
+};
 use crate::cmd::deploy::inputs::random_word;
 use crate::cmd::target::{self, Reached};
 use crate::cmd::{block_on, signals};
 use crate::error::CommandError;
+use crate::suggestion::kaiwo;
+use crate::transfer::CopyError;
 use crate::transfer::end::Direction;
+use crate::transfer::plan;
 use crate::ui::{CopyBar, Ui};
 
 use place::{ContainerPath, CopyRoute, HelperPlan};
@@ -125,7 +130,8 @@ async fn carry_out(
 ) -> Result<Copied, CommandError> {
     match direction {
         Direction::Download { to, .. } => {
-            let download = Download::prepare(remote, &place.path, to, force, voice).await?;
+            let prepared = Download::prepare(remote, &place.path, to, force, voice).await;
+            let download = prepared.map_err(|error| explained(error, place, direction))?;
             bar.begin(download.plan.bytes(), &download.plan.skipped);
             Ok(download.carry_out(remote, voice).await?)
         }
@@ -139,4 +145,18 @@ async fn carry_out(
             Ok(copied)
         }
     }
+}
+
+/// Says how to find what is not there.
+fn explained(error: CopyFailed, place: &ContainerPath, direction: &Direction) -> CommandError {
+    let is_missing = matches!(error, CopyFailed::Copy(CopyError::Missing(_)));
+    let error = CommandError::from(error);
+    if !is_missing || !place.is_own() {
+        return error;
+    }
+    let Container { namespace, pod, .. } = &place.container;
+    let name = direction.workload().to_string();
+    let above = plan::directory_name(&place.path);
+    let look = "exec {} --pod {} -n {} -- ls -la {}";
+    error.hint(kaiwo(look, &[&name, pod, namespace, &above]).to("list its directory"))
 }

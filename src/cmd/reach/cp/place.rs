@@ -11,7 +11,7 @@ use crate::cluster::reach::copy::Container;
 use crate::cluster::reach::copy::helper::{self, Created};
 use crate::cluster::reach::logs;
 use crate::cluster::read::lookup::{self, Found, LookupError};
-use crate::cluster::read::snapshot;
+use crate::cmd::reach::selection;
 use crate::cmd::target::Reached;
 use crate::error::{CommandError, ErrorClass};
 use crate::observe::Snapshot;
@@ -27,6 +27,8 @@ pub struct ContainerPath {
     pub path: String,
     /// The claim, if it is reached through another workload's pod.
     claim: Option<String>,
+    /// Whether the pod is started for it.
+    is_helper: bool,
 }
 
 /// How files are reached.
@@ -57,6 +59,11 @@ impl ContainerPath {
             Some(claim) => format!("claim {claim}, in pod {pod}, container {container}"),
             None => format!("pod {pod}, container {container}"),
         }
+    }
+
+    /// Returns whether it is the workload's own.
+    pub fn is_own(&self) -> bool {
+        self.claim.is_none() && !self.is_helper
     }
 }
 
@@ -89,14 +96,9 @@ impl CopyRoute {
             Err(error) => return Err(error.into()),
         };
         let workload = found.workload.clone();
-        let snapshot = snapshot::read_snapshot(&reached.cluster, &reached.served, workload).await?;
+        let mut single = selection::single(args.pod.as_deref(), args.worker, args.head);
+        let snapshot = selection::snapshot_for(reached, workload, &mut single).await?;
         logs::readable(&reached.cluster, &snapshot).await?;
-        let single = match (&args.pod, args.worker) {
-            (Some(pod), _) => Single::Pod(pod.clone()),
-            (None, Some(worker)) => Single::Worker(worker),
-            (None, None) if args.head => Single::Head,
-            (None, None) => Single::Main,
-        };
         let none = match snapshot.running(&single) {
             Ok(pod) => {
                 let container = pod.container(args.container.as_deref())?.to_owned();
@@ -110,6 +112,7 @@ impl CopyRoute {
                     container,
                     path,
                     claim: None,
+                    is_helper: false,
                 }));
             }
             Err(error @ PodChoiceError::NoneRuns { .. }) if single == Single::Main => error,
@@ -150,6 +153,7 @@ impl CopyRoute {
                 container,
                 path,
                 claim: Some(mount.claim),
+                is_helper: false,
             }));
         }
         let spec = own.and_then(|(found, _)| mounts::pod_spec(&found.object));
@@ -207,6 +211,7 @@ impl HelperPlan {
             },
             path: direction.remote_path().to_owned(),
             claim: None,
+            is_helper: true,
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::cli::LogsArgs;
 use crate::cluster::reach::logs::readable;
 use crate::cluster::read::snapshot;
 use crate::cluster::read::snapshot::array::{details, failed_pods};
+use crate::cmd::reach::selection::index_of;
 use crate::cmd::target::FoundWorkload;
 use crate::error::{CommandError, ErrorClass};
 use crate::observe::Snapshot;
@@ -78,20 +79,7 @@ async fn of_task(
     ui: Ui,
 ) -> Result<(), CommandError> {
     let workload = &target.found.workload;
-    let index = match record(workload) {
-        Some(record) => record.tasks.index_of(task),
-        None => Some(task)
-            .filter(|task| job(workload).is_some_and(|(spec, _)| (0..spec.tasks()).contains(task))),
-    };
-    let Some(index) = index else {
-        let name = workload.display_name();
-        let refusal = Refusal::new(format!("{name} has no task {task}")).about(name);
-        return Err(match record(workload) {
-            Some(record) => refusal.hint(format!("its tasks: {}", record.tasks)),
-            None => refusal,
-        }
-        .into());
-    };
+    let index = index_of(workload, task)?;
     let place = &target.place;
     let read =
         snapshot::read_of_index(&place.cluster, &place.served, workload.clone(), Some(index));

@@ -193,6 +193,62 @@ fn what_kueue_says_of_an_equal_workload_goes_for_this_one() {
     assert!(told.contains("8 more amd.com/gpu in flavor a"), "{told}");
 }
 
+/// An array that runs with two slots of 4 GPUs each and wants `slots`, in a queue of 24 of
+/// which 12 are held.
+fn grows(slots: i64) -> Evidence {
+    let mut evidence = waits(not_reserved("Pending", SHORT));
+    let slice = |name: &str, count: i64| {
+        let mut slice = queued(json!({
+            "metadata": {
+                "name": name, "namespace": "ml", "creationTimestamp": at(0),
+                "annotations": {"kueue.x-k8s.io/elastic-job": "true"},
+                "ownerReferences": [{"kind": "Job", "name": "x", "uid": "u", "controller": true}],
+            },
+            "spec": {"queueName": "q", "podSets": [{"name": "main", "count": count, "template": {"spec": {
+                "containers": [{"resources": {"requests": {"amd.com/gpu": "4"}}}],
+            }}}]},
+            "status": {"conditions": not_reserved("Pending", SHORT)},
+        }));
+        slice.status.resource_requests = Vec::new();
+        slice
+    };
+    let mut running = slice("job-x-1", 2);
+    running.status = serde_json::from_value(json!({
+        "conditions": [{"type": "Admitted", "status": "True"}],
+        "admission": {"clusterQueue": "c", "podSetAssignments": [{
+            "name": "main", "count": 2, "flavors": {"amd.com/gpu": "a"}, "resourceUsage": {"amd.com/gpu": "8"},
+        }]},
+    }))
+    .unwrap();
+    evidence.snapshot.queued = Readable::Known(vec![running.clone(), slice("job-x-2", slots)]);
+    let spec = json!({"resourceGroups": groups(24)});
+    with_queue(&mut evidence, spec, 12, vec![]);
+    evidence.neighbours = vec![running];
+    evidence
+}
+
+#[test]
+fn an_array_that_grows_counts_what_it_has_and_says_how_many_slots_fit() {
+    let evidence = grows(6);
+    assert_eq!(causes(&evidence), [Cause::WaitingForQuota]);
+    let told = text(&evidence);
+    for words in [
+        "it runs with 2 of 6 slots; the others wait for quota: 4 more amd.com/gpu in flavor a",
+        "kaiwo resize job/x -n ml --slots 5",
+    ] {
+        assert!(told.contains(words), "no {words:?} in {told}");
+    }
+    let contest = diagnose(&evidence).contest.unwrap();
+    assert!(contest.holders.is_empty());
+    let evidence = grows(7);
+    assert_eq!(causes(&evidence), [Cause::ExceedsMaximum]);
+    let told = text(&evidence);
+    assert!(
+        told.contains("never gets the others: they need 28 amd.com/gpu"),
+        "{told}"
+    );
+}
+
 #[test]
 fn gates_are_named_with_the_command_that_lifts_them() {
     let mut evidence = waits(not_reserved(
@@ -308,6 +364,20 @@ fn an_eviction_for_readiness_says_how_long_and_what_to_change() {
         assert!(told.contains(words), "no {words:?} in {told}");
     }
     assert!(EvidenceReads::about(&evidence.snapshot).configuration);
+    // Of an array whose tasks failed it is something else.
+    let array = json!({
+        "metadata": {"name": "x", "namespace": "ml", "uid": "u"},
+        "spec": {"suspend": true, "completionMode": "Indexed", "completions": 4, "backoffLimitPerIndex": 0},
+        "status": {"failedIndexes": "0,2"},
+    });
+    let kind = WorkloadKind::Job;
+    evidence.snapshot.workload = Workload::read(kind, kind.api_version(), &array).unwrap();
+    let told = text(&evidence);
+    assert!(
+        told.contains("2 of its tasks failed, which Kueue counts as not ready and allows for 30 min (waitForPodsReady.recoveryTimeout)")
+            && told.contains("--max-failed") && !told.contains("loading"),
+        "{told}"
+    );
 }
 
 #[test]

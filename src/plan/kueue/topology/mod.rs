@@ -136,8 +136,14 @@ pub fn of_queue(
     ))
     .about(format!("clusterqueue/{name}"));
     let words = || labels.iter().map(|label| word(label).to_owned());
-    let refusal = match nearest(&wish.level, words()) {
-        Some(near) => refusal.hint(format!("did you mean --topology {near}?")),
+    let refusal = match nearest(&wish.level.to_lowercase(), words()) {
+        Some(level) => {
+            let near = TopologyWish {
+                level,
+                ..wish.clone()
+            };
+            refusal.hint(format!("did you mean --topology {near}?"))
+        }
         None => refusal,
     };
     let known: Vec<String> = labels

@@ -94,6 +94,8 @@ fn a_queue_without_the_level_is_refused() {
             .contains("no flavor of ClusterQueue \"q\" has a topology"),
         "{none}"
     );
+    let shouted = found("RACK:required", &cluster(Some("dc"), known())).unwrap_err();
+    assert_eq!(shouted.hints[0], "did you mean --topology rack:required?");
     let wrong = found("rakc", &cluster(Some("dc"), known())).unwrap_err();
     assert_eq!(wrong.hints[0], "did you mean --topology rack?");
     assert!(

@@ -2,6 +2,7 @@
 
 pub mod record;
 pub mod rows;
+mod separated;
 pub mod sweep;
 pub mod tasks;
 
@@ -12,7 +13,7 @@ use crate::plan::gpu::GpuLayout;
 use record::{ArrayRecord, RowsRecord};
 use rows::Rows;
 use sweep::{Sweeps, variable};
-use tasks::{AtLeast, TaskNumbers};
+use tasks::{AtLeast, MOST, TaskNumbers};
 
 /// The parameter that is the number of the task: `{index}`.
 pub const INDEX: &str = "index";
@@ -305,6 +306,12 @@ fn check_count(
         ))
         .hint(format!("try --slots {SOFT_LIMIT}")));
     }
+    if count > MOST {
+        return Err(Refusal::new(format!(
+            "the parameters have more than {MOST} combinations, and an array has at most as many tasks"
+        ))
+        .hint("choose the values of each task: --sweep-file rows.csv"));
+    }
     if count > SOFT_LIMIT {
         let wanted = format!(
             "Kubernetes accepts more than {SOFT_LIMIT} tasks only with at most {LIMIT_BEYOND} failed ones and {LIMIT_BEYOND} at once"
@@ -439,6 +446,22 @@ mod tests {
             ..flags("0-199999")
         };
         assert_eq!(Array::new(many).unwrap().slots, 10_000);
+    }
+
+    #[test]
+    fn combinations_beyond_all_numbers_are_refused() {
+        let refusal = Array::new(ArrayFlags {
+            parameters: Parameters::Sweep(
+                "a=1..99999;b=1..99999;c=1..99999;d=1..99999"
+                    .parse()
+                    .unwrap(),
+            ),
+            max_failed: Some(5),
+            ..ArrayFlags::default()
+        })
+        .unwrap_err();
+        let why = "more than 10000000 combinations";
+        assert!(refusal.message.contains(why), "{refusal}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
+use super::separated::fields;
 use super::sweep::{check_name, variable};
 use crate::digest;
 use crate::plan::Refusal;
@@ -55,7 +56,11 @@ impl Rows {
             .zip(text.lines())
             .filter(|(_, line)| !line.trim().is_empty());
         let record = |(number, line): (usize, &str)| {
-            let fields = fields(line, separator).map_err(|why| wrong(number, why.to_owned()))?;
+            let fields = fields(line, separator).map_err(|why| {
+                wrong(number, why.to_owned()).hint(
+                    "keep each row on one line, and double a quote within quotes: \"a \"\"b\"\"\"",
+                )
+            })?;
             Ok::<_, Refusal>((number, fields))
         };
         let example = "begin with the names of the parameters, such as lr,seed";
@@ -63,7 +68,15 @@ impl Rows {
             Some(line) => record(line)?,
             None => return Err(wrong(1, "the file is empty".to_owned()).hint(example)),
         };
-        check_columns(&columns).map_err(|why| wrong(first, why).hint(example))?;
+        check_columns(&columns).map_err(|why| {
+            let refusal = wrong(first, why).hint(example);
+            match columns.iter().any(|name| name.contains([';', '\t', ','])) {
+                true => {
+                    refusal.hint("separate columns with commas, or with tabs in a file called .tsv")
+                }
+                false => refusal,
+            }
+        })?;
         let mut rows = String::new();
         let mut count = 0;
         for line in lines {
@@ -118,49 +131,6 @@ fn check_columns(columns: &[String]) -> Result<(), String> {
         variables.push(variable);
     }
     Ok(())
-}
-
-/// Divides a line at its separators; a field in quotes may contain them.
-fn fields(line: &str, separator: char) -> Result<Vec<String>, &'static str> {
-    let mut fields = Vec::new();
-    let mut rest = line;
-    loop {
-        let trimmed = rest.trim_start_matches(' ');
-        let end = match trimmed.strip_prefix('"') {
-            None => {
-                let end = rest.find(separator).unwrap_or(rest.len());
-                fields.push(rest[..end].trim().to_owned());
-                &rest[end..]
-            }
-            Some(mut inside) => {
-                let mut field = String::new();
-                loop {
-                    let end = inside
-                        .find('"')
-                        .ok_or("a quote is not closed on its line")?;
-                    field += &inside[..end];
-                    inside = &inside[end + 1..];
-                    match inside.strip_prefix('"') {
-                        None => break,
-                        Some(after) => {
-                            field.push('"');
-                            inside = after;
-                        }
-                    }
-                }
-                fields.push(field);
-                let after = inside.trim_start_matches(' ');
-                if !after.is_empty() && !after.starts_with(separator) {
-                    return Err("text follows a closing quote");
-                }
-                after
-            }
-        };
-        match end.strip_prefix(separator) {
-            Some(after) => rest = after,
-            None => return Ok(fields),
-        }
-    }
 }
 
 /// Reads a line that [`Rows::parse`] has written.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::separated::fields;
 use crate::schema::{self, Schema};
 use crate::secrecy::named;
 use crate::yaml::{deserialize_from_text, serialize_as_text};
@@ -102,6 +103,14 @@ fn range(text: &str) -> Option<Result<Values, String>> {
     })
 }
 
+/// Returns whether a value is probably meant as a range: `0.1..0.5`, `1..`.
+fn is_like_a_range(text: &str) -> bool {
+    let is_of_numbers = text
+        .chars()
+        .all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
+    text.contains("..") && is_of_numbers && text.contains(|c: char| c.is_ascii_digit())
+}
+
 /// A parameter, with its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sweep {
@@ -131,21 +140,58 @@ impl FromStr for Sweep {
                 text,
             });
         }
+        let items = fields(list, ',').map_err(|why| format!("in the values of {name}, {why}"))?;
         let mut values: Vec<String> = Vec::new();
-        for item in list.split(',') {
-            match range(item).transpose()? {
+        for item in items {
+            match range(&item).transpose()? {
                 Some(range) if range.count() > MOST_IN_LIST => {
                     return Err(format!("more than {MOST_IN_LIST} values of {name}"));
                 }
                 Some(range) => values.extend((0..range.count()).filter_map(|at| range.at(at))),
                 None if item.is_empty() => return Err(format!("a value of {name} is empty")),
-                None => values.push(item.to_owned()),
+                None if is_like_a_range(&item) => {
+                    return Err(format!(
+                        "{} is no range of whole numbers, FIRST..LAST or FIRST..LAST..STEP; list other values: {name}=0.1,0.2",
+                        named(&item)
+                    ));
+                }
+                None => values.push(item),
             }
         }
         Ok(Self {
             name: name.to_owned(),
             values: Values::List(values),
             text,
+        })
+    }
+}
+
+impl Sweep {
+    /// Returns what is probably not meant: a value that is there twice, or that a comma
+    /// has divided.
+    pub fn doubt(&self) -> Option<String> {
+        let Values::List(values) = &self.values else {
+            return None;
+        };
+        let name = &self.name;
+        let mut sorted: Vec<&String> = values.iter().collect();
+        sorted.sort_unstable();
+        if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Some(format!(
+                "--sweep {name} has the value {} twice, so some tasks are equal",
+                named(pair[0])
+            ));
+        }
+        let is_open = |value: &&String| {
+            let count = |brackets: &str| value.matches(|c: char| brackets.contains(c)).count();
+            count("([{") != count(")]}")
+        };
+        let divided = values.iter().filter(is_open).count();
+        (divided > 1).then(|| {
+            format!(
+                "--sweep {name} has {} values, some of which are parts of a list: if a value contains a comma, quote it as in CSV: {name}='\"[1,2]\",\"[3,4]\"'",
+                values.len()
+            )
         })
     }
 }
@@ -282,11 +328,29 @@ mod tests {
         );
         assert_eq!(values("a=-2..2").at(0).unwrap(), "-2");
         assert_eq!(values("a=1..2,9"), list(&["1", "2", "9"]));
-        assert_eq!(values("a=x y,$HOME"), list(&["x y", "$HOME"]));
+        assert_eq!(values("a=x y, $HOME"), list(&["x y", "$HOME"]));
+        assert_eq!(values(r#"a="x,y",z"#), list(&["x,y", "z"]));
+        assert_eq!(values("a={\"x\":1}"), list(&["{\"x\":1}"]));
         // A directory is no range.
         assert_eq!(values("a=../data"), list(&["../data"]));
         assert_eq!(variable("weight-decay"), "KAIWO_PARAM_WEIGHT_DECAY");
         assert_eq!("a=1;b=2..3".parse::<Sweeps>().unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_is_probably_not_meant_is_doubted() {
+        let doubt = |text: &str| text.parse::<Sweep>().unwrap().doubt().unwrap_or_default();
+        assert!(doubt("a=1..3,2").contains("the value \"2\" twice"));
+        assert!(doubt("layers=[1,2],[3]").contains("quote it as in CSV"));
+        for text in [
+            "a=1..3",
+            "a=x,y",
+            "a=\"[1,2]\",\"[3,4]\"",
+            "a=[1],[2]",
+            "a=x(,y",
+        ] {
+            assert_eq!(doubt(text), "", "{text}");
+        }
     }
 
     #[test]
@@ -301,6 +365,10 @@ mod tests {
             ("seed=1..5..0", "the step"),
             ("index=1", "is taken"),
             ("a=1\n2", "on one line"),
+            ("a=0.1..0.5", "\"0.1..0.5\" is no range of whole numbers"),
+            ("a=1..", "is no range"),
+            ("a=3,1...5", "is no range"),
+            ("a=\"1,2", "a quote is not closed"),
         ] {
             let error = text.parse::<Sweep>().unwrap_err();
             assert!(error.contains(why), "{text}: {error}");

@@ -11,7 +11,7 @@ use crate::yaml::{deserialize_from_text, serialize_as_text};
 const LARGEST: i64 = i32::MAX as i64;
 /// Most tasks that are told apart here; Kubernetes wants more to be said of them from
 /// 100,000 on.
-const MOST: i64 = 10_000_000;
+pub const MOST: i64 = 10_000_000;
 
 /// Numbers from `first` to `last`, `step` apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -394,6 +394,12 @@ fn kueue_configuration(plan: &Plan) -> Result<Value> {
     if plan.skips.contains(&Skip::Visibility) {
         config["featureGates"]["VisibilityOnDemand"] = json!(false);
     }
+    for (field, value) in &plan.options.kueue {
+        let value: Value = serde_saphyr::from_str(value)
+            .with_context(|| format!("the value of {field} for Kueue is no YAML"))?;
+        let keys = field.split('.');
+        *keys.fold(&mut config, |object, key| &mut object[key]) = value;
+    }
     Ok(config)
 }
 
