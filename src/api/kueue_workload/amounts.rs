@@ -41,24 +41,15 @@ impl KueueWorkload {
 
     /// Returns the GPUs that it asks for.
     pub fn gpus(&self) -> i64 {
-        self.requests()
-            .iter()
-            .filter(|(resource, _)| is_gpu_resource(resource))
-            .map(|(_, amount)| amount.whole())
-            .sum()
+        gpus_in(&self.requests())
     }
 
     /// Returns the GPUs that it was admitted with: more than it has if it has shrunk
     /// since.
     pub fn admitted_gpus(&self) -> i64 {
         let admission = self.status.admission.iter();
-        let usage = admission
-            .flat_map(|it| &it.pod_set_assignments)
-            .flat_map(|set| &set.resource_usage);
-        usage
-            .filter(|(resource, _)| is_gpu_resource(resource))
-            .map(|(_, amount)| amount.whole())
-            .sum()
+        let sets = admission.flat_map(|it| &it.pod_set_assignments);
+        sets.map(|set| gpus_in(&set.resource_usage)).sum()
     }
 
     /// Returns the GPUs that it has at least whenever it is admitted: those of the
@@ -66,11 +57,8 @@ impl KueueWorkload {
     pub fn least_gpus(&self) -> i64 {
         let sets = self.spec.pod_sets.iter();
         sets.map(|set| {
-            let requests = set.template.spec.requests();
-            let gpus = requests.iter();
-            let gpus = gpus.filter(|(resource, _)| is_gpu_resource(resource));
-            let gpus: i64 = gpus.map(|(_, amount)| amount.whole()).sum();
-            gpus * set.min_count.unwrap_or(set.count)
+            let least = set.min_count.unwrap_or(set.count);
+            gpus_in(&set.template.spec.requests()) * least
         })
         .sum()
     }
@@ -115,6 +103,13 @@ impl KueueWorkload {
             None => assigned.count,
         }
     }
+}
+
+fn gpus_in(amounts: &BTreeMap<String, Quantity>) -> i64 {
+    let gpus = amounts
+        .iter()
+        .filter(|(resource, _)| is_gpu_resource(resource));
+    gpus.map(|(_, amount)| amount.whole()).sum()
 }
 
 /// Returns how much of a resource so many pods of a set have.

@@ -199,7 +199,7 @@ impl From<(Workload, Value)> for Found {
 /// Finds the workload of this name.
 ///
 /// # Errors
-/// [`LookupError`] if there is none, or several.
+/// [`LookupError`] if there is none or more than one.
 pub async fn find(
     cluster: &Cluster,
     served: &Served,
@@ -217,7 +217,7 @@ pub async fn find(
 /// which Kueue queues by itself.
 ///
 /// # Errors
-/// [`LookupError`] if there is none, or several.
+/// [`LookupError`] if there is none or more than one.
 pub async fn find_whole(
     cluster: &Cluster,
     served: &Served,

@@ -112,7 +112,8 @@ impl CommandLine {
     pub fn has_image_before(&self, word: &str) -> bool {
         let (options, _) = self.parts();
         let before = options.split(|typed| typed == word).next();
-        let is_image = |typed: &String| typed.starts_with("-i") || typed.starts_with("--image");
+        // Not -it, which asks for a terminal.
+        let is_image = |typed: &String| typed == "-i" || typed.starts_with("--image");
         before.unwrap_or_default().iter().any(is_image)
     }
 

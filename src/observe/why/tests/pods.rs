@@ -37,7 +37,7 @@ fn a_stale_event_never_wins_over_the_present() {
     });
     pods(&mut evidence, vec![creating]);
     assert_eq!(causes(&evidence), [Cause::Starting]);
-    // A mount that failed before the pod had this node is none of its.
+    // A mount that failed before the pod was on this node says nothing about it.
     let mount = "MountVolume.SetUp failed for volume \"key\" : secret \"hf\" not found";
     evidence.snapshot.events = Readable::Known(vec![event("p", "FailedMount", mount, 24)]);
     assert_eq!(causes(&evidence), [Cause::Starting]);
