@@ -327,6 +327,19 @@ fn only_ui_writes_to_the_standard_streams() {
     }
 }
 
+/// It asks the other rooms: what it would refuse by itself could not be tested without it.
+#[test]
+fn cmd_decides_nothing() {
+    for file in sources_of("src/cmd") {
+        let code = code(&fs::read_to_string(&file).unwrap());
+        assert!(
+            !code.contains("Refusal::new"),
+            "{} refuses a request, which plan, request, observe or change does",
+            file.display()
+        );
+    }
+}
+
 /// What a name means is known without looking where it comes from.
 #[test]
 fn a_public_type_has_a_name_of_its_own() {

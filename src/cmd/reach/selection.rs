@@ -6,9 +6,8 @@ use crate::cluster::read::snapshot;
 use crate::cmd::target::Reached;
 use crate::error::CommandError;
 use crate::observe::Snapshot;
-use crate::observe::kind::tasks::{job, record};
+use crate::observe::kind::task_choice::{index_in, index_of};
 use crate::observe::pod_selection::Single;
-use crate::plan::Refusal;
 
 /// Returns what `--pod`, `--worker` and `--head` choose.
 pub(super) fn single(pod: Option<&str>, worker: Option<usize>, head: bool) -> Single {
@@ -45,32 +44,4 @@ pub(super) async fn snapshot_for(
         cluster, served, ..
     } = place;
     Ok(snapshot::read_of_index(cluster, served, workload, index).await?)
-}
-
-/// Returns what Kubernetes counts a task of an array as.
-///
-/// # Errors
-/// [`Refusal`] if it has none of this number.
-pub(super) fn index_of(workload: &Workload, task: i64) -> Result<i64, Refusal> {
-    let record = record(workload);
-    let index = match &record {
-        Some(record) => record.tasks.index_of(task),
-        None => Some(task)
-            .filter(|task| job(workload).is_some_and(|(spec, _)| (0..spec.tasks()).contains(task))),
-    };
-    index.ok_or_else(|| {
-        let name = workload.display_name();
-        let refusal = Refusal::new(format!("{name} has no task {task}")).about(name);
-        match record {
-            Some(record) => refusal.hint(format!("its tasks: {}", record.tasks)),
-            None => refusal,
-        }
-    })
-}
-
-/// Returns the index in the name of an array's pod, `NAME-INDEX-xxxxx`, or in its short one.
-fn index_in(workload: &Workload, pod: &str) -> Option<i64> {
-    let prefix = format!("{}-", workload.metadata.name);
-    let short = pod.strip_prefix(&prefix).unwrap_or(pod);
-    short.split('-').next()?.parse().ok()
 }

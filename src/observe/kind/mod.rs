@@ -12,6 +12,7 @@ pub mod queued;
 mod ray_job;
 mod ray_service;
 pub mod rerun;
+pub mod task_choice;
 pub mod tasks;
 mod workspace;
 

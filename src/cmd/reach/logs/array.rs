@@ -11,12 +11,11 @@ use crate::cli::LogsArgs;
 use crate::cluster::reach::logs::readable;
 use crate::cluster::read::snapshot;
 use crate::cluster::read::snapshot::array::{details, failed_pods};
-use crate::cmd::reach::selection::index_of;
 use crate::cmd::target::FoundWorkload;
 use crate::error::{CommandError, ErrorClass};
 use crate::observe::Snapshot;
+use crate::observe::kind::task_choice::{index_of, unchosen};
 use crate::observe::kind::tasks::{FailedPod, job, record};
-use crate::plan::Refusal;
 use crate::suggestion::kaiwo;
 use crate::ui::Ui;
 
@@ -34,7 +33,7 @@ pub(super) async fn run(
     match args.index {
         Some(task) => of_task(target, task, args.follow, shown, ui).await,
         None if args.failed => of_failed(target, shown, ui).await,
-        None => Err(unchosen(target).into()),
+        None => Err(unchosen(&target.found.workload).into()),
     }
 }
 
@@ -47,28 +46,6 @@ pub(super) fn refuse(target: &FoundWorkload, flag: &str) -> CommandError {
         format!("{flag} chooses tasks of an array, which {name} is not"),
     )
     .hint(kaiwo("logs {} -n {}", &[&name, &workload.metadata.namespace]).to("show its log"))
-}
-
-fn unchosen(target: &FoundWorkload) -> Refusal {
-    let workload = &target.found.workload;
-    let (name, namespace) = (workload.display_name(), &workload.metadata.namespace);
-    let tasks = job(workload).map_or(0, |(spec, _)| spec.tasks());
-    let first = record(workload).and_then(|record| record.tasks.at(0));
-    let first = first.unwrap_or_default().to_string();
-    let about = |form| kaiwo(form, &[&name, namespace]);
-    let refusal = Refusal::new(format!(
-        "{name} is an array of {tasks} tasks, each with a log of its own"
-    ))
-    .about(name.clone());
-    let refusal = refusal.hint(
-        about("logs {} -n {}")
-            .args(["--index".to_owned(), first])
-            .to("show that of one task"),
-    );
-    match workload.has_failed_tasks() {
-        true => refusal.hint(about("logs {} -n {} --failed").to("show those that failed")),
-        false => refusal,
-    }
 }
 
 async fn of_task(
