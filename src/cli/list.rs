@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::ConnectionArgs;
-use crate::kind::WorkloadKind;
-use crate::observe::{Status, workload_ref};
+use crate::observe::Status;
+use crate::observe::workload_ref::KindRef;
 use crate::settings::{Format, Namespace};
 
 /// Flags of `kaiwo list`.
@@ -20,6 +20,7 @@ Examples:
   kaiwo list -A --mine              your own, in all namespaces
   kaiwo list --status pending,preempted
   kaiwo list --kind job,rayjob -o wide
+  kaiwo list --kind jobset          what other tools made and Kueue queues
   kaiwo list --progress             one log request for each running job
   kaiwo list -w                     watch them: redrawn on every change
   kaiwo list -w | tee log           one line for each change
@@ -42,9 +43,10 @@ pub struct ListArgs {
     pub mine: bool,
 
     /// Only these kinds: job, cronjob, rayjob, deployment, rayservice,
-    /// workspace, inferenceset
-    #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = workload_ref::kind)]
-    pub kind: Vec<WorkloadKind>,
+    /// workspace, inferenceset; or another that Kueue queues, such as jobset,
+    /// which implies --any
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',')]
+    pub kind: Vec<KindRef>,
 
     /// Filter by status: pending, running, failed, …
     #[arg(long, value_name = "STATUS,…", value_delimiter = ',')]
@@ -70,4 +72,12 @@ pub struct ListArgs {
     /// Which cluster, and as whom.
     #[command(flatten)]
     pub connection: ConnectionArgs,
+}
+
+impl ListArgs {
+    /// Returns whether what kaiwo did not create is listed: no other kind is its own.
+    pub fn includes_any(&self) -> bool {
+        let mut kinds = self.kind.iter();
+        self.any || kinds.any(|kind| matches!(kind, KindRef::Other(_)))
+    }
 }

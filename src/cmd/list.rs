@@ -24,6 +24,7 @@ use crate::kind::WorkloadKind;
 use crate::names::label_value;
 use crate::observe::Listed;
 use crate::observe::listed::changes;
+use crate::observe::workload_ref::KindRef;
 use crate::request;
 use crate::settings::{Format, Settings};
 use crate::suggestion::kaiwo;
@@ -86,8 +87,21 @@ fn query(args: &ListArgs, output: Option<Format>) -> Result<Query, CommandError>
             && args
                 .kind
                 .iter()
-                .all(|kind| *kind == WorkloadKind::Workspace),
+                .all(|kind| *kind == KindRef::Known(WorkloadKind::Workspace)),
     };
+    // What a selector is about has labels, which a Workload does not pass on.
+    let by_workload = args.includes_any() && args.selector.is_none();
+    let other = args.kind.iter().find_map(|kind| match kind {
+        KindRef::Other(word) => Some(word),
+        KindRef::Known(_) => None,
+    });
+    if let (Some(word), false) = (other, by_workload) {
+        return Err(CommandError::new(
+            ErrorClass::Usage,
+            format!("-l cannot be used with --kind {word}, which is listed by Kueue's Workloads: they lack its labels"),
+        )
+        .hint("remove -l"));
+    }
     if args.watch && !form.is_table() {
         return Err(
             CommandError::new(ErrorClass::Usage, "--watch only supports the table")
@@ -95,7 +109,7 @@ fn query(args: &ListArgs, output: Option<Format>) -> Result<Query, CommandError>
         );
     }
     let mut labels = Vec::new();
-    if !args.any {
+    if !args.includes_any() {
         labels.push(format!("{APP_MANAGED_BY_LABEL}={MANAGER}"));
     }
     let mut user = None;
@@ -107,18 +121,14 @@ fn query(args: &ListArgs, output: Option<Format>) -> Result<Query, CommandError>
     }
     labels.extend(args.selector.clone());
     Ok(Query {
-        kinds: match args.kind.is_empty() {
-            // What a selector is about has labels, which a Workload does not pass on.
-            true if args.any && args.selector.is_none() => WorkloadKind::ALL
-                .into_iter()
-                .chain([WorkloadKind::Queued])
-                .collect(),
-            true => WorkloadKind::ALL.to_vec(),
-            false => WorkloadKind::ALL
-                .into_iter()
-                .filter(|kind| args.kind.contains(kind))
-                .collect(),
-        },
+        kinds: WorkloadKind::ALL
+            .into_iter()
+            .filter(|kind| args.kind.is_empty() || args.kind.contains(&KindRef::Known(*kind)))
+            .chain(
+                (by_workload && (other.is_some() || args.kind.is_empty()))
+                    .then_some(WorkloadKind::Queued),
+            )
+            .collect(),
         selection: Selection::labels(labels.join(",")),
         user,
         form,
@@ -183,7 +193,7 @@ async fn list(
 fn nothing(place: &Reached, args: &ListArgs) -> String {
     let narrowed =
         args.mine || args.selector.is_some() || !args.kind.is_empty() || !args.status.is_empty();
-    let what = match (narrowed, args.any) {
+    let what = match (narrowed, args.includes_any()) {
         (true, _) => "no matching workloads",
         (false, true) => "no workloads",
         (false, false) => "no workloads created by kaiwo",
@@ -230,7 +240,9 @@ impl<'a> Rows<'a> {
             user,
         } = query;
         Self {
-            listing: Listing::begin(cluster, served, namespace, kinds, selection).await,
+            listing: Listing::begin(cluster, served, namespace, kinds, selection)
+                .await
+                .with_owned(args.includes_any()),
             company: RowLoader::new(cluster, served, namespace, form.is_full())
                 .with_logs(form.progress),
             cluster,
@@ -253,6 +265,10 @@ impl<'a> Rows<'a> {
         let mut page = page;
         if let Some(user) = self.user {
             page.retain(|workload| workload.user() == Some(user));
+        }
+        let kinds = &self.args.kind;
+        if !kinds.is_empty() {
+            page.retain(|workload| kinds.iter().any(|kind| kind.includes(workload)));
         }
         let mut rows = self.company.rows(page).await?;
         if !self.args.status.is_empty() {

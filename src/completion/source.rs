@@ -10,6 +10,7 @@ use crate::observe::WorkloadRef;
 use crate::observe::account::By;
 use crate::observe::status::FinalStatus;
 use crate::observe::status::Status;
+use crate::observe::workload_ref::KindRef;
 use crate::plan::kaito::{INSTANCE_TYPES, PRESETS, Preset, Runtime, TuningMethod};
 use crate::plan::request::claim::ClaimMount;
 use crate::plan::request::pod::{SecretName, VariableName};
@@ -116,7 +117,7 @@ pub(super) fn of_value(argument: &Arg) -> Candidates {
 }
 
 /// Types of values, each with the candidates for it.
-fn types() -> [(TypeId, fn() -> Candidates); 21] {
+fn types() -> [(TypeId, fn() -> Candidates); 22] {
     [
         (TypeId::of::<Namespace>(), || {
             Candidates::Live(Live::Namespaces)
@@ -160,10 +161,13 @@ fn types() -> [(TypeId, fn() -> Candidates); 21] {
             plain(["succeeded", "failed"])
         }),
         (TypeId::of::<By>(), || plain(By::ALL.map(By::word))),
-        (TypeId::of::<WorkloadKind>(), || {
-            plain(WorkloadKind::ALL.map(WorkloadKind::word))
-        }),
+        (TypeId::of::<WorkloadKind>(), kinds),
+        (TypeId::of::<KindRef>(), kinds),
     ]
+}
+
+fn kinds() -> Candidates {
+    plain(WorkloadKind::ALL.map(WorkloadKind::word))
 }
 
 /// Returns the models of KAITO's catalogue, by the names that `-m` takes.
@@ -214,7 +218,8 @@ mod tests {
         command.build();
         for (index, (id, make)) in types().into_iter().enumerate() {
             let mut found = 0;
-            for below in command.get_subcommands() {
+            let commands = command.get_subcommands();
+            for below in commands.flat_map(|it| std::iter::once(it).chain(it.get_subcommands())) {
                 for flag in below.get_arguments() {
                     if flag.get_value_parser().type_id() != id {
                         continue;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::api::workload::Workload;
 use crate::kind::{WorkloadKind, is_group_of, with_group};
 use crate::names::{is_dns_1123_subdomain, is_slip};
 use crate::secrecy::{may_be_secret, named};
@@ -17,12 +18,46 @@ pub struct WorkloadRef {
     pub name: String,
 }
 
-/// Returns the kind that a word means: `job`, `jobs`, `job.batch`, `deploy`.
-///
-/// # Errors
-/// Which words mean one.
-pub fn kind(word: &str) -> Result<WorkloadKind, String> {
-    WorkloadKind::meant(word).ok_or_else(|| unknown_kind(word))
+/// A kind that a user names: `job`, `jobs`, `job.batch`, `deploy`, `jobset`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KindRef {
+    Known(WorkloadKind),
+    /// One that kaiwo does not know by itself and Kueue may queue, in lower case.
+    Other(String),
+}
+
+impl KindRef {
+    /// Returns whether a workload is of this kind.
+    pub fn includes(&self, workload: &Workload) -> bool {
+        match self {
+            Self::Known(kind) => workload.kind == *kind,
+            Self::Other(typed) => {
+                workload.kind == WorkloadKind::Queued
+                    && is_named(typed, workload.object_version(), workload.kind_name())
+            }
+        }
+    }
+}
+
+impl FromStr for KindRef {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let lower = word.to_lowercase();
+        match WorkloadKind::meant(word) {
+            Some(kind) => Ok(Self::Known(kind)),
+            None if is_other(&lower) => Ok(Self::Other(lower)),
+            None => Err(unknown_kind(word) + of_parts(&lower)),
+        }
+    }
+}
+
+/// Returns whether `typed`, in lower case, names `kind` of manifests: in the singular or
+/// plural, with its group or without.
+fn is_named(typed: &str, api_version: &str, kind: &str) -> bool {
+    let (typed, group) = with_group(typed);
+    let kind = kind.to_lowercase();
+    (typed == kind || typed.strip_suffix('s') == Some(&kind)) && is_group_of(group, api_version)
 }
 
 /// Says that a word means no kind that kaiwo knows by itself.
@@ -57,15 +92,10 @@ fn is_other(word: &str) -> bool {
 }
 
 impl WorkloadRef {
-    /// Returns whether `kind`, as in manifests, is the one that was typed: in the
-    /// singular or plural, with its group or without.
+    /// Returns whether `kind`, as in manifests, is the one that was typed.
     pub fn is_of(&self, api_version: &str, kind: &str) -> bool {
-        let Some(typed) = &self.other else {
-            return true;
-        };
-        let (typed, group) = with_group(typed);
-        let kind = kind.to_lowercase();
-        (typed == kind || typed.strip_suffix('s') == Some(&kind)) && is_group_of(group, api_version)
+        let typed = self.other.as_ref();
+        typed.is_none_or(|typed| is_named(typed, api_version, kind))
     }
 
     /// Returns whether it may be a pod of some workload, rather than one that is queued
@@ -84,12 +114,9 @@ impl FromStr for WorkloadRef {
             Some((word, name)) => (Some(word), name),
             None => (None, text),
         };
-        let (kind, other) = match word {
-            Some(word) => match kind(word) {
-                Ok(kind) => (Some(kind), None),
-                Err(_) if is_other(&word.to_lowercase()) => (None, Some(word.to_lowercase())),
-                Err(why) => return Err(why + of_parts(&word.to_lowercase())),
-            },
+        let (kind, other) = match word.map(str::parse).transpose()? {
+            Some(KindRef::Known(kind)) => (Some(kind), None),
+            Some(KindRef::Other(kind)) => (None, Some(kind)),
             None => (None, None),
         };
         if !is_dns_1123_subdomain(name) {

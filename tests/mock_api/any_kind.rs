@@ -190,6 +190,37 @@ fn whatever_is_queued_is_listed() {
 }
 
 #[test]
+fn a_kind_that_kaiwo_does_not_create_is_listed_alone() {
+    let api = MockApi::new(cluster);
+    let names = |arguments: &[&str]| {
+        let list = [&["list", "-o", "name"], arguments].concat();
+        api.sandbox.kaiwo(&list).exits(0).stdout
+    };
+    let sets = "jobset.jobset.x-k8s.io/set1\n";
+    for kind in ["jobset", "JobSets", "jobset.jobset.x-k8s.io"] {
+        assert_eq!(names(&["--kind", kind]), sets, "{kind}");
+    }
+    assert_eq!(
+        names(&["--kind", "jobset,job"]),
+        format!("job.batch/k\n{sets}")
+    );
+    assert_eq!(names(&["--any", "--kind", "job"]), "job.batch/k\n");
+    assert_eq!(names(&["--kind", "trainjob"]), "");
+    let refused = api
+        .sandbox
+        .kaiwo(&["list", "--kind", "jobset", "-l", "a=b"])
+        .exits(2);
+    assert!(
+        refused
+            .stderr
+            .contains("-l cannot be used with --kind jobset")
+    );
+    assert!(refused.stderr.contains("help: remove -l"));
+    let slip = api.sandbox.kaiwo(&["list", "--kind", "rayjbo"]).exits(2);
+    assert!(slip.stderr.contains("is not a kind of workload"));
+}
+
+#[test]
 fn it_is_found_by_its_own_kind_and_name() {
     let api = MockApi::new(cluster);
     for name in [

@@ -25,7 +25,6 @@ pub struct Listing<'a> {
     pub is_allowed: bool,
     cluster: &'a Cluster,
     namespace: String,
-    /// Whether what other objects own is listed, if Kueue queues it by itself.
     owned: bool,
 }
 
@@ -59,8 +58,14 @@ impl<'a> Listing<'a> {
             is_allowed: false,
             cluster,
             namespace: namespace.to_owned(),
-            owned: wanted.contains(&WorkloadKind::Queued),
+            owned: false,
         }
+    }
+
+    /// Lists what other objects own as well, if Kueue queues it by itself.
+    #[must_use]
+    pub fn with_owned(self, owned: bool) -> Self {
+        Self { owned, ..self }
     }
 
     /// Reads the next page; `None` after the last. What belongs to another
