@@ -57,6 +57,18 @@ impl Node {
             .all(|(key, value)| own.get(key) == Some(value))
     }
 
+    /// Returns it as it is while nothing is wrong with it: ready, and not being drained.
+    /// Kubernetes and cloud providers write what passes on a node as taints of these
+    /// prefixes ("Well-Known Labels, Annotations and Taints").
+    pub fn while_healthy(&self) -> Self {
+        let mut node = self.clone();
+        node.spec.unschedulable = false;
+        let passing = ["node.kubernetes.io/", "node.cloudprovider.kubernetes.io/"];
+        let passes = |taint: &Taint| passing.iter().any(|prefix| taint.key.starts_with(prefix));
+        node.spec.taints.retain(|taint| !passes(taint));
+        node
+    }
+
     /// Returns how much of a resource its pods may request together.
     pub fn allocatable(&self, resource: &str) -> Quantity {
         let allocatable = self.status.allocatable.get(resource);

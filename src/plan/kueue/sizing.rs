@@ -66,7 +66,9 @@ impl Pods<'_> {
         if self.request.kind.is_kaito() {
             return usual;
         }
-        let nodes = places::nodes(facts);
+        // A node that is down or drained at the moment has the size of its kind.
+        let nodes: Option<Vec<Node>> =
+            places::nodes(facts).map(|nodes| nodes.iter().map(Node::while_healthy).collect());
         let (known, residents) = (nodes.as_deref(), facts.occupation.as_ref());
         let residents = residents.and_then(Readable::known);
         let usable = match (known, residents) {

@@ -96,6 +96,25 @@ fn a_laptop_runs_what_has_no_gpus() {
 }
 
 #[test]
+fn a_node_that_is_down_or_drained_has_its_size() {
+    for key in ["not-ready", "unreachable", "unschedulable"] {
+        let mut laptop = cluster(&[KIND], CONTROLLERS);
+        let Some(Readable::Known(nodes)) = &mut laptop.nodes else {
+            unreachable!()
+        };
+        nodes[0].spec.unschedulable = key == "unschedulable";
+        let key = format!("node.kubernetes.io/{key}");
+        let taint = json!({"key": key, "effect": "NoSchedule"});
+        nodes[0].spec.taints = vec![serde_json::from_value(taint).unwrap()];
+        assert_eq!(
+            flags(WorkloadKind::RayJob, (1, 0), &laptop),
+            "--head-cpus 750m --head-memory 2Gi",
+            "{key}"
+        );
+    }
+}
+
+#[test]
 fn a_gpu_has_its_share_of_the_node() {
     let two = cluster(&[GPUS_OF_2], &[]);
     for layout in [(1, 1), (1, 8)] {
