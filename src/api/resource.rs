@@ -123,8 +123,7 @@ impl Resource {
         };
         let of_workload = || {
             let workload = WorkloadKind::named(kind)?;
-            let own = workload.api_version().split_once('/')?.0;
-            (own == group).then(|| (kind, workload.descriptor().plural, true))
+            (workload.group() == group).then(|| (kind, workload.descriptor().plural, true))
         };
         let (kind, plural, namespaced) = KINDS
             .into_iter()

@@ -15,6 +15,18 @@ pub enum Vendor {
 }
 
 impl Vendor {
+    /// Those whose names are known.
+    pub const KNOWN: [Self; 2] = [Self::Amd, Self::Nvidia];
+
+    /// Returns the extended resource of its whole GPUs, if that is known.
+    pub fn whole_gpu(self) -> Option<&'static str> {
+        match self {
+            Self::Amd => Some(keys::AMD_GPU),
+            Self::Nvidia => Some(keys::NVIDIA_GPU),
+            Self::Other => None,
+        }
+    }
+
     /// Returns the vendor of an extended resource.
     pub fn from_resource(resource: &str) -> Self {
         match resource.split('/').next() {

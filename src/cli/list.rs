@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::ConnectionArgs;
+use crate::kind::WorkloadKind;
 use crate::observe::Status;
 use crate::observe::workload_ref::KindRef;
 use crate::settings::{Format, Namespace};
@@ -42,10 +43,16 @@ pub struct ListArgs {
     #[arg(long)]
     pub mine: bool,
 
-    /// Only these kinds: job, cronjob, rayjob, deployment, rayservice,
-    /// workspace, inferenceset; or another that Kueue queues, such as jobset,
-    /// which implies --any
-    #[arg(long, value_name = "KIND,…", value_delimiter = ',')]
+    /// Kinds to list.
+    #[arg(
+        long,
+        value_name = "KIND,…",
+        value_delimiter = ',',
+        help = format!(
+            "Only these kinds: {}; or another that Kueue queues, such as jobset, which implies --any",
+            WorkloadKind::ALL.map(WorkloadKind::word).join(", ")
+        ),
+    )]
     pub kind: Vec<KindRef>,
 
     /// Filter by status: pending, running, failed, …

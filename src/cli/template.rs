@@ -28,7 +28,7 @@ Examples:
 pub struct TemplateKindArgs {
     /// Kinds of templates.
     #[arg(
-        help = "job, rayjob, cronjob, deployment, rayservice, workspace or inferenceset",
+        help = words(),
         value_parser = kind,
     )]
     pub kind: WorkloadKind,
@@ -61,10 +61,22 @@ pub enum ContextCommand {
     Serve(Box<ServeArgs>),
 }
 
+/// Returns the kinds that have a template.
+fn kinds() -> impl Iterator<Item = WorkloadKind> {
+    let kinds = WorkloadKind::ALL.into_iter();
+    kinds.filter(|kind| kind.is_created())
+}
+
+fn words() -> String {
+    kinds()
+        .map(WorkloadKind::word)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 fn kind(word: &str) -> Result<WorkloadKind, String> {
-    let known = WorkloadKind::ALL.map(WorkloadKind::word);
-    WorkloadKind::ALL
-        .into_iter()
+    let mut kinds = kinds();
+    kinds
         .find(|kind| kind.name().eq_ignore_ascii_case(word))
-        .ok_or_else(|| format!("expected one of: {}", known.join(", ")))
+        .ok_or_else(|| format!("expected one of: {}", words()))
 }

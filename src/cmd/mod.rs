@@ -22,13 +22,13 @@ mod status;
 mod stdout_closed;
 mod target;
 mod template;
-mod usage;
+mod usage_error;
 mod wait;
 mod why;
 
 use deploy::serve;
 use deploy::submit;
-use overview::{doctor, gpu_hours, history, models, nodes, queues, top, version, volumes};
+use overview::{doctor, history, models, nodes, queues, top, usage, version, volumes};
 use reach::chat;
 use reach::cp;
 use reach::exec;
@@ -54,9 +54,9 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
     // Before anything else can fail: programs are owed their JSON even then.
     let line = CommandLine::typed();
     let mut output = line.output(std::env::var("KAIWO_OUTPUT").ok().as_deref());
-    let cli = match usage::parse(words.collect()) {
+    let cli = match usage_error::parse(words.collect()) {
         Ok(cli) => cli,
-        Err(error) => return usage::tell(error, &line, output),
+        Err(error) => return usage_error::tell(error, &line, output),
     };
     let ui = Ui::new(
         cli.talk.quiet,
@@ -98,7 +98,7 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
         Subcommand::Volumes(args) => volumes::run(&args, ui, output).map(done),
         Subcommand::Top(args) => top::run(&args, ui, output).map(done),
         Subcommand::History(args) => history::run(&args, ui, output).map(done),
-        Subcommand::Usage(args) => gpu_hours::run(&args, ui, output).map(done),
+        Subcommand::Usage(args) => usage::run(&args, ui, output).map(done),
         Subcommand::Models(args) => models::run(&args, ui, output).map(done),
         Subcommand::Chat(args) => chat::run(&args, ui).map(done),
         Subcommand::Endpoint(args) => endpoint::run(&args, ui, output).map(done),

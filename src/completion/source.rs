@@ -4,7 +4,7 @@ use std::any::TypeId;
 
 use clap::{Arg, ValueHint};
 
-use crate::api::keys;
+use crate::api::vendor::Vendor;
 use crate::kind::{Goal, WorkloadKind};
 use crate::observe::WorkloadRef;
 use crate::observe::account::By;
@@ -143,7 +143,7 @@ fn types() -> [(TypeId, fn() -> Candidates); 22] {
         (TypeId::of::<ModelRef>(), models),
         (TypeId::of::<InstanceType>(), instance_types),
         (TypeId::of::<GpuResource>(), || {
-            plain([keys::AMD_GPU, keys::NVIDIA_GPU])
+            plain(Vendor::KNOWN.into_iter().filter_map(Vendor::whole_gpu))
         }),
         (TypeId::of::<DryRun>(), || plain(["client", "server"])),
         (TypeId::of::<Switch>(), || plain(["true", "false"])),

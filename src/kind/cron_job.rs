@@ -1,6 +1,6 @@
 //! `batch/v1` CronJob.
 
-use super::{ChangeMode, Descriptor, Goal, Operator};
+use super::{ChangeMode, Descriptor, Goal, Operator, OperatorObjects};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "CronJob",
@@ -10,7 +10,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     operator: Operator::Kubernetes,
     // Kueue queues the Jobs that it starts.
     is_served_by: None,
-    is_optional: false,
+    is_feature_gated: false,
     kueue_framework: Some("batch/job"),
     workload_has_its_uid: false,
     is_batch: true,
@@ -23,6 +23,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     command: "kaiwo submit --schedule CRON",
     // Its Jobs get a suffix of 11.
     longest_name: |_| 52,
+    named_after_it: OperatorObjects::NONE,
     template: "cronjob.yaml.tera",
     pod_templates: &[&["spec", "jobTemplate", "spec", "template"]],
 };

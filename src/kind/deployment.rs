@@ -1,6 +1,6 @@
 //! `apps/v1` Deployment.
 
-use super::{ChangeMode, Descriptor, Goal, Operator};
+use super::{ChangeMode, Descriptor, Goal, Operator, OperatorObjects};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "Deployment",
@@ -9,7 +9,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     api_versions: &["apps/v1"],
     operator: Operator::Kubernetes,
     is_served_by: None,
-    is_optional: false,
+    is_feature_gated: false,
     kueue_framework: Some("deployment"),
     workload_has_its_uid: false,
     is_batch: false,
@@ -23,6 +23,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     command: "kaiwo serve, without --ray and --kaito",
     // Its Service has its name.
     longest_name: |_| 63,
+    named_after_it: OperatorObjects::NONE,
     template: "deployment.yaml.tera",
     pod_templates: &[&["spec", "template"]],
 };

@@ -22,6 +22,44 @@ pub enum ChangeMode {
     InPlaceWithVersions,
 }
 
+/// An object that an operator creates for a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperatorObject {
+    /// Group and version.
+    pub api_version: &'static str,
+    pub kind: &'static str,
+    /// What follows the workload's name.
+    pub suffix: &'static str,
+}
+
+impl OperatorObject {
+    /// Returns an object of this kind.
+    pub const fn new(api_version: &'static str, kind: &'static str, suffix: &'static str) -> Self {
+        Self {
+            api_version,
+            kind,
+            suffix,
+        }
+    }
+}
+
+/// What an operator creates under names that follow from the workload's own. Names that
+/// end in random letters or in a time meet no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperatorObjects {
+    pub objects: &'static [OperatorObject],
+    /// What the user is told if such a name is taken.
+    pub words: &'static str,
+}
+
+impl OperatorObjects {
+    /// None.
+    pub const NONE: Self = Self {
+        objects: &[],
+        words: "",
+    };
+}
+
 /// What is true of every workload of a kind.
 #[derive(Debug)]
 pub struct Descriptor {
@@ -37,8 +75,9 @@ pub struct Descriptor {
     pub operator: Operator,
     /// What an admin can do so that a cluster serves it; `None` where all do.
     pub is_served_by: Option<&'static str>,
-    /// Whether a cluster may serve its group and version without it.
-    pub is_optional: bool,
+    /// Whether a feature gate of its operator decides if it is served with its group and
+    /// version.
+    pub is_feature_gated: bool,
     /// Its name in `integrations.frameworks` of Kueue's configuration (v0.18):
     /// the group and the kind, but those of `apps` without their group. `None`
     /// for what Kueue does not queue.
@@ -65,7 +104,9 @@ pub struct Descriptor {
     pub command: &'static str,
     /// Most characters of a name, by the number of pods.
     pub longest_name: fn(i64) -> usize,
-    /// Name of the built-in template.
+    /// Objects that its operator names after it, and takes for its own if they exist.
+    pub named_after_it: OperatorObjects,
+    /// Name of the built-in template; empty if kaiwo does not create the kind.
     pub template: &'static str,
     /// Paths of the pod templates; `*` stands for every item of a list.
     pub pod_templates: &'static [&'static [&'static str]],

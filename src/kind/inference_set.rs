@@ -1,6 +1,6 @@
 //! `kaito.sh` InferenceSet.
 
-use super::{ChangeMode, Descriptor, Goal, KAITO_VERSIONS, Operator};
+use super::{ChangeMode, Descriptor, Goal, KAITO_VERSIONS, Operator, OperatorObjects};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "InferenceSet",
@@ -10,7 +10,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     operator: Operator::Kaito,
     is_served_by: Some("turn InferenceSets on in KAITO v0.8 and later"),
     // A feature gate (KAITO v0.8 and later).
-    is_optional: true,
+    is_feature_gated: true,
     kueue_framework: None,
     workload_has_its_uid: false,
     is_batch: false,
@@ -25,6 +25,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     command: "kaiwo serve -m MODEL --replicas N",
     // Its Workspaces get a suffix of 6.
     longest_name: |_| 46,
+    named_after_it: OperatorObjects::NONE,
     template: "inferenceset.yaml.tera",
     pod_templates: &[&["spec", "template"]],
 };

@@ -1,6 +1,6 @@
 //! `batch/v1` Job.
 
-use super::{ChangeMode, Descriptor, Goal, Operator};
+use super::{ChangeMode, Descriptor, Goal, Operator, OperatorObjects};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "Job",
@@ -9,7 +9,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     api_versions: &["batch/v1"],
     operator: Operator::Kubernetes,
     is_served_by: None,
-    is_optional: false,
+    is_feature_gated: false,
     kueue_framework: Some("batch/job"),
     workload_has_its_uid: true,
     is_batch: true,
@@ -21,6 +21,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     service: None,
     command: "kaiwo submit, without --ray and --schedule",
     longest_name,
+    named_after_it: OperatorObjects::NONE,
     template: "job.yaml.tera",
     pod_templates: &[&["spec", "template"]],
 };

@@ -1,6 +1,6 @@
 //! The kinds of workload, and what is true of each whatever its state: a row of
 //! facts a kind, in a file of its own. What a kind's status means is told by
-//! `observe`.
+//! `observe::kind`.
 
 mod cron_job;
 mod deployment;
@@ -13,7 +13,7 @@ mod ray_job;
 mod ray_service;
 mod workspace;
 
-pub use descriptor::{ChangeMode, Descriptor, Operator};
+pub use descriptor::{ChangeMode, Descriptor, Operator, OperatorObject, OperatorObjects};
 pub use goal::Goal;
 
 /// Versions of KAITO's API that kaiwo writes, best first.
@@ -71,6 +71,17 @@ impl WorkloadKind {
     /// Returns the group and version its manifests carry.
     pub const fn api_version(self) -> &'static str {
         self.descriptor().api_versions[0]
+    }
+
+    /// Returns the group of its API; empty for the core group.
+    pub fn group(self) -> &'static str {
+        let version = self.api_version();
+        version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// Returns whether kaiwo creates workloads of this kind.
+    pub fn is_created(self) -> bool {
+        !self.descriptor().template.is_empty()
     }
 
     /// Returns the kind, as in manifests.

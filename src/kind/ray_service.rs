@@ -1,6 +1,6 @@
 //! `ray.io/v1` RayService.
 
-use super::{ChangeMode, Descriptor, Goal, Operator};
+use super::{ChangeMode, Descriptor, Goal, Operator, OperatorObject, OperatorObjects};
 
 pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     name: "RayService",
@@ -9,7 +9,7 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     api_versions: &["ray.io/v1"],
     operator: Operator::KubeRay,
     is_served_by: Some("install KubeRay"),
-    is_optional: false,
+    is_feature_gated: false,
     kueue_framework: Some("ray.io/rayservice"),
     workload_has_its_uid: true,
     is_batch: false,
@@ -23,6 +23,14 @@ pub(super) const DESCRIPTOR: Descriptor = Descriptor {
     command: "kaiwo serve --ray",
     // KubeRay's own limit since v1.4.0.
     longest_name: |_| 47,
+    // `GenerateHeadServiceName` and `GenerateServeServiceName`, v1.6.
+    named_after_it: OperatorObjects {
+        objects: &[
+            OperatorObject::new("v1", "Service", "-head-svc"),
+            OperatorObject::new("v1", "Service", "-serve-svc"),
+        ],
+        words: "KubeRay creates Services with the name of the RayService and -head-svc or -serve-svc",
+    },
     template: "rayservice.yaml.tera",
     pod_templates: &[
         &["spec", "rayClusterConfig", "headGroupSpec", "template"],

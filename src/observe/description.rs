@@ -1,4 +1,4 @@
-//! Everything that is told about one workload, for people and programs alike.
+//! What `kaiwo status` reports about one workload, for people and programs alike.
 
 mod address;
 mod application;

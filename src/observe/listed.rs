@@ -9,8 +9,7 @@ use super::kind::{rules, standing};
 use super::log::progress::{LogPlace, Progress, log_place};
 use super::snapshot::{Position, WorkloadContext, cluster_name};
 use super::status::{Standing, Status};
-use crate::api::workload::{Details, Workload};
-use crate::kind::WorkloadKind;
+use crate::api::workload::Workload;
 
 /// A row of a listing.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,23 +49,18 @@ impl RowReads {
         };
         let Standing { status, reason } = standing(workload, &known);
         let is_recurring = workload.kind.descriptor().is_recurring;
+        let rules = rules(workload);
         let pods = match status {
             // Its own status tells how many have failed.
             Status::Failed if workload.is_array() => false,
             Status::Running if workload.is_array() => nodes,
             Status::Starting | Status::Degraded => true,
-            // Its pods tell whether it has begun.
-            Status::Admitted => workload.kind == WorkloadKind::Queued,
-            // Its pods tell why.
-            Status::Failed => matches!(
-                workload.kind,
-                WorkloadKind::Job | WorkloadKind::Deployment | WorkloadKind::Queued
-            ),
             // A rollout may hang, which the pods of the next version tell.
             Status::Ready if workload.kind.keeps_versions() && !reason.is_empty() => true,
-            Status::Ready if workload.kind == WorkloadKind::Workspace => true,
-            Status::Ready if rules(workload).is_new(&known) => true,
-            Status::Running if !is_recurring && may_be_ill(workload, &reason) => true,
+            Status::Ready if rules.is_new(&known) => true,
+            // It is ending, or some of its pods have failed.
+            Status::Running if !is_recurring && !reason.is_empty() => true,
+            status if rules.pods_tell(status) => true,
             Status::Running | Status::Ready => nodes && !is_recurring,
             _ => false,
         };
@@ -88,17 +82,6 @@ impl RowReads {
             pods,
         }
     }
-}
-
-/// Returns whether something may be wrong with the pods of what runs: it is
-/// ending, some have failed, or they start what fails again by themselves.
-fn may_be_ill(workload: &Workload, reason: &str) -> bool {
-    let starts_again = match &workload.details {
-        Details::Job(spec, _) => spec.template.spec.restart_policy == "OnFailure",
-        Details::RayJob(..) => true,
-        _ => false,
-    };
-    starts_again || !reason.is_empty()
 }
 
 impl Listed {
@@ -165,6 +148,7 @@ mod tests {
 
     use super::*;
     use crate::api::pod::Pod;
+    use crate::kind::WorkloadKind;
 
     fn needs(kind: WorkloadKind, queue: &str, spec: Value, status: Value) -> (bool, bool) {
         let object = json!({

@@ -5,44 +5,13 @@ use serde::Deserialize;
 
 use super::request::WorkloadRequest;
 use crate::error::{Classified, ErrorClass};
-use crate::kind::WorkloadKind;
+use crate::kind::{OperatorObject, OperatorObjects, WorkloadKind};
 
-/// An object that an operator makes for a workload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Made {
-    /// Group and version.
-    pub api_version: &'static str,
-    pub kind: &'static str,
-    /// What follows the workload's name.
-    pub suffix: &'static str,
-}
-
-const fn made(api_version: &'static str, kind: &'static str, suffix: &'static str) -> Made {
-    Made {
-        api_version,
-        kind,
-        suffix,
-    }
-}
-
-/// KubeRay `createNewK8sJob`, v1.6, in the mode that kaiwo uses; a Job of the
-/// name is taken for the one it has made (`createK8sJobIfNeed`).
-const RAY_JOB: [Made; 1] = [made("batch/v1", "Job", "")];
-/// KubeRay `GenerateHeadServiceName` and `GenerateServeServiceName`, v1.6.
-const RAY_SERVICE: [Made; 2] = [
-    made("v1", "Service", "-head-svc"),
-    made("v1", "Service", "-serve-svc"),
-];
-/// KAITO v0.12; before v0.8, a Deployment stood in the StatefulSet's place. What
-/// exists is not made, and counts as the Workspace's.
-const WORKSPACE: [Made; 4] = [
-    made("apps/v1", "StatefulSet", ""),
-    made("apps/v1", "Deployment", ""),
-    made("v1", "Service", ""),
-    made("v1", "Service", "-headless"),
-];
-/// KAITO v0.12.
-const TUNING: [Made; 1] = [made("batch/v1", "Job", "")];
+/// Of a Workspace that tunes (KAITO v0.12).
+const TUNING: OperatorObjects = OperatorObjects {
+    objects: &[OperatorObject::new("batch/v1", "Job", "")],
+    words: "KAITO creates a Job with the name of the Workspace",
+};
 
 /// A workload as far as its name is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,21 +32,15 @@ impl<'a> Claimant<'a> {
         }
     }
 
-    /// Returns what an operator makes for it, by names that follow from its
-    /// own. Names that end in random letters or in a time meet nobody's: those
-    /// of ReplicaSets and of Ray's clusters, of a CronJob's Jobs, of an
-    /// InferenceSet's Workspaces.
-    pub fn made(&self) -> &'static [Made] {
+    /// Returns what an operator makes for it under names that follow from its own.
+    pub fn made(&self) -> &'static [OperatorObject] {
+        self.named_after_it().objects
+    }
+
+    fn named_after_it(&self) -> &'static OperatorObjects {
         match self.kind {
-            WorkloadKind::RayJob => &RAY_JOB,
-            WorkloadKind::RayService => &RAY_SERVICE,
             WorkloadKind::Workspace if self.tunes => &TUNING,
-            WorkloadKind::Workspace => &WORKSPACE,
-            WorkloadKind::Job
-            | WorkloadKind::CronJob
-            | WorkloadKind::Deployment
-            | WorkloadKind::InferenceSet
-            | WorkloadKind::Queued => &[],
+            kind => &kind.descriptor().named_after_it,
         }
     }
 
@@ -121,21 +84,6 @@ impl<'a> Claimant<'a> {
                 || (self.kind.is_ray() && owner.kind == "RayCluster"
                     && cluster.is_some_and(|rest| rest.starts_with('-')))
         })
-    }
-
-    fn words(&self) -> &'static str {
-        match self.kind {
-            WorkloadKind::RayJob => "KubeRay creates a Job with the name of the RayJob",
-            WorkloadKind::RayService => {
-                "KubeRay creates Services with the name of the RayService and -head-svc or -serve-svc"
-            }
-            WorkloadKind::Workspace if self.tunes => {
-                "KAITO creates a Job with the name of the Workspace"
-            }
-            _ => {
-                "KAITO creates a StatefulSet (before v0.8, a Deployment) and a Service with the name of the Workspace"
-            }
-        }
     }
 
     fn display_name(&self) -> String {
@@ -223,11 +171,11 @@ pub fn clash(workload: &Claimant<'_>, found: &[Namesake]) -> Option<Clash> {
         if workload.owns(namesake) {
             return None;
         }
-        let is_found = |made: &&Made| {
+        let is_found = |made: &&OperatorObject| {
             made.kind == *kind && format!("{}{}", workload.name, made.suffix) == metadata.name
         };
         let words = match workload.made().iter().find(is_found) {
-            Some(_) => workload.words(),
+            Some(_) => workload.named_after_it().words,
             None => {
                 let other = Claimant {
                     kind: WorkloadKind::named(kind)?,
@@ -236,8 +184,8 @@ pub fn clash(workload: &Claimant<'_>, found: &[Namesake]) -> Option<Clash> {
                 };
                 let meets = other.kind != workload.kind && workload.meets(&other);
                 match meets {
-                    true if !other.made().is_empty() => other.words(),
-                    true => workload.words(),
+                    true if !other.made().is_empty() => other.named_after_it().words,
+                    true => workload.named_after_it().words,
                     false => return None,
                 }
             }

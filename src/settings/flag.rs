@@ -6,11 +6,6 @@ use std::str::FromStr;
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, value_parser};
 
-use super::words::{
-    AccessSecret, CronText, GpuResource, HealthPath, ImageRef, InstanceType, LabelKey, ModelRef,
-    Namespace, Part, PriorityClassName, QueueName, RayVersion, ServiceAccountName, TimeZone,
-    WorkloadName,
-};
 use super::{DryRun, Format, List, Notify, Pairs, Settings, Switch, pair, whole};
 use crate::plan::kaito::{ImageOrClaim, Runtime, TuningMethod};
 use crate::plan::request::array::sweep::{Sweep, Sweeps};
@@ -190,7 +185,10 @@ pub(super) trait FlagValue: Sized {
 }
 
 /// Takes the one value that was typed. A command without the flag has none.
-fn one<T: Clone + Send + Sync + 'static>(matches: &mut ArgMatches, id: &str) -> Option<T> {
+pub(super) fn one<T: Clone + Send + Sync + 'static>(
+    matches: &mut ArgMatches,
+    id: &str,
+) -> Option<T> {
     matches.try_remove_one(id).ok().flatten()
 }
 
@@ -223,41 +221,25 @@ macro_rules! single {
 }
 
 single! {
-    AccessSecret = |flag| flag.value_name("SECRET");
     ArraySpec;
     AtLeast = |flag| flag.value_name("N|all");
-    CronText = |flag| flag.value_name("CRON");
     DryRun = |flag| optional(flag, "client").value_name("HOW");
     Format = |flag| flag.value_parser(Format::parser(Format::OBJECTS)).value_name("FORMAT");
-    GpuResource = |flag| flag.value_name("NAME");
-    HealthPath = |flag| flag.value_name("PATH");
-    ImageRef = |flag| flag.value_name("IMAGE");
     IngressHost = |flag| flag.value_name("HOST");
-    InstanceType = |flag| flag.value_name("TYPE");
-    LabelKey = |flag| flag.value_name("KEY");
     TuningMethod = |flag| flag.value_name("METHOD");
     MinAvailable = |flag| flag.value_name("N|P%");
-    ModelRef = |flag| flag.value_name("MODEL");
-    Namespace = |flag| flag.value_name("NAMESPACE");
     Notify = |flag| flag.value_name("URL|COMMAND");
-    Part = |flag| flag.value_name("VERSION");
     ImageOrClaim = |flag| flag.value_name("PLACE");
-    PriorityClassName = |flag| flag.value_name("NAME");
     Quantity;
-    QueueName = |flag| flag.value_name("QUEUE");
-    RayVersion = |flag| flag.value_name("VERSION");
     Runtime = |flag| flag.value_name("RUNTIME");
     Scale = |flag| flag.value_name("MIN-MAX");
     Seconds = |flag| flag.value_name("TIME");
     SecretName = |flag| flag.value_name("SECRET");
-    ServiceAccountName = |flag| flag.value_name("NAME");
     PortPair = |flag| flag.value_name("PORT").allow_negative_numbers(true);
     Storage = |flag| flag.value_name("SIZE");
     Switch = |flag| optional(flag, "true").value_name("BOOL");
     TopologyWish = |flag| flag.value_name("LEVEL");
-    TimeZone = |flag| flag.value_name("ZONE");
     UploadLimit = |flag| flag.value_name("SIZE");
-    WorkloadName = |flag| flag.value_name("NAME");
     i64 = |flag| flag.value_parser(whole).value_name("N").allow_negative_numbers(true);
 }
 

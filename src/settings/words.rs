@@ -1,11 +1,14 @@
-//! Words with a rule. A value of such a type has been checked, wherever it was given.
+//! Words with a rule, each with what the help of its flag calls it. A value of such a type
+//! has been checked, wherever it was given.
 
 use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
+use clap::{Arg, ArgMatches};
 use serde_json::Value;
 
+use super::flag::{FlagValue, one};
 use crate::names::{
     check_image, is_dns_1123_label, is_dns_1123_subdomain, is_label_value, is_qualified_name,
 };
@@ -55,7 +58,7 @@ fn and(hints: &[Suggestion]) -> String {
 }
 
 macro_rules! words {
-    ($( $(#[doc = $doc:literal])+ $name:ident: $check:expr; )*) => { $(
+    ($( $(#[doc = $doc:literal])+ $name:ident $value:literal: $check:expr; )*) => { $(
         $(#[doc = $doc])+
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct $name(String);
@@ -95,6 +98,16 @@ macro_rules! words {
             }
         }
 
+        impl FlagValue for $name {
+            fn flag(flag: Arg) -> Arg {
+                flag.value_parser(Self::from_str).value_name($value)
+            }
+
+            fn typed(matches: &mut ArgMatches, id: &str) -> Option<Self> {
+                one(matches, id)
+            }
+        }
+
         deserialize_from_text!($name);
         serialize_as_text!($name);
     )* };
@@ -102,32 +115,32 @@ macro_rules! words {
 
 words! {
     /// Name of a workload, which its kind may hold to fewer letters.
-    WorkloadName: |text| Ok(check_chosen(text, 63, "")?);
+    WorkloadName "NAME": |text| Ok(check_chosen(text, 63, "")?);
     /// Path of the probes.
-    HealthPath: health_path;
+    HealthPath "PATH": health_path;
     /// When a CronJob starts its Jobs, perhaps with its time zone.
-    CronText: |text| Ok(Schedule::new(text).map(|_| ())?);
+    CronText "CRON": |text| Ok(Schedule::new(text).map(|_| ())?);
     /// Time zone of that.
-    TimeZone: |text| Ok(check_time_zone(text)?);
+    TimeZone "ZONE": |text| Ok(check_time_zone(text)?);
     /// Secret with the token for a model, perhaps with its key.
-    AccessSecret: |text| Ok(access_secret(text).map(|_| ())?);
+    AccessSecret "SECRET": |text| Ok(access_secret(text).map(|_| ())?);
     /// Name of a namespace.
-    Namespace: |text| rule(
+    Namespace "NAMESPACE": |text| rule(
         text,
         "namespace",
         is_dns_1123_label(text),
         "use up to 63 of a-z, 0-9 and -, with a letter or digit at both ends",
     );
     /// Name of a LocalQueue or a ClusterQueue.
-    QueueName: |text| rule(text, "queue", is_dns_1123_subdomain(text), NAME);
+    QueueName "QUEUE": |text| rule(text, "queue", is_dns_1123_subdomain(text), NAME);
     /// Name of a WorkloadPriorityClass.
-    PriorityClassName: |text| rule(text, "priority class", is_dns_1123_subdomain(text), NAME);
+    PriorityClassName "NAME": |text| rule(text, "priority class", is_dns_1123_subdomain(text), NAME);
     /// Name of a ServiceAccount.
-    ServiceAccountName: |text| rule(text, "service account", is_dns_1123_subdomain(text), NAME);
+    ServiceAccountName "NAME": |text| rule(text, "service account", is_dns_1123_subdomain(text), NAME);
     /// Reference of an image.
-    ImageRef: image;
+    ImageRef "IMAGE": image;
     /// Extended resource of a GPU.
-    GpuResource: |text| rule(
+    GpuResource "NAME": |text| rule(
         text,
         "GPU resource",
         text.split_once('/').is_some_and(|(domain, name)| {
@@ -136,35 +149,35 @@ words! {
         "use an extended resource such as amd.com/gpu",
     );
     /// Key of a label.
-    LabelKey: |text| rule(
+    LabelKey "KEY": |text| rule(
         text,
         "GPU node label",
         is_qualified_name(text),
         "use the key of a label such as nvidia.com/gpu.count",
     );
     /// Version of Ray.
-    RayVersion: |text| rule(
+    RayVersion "VERSION": |text| rule(
         text,
         "Ray version",
         !text.is_empty() && is_label_value(text),
         "use a version such as 2.46.0",
     );
     /// A model, by its name in KAITO's catalogue or on Hugging Face.
-    ModelRef: |text| rule(
+    ModelRef "MODEL": |text| rule(
         text,
         "model",
         is_one_word(text),
         "use a model of KAITO's catalogue such as phi-4, or org/name",
     );
     /// Type of virtual machine.
-    InstanceType: |text| rule(
+    InstanceType "TYPE": |text| rule(
         text,
         "instance type",
         is_one_word(text),
         "use a type of virtual machine such as Standard_NC24ads_A100_v4",
     );
     /// A word that names and labels are made of.
-    Part: |text| rule(
+    Part "VERSION": |text| rule(
         text,
         "word",
         !text.trim().is_empty() && !text.contains('\0'),

@@ -112,7 +112,7 @@ impl Served {
         let mut kinds = Vec::new();
         for kind in WorkloadKind::ALL {
             let version = match groups.version(kind) {
-                Some(_) if kind.descriptor().is_optional => best(cluster, kind).await?,
+                Some(_) if kind.descriptor().is_feature_gated => best(cluster, kind).await?,
                 version => version,
             };
             kinds.extend(version.map(|version| (kind, version)));

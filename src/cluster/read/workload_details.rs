@@ -1,4 +1,5 @@
-//! Reads what surrounds a workload: its queue, uploads, addresses, events.
+//! Reads what `kaiwo status` reports beside a snapshot: the queue of a workload, its
+//! uploads, addresses and events.
 
 use std::collections::BTreeMap;
 

@@ -7,6 +7,7 @@ use super::DoctorEvidence;
 use super::check::{Check, CommandRights, State, Subject};
 use crate::api::access::{Right, Rules};
 use crate::api::resource::{KUEUE_GROUP, RAY_GROUP};
+use crate::kind::{Descriptor, Operator, WorkloadKind};
 use crate::observe::why::Who;
 use crate::suggestion::{Command, kubectl};
 
@@ -28,6 +29,15 @@ struct Row {
     /// nothing is wrong where it is missing.
     file: Option<&'static str>,
     uses: &'static [Use],
+    /// The kinds of workload that it is about as well, and the verbs.
+    kinds: Option<(fn(&Descriptor) -> bool, &'static str)>,
+}
+
+impl Row {
+    const fn of_kinds(mut self, are: fn(&Descriptor) -> bool, verbs: &'static str) -> Self {
+        self.kinds = Some((are, verbs));
+        self
+    }
 }
 
 const fn needs(command: &'static str, uses: &'static [Use]) -> Row {
@@ -36,6 +46,7 @@ const fn needs(command: &'static str, uses: &'static [Use]) -> Row {
         is_optional: false,
         file: None,
         uses,
+        kinds: None,
     }
 }
 
@@ -45,6 +56,7 @@ const fn uses(command: &'static str, uses: &'static [Use]) -> Row {
         is_optional: true,
         file: None,
         uses,
+        kinds: None,
     }
 }
 
@@ -54,6 +66,7 @@ const fn apart(command: &'static str, file: &'static str, uses: &'static [Use]) 
         is_optional: true,
         file: Some(file),
         uses,
+        kinds: None,
     }
 }
 
@@ -137,15 +150,8 @@ const COMMANDS: [Row; 25] = [
         "submit, serve --keep-storage",
         &[("", "persistentvolumeclaims", "get list create delete")],
     ),
-    uses(
-        "move, priority",
-        &[
-            (KUEUE_GROUP, "workloads", "get list"),
-            ("batch", "jobs", "patch"),
-            (RAY_GROUP, "rayjobs", "patch"),
-            (RAY_GROUP, "rayservices", "patch"),
-        ],
-    ),
+    uses("move, priority", &[(KUEUE_GROUP, "workloads", "get list")])
+        .of_kinds(|kind| kind.workload_has_its_uid, "patch"),
     apart(
         "pause, resume",
         "cluster-admins/rbac/pausing.yaml",
@@ -154,17 +160,11 @@ const COMMANDS: [Row; 25] = [
     needs(
         "list, status, wait",
         &[
-            ("batch", "jobs", "get list watch"),
-            ("batch", "cronjobs", "get list watch"),
-            ("apps", "deployments", "get list watch"),
-            (RAY_GROUP, "rayjobs", "get list watch"),
-            (RAY_GROUP, "rayservices", "get list watch"),
-            (KAITO_GROUP, "workspaces", "get list watch"),
-            (KAITO_GROUP, "inferencesets", "get list watch"),
-            (KUEUE_GROUP, "workloads", "get list watch"),
             ("", "pods", "get list watch"),
+            (KUEUE_GROUP, "workloads", "get list watch"),
         ],
-    ),
+    )
+    .of_kinds(|_| true, "get list watch"),
     uses(
         "list, status: places in the queue",
         &[(VISIBILITY_GROUP, "localqueues/pendingworkloads", "get")],
@@ -218,9 +218,14 @@ impl Row {
             .uses
             .first()
             .is_some_and(|(group, ..)| is_served(group));
-        let uses = self.uses.iter().filter(move |_| concerns);
-        uses.filter(move |(group, ..)| is_served(group))
-            .flat_map(|&(group, resource, verbs)| {
+        let of_kinds = self.kinds.into_iter().flat_map(|(are, verbs)| {
+            let kinds = WorkloadKind::ALL.into_iter();
+            let kinds = kinds.filter(move |kind| are(kind.descriptor()));
+            kinds.map(move |kind| (kind.group(), kind.descriptor().plural, verbs))
+        });
+        let uses = self.uses.iter().copied().chain(of_kinds);
+        uses.filter(move |(group, ..)| concerns && is_served(group))
+            .flat_map(|(group, resource, verbs)| {
                 verbs.split(' ').map(move |verb| Right {
                     group,
                     resource,
@@ -248,7 +253,11 @@ pub fn of_command(command: &str) -> Vec<Right> {
 
 /// Returns whether every cluster serves this group, or this one does.
 pub fn is_served(group: &str, served: &[(String, Vec<String>)]) -> bool {
-    let is_of_operator = [KUEUE_GROUP, RAY_GROUP, KAITO_GROUP, VISIBILITY_GROUP].contains(&group);
+    let mut kinds = WorkloadKind::ALL.into_iter();
+    let is_of_operator = [KUEUE_GROUP, VISIBILITY_GROUP].contains(&group)
+        || kinds.any(|kind| {
+            kind.group() == group && kind.descriptor().operator != Operator::Kubernetes
+        });
     !is_of_operator || served.iter().any(|(known, _)| known == group)
 }
 

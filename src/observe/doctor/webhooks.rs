@@ -6,21 +6,16 @@ use super::check::{Check, State, Subject};
 use crate::api::Readable;
 use crate::api::operator::{EndpointSlice, ServiceReference, Webhook, WebhookConfiguration};
 use crate::api::resource::{KUEUE_GROUP, RAY_GROUP};
+use crate::kind::WorkloadKind;
 use crate::observe::why::Who;
 use crate::suggestion::kubectl;
 
-/// Groups and resources that kaiwo creates, or has created.
-const CREATED: [(&str, &str); 12] = [
-    ("batch", "jobs"),
-    ("batch", "cronjobs"),
+/// Groups and resources that kaiwo creates, or has created, beside its workloads.
+const COMPANIONS: [(&str, &str); 6] = [
     ("", "pods"),
     ("", "configmaps"),
     ("", "services"),
-    ("apps", "deployments"),
-    (RAY_GROUP, "rayjobs"),
-    (RAY_GROUP, "rayservices"),
     (RAY_GROUP, "rayclusters"),
-    ("kaito.sh", "workspaces"),
     (KUEUE_GROUP, "localqueues"),
     (KUEUE_GROUP, "workloads"),
 ];
@@ -61,8 +56,11 @@ fn stops(webhook: &Webhook) -> Vec<&'static str> {
         let mut rules = webhook.rules.iter();
         rules.any(|rule| rule.is_about_new(group, resource))
     };
-    let created = CREATED.iter().filter(|it| asked(it));
-    created.map(|(_, resource)| *resource).collect()
+    let kinds = WorkloadKind::ALL.into_iter();
+    let workloads = kinds.filter(|kind| kind.is_created());
+    let workloads = workloads.map(|kind| (kind.group(), kind.descriptor().plural));
+    let created = workloads.chain(COMPANIONS).filter(asked);
+    created.map(|(_, resource)| resource).collect()
 }
 
 /// Judges the webhooks; nothing where they may not be read.
@@ -165,6 +163,10 @@ mod tests {
                 ["webhook jobs.example.org (Service ops/hook) is called for new jobs"]
             );
         }
+        let all = json!({"rules": [{"apiGroups": ["*"], "resources": ["*"], "operations": ["*"]}]});
+        let line = &judged(all, json!([])).evidence[0];
+        let mut kinds = WorkloadKind::ALL.into_iter().map(WorkloadKind::descriptor);
+        assert!(kinds.all(|kind| line.contains(kind.plural)), "{line}");
         for harmless in [
             json!({"failurePolicy": "Ignore"}),
             json!({"clientConfig": {"url": "https://example.org"}}),

@@ -71,6 +71,10 @@ impl KindRules for (&Workload, &DeploymentSpec, &DeploymentStatus) {
         Some(holds(&self.2.conditions, REPLICA_FAILURE)?.words())
     }
 
+    fn pods_tell(&self, status: Status) -> bool {
+        status == Status::Failed
+    }
+
     fn is_new(&self, known: &WorkloadContext) -> bool {
         let available = condition(&self.2.conditions, "Available");
         let since = available.and_then(|available| available.last_transition_time);

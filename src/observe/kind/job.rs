@@ -73,6 +73,15 @@ impl KindRules for (&Workload, &JobSpec, &JobStatus) {
         }
     }
 
+    /// Its containers may have been started again, which its own counts do not tell.
+    fn pods_tell(&self, status: Status) -> bool {
+        match status {
+            Status::Failed => true,
+            Status::Running => self.1.template.spec.restart_policy == "OnFailure",
+            _ => false,
+        }
+    }
+
     fn pod_labels(&self, _parts: &[Metadata]) -> Vec<PodLabels> {
         vec![PodLabels::one(CONTROLLER_UID_LABEL, &self.0.metadata.uid)]
     }

@@ -64,6 +64,12 @@ pub trait KindRules {
         false
     }
 
+    /// Returns whether only its pods tell more about this status: why it failed, whether
+    /// it has begun, or whether something is wrong in what runs.
+    fn pods_tell(&self, _status: Status) -> bool {
+        false
+    }
+
     /// Returns the names of the Ray clusters that make its pods.
     fn cluster_names(&self) -> Vec<&str> {
         Vec::new()

@@ -62,6 +62,10 @@ impl KindRules for KueueWorkload {
         false
     }
 
+    fn pods_tell(&self, status: Status) -> bool {
+        matches!(status, Status::Admitted | Status::Failed)
+    }
+
     /// Its pods have the annotation of their Workload, by which none can be selected:
     /// these are the labels that those of a queue have, and those of a group before
     /// it is admitted.

@@ -69,6 +69,11 @@ impl KindRules for (&Workload, &RayJobSpec, &RayJobStatus) {
         Some(self.1.ray_cluster_spec.pods())
     }
 
+    /// KubeRay may have started its driver again.
+    fn pods_tell(&self, status: Status) -> bool {
+        status == Status::Running
+    }
+
     fn cluster_names(&self) -> Vec<&str> {
         let name = self.2.ray_cluster_name.as_str();
         Some(name)

@@ -75,6 +75,10 @@ impl KindRules for (&Workload, &WorkspaceStatus) {
         self.1.conditions.is_empty() && self.1.state.is_empty()
     }
 
+    fn pods_tell(&self, status: Status) -> bool {
+        status == Status::Ready
+    }
+
     fn pod_labels(&self, _parts: &[Metadata]) -> Vec<PodLabels> {
         vec![PodLabels::one(WORKSPACE_LABEL, &self.0.metadata.name)]
     }

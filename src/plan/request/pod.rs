@@ -1,6 +1,6 @@
 //! Settings for the pods of a workload, of whatever kind: volumes, placement,
 //! rights, sizes. Each type is read from the one text that a flag, a variable
-//! and a file share, those of claims and tolerations in `claim` and `taint`.
+//! and a file share, those of claims and tolerations in `claim` and `toleration`.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -4,7 +4,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::api::keys;
 use crate::api::node::{FlavorToleration, Taint};
 use crate::api::vendor::Vendor;
 use crate::names::{is_label_value, is_qualified_name};
@@ -122,11 +121,8 @@ fn flavor_tolerates(toleration: &FlavorToleration, taint: &Taint) -> bool {
 /// custom such a taint has the name of the resource, or of the vendor's whole
 /// GPUs.
 pub fn of_gpus(resource: &str) -> Vec<Toleration> {
-    let whole = match Vendor::from_resource(resource) {
-        Vendor::Amd => keys::AMD_GPU,
-        Vendor::Nvidia => keys::NVIDIA_GPU,
-        Vendor::Other => resource,
-    };
+    let vendor = Vendor::from_resource(resource);
+    let whole = vendor.whole_gpu().unwrap_or(resource);
     let mut keys = vec![whole];
     keys.extend(Some(resource).filter(|resource| *resource != whole));
     keys.into_iter()
