@@ -147,7 +147,7 @@ fn kind(typed: Typed<'_>, settings: &Merged) -> Result<WorkloadKind, Refusal> {
     if let Some(model) = &settings.model {
         let refuse = |what: &str, origin: &Origin, hint: &str| {
             Err(Refusal::new(format!(
-                "a model of KAITO's catalogue (from {}) is served without {what} (from {origin})",
+                "KAITO serves a model of its catalogue (from {}) without {what} (from {origin})",
                 model.origin
             ))
             .hint(hint))
@@ -164,7 +164,7 @@ fn kind(typed: Typed<'_>, settings: &Merged) -> Result<WorkloadKind, Refusal> {
             return refuse(
                 "a number of GPUs",
                 &count.origin,
-                "choose the machine instead: --instance-type Standard_NC24ads_A100_v4",
+                "remove it: the model decides; to choose the machine, use --instance-type Standard_NC24ads_A100_v4",
             );
         }
         if let Some(from) = &settings.secret_from
