@@ -39,7 +39,7 @@
 //! | [`request`] | builds a request from settings and what was read | error, file, kind, names, plan, quantity, secrecy, settings, suggestion, workload | I/O, clock, kube, tera, clap |
 //! | [`cli`] | clap's types | chat, kind, observe, plan, program, quantity, settings, time, transfer | I/O, clock, kube, tera |
 //! | [`completion`] | reads command lines that clap cannot: unfinished, or as others take them | api, kind, names, observe, plan, secrecy, settings, shell, suggestion, transfer, workload | I/O, clock, kube, tera |
-//! | [`ui`] | writes to the terminal | api, error, kind, observe, plan, printable, render, settings, suggestion, yaml | network, kube, tera, clap |
+//! | [`ui`] | writes to the terminal | api, error, kind, names, observe, plan, printable, render, settings, suggestion, yaml | network, kube, tera, clap |
 //! | [`cmd`] | calls the rooms in order | every room | kube, tera |
 //!
 //! [`file`]: mod@file

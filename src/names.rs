@@ -126,6 +126,13 @@ pub fn with_article(kind: &str) -> String {
     }
 }
 
+/// Returns a count with its noun: `1 GPU`, `2 GPUs`.
+pub fn counted(count: impl std::fmt::Display, noun: &str) -> String {
+    let count = count.to_string();
+    let plural = if count == "1" { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
 /// Paths that kaiwo mounts itself.
 const OWN_PATHS: [&str; 3] = ["/workload", "/scratch", "/dev/shm"];
 
@@ -161,6 +168,12 @@ pub fn check_mount_path(path: &str) -> Result<(), String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn one_has_no_plural() {
+        let counts = [0, 1, 2].map(|count| counted(count, "GPU"));
+        assert_eq!(counts, ["0 GPUs", "1 GPU", "2 GPUs"]);
+    }
 
     proptest! {
         #[test]

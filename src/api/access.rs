@@ -6,7 +6,6 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Identity {
-    /// The user.
     pub user_info: UserInfo,
 }
 
@@ -46,7 +45,6 @@ pub struct ResourceRule {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct AccessVerdict {
-    /// Whether it is allowed.
     pub allowed: bool,
 }
 

@@ -134,7 +134,6 @@ pub struct EvictionCount {
 pub struct Admission {
     /// Whose.
     pub cluster_queue: String,
-    /// To which pods.
     pub pod_set_assignments: Vec<PodSetAssignment>,
 }
 

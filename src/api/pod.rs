@@ -60,7 +60,6 @@ impl PodSpec {
 #[serde(rename_all = "camelCase", default)]
 pub struct Volume {
     pub name: String,
-    /// A claim.
     pub persistent_volume_claim: Option<ClaimSource>,
     /// A claim that is made for the pod and goes with it.
     pub ephemeral: Option<EphemeralSource>,
@@ -74,7 +73,6 @@ pub struct EphemeralSource {}
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClaimSource {
-    /// Its name.
     pub claim_name: String,
     /// Whether it can only be read.
     pub read_only: bool,
@@ -84,7 +82,6 @@ pub struct ClaimSource {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReadinessGate {
-    /// The condition.
     pub condition_type: String,
 }
 
@@ -99,7 +96,6 @@ pub struct PodStatus {
     /// Words for people about it.
     pub message: String,
     pub conditions: Vec<Condition>,
-    /// Containers.
     pub container_statuses: Vec<ContainerStatus>,
     /// Containers that run before those.
     pub init_container_statuses: Vec<ContainerStatus>,

@@ -363,9 +363,7 @@ pub struct ResourceFlavor {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResourceFlavorSpec {
-    /// Labels of its nodes.
     pub node_labels: BTreeMap<String, String>,
-    /// Taints of its nodes.
     pub node_taints: Vec<Taint>,
     /// What Kueue lets the pods tolerate when it admits them to this flavor.
     pub tolerations: Vec<FlavorToleration>,

@@ -9,7 +9,7 @@ use super::NamedArgs;
 #[command(after_help = "\
 The slots of an array are the tasks that run at once. They can be changed while
 it runs if it was submitted with --grow, and before it has started otherwise:
-Kueue would stop it and queue it again at the end.
+Kueue would stop it and requeue it at the end.
 
 With more slots than the queue has quota for, those that run keep running, and
 the others wait until the quota is free for all of them. With fewer slots than

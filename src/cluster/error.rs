@@ -102,7 +102,7 @@ impl Classified for ClusterError {
                 vec![kubectl("api-resources", &[]).to("list what the cluster serves")]
             }
             ClusterError::Answer { .. } => {
-                vec!["is the server a Kubernetes API server?".into()]
+                vec!["check that the server is a Kubernetes API server".into()]
             }
         }
     }
@@ -190,11 +190,11 @@ fn credential_hints(error: &CredentialError) -> Vec<Suggestion> {
 }
 
 fn plugin_hints(error: &PluginError) -> Vec<Suggestion> {
-    let again = kubectl("auth whoami", &[]).to("see its output");
+    let again = kubectl("auth whoami", &[]).to("show its output");
     match error {
         PluginError::Missing { hint, .. } => match hint {
             Some(hint) => vec![format!("install it: {hint}").into()],
-            None => vec!["install it, or name it in the kubeconfig with its path".into()],
+            None => vec!["install it, or set its path in the kubeconfig".into()],
         },
         PluginError::NeedsTerminal { .. } => {
             vec![kubectl("auth whoami", &[]).to("run kaiwo on a terminal, or log in first")]
@@ -204,7 +204,7 @@ fn plugin_hints(error: &PluginError) -> Vec<Suggestion> {
             kubectl("auth whoami", &[]).to("if it waits for a login, log in on a terminal first"),
         ],
         PluginError::Unstartable { plugin, .. } => {
-            vec![format!("see what it is: ls -l {plugin}").into()]
+            vec![format!("check the file: ls -l {plugin}").into()]
         }
         PluginError::Failed { .. } | PluginError::Answer { .. } => vec![again],
     }

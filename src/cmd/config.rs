@@ -10,7 +10,6 @@ use crate::plan::request::pod::SecretKey;
 use crate::secrecy;
 use crate::settings::{Format, ShownSetting};
 use crate::ui::Ui;
-use crate::ui::document::document;
 use crate::ui::report::API_VERSION;
 use crate::workload::directory::DEFAULT_LIMIT;
 
@@ -59,11 +58,8 @@ pub fn show(args: &ConfigShowArgs, ui: Ui, output: Option<Format>) -> Result<(),
         kind: "Settings",
         settings: rows,
     };
-    let written = match document(&report, args.output.or(output)) {
-        Some(text) => ui.data(&text),
-        None => ui.page(&table(&report.settings)),
-    };
-    written.map_err(cannot_write)
+    ui.show(&report, args.output.or(output), || table(&report.settings))
+        .map_err(cannot_write)
 }
 
 fn row(entry: ShownSetting<'_>) -> Row {

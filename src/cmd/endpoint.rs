@@ -12,7 +12,6 @@ use crate::observe::forward::Forward;
 use crate::settings::Format;
 use crate::suggestion::{Connection, kaiwo, kubectl};
 use crate::ui::Ui;
-use crate::ui::document::document;
 use crate::ui::report::API_VERSION;
 
 use super::block_on;
@@ -71,19 +70,17 @@ pub fn run(args: &EndpointArgs, ui: Ui, output: Option<Format>) -> Result<(), Co
         if let Some(part) = &report.part {
             ui.status(format!("→ {part} of {}", report.workload));
         }
-        let written = match document(&report, args.output.or(output)) {
-            Some(text) => ui.data(&text),
-            None => {
-                let containers = match &workload.details {
-                    Details::Deployment(spec, _) => &spec.template.spec.containers[..],
-                    _ => &[],
-                };
-                let path = asked(workload.kind, containers);
-                let port = endpoint.port.of_pod(containers);
-                ui.page(&lines(&report, &proxy, path, port, ui.connection()))
-            }
+        let page = || {
+            let containers = match &workload.details {
+                Details::Deployment(spec, _) => &spec.template.spec.containers[..],
+                _ => &[],
+            };
+            let path = asked(workload.kind, containers);
+            let port = endpoint.port.of_pod(containers);
+            lines(&report, &proxy, path, port, ui.connection())
         };
-        written.map_err(cannot_write)
+        ui.show(&report, args.output.or(output), page)
+            .map_err(cannot_write)
     })
 }
 

@@ -10,6 +10,7 @@ use crate::cluster::client::request::Write;
 use crate::cluster::read::kueue::queueing;
 use crate::cluster::read::lookup;
 use crate::error::{CommandError, ErrorClass};
+use crate::names::counted;
 use crate::render::manifest::Manifest;
 use crate::suggestion::kaiwo;
 use crate::ui::Ui;
@@ -38,7 +39,7 @@ pub fn run(args: &ResizeArgs, ui: Ui) -> Result<u8, CommandError> {
             let name = found.workload.display_name();
             let new = change::to(&found.workload, &found.object, args.slots)?;
             let (NewSlots { slots, before, .. }, Some(patch)) = (&new, &new.patch) else {
-                ui.status(format!("{name} unchanged: {} slots", new.slots));
+                ui.status(format!("{name} unchanged: {}", counted(new.slots, "slot")));
                 return Ok(0);
             };
             if slots > before {
@@ -58,7 +59,8 @@ pub fn run(args: &ResizeArgs, ui: Ui) -> Result<u8, CommandError> {
             }
             if args.dry_run {
                 ui.status(format!(
-                    "{name} would have {slots} slots instead of {before} (dry run)"
+                    "{name} would have {} instead of {before} (dry run)",
+                    counted(slots, "slot")
                 ));
                 return Ok(0);
             }
@@ -80,9 +82,12 @@ pub fn run(args: &ResizeArgs, ui: Ui) -> Result<u8, CommandError> {
                 }
                 written => _ = written?,
             }
-            ui.status(format!("{name} resized: {slots} slots instead of {before}"));
+            ui.status(format!(
+                "{name} resized: {} instead of {before}",
+                counted(slots, "slot")
+            ));
             if *slots < args.slots {
-                ui.status(format!("  it has only {slots} tasks"));
+                ui.status(format!("  it has only {}", counted(slots, "task")));
             }
             return follow(&target, &new, ui).await.map(|()| 0);
         }

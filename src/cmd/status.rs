@@ -16,7 +16,6 @@ use crate::error::{CommandError, ErrorClass};
 use crate::observe::description::{Description, WorkloadDetails};
 use crate::observe::{Snapshot, Status};
 use crate::settings::Format;
-use crate::ui::document::document;
 use crate::ui::live::LiveView;
 use crate::ui::report::{API_VERSION, words};
 use crate::ui::{Ui, status};
@@ -70,11 +69,10 @@ pub fn run(args: &StatusArgs, ui: Ui, output: Option<Format>) -> Result<u8, Comm
                 .collect(),
             commands: words(&about.next, connection),
         };
-        let written = match document(&report, args.output.or(output)) {
-            Some(text) => ui.data(&text),
-            None => ui.page(&status::text(&about, Timestamp::now(), ui)),
-        };
-        written.map_err(cannot_write)?;
+        ui.show(&report, args.output.or(output), || {
+            status::text(&about, Timestamp::now(), ui)
+        })
+        .map_err(cannot_write)?;
         Ok(match args.exit_status {
             true => exit_code(about.status),
             false => 0,

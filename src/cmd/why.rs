@@ -8,7 +8,6 @@ use crate::error::CommandError;
 use crate::observe::why::diagnose;
 use crate::settings::Format;
 use crate::ui::Ui;
-use crate::ui::document::document;
 use crate::ui::why::Explanation;
 
 use super::block_on;
@@ -33,11 +32,10 @@ pub fn run(args: &WhyArgs, ui: Ui, output: Option<Format>) -> Result<u8, Command
             now: Timestamp::now(),
             connection: ui.connection(),
         };
-        let written = match document(&answer.report(), args.output.or(output)) {
-            Some(text) => ui.data(&text),
-            None => ui.page(&answer.text(ui.data_width(), ui.paints_data())),
-        };
-        written.map_err(cannot_write)?;
+        ui.show(&answer.report(), args.output.or(output), || {
+            answer.text(ui.data_width(), ui.paints_data())
+        })
+        .map_err(cannot_write)?;
         Ok(0)
     })
 }

@@ -103,7 +103,6 @@ pub struct Description {
     pub tasks: Option<Tasks>,
     /// Nodes that its pods are on.
     pub nodes: Vec<String>,
-    /// Its pods.
     pub pods: Vec<PodLine>,
     /// That its GPUs idle, in words, if they do.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,11 +135,8 @@ pub struct Description {
 pub struct Identification {
     /// Such as `batch/v1`.
     pub api_version: String,
-    /// Kind.
     pub kind: String,
-    /// Namespace.
     pub namespace: String,
-    /// Name.
     pub name: String,
 }
 
@@ -169,7 +165,6 @@ pub struct Queue {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PodLine {
-    /// Name.
     pub name: String,
     /// The word that `kubectl get pods` shows.
     pub state: String,
@@ -180,7 +175,6 @@ pub struct PodLine {
     pub node: Option<String>,
     /// How often its containers were started again.
     pub restarts: i64,
-    /// GPUs.
     pub gpus: i64,
     /// What is wrong with it.
     #[serde(skip_serializing_if = "Option::is_none")]

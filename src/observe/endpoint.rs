@@ -111,7 +111,6 @@ impl ServicePort {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum TargetPort {
-    /// By its number.
     Number(i64),
     /// By its name in the pods' containers.
     Name(String),

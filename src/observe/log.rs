@@ -215,11 +215,6 @@ impl Cursor {
     pub fn take_gap(&mut self) -> bool {
         std::mem::take(&mut self.gap)
     }
-
-    /// Returns whether all that was to come again has come.
-    pub fn has_caught_up(&self) -> bool {
-        !self.rereads
-    }
 }
 
 #[cfg(test)]
@@ -380,7 +375,7 @@ mod tests {
         cursor.rewind(false, true);
         assert!(!cursor.take(&end[0]));
         assert!(!cursor.take(&long[1]));
-        assert!(cursor.has_caught_up() && !cursor.take_gap());
+        assert!(!cursor.rereads && !cursor.take_gap());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::api::condition::condition;
 use crate::api::node::Node;
 use crate::api::vendor::is_gpu_resource;
+use crate::names::counted;
 use crate::plan::occupation::Occupation;
 use crate::quantity::Quantity;
 
@@ -23,7 +24,6 @@ const MACHINE_LABELS: [&str; 4] = [
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeLine {
-    /// Its name.
     pub name: String,
     /// What machine it is, where a label says it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,7 +31,6 @@ pub struct NodeLine {
     /// Its GPUs, if it has some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpus: Option<Amount>,
-    /// Its CPUs.
     pub cpu: Amount,
     /// Its memory in bytes.
     pub memory: Amount,
@@ -39,7 +38,6 @@ pub struct NodeLine {
     pub holders: Vec<Holder>,
     /// Why it takes no more pods, or none that want GPUs.
     pub closed: Vec<String>,
-    /// Its labels.
     pub labels: BTreeMap<String, String>,
 }
 
@@ -48,7 +46,6 @@ pub struct NodeLine {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Amount {
-    /// The resource.
     pub resource: String,
     /// How much its pods may request together.
     #[cfg_attr(test, schemars(with = "String"))]
@@ -118,14 +115,15 @@ impl NodeLine {
             amount.free.is_some_and(|free| free < least)
         };
         if let Some(gpus) = self.gpus.as_ref().filter(is_used_up) {
-            return Some(format!("all {} GPUs are in use", gpus.total.whole()));
+            let gpus = counted(gpus.total.whole(), "GPU");
+            return Some(format!("0 of {gpus} free"));
         }
         let rest = [&self.cpu, &self.memory].into_iter().find(is_used_up)?;
         let free = rest.free.unwrap_or_default().shown(&rest.resource);
         Some(match self.gpus.as_ref().and_then(|gpus| gpus.free) {
             Some(gpus) => format!(
-                "{} GPUs are free, and {free} {} for them",
-                gpus.whole(),
+                "{} free, but only {free} {} for them",
+                counted(gpus.whole(), "GPU"),
                 rest.resource
             ),
             None => format!("{free} {} is free", rest.resource),
@@ -215,11 +213,11 @@ mod tests {
         };
         assert_eq!(
             closed(json!({}), json!([]), held(8, "4")),
-            ["all 8 GPUs are in use"]
+            ["0 of 8 GPUs free"]
         );
         assert_eq!(
             closed(json!({}), json!([]), held(4, "16")),
-            ["4 GPUs are free, and 0 cpu for them"]
+            ["4 GPUs free, but only 0 cpu for them"]
         );
         let taints = json!([
             {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"},

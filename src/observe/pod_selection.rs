@@ -58,7 +58,7 @@ pub enum PodChoiceError {
         known: Vec<String>,
     },
     /// The pod that is meant does not run.
-    #[error("pod {pod} is not running")]
+    #[error("pod {pod} is not running ({state})")]
     NotRunning {
         workload: String,
         pod: String,
@@ -77,7 +77,7 @@ pub enum PodChoiceError {
         is_over: bool,
     },
     /// No pod runs.
-    #[error("no pod of {workload} is running")]
+    #[error("no pod of {workload} is running ({standing})")]
     NoneRuns {
         workload: String,
         /// How it stands.

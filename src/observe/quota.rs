@@ -49,7 +49,6 @@ impl Queues {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterQueueLine {
-    /// Name.
     pub name: String,
     /// The cohort that it shares quota with.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +56,6 @@ pub struct ClusterQueueLine {
     /// What is true of every queue.
     #[serde(flatten)]
     pub state: QueueLine,
-    /// Its quotas.
     pub quotas: Vec<QuotaLine>,
 }
 
@@ -66,9 +64,7 @@ pub struct ClusterQueueLine {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LocalQueueLine {
-    /// Namespace.
     pub namespace: String,
-    /// Name.
     pub name: String,
     /// Where it points.
     pub cluster_queue: String,
@@ -102,7 +98,6 @@ pub struct QueueLine {
 pub struct QuotaLine {
     /// ResourceFlavor.
     pub flavor: String,
-    /// Resource.
     pub resource: String,
     /// What the queue owns.
     #[cfg_attr(test, schemars(with = "String"))]
@@ -125,9 +120,7 @@ pub struct QuotaLine {
 pub struct Parts {
     /// The queue's own that is used.
     pub used: usize,
-    /// What is borrowed.
     pub borrowed: usize,
-    /// What is lent.
     pub lent: usize,
     /// The rest.
     pub free: usize,
@@ -165,7 +158,6 @@ impl QuotaLine {
 pub struct UsedLine {
     /// ResourceFlavor.
     pub flavor: String,
-    /// Resource.
     pub resource: String,
     /// Amount.
     #[cfg_attr(test, schemars(with = "String"))]

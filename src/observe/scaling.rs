@@ -23,7 +23,6 @@ pub struct Autoscaler {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AutoscalerSpec {
-    /// What it scales.
     pub scale_target_ref: ScaleTargetRef,
     /// Fewest pods; 1 unless it says otherwise.
     pub min_replicas: Option<i64>,
@@ -183,10 +182,10 @@ impl ScalingBlocker {
         match self {
             Self::Unserved { api } => format!("nothing in the cluster serves {api}"),
             Self::Unmeasured { api, metric } => {
-                format!("{api} has no {metric} of its pods")
+                format!("{api} has no {metric} for its pods")
             }
             Self::NoRequest { resource } => {
-                format!("its pods have no {resource} request to which the target could apply")
+                format!("its pods have no {resource} request to compare the target with")
             }
             Self::Other(message) => message.clone(),
         }

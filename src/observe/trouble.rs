@@ -16,6 +16,7 @@ use super::upstream::registry::{self, PullFailure};
 use super::upstream::{output, scheduler};
 use crate::api::condition::{condition, holds};
 use crate::api::pod::{ContainerStatus, Pod, Terminated};
+use crate::names::counted;
 
 /// Seconds for which a container that nothing probes has to run at least and at
 /// most before it counts as well again. The kubelet forgets that one has failed
@@ -89,7 +90,6 @@ pub enum Turn {
 /// What is wrong with a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// What kind it is.
     pub kind: TroubleKind,
     pub pod: String,
     /// Its container, if one of them is the matter.
@@ -155,10 +155,7 @@ pub fn without_restarts(words: &str) -> String {
 
 /// `started again 3 times`
 pub(in crate::observe) fn started_again(restarts: i64) -> String {
-    match restarts {
-        1 => "restarted 1 time".to_owned(),
-        restarts => format!("restarted {restarts} times"),
-    }
+    format!("restarted {}", counted(restarts, "time"))
 }
 
 impl fmt::Display for Trouble {

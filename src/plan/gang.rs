@@ -65,7 +65,6 @@ pub enum GangShortfall {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Short {
-    /// The resource.
     pub resource: String,
     /// What is requested.
     #[cfg_attr(test, schemars(with = "String"))]

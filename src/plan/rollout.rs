@@ -40,7 +40,6 @@ pub enum Pause {
 pub struct Conditions {
     /// Pods of the new version.
     pub replicas: i64,
-    /// Whether each of them needs GPUs.
     pub needs_gpus: bool,
     /// Whether a claim goes from one pod to the next.
     pub has_claim: bool,

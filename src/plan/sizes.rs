@@ -8,7 +8,6 @@ use crate::quantity::Quantity;
 /// CPU and memory of one pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PodResources {
-    /// CPUs.
     pub cpu: Quantity,
     /// Memory in bytes.
     pub memory: Quantity,
@@ -17,7 +16,6 @@ pub struct PodResources {
 /// What of a pod is sized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dimension {
-    /// Its CPUs.
     Cpu,
     Memory,
 }
@@ -102,7 +100,6 @@ impl Share {
 /// The size of one pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PodSize {
-    /// CPUs.
     pub cpu: Share,
     pub memory: Share,
 }

@@ -146,6 +146,10 @@ fn with_values(word: &str, places: &[(String, String)]) -> String {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::literal_string_with_formatting_args,
+    reason = "variables of a shell"
+)]
 mod tests {
     use super::*;
     use crate::plan::request::array::ArrayFlags;

@@ -68,7 +68,7 @@ impl Documents {
             } else if workload.replace(adoption.workload(manifest)?).is_some() {
                 return Err(adoption.wrong(
                     format!("more than one {}", kind.name()),
-                    "a template creates one workload; submit the other separately",
+                    "submit the other separately: a template creates one workload",
                 ));
             }
         }
@@ -152,7 +152,7 @@ impl Adoption<'_> {
         let mut manifest = Manifest::new(document).map_err(|missing| {
             self.wrong(
                 format!("a document without {missing}"),
-                "every document needs apiVersion, kind and metadata.name",
+                "add apiVersion, kind and metadata.name to every document",
             )
         })?;
         let name = manifest.display_name();
@@ -163,7 +163,7 @@ impl Adoption<'_> {
         {
             return Err(self.wrong(
                 format!("{name}, which is not namespaced"),
-                "a template can only create objects in the workload's namespace; ask an admin to create others",
+                "remove it, or ask an admin to create it: a template can only create objects in the workload's namespace",
             ));
         }
         if !manifest.namespace().is_empty() && manifest.namespace() != namespace {
@@ -183,7 +183,7 @@ impl Adoption<'_> {
         if manifest.value().get("items").is_some() && manifest.kind().ends_with("List") {
             return Err(self.wrong(
                 format!("{name}, which is several objects in one"),
-                "write each of them as a document of its own, with --- between them",
+                "write each of them as a separate document, with --- between them",
             ));
         }
         manifest.set_namespace(namespace);

@@ -38,7 +38,6 @@ pub struct EnvVarContext {
 pub struct FromSecret {
     /// Name of the Secret.
     pub secret: String,
-    /// Key in it.
     pub key: String,
 }
 

@@ -156,11 +156,11 @@ impl Classified for RenderError {
                 "or choose a queue of this cluster with -q".into(),
             ],
             Self::Template { .. } => vec![
-                "to print every name that a template can use, put `template context` before submit"
+                "print every name that a template can use: put `template context` before submit"
                     .into(),
             ],
             Self::GoSyntax { .. } => {
-                vec!["docs/templates.md shows the Tera equivalent of each".into()]
+                vec!["see docs/templates.md for the Tera equivalent of each".into()]
             }
             _ => Vec::new(),
         }

@@ -89,7 +89,7 @@ pub(super) fn run(
     if typed.command.first().is_some_and(String::is_empty) {
         return Err(
             CommandError::new(ErrorClass::Refused, "the command after -- is empty").hint(format!(
-                "name a program, or leave out the --: kaiwo {} … -- python main.py",
+                "name a program, or remove the --: kaiwo {} … -- python main.py",
                 wanted.verb
             )),
         );

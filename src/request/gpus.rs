@@ -87,7 +87,7 @@ pub(super) fn sizes(
     }
     if let (Some((flag, origin)), false) = (first(&of_head), kind.is_ray()) {
         return Err(Refusal::new(format!(
-            "{flag} (from {origin}) is for the head of a Ray cluster, and a {} has none",
+            "{flag} (from {origin}) is for the head of a Ray cluster, but a {} has none",
             kind.name()
         ))
         .hint(format!("add --ray, or remove {flag}")));

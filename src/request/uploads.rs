@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::names::counted;
 use crate::plan::request::WorkloadRequest;
 use crate::quantity::ByteSize;
 use crate::workload::upload::UploadFile;
@@ -44,10 +45,7 @@ pub(super) fn told(files: &[UploadFile]) -> String {
         [] => "uploads: only the entrypoint".to_owned(),
         files => format!(
             "uploads: {}, {total}; largest: {}",
-            match files.len() {
-                1 => "1 file".to_owned(),
-                count => format!("{count} files"),
-            },
+            counted(files.len(), "file"),
             rows.join(", ")
         ),
     }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::report::{API_VERSION, ErrorReport};
 use crate::api::workload::Workload;
 use crate::error::CommandError;
+use crate::names::counted;
 use crate::observe::kind;
 use crate::observe::snapshot::WorkloadContext;
 use crate::suggestion::Connection;
@@ -100,11 +101,8 @@ pub fn lines(
 ) -> Vec<String> {
     let standing = kind::standing(workload, &WorkloadContext::default());
     let mut about = vec![standing.status.name().to_owned()];
-    match workload.gpus() {
-        Some(1) => about.push("1 GPU".to_owned()),
-        Some(gpus) if gpus > 0 => about.push(format!("{gpus} GPUs")),
-        _ => {}
-    }
+    let gpus = workload.gpus().filter(|gpus| *gpus > 0);
+    about.extend(gpus.map(|gpus| counted(gpus, "GPU")));
     about.extend(workload.user().map(|user| format!("of {user}")));
     let mut lines = vec![format!(
         "  {}: {}",
@@ -149,11 +147,7 @@ fn parts(names: &[String]) -> Vec<String> {
         .count();
     let others = names.iter().filter(|name| !name.starts_with("configmap/"));
     let mut parts: Vec<String> = others.cloned().collect();
-    parts.extend(match uploads {
-        0 => None,
-        1 => Some("1 upload".to_owned()),
-        count => Some(format!("{count} uploads")),
-    });
+    parts.extend((uploads > 0).then(|| counted(uploads, "upload")));
     parts
 }
 

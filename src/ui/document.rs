@@ -1,7 +1,10 @@
 //! Reports as documents: nothing else knows how a form for programs is written.
 
+use std::io;
+
 use serde::Serialize;
 
+use super::Ui;
 use super::report::API_VERSION;
 use crate::settings::Format;
 use crate::yaml;
@@ -15,6 +18,24 @@ pub fn document<T: Serialize>(report: &T, format: Option<Format>) -> Option<Stri
             &serde_json::to_value(report).unwrap_or_default(),
         )),
         Format::Name | Format::Wide | Format::Csv => None,
+    }
+}
+
+impl Ui {
+    /// Writes a report in the form that was asked for: for people, that is `page`.
+    ///
+    /// # Errors
+    /// As [`Ui::data`].
+    pub fn show<T: Serialize>(
+        &self,
+        report: &T,
+        format: Option<Format>,
+        page: impl FnOnce() -> String,
+    ) -> io::Result<()> {
+        match document(report, format) {
+            Some(text) => self.data(&text),
+            None => self.page(&page()),
+        }
     }
 }
 

@@ -25,8 +25,7 @@ pub struct RemedyReport<'a> {
 }
 
 impl<'a> RemedyReport<'a> {
-    /// Reports `remedy`.
-    pub fn new(remedy: &'a Remedy, connection: &Connection) -> Self {
+    fn new(remedy: &'a Remedy, connection: &Connection) -> Self {
         let command = remedy.command.as_ref();
         let connection = connection_of(remedy, connection);
         Self {
@@ -36,6 +35,13 @@ impl<'a> RemedyReport<'a> {
             words: command.and_then(|command| command.words(&connection)),
         }
     }
+}
+
+/// Reports all of these.
+pub fn remedies<'a>(remedies: &'a [Remedy], connection: &Connection) -> Vec<RemedyReport<'a>> {
+    let each = remedies.iter();
+    each.map(|remedy| RemedyReport::new(remedy, connection))
+        .collect()
 }
 
 /// Returns what the command of a remedy says about its connection.
@@ -119,6 +125,16 @@ impl TextPage {
             let command = command.line(&connection_of(remedy, connection));
             let command = self.paint(Tone::Good, &printable::line(&command));
             self.raw(&format!("{:indent$}  {command}", ""));
+        }
+    }
+
+    /// Adds at the end what the user may not read.
+    pub fn unseen(&mut self, unseen: &[&str]) {
+        if !unseen.is_empty() {
+            let unseen = unseen.join(", ");
+            self.gap();
+            let text = format!("not visible to you: {unseen}; an admin can see more");
+            self.line(0, Tone::Faint, &text);
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Ui;
+use crate::names::counted;
 use crate::printable;
 
 /// Time between two pictures.
@@ -147,10 +148,7 @@ impl CopyBar {
 
     /// Says what was copied, how fast, and how it was compared.
     pub fn summary(&self, files: usize, bytes: u64, time: Duration, compared: &str) {
-        let files = match files {
-            1 => "1 file".to_owned(),
-            files => format!("{files} files"),
-        };
+        let files = counted(files, "file");
         let seconds = time.as_secs_f64().max(0.001);
         #[expect(
             clippy::cast_precision_loss,

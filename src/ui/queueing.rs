@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::report::API_VERSION;
 use super::span;
 use crate::api::kueue_workload::{KueueWorkload, QueueState};
+use crate::names::counted;
 use crate::observe::Snapshot;
 use crate::observe::snapshot::Position;
 use crate::observe::status::Status;
@@ -23,11 +24,9 @@ pub struct Place {
     /// Its priority class, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority_class: Option<String>,
-    /// Its priority.
     pub priority: i64,
     /// Whether Kueue may admit it.
     pub active: bool,
-    /// Its status.
     pub status: Status,
     /// Where it waits, if it does and that can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,14 +94,11 @@ pub enum ChangeOutcome {
 pub struct Preempted {
     /// `kind/name`.
     pub workload: String,
-    /// Its namespace.
     pub namespace: String,
     /// Who submitted it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Its GPUs.
     pub gpus: i64,
-    /// Its priority.
     pub priority: i64,
     /// The ClusterQueue whose quota it holds.
     pub cluster_queue: String,
@@ -123,10 +119,7 @@ impl Preempted {
     }
 
     fn line(&self) -> String {
-        let gpus = match self.gpus {
-            1 => "1 GPU".to_owned(),
-            gpus => format!("{gpus} GPUs"),
-        };
+        let gpus = counted(self.gpus, "GPU");
         let user = self.user.as_ref().map(|user| format!(" of {user}"));
         format!(
             "    {} in namespace {}: {gpus}{}, priority {}, ClusterQueue {}",
@@ -143,8 +136,8 @@ impl Preempted {
 pub fn preempted_lines(preempted: &[Preempted]) -> Vec<String> {
     let head = match preempted.len() {
         0 => return Vec::new(),
-        1 => "  this workload would be preempted, and wait again:".to_owned(),
-        count => format!("  these {count} workloads would be preempted, and wait again:"),
+        1 => "  this workload would be preempted and requeued:".to_owned(),
+        count => format!("  these {count} workloads would be preempted and requeued:"),
     };
     let mut lines = vec![head];
     lines.extend(preempted.iter().take(NAMED).map(Preempted::line));
@@ -215,11 +208,7 @@ impl<'a> QueueingReport<'a> {
     pub fn head(&self, gpus: i64, user: Option<&str>, now: Timestamp) -> String {
         let before = &self.before;
         let mut about = vec![before.status.name().to_owned()];
-        match gpus {
-            0 => {}
-            1 => about.push("1 GPU".to_owned()),
-            gpus => about.push(format!("{gpus} GPUs")),
-        }
+        about.extend((gpus != 0).then(|| counted(gpus, "GPU")));
         about.extend(user.map(|user| format!("of {user}")));
         about.push(format!("queue {}", before.queue));
         about.push(format!("priority {}", before.priority_text()));
@@ -256,7 +245,7 @@ impl<'a> QueueingReport<'a> {
             ),
             "pause" => match before.position {
                 Some(Position { place, of }) => format!(
-                    "{name} paused: out of queue {}, was {place} of {of}",
+                    "{name} paused: removed from queue {}, was {place} of {of}",
                     before.queue
                 ),
                 None => format!("{name} paused in queue {}", before.queue),
@@ -272,9 +261,9 @@ impl<'a> QueueingReport<'a> {
 
     fn as_is(&self) -> String {
         match self.change {
-            "move" => format!("it is in queue {} already", self.before.queue),
-            "priority" => format!("it has priority {} already", self.before.priority_text()),
-            "pause" => "it is paused already".to_owned(),
+            "move" => format!("it is already in queue {}", self.before.queue),
+            "priority" => format!("it already has priority {}", self.before.priority_text()),
+            "pause" => "it is already paused".to_owned(),
             _ => "it is not paused".to_owned(),
         }
     }
@@ -338,7 +327,7 @@ mod tests {
         };
         assert_eq!(
             lines("pause", place("a", Some((3, 5))), Some(paused.clone()))[0],
-            "job/x paused: out of queue a, was 3 of 5"
+            "job/x paused: removed from queue a, was 3 of 5"
         );
         assert_eq!(
             lines("resume", paused, Some(place("a", Some((3, 5)))))[0],

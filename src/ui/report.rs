@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::CommandError;
+use crate::names::counted;
 use crate::plan::Plan;
 use crate::plan::gang::{GangShortfall, Short};
 use crate::plan::request::WorkloadRequest;
@@ -90,7 +91,7 @@ impl SubmissionReport<'_> {
         let about = |form| kaiwo(form, &[&workload, &request.namespace]);
         let wants_address = request.serving.public || request.serving.ingress.is_some();
         let address = (wants_address && self.outcome == Outcome::Created)
-            .then(|| about("endpoint {} -n {}").to("no address yet; check later"));
+            .then(|| about("endpoint {} -n {}").to("check later for its address"));
         let rest = [
             about("status {} -n {}").to("check its status"),
             about("delete {} -n {}").to("remove it"),
@@ -154,7 +155,7 @@ pub fn unprinted(secret: &Manifest) -> Suggestion {
         command.raw(format!("--from-literal={key}=\"${key}\""))
     })
     .to(format!(
-        "{} is not printed; to create it yourself",
+        "create {} yourself (it is not printed)",
         secret.display_name()
     ))
 }
@@ -180,6 +181,8 @@ pub fn other_cluster(plan: &Plan) -> Option<String> {
 
 /// Returns the words for what was made besides the workload.
 fn companions(plan: &Plan, manifests: &ManifestSet) -> String {
+    let uploads = manifests.uploads.iter();
+    let uploads = uploads.filter(|upload| !upload.is_secret()).count();
     let made: Vec<String> = manifests
         .namespace
         .iter()
@@ -193,18 +196,7 @@ fn companions(plan: &Plan, manifests: &ManifestSet) -> String {
         .chain(manifests.uploads.iter().filter(|upload| upload.is_secret()))
         .chain(&manifests.companions)
         .map(Manifest::display_name)
-        .chain(
-            match manifests
-                .uploads
-                .iter()
-                .filter(|upload| !upload.is_secret())
-                .count()
-            {
-                0 => None,
-                1 => Some("1 upload".to_owned()),
-                count => Some(format!("{count} uploads")),
-            },
-        )
+        .chain((uploads > 0).then(|| counted(uploads, "upload")))
         .collect();
     if made.is_empty() {
         String::new()

@@ -8,6 +8,7 @@ use super::list::{BAR, tone};
 use super::overview::top;
 use super::table::{Cell, Column, Table, Tone};
 use super::{Ui, span};
+use crate::names::counted;
 use crate::observe::description::{Attempts, Description, EvictionLine, GpuGroup, Queue};
 use crate::observe::scaling::Scaling;
 use crate::observe::upstream::output;
@@ -120,12 +121,7 @@ impl Page {
         fact("Nodes", about.nodes.join(", "));
         let uploads = about.uploads.map(|uploads| {
             let (count, bytes) = (uploads.count, super::bytes(uploads.bytes));
-            let noun = if count == 1 {
-                "ConfigMap"
-            } else {
-                "ConfigMaps"
-            };
-            format!("{count} {noun}, {bytes}")
+            format!("{}, {bytes}", counted(count, "ConfigMap"))
         });
         fact("Uploads", uploads.unwrap_or_default());
         fact("Age", self.ago(about.created_at));
@@ -378,17 +374,14 @@ fn attempts(attempts: &Attempts) -> String {
     let evictions: Vec<String> = attempts.evictions.iter().map(EvictionLine::words).collect();
     let mut text = format!("{}: {}", attempts.count, evictions.join(", "));
     if let Some(seconds) = attempts.earlier_seconds {
-        text += &format!(
-            "; ran {} until then, by Kueue's count",
-            span::human(seconds)
-        );
+        text += &format!("; ran {} before, according to Kueue", span::human(seconds));
     }
     let pods = attempts.pods.iter();
     let pods: Vec<String> = pods
         .map(|pod| span::human(pod.deleted_at.as_second() - pod.created_at.as_second()))
         .collect();
     if !pods.is_empty() {
-        text += &format!("; earlier pods {}, by events", pods.join(", "));
+        text += &format!("; earlier pods {}, according to events", pods.join(", "));
     }
     text
 }

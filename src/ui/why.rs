@@ -3,11 +3,12 @@
 use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
-use super::page::{RemedyReport, TextPage};
+use super::page::{RemedyReport, TextPage, remedies};
 use super::report::API_VERSION;
 use super::span;
 use super::table::Tone;
 use crate::api::workload::Workload;
+use crate::names::counted;
 use crate::observe::status::Status;
 use crate::observe::upstream::output;
 use crate::observe::why::{Cause, Contest, Diagnosis, Finding, QuotaRow, Rival};
@@ -67,14 +68,11 @@ struct FindingReport<'a> {
 
 impl<'a> FindingReport<'a> {
     fn new(finding: &'a Finding, connection: &Connection) -> Self {
-        let remedies = finding.remedies.iter();
         Self {
             cause: finding.cause,
             summary: &finding.summary,
             evidence: &finding.evidence,
-            remedies: remedies
-                .map(|it| RemedyReport::new(it, connection))
-                .collect(),
+            remedies: remedies(&finding.remedies, connection),
         }
     }
 }
@@ -144,22 +142,12 @@ impl Explanation<'_> {
             .collect();
         if !remedies.is_empty() {
             page.gap();
-            page.line(0, Tone::Plain, "What helps:");
+            page.line(0, Tone::Plain, "Next steps:");
             for remedy in remedies {
                 page.remedy(2, remedy, self.connection);
             }
         }
-        if !diagnosis.unseen.is_empty() {
-            page.gap();
-            page.line(
-                0,
-                Tone::Faint,
-                &format!(
-                    "not visible to you: {}; an admin can see more",
-                    diagnosis.unseen.join(", ")
-                ),
-            );
-        }
+        page.unseen(&diagnosis.unseen);
         page.text()
     }
 
@@ -220,7 +208,7 @@ impl Explanation<'_> {
             page.line(
                 0,
                 Tone::Plain,
-                &format!("Ahead of it: {count}, with {}", many(gpus)),
+                &format!("Ahead of it: {count}, with {}", counted(gpus, "GPU")),
             );
             self.rivals(&contest.ahead, page, true);
         }
@@ -255,7 +243,9 @@ impl Explanation<'_> {
                     true => rival.workload.clone(),
                     false => format!("{} in {}", rival.workload, rival.namespace),
                 };
-                let gpus = rival.gpus.map_or(String::new(), many);
+                let gpus = rival
+                    .gpus
+                    .map_or(String::new(), |gpus| counted(gpus, "GPU"));
                 let user = rival.user.clone().unwrap_or_default();
                 let since = rival.since.map_or(String::new(), |since| {
                     let verb = if waits { "waits" } else { "for" };
@@ -279,7 +269,7 @@ impl Explanation<'_> {
             page.line(
                 2,
                 Tone::Faint,
-                &format!("and {left} more, with {}", many(gpus)),
+                &format!("and {left} more, with {}", counted(gpus, "GPU")),
             );
         }
     }
@@ -295,13 +285,6 @@ fn row(row: &QuotaRow) -> Vec<String> {
         text(row.nominal),
         text(row.most),
     ]
-}
-
-fn many(gpus: i64) -> String {
-    match gpus {
-        1 => "1 GPU".to_owned(),
-        gpus => format!("{gpus} GPUs"),
-    }
 }
 
 fn capital(sentence: &str) -> String {

@@ -34,7 +34,6 @@ pub enum EnvSource {
     Secret {
         /// Name of the Secret.
         secret: String,
-        /// Key in it.
         key: String,
     },
     /// A value of this machine, which a Secret of the workload's own holds under the
@@ -84,7 +83,6 @@ impl Serialize for LocalValue {
 pub struct SecretMount {
     /// Name of the Secret.
     pub secret: String,
-    /// Key in it.
     pub key: String,
     /// Absolute path of the file in the container.
     pub path: String,

@@ -7,6 +7,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::WorkloadError;
 use super::special;
+use crate::names::counted;
 use crate::quantity::ByteSize;
 use crate::shell;
 use crate::suggestion::Suggestion;
@@ -100,10 +101,11 @@ pub(super) fn ignored_by_git(directory: &Path, paths: &[&str]) -> Option<String>
     if own.symlink_metadata().is_ok() {
         return None;
     }
-    let (files, them) = match left_out(&of_git, paths) {
+    let count = left_out(&of_git, paths);
+    let (files, them) = match count {
         0 => return None,
-        1 => ("1 file".to_owned(), "it"),
-        count => (format!("{count} files"), "them"),
+        1 => (counted(count, "file"), "it"),
+        _ => (counted(count, "file"), "them"),
     };
     let file = |file: &Path| shell::quoted(&file.display().to_string());
     Some(format!(

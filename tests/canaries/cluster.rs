@@ -80,6 +80,10 @@ fn what_is_submitted_is_named_and_not_repeated() {
 /// The suggested commands run as they are printed, once the shell has the
 /// values.
 #[test]
+#[expect(
+    clippy::literal_string_with_formatting_args,
+    reason = "variables of a shell"
+)]
 fn suggested_commands_leave_values_to_the_shell() {
     let api = MockApi::new(another);
     for form in [&[][..], &["-vvv"], &["-o", "json"]] {

@@ -229,7 +229,7 @@ fn a_model_is_tuned_by_a_workspace() {
         "--tune-push-secret=push",
     ])
     .exits(0)
-    .says("Workspace alice-phi-4-qlora: tunes phi-4 by qlora");
+    .says("Workspace alice-phi-4-qlora: tunes phi-4 with qlora");
     assert_eq!(outcome.documents().len(), 1, "it is not queued");
     assert_eq!(
         outcome.document("Workspace")["tuning"],

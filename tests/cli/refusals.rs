@@ -279,7 +279,7 @@ fn pod_settings_that_cannot_be() {
         ),
         (
             &["--head-cpus", "1"],
-            "--head-cpus (from the command line) is for the head of a Ray cluster, and a Job has none",
+            "--head-cpus (from the command line) is for the head of a Ray cluster, but a Job has none",
         ),
         (
             &["--shm", "5Gi"],

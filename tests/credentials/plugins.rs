@@ -57,7 +57,7 @@ fn one_that_fails_is_quoted() {
         .submit_as(EXEC, &["-o", "json"])
         .exits(4)
         .says("plugin failed (exit status: 7):\n    the session has expired\n    log in again\n")
-        .says("help: see its output: kubectl --kubeconfig config auth whoami");
+        .says("help: show its output: kubectl --kubeconfig config auth whoami");
     let error: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(error["class"], "denied");
     assert!(

@@ -82,7 +82,7 @@ fn answers_to_a_read() {
             json(200, "[]]"),
             1,
             1,
-            "is the server a Kubernetes API server?",
+            "check that the server is a Kubernetes API server",
         ),
     ] {
         let told = format!("{answer:?}");

@@ -295,11 +295,9 @@ fn what_may_not_be_seen_is_not_said_to_be_missing() {
         .kaiwo(&["status", "jobset/set1"])
         .exits(4)
         .says("cannot list resource");
-    let _ = api
-        .sandbox
-        .kaiwo(&["status", "set1"])
-        .exits(3)
-        .says("kaiwo knows only by Kueue's Workloads, which you may not list");
+    let _ = api.sandbox.kaiwo(&["status", "set1"]).exits(3).says(
+        "ask for the right to list Kueue's Workloads: kaiwo finds some kinds only through them",
+    );
 }
 
 #[test]
@@ -315,7 +313,7 @@ fn its_place_in_the_queue_is_changed_where_that_is_kueues() {
         .says("jobset/set1");
     let _ = kaiwo(&["pause", "podgroup/group"])
         .exits(3)
-        .says("nothing would make them again");
+        .says("nothing would recreate them");
     let _ = kaiwo(&["move", "jobset/set1", "-q", "other"])
         .exits(3)
         .says("jobset/set1 cannot be moved: kaiwo changes the labels of its own kinds only")

@@ -187,7 +187,7 @@ fn a_task_of_any_number_is_reached_by_its_own_pods_alone() {
             .kaiwo(words)
             .exits(3)
             .says(why)
-            .says("help: see its status");
+            .says("help: check its status");
         let asked = pod_requests(&api).split_off(before);
         let of_index = |query: &String| query.contains("job-completion-index%3D57");
         assert!(asked.iter().all(of_index) && !asked.is_empty(), "{asked:?}");

@@ -155,7 +155,7 @@ fn the_pod_for_a_claim_is_small_and_deleted() {
         .kaiwo(&["cp", "x:/scratch/out", "here"])
         .exits(3)
         .says("→ claim x-scratch, through pod x-cp-")
-        .says("does not run: Evicted");
+        .says("is not running: Evicted");
     let requests = api.requests();
     let created = requests.iter().find(|request| {
         request.method == "POST" && !request.is_dry_run() && request.path.ends_with("/pods")

@@ -227,7 +227,7 @@ fn quota_that_no_node_fills_and_pods_that_fit_none_are_found() {
     assert_eq!(flavor["state"], "warning");
     assert_eq!(
         flavor["summary"],
-        "ResourceFlavor mi300x has quota for 32 amd.com/gpu, and its 2 nodes have 16"
+        "ResourceFlavor mi300x has quota for 32 amd.com/gpu, but its 2 nodes have only 16"
     );
     let none = cluster(|request| {
         let mut node = node("cpu-0", "8", "64");
@@ -407,7 +407,7 @@ fn a_controller_that_does_not_answer_is_found() {
         ignored(request).or_else(|| are_listed.then(others))
     });
     let kaito = only(&api, 8, "kaito");
-    assert_eq!(kaito["summary"], "no controller of KAITO answers");
+    assert_eq!(kaito["summary"], "no KAITO controller is responding");
     assert_eq!(
         kaito["remedies"][0]["command"],
         "kubectl get deployments -A -l app.kubernetes.io/name=workspace"

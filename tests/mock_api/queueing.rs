@@ -236,7 +236,7 @@ fn a_move_is_one_patch_and_is_read_back() {
         .says("job/x moved from queue team-a to team-b: place 3 of 3")
         .says("its age is kept");
     let again = run(&api, &["move", "x", "-q", "team-b"]).exits(0);
-    let _ = again.says("job/x unchanged: it is in queue team-b already");
+    let _ = again.says("job/x unchanged: it is already in queue team-b");
     assert_eq!(api.writes().len(), 1);
 }
 
@@ -355,11 +355,11 @@ fn a_workload_is_paused_and_returns_to_its_place() {
     let paused = run(&api, &["pause", "x", "-o", "json"]).exits(0);
     is_golden("pause", &paused);
     let _ = paused
-        .says("job/x paused: out of queue team-a, was 3 of 3")
+        .says("job/x paused: removed from queue team-a, was 3 of 3")
         .says("kaiwo resume job/x -n kaiwo");
     let _ = run(&api, &["pause", "x"])
         .exits(0)
-        .says("it is paused already");
+        .says("it is already paused");
     let resumed = run(&api, &["resume", "x", "-o", "json"]).exits(0);
     is_golden("resume", &resumed);
     let _ = resumed.says("job/x resumed in queue team-a: place 3 of 3");

@@ -117,9 +117,8 @@ fn a_dry_run_says_how_the_secret_is_made() {
         .map(|it| it["kind"].clone())
         .collect();
     assert_eq!(kinds, ["LocalQueue", "ConfigMap", "Job"]);
-    let outcome = outcome.says(
-        "is not printed; to create it yourself: kubectl -n kaiwo create secret generic alice-w-",
-    );
+    let outcome = outcome
+        .says("yourself (it is not printed): kubectl -n kaiwo create secret generic alice-w-");
     drop(outcome.says("--from-literal=HF_TOKEN=\"$HF_TOKEN\""));
     for (words, said) in [
         (

@@ -50,7 +50,7 @@ fn created(api: &MockApi, kind: &str) -> Value {
     created.find(|it| it.body["kind"] == kind).unwrap().body
 }
 
-const SMALLER: &str = "pods are smaller than usual, as nodes and quota have less: ";
+const SMALLER: &str = "pods are smaller than usual, to fit nodes and quota: ";
 
 #[test]
 fn a_laptop_runs_a_job_as_usual_and_a_ray_cluster_beside_its_own_pods() {

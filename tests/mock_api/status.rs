@@ -241,7 +241,7 @@ fn a_status_has_its_goldens() {
     let outcome = status(resumed(), &["train", "-o", "json"]).exits(0);
     is_golden("status_resumed", &outcome);
     let told = status(resumed(), &["train"]).exits(0).stdout;
-    let words = "Attempts    3: preempted 2 times; ran 26s until then, by Kueue's count; earlier pods 14s, 12s, by events\n";
+    let words = "Attempts    3: preempted 2 times; ran 26s before, according to Kueue; earlier pods 14s, 12s, according to events\n";
     assert!(told.contains(words), "{told}");
     let bare = json!({"metadata": {"name": "bare", "namespace": "kaiwo", "uid": "u"}, "spec": {}});
     let outcome = status(vec![("/jobs/bare", bare)], &["bare", "-o", "json"]).exits(0);

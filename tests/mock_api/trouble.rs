@@ -250,7 +250,7 @@ fn a_server_that_is_no_api_server() {
         .submit(&["-g", "8"])
         .exits(1)
         .says("invalid answer to")
-        .says("is the server a Kubernetes API server");
+        .says("check that the server is a Kubernetes API server");
 }
 
 /// Submits, and interrupts when the workload is on its way.

@@ -118,6 +118,10 @@ pub fn pods_find_one_another(place: &dyn Place, kind: Kind) {
 
 /// Without a shebang `sh` runs it, and lines of options belong to the line
 /// above.
+#[expect(
+    clippy::literal_string_with_formatting_args,
+    reason = "variables of a shell"
+)]
 pub fn scripts_without_a_shebang_run(place: &dyn Place, kind: Kind) {
     if !available() {
         return;

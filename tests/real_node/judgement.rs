@@ -43,7 +43,7 @@ fn a_crash_loop_is_told_alike_at_every_moment() {
         let finding = &why["findings"][0];
         assert_eq!(finding["cause"], "crashLoop", "{why}");
         let summary = finding["summary"].as_str().unwrap();
-        assert!(summary.ends_with("keeps ending: exit code 5"), "{why}");
+        assert!(summary.ends_with("keeps exiting with exit code 5"), "{why}");
         let status = json(&node.kaiwo("status", &["srv", "-o", "json"]).exits(0));
         let listed = json(&node.kaiwo("list", &["-o", "json"]).exits(0));
         for stands in [&status, &listed["items"][0]] {
@@ -155,7 +155,7 @@ fn what_cannot_be_written_says_where_to_write() {
     node.python("job", "open('outputs.txt', 'w')\n");
     _ = node.run("job", &["--read-only-workdir", "--wait"]).exits(1);
     let why = node.kaiwo("why", &["job"]).exits(0).stdout;
-    let words = "it cannot write there: write to /scratch ($KAIWO_SCRATCH)";
+    let words = "write to /scratch ($KAIWO_SCRATCH) instead";
     assert!(why.contains(words), "{why}");
     assert!(why.contains("Read-only file system"), "{why}");
 }

@@ -85,7 +85,7 @@ fn an_index_that_was_deleted_with_its_gang_is_named() {
     _ = node
         .kaiwo("logs", &["job"])
         .exits(0)
-        .says("→ the pod of index 1 and its log are gone");
+        .says("→ the pod with index 1 and its log are gone");
 }
 
 #[test]

@@ -265,6 +265,10 @@ fn the_time_of_grace_is_enough_for_the_last_line() {
 /// As root and as another user, with dash, bash and busybox, each pod for itself.
 #[test]
 #[ignore = "needs a real node: cargo xtask test --real-node"]
+#[expect(
+    clippy::literal_string_with_formatting_args,
+    reason = "variables of a shell"
+)]
 fn attempts_are_counted_on_the_claim() {
     let mut storage = Storage::new("attempts", "4");
     for (name, image) in [("root", PYTHON), ("user", USER), ("busy", BUSYBOX)] {

@@ -337,7 +337,7 @@ fn cpu_and_memory_count_in_the_flavor_of_the_gpus() {
     let _ = testbed
         .submit(&["-p", &path, "-g", "8", "-d=server"])
         .exits(0)
-        .says("pods are smaller than usual, as nodes and quota have less: --cpus-per-gpu 3\n");
+        .says("pods are smaller than usual, to fit nodes and quota: --cpus-per-gpu 3\n");
     let _ = testbed
         .submit(&job)
         .exits(3)

@@ -259,7 +259,7 @@ fn who_has_borrowed_from_the_cohort_makes_room_as_predicted() {
     // Kueue shares fairly here, which is not predicted.
     let warning = report["warnings"][0].as_str().unwrap();
     assert!(
-        warning.contains("may be preempted, too, or instead: Kueue shares fairly"),
+        warning.contains("may be preempted as well, or instead: Kueue shares fairly"),
         "{warning}"
     );
     let _ = scene.changed(None, &[&raise[..], &["-y"]].concat());

@@ -187,7 +187,7 @@ fn the_nodes_of_one_rack_are_chosen_and_racks_are_told() {
         "now",
         &[],
         &[
-            "o rack has room for its 2 pods now: at most for 1",
+            "o rack has room for its 2 pods now: at most 1 would fit",
             "rack b/r1: room for 1 of 2 pods now, 2 when empty (15 of 16 amd.com/gpu free on 2 nodes)",
             "rack b/r2: room for 1 of 2 pods now, 1 when empty (8 of 8 amd.com/gpu free on 1 node)",
         ],
@@ -279,7 +279,7 @@ fn what_a_user_may_not_see_is_said_and_a_queue_without_is_refused() {
         "blind",
         &user,
         &[
-            "Kueue says the same whether that can change or not",
+            "Kueue's message is the same whether or not that can change",
             "the rights to list nodes, topologies and resourceflavors",
         ],
     );

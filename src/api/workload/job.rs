@@ -115,7 +115,6 @@ pub struct CronJobSpec {
     pub time_zone: String,
     /// Whether it starts none.
     pub suspend: bool,
-    /// Its Jobs.
     pub job_template: JobTemplate,
 }
 

@@ -17,7 +17,6 @@ pub struct RayJobSpec {
     pub suspend: bool,
     /// How often it is tried again.
     pub backoff_limit: i64,
-    /// Its cluster.
     pub ray_cluster_spec: RayClusterSpec,
 }
 
@@ -52,9 +51,7 @@ pub struct RayJobStatus {
 pub struct RayClusterSpec {
     /// Whether it may have no pods.
     pub suspend: bool,
-    /// The head.
     pub head_group_spec: RayGroup,
-    /// The workers.
     pub worker_group_specs: Vec<RayGroup>,
 }
 
@@ -118,7 +115,6 @@ impl RayGroup {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RayServiceSpec {
-    /// Its cluster.
     pub ray_cluster_config: RayClusterSpec,
 }
 
@@ -141,7 +137,6 @@ pub struct RayServiceStatus {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RayServiceCluster {
-    /// Its name.
     pub ray_cluster_name: String,
     /// Applications of Ray Serve by name.
     pub application_statuses: BTreeMap<String, ServeApplication>,

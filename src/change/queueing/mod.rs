@@ -193,7 +193,7 @@ fn check_other(workload: &Workload, object: &QueuedObject, wish: Wish) -> Result
         Wish::Pause if owner.is_some() => return Ok(()),
         Wish::Pause => {
             return Err(
-                refusal("Kueue would delete its pods, and nothing would make them again")
+                refusal("Kueue would delete its pods, and nothing would recreate them")
                     .hint("delete it, and create it again later"),
             );
         }
@@ -284,7 +284,7 @@ fn not_queued(workload: &Workload, has_ended: bool, wish: Wish) -> Refusal {
     let is_labelled = workload.queue().is_some();
     let reason = match (has_ended, is_labelled) {
         (true, _) => "it has ended",
-        (false, true) => "Kueue has no Workload of it yet, or keeps none of what has ended",
+        (false, true) => "Kueue has no Workload for it yet, or no longer keeps it",
         (false, false) => "it is not in a queue",
     };
     let refusal = Refusal::new(format!("{name} cannot be {participle}: {reason}")).about(&name);

@@ -99,7 +99,7 @@ pub fn doubt(
         (Some(false), false, false) => return None,
     };
     Some(format!(
-        "others in cohort {cohort:?} may be preempted, too, or instead: {reason}"
+        "others in cohort {cohort:?} may be preempted as well, or instead: {reason}"
     ))
 }
 

@@ -82,7 +82,7 @@ fn target(
     };
     let names: Vec<&str> = locals.iter().map(|it| it.metadata.name.as_str()).collect();
     let refusal = Refusal::new(format!(
-        "queue {wanted:?} does not exist: no LocalQueue of namespace {namespace:?} has that name or leads to such a ClusterQueue"
+        "queue {wanted:?} does not exist: no LocalQueue in namespace {namespace:?} has that name or points at a ClusterQueue with that name"
     ))
     .about(format!("localqueue/{wanted}"));
     let refusal = match names.is_empty() {
@@ -116,7 +116,7 @@ fn check_state(subject: &QueuedSubject, to: &str) -> Result<(), Refusal> {
             .hint(again())),
         QueueState::Reserved => Err(subject
             .refuse(format!(
-                "{name} cannot be moved: it has quota already, and waits for an admission check"
+                "{name} cannot be moved: it already has quota, and is waiting for an admission check"
             ))
             .hint(kaiwo("why {} -n {}", &[&name, namespace]).to("show which check"))
             .hint(again())),

@@ -108,7 +108,7 @@ pub fn check_quota(
                 "resize {} -n {} --slots {}",
                 &[&name, namespace, &most.to_string()],
             )
-            .to("ask for those"),
+            .to("request those"),
         ),
     })
 }
@@ -132,7 +132,7 @@ fn check(workload: &Workload) -> Result<(&JobSpec, &JobStatus), Refusal> {
         Details::Job(spec, status) if spec.is_array() => (spec, status),
         _ => {
             return Err(wrong(format!("{name} is not an array, and has no slots"))
-                .hint("an array is submitted with --array, --sweep or --sweep-file"));
+                .hint("submit an array with --array, --sweep or --sweep-file"));
         }
     };
     let mut conditions = status.conditions.iter();
@@ -154,7 +154,7 @@ fn check(workload: &Workload) -> Result<(&JobSpec, &JobStatus), Refusal> {
     };
     let verb = if why.starts_with("was") { "and" } else { "but" };
     Err(wrong(format!(
-        "{name} runs, {verb} {why}: Kueue would stop it, and queue it again at the end"
+        "{name} runs, {verb} {why}: Kueue would stop it, and requeue it at the end"
     ))
     .hint("submit the next one with --grow --slots N"))
 }

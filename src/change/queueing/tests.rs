@@ -141,7 +141,7 @@ fn what_kueue_would_not_follow_is_not_moved() {
         (
             queued(json!([is("QuotaReserved", "True", "")]), json!({})),
             "b",
-            "it has quota already",
+            "it already has quota",
         ),
         (
             queued(waits(), json!({"active": false})),

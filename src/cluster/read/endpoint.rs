@@ -20,7 +20,7 @@ use crate::suggestion::{Suggestion, kaiwo};
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// Its kind does not serve.
-    #[error("{workload} is a batch job and serves nothing")]
+    #[error("{workload} is a batch job, not a service")]
     ServesNothing {
         /// `kind/name`.
         workload: String,

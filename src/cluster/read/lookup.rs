@@ -94,16 +94,16 @@ impl Classified for LookupError {
                 hints.extend(
                     elsewhere
                         .as_ref()
-                        .map(|other| list(other).to("try the namespace of the context")),
+                        .map(|other| list(other).to("try the context's namespace")),
                 );
                 hints.extend(unseen.map(Suggestion::from));
                 if wanted.is_pod() {
                     hints.push(POD_OF_WORKLOAD.into());
                 } else if let Some(kind) = &wanted.other {
                     let get = kubectl("-n {} get {} {}", &[namespace, kind, &wanted.name]);
-                    hints.push(
-                        get.to("kaiwo knows of this kind only what Kueue queues; see others with"),
-                    );
+                    hints.push(get.to(
+                        "look for it with kubectl (kaiwo finds this kind only if Kueue queues it)",
+                    ));
                 }
                 hints
             }
@@ -113,7 +113,7 @@ impl Classified for LookupError {
             }
             Self::NotServed { kind, .. } => {
                 let way = kind.descriptor().is_served_by.into_iter();
-                way.map(|way| format!("an admin can {way}").into())
+                way.map(|way| format!("ask an admin to {way}").into())
                     .collect()
             }
             Self::Cluster(source) => source.hints(),
@@ -141,7 +141,7 @@ impl Classified for PodChoiceError {
             Self::NoPod {
                 known, workload, ..
             } if known.is_empty() => {
-                vec![kaiwo("status {}", &[workload]).to("see its status")]
+                vec![kaiwo("status {}", &[workload]).to("check its status")]
             }
             Self::NoPod { known, .. } | Self::NoContainer { known, .. } => {
                 vec![format!("available: {}", known.join(", ")).into()]
@@ -157,15 +157,9 @@ impl Classified for PodChoiceError {
                 kaiwo("logs {} -n {} --context {CONTEXT}", &[workload, namespace])
                     .to("read them there, with a context for that cluster"),
             ],
-            Self::NotRunning {
-                workload,
-                state: standing,
-                ..
+            Self::NotRunning { workload, .. } | Self::NoneRuns { workload, .. } => {
+                vec![kaiwo("why {}", &[workload]).to("see why")]
             }
-            | Self::NoneRuns { workload, standing } => vec![
-                format!("its status is {standing}").into(),
-                kaiwo("why {}", &[workload]).to("see why"),
-            ],
         }
     }
 
@@ -259,7 +253,7 @@ async fn all(
             Ok(others) => found.extend(others.into_iter().map(Found::from)),
             Err(error) if error.is_forbidden() && wanted.other.is_none() => {
                 unseen = Some(
-                    "it may be of a kind that kaiwo knows only by Kueue's Workloads, which you may not list",
+                    "ask for the right to list Kueue's Workloads: kaiwo finds some kinds only through them",
                 );
             }
             Err(error) => return Err(error.into()),
@@ -267,7 +261,7 @@ async fn all(
     }
     if found.is_empty() && wanted.other.is_some() {
         if served.version(WorkloadKind::Queued).is_none() {
-            unseen = Some("kaiwo knows other kinds only by Kueue, which is not installed");
+            unseen = Some("ask an admin to install Kueue: kaiwo finds other kinds only through it");
         }
         for (kind, name) in queued_objects::owned_by(cluster, served, namespace, wanted).await? {
             found.extend(read(cluster, served, namespace, kind, &name).await?);

@@ -37,8 +37,8 @@ pub(in crate::cluster) fn way(namespace: &str, user: Option<&str>) -> Vec<Sugges
         None => binding.form("--user={USER}", &[]),
     };
     vec![
-        role.to("an admin can create a role with this right"),
-        binding.to("and grant it"),
+        role.to("ask an admin to create a role with this right"),
+        binding.to("and to grant it"),
     ]
 }
 

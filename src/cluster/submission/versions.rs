@@ -51,7 +51,6 @@ pub enum VersionError {
     Gone {
         /// `kind/name` of the workload.
         object: String,
-        /// Which version.
         version: String,
         /// Name of the ConfigMap.
         missing: String,
@@ -63,7 +62,6 @@ pub enum VersionError {
     ValuesGone {
         /// `kind/name` of the workload.
         object: String,
-        /// Which version.
         version: String,
         /// Name of the Secret.
         secret: String,
@@ -78,7 +76,6 @@ pub enum VersionError {
         /// `kind/name` of the workload.
         object: String,
         namespace: String,
-        /// Which version.
         version: String,
         /// Name of the Secret.
         secret: String,

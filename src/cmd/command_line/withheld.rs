@@ -155,6 +155,10 @@ fn is_identifier(name: &str) -> bool {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::literal_string_with_formatting_args,
+    reason = "variables of a shell"
+)]
 mod tests {
     use super::*;
 

@@ -10,6 +10,7 @@ use crate::cluster::Cluster;
 use crate::cluster::read::kueue::queues;
 use crate::error::{CommandError, ErrorClass};
 use crate::kind::WorkloadKind;
+use crate::names::counted;
 use crate::observe::kind::rerun;
 use crate::plan::readiness;
 use crate::plan::request::WorkloadRequest;
@@ -57,9 +58,9 @@ pub(super) async fn to_run(
         return Ok(None);
     };
     let (count, name) = (array.tasks.count(), last.display_name());
-    let noun = if count == 1 { "task" } else { "tasks" };
     mode.ui.status(format!(
-        "→ {count} {noun} of {name} did not succeed: {}",
+        "→ {} of {name} did not succeed: {}",
+        counted(count, "task"),
         array.tasks
     ));
     if !mode.replace {

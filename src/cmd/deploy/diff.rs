@@ -6,7 +6,6 @@ use crate::cluster::submission::comparison::{Comparison, Difference};
 use crate::error::{CommandError, ErrorClass};
 use crate::settings::{DryRun, Format};
 use crate::ui::Ui;
-use crate::ui::document::document;
 use crate::ui::report::{API_VERSION, ChangeReport};
 
 use crate::cmd::help::cannot_write;
@@ -65,14 +64,9 @@ pub fn print(
         ui.status("  no changes");
     }
     let report = report("DiffReport", cluster, namespace, changes);
-    let written = match document(&report, output) {
-        Some(text) => ui.data(&text),
-        None => {
-            let lines = changes.iter().map(|change| format!("{change}\n"));
-            ui.page(&lines.collect::<String>())
-        }
-    };
-    written.map_err(cannot_write)
+    let lines = changes.iter().map(|change| format!("{change}\n"));
+    ui.show(&report, output, || lines.collect())
+        .map_err(cannot_write)
 }
 
 /// Returns changes for programs.

@@ -17,7 +17,6 @@ pub(super) fn target_line(
     )
 }
 
-/// Returns the words for a queue.
 pub(super) fn queue_words(queue: Option<&str>) -> String {
     queue.map_or_else(String::new, |queue| format!(", queue {queue}"))
 }

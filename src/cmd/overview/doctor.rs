@@ -16,7 +16,6 @@ use crate::request::{Typed, submit};
 use crate::secrecy;
 use crate::settings::{Format, Settings};
 use crate::ui::Ui;
-use crate::ui::document::document;
 use crate::ui::overview::doctor::Examination;
 
 /// Exit code if something will not work.
@@ -52,11 +51,10 @@ pub fn run(args: &DoctorArgs, ui: Ui, output: Option<Format>) -> Result<u8, Comm
         user: found.user.as_deref(),
         connection: ui.connection(),
     };
-    let written = match document(&examination.report(), args.output.or(output)) {
-        Some(text) => ui.data(&text),
-        None => ui.page(&examination.text(ui.data_width(), ui.paints_data())),
-    };
-    written.map_err(cannot_write)?;
+    ui.show(&examination.report(), args.output.or(output), || {
+        examination.text(ui.data_width(), ui.paints_data())
+    })
+    .map_err(cannot_write)?;
     Ok(match found.report.works() {
         true => 0,
         false => SOMETHING_IS_WRONG,

@@ -11,7 +11,6 @@ use crate::plan::facts::NodeFacts;
 use crate::settings::Format;
 use crate::suggestion::kaiwo;
 use crate::ui::Ui;
-use crate::ui::document::document;
 use crate::ui::overview::nodes::NodeReport;
 
 use crate::cmd::help::cannot_write;
@@ -48,11 +47,8 @@ pub fn run(args: &NodesArgs, ui: Ui, output: Option<Format>) -> Result<(), Comma
         lines.sort_by(|a, b| a.name.cmp(&b.name));
         let (count, is_one) = (lines.len(), args.node.is_some());
         let nodes = NodeReport::new(lines);
-        let written = match document(&nodes, args.output.or(output)) {
-            Some(text) => ui.data(&text),
-            None => ui.page(&nodes.text(is_one, ui)),
-        };
-        written.map_err(cannot_write)?;
+        ui.show(&nodes, args.output.or(output), || nodes.text(is_one, ui))
+            .map_err(cannot_write)?;
         if count == 0 {
             ui.status("no nodes with GPUs; --all also shows those without");
         }

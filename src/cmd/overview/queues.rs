@@ -6,7 +6,6 @@ use crate::error::{CommandError, ErrorClass};
 use crate::names::nearest;
 use crate::settings::Format;
 use crate::ui::Ui;
-use crate::ui::document::document;
 use crate::ui::overview::queues::{QueueReport, text};
 
 use crate::cmd::block_on;
@@ -30,11 +29,8 @@ pub fn run(args: &QueuesArgs, ui: Ui, output: Option<Format>) -> Result<(), Comm
             }
         }
         let report = QueueReport::new(&queues);
-        let written = match document(&report, args.output.or(output)) {
-            Some(text) => ui.data(&text),
-            None => ui.page(&text(&queues, ui)),
-        };
-        written.map_err(cannot_write)?;
+        ui.show(&report, args.output.or(output), || text(&queues, ui))
+            .map_err(cannot_write)?;
         if queues.cluster_queues.is_empty() && queues.local_queues.is_empty() {
             ui.status("no queues that you may read");
         }

@@ -9,7 +9,6 @@ use crate::cluster::read::prometheus::{self, PrometheusChoice};
 use crate::error::{CommandError, ErrorClass};
 use crate::settings::Format;
 use crate::ui::Ui;
-use crate::ui::document::document;
 use crate::ui::overview::top::{Line, TopReport};
 
 use crate::cmd::block_on;
@@ -50,11 +49,8 @@ pub fn run(args: &TopArgs, ui: Ui, output: Option<Format>) -> Result<(), Command
                 .cloned(),
         });
         let report = TopReport::new(&place.namespace, lines.collect());
-        let written = match document(&report, args.output.or(output)) {
-            Some(text) => ui.data(&text),
-            None => ui.page(&report.text(ui)),
-        };
-        written.map_err(cannot_write)?;
+        ui.show(&report, args.output.or(output), || report.text(ui))
+            .map_err(cannot_write)?;
         if pods.is_empty() {
             ui.status(format!(
                 "no pods with GPUs in namespace {}",

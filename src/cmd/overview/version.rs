@@ -8,7 +8,6 @@ use crate::cmd::{block_on, command_line};
 use crate::error::CommandError;
 use crate::settings::Format;
 use crate::ui::Ui;
-use crate::ui::document::document;
 use crate::ui::overview::version::{ClusterVersions, VersionReport};
 
 /// Shows the versions of kaiwo and of what is on the cluster; a cluster that does not
@@ -20,11 +19,8 @@ pub fn run(args: &VersionArgs, ui: Ui, output: Option<Format>) -> Result<(), Com
         let cluster = read(args, ui).await;
         drop(progress);
         let report = VersionReport::new(cluster.as_ref(), ui.connection());
-        let written = match document(&report, args.output.or(output)) {
-            Some(text) => ui.data(&text),
-            None => ui.page(&report.text(ui)),
-        };
-        written.map_err(cannot_write)?;
+        ui.show(&report, args.output.or(output), || report.text(ui))
+            .map_err(cannot_write)?;
         if let Err(error) = &cluster {
             ui.status(format!("no versions of a cluster: {:#}", error.error));
         }

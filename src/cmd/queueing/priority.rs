@@ -36,7 +36,7 @@ pub fn run(args: &PriorityArgs, ui: Ui, output: Option<Format>) -> Result<u8, Co
             report.warnings.extend(doubt.filter(|_| is_raised));
             if !is_all && is_raised {
                 report.warnings.push(
-                    "you may not list the Workloads of all namespaces: others may be preempted, too"
+                    "you may not list the Workloads of all namespaces: others may also be preempted"
                         .to_owned(),
                 );
             }

@@ -60,14 +60,13 @@ impl Shown {
         let shown = snapshot.chosen(&self.choice).ok()?;
         let all: Vec<&Pod> = snapshot.pods().iter().collect();
         let pods = if shown.is_empty() { &all } else { &shown };
-        let name = snapshot.workload.display_name();
-        let namespace = &snapshot.workload.metadata.namespace;
+        let workload = &snapshot.workload;
         if let Some((pod, container)) = snapshot.failing_init(pods) {
             let which = match (&self.choice.pod, shown.len()) {
                 (None, 1) => Vec::new(),
                 _ => vec!["--pod".to_owned(), snapshot.label(pod)],
             };
-            let own = kaiwo("logs {} -n {}", &[&name, namespace]).args(which);
+            let own = workload.command("logs {} -n {}").args(which);
             return Some(own.form("-c {}", &[&container]).to(format!(
                 "pod {}: init container {container} has its own log",
                 pod.name()
@@ -75,10 +74,8 @@ impl Shown {
         }
         let pod = snapshot.keeps_own_log(pods)?;
         let files = "tail -n 100 /tmp/ray/session_latest/logs/worker-*";
-        let read = kaiwo(
-            "exec {} -n {} --pod {} -- sh -c {}",
-            &[&name, namespace, &snapshot.label(pod), files],
-        );
+        let read = workload.command("exec {} -n {}");
+        let read = read.form("--pod {} -- sh -c {}", &[&snapshot.label(pod), files]);
         Some(read.to("the output of its applications is in Ray's log files"))
     }
 }
@@ -352,8 +349,7 @@ async fn show(
         (0, _) => {
             ui.status(format!("→ {}", waiting(snapshot)));
             if elsewhere.is_none() {
-                let namespace = &snapshot.workload.metadata.namespace;
-                let wait = kaiwo("logs -f {} -n {}", &[&name, namespace]);
+                let wait = snapshot.workload.command("logs -f {} -n {}");
                 ui.suggest(&wait.to("no output yet; wait for it"));
             }
         }
@@ -386,10 +382,8 @@ async fn show(
     // Retries of a Job are pods of their own.
     match shown.options.previous && has_earlier {
         true => merged.map_err(|error| {
-            let namespace = &snapshot.workload.metadata.namespace;
-            error.hint(
-                kaiwo("logs {} -n {} --all-pods", &[&name, namespace]).to("show earlier attempts"),
-            )
+            let all = snapshot.workload.command("logs {} -n {} --all-pods");
+            error.hint(all.to("show earlier attempts"))
         }),
         false => merged,
     }

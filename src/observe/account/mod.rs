@@ -82,7 +82,6 @@ pub struct Account {
     asks_pods: bool,
     /// GPU time in the period.
     pub gpu_time: GpuTime,
-    /// Whether it ran in the period.
     pub ran_in_period: bool,
     /// What tells all this.
     pub source: Source,

@@ -9,7 +9,6 @@ use crate::api::workload::{Details, Workload};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Application {
-    /// Name.
     pub name: String,
     /// The Ray cluster it is on.
     pub cluster: String,
@@ -17,7 +16,6 @@ pub struct Application {
     pub status: String,
     /// What is wrong; may be empty.
     pub message: String,
-    /// Its deployments.
     pub deployments: Vec<ServeDeployment>,
 }
 
@@ -26,7 +24,6 @@ pub struct Application {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServeDeployment {
-    /// Name.
     pub name: String,
     /// Ray Serve's word.
     pub status: String,

@@ -45,7 +45,6 @@ pub struct EvictionLine {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EndedPod {
-    /// Its name.
     pub name: String,
     /// When it was created.
     pub created_at: Timestamp,

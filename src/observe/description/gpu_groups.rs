@@ -12,7 +12,6 @@ use crate::api::workload::{Details, Workload};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GpuGroup {
-    /// Pods.
     pub pods: i64,
     /// GPUs of each.
     pub per_pod: i64,

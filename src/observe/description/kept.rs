@@ -26,6 +26,5 @@ pub struct ServedVersion {
 pub struct Uploads {
     /// ConfigMaps.
     pub count: usize,
-    /// Bytes in all of them.
     pub bytes: u64,
 }

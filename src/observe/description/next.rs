@@ -3,13 +3,11 @@
 use crate::api::workload::Workload;
 use crate::kind::WorkloadKind;
 use crate::observe::status::Status;
-use crate::suggestion::{Command, kaiwo};
+use crate::suggestion::Command;
 
 /// Returns what one would type next, of a workload that may run in another cluster.
 pub(super) fn next(workload: &Workload, status: Status, is_away: bool) -> Vec<Command> {
-    let metadata = &workload.metadata;
-    let name = workload.display_name();
-    let about = |form| kaiwo(form, &[&name, &metadata.namespace]);
+    let about = |form| workload.command(form);
     let mut next = Vec::new();
     if workload.is_array() {
         return next_of_array(workload, status, is_away);
@@ -45,8 +43,7 @@ pub(super) fn next(workload: &Workload, status: Status, is_away: bool) -> Vec<Co
 
 /// Likewise of an array, each of whose tasks has a log.
 fn next_of_array(workload: &Workload, status: Status, is_away: bool) -> Vec<Command> {
-    let name = workload.display_name();
-    let about = |form| kaiwo(form, &[&name, &workload.metadata.namespace]);
+    let about = |form| workload.command(form);
     let mut next = Vec::new();
     if workload.has_failed_tasks() && !is_away {
         next.push(about("logs {} -n {} --failed"));

@@ -156,7 +156,6 @@ impl Check {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Component {
-    /// Its name.
     pub name: &'static str,
     /// Its release, where that can be read.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -77,7 +77,7 @@ pub fn checks(evidence: &DoctorEvidence) -> Vec<Check> {
         None => Check::new(
             Subject::Readiness,
             State::Ok,
-            "Kueue waits for pods as long as their probes do",
+            "Kueue allows pods as much time as their probes do",
         ),
     });
     checks

@@ -138,17 +138,17 @@ fn prometheus(found: &Prometheus) -> Check {
         Prometheus::Answers(place) => check(State::Ok, place.clone()),
         Prometheus::NotFound => check(
             State::Absent,
-            format!("no Service of the cluster looks like Prometheus: {lost}"),
+            format!("no Service in the cluster looks like Prometheus: {lost}"),
         )
-        .remedy(Who::You, "name its Service, if there is one", named()),
+        .remedy(Who::You, "specify its Service, if there is one", named()),
         Prometheus::NotAllowed => check(
             State::Unknown,
             "you may not list the Services of all namespaces to find it".to_owned(),
         )
-        .remedy(Who::You, "name its Service", named()),
+        .remedy(Who::You, "specify its Service", named()),
         Prometheus::Broken(why) => check(State::Warning, format!("{why}: {lost}")).remedy(
             Who::Admin,
-            "check why it does not answer",
+            "check why it does not respond",
             None,
         ),
     }

@@ -151,14 +151,17 @@ impl Product {
                 self.subject,
                 State::Problem,
                 format!(
-                    "the cluster serves {} in {}, and kaiwo speaks {known}: {lost}",
+                    "the cluster serves {} in {}, but kaiwo supports {known}: {lost}",
                     self.group,
                     served.join(" and ")
                 ),
             )
             .remedy(
                 Who::Admin,
-                format!("install a release near {}: {}", self.release, self.guide),
+                format!(
+                    "install a release close to {}: {}",
+                    self.release, self.guide
+                ),
                 None,
             );
         };
@@ -199,16 +202,16 @@ impl Product {
         }
         let is_there = controllers.as_ref().is_some_and(|it| !it.is_empty());
         if !ignored.is_empty() {
-            let check = problem(format!("no controller of {} answers", self.name));
+            let check = problem(format!("no {} controller is responding", self.name));
             return Some(match (is_there, &controllers) {
-                (false, Some(_)) => check.shows("no Deployment of it is in the cluster").remedy(
+                (false, Some(_)) => check.shows("the cluster has no Deployment of it").remedy(
                     Who::Admin,
                     format!("install it: {}", self.guide),
                     look(),
                 ),
                 _ => check.remedy(
                     Who::Admin,
-                    "check whether it runs and watches this namespace",
+                    "check that it is running and watches this namespace",
                     look(),
                 ),
             });
@@ -219,7 +222,7 @@ impl Product {
                 self.subject,
                 State::Warning,
                 format!(
-                    "its API is served, but no Deployment of its controller was found: unless it runs elsewhere, {}",
+                    "its API is served, but no Deployment of its controller was found; unless it runs elsewhere, {}",
                     self.lost.0
                 ),
             )
@@ -235,7 +238,7 @@ impl Product {
         ));
         let (text, command): (_, Command) = match wanted {
             0 => (
-                "start it again",
+                "scale it up",
                 kubectl("-n {} scale deployment {} --replicas 1", &[namespace, name]),
             ),
             _ => (
@@ -362,7 +365,7 @@ mod tests {
         let old = check(Subject::Kueue, &evidence);
         assert!(
             old.summary
-                .contains("in v1alpha1, and kaiwo speaks v1beta2 and v1beta1"),
+                .contains("in v1alpha1, but kaiwo supports v1beta2 and v1beta1"),
             "{old:?}"
         );
         assert_eq!(old.state, State::Problem);
@@ -426,7 +429,7 @@ mod tests {
             ignored.evidence,
             [
                 "workspace/phi was created 86400 s ago, and no controller has processed it",
-                "no Deployment of it is in the cluster"
+                "the cluster has no Deployment of it"
             ]
         );
         let status = json!({"conditions": [{"type": "ResourceReady", "status": "True"}]});
@@ -454,7 +457,7 @@ mod tests {
         let silent = check(Subject::Kueue, &evidence);
         assert_eq!(silent.state, State::Problem);
         assert!(
-            silent.summary.contains("no controller of Kueue answers"),
+            silent.summary.contains("no Kueue controller is responding"),
             "{silent:?}"
         );
         let active = json!({"conditions": [{"type": "Active", "status": "True"}]});

@@ -54,13 +54,13 @@ pub fn namespace(evidence: &DoctorEvidence) -> Check {
                 "" => check,
                 other => check.remedy(
                     Who::You,
-                    "use the one of the context",
+                    "use the context's namespace",
                     kaiwo("doctor -n {}", &[other]),
                 ),
             };
             check.remedy(
                 Who::Admin,
-                "create it; submit --create-namespace does it, too, if you may create namespaces",
+                "create it; kaiwo submit --create-namespace also does so, if you may create namespaces",
                 kubectl("create namespace {}", &[name]),
             )
         }
@@ -177,7 +177,7 @@ pub fn flavors(evidence: &DoctorEvidence) -> Vec<Check> {
         .collect();
     if checks.is_empty() && !used.is_empty() {
         let names: Vec<&str> = used.iter().map(|it| it.metadata.name.as_str()).collect();
-        let summary = format!("the nodes have the GPUs of {}", names.join(", "));
+        let summary = format!("the nodes have enough GPUs for {}", names.join(", "));
         checks.push(Check::new(Subject::Flavors, State::Ok, summary));
     }
     checks
@@ -246,12 +246,12 @@ fn flavor_check(
             has if has >= promise.total => return None,
             has if has == Quantity::default() => (
                 lacking,
-                format!("ResourceFlavor {name} has quota for {total} {resource}, and {nodes} none"),
+                format!("ResourceFlavor {name} has quota for {total} {resource}, but {nodes} none"),
             ),
             has => (
                 State::Warning,
                 format!(
-                    "ResourceFlavor {name} has quota for {total} {resource}, and {nodes} {}",
+                    "ResourceFlavor {name} has quota for {total} {resource}, but {nodes} only {}",
                     has.shown(resource)
                 ),
             ),

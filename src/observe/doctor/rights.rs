@@ -11,13 +11,15 @@ use crate::kind::{Descriptor, Operator, WorkloadKind};
 use crate::observe::why::Who;
 use crate::suggestion::{Command, kubectl};
 
-/// Group of KAITO.
 const KAITO_GROUP: &str = "kaito.sh";
 /// Group of Kueue's visibility API.
 const VISIBILITY_GROUP: &str = "visibility.kueue.x-k8s.io";
 
 /// What a command does with the objects of a kind: group, resource, verbs.
 type Use = (&'static str, &'static str, &'static str);
+
+/// Decides of which kinds of workload.
+type KindFilter = fn(&Descriptor) -> bool;
 
 /// What a command needs.
 #[derive(Debug, Clone, Copy)]
@@ -30,11 +32,11 @@ struct Row {
     file: Option<&'static str>,
     uses: &'static [Use],
     /// The kinds of workload that it is about as well, and the verbs.
-    kinds: Option<(fn(&Descriptor) -> bool, &'static str)>,
+    kinds: Option<(KindFilter, &'static str)>,
 }
 
 impl Row {
-    const fn of_kinds(mut self, are: fn(&Descriptor) -> bool, verbs: &'static str) -> Self {
+    const fn of_kinds(mut self, are: KindFilter, verbs: &'static str) -> Self {
         self.kinds = Some((are, verbs));
         self
     }
@@ -267,7 +269,7 @@ pub fn by_command(evidence: &DoctorEvidence) -> (Vec<CommandRights>, Check) {
         let check = Check::new(
             Subject::Rights,
             State::Unknown,
-            "the API server does not tell what you may do",
+            "the API server does not report your rights",
         );
         return (Vec::new(), check);
     };
@@ -299,7 +301,7 @@ pub fn by_command(evidence: &DoctorEvidence) -> (Vec<CommandRights>, Check) {
     let namespace = &evidence.namespace;
     let summary = match lines.len() {
         0 if !others.is_empty() => format!(
-            "you may run every command in namespace {namespace} but {}",
+            "you may run every command in namespace {namespace} except {}",
             others.join("; ")
         ),
         0 => format!("you may run every command in namespace {namespace}"),
@@ -320,7 +322,7 @@ pub fn by_command(evidence: &DoctorEvidence) -> (Vec<CommandRights>, Check) {
             )
             .remedy(
                 Who::You,
-                "list what you may do there",
+                "list your rights there",
                 kubectl("auth can-i --list -n {}", &[namespace]),
             ),
     };

@@ -102,13 +102,13 @@ pub fn check(evidence: &DoctorEvidence) -> Option<Check> {
         return Some(Check::new(
             Subject::Webhooks,
             State::Ok,
-            "those called for kaiwo's objects answer",
+            "those called for kaiwo's objects respond",
         ));
     };
     let check = Check::new(
         Subject::Webhooks,
         State::Problem,
-        "a webhook does not answer: the API server rejects the objects that it is called for",
+        "a webhook does not respond: the API server rejects the objects it is called for",
     );
     let check = lines.into_iter().fold(check, Check::shows);
     Some(check.remedy(

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::api::keys::CONTROLLER_UID_LABEL;
 use crate::api::workload::job::{CronJobSpec, CronJobStatus};
+use crate::names::counted;
 
 fn runs_at(spec: &CronJobSpec) -> String {
     match spec.time_zone.as_str() {
@@ -20,8 +21,7 @@ impl KindRules for (&CronJobSpec, &CronJobStatus) {
         match (spec.suspend, status.active.len()) {
             (true, _) => Standing::new(Status::Suspended, "starts no Jobs"),
             (false, 0) => Standing::new(Status::Ready, runs_at(spec)),
-            (false, 1) => Standing::new(Status::Running, "1 Job"),
-            (false, jobs) => Standing::new(Status::Running, format!("{jobs} Jobs")),
+            (false, jobs) => Standing::new(Status::Running, counted(jobs, "Job")),
         }
     }
 

@@ -214,7 +214,10 @@ fn suspended(workload: &Workload, known: &WorkloadContext) -> Standing {
     let Some(queued) = farthest(known.queued) else {
         return match workload.queue() {
             Some(_) => Standing::new(Status::Pending, ""),
-            None => Standing::new(Status::Suspended, "`suspend` is set, but it is in no queue"),
+            None => Standing::new(
+                Status::Suspended,
+                "`suspend` is set, but it is not in a queue",
+            ),
         };
     };
     in_queue(queued, known)

@@ -7,7 +7,6 @@ use crate::api::workload::job::{JobSpec, JobStatus};
 use crate::observe::snapshot::WorkloadContext;
 use crate::plan::Refusal;
 use crate::plan::request::array::Array;
-use crate::suggestion::kaiwo;
 
 /// Returns the array with the tasks that did not succeed in an earlier run of it; nothing
 /// if all did.
@@ -17,9 +16,8 @@ use crate::suggestion::kaiwo;
 pub fn unsuccessful(workload: &Workload, array: Array) -> Result<Option<Array>, Refusal> {
     let name = workload.display_name();
     let wrong = |why: String| Refusal::new(why).about(name.clone());
-    let about = |form| kaiwo(form, &[&name, &workload.metadata.namespace]);
     let (Some((spec, status)), Some(record)) = (job(workload), record(workload)) else {
-        return Err(wrong(format!("{name} is not an array of kaiwo's"))
+        return Err(wrong(format!("{name} is not an array created by kaiwo"))
             .hint("choose the array with --name"));
     };
     let standing = standing(workload, &WorkloadContext::default());
@@ -27,14 +25,18 @@ pub fn unsuccessful(workload: &Workload, array: Array) -> Result<Option<Array>, 
         return Err(wrong(format!(
             "{name} has not ended, and more of its tasks may fail"
         ))
-        .hint(about("wait {} -n {}").to("wait for it")));
+        .hint(workload.command("wait {} -n {}").to("wait for it")));
     }
     if !record.has_parameters_of(&array.record(None)) {
         return Err(wrong(format!(
-            "the parameters are not those of {name}, whose tasks would get other ones"
+            "the parameters differ from those of {name}: its tasks would get other ones"
         ))
-        .hint("repeat --sweep and --sweep-file as they were")
-        .hint(about("status {} -n {}").to("show those that failed")));
+        .hint(format!("repeat the --sweep and --sweep-file of {name}"))
+        .hint(
+            workload
+                .command("status {} -n {}")
+                .to("show the tasks that failed"),
+        ));
     }
     let Some(tasks) = record.tasks.only(unfinished(spec, status)) else {
         return Ok(None);

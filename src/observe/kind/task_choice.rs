@@ -3,7 +3,6 @@
 use super::tasks::{job, record};
 use crate::api::workload::Workload;
 use crate::plan::Refusal;
-use crate::suggestion::kaiwo;
 
 /// Returns what Kubernetes counts a task of an array as.
 ///
@@ -35,22 +34,26 @@ pub fn index_in(workload: &Workload, pod: &str) -> Option<i64> {
 
 /// Refuses to show the logs of all tasks at once, and says how one is chosen.
 pub fn unchosen(workload: &Workload) -> Refusal {
-    let (name, namespace) = (workload.display_name(), &workload.metadata.namespace);
+    let name = workload.display_name();
     let tasks = job(workload).map_or(0, |(spec, _)| spec.tasks());
     let first = record(workload).and_then(|record| record.tasks.at(0));
     let first = first.unwrap_or_default().to_string();
-    let about = |form| kaiwo(form, &[&name, namespace]);
     let refusal = Refusal::new(format!(
         "{name} is an array of {tasks} tasks, each with a log of its own"
     ))
     .about(name.clone());
     let refusal = refusal.hint(
-        about("logs {} -n {}")
+        workload
+            .command("logs {} -n {}")
             .args(["--index".to_owned(), first])
-            .to("show that of one task"),
+            .to("show the log of one task"),
     );
     match workload.has_failed_tasks() {
-        true => refusal.hint(about("logs {} -n {} --failed").to("show those that failed")),
+        true => refusal.hint(
+            workload
+                .command("logs {} -n {} --failed")
+                .to("show the tasks that failed"),
+        ),
         false => refusal,
     }
 }

@@ -124,7 +124,6 @@ pub struct Tasks {
     pub requested_slots: Option<i64>,
     /// Whether its slots can be changed while it runs.
     pub grows: bool,
-    /// The tasks that failed.
     pub failed_tasks: Vec<FailedTask>,
 }
 
@@ -135,7 +134,6 @@ pub struct Tasks {
 pub struct FailedTask {
     /// Its number.
     pub task: i64,
-    /// Its parameters.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub parameters: Map<String, Value>,
     /// Exit code of its container, if its pod still tells.

@@ -102,7 +102,7 @@ impl KindRules for (&Workload, &WorkspaceStatus) {
             findings.extend(missing(&self.1.conditions).map(|finding| {
                 finding.remedy(
                     Who::You,
-                    "show all that KAITO reports",
+                    "show everything that KAITO reports",
                     kubectl(
                         "-n {} describe workspace {}",
                         &[&metadata.namespace, &metadata.name],

@@ -90,7 +90,7 @@ impl fmt::Display for LogNote {
                 ),
             },
             Self::Lost { index } => {
-                write!(f, "the pod of index {index} and its log are gone")
+                write!(f, "the pod with index {index} and its log are gone")
             }
         }
     }
@@ -244,7 +244,7 @@ mod tests {
         };
         assert_eq!(
             lost(&spec, &failed, pods(), &[]),
-            ["the pod of index 1 and its log are gone"]
+            ["the pod with index 1 and its log are gone"]
         );
         // Only the pods of one task were read.
         let mut one = job(spec.clone(), failed.clone(), pods());

@@ -203,7 +203,7 @@ fn commands_run_in_the_head_the_first_pod_or_one_that_is_ready() {
     assert!(one(&cluster, Single::Worker(2)).is_err());
     assert_eq!(
         one(&cluster, Single::Pod("driver-old".to_owned())),
-        Err("pod x-old is not running".to_owned())
+        Err("pod x-old is not running (Failed)".to_owned())
     );
     let index = |index: u8| json!({COMPLETION_INDEX_LABEL: index.to_string()});
     let indexed = snapshot(
@@ -220,7 +220,7 @@ fn commands_run_in_the_head_the_first_pod_or_one_that_is_ready() {
     assert_eq!(one(&indexed, Single::Worker(2)), Ok("x-2-a".to_owned()));
     assert_eq!(
         one(&indexed, Single::Worker(0)),
-        Err("pod x-0-b is not running".to_owned())
+        Err("pod x-0-b is not running (Pending)".to_owned())
     );
     assert_eq!(
         one(&indexed, Single::Worker(3)),

@@ -13,9 +13,7 @@ use crate::quantity::Quantity;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimLine {
-    /// Namespace.
     pub namespace: String,
-    /// Name.
     pub name: String,
     /// `Pending`, `Bound`, `Lost`, or `Terminating`.
     pub phase: String,

@@ -5,10 +5,11 @@ use super::finding::{Anew, Cause, Finding, Who, span};
 use super::quota_contention::Rival;
 use crate::api::condition::{Condition, condition, holds};
 use crate::api::kueue_workload::KueueWorkload;
+use crate::names::counted;
 use crate::observe::kind::tasks::job;
 use crate::observe::preemption;
 use crate::observe::upstream::kueue::{self, Deactivation, Eviction};
-use crate::suggestion::{kaiwo, kubectl};
+use crate::suggestion::kubectl;
 
 /// Says why a Workload is not considered any more, and how it is again.
 pub(super) fn deactivated(evidence: &Evidence, own: &KueueWorkload) -> Finding {
@@ -44,10 +45,7 @@ pub(super) fn deactivated(evidence: &Evidence, own: &KueueWorkload) -> Finding {
     let workload = &evidence.snapshot.workload;
     let is_whole = workload.kind.descriptor().workload_has_its_uid;
     let again = match is_whole {
-        true => kaiwo(
-            "resume {} -n {}",
-            &[&workload.display_name(), evidence.namespace()],
-        ),
+        true => workload.command("resume {} -n {}"),
         false => kubectl(
             "-n {} patch workloads.kueue.x-k8s.io {} --type merge -p {}",
             &[
@@ -110,7 +108,7 @@ pub(super) fn checks(evidence: &Evidence, own: &KueueWorkload) -> Finding {
         None => finding.nobody("ask again in a moment"),
         Some(name) => finding.nobody("it starts once the check passes").remedy(
             Who::Admin,
-            "see what the check is waiting for",
+            "show what the check is waiting for",
             kubectl("get admissionchecks {} -o yaml", &[name]),
         ),
     }
@@ -172,7 +170,7 @@ pub(super) fn evicted(evidence: &Evidence, own: &KueueWorkload) -> Option<Findin
         ),
         Eviction::AdmissionCheck => (
             Cause::AdmissionCheckPending,
-            "it was evicted: an admission check asked for a retry",
+            "it was evicted: an admission check requested a retry",
         ),
         Eviction::QueueStopped => (
             Cause::QueueStopped,
@@ -189,10 +187,10 @@ pub(super) fn evicted(evidence: &Evidence, own: &KueueWorkload) -> Option<Findin
             .filter(|seconds| *seconds > 0);
         finding = finding.shows(match wait {
             Some(seconds) => format!(
-                "requeued {} times so far; it is queued again in {seconds} s",
-                state.count
+                "requeued {} so far; it is queued again in {seconds} s",
+                counted(state.count, "time")
             ),
-            None => format!("requeued {} times so far", state.count),
+            None => format!("requeued {} so far", counted(state.count, "time")),
         });
     }
     if cause == Cause::PodsReadyTimeout {
@@ -219,7 +217,7 @@ fn failed_tasks(finding: Finding, evidence: &Evidence, failed: i64) -> Finding {
         .resubmit(Anew::With, "fewer --slots than tasks, or --max-failed")
         .remedy(
             Who::Admin,
-            "switch it off: set waitForPodsReady.recoveryTimeout to 0s in Kueue's configuration, and restart Kueue",
+            "turn that off: set waitForPodsReady.recoveryTimeout to 0s in Kueue's configuration, and restart Kueue",
             kubectl("-n kueue-system edit configmap kueue-manager-config", &[]),
         )
 }

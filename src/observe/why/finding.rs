@@ -6,11 +6,11 @@ use crate::api::workload::Workload;
 use crate::suggestion::Command;
 
 macro_rules! causes {
-    ($( $(#[$meta:meta])* $cause:ident = $word:literal, )*) => {
-        /// A cause, as word for programs.
+    ($( $cause:ident = $word:literal, )*) => {
+        /// A cause, as a word for programs; `docs/why.md` says what each means.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Cause {
-            $( $(#[$meta])* $cause, )*
+            $( $cause, )*
         }
 
         impl Cause {
@@ -28,141 +28,73 @@ macro_rules! causes {
 }
 
 causes! {
-    /// Too little quota is free.
     WaitingForQuota = "waitingForQuota",
-    /// Others that came first have to be admitted first.
     BehindOthers = "behindOthers",
-    /// Others are leaving for it.
     WaitingForPreempted = "waitingForPreempted",
-    /// More is asked for than the queue can ever give.
     ExceedsMaximum = "exceedsMaximum",
-    /// No flavor of the queue takes the pods.
     NoMatchingFlavor = "noMatchingFlavor",
-    /// The pods cannot be placed as closely together as they ask to be.
     TopologyPlacement = "topologyPlacement",
-    /// No domain of the topology is large enough for the pods.
     TopologyTooSmall = "topologyTooSmall",
-    /// The ClusterQueue does not take the namespace.
     NamespaceNotSelected = "namespaceNotSelected",
-    /// Somebody has stopped the queue.
     QueueStopped = "queueStopped",
-    /// There is no such LocalQueue.
     LocalQueueMissing = "localQueueMissing",
-    /// The LocalQueue leads nowhere.
     ClusterQueueMissing = "clusterQueueMissing",
-    /// The ClusterQueue is stopped or broken.
     ClusterQueueInactive = "clusterQueueInactive",
-    /// An admission check has not passed yet.
     AdmissionCheckPending = "admissionCheckPending",
-    /// An admission check has refused.
     AdmissionCheckRejected = "admissionCheckRejected",
-    /// The pods of workloads admitted before have to be ready first.
     OthersNotReady = "othersNotReady",
-    /// Somebody has to lift a gate first.
     AdmissionGated = "admissionGated",
-    /// A LimitRange or the like refuses the requests.
     InvalidRequests = "invalidRequests",
-    /// Kueue has not got to it.
     NotEvaluated = "notEvaluated",
-    /// Kueue says something that kaiwo does not know.
     NotAdmitted = "notAdmitted",
-    /// Somebody has deactivated it in Kueue.
     Deactivated = "deactivated",
-    /// Its pods did not get ready in time too often.
     RequeuingLimit = "requeuingLimit",
-    /// It ran for longer than it may.
     MaximumExecutionTime = "maximumExecutionTime",
-    /// It made room for another one.
     Preempted = "preempted",
-    /// Its pods did not get ready in time.
     PodsReadyTimeout = "podsReadyTimeout",
-    /// It was taken off for another reason.
     Evicted = "evicted",
-    /// There is no Kueue.
     KueueMissing = "kueueMissing",
-    /// It names a priority class that does not exist.
     UnknownPriorityClass = "unknownPriorityClass",
-    /// Kueue is not told to manage the kind.
     KindNotManaged = "kindNotManaged",
-    /// Kueue is told to leave the namespace alone.
     NamespaceNotManaged = "namespaceNotManaged",
-    /// Kueue has made no Workload for it, and it does not show why.
     NoWorkload = "noWorkload",
-    /// Somebody has suspended it.
     Suspended = "suspended",
-    /// It is being deleted.
     BeingDeleted = "beingDeleted",
-    /// GPUs are free, but not enough of them on one node.
     Fragmented = "fragmented",
-    /// No node is large enough for a pod.
     NodesTooSmall = "nodesTooSmall",
-    /// All nodes together are too few for the pods.
     NodesTooFew = "nodesTooFew",
-    /// Other pods hold what the nodes have.
     NodesFull = "nodesFull",
-    /// No node has the labels of the flavor.
     FlavorNodesAbsent = "flavorNodesAbsent",
-    /// No node has the labels that the pods ask for.
     NodeSelector = "nodeSelector",
-    /// Nodes have taints that the pods do not tolerate.
     Taints = "taints",
-    /// No node takes a pod, for another reason.
     Unschedulable = "unschedulable",
-    /// Only some pods of a gang have found a place.
     GangPartlyPlaced = "gangPartlyPlaced",
-    /// The registry has no such image.
     ImageNotFound = "imageNotFound",
-    /// The registry does not give the image to strangers.
     ImageDenied = "imageDenied",
-    /// The image cannot be pulled, for another reason.
     ImagePull = "imagePull",
-    /// A Secret or ConfigMap, or a key of it, is missing.
     ConfigurationMissing = "configurationMissing",
-    /// A claim is missing.
     ClaimMissing = "claimMissing",
-    /// Another pod has a claim that one may mount at a time.
     ClaimInUse = "claimInUse",
-    /// A claim has no volume.
     ClaimUnbound = "claimUnbound",
-    /// An address that was asked for is not there yet.
     NoAddress = "noAddress",
-    /// A volume cannot be mounted.
     VolumeMount = "volumeMount",
-    /// The API server refuses the pods.
     PodsRefused = "podsRefused",
-    /// No controller has looked at it.
     ControllerMissing = "controllerMissing",
-    /// A container cannot be started.
     ContainerStart = "containerStart",
-    /// A container that runs before the others fails.
     InitContainer = "initContainer",
-    /// A container had more memory than its limit.
     OutOfMemory = "outOfMemory",
-    /// A container ends again and again.
     CrashLoop = "crashLoop",
-    /// A container failed.
     ExitCode = "exitCode",
-    /// The pods run and do not get ready.
     NotReady = "notReady",
-    /// The pods were taken off their nodes.
     Disrupted = "disrupted",
-    /// A node with pods of it does not answer.
     NodeLost = "nodeLost",
-    /// It ran for longer than its deadline.
     DeadlineExceeded = "deadlineExceeded",
-    /// The driver of a RayJob failed.
     DriverFailed = "driverFailed",
-    /// An application of a RayService is unwell.
     ApplicationFailed = "applicationFailed",
-    /// KAITO says what is missing.
     Workspace = "workspace",
-    /// A rollout has made no progress for too long.
     RolloutStuck = "rolloutStuck",
-    /// Its autoscaler does not scale it.
     NotScaled = "notScaled",
-    /// It failed, and no more is known.
     Failed = "failed",
-    /// It is on its way, and nothing is wrong.
     Starting = "starting",
 }
 
@@ -204,7 +136,6 @@ pub struct Remedy {
     pub who: Who,
     /// What is done.
     pub text: String,
-    /// How, as a command.
     pub command: Option<Command>,
     /// That `text` only says what is to be asked for instead, until it is known how
     /// that is done.
@@ -243,8 +174,10 @@ impl Remedy {
             return self;
         };
         if workload.stands_for.is_some() {
-            let text = &self.text;
-            self.text = format!("change what it asks for, and create it again (kaiwo: {text})");
+            self.text = match self.text.as_str() {
+                "" => "create it again".to_owned(),
+                text => format!("change its request, and create it again (in kaiwo: {text})"),
+            };
             return self;
         }
         let verb = match workload.kind.is_batch() {
@@ -343,5 +276,29 @@ pub(super) fn span(seconds: i64) -> String {
         ..120 => format!("{seconds} s"),
         120..7_200 => format!("{} min", seconds / 60),
         _ => format!("{} h", seconds / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kind::WorkloadKind;
+
+    #[test]
+    fn what_kaiwo_did_not_create_is_changed_by_whoever_did() {
+        let (kind, object) = (
+            WorkloadKind::Queued,
+            json!({"metadata": {"name": "jobset-x"}}),
+        );
+        let workload = Workload::read(kind, kind.api_version(), &object).unwrap();
+        let text = |anew, text: &str| {
+            let mut finding = Finding::new(Cause::Deactivated, "").resubmit(anew, text);
+            finding.remedies.remove(0).worded(&workload).text
+        };
+        assert_eq!(text(Anew::Said, ""), "create it again");
+        let smaller = "change its request, and create it again (in kaiwo: -g 4 or less)";
+        assert_eq!(text(Anew::With, "-g 4 or less"), smaller);
     }
 }

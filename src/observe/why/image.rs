@@ -30,7 +30,7 @@ pub(super) fn finding(evidence: &Evidence, trouble: &Trouble, image: &str) -> Fi
     let finding = match failure {
         PullFailure::NoName | PullFailure::NotFound => finding.resubmit(Anew::With, "the correct -i IMAGE"),
         PullFailure::NeverPulled => {
-            finding.you("or set imagePullPolicy to IfNotPresent in the template")
+            finding.you("set imagePullPolicy to IfNotPresent in your own template (kaiwo template eject KIND)")
         }
         PullFailure::TooMany => finding
             .nobody("the pull is retried automatically")

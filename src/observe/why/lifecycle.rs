@@ -6,10 +6,11 @@ use super::finding::{Anew, Cause, Finding, Who};
 use super::{node_loss, pods};
 use crate::api::Readable;
 use crate::kind::Operator;
+use crate::names::counted;
 use crate::observe::status::{Standing, Status};
 use crate::observe::upstream::api_server::Rejection;
 use crate::observe::upstream::output;
-use crate::suggestion::{kaiwo, kubectl};
+use crate::suggestion::kubectl;
 
 /// Lines that are shown of what something printed.
 const LAST_LINES: usize = 4;
@@ -33,7 +34,7 @@ pub(super) fn deletion(evidence: &Evidence) -> Option<Finding> {
     let finding = match (evidence.finalizers.is_empty(), pods) {
         (true, 0) => finding.nobody("it will be gone in a moment"),
         (true, pods) => finding
-            .shows(format!("{pods} pods are terminating"))
+            .shows(format!("{} still terminating", counted(pods, "pod")))
             .nobody("it is gone once they have ended"),
         (false, _) => finding
             .shows(format!("finalizers: {}", evidence.finalizers.join(", ")))
@@ -87,14 +88,11 @@ pub(super) fn on_its_way(evidence: &Evidence, standing: &Standing) -> Finding {
             .nobody("nothing is wrong as far as can be seen here; ask again later")
             .remedy(
                 Who::You,
-                "see more with a context for that cluster",
-                kaiwo(
-                    "why {} -n {} --context {CONTEXT}",
-                    &[
-                        &evidence.snapshot.workload.display_name(),
-                        evidence.namespace(),
-                    ],
-                ),
+                "show more with a context for that cluster",
+                evidence
+                    .snapshot
+                    .workload
+                    .command("why {} -n {} --context {CONTEXT}"),
             );
     }
     let waiting = evidence
@@ -133,20 +131,22 @@ pub(in crate::observe) fn suspended(evidence: &Evidence) -> Finding {
     let workload = &evidence.snapshot.workload;
     let (namespace, name) = (evidence.namespace(), &workload.metadata.name);
     let (kind, word) = (workload.kind.name(), workload.kind.word());
-    let (summary, command) = match workload.kind.is_batch() {
+    let (summary, text, command) = match workload.kind.is_batch() {
         false => (
             "it is scaled to 0".to_owned(),
+            "scale it up",
             kubectl("-n {} scale {} {} --replicas 1", &[namespace, &word, name]),
         ),
         true => (
             format!("it was suspended, and no queue manages the {kind}"),
+            "resume it",
             kubectl(
                 "-n {} patch {} {} --type merge -p {}",
                 &[namespace, &word, name, r#"{"spec":{"suspend":false}}"#],
             ),
         ),
     };
-    Finding::new(Cause::Suspended, summary).remedy(Who::You, "resume it", Some(command))
+    Finding::new(Cause::Suspended, summary).remedy(Who::You, text, Some(command))
 }
 
 /// Reason of what ran for longer than it may.
@@ -169,13 +169,7 @@ pub(in crate::observe) fn last_lines(finding: Finding, text: &str, evidence: &Ev
     finding.remedy(
         Who::You,
         "read its logs",
-        kaiwo(
-            "logs {} -n {}",
-            &[
-                &evidence.snapshot.workload.display_name(),
-                evidence.namespace(),
-            ],
-        ),
+        evidence.snapshot.workload.command("logs {} -n {}"),
     )
 }
 
@@ -196,15 +190,17 @@ pub(in crate::observe) fn refused_pods(evidence: &Evidence, message: &str) -> Fi
                 "show what the ResourceQuota allows",
                 kubectl("-n {} describe resourcequotas", &[namespace]),
             )
-            .admin("raise it"),
-        Rejection::Policy => finding.admin("ask about the policy that rejects them"),
+            .admin("raise the ResourceQuota"),
+        Rejection::Policy => {
+            finding.admin("change the policy that rejects them, or grant an exception")
+        }
         Rejection::Terminating => finding.remedy(
             Who::You,
-            "submit it in another namespace: this one is being deleted",
+            "submit it to another namespace: this one is being deleted",
             kubectl("get namespace {}", &[namespace]),
         ),
         Rejection::Unsized | Rejection::Other => {
-            finding.resubmit(Anew::Said, "asking for what is allowed")
+            finding.resubmit(Anew::Said, "requesting what is allowed")
         }
     }
 }
@@ -248,10 +244,7 @@ pub(super) fn without_address(evidence: &Evidence) -> Option<Finding> {
             .remedy(
                 Who::You,
                 "reach it without one",
-                kaiwo(
-                    "port-forward {} -n {}",
-                    &[&evidence.snapshot.workload.display_name(), namespace],
-                ),
+                evidence.snapshot.workload.command("port-forward {} -n {}"),
             ),
     )
 }

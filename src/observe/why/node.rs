@@ -90,7 +90,7 @@ fn claims(evidence: &Evidence, pod: &Pod, message: &str) -> Option<Finding> {
             Finding::new(Cause::ClaimUnbound, summary)
                 .remedy(
                     Who::You,
-                    "see what they are waiting for",
+                    "show what its claims are waiting for",
                     kubectl("-n {} get persistentvolumeclaims", &[namespace]),
                 )
                 .admin("provide a volume, or the StorageClass that the claim names"),
@@ -119,7 +119,7 @@ fn claims(evidence: &Evidence, pod: &Pod, message: &str) -> Option<Finding> {
             let named = named.map(|class| format!("its StorageClass is {class}"));
             finding
                 .shows(named.unwrap_or_default())
-                .remedy(Who::You, "see what it is waiting for", Some(describe))
+                .remedy(Who::You, "show what it is waiting for", Some(describe))
                 .admin("provide a volume, or the StorageClass that the claim names")
         }
     })
@@ -176,7 +176,7 @@ fn claim_in_use(evidence: &Evidence, mounts: &BTreeSet<String>) -> Finding {
             &[namespace, name],
         ),
     };
-    finding.remedy(Who::You, "see who uses it", Some(command))
+    finding.remedy(Who::You, "show who uses it", Some(command))
 }
 
 /// Says why from the nodes themselves; nothing where they look well.
@@ -204,7 +204,7 @@ fn by_nodes(evidence: &Evidence, pod: &Pod, nodes: &[Node]) -> Option<Finding> {
         };
         let (anew, less) = match misfit.flags() {
             Some(flags) => (Anew::With, flags),
-            None => (Anew::Said, "asking for less".to_owned()),
+            None => (Anew::Said, "requesting less".to_owned()),
         };
         let finding = Finding::new(cause, misfit.to_string());
         return Some(finding.resubmit(anew, less).admin("add such nodes"));
@@ -394,11 +394,11 @@ fn tainted(nodes: &[&Node], tolerations: &[FlavorToleration]) -> Finding {
             let names: Vec<&str> = cordoned.map(|node| node.metadata.name.as_str()).collect();
             finding.remedy(
                 Who::Admin,
-                "they are cordoned: uncordon them after the maintenance",
+                "uncordon the nodes after their maintenance",
                 kubectl("uncordon", &[]).args(names),
             )
         }
-        None => finding.admin("check the nodes: they are unhealthy"),
+        None => finding.admin("check why the nodes are unhealthy"),
     }
 }
 
@@ -428,15 +428,15 @@ fn by_words(evidence: &Evidence, pod: &Pod, verdict: &SchedulerMessage) -> Findi
         let finding = Finding::new(
             Cause::NodesFull,
             match nodes {
-                1 => format!("a pod needs {}, and the only node it can use does not have that much free", needs.join(" and ")),
-                _ => format!("a pod needs {} on one node, and none of the {nodes} nodes it can use has that much free", needs.join(" and ")),
+                1 => format!("a pod needs {}, but the only node it can use does not have that much free", needs.join(" and ")),
+                _ => format!("a pod needs {} on one node, but none of the {nodes} nodes it can use has that much free", needs.join(" and ")),
             },
         )
         .nobody("it starts once a node has enough free");
         return finding.resubmit(
             Anew::Said,
             match flags.is_empty() {
-                true => "asking for less".to_owned(),
+                true => "requesting less".to_owned(),
                 false => format!("in smaller pods, with a smaller {}", flags.join(" or ")),
             },
         );

@@ -108,7 +108,7 @@ impl<'a> Supply<'a> {
         let finding = Finding::new(
             Cause::NodesFull,
             format!(
-                "a pod needs {} {resource}, and {free}",
+                "a pod needs {} {resource}, but {free}",
                 request.shown(resource)
             ),
         )

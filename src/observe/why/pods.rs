@@ -10,7 +10,7 @@ use crate::observe::trouble::{Trouble, TroubleKind, started_again};
 use crate::observe::upstream::kubelet::{self, Missing};
 use crate::observe::upstream::output::{self, Mistake};
 use crate::quantity::Quantity;
-use crate::suggestion::{kaiwo, kubectl};
+use crate::suggestion::kubectl;
 
 /// Different troubles that are told of at most: the first ones say most.
 const MOST: usize = 3;
@@ -87,11 +87,7 @@ fn partly_placed(finding: Finding, pods: &[&Pod], unplaced: &[&Pod], is_queued: 
     } = finding;
     let whole = Finding {
         cause: Cause::GangPartlyPlaced,
-        summary: format!(
-            "{placed} of {} pods have a node, and {} have none",
-            pods.len(),
-            unplaced.len()
-        ),
+        summary: format!("only {placed} of {} pods have a node", pods.len()),
         evidence: Vec::new(),
         remedies,
     };
@@ -101,7 +97,7 @@ fn partly_placed(finding: Finding, pods: &[&Pod], unplaced: &[&Pod], is_queued: 
         ..whole
     };
     match is_queued {
-        true => whole.nobody("if not all start in time, Kueue evicts it and queues it again"),
+        true => whole.nobody("if they do not all start in time, Kueue evicts it and requeues it"),
         false => whole,
     }
 }
@@ -168,7 +164,7 @@ fn ended(evidence: &Evidence, trouble: &Trouble, pod: &Pod) -> Finding {
         ),
         TroubleKind::CrashLoop => (
             Cause::CrashLoop,
-            format!("container {name} keeps ending: {code}"),
+            format!("container {name} keeps exiting with {code}"),
             match is_started_again(pod, name) {
                 true => vec!["--previous"],
                 false => Vec::new(),
@@ -190,7 +186,7 @@ fn ended(evidence: &Evidence, trouble: &Trouble, pod: &Pod) -> Finding {
         .shows(rules(trouble.exit_code))
         .shows(&trouble.message)
         .shows(probe);
-    let (workload, namespace) = (&evidence.snapshot.workload, evidence.namespace());
+    let workload = &evidence.snapshot.workload;
     let task = tasks::task_of(workload, pod).map(|task| task.to_string());
     let flags = match &task {
         Some(task) => vec!["--index", task],
@@ -199,7 +195,7 @@ fn ended(evidence: &Evidence, trouble: &Trouble, pod: &Pod) -> Finding {
     with_last_words(finding, &evidence.last_words).remedy(
         Who::You,
         "read its logs",
-        kaiwo("logs {} -n {}", &[&workload.display_name(), namespace]).args(flags),
+        workload.command("logs {} -n {}").args(flags),
     )
 }
 
@@ -253,7 +249,7 @@ fn without_shell(finding: Finding, command: &[String]) -> Finding {
     match command.first().is_some_and(|program| program == "sh") {
         true => finding.resubmit(
             Anew::With,
-            "an image that has sh: the entrypoint needs it, too",
+            "an image that has sh, which the entrypoint also needs",
         ),
         false => finding.resubmit(Anew::With, "--read-only-workdir, which copies nothing"),
     }
@@ -273,9 +269,7 @@ pub(super) fn with_last_words(finding: Finding, lines: &[String]) -> Finding {
 
 fn with_mistake(finding: Finding, mistake: Mistake) -> Finding {
     match mistake {
-        Mistake::ReadOnly => {
-            finding.you("it cannot write there: write to /scratch ($KAIWO_SCRATCH)")
-        }
+        Mistake::ReadOnly => finding.you("write to /scratch ($KAIWO_SCRATCH) instead"),
         Mistake::Architecture => finding
             .shows("the program is for a different architecture than its node")
             .you("build it, or its image, for the node's architecture"),
@@ -304,7 +298,7 @@ fn out_of_memory(pod: &Pod, name: &str, trouble: &Trouble) -> Finding {
             format!("--memory-per-gpu {more}, or reduce its memory use"),
         ),
         (_, Some(more)) => finding.you(format!(
-            "raise its limit, for example to {more}, in a template of your own: `kaiwo template eject`"
+            "raise its limit, for example to {more}, in your own template (kaiwo template eject KIND)"
         )),
         (_, None) => {
             finding.you("reduce its memory use, or set a memory limit so that it is placed on a node with enough")
@@ -395,19 +389,13 @@ pub(super) fn not_ready(evidence: &Evidence) -> Option<Finding> {
     // An answer that is no connection and no "not yet" does not become another.
     let finding = match kubelet::probe_status(told) {
         Some(status) if status != 503 => finding.you(format!(
-            "check what it answers there: HTTP {status} does not mean that it is loading"
+            "check why it answers HTTP {status}, which does not mean that it is still loading"
         )),
         _ => finding.nobody("loading a large model takes time"),
     };
     Some(finding.remedy(
         Who::You,
         "read its logs",
-        kaiwo(
-            "logs {} -n {}",
-            &[
-                &evidence.snapshot.workload.display_name(),
-                evidence.namespace(),
-            ],
-        ),
+        evidence.snapshot.workload.command("logs {} -n {}"),
     ))
 }

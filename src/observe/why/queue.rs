@@ -121,7 +121,7 @@ fn before_quota(
                 Cause::OthersNotReady,
                 "Kueue admits nothing until the pods of all admitted workloads are ready",
             )
-            .nobody("it continues when they are ready or have been given up")
+            .nobody("it continues once they are ready, or Kueue gives up on them")
             .admin("turn that off: waitForPodsReady.blockAdmission"),
         ),
         QuotaBlocker::Gated(gates) => Some(gated(evidence, own, gates)),

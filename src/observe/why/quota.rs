@@ -12,6 +12,7 @@ use crate::api::condition::condition;
 use crate::api::kueue_workload::KueueWorkload;
 use crate::api::queue::QueueingStrategy;
 use crate::api::vendor::is_gpu_resource;
+use crate::names::counted;
 use crate::observe::upstream::kueue::QuotaBlocker;
 use crate::quantity::Quantity;
 use crate::suggestion::{kaiwo, kubectl};
@@ -61,7 +62,7 @@ pub(super) fn short(contest: &Contest, own: &KueueWorkload, namespace: &str) -> 
         .unwrap_or_default();
     let finding = match free.whole() {
         free if free > 0 && free < own.gpus() => {
-            finding.you(format!("request fewer GPUs: {free} are free now"))
+            finding.you(format!("request fewer GPUs ({free} free now)"))
         }
         _ => finding,
     };
@@ -117,7 +118,7 @@ pub(super) fn exceeds(contest: &Contest, quota_blockers: &[QuotaBlocker]) -> Fin
     );
     let finding = match (is_gpu_resource(resource), most > Quantity::default()) {
         (true, true) => finding.resubmit(Anew::With, format!("-g {} or less", most.whole())),
-        _ => finding.resubmit(Anew::Said, "asking for less"),
+        _ => finding.resubmit(Anew::Said, "requesting less"),
     };
     finding.admin("raise the quota, or let the queue borrow more")
 }
@@ -179,12 +180,14 @@ pub(super) fn not_evaluated(
     if place > 1 {
         let why = match is_strict {
             true => "the queue is StrictFIFO: no workload overtakes another",
-            false => "Kueue looks at them first",
+            false => "Kueue considers them first",
         };
         return Finding::new(
             Cause::BehindOthers,
-            format!("it is waiting behind {} others", place - 1)
-                .replace("behind 1 others", "behind another workload"),
+            format!(
+                "it is waiting behind {}",
+                counted(place - 1, "other workload")
+            ),
         )
         .shows(why)
         .nobody("it is considered once they have been admitted or removed");
@@ -208,7 +211,9 @@ fn silence(evidence: &Evidence, own: &KueueWorkload, age: i64) -> Finding {
     .shows(format!("it requests {}", asked.join(", ")));
     let finding = match coverage::covered(evidence, own) {
         Some(covered) => finding.shows(format!("the queue has quota for {}", covered.join(", "))),
-        None => finding.shows("a requested resource without quota in the queue can be the reason"),
+        None => {
+            finding.shows("a requested resource that the queue has no quota for can be the cause")
+        }
     };
     finding
         .nobody("Kueue may be busy; ask again in a moment")

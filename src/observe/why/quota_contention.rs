@@ -13,6 +13,7 @@ use crate::api::condition::holds;
 use crate::api::kueue_workload::{KueueWorkload, QueueState};
 use crate::api::queue::{ClusterQueue, Preemption, PreemptionPolicy};
 use crate::api::vendor::is_gpu_resource;
+use crate::names::counted;
 use crate::observe::kind::tasks::running_slice;
 use crate::observe::upstream::kueue::QuotaBlocker;
 use crate::plan::kueue::cohort::{FlavorResource, Quotas};
@@ -54,12 +55,10 @@ pub struct Contest {
 pub struct QuotaRow {
     /// The ResourceFlavor.
     pub flavor: String,
-    /// The resource.
     pub resource: String,
     /// What the workload requests.
     #[cfg_attr(test, schemars(with = "String"))]
     pub requested: Quantity,
-    /// What is free for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub free: Option<Quantity>,
@@ -88,7 +87,6 @@ impl QuotaRow {
 pub struct Rival {
     /// `kind/name`.
     pub workload: String,
-    /// Its namespace.
     pub namespace: String,
     /// Its GPUs, where they are known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -380,7 +378,7 @@ fn borrowing(evidence: &Evidence, contest: &Contest, quotas: &Quotas) -> Option<
         .iter()
         .find(|row| is_gpu_resource(&row.resource))?;
     let Some(cohort) = quotas.cohort_name() else {
-        return Some("it cannot borrow: its ClusterQueue is in no cohort".to_owned());
+        return Some("it cannot borrow: its ClusterQueue is not in a cohort".to_owned());
     };
     let of = FlavorResource {
         flavor: &row.flavor,
@@ -421,7 +419,7 @@ fn borrowing(evidence: &Evidence, contest: &Contest, quotas: &Quotas) -> Option<
         .take(3)
         .collect();
     let lenders = match lenders.is_empty() {
-        true => "no queue there has any unused".to_owned(),
+        true => "no queue there has unused quota".to_owned(),
         false => lenders.join(", "),
     };
     Some(format!(
@@ -462,19 +460,17 @@ fn preemption(evidence: &Evidence, queue: &ClusterQueue, own: &KueueWorkload) ->
             });
             let gpus: i64 = victims.map(KueueWorkload::gpus).sum();
             let whom = match newer {
-                true => "of lower priority, or of the same and newer,",
-                false => "of lower priority",
+                true => "workloads of lower priority, and newer ones of the same priority",
+                false => "workloads of lower priority",
             };
             match gpus {
-                0 => format!("it can preempt workloads {whom} but none holds GPUs")
-                    .replace("priority but", "priority, but"),
-                gpus => format!("it can preempt workloads {whom} with {gpus} GPUs")
-                    .replace(", with", " with"),
+                0 => format!("it can preempt {whom}, but none holds GPUs"),
+                gpus => format!("it can preempt {whom}: they hold {}", counted(gpus, "GPU")),
             }
         }
     };
     Some(match reclaims {
-        true => format!("{within}; it reclaims what others in the cohort have borrowed"),
+        true => format!("{within}; it can reclaim what others in the cohort have borrowed"),
         false => within,
     })
 }

@@ -36,7 +36,7 @@ fn forbidden(evidence: &Evidence, queue: &str) -> Option<Finding> {
     matches!(evidence.snapshot.queued, Readable::Forbidden).then(|| {
         Finding::new(
             Cause::NoWorkload,
-            format!("it is waiting in LocalQueue {queue}, and you may not read Kueue's Workloads"),
+            format!("it is waiting in LocalQueue {queue}, but you may not read Kueue's Workloads"),
         )
         .remedy(
             Who::Admin,
@@ -71,7 +71,7 @@ fn unknown_priority_class(evidence: &Evidence) -> Option<Finding> {
         format!("it names WorkloadPriorityClass {named:?}, which does not exist"),
     )
     .shows(known)
-    .shows("without it Kueue creates no Workload, so it is not queued")
+    .shows("without the class, Kueue creates no Workload, so nothing is queued")
     .resubmit(Anew::With, "another --priority-class, or none")
     .remedy(
         Who::Admin,

@@ -22,7 +22,6 @@ pub struct InstanceType {
     pub gpus: u32,
     /// Memory of all GPUs of a node, GiB.
     pub memory: u32,
-    /// What the GPUs are.
     pub gpu: &'static str,
 }
 

@@ -21,7 +21,6 @@ use crate::yaml;
 /// ConfigMap in which a release of KAITO publishes its presets, in its own
 /// namespace (v0.2 and later).
 pub const CONFIG_MAP: &str = "kaito-supported-models";
-/// Its one key.
 const CONFIG_MAP_KEY: &str = "SupportedModels";
 /// An image without a model, which stands among the presets.
 const BASE_IMAGE: &str = "base";
@@ -54,9 +53,7 @@ pub fn supported(data: &BTreeMap<String, String>) -> Option<Vec<Supported>> {
 /// What a model needs of one instance type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Machines {
-    /// The type.
     pub instance_type: &'static InstanceType,
-    /// Nodes of it.
     pub nodes: u32,
 }
 

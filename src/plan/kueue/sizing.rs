@@ -46,7 +46,6 @@ pub struct Pods<'a> {
     pub request: &'a WorkloadRequest,
     /// How many, with how many GPUs.
     pub layout: GpuLayout,
-    /// Resource of the GPUs.
     pub gpu_resource: Option<&'a str>,
     /// Labels that only those which work must find on their nodes.
     pub pin: &'a BTreeMap<String, String>,

@@ -292,7 +292,6 @@ impl Schema for VariableName {
 pub struct SecretKey {
     /// Name of the Secret.
     pub secret: String,
-    /// Key in it.
     pub key: String,
 }
 

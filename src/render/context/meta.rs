@@ -124,9 +124,7 @@ impl Meta {
 pub struct SecretVolume {
     /// Name of the volume.
     pub name: String,
-    /// Name of the Secret.
     pub secret_name: String,
-    /// Key in it.
     pub key: String,
     /// File name in the volume.
     pub sub_path: String,

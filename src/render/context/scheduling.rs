@@ -218,7 +218,6 @@ pub struct MetricContext {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ResourcesContext {
-    /// CPUs.
     pub cpu: Quantity,
     pub memory: Quantity,
     /// Shared memory, as part of the memory: half of it unless `--shm` states it.

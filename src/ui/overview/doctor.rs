@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::observe::doctor::{Check, CommandRights, Component, Report, State, Subject};
 use crate::suggestion::Connection;
-use crate::ui::page::{RemedyReport, TextPage};
+use crate::ui::page::{RemedyReport, TextPage, remedies};
 use crate::ui::report::API_VERSION;
 use crate::ui::table::Tone;
 
@@ -99,15 +99,7 @@ impl Examination<'_> {
                 page.remedy(states + 4, remedy, self.connection);
             }
         }
-        if !self.report.unseen.is_empty() {
-            let unseen = self.report.unseen.join(", ");
-            page.gap();
-            page.line(
-                0,
-                Tone::Faint,
-                &format!("not visible to you: {unseen}; an admin can see more"),
-            );
-        }
+        page.unseen(&self.report.unseen);
         page.text()
     }
 }
@@ -123,15 +115,12 @@ fn tone(state: State) -> Tone {
 
 impl<'a> CheckReport<'a> {
     fn new(check: &'a Check, connection: &Connection) -> Self {
-        let remedies = check.remedies.iter();
         Self {
             subject: check.subject,
             state: check.state,
             summary: &check.summary,
             evidence: &check.evidence,
-            remedies: remedies
-                .map(|it| RemedyReport::new(it, connection))
-                .collect(),
+            remedies: remedies(&check.remedies, connection),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::api::vendor::is_gpu_resource;
 use crate::kind::WorkloadKind;
+use crate::names::counted;
 use crate::plan::Plan;
 use crate::plan::kueue::forecast::{Forecast, Lack};
 use crate::plan::request::array::Array;
@@ -36,7 +37,7 @@ pub fn sizes(plan: &Plan) -> Option<String> {
     let flags = plan.adapted_sizes();
     (!flags.is_empty()).then(|| {
         format!(
-            "pods are smaller than usual, as nodes and quota have less: {}",
+            "pods are smaller than usual, to fit nodes and quota: {}",
             flags.join(" ")
         )
     })
@@ -46,7 +47,7 @@ fn model_or_resources(plan: &Plan) -> String {
     let serving = &plan.request.serving;
     if let Some(model) = &serving.model {
         return match &serving.kaito.tuning {
-            Some(tuning) => format!("tunes {model} by {}", tuning.method),
+            Some(tuning) => format!("tunes {model} with {}", tuning.method),
             None => format!("model {model}"),
         };
     }
@@ -55,9 +56,9 @@ fn model_or_resources(plan: &Plan) -> String {
     }
     let (total, resource, shape) = gpus(plan);
     if let Some(resource) = resource {
-        let unit = if total == 1 { "GPU" } else { "GPUs" };
+        let gpus = counted(total, "GPU");
         let most = serving.autoscale.map_or("", |_| "up to ");
-        return format!("{most}{total} {unit} = {shape} {resource}");
+        return format!("{most}{gpus} = {shape} {resource}");
     }
     let Some(workers) = plan.pods.first() else {
         return "no GPUs".to_owned();
@@ -83,7 +84,6 @@ fn model_or_resources(plan: &Plan) -> String {
 /// Returns how many tasks an array has, how many run at once, and what each requests.
 fn tasks(plan: &Plan, array: &Array) -> String {
     let count = array.tasks.count();
-    let noun = if count == 1 { "task" } else { "tasks" };
     let (_, resource, _) = gpus(plan);
     let each = plan.pods.first().map(|task| &task.requests);
     let of = |resource: &str| {
@@ -102,9 +102,10 @@ fn tasks(plan: &Plan, array: &Array) -> String {
         true => String::new(),
         false => format!(" of {each}"),
     };
+    let tasks = counted(count, "task");
     match array.slots < count {
-        true => format!("{count} {noun}{each}, {} at once", array.slots),
-        false => format!("{count} {noun}{each}"),
+        true => format!("{tasks}{each}, {} at once", array.slots),
+        false => format!("{tasks}{each}"),
     }
 }
 
@@ -142,10 +143,7 @@ fn replicas(plan: &Plan) -> Vec<String> {
         let pods = if kind.is_ray() { "workers" } else { "pods" };
         format!("{} to {} {pods}", scale.min, scale.max)
     });
-    let served = (kind == WorkloadKind::InferenceSet).then(|| {
-        let unit = if count == 1 { "replica" } else { "replicas" };
-        format!("{count} {unit}")
-    });
+    let served = (kind == WorkloadKind::InferenceSet).then(|| counted(count, "replica"));
     scaled.into_iter().chain(served).collect()
 }
 

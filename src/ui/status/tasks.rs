@@ -2,6 +2,7 @@
 
 use super::super::table::{Cell, Column};
 use super::Page;
+use crate::names::counted;
 use crate::observe::description::Description;
 use crate::observe::kind::tasks::{FailedTask, Tasks};
 
@@ -24,7 +25,6 @@ pub(super) fn summary(about: &Description) -> String {
 }
 
 fn slots(tasks: &Tasks) -> String {
-    let noun = if tasks.slots == 1 { "slot" } else { "slots" };
     match tasks.requested_slots {
         Some(requested) if tasks.active > 0 && tasks.grows => format!(
             "{} of {requested} slots, and the others wait until the queue has quota for all of them",
@@ -36,8 +36,13 @@ fn slots(tasks: &Tasks) -> String {
             tasks.slots
         ),
         Some(requested) => format!("{} of {requested} slots", tasks.slots),
-        None if tasks.grows => format!("{} {noun}, which kaiwo resize changes", tasks.slots),
-        None => format!("{} {noun}", tasks.slots),
+        None if tasks.grows => {
+            format!(
+                "{} (kaiwo resize changes them)",
+                counted(tasks.slots, "slot")
+            )
+        }
+        None => counted(tasks.slots, "slot"),
     }
 }
 
@@ -58,7 +63,7 @@ pub(super) fn failed(page: &Page, about: &Description) -> String {
     let mut text = page.table(&columns, rows);
     let more = tasks.failed_tasks.len() - shown.len();
     if more > 0 {
-        text += &format!("and {more} more, all of which -o json lists\n");
+        text += &format!("and {more} more; -o json lists all of them\n");
     }
     text
 }

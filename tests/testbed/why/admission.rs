@@ -77,7 +77,7 @@ fn what_kueue_takes_off_or_gives_up_is_told() {
         "podsReadyTimeout",
         &[
             "not all of its pods became ready in time",
-            "requeued 1 times so far",
+            "requeued 1 time so far",
             "its pods had been loading for ",
             "waitForPodsReady.timeout in Kueue's configuration",
         ],

@@ -77,10 +77,7 @@ fn nodes_that_do_not_fit_say_why() {
     scene.told(
         "gang",
         "gangPartlyPlaced",
-        &[
-            "2 of 3 pods have a node, and 1 have none",
-            "cause: nodesFull",
-        ],
+        &["only 2 of 3 pods have a node", "cause: nodesFull"],
         &WITH_PODS,
     );
     scene.told(
@@ -180,7 +177,7 @@ fn nodes_that_are_too_small_say_so() {
     scene.told(
         "j",
         "nodesFull",
-        &["amd.com/gpu, and the only node it can use"],
+        &["amd.com/gpu, but the only node it can use"],
         &[Who::Viewer],
     );
     scene.testbed.delete("Node", &scene.node("a"));

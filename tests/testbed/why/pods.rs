@@ -57,7 +57,7 @@ fn pods_that_fail_say_why() {
             &[],
             "crashLoop",
             &[
-                "keeps ending: exit code 1",
+                "keeps exiting with exit code 1",
                 "restarted 5 times",
                 "job/loop -n ",
             ],
@@ -351,7 +351,7 @@ fn a_crash_loop_has_one_answer_at_every_moment() {
     let [(summary, status, listed)] = &told[..] else {
         panic!("{told:?}")
     };
-    assert_eq!(summary, "container c keeps ending: exit code 5");
+    assert_eq!(summary, "container c keeps exiting with exit code 5");
     assert!(status.starts_with("exit code 5 in pod srv-"), "{status}");
     assert_eq!(status, listed);
     assert!(states.len() > 1, "{states:?}");

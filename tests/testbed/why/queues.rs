@@ -66,7 +66,7 @@ fn a_full_queue_names_who_is_ahead_and_who_holds_what() {
         "Ahead of it: 1, with 8 GPUs",
         "GPUs held by others (32):",
         "and 1 more, with 8 GPUs",
-        "It cannot borrow: its ClusterQueue is in no cohort",
+        "It cannot borrow: its ClusterQueue is not in a cohort",
         "kaiwo queues",
     ] {
         assert!(screen.contains(words), "no {words:?} in:\n{screen}");

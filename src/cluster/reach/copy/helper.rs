@@ -29,15 +29,14 @@ pub enum HelperError {
     Cluster(#[from] ClusterError),
     /// Kueue holds it back, and no queue is known that would let it through.
     #[error(
-        "Kueue holds back pods in namespace {namespace} that have no queue, and the workload names none"
+        "in namespace {namespace}, Kueue holds back pods without a queue, and the workload has none"
     )]
     NoQueue { namespace: String },
     /// It does not run.
-    #[error("pod {pod}, through which the claim is read, does not run: {why}")]
+    #[error("pod {pod}, which reads the claim, is not running: {why}")]
     Stuck {
         pod: String,
         why: String,
-        /// Whether it has ended.
         has_ended: bool,
         /// The namespace, if it waits in a queue there.
         queued_in: Option<String>,
@@ -61,12 +60,12 @@ impl Classified for HelperError {
             Self::Cluster(source) => source.hints(),
             Self::NoQueue { namespace } => vec![
                 kubectl("-n {} get localqueues", &[namespace])
-                    .to("mount the claim in a job of that queue: kaiwo submit -q QUEUE --volume CLAIM:/data; its queues"),
+                    .to("mount the claim in a queued job (kaiwo submit -q QUEUE --volume CLAIM:/data); list the queues"),
             ],
             Self::Stuck {
                 queued_in: Some(namespace),
                 ..
-            } => vec![kaiwo("queues -n {}", &[namespace]).to("see what has the quota")],
+            } => vec![kaiwo("queues -n {}", &[namespace]).to("show what holds the quota")],
             Self::Stuck { .. } => {
                 vec!["use an image that has a shell and can be pulled: --helper-image busybox".into()]
             }
@@ -212,7 +211,7 @@ fn waits_in(pod: &Pod) -> Option<&str> {
 /// Returns what it waits for, or how it ended.
 fn reason(pod: &Pod) -> String {
     if let Some(queue) = waits_in(pod) {
-        return format!("it waits in queue {queue}");
+        return format!("it is waiting in queue {queue}");
     }
     let container = pod.status.container_statuses.first();
     let state = container.map(|container| &container.state);

@@ -85,10 +85,8 @@ pub enum Failure {
 /// An error that ends a copy.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyFailed {
-    /// Of the copy.
     #[error(transparent)]
     Copy(#[from] CopyError),
-    /// Of the cluster.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
 }
@@ -431,7 +429,7 @@ async fn next_while_fed(
 }
 
 fn silence(time: Duration) -> String {
-    format!("nothing passed for {} s", time.as_secs())
+    format!("no data for {} s", time.as_secs())
 }
 
 /// Returns whether a runtime says that there is no `sh` (runc, crun).

@@ -41,7 +41,7 @@ impl Classified for QueuesError {
     fn hints(&self) -> Vec<Suggestion> {
         match self {
             Self::NoKueue => {
-                vec!["an admin can install Kueue: https://kueue.sigs.k8s.io".into()]
+                vec!["ask an admin to install Kueue: https://kueue.sigs.k8s.io".into()]
             }
             Self::Cluster(source) => source.hints(),
         }

@@ -12,11 +12,9 @@ pub const UNANSWERED: &str = "the cluster does not answer";
 /// Which workload is followed.
 #[derive(Debug, Clone)]
 pub struct FollowedWorkload {
-    /// Its kind.
     pub kind: WorkloadKind,
     /// Where it is.
     pub namespace: String,
-    /// Its name.
     pub name: String,
     /// Its identity; if it is not known yet, whoever has the name first.
     pub uid: Option<String>,

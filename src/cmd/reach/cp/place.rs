@@ -18,7 +18,6 @@ use crate::observe::Snapshot;
 use crate::observe::pod_selection::{PodChoiceError, Single};
 use crate::observe::storage::helper::Helper;
 use crate::observe::storage::mounts::{self, MountedClaim, SCRATCH};
-use crate::suggestion::kaiwo;
 use crate::transfer::end::Direction;
 
 /// A container, and the path in it.
@@ -231,12 +230,11 @@ fn lost(
 ) -> CommandError {
     let message = format!("{none}, and {path} is not on a claim that outlives its pods");
     let error = CommandError::new(ErrorClass::Refused, message);
-    let workload = &snapshot.workload;
-    let namespace = &workload.metadata.namespace;
     match mounted {
-        [] => error.hint(
-            kaiwo("why {} -n {}", &[&workload.display_name(), namespace]).to("see why no pod runs"),
-        ),
+        [] => {
+            let why = snapshot.workload.command("why {} -n {}");
+            error.hint(why.to("see why no pod runs"))
+        }
         mounted => {
             let known = mounted
                 .iter()

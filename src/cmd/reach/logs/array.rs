@@ -16,7 +16,6 @@ use crate::error::{CommandError, ErrorClass};
 use crate::observe::Snapshot;
 use crate::observe::kind::task_choice::{index_of, unchosen};
 use crate::observe::kind::tasks::{FailedPod, job, record};
-use crate::suggestion::kaiwo;
 use crate::ui::Ui;
 
 /// Shows the logs of tasks, of which one or those that failed are chosen.
@@ -45,7 +44,7 @@ pub(super) fn refuse(target: &FoundWorkload, flag: &str) -> CommandError {
         ErrorClass::Refused,
         format!("{flag} chooses tasks of an array, which {name} is not"),
     )
-    .hint(kaiwo("logs {} -n {}", &[&name, &workload.metadata.namespace]).to("show its log"))
+    .hint(workload.command("logs {} -n {}").to("show its log"))
 }
 
 async fn of_task(

@@ -65,7 +65,6 @@ pub struct Preemptor {
     pub uid: String,
     /// UID of what that stands for.
     pub job_uid: String,
-    /// By which rule.
     pub rule: String,
     /// The ClusterQueue of that Workload, if it is another one.
     pub cluster_queue: Option<String>,

@@ -7,7 +7,6 @@ use crate::api::vendor::is_gpu_resource;
 use crate::observe::why::evidence::Evidence;
 use crate::observe::why::finding::{Cause, Finding, Who};
 use crate::observe::why::quota_contention::{Contest, QuotaRow};
-use crate::suggestion::kaiwo;
 
 /// Says what the slots beyond those of `running` wait for.
 pub(in crate::observe::why) fn waiting(
@@ -35,7 +34,7 @@ pub(in crate::observe::why) fn waiting(
         (Some(row), _) => Finding::new(
             Cause::ExceedsMaximum,
             format!(
-                "{runs}, and never gets the others: they need {} {}, and the queue provides at most {} ({})",
+                "{runs}, and can never have all of them: they need {} {}, but the queue provides at most {} ({})",
                 row.requested,
                 row.resource,
                 row.most.unwrap_or_default(),
@@ -59,13 +58,7 @@ pub(in crate::observe::why) fn waiting(
         .nobody("they start together once there is quota for all of them"),
     };
     let slots = fits.unwrap_or(slots).to_string();
-    let resize = kaiwo(
-        "resize {} -n {} --slots {}",
-        &[
-            &evidence.snapshot.workload.display_name(),
-            evidence.namespace(),
-            &slots,
-        ],
-    );
-    finding.remedy(Who::You, "ask for as many as fit now", resize)
+    let resize = evidence.snapshot.workload.command("resize {} -n {}");
+    let resize = resize.form("--slots {}", &[&slots]);
+    finding.remedy(Who::You, "request as many as fit now", resize)
 }

@@ -6,6 +6,7 @@
 use crate::api::Readable;
 use crate::api::kueue_workload::KueueWorkload;
 use crate::api::vendor::is_gpu_resource;
+use crate::names::counted;
 use crate::observe::upstream::kueue::QuotaBlocker;
 use crate::observe::why::evidence::Evidence;
 use crate::observe::why::finding::{Anew, Cause, Finding};
@@ -42,7 +43,7 @@ pub(in crate::observe::why) fn placement(
         );
     };
     let pods = PodSet::of_queued(set);
-    match counted(evidence, own, &pods, label) {
+    match nearest_domains(evidence, own, &pods, label) {
         Some(domains) if !domains.domains.is_empty() => seen(&domains, required, &said),
         Some(_) => finish(
             Finding::new(
@@ -59,7 +60,7 @@ pub(in crate::observe::why) fn placement(
 }
 
 /// Counts for the flavor that comes nearest; nothing where that cannot be seen.
-fn counted(
+fn nearest_domains(
     evidence: &Evidence,
     own: &KueueWorkload,
     pods: &PodSet,
@@ -78,6 +79,7 @@ fn counted(
 /// Says what each domain has room for. What is only preferred may be spread over several.
 fn seen(found: &Domains, required: bool, said: &[&str]) -> Finding {
     let (word, pods) = (found.word(), found.pods);
+    let its = format!("its {}", counted(pods, "pod"));
     let now = || found.domains.iter().filter_map(|domain| domain.now);
     let is_known = now().next().is_some();
     let (most, room) = match required {
@@ -88,25 +90,23 @@ fn seen(found: &Domains, required: bool, said: &[&str]) -> Finding {
     let (cause, summary) = match (is_never, required, room) {
         (true, true, _) => (
             Cause::TopologyTooSmall,
-            format!("no {word} can ever hold its {pods} pods: the largest holds {most} when empty"),
+            format!("no {word} can ever hold {its}: the largest holds {most} when empty"),
         ),
         (true, false, _) => (
             Cause::TopologyTooSmall,
-            format!(
-                "all {word}s together cannot hold its {pods} pods: they hold {most} when empty"
-            ),
+            format!("all {word}s together cannot hold {its}: they hold {most} when empty"),
         ),
         (false, true, Some(room)) => (
             Cause::TopologyPlacement,
-            format!("no {word} has room for its {pods} pods now: at most for {room}"),
+            format!("no {word} has room for {its} now: at most {room} would fit"),
         ),
         (false, false, Some(room)) => (
             Cause::TopologyPlacement,
-            format!("the {word}s have no room for its {pods} pods now: only for {room}"),
+            format!("the {word}s have no room for {its} now: only {room} would fit"),
         ),
         (false, _, None) => (
             Cause::TopologyPlacement,
-            format!("no {word} has room for its {pods} pods now"),
+            format!("no {word} has room for {its} now"),
         ),
     };
     let mut finding = Finding::new(cause, summary);
@@ -132,15 +132,18 @@ fn unseen(label: &str, pods: i64, said: &[&str]) -> Finding {
     let word = word(label);
     let finding = Finding::new(
         Cause::TopologyPlacement,
-        format!("quota is free, but no {word} has room for its {pods} pods"),
+        format!(
+            "quota is free, but no {word} has room for its {}",
+            counted(pods, "pod")
+        ),
     );
     said.iter()
         .fold(finding, |finding, words| finding.shows(*words))
-        .shows("Kueue says the same whether that can change or not")
+        .shows("Kueue's message is the same whether or not that can change")
         .nobody(format!("it starts once enough is free in one {word}, if one is large enough"))
         .resubmit(Anew::With, "fewer GPUs, or a wider --topology")
         .admin(
-            "to see what each has: the rights to list nodes, topologies and resourceflavors (role kaiwo-queues)",
+            "grant you the rights to list nodes, topologies and resourceflavors (role kaiwo-queues), which show what each has",
         )
 }
 

@@ -1,3 +1,4 @@
+mod evictions;
 mod kueue;
 mod nodes;
 mod pods;
@@ -17,6 +18,9 @@ use crate::observe::snapshot::Position;
 use crate::plan::facts::ClusterFacts;
 use crate::plan::occupation::Occupation;
 use crate::suggestion::Connection;
+
+/// What Kueue says where quota is short.
+const SHORT: &str = "couldn't assign flavors to pod set main: insufficient unused quota for amd.com/gpu in flavor a, 8 more needed";
 
 /// A pod of a service that runs and is not ready.
 fn unready(restarts: i64, state: Value, last: Value) -> Value {

@@ -146,12 +146,9 @@ fn a_gang_that_is_incomplete_says_so_and_why() {
     pods(&mut evidence, vec![placed, unscheduled("b", message, 8)]);
     assert_eq!(causes(&evidence), [Cause::GangPartlyPlaced]);
     let told = text(&evidence);
-    assert!(
-        told.contains("1 of 2 pods have a node, and 1 have none"),
-        "{told}"
-    );
+    assert!(told.contains("only 1 of 2 pods have a node"), "{told}");
     assert!(told.contains("cause: nodesFull"), "{told}");
-    let by_kueue = "Kueue evicts it and queues it again";
+    let by_kueue = "Kueue evicts it and requeues it";
     assert!(!told.contains(by_kueue), "it is in no queue: {told}");
     let labels = &mut evidence.snapshot.workload.metadata.labels;
     labels.insert("kueue.x-k8s.io/queue-name".to_owned(), "q".to_owned());
@@ -393,7 +390,7 @@ fn racks_that_are_full_are_told_from_racks_that_are_too_small() {
     assert_eq!(causes(&now), [Cause::TopologyPlacement]);
     let told = text(&now);
     for line in [
-        "no rack has room for its 2 pods now: at most for 1",
+        "no rack has room for its 2 pods now: at most 1 would fit",
         "rack r1: room for 1 of 2 pods now, 2 when empty (15 of 16 amd.com/gpu free on 2 nodes)",
         "rack r2: room for 1 of 2 pods now, 1 when empty (8 of 8 amd.com/gpu free on 1 node)",
         "topology \"dc\" allows to fit only 1 out of 2 pod(s)",
@@ -407,7 +404,7 @@ fn racks_that_are_full_are_told_from_racks_that_are_too_small() {
     let preferred = json!({"preferred": "x/rack"});
     let spread = racks(3, &preferred);
     assert_eq!(causes(&spread), [Cause::TopologyPlacement]);
-    assert!(text(&spread).contains("the racks have no room for its 3 pods now: only for 2"));
+    assert!(text(&spread).contains("the racks have no room for its 3 pods now: only 2 would fit"));
     assert_eq!(causes(&racks(4, &preferred)), [Cause::TopologyTooSmall]);
 
     let mut blind = racks(3, &required);

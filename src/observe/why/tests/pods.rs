@@ -125,7 +125,7 @@ fn a_failing_probe_is_quoted() {
         // The container's time, not the pod's.
         "pod p has been running for 39 s",
         "HTTP probe failed with statuscode: 500",
-        "HTTP 500 does not mean that it is loading",
+        "answers HTTP 500, which does not mean that it is still loading",
     ] {
         assert!(answers.contains(words), "{words}: {answers}");
     }
@@ -169,7 +169,7 @@ fn a_crash_loop_has_one_answer() {
     }
     told.dedup();
     let lines = ["| boom: no such weights", "pod: p"].map(str::to_owned);
-    let summary = "container c keeps ending: exit code 5".to_owned();
+    let summary = "container c keeps exiting with exit code 5".to_owned();
     assert_eq!(told, [(Cause::CrashLoop, summary, lines.to_vec())]);
 }
 
@@ -237,7 +237,7 @@ fn what_programs_print_tells_known_mistakes() {
     };
     let told = failed(&["OSError: [Errno 30] Read-only file system: 'outputs'"]);
     assert!(
-        told.contains("it cannot write there: write to /scratch ($KAIWO_SCRATCH)"),
+        told.contains("write to /scratch ($KAIWO_SCRATCH) instead"),
         "{told}"
     );
     let told = failed(&["exec /workload/run: exec format error"]);

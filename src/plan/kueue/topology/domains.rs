@@ -11,6 +11,7 @@ use crate::api::node::Node;
 use crate::api::queue::{ClusterQueue, ResourceFlavor};
 use crate::api::topology::Topology;
 use crate::api::vendor::is_gpu_resource;
+use crate::names::counted;
 use crate::plan::facts::ClusterFacts;
 use crate::plan::kueue::capacity::flavors_with;
 use crate::plan::kueue::placement::PodSet;
@@ -86,10 +87,7 @@ impl Domain {
             total,
             ..
         } = self;
-        let of_nodes = match nodes {
-            1 => "1 node".to_owned(),
-            nodes => format!("{nodes} nodes"),
-        };
+        let of_nodes = counted(nodes, "node");
         match (self.now, self.free) {
             (Some(now), Some(free)) => format!(
                 "{word} {name}: room for {now} of {pods} pods now, {empty} when empty ({} of {} {resource} free on {of_nodes})",

@@ -17,7 +17,6 @@ use tasks::{AtLeast, MOST, TaskNumbers};
 
 /// The parameter that is the number of the task: `{index}`.
 pub const INDEX: &str = "index";
-/// The variable with it.
 pub const INDEX_VARIABLE: &str = "KAIWO_INDEX";
 /// Most tasks of which Kubernetes wants nothing more to be said (`completionsSoftLimit`,
 /// batch/v1 validation, Kubernetes v1.36).

@@ -25,7 +25,6 @@ pub struct Rows {
     pub count: i64,
     /// A line for each.
     pub text: Confidential<String>,
-    /// Digest of all that.
     pub digest: String,
 }
 
