@@ -169,11 +169,11 @@ impl Upload {
             used += size;
         }
         let has_pieces = self.files.iter().any(is_large);
-        for (number, part) in parts.iter_mut().enumerate() {
+        for part in &mut parts {
             let mut digest = Digest::default();
             // What is in a ConfigMap, its name has to tell: its keys, which count from
-            // the first file on. Of the first part the paths tell them.
-            let tells_keys = has_pieces || number > 0 && !older_digests;
+            // the first file of all on.
+            let tells_keys = has_pieces || !older_digests;
             for entry in &part.entries {
                 let name = match tells_keys {
                     true => &*entry.key,
@@ -333,7 +333,7 @@ mod tests {
         let paths: Vec<_> = paths.map(|entry| (&entry.key[..], &*entry.path)).collect();
         assert_eq!(paths, [("0000-b", "b"), ("0001-a", "d/a")]);
         assert_eq!(
-            parts[0].digest,
+            upload.parts_with(true)[0].digest,
             "20933eaade5f684c427371880c4a42b9655934256630fe67fc93424ba68924da"
         );
     }
@@ -350,8 +350,11 @@ mod tests {
         ];
         let uploads = uploads.map(Upload::new);
         let parts: Vec<_> = uploads.iter().flat_map(Upload::parts).collect();
+        // What 0.1.0 created is still there.
+        let older: Vec<_> = uploads.iter().flat_map(|it| it.parts_with(true)).collect();
         for one in &parts {
-            for other in parts.iter().filter(|other| other.digest == one.digest) {
+            let all = parts.iter().chain(&older);
+            for other in all.filter(|other| other.digest == one.digest) {
                 let keys = |part: &UploadPart<'_>| -> Vec<String> {
                     part.entries.iter().map(|entry| entry.key.clone()).collect()
                 };
@@ -369,10 +372,9 @@ mod tests {
             parts.iter().map(|part| part.digest.clone()).collect()
         };
         let now = digests(&upload);
-        // As it made them: of the paths alone.
-        let before = ["a", "b"].map(|path| digests(&Upload::new(vec![half(path)])).remove(0));
-        assert_eq!(now[0], before[0]);
-        assert_ne!(now[1], before[1]);
+        let older = upload.parts_with(true);
+        let before: Vec<String> = older.into_iter().map(|part| part.digest).collect();
+        assert!(now.iter().all(|digest| !before.contains(digest)));
         upload.recognise(|digest| now.iter().any(|known| known == digest));
         assert_eq!(digests(&upload), now);
         upload.recognise(|digest| before.iter().any(|known| known == digest));

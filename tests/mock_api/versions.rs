@@ -188,7 +188,7 @@ fn what_cannot_be_rolled_back() {
         .kaiwo(&["serve", "-i", "x", "--to", "1"])
         .exits(2);
     // Its files are gone, or its record.
-    let upload = "configmaps/alice-w-86d846c5f3";
+    let upload = "configmaps/alice-w-b8ad817ab3";
     assert!(
         store.names().contains(&upload.to_owned()),
         "{:?}",
@@ -199,7 +199,7 @@ fn what_cannot_be_rolled_back() {
         .sandbox
         .kaiwo(&ROLLBACK)
         .exits(3)
-        .says("version 0707787550 of deployment/alice-w no longer exists: configmap/alice-w-86d846c5f3 was deleted\n");
+        .says("version 0707787550 of deployment/alice-w no longer exists: configmap/alice-w-b8ad817ab3 was deleted\n");
     store.remove("configmaps/alice-w-0707787550");
     let _ = api
         .sandbox
