@@ -23,6 +23,9 @@ pub enum CopyError {
     /// It is neither file nor directory.
     #[error("{0} is neither a file nor a directory")]
     Special(String),
+    /// It is `/`, with devices and `/proc`.
+    #[error("this is the whole file system of the container (/): copy a directory in it")]
+    Root,
     /// Files exist, and are not to be overwritten.
     #[error("{} that {} already exist{}: {}", files(.0.len()), if .0.len() == 1 { "is copied" } else { "are copied" }, if .0.len() == 1 { "s" } else { "" }, shown(.0))]
     Exist(Vec<String>),
@@ -86,6 +89,7 @@ impl Classified for CopyError {
             Self::Ends(_) => ErrorClass::Usage,
             Self::Missing(_)
             | Self::Special(_)
+            | Self::Root
             | Self::Exist(_)
             | Self::Clash(_)
             | Self::Remote { .. }

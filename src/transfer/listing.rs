@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! find stat tar …          programs that the image has
-//! directory                what the path is: directory, file, special, missing
+//! directory                what the path is: directory, file, special, missing, root
 //! MARK 81a4 12 1700000000 ./name      type and mode in hex, size, time, name
 //! ```
 //!
@@ -60,6 +60,7 @@ impl PathListing {
             b"file" => PlaceKind::File,
             b"special" => PlaceKind::Special,
             b"missing" => PlaceKind::Missing,
+            b"root" => return Err(CopyError::Root),
             _ => return Err(wrong("it does not say what the path is")),
         };
         let head = format!("{mark} ").into_bytes();

@@ -119,7 +119,7 @@ pub struct Destination {
 /// Returns the last part of a path; none if it ends in `.`, `..` or is the root.
 pub fn base_name(path: &str) -> Option<&str> {
     let name = path.trim_end_matches('/').rsplit('/').next()?;
-    (!name.is_empty() && name != "." && name != "..").then_some(name)
+    (!["", ".", "..", "~"].contains(&name)).then_some(name)
 }
 
 /// Returns the directory that a path is in.

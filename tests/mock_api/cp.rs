@@ -35,6 +35,21 @@ fn what_the_container_lacks_is_said() {
         .exits(3)
         .says("pod x-a: /out does not exist")
         .says("kaiwo exec x --pod x-a -n kaiwo -- ls -la /");
+    _ = api
+        .sandbox
+        .kaiwo(&["cp", "x:~/data/c", "here"])
+        .exits(3)
+        .says("kaiwo exec x --pod x-a -n kaiwo -- sh -c 'ls -la ~/data'");
+    let whole: Talk = |socket| {
+        say(socket, 1, "find stat xargs head tail \nroot\n");
+        end(socket, &json!({"status": "Success"}));
+    };
+    _ = self::api(whole)
+        .sandbox
+        .kaiwo(&["cp", "x:.", "here"])
+        .exits(3)
+        .says("the whole file system of the container (/)")
+        .says("kaiwo exec x --pod x-a -n kaiwo -- ls -la /");
     let lacking: Talk = |socket| {
         say(socket, 1, "head tail \ndirectory\n");
         end(socket, &json!({"status": "Success"}));

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{BUSYBOX, Node, PYTHON, takes_long};
+use super::{BUSYBOX, Node, PYTHON, QUEUE, takes_long};
 use crate::common::Outcome;
 use crate::testbed::fault_proxy::FaultProxy;
 
@@ -167,8 +167,54 @@ fn names_modes_and_links_arrive() {
     }
 }
 
+#[test]
+#[ignore = "needs a real node: cargo xtask test --real-node"]
+fn the_home_directory_is_reached_and_the_root_is_not_copied() {
+    let node = Node::new("cp-home");
+    node.sandbox.write("a b/c", "mine\n");
+    for (name, image) in [("debian", PYTHON), ("busybox", BUSYBOX)] {
+        let fixed = [
+            "submit", "-n", &node.name, "-q", QUEUE, "--name", name, "-i", image,
+        ];
+        let more = [
+            "--env",
+            "HOME=/scratch/home",
+            "--",
+            "sh",
+            "-c",
+            "mkdir -p ~ && echo here && exec sleep 100000",
+        ];
+        _ = node.sandbox.kaiwo(&[&fixed[..], &more].concat()).exits(0);
+        node.wait_for_log(name, "here");
+        let remote = |path: &str| format!("{name}:{path}");
+        _ = node.kaiwo("cp", &["a b", &remote("~/d")]).exits(0);
+        _ = node.kaiwo("cp", &["a b/c", &remote("~")]).exits(0);
+        for (from, to, file) in [
+            ("/scratch/home", "absolute", "absolute/d/c"),
+            ("~/d", "directory", "directory/c"),
+            ("~", "home", "home/d/c"),
+            ("~/c", "file", "file"),
+        ] {
+            let to = format!("{name}-{to}");
+            _ = node.kaiwo("cp", &[&remote(from), &to]).exits(0);
+            let file = node.sandbox.path(&format!("{name}-{file}"));
+            assert_eq!(fs::read_to_string(file).unwrap(), "mine\n", "{from}");
+        }
+        // The working directory of the image is `/`.
+        for path in ["/", ".", "/tmp/.."] {
+            let to = format!("{name}-root");
+            _ = node
+                .kaiwo("cp", &[&remote(path), &to])
+                .exits(3)
+                .says("the whole file system of the container (/)");
+            assert!(!node.sandbox.path(&to).exists());
+        }
+        nothing_is_left(&node, name);
+    }
+}
+
 /// A claim with a volume of the node's own disk.
-fn claim(node: &Node, name: &str) {
+pub fn claim(node: &Node, name: &str) {
     node.apply(json!({
         "apiVersion": "v1", "kind": "PersistentVolume",
         "metadata": {"name": node.name},

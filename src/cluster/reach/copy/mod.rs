@@ -59,7 +59,7 @@ fn pairs<'a>(all: impl IntoIterator<Item = (&'a [u8], &'a RelPath)>) -> Vec<u8> 
 
 /// Returns an absolute path, or one that is no flag.
 fn as_path(text: &str) -> String {
-    match text.starts_with('/') {
+    match text.starts_with('/') || text == "~" || text.starts_with("~/") {
         true => text.to_owned(),
         false => format!("./{text}"),
     }

@@ -4,10 +4,16 @@
 //! has a mark of ours, stays with it: by that a broken one is found and ended with its
 //! whole session. Paths come as `printf %b` takes them.
 
-/// Puts the path of the first argument into `f`. The dot keeps line breaks at its end.
+/// Puts the path of the first argument into `f`, with the home directory for `~`. The dot
+/// keeps line breaks at its end.
 macro_rules! with_path {
     ($rest:literal) => {
-        concat!("f=$(printf '%b.' \"$1\"); f=${f%.}\n", $rest)
+        concat!(
+            "at() { f=$(printf '%b.' \"$1\"); f=${f%.}\n",
+            "case $f in '~'|'~/'*) f=${HOME:-/}${f#?} ;; esac; }\n",
+            "at \"$1\"\n",
+            $rest
+        )
     };
 }
 
@@ -17,7 +23,9 @@ pub const LIST: &str = with_path!(
   command -v "$t" >/dev/null 2>&1 && printf '%s ' "$t"
 done
 echo
-if [ -d "$f" ]; then
+if [ -d "$f" ] && [ "$(cd "$f" && pwd -P)" = / ]; then
+  echo root
+elif [ -d "$f" ]; then
   echo directory
   cd "$f" && find . -name lost+found -prune -o -exec stat -c "$2 %f %s %Y %n" {} +
 elif [ -f "$f" ]; then
@@ -136,7 +144,7 @@ exit"#
 /// Gives a file its permissions, time and name. Arguments: file, mode, seconds since
 /// 1970, and its name.
 pub const FINISH: &str = with_path!(
-    r#"n=$(printf '%b.' "$4"); n=${n%.}
+    r#"p=$f; at "$4"; n=$f; f=$p
 touch -d "@$3" "$f" 2>/dev/null
 chmod "$2" "$f" && mv -f "$f" "$n"
 exit"#

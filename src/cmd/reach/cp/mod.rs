@@ -16,6 +16,7 @@ use crate::cmd::deploy::inputs::random_word;
 use crate::cmd::target::{self, Reached};
 use crate::cmd::{block_on, signals};
 use crate::error::CommandError;
+use crate::shell;
 use crate::suggestion::kaiwo;
 use crate::transfer::CopyError;
 use crate::transfer::end::Direction;
@@ -147,16 +148,26 @@ async fn carry_out(
     }
 }
 
+const BY_SHELL: &str = "exec {} --pod {} -n {} -- sh -c {}";
+
 /// Says how to find what is not there.
 fn explained(error: CopyFailed, place: &ContainerPath, direction: &Direction) -> CommandError {
-    let is_missing = matches!(error, CopyFailed::Copy(CopyError::Missing(_)));
+    let above = match &error {
+        CopyFailed::Copy(CopyError::Missing(_)) => plan::directory_name(&place.path),
+        CopyFailed::Copy(CopyError::Root) => "/".to_owned(),
+        _ => return error.into(),
+    };
     let error = CommandError::from(error);
-    if !is_missing || !place.is_own() {
+    if !place.is_own() {
         return error;
     }
     let Container { namespace, pod, .. } = &place.container;
     let name = direction.workload().to_string();
-    let above = plan::directory_name(&place.path);
-    let look = "exec {} --pod {} -n {} -- ls -la {}";
-    error.hint(kaiwo(look, &[&name, pod, namespace, &above]).to("list its directory"))
+    // Only a shell knows the home directory.
+    let (look, directory) = match above.split_once('/') {
+        Some(("~", below)) => (BY_SHELL, format!("ls -la ~/{}", shell::quoted(below))),
+        None if above == "~" => (BY_SHELL, "ls -la ~".to_owned()),
+        _ => ("exec {} --pod {} -n {} -- ls -la {}", above),
+    };
+    error.hint(kaiwo(look, &[&name, pod, namespace, &directory]).to("list its directory"))
 }
