@@ -195,7 +195,7 @@ impl Run<'_> {
                 }
             };
             for one in all {
-                let refused = refusal::for_found(&one, wanted, namespace, self.args.force);
+                let refused = refusal::for_found(&one, wanted, self.args.force);
                 if let Some(error) = refused {
                     let name = one.workload.display_name();
                     failures.push(Item::failed(name, &error, self.ui.connection()));

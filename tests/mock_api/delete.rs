@@ -124,11 +124,13 @@ fn storage_that_another_workload_mounts_stays() {
 fn storage_that_another_pod_mounts_stays() {
     for (labels, hint) in [
         (
-            json!({"app.kubernetes.io/instance": "look"}),
+            json!({
+                "app.kubernetes.io/instance": "look", "app.kubernetes.io/managed-by": "kaiwo",
+            }),
             "help: or delete its workload first: kaiwo delete look -n kaiwo\n",
         ),
         (
-            json!({}),
+            json!({"app.kubernetes.io/instance": "look", "app.kubernetes.io/managed-by": "Helm"}),
             "help: or delete that pod first: kubectl -n kaiwo delete pod look-x\n",
         ),
     ] {
@@ -214,8 +216,11 @@ fn what_kaiwo_did_not_make_takes_another_word() {
     let _ = delete(&api, &["alice-w", "-y"])
         .exits(3)
         .says("job/alice-w was not created by kaiwo")
-        .says("--force");
+        .says("help: delete it anyway: kaiwo delete job/alice-w -n kaiwo --force\n");
     assert_eq!(api.writes(), [] as [&str; 0]);
+    let status = api.sandbox.kaiwo(&["status", "alice-w"]).exits(0);
+    let command = "kaiwo delete job/alice-w -n kaiwo --force\n";
+    assert!(status.stdout.contains(command), "{}", status.stdout);
     let api = foreign();
     let _ = delete(&api, &["alice-w", "-y", "--force", "--no-wait"])
         .exits(0)

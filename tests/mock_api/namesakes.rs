@@ -230,6 +230,21 @@ fn the_pods_of_a_rayjob_are_those_of_what_it_owns() {
 }
 
 #[test]
+fn what_another_schedule_started_is_deleted_with_it() {
+    let started = object("nightly-1", Some(("CronJob", "nightly")));
+    let api = cluster(vec![("/jobs/nightly-1", started)]);
+    let whole = "kaiwo delete cronjob/nightly -n kaiwo --force";
+    let _ = api
+        .sandbox
+        .kaiwo(&["delete", "job/nightly-1", "-y"])
+        .exits(3)
+        .says("job/nightly-1 belongs to cronjob/nightly")
+        .says(whole);
+    let status = api.sandbox.kaiwo(&["status", "job/nightly-1"]).exits(0);
+    assert!(status.stdout.contains(whole), "{}", status.stdout);
+}
+
+#[test]
 fn what_submits_a_rayjob_is_not_offered_for_deletion() {
     let submitter = object("alice-w", Some(("RayJob", "alice-w")));
     let api = cluster(vec![("/jobs/alice-w", submitter)]);

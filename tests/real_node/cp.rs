@@ -201,7 +201,7 @@ fn the_home_directory_is_reached_and_the_root_is_not_copied() {
             assert_eq!(fs::read_to_string(file).unwrap(), "mine\n", "{from}");
         }
         // The working directory of the image is `/`.
-        for path in ["/", ".", "/tmp/.."] {
+        for path in ["/", ".", "/scratch/.."] {
             let to = format!("{name}-root");
             _ = node
                 .kaiwo("cp", &[&remote(path), &to])

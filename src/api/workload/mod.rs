@@ -1,6 +1,6 @@
 //! Views of workloads, with the fields of each kind that are looked at.
 
-mod commands;
+pub mod commands;
 pub mod deployment;
 pub mod indexes;
 pub mod job;

@@ -76,12 +76,6 @@ impl Doomed {
     }
 }
 
-/// Returns whether kaiwo made this workload.
-pub fn is_kaiwos(found: &Found) -> bool {
-    found.workload.metadata.is_kaiwos()
-        || annotation_of(&found.object, keys::DIGEST_ANNOTATION).is_some()
-}
-
 /// Lists the workloads of kaiwo that `selector` selects, all if it is empty, and
 /// the kinds that may not be listed.
 ///

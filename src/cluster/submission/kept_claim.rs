@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::api::keys;
 use crate::api::resource::Resource;
+use crate::api::workload::Workload;
 use crate::change::metadata::{owners, uid_of};
 use crate::cluster::client::request::readable;
 use crate::cluster::read::api_versions::Served;
@@ -89,7 +90,10 @@ impl KeptClaim {
                 && metadata["deletionTimestamp"].is_null()
                 && mounts(pod, &self.name);
             let name = metadata["name"].as_str().filter(|_| is_other)?;
-            Some((name.to_owned(), instance.map(str::to_owned)))
+            // Others name their instances, too.
+            let is_kaiwos = metadata["labels"][keys::APP_MANAGED_BY_LABEL] == keys::MANAGER;
+            let workload = instance.filter(|_| is_kaiwos).map(str::to_owned);
+            Some((name.to_owned(), workload))
         });
         Ok(others.collect())
     }
@@ -103,14 +107,14 @@ impl KeptClaim {
         cluster: &Cluster,
         served: &Served,
         namespace: &str,
-    ) -> Result<Vec<String>, ClusterError> {
+    ) -> Result<Vec<Workload>, ClusterError> {
         let found = WorkloadKind::ALL
             .map(|kind| lookup::read(cluster, served, namespace, kind, &self.instance));
         let mut users = Vec::new();
         for found in join_all(found).await {
             match found {
                 Ok(Some(found)) if mounts(&found.object, &self.name) => {
-                    users.push(found.workload.display_name());
+                    users.push(found.workload);
                 }
                 Ok(_) => {}
                 // Who may not see a kind is not kept from what is his.

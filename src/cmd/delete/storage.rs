@@ -34,10 +34,18 @@ impl Run<'_> {
         for claim in with_workloads.chain(self.storage.iter().map(|(_, claim)| claim)) {
             let (cluster, namespace) = (&self.place.cluster, &self.place.namespace);
             let users = claim.users(cluster, &self.place.served, namespace).await?;
-            if let Some(user) = users.iter().find(|user| !going.contains(user)) {
-                let command = kaiwo("delete {} --with-storage -n {}", &[user, namespace]);
+            let mut staying = users
+                .iter()
+                .filter(|user| !going.contains(&user.display_name()));
+            if let Some(user) = staying.next() {
+                let name = user.display_name();
+                let form = match user.is_kaiwos() {
+                    true => "delete {} --with-storage -n {}",
+                    false => "delete {} --with-storage -n {} --force",
+                };
+                let command = kaiwo(form, &[&name, namespace]);
                 let hint = command.to("or delete that workload first, with the claim");
-                return Err(in_use(claim, user, hint));
+                return Err(in_use(claim, &name, hint));
             }
             let pods = claim.other_pods(cluster, namespace).await?;
             if let Some((pod, workload)) = pods.first() {

@@ -27,7 +27,9 @@ fn template(gpus: i64) -> Value {
 #[test]
 fn a_ray_job_is_its_groups_and_its_dashboard() {
     let object = json!({
-        "metadata": {"name": "x", "namespace": "ml", "labels": {"kueue.x-k8s.io/queue-name": "team"}},
+        "metadata": {"name": "x", "namespace": "ml", "labels": {
+            "kueue.x-k8s.io/queue-name": "team", "app.kubernetes.io/managed-by": "kaiwo",
+        }},
         "spec": {"rayClusterSpec": {
             "headGroupSpec": {"template": template(0)},
             "workerGroupSpecs": [{"replicas": 2, "template": template(8)}],
