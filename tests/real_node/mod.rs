@@ -22,6 +22,7 @@ mod files;
 mod followed;
 mod judgement;
 mod logs;
+mod lost_nodes;
 mod multikueue;
 mod outcomes;
 mod output;

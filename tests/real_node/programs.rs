@@ -7,6 +7,8 @@ use serde_json::json;
 
 use super::Node;
 
+const SECOND: &str = "real-1";
+
 /// A program that does not run: it does again with this value's end, however
 /// that comes, so that a failed test does not fail the next ones.
 #[must_use]
@@ -55,6 +57,37 @@ impl<'a> Cordoned<'a> {
 impl Drop for Cordoned<'_> {
     fn drop(&mut self) {
         self.set(false);
+    }
+}
+
+/// A node that was removed from the cluster, and its machine, if that is gone, too. It is
+/// there again with this value's end.
+pub struct Removed<'a> {
+    node: &'a Node,
+    machine: Option<Stopped>,
+}
+
+impl<'a> Removed<'a> {
+    /// Removes `real-1`, whose machine may be unreachable.
+    pub fn second(node: &'a Node, machine: Option<Stopped>) -> Self {
+        node.delete("Node", SECOND);
+        Self { node, machine }
+    }
+}
+
+impl Drop for Removed<'_> {
+    fn drop(&mut self) {
+        drop(self.machine.take());
+        // It registers the node when it starts.
+        control("restart", "real-1/kubelet");
+        if std::thread::panicking() {
+            return;
+        }
+        super::two_nodes::wait_for_node(self.node, SECOND, "True");
+        // As a device plugin does.
+        let gpus = json!({"amd.com/gpu": "8"});
+        let status = json!({"capacity": gpus, "allocatable": gpus});
+        self.node.merge_status("Node", SECOND, &status);
     }
 }
 

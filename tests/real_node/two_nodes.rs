@@ -10,7 +10,7 @@ use crate::common::skip;
 
 /// Returns whether the testbed has one node only, and says what that leaves
 /// untested.
-fn lacks_second(test: &str) -> bool {
+pub fn lacks_second(test: &str) -> bool {
     let lacks = real_nodes().len() < 2;
     if lacks {
         skip(&format!("the testbed has one real node: {test}"));
@@ -19,7 +19,7 @@ fn lacks_second(test: &str) -> bool {
 }
 
 /// Returns the nodes of the pods that are not being deleted, sorted.
-fn places(node: &Node) -> Vec<String> {
+pub fn places(node: &Node) -> Vec<String> {
     let pods = node.list("Pod");
     let alive = pods
         .iter()
@@ -32,7 +32,7 @@ fn places(node: &Node) -> Vec<String> {
 }
 
 /// Waits until the cluster says whether a node answers.
-fn wait_for_node(node: &Node, name: &str, ready: &str) {
+pub fn wait_for_node(node: &Node, name: &str, ready: &str) {
     node.wait(&format!("{name} to be Ready: {ready}"), || {
         let found = node.find("Node", name)?;
         let conditions = found["status"]["conditions"].as_array()?.clone();

@@ -59,6 +59,7 @@ pub async fn evidence(
         neighbours: Vec::new(),
         occupation: None,
         claims: BTreeMap::new(),
+        removed_nodes: BTreeSet::new(),
         pending_addresses: Vec::new(),
         last_words: Vec::new(),
         unseen: BTreeSet::new(),
@@ -94,6 +95,7 @@ pub async fn evidence(
         }
     }
     read_claims(cluster, questions.claims, &mut evidence).await?;
+    read_lost_nodes(cluster, questions.lost_nodes, &mut evidence).await?;
     if questions.addresses {
         evidence.pending_addresses = pending_addresses(cluster, &evidence).await;
     }
@@ -193,6 +195,24 @@ async fn read_claims(
             None => None,
         };
         evidence.claims.insert(name, claim);
+    }
+    Ok(())
+}
+
+/// Reads which of these nodes were removed from the cluster.
+async fn read_lost_nodes(
+    cluster: &Cluster,
+    names: BTreeSet<String>,
+    evidence: &mut Evidence,
+) -> Result<(), ClusterError> {
+    let resource = Resource::known("v1", "Node");
+    for name in names {
+        let found = cluster.find::<Named>(&resource, "", &name);
+        match readable(found.await)? {
+            Readable::Known(Some(_)) => {}
+            Readable::Known(None) => _ = evidence.removed_nodes.insert(name),
+            Readable::Forbidden => _ = evidence.unseen.insert("nodes"),
+        }
     }
     Ok(())
 }

@@ -45,6 +45,8 @@ pub struct Evidence {
     pub occupation: Option<Occupation>,
     /// Claims that the pods mount; `None` if it is missing.
     pub claims: BTreeMap<String, Option<ClaimState>>,
+    /// Nodes of its pods that were removed from the cluster.
+    pub removed_nodes: BTreeSet<String>,
     /// Which addresses were asked for and are not there yet.
     pub pending_addresses: Vec<String>,
     /// What a failed container printed last.
@@ -79,6 +81,8 @@ pub struct EvidenceReads {
     pub nodes: bool,
     /// How the nodes are arranged.
     pub topologies: bool,
+    /// Nodes that do not answer.
+    pub lost_nodes: BTreeSet<String>,
     /// Claims of the pods.
     pub claims: BTreeSet<String>,
     /// The log of a container.
@@ -134,6 +138,9 @@ impl EvidenceReads {
             let trouble = pod.trouble(&snapshot.known());
             let kind = trouble.as_ref().map(|trouble| trouble.kind);
             questions.nodes |= kind == Some(TroubleKind::Unschedulable);
+            questions
+                .lost_nodes
+                .extend(pod.lost_node().map(str::to_owned));
             if pod.status.phase == "Pending" {
                 questions.claims.extend(pod.claims());
             }

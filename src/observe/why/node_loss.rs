@@ -6,7 +6,10 @@ use crate::api::pod::Pod;
 use crate::suggestion::kubectl;
 
 /// Says that the node of a pod does not answer.
-pub(super) fn finding(pod: &Pod, node: &str) -> Finding {
+pub(super) fn finding(evidence: &Evidence, pod: &Pod, node: &str) -> Finding {
+    if evidence.removed_nodes.contains(node) {
+        return removed(format!("node {node} was removed from the cluster"));
+    }
     let finding = Finding::new(Cause::NodeLost, format!("node {node} is not responding"));
     let finding = match pod.stays_for() {
         Some(stays) => finding.nobody(format!(
@@ -22,12 +25,23 @@ pub(super) fn finding(pod: &Pod, node: &str) -> Finding {
     )
 }
 
+/// Says that a node is there no more, as after a spot instance was reclaimed.
+fn removed(words: String) -> Finding {
+    Finding::new(Cause::NodeLost, words)
+        .nobody("Kubernetes deletes its pods in about a minute; others are created then")
+}
+
 /// Says that pods were deleted and stay, because nobody ends them on their node:
 /// a Job does not replace them before.
 pub(super) fn held(evidence: &Evidence) -> Option<Finding> {
     let pods = evidence.snapshot.pods().iter();
     let mut held = pods.filter_map(|pod| Some((pod.held()?, pod.lost_node()?)));
     let (words, node) = held.next()?;
+    if evidence.removed_nodes.contains(node) {
+        return Some(removed(
+            words.replace("is not responding", "was removed from the cluster"),
+        ));
+    }
     Some(
         Finding::new(Cause::NodeLost, words)
             .nobody("the pod ends when the node is back")

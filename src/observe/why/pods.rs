@@ -146,7 +146,7 @@ fn finding(evidence: &Evidence, trouble: &Trouble, pod: &Pod) -> Finding {
         .shows(&trouble.message)
         .nobody("its controller creates another pod if retries are left")
         .you("allow retries: --retries N"),
-        TroubleKind::NodeLost => node_loss::finding(pod, &trouble.message),
+        TroubleKind::NodeLost => node_loss::finding(evidence, pod, &trouble.message),
         TroubleKind::Unschedulable => node::finding(evidence, pod, &trouble.detail),
     }
 }
@@ -203,7 +203,7 @@ fn ended(evidence: &Evidence, trouble: &Trouble, pod: &Pod) -> Finding {
 fn rules(code: Option<i64>) -> &'static str {
     match code {
         Some(126) => "126: the command exists but cannot be executed",
-        Some(127) => "127: the command was not found",
+        Some(127) => "127: the command was not found, or what its first line (#!) names",
         Some(134) => "134: aborted (SIGABRT)",
         Some(137) => "137: killed (SIGKILL)",
         Some(139) => "139: segmentation fault (SIGSEGV)",

@@ -52,6 +52,7 @@ fn evidence(kind: WorkloadKind, object: &Value) -> Evidence {
         waiting: Vec::new(),
         neighbours: Vec::new(),
         occupation: None,
+        removed_nodes: [].into(),
         claims: Default::default(),
         pending_addresses: Vec::new(),
         last_words: Vec::new(),

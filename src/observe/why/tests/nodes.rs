@@ -315,6 +315,12 @@ fn a_lost_node_is_named_before_and_after_its_pods_are_deleted() {
     assert_eq!(diagnosis.findings[0].summary, reason);
     let text = text(&evidence);
     assert!(text.contains("kubectl delete node n"), "{text}");
+
+    evidence.removed_nodes = ["n".to_owned()].into();
+    let text = super::text(&evidence);
+    let words = "pod x-0 was deleted, and its node n was removed from the cluster";
+    assert!(text.contains(words), "{text}");
+    assert!(!text.contains("kubectl"), "{text}");
 }
 
 /// A workload of `count` pods of 8 GPUs that wants a rack of two; the first has two
