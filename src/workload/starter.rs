@@ -50,7 +50,7 @@ impl Starter {
         let program = || format!("python3 {PROGRAM}");
         let command = self.command.clone().unwrap_or_else(program);
         ENTRYPOINT
-            .replace("CACHE", cache)
+            .replace("CACHE/python", &format!("{cache}/python"))
             .replace("COMMAND", &command)
     }
 
@@ -76,7 +76,7 @@ impl Starter {
 
 /// Packages of the image, such as its torch, stay in use: the environment sees them.
 /// Pods that share a claim each install into a directory of their own; the first one
-/// that is complete gets the link that all look for.
+/// that is complete gets the link that all look for, and the others are removed.
 const ENTRYPOINT: &str = r#"#!/bin/sh
 # Installs requirements.txt, pyproject.toml or uv.lock once, then runs the program.
 set -eu
@@ -86,16 +86,21 @@ for file in uv.lock pyproject.toml requirements.txt; do
   if [ -f "$file" ]; then needs="$needs $file"; fi
 done
 if [ -n "$needs" ]; then
-  # Another environment once a file changes.
-  venv="$cache/$(cat $needs | cksum | cut -d ' ' -f 1)"
+  # Another environment once a file or the image's Python changes.
+  venv="$cache/$({ cat $needs; command -v python3; python3 -V; } | cksum | cut -d ' ' -f 1)"
   if [ ! -e "$venv" ]; then
     own="$venv-${HOSTNAME:-pod}-$$"
     mkdir -p "$cache"
-    python3 -m venv --system-site-packages "$own"
+    trap 'rm -rf "$own"' EXIT
+    # The image's pip serves the environment as well, also without ensurepip.
+    bare=""
+    if python3 -m pip --version >/dev/null 2>&1; then bare=--without-pip; fi
+    python3 -m venv --system-site-packages $bare "$own"
     pip="$own/bin/python -m pip install --quiet --disable-pip-version-check"
     if [ -f uv.lock ]; then
-      $pip uv
-      UV_PROJECT_ENVIRONMENT="$own" "$own/bin/uv" sync --frozen --inexact --no-install-project
+      command -v uv >/dev/null 2>&1 || $pip uv
+      PATH="$PATH:$own/bin" UV_CACHE_DIR="${UV_CACHE_DIR:-$cache/uv}" \
+        UV_PROJECT_ENVIRONMENT="$own" uv sync --quiet --frozen --inexact --no-install-project
     elif [ -f requirements.txt ]; then
       $pip -r requirements.txt
     else
@@ -103,7 +108,8 @@ if [ -n "$needs" ]; then
       cp -r . "$own/source"
       $pip "$own/source"
     fi
-    ln -sn "$own" "$venv" 2>/dev/null || true
+    ln -sn "$own" "$venv" 2>/dev/null || rm -rf "$own"
+    trap - EXIT
   fi
   PATH="$venv/bin:$PATH"
 fi

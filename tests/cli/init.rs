@@ -166,7 +166,7 @@ fn the_entrypoint_installs_once_and_again_when_a_file_changes() {
     let _ = sandbox
         .kaiwo(&["init", "w", "--", "python3", "train.py"])
         .exits(0);
-    let python = "#!/bin/sh\necho \"python $*\" >> \"$CALLS\"\n\
+    let python = "#!/bin/sh\n[ \"$1\" = -V ] && exit\necho \"python $*\" >> \"$CALLS\"\n\
                   if [ \"$2\" = venv ]; then for last; do :; done; mkdir -p \"$last/bin\"; \
                   cp \"$0\" \"$last/bin/python\"; cp \"$0\" \"$last/bin/python3\"; cp \"$0\" \"$last/bin/uv\"; fi\n";
     sandbox.program("bin/python3", python);
@@ -200,7 +200,7 @@ fn the_entrypoint_installs_once_and_again_when_a_file_changes() {
     sandbox.write("w/uv.lock", "version = 1\n");
     let locked = run();
     assert!(
-        locked.contains("python sync --frozen --inexact --no-install-project"),
+        locked.contains("python sync --quiet --frozen --inexact --no-install-project"),
         "{locked}"
     );
 }

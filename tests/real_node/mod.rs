@@ -26,6 +26,7 @@ mod lost_nodes;
 mod multikueue;
 mod outcomes;
 mod output;
+mod packages;
 mod ports;
 mod programs;
 mod ray;

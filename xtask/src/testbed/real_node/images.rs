@@ -20,6 +20,8 @@ pub const PAUSE: &str = "docker.io/testbed/pause:1";
 /// What scripts of tests and Ray's own probes need.
 const PYTHON: [&str; 5] = ["python3", "python-is-python3", "wget", "curl", "procps"];
 const RAY: &str = "ray[default,serve]==2.60.0";
+/// With pip, but without Debian's `python3-venv`, as in many images.
+const UV: [&str; 2] = ["pip==26.3", "uv==0.13.9"];
 /// Ray's own limits are for nodes with more cores than a machine of CI has, and it aborts beyond them.
 const ENVIRONMENT: [&str; 6] = [
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -95,6 +97,7 @@ pub fn ensure(
     let still = layers.program("still", &binaries.still)?;
     let python = layers.debian("python", &PYTHON)?;
     let ray = layers.python("ray", &python, &[RAY])?;
+    let uv = layers.python("uv", &python, &UV)?;
     let mut user = Image::new("user", &[&python], &["sh"]);
     user.user = "1000:1000".to_owned();
     let mut busybox = Image::new("busybox", &[&layers.busybox()?], &["sh"]);
@@ -104,6 +107,7 @@ pub fn ensure(
         Image::new("noshell", &[&still], &["/still", "there is no shell here"]),
         Image::new("python", &[&python], &["python3"]),
         Image::new("ray", &[&python, &ray], &["python3"]),
+        Image::new("uv", &[&python, &uv], &["python3"]),
         user,
         busybox,
     ];
