@@ -43,7 +43,7 @@ fn store(objects: Vec<(&'static str, Value)>) -> MockApi {
         let mut path = request.path.rsplit('/');
         let last = path.next().unwrap_or_default().to_owned();
         if KEPT.contains(&last.as_str()) {
-            let of_kind = stored.iter().filter(|((kind, _), _)| *kind == last);
+            let of_kind = stored.iter_mut().filter(|((kind, _), _)| *kind == last);
             return Some(match request.method.as_str() {
                 "POST" => {
                     let mut object = request.body.clone();
@@ -61,10 +61,17 @@ fn store(objects: Vec<(&'static str, Value)>) -> MockApi {
                     }
                     Answer::Json(201, object)
                 }
-                _ => Answer::Json(
-                    200,
-                    list(&of_kind.map(|it| it.1.clone()).collect::<Vec<_>>()),
-                ),
+                _ => {
+                    let read = of_kind.map(|(_, object)| {
+                        let read = object.clone();
+                        // Its controller writes to it again and again.
+                        if last == "horizontalpodautoscalers" {
+                            object["metadata"]["resourceVersion"] = json!("8");
+                        }
+                        read
+                    });
+                    Answer::Json(200, list(&read.collect::<Vec<_>>()))
+                }
             });
         }
         let kind = path.next().unwrap_or_default().to_owned();
@@ -74,6 +81,13 @@ fn store(objects: Vec<(&'static str, Value)>) -> MockApi {
         let key = (kind, last);
         Some(match (request.method.as_str(), stored.get_mut(&key)) {
             (_, None) => Answer::Refuse(404, "not found"),
+            ("DELETE", Some(object))
+                if request.body["preconditions"]["resourceVersion"]
+                    .as_str()
+                    .is_some_and(|read| read != object["metadata"]["resourceVersion"]) =>
+            {
+                Answer::Refuse(409, "the object has been modified")
+            }
             ("DELETE", Some(_)) => {
                 stored.remove(&key);
                 Answer::Json(200, json!({"kind": "Status", "status": "Success"}))
@@ -97,6 +111,7 @@ fn deleted(api: &MockApi) -> Vec<String> {
         .map(|path| format!("{}/{}", path[1], path[0]))
         .collect();
     names.sort();
+    names.dedup();
     names
 }
 

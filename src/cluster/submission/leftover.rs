@@ -32,6 +32,8 @@ use crate::render::manifest::Manifest;
 /// Age from which no run can be about to give an object its owner: that takes a
 /// moment, and as many more as requests are repeated.
 const SETTLED: Duration = Duration::from_secs(30);
+/// Tries to delete what others write to at the same time.
+const TRIES: usize = 5;
 
 /// Such an object.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,20 +100,34 @@ impl Leftover {
         }
     }
 
-    /// Deletes it, unless it has changed: then somebody has use for it.
+    /// Deletes it, unless it is a leftover no more: then somebody has use for it. What a
+    /// controller writes makes no difference, as to a HorizontalPodAutoscaler every 15
+    /// seconds.
     ///
     /// # Errors
-    /// Any [`ClusterError`] but that.
+    /// Any [`ClusterError`]; a conflict if it changes all the time.
     pub async fn delete(&self, cluster: &Cluster) -> Result<(), ClusterError> {
-        let metadata = &self.object["metadata"];
-        let namespace = metadata["namespace"].as_str().unwrap_or_default();
-        let as_read = (self.uid(), metadata["resourceVersion"].as_str());
-        match cluster
-            .delete_as_read(&self.resource, namespace, self.name(), as_read)
-            .await
-        {
-            Err(error) if error.is_conflict() => Ok(()),
-            deleted => deleted,
+        let mut seen = self.clone();
+        let mut tries = TRIES;
+        loop {
+            let metadata = &seen.object["metadata"];
+            let namespace = metadata["namespace"].as_str().unwrap_or_default();
+            let as_read = (self.uid(), metadata["resourceVersion"].as_str());
+            tries -= 1;
+            match cluster
+                .delete_as_read(&self.resource, namespace, self.name(), as_read)
+                .await
+            {
+                Err(error) if error.is_conflict() && tries > 0 => {}
+                deleted => return deleted,
+            }
+            let found = cluster.find::<Value>(&self.resource, namespace, self.name());
+            let found = found.await?;
+            let left = found.and_then(|object| Self::new(&self.resource, &object));
+            match left.filter(|it| it.uid() == self.uid() && it.run() == self.run()) {
+                Some(left) => seen = left,
+                None => return Ok(()),
+            }
         }
     }
 }
