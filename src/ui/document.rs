@@ -65,7 +65,7 @@ impl ItemList {
                 "{{\n  \"apiVersion\": \"{API_VERSION}\",\n  \"kind\": \"{kind}\",\n  \"items\": ["
             ),
             Some(Format::Yaml) => format!("apiVersion: {API_VERSION}\nkind: {kind}\nitems:\n"),
-            _ => String::new(),
+            Some(Format::Name | Format::Wide | Format::Csv) | None => String::new(),
         }
     }
 
@@ -79,7 +79,7 @@ impl ItemList {
                 let lines = text.lines().map(|line| format!("\n    {line}"));
                 std::iter::once(comma.to_owned()).chain(lines).collect()
             }
-            _ => {
+            Some(Format::Yaml) => {
                 let lines = text.lines().enumerate();
                 lines
                     .map(|(index, line)| match (index, line) {
@@ -89,6 +89,7 @@ impl ItemList {
                     })
                     .collect()
             }
+            Some(Format::Name | Format::Wide | Format::Csv) | None => text,
         }
     }
 
@@ -99,7 +100,7 @@ impl ItemList {
             (Some(Format::Json), _) => "\n  ]\n}\n",
             // Below `items:`, as the value of it.
             (Some(Format::Yaml), 0) => "  []\n",
-            _ => "",
+            (Some(Format::Yaml | Format::Name | Format::Wide | Format::Csv) | None, _) => "",
         }
     }
 }
