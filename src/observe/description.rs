@@ -17,12 +17,12 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 
 use super::endpoint::Endpoint;
+use super::gpu_metrics::{self, PodUsage};
 use super::kind::tasks::{ArrayDetails, Tasks};
 use super::log::progress::Progress;
 use super::scaling::{Autoscaler, Scaling};
 use super::snapshot::{Position, Snapshot};
 use super::status::Status;
-use super::usage::{self, PodUsage};
 use crate::api::condition::Condition;
 use crate::api::event::Event;
 use crate::api::kueue_workload::KueueWorkload;
@@ -282,7 +282,7 @@ impl Description {
                     let mut pods = snapshot.pods().iter();
                     pods.any(|own| own.metadata.name == pod.pod)
                 };
-                usage::verdict(
+                gpu_metrics::verdict(
                     &usage
                         .iter()
                         .filter(|pod| own(pod))

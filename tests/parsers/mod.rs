@@ -23,8 +23,8 @@ use kaiwo::completion::{TypedLine, aliases, repair};
 use kaiwo::error::Classified;
 use kaiwo::kind::WorkloadKind;
 use kaiwo::names::check_image;
+use kaiwo::observe::gpu_metrics::{self, Sample};
 use kaiwo::observe::log::{Cursor, Splitter};
-use kaiwo::observe::usage::{self, Sample};
 use kaiwo::plan::kaito::annotation::Runtime;
 use kaiwo::plan::kaito::inference_config::check_inference_config;
 use kaiwo::plan::kaito::training_config::check_training_config;
@@ -232,7 +232,7 @@ proptest! {
         if let Ok(answer) = serde_json::from_str::<serde_json::Value>(&text)
             && let Ok(samples) = serde_json::from_value::<Vec<Sample>>(answer["data"]["result"].clone())
         {
-            let _ = usage::by_pod(&[samples.clone(), samples.clone(), samples]);
+            let _ = gpu_metrics::by_pod(&[samples.clone(), samples.clone(), samples]);
         }
     }
 

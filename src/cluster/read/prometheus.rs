@@ -19,7 +19,7 @@ use crate::error::{Classified, ErrorClass};
 use crate::observe::account::Total;
 use crate::observe::account::metrics::Questions;
 use crate::observe::endpoint::{Endpoint, Service, ServicePort, Via};
-use crate::observe::usage::{self, PodUsage, Sample};
+use crate::observe::gpu_metrics::{self, PodUsage, Sample};
 use crate::suggestion::Suggestion;
 
 /// Most time for all of it unless the user says: the rest of a status needs none.
@@ -162,9 +162,9 @@ pub async fn usage(
             &found
         }
     };
-    let questions = usage::questions(namespace);
+    let questions = gpu_metrics::questions(namespace);
     let answers = answers(cluster, choice, questions, patience(cluster)).await?;
-    Ok(usage::by_pod(&answers))
+    Ok(gpu_metrics::by_pod(&answers))
 }
 
 /// Asks how long pods have had GPUs, and returns where that is from, GPU time and

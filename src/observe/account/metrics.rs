@@ -2,7 +2,7 @@
 //! workload is long deleted: a GPU counts for as long as a pod has it.
 
 use super::{Bound, By, GpuTime, Period, Total};
-use crate::observe::usage::{Sample, UTILIZATION};
+use crate::observe::gpu_metrics::{Sample, UTILIZATION};
 
 /// Labels in which kube-state-metrics has the labels of pods, if it is told to keep
 /// them (`--metric-labels-allowlist`).

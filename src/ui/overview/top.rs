@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::observe::usage::PodUsage;
+use crate::observe::gpu_metrics::PodUsage;
 use crate::ui::Ui;
 use crate::ui::report::API_VERSION;
 use crate::ui::table::{Cell, Column, Tone};
