@@ -40,8 +40,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+class Server(http.server.ThreadingHTTPServer):
+    # Python has a queue of 5, and resets what finds no place in it.
+    request_queue_size = 128
+
 print('listening')
-http.server.ThreadingHTTPServer(('0.0.0.0', 8000), Handler).serve_forever()
+Server(('0.0.0.0', 8000), Handler).serve_forever()
 "#;
 
 /// Starts the server and a port-forward to it; returns that with the address.

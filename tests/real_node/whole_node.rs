@@ -61,7 +61,7 @@ fn a_drained_node_and_a_preemption_are_told_apart() {
     });
     wait_for_status(&node, "job", "Unschedulable in pod job-");
     let why = node.kaiwo("why", &["job"]).exits(0).stdout;
-    assert!(why.contains("cordoned"), "{why}");
+    assert!(why.contains("uncordon the nodes"), "{why}");
     assert!(why.contains("kubectl uncordon real-0"), "{why}");
 
     // Kueue gives its quota to another; that waits for the node as well.
@@ -71,10 +71,10 @@ fn a_drained_node_and_a_preemption_are_told_apart() {
     wait_for_status(&node, "job", "preempted by job/urgent");
     let why = node.kaiwo("why", &["job"]).exits(0).stdout;
     assert!(why.contains("It was preempted by job/urgent"), "{why}");
-    assert!(!why.contains("cordoned"), "{why}");
+    assert!(!why.contains("uncordon"), "{why}");
     wait_for_status(&node, "urgent", "Unschedulable in pod urgent-");
     let why = node.kaiwo("why", &["urgent"]).exits(0).stdout;
-    assert!(why.contains("cordoned"), "{why}");
+    assert!(why.contains("uncordon the nodes"), "{why}");
 
     drop(cordoned);
     node.wait_for_log("urgent", "here");

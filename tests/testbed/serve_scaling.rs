@@ -154,7 +154,7 @@ fn a_service_that_nobody_measures_says_why_it_is_not_scaled() {
     pods(&testbed, 1);
     says(&testbed, "ScalingActive", "FailedGetPodsMetric");
     // For the same reason, its words may be others at first.
-    let problem = "custom.metrics.k8s.io has no queue_length of its pods";
+    let problem = "custom.metrics.k8s.io has no queue_length for its pods";
     let told = testbed.wait("the metric to be missing", || {
         let told = status(&testbed);
         (told["scaling"]["problem"] == problem).then_some(told)

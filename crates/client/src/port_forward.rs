@@ -35,8 +35,9 @@ const NOT_MADE: [&str; 5] = [
 /// Why a connection ended before its time.
 #[derive(Debug, thiserror::Error)]
 pub enum PortForwardError {
-    /// The node's word about the port.
-    #[error("{0}")]
+    /// The node's word about the port, of which the end is shown: before that stand names
+    /// of the container runtime's own, and ports that differ from one connection to the next.
+    #[error("{}", last_clause(.0))]
     Told(String),
     /// The way broke off, and nobody says what became of the other end.
     #[error("{0}")]
@@ -52,6 +53,14 @@ impl PortForwardError {
         };
         let word = word.to_lowercase();
         NOT_MADE.iter().any(|known| word.contains(known))
+    }
+}
+
+/// Returns what follows the last colon of what a kubelet says of a connection.
+fn last_clause(word: &str) -> &str {
+    match word.starts_with("error forwarding port ") {
+        true => word.rsplit(": ").next().unwrap_or(word).trim_end(),
+        false => word,
     }
 }
 
@@ -161,6 +170,7 @@ async fn bring_here(
                 };
                 if channel == ERROR && !bytes.is_empty() {
                     let word = String::from_utf8_lossy(bytes);
+                    tracing::info!("the node says of a port: {word}");
                     return Err(PortForwardError::Told(word.trim().to_owned()));
                 }
                 if to_local.write_all(bytes).await.is_err() {
@@ -184,10 +194,11 @@ mod tests {
     /// As they write it (containerd 1.7 and 2, CRI-O 1.32, KWOK 0.8, `socat`).
     #[test]
     fn what_did_not_connect_did_not_arrive() {
-        let said = |word: &str| {
+        let told = |word: &str| {
             let begun = "error forwarding port 80 to pod 9f1c, uid : ";
-            PortForwardError::Told(format!("{begun}{word}")).is_undelivered()
+            PortForwardError::Told(format!("{begun}{word}"))
         };
+        let said = |word: &str| told(word).is_undelivered();
         for word in [
             "failed to execute portforward in network namespace \"/var/run/netns/cni-1\": failed \
              to connect to localhost:80 inside namespace \"9f1c\", IPv4: dial tcp4 127.0.0.1:80: \
@@ -207,7 +218,11 @@ mod tests {
             "the client did disconnect: going away",
         ] {
             assert!(!said(word), "{word}");
+            assert!(word.ends_with(&format!(": {}", told(word))), "{word}");
         }
+        let refused = "failed to connect to localhost:80, IPv4: dial tcp4 127.0.0.1:80: connect: \
+                       connection refused IPv6 dial tcp6 [::1]:80: connect: connection refused ";
+        assert_eq!(told(refused).to_string(), "connection refused");
         let lost = PortForwardError::Lost("dial tcp: connect: connection refused".to_owned());
         assert!(!lost.is_undelivered());
     }
