@@ -63,6 +63,7 @@ impl Figure {
     fn text(self) -> String {
         match self {
             Self::Trips(value) => format!("{value:.1}"),
+            Self::Millis(value) if value < 0.1 => format!("{:.1} µs", value * 1000.0),
             Self::Millis(value) if value < 10.0 => format!("{value:.1} ms"),
             Self::Millis(value) => format!("{value:.0} ms"),
             Self::Megabytes(value) => format!("{value:.1} MB"),
