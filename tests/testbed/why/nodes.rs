@@ -77,7 +77,7 @@ fn nodes_that_do_not_fit_say_why() {
     scene.told(
         "gang",
         "gangPartlyPlaced",
-        &["only 2 of 3 pods have a node", "cause: nodesFull"],
+        &["Only 2 of 3 pods have a node", "cause: nodesFull"],
         &WITH_PODS,
     );
     scene.told(
