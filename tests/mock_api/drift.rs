@@ -100,11 +100,16 @@ fn what_goes_with_a_service_was_changed_by_other_means() {
         budget,
     );
     assert_eq!(diff(&store, &V2), "poddisruptionbudget/alice-w: removed\n");
-    // Its kind may no longer be listed once it was seen.
+    // Its kind may no longer be listed once it was seen, and its controller writes to it.
     let lists = AtomicUsize::new(0);
+    let written = store.clone();
     let denied = move |request: &Request| {
         let is_list = request.method == "GET" && request.path.ends_with("/poddisruptionbudgets");
         let is_late = is_list && lists.fetch_add(1, Ordering::Relaxed) > 0;
+        if is_late && lists.load(Ordering::Relaxed) == 2 {
+            let status = json!({"status": {"observedGeneration": 1}});
+            written.edit("poddisruptionbudgets/alice-w", &status);
+        }
         is_late.then(|| Answer::Json(403, status(403, "poddisruptionbudgets is forbidden")))
     };
     let _ = serving(&store, denied)

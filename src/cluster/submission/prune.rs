@@ -92,13 +92,7 @@ impl Submission<'_> {
             }
             Err(source) if source.is_conflict() => Ok(Removal::WrittenTo),
             Err(source) if source.is_forbidden() => {
-                let words = format!(
-                    "cannot remove {name}, which this version does not need: {source}; remove it with: kubectl -n {namespace} delete {name}"
-                );
-                let mut warnings = self.warnings.borrow_mut();
-                if !warnings.contains(&words) {
-                    warnings.push(words);
-                }
+                self.warn_of_kept(stale, &source.to_string());
                 Ok(Removal::Forbidden)
             }
             Err(source) => {
@@ -107,6 +101,18 @@ impl Submission<'_> {
                 }
                 Err(failed("remove leftovers of", workload, source))
             }
+        }
+    }
+
+    /// Warns of an object that stays.
+    pub(in crate::cluster) fn warn_of_kept(&self, stale: &Stale, why: &str) {
+        let (namespace, name) = (self.manifests.workload.namespace(), stale.display_name());
+        let words = format!(
+            "cannot remove {name}, which this version does not need: {why}; remove it with: kubectl -n {namespace} delete {name}"
+        );
+        let mut warnings = self.warnings.borrow_mut();
+        if !warnings.contains(&words) {
+            warnings.push(words);
         }
     }
 
@@ -121,10 +127,33 @@ impl Submission<'_> {
         for (api_version, kind) in COMPANIONS {
             match self.stale_of_kind(old, api_version, kind).await? {
                 Some(found) => stale.extend(found),
-                None => stale.extend(seen.iter().filter(|it| it.resource.kind == kind).cloned()),
+                None => {
+                    for one in seen.iter().filter(|it| it.resource.kind == kind) {
+                        stale.extend(self.read_again(one).await?);
+                    }
+                }
             }
         }
         Ok(stale)
+    }
+
+    /// Reads an object as it is now; as it was, to who may not read it.
+    async fn read_again(&self, stale: &Stale) -> Result<Option<Stale>, SubmissionError> {
+        let workload = &self.manifests.workload;
+        let namespace = workload.namespace();
+        let found = self
+            .cluster
+            .find::<Value>(&stale.resource, namespace, stale.name());
+        match found.await {
+            Ok(found) => Ok(found
+                .filter(|object| uid_of(object) == uid_of(&stale.object))
+                .map(|object| Stale {
+                    resource: stale.resource.clone(),
+                    object,
+                })),
+            Err(error) if error.is_forbidden() => Ok(Some(stale.clone())),
+            Err(source) => Err(failed("read what belongs to", workload, source)),
+        }
     }
 
     async fn stale_of_kind(

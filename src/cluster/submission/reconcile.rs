@@ -208,15 +208,21 @@ impl<'a> Submission<'a> {
         if !self.kind.updates_in_place() {
             return Ok(());
         }
+        let mut kept = Vec::new();
         for _ in 0..ATTEMPTS {
             let stale = self.stale_companions(old, seen).await?;
             if stale.is_empty() {
+                kept.clear();
                 break;
             }
             self.still_of_this_version(old).await?;
-            if self.remove_all(stale, true).await?.is_empty() {
+            kept = self.remove_all(stale, true).await?;
+            if kept.is_empty() {
                 break;
             }
+        }
+        for one in &kept {
+            self.warn_of_kept(one, "others write to it at the same time");
         }
         let superfluous = self.superfluous(old, versions).await?;
         let found = self.still_of_this_version(old).await?;
