@@ -129,7 +129,7 @@ impl Submission<'_> {
                 Some(found) => stale.extend(found),
                 None => {
                     for one in seen.iter().filter(|it| it.resource.kind == kind) {
-                        stale.extend(self.read_again(one).await?);
+                        stale.extend(self.read_again(one, old).await?);
                     }
                 }
             }
@@ -137,8 +137,13 @@ impl Submission<'_> {
         Ok(stale)
     }
 
-    /// Reads an object as it is now; as it was, to who may not read it.
-    async fn read_again(&self, stale: &Stale) -> Result<Option<Stale>, SubmissionError> {
+    /// Reads an object as it is now, if it is still to go; as it was, to who may not read
+    /// it.
+    async fn read_again(
+        &self,
+        stale: &Stale,
+        old: &Existing,
+    ) -> Result<Option<Stale>, SubmissionError> {
         let workload = &self.manifests.workload;
         let namespace = workload.namespace();
         let found = self
@@ -146,11 +151,8 @@ impl Submission<'_> {
             .find::<Value>(&stale.resource, namespace, stale.name());
         match found.await {
             Ok(found) => Ok(found
-                .filter(|object| uid_of(object) == uid_of(&stale.object))
-                .map(|object| Stale {
-                    resource: stale.resource.clone(),
-                    object,
-                })),
+                .filter(|object| self.is_stale(object, &stale.resource, old))
+                .map(|object| stale_object(&stale.resource, object))),
             Err(error) if error.is_forbidden() => Ok(Some(stale.clone())),
             Err(source) => Err(failed("read what belongs to", workload, source)),
         }

@@ -2,6 +2,18 @@
 
 use super::*;
 
+/// Asserts that a workload with this text in one of its files is refused at `place`.
+fn is_refused(file: &str, text: &str, place: &str, says: &str) {
+    let sandbox = workload();
+    sandbox.write(file, text);
+    let outcome = sandbox
+        .kaiwo(&["submit", "-p", "w", "-d"])
+        .exits(3)
+        .says(place)
+        .says(says);
+    assert_eq!(outcome.stdout, "");
+}
+
 #[test]
 fn mistakes_in_env() {
     for (text, place, says) in [
@@ -24,14 +36,7 @@ fn mistakes_in_env() {
         ("envVars: {\n", "w/env:", ""),
         ("just text\n", "w/env:1", ""),
     ] {
-        let sandbox = workload();
-        sandbox.write("w/env", text);
-        let outcome = sandbox
-            .kaiwo(&["submit", "-p", "w", "-d"])
-            .exits(3)
-            .says(place)
-            .says(says);
-        assert_eq!(outcome.stdout, "");
+        is_refused("w/env", text, place, says);
     }
 }
 
@@ -49,14 +54,7 @@ fn mistakes_in_kaiwoconfig() {
         ("dryRun: perhaps\n", "w/kaiwoconfig:1", ""),
         ("path: other\n", "w/kaiwoconfig:1", "directory with -p"),
     ] {
-        let sandbox = workload();
-        sandbox.write("w/kaiwoconfig", text);
-        let outcome = sandbox
-            .kaiwo(&["submit", "-p", "w", "-d"])
-            .exits(3)
-            .says(place)
-            .says(says);
-        assert_eq!(outcome.stdout, "");
+        is_refused("w/kaiwoconfig", text, place, says);
     }
     let sandbox = Sandbox::new().set("KAIWO_GPUS", "many");
     let _ = sandbox
