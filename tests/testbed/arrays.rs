@@ -285,14 +285,24 @@ fn slots_are_changed_while_it_waits_and_refused_while_it_runs() {
 /// Kueue's Workloads, those that ended included, the oldest first.
 fn slices(testbed: &Testbed) -> Vec<Value> {
     let mut all = testbed.list("Workload");
-    let created = |it: &Value| {
-        it["metadata"]["creationTimestamp"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+    // Several can be of one second: each but the first says which it replaces.
+    let replaced = |it: &Value| {
+        let key = "kueue.x-k8s.io/workload-slice-replacement-for";
+        let place = it["metadata"]["annotations"][key].as_str()?;
+        Some(place.rsplit('/').next()?.to_owned())
     };
-    all.sort_by_key(created);
-    all
+    let mut sorted: Vec<Value> = Vec::new();
+    while !all.is_empty() {
+        let last = sorted.last().map(|it| it["metadata"]["name"].clone());
+        let follows = |it: &Value| match (replaced(it), &last) {
+            (None, None) => true,
+            (Some(name), Some(last)) => name == *last,
+            _ => false,
+        };
+        let next = all.iter().position(follows);
+        sorted.push(all.remove(next.unwrap_or_else(|| panic!("no chain: {all:?}"))));
+    }
+    sorted
 }
 
 #[test]

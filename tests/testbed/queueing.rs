@@ -386,7 +386,8 @@ fn a_ray_job_changes_likewise_and_a_deployment_says_why_not() {
     let scene = Scene::new("queue-kinds");
     let testbed = &scene.testbed;
     for (name, queue) in [("hold-a", "a"), ("hold-b", "b")] {
-        scene.submit(name, queue, &[]);
+        // Nothing here preempts it.
+        scene.submit(name, queue, &["--priority-class", "queue-high"]);
         testbed.wait("the queue to be full", || {
             has_condition(&scene.workload(name), "Admitted").then_some(())
         });

@@ -106,7 +106,9 @@ fn place(namespace: &str, workload: &str) -> String {
 /// Adds the Workloads that were replaced, because their number of pods changed, to
 /// those that took over: they are one run.
 fn merged(mut queued: Vec<Account>) -> Vec<Account> {
-    queued.sort_by(|a, b| (&a.uid, a.created_at).cmp(&(&b.uid, b.created_at)));
+    // Several can be of one second, and the last of them was not replaced.
+    let order = |it: &Account| (it.uid.clone(), it.created_at, !it.is_replaced, it.ended_at);
+    queued.sort_by_cached_key(order);
     let mut accounts: Vec<Account> = Vec::with_capacity(queued.len());
     for mut account in queued {
         match accounts.last() {

@@ -246,6 +246,17 @@ fn two_slices_that_overlap_for_a_moment_count_once() {
 }
 
 #[test]
+fn slices_of_one_second_are_one_run_in_whatever_order_they_are_listed() {
+    let [small, mut large] = elastic();
+    large.metadata.creation_timestamp = small.metadata.creation_timestamp;
+    for slices in [[small.clone(), large.clone()], [large, small]] {
+        let accounts = accounts(period(-60, 600), &slices, &[]);
+        assert_eq!(accounts.len(), 1);
+        assert_eq!(accounts[0].gpu_time.text(), "8.0");
+    }
+}
+
+#[test]
 fn a_failure_has_the_exit_code_of_the_first_container() {
     let status = json!({"conditions": [
         condition("Admitted", 10, "Admitted"), condition("Finished", 20, "Failed"),
