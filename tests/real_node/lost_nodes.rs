@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::followed::Followed;
-use super::programs::{Cordoned, Removed, Stopped};
+use super::programs::{Cordoned, Removed, Stopped, Tainted};
 use super::two_nodes::{lacks_second, places, wait_for_node};
 use super::{Node, PYTHON, QUEUE};
 
@@ -176,4 +176,50 @@ fn what_a_lost_node_had_goes_on_elsewhere() {
     let outcome = node.sandbox.kaiwo(&[&on_second[..], &command].concat());
     assert_eq!(outcome.exits(0).stdout, "on the second\n");
     drop(third);
+}
+
+#[test]
+#[ignore = "needs two real nodes: cargo xtask test --all"]
+fn what_a_taint_evicts_goes_on_elsewhere() {
+    if lacks_second("a node that is tainted") {
+        return;
+    }
+    let node = Node::alone("lost-taint");
+    node.script(
+        "job",
+        "trap 'echo told; exit 0' TERM\necho here\nsleep 100000 & wait\n",
+    );
+    node.python(
+        "srv",
+        "import http.server\n\
+         http.server.ThreadingHTTPServer(('', 8000), http.server.SimpleHTTPRequestHandler).serve_forever()\n",
+    );
+    let first = Cordoned::new(&node, "real-0");
+    _ = node.run("job", &["--grace", "30s"]).exits(0);
+    _ = node.serve("srv", &["--port", "8000", "--wait"]).exits(0);
+    node.wait_for_log("job", "here");
+    assert_eq!(places(&node), ["real-1", "real-1"]);
+    let waiter = Followed::new(node.start("wait", &["job"]));
+
+    let tainted = Tainted::new(&node, "real-1");
+    for name in ["job", "srv"] {
+        node.wait(&format!("why {name} has no node"), || {
+            let why = node.kaiwo("why", &[name]).exits(0).stdout;
+            (why.contains("maintenance") && why.contains("cordoned")).then_some(())
+        });
+    }
+    // An end that it was told to come to is no success.
+    wait_for_status(&node, "job", "Starting");
+
+    drop(first);
+    node.wait("both to be elsewhere", || {
+        (places(&node) == ["real-0", "real-0"]).then_some(())
+    });
+    wait_for_status(&node, "job", "Running");
+    _ = node.kaiwo("wait", &["srv"]).exits(0);
+    _ = node.kaiwo("delete", &["job", "-y"]).exits(0);
+    let told = "evicted from a node with a taint";
+    let waited = waiter.ended();
+    assert!(waited.stderr.contains(told), "{}", waited.stderr);
+    drop(tainted);
 }

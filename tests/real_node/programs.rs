@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Node;
 
@@ -57,6 +57,33 @@ impl<'a> Cordoned<'a> {
 impl Drop for Cordoned<'_> {
     fn drop(&mut self) {
         self.set(false);
+    }
+}
+
+/// A node with a taint that evicts what does not tolerate it, until this value ends.
+pub struct Tainted<'a> {
+    node: &'a Node,
+    name: String,
+    before: Value,
+}
+
+impl<'a> Tainted<'a> {
+    /// Taints it with `maintenance=now:NoExecute`.
+    pub fn new(node: &'a Node, name: &str) -> Self {
+        let found = node.find("Node", name).unwrap();
+        let before = found["spec"]["taints"].clone();
+        let mut taints = before.as_array().cloned().unwrap_or_default();
+        taints.push(json!({"key": "maintenance", "value": "now", "effect": "NoExecute"}));
+        node.merge("Node", name, &json!({"spec": {"taints": taints}}));
+        let name = name.to_owned();
+        Self { node, name, before }
+    }
+}
+
+impl Drop for Tainted<'_> {
+    fn drop(&mut self) {
+        let spec = json!({"spec": {"taints": self.before}});
+        self.node.merge("Node", &self.name, &spec);
     }
 }
 
