@@ -282,9 +282,10 @@ fn slots_are_changed_while_it_waits_and_refused_while_it_runs() {
     );
 }
 
-/// Kueue's Workloads, those that ended included, the oldest first.
+/// Kueue's Workloads of the array, those that ended included, the oldest first.
 fn slices(testbed: &Testbed) -> Vec<Value> {
     let mut all = testbed.list("Workload");
+    all.retain(|it| it["metadata"]["ownerReferences"][0]["name"] == "grow");
     // Several can be of one second: each but the first says which it replaces.
     let replaced = |it: &Value| {
         let key = "kueue.x-k8s.io/workload-slice-replacement-for";
