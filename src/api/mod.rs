@@ -21,3 +21,4 @@ pub mod vendor;
 pub mod workload;
 
 pub use kaiwo_base::answer::{Page, Readable, Reading};
+pub use kaiwo_base::protobuf::{self, Encoded};

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::keys::UPLOADS_DIRECTORY;
 use super::node::FlavorToleration;
@@ -157,8 +156,12 @@ impl Probe {
 #[serde(rename_all = "camelCase", default)]
 pub struct Lifecycle {
     /// Run as soon as it has begun.
-    pub post_start: Option<Value>,
+    pub post_start: Option<LifecycleHandler>,
 }
+
+/// What a container runs besides its command, whatever that is.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct LifecycleHandler {}
 
 impl TemplateContainer {
     /// Returns the command that the shell runs with which kaiwo has a container copy

@@ -73,6 +73,6 @@ pub(in crate::cluster) async fn next_workloads(
     let api_version = api_version.to_owned();
     let reading = pages.reading();
     pages
-        .turn(move |text| Workload::read_page(kind, &api_version, text, reading))
+        .turn(move |page| Workload::read_page(kind, &api_version, page, reading))
         .await
 }

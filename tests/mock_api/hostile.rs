@@ -35,7 +35,7 @@ pub fn raw(code: u16, headers: &[&str], body: &str) -> Answer {
 
 fn is_page(request: &Request) -> bool {
     let query = &request.query;
-    let is_list = query.contains("limit=500") || query.contains("labelSelector=");
+    let is_list = query.contains("limit=") || query.contains("labelSelector=");
     request.method == "GET" && is_list
 }
 
@@ -116,6 +116,38 @@ fn a_listing_that_always_goes_on_ends() {
     let _ = bounded(&api, "kaiwo queues")
         .exits(1)
         .says("it has more than 1000 pages");
+}
+
+#[test]
+fn large_objects_come_on_shorter_pages() {
+    let upload = "x".repeat(2 << 20);
+    let job = |index: usize| {
+        json!({
+            "metadata": {
+                "name": format!("job-{index:02}"), "namespace": "default", "uid": index.to_string(),
+                "labels": {"app.kubernetes.io/managed-by": "kaiwo"},
+            },
+            "spec": {"template": {"metadata": {"annotations": {"upload": upload}}}},
+        })
+    };
+    let jobs: Vec<Value> = (0..50).map(job).collect();
+    let api = MockApi::new(move |request| {
+        let page = |jobs: &[Value], next: &str| {
+            let body = json!({"metadata": {"continue": next}, "items": jobs}).to_string();
+            Some(raw(200, &["content-type: application/json"], &body))
+        };
+        is(request, "GET", "/jobs").then_some(())?;
+        match request.query.contains("limit=500") {
+            true => page(&jobs, ""),
+            false if request.query.contains("continue=") => page(&jobs[20..], ""),
+            false => page(&jobs[..20], "20"),
+        }
+    });
+    let listed = bounded(&api, "kaiwo list --kind job -o name")
+        .exits(0)
+        .stdout;
+    assert_eq!(listed.lines().count(), 50, "{listed}");
+    assert!(listed.ends_with("job.batch/job-49\n"), "{listed}");
 }
 
 #[test]

@@ -12,8 +12,8 @@ use std::fs;
 use std::path::Path;
 
 use clap::CommandFactory as _;
-use kaiwo::api::Reading;
 use kaiwo::api::workload::Workload;
+use kaiwo::api::{Encoded, Reading};
 use kaiwo::chat::{Answer, Dialect};
 use kaiwo::cli::Cli;
 use kaiwo::cluster::client::kubeconfig::Kubeconfig;
@@ -216,12 +216,13 @@ proptest! {
 
     #[test]
     fn pages(text in texts(include_str!("corpus/page"))) {
+        let page = Encoded::Json(text);
         for kind in WorkloadKind::ALL {
             for reading in [Reading::Strict, Reading::Blank] {
-                told(Workload::read_page(kind, "v1", &text, reading));
+                told(Workload::read_page(kind, "v1", &page, reading));
             }
-            if let Ok((strict, _)) = Workload::read_page(kind, "v1", &text, Reading::Strict) {
-                let (blank, _) = Workload::read_page(kind, "v1", &text, Reading::Blank).unwrap();
+            if let Ok((strict, _)) = Workload::read_page(kind, "v1", &page, Reading::Strict) {
+                let (blank, _) = Workload::read_page(kind, "v1", &page, Reading::Blank).unwrap();
                 prop_assert_eq!(strict.len(), blank.len());
             }
         }

@@ -31,6 +31,7 @@ mod list;
 mod multikueue;
 mod namesakes;
 mod objects;
+mod protobuf;
 mod queue_policy;
 mod queueing;
 mod queues;

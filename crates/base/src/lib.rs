@@ -4,6 +4,7 @@
 //! | room | does | may name | must not use |
 //! | --- | --- | --- | --- |
 //! | [`answer`] | what any request is answered with | – | I/O, clock, kube, tera, clap |
+//! | [`protobuf`] | answers in the API server's own form | answer | I/O, clock, kube, tera, clap |
 //! | [`secrecy`] | what may be secret, and how foreign words are shown | – | I/O, clock, kube, tera, clap |
 //! | [`printable`] | text from elsewhere, safe to show | – | I/O, clock, kube, tera, clap |
 //! | [`shell`] | words for a POSIX shell | – | I/O, clock, kube, tera, clap |
@@ -19,6 +20,7 @@
 pub mod answer;
 pub mod file;
 pub mod printable;
+pub mod protobuf;
 pub mod quantity;
 pub mod secrecy;
 pub mod shell;

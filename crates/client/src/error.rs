@@ -124,6 +124,18 @@ impl ClusterError {
         }
     }
 
+    /// Returns whether the answer has more bytes than are read of one.
+    pub(crate) fn is_too_large(&self) -> bool {
+        let Self::Answer {
+            source: kube::Error::Service(error),
+            ..
+        } = self
+        else {
+            return false;
+        };
+        matches!(error.downcast_ref(), Some(Excess::Bytes(_)))
+    }
+
     /// Makes an error of a connection that was not made, or broke.
     pub fn broken(source: kube::Error, server: &str) -> Self {
         Self::Unreachable {

@@ -15,6 +15,7 @@ use super::answer;
 use super::exchange::{Outgoing, Repeat};
 use crate::{Cluster, ClusterError};
 use kaiwo_base::answer::Readable;
+use kaiwo_base::protobuf::Encoded;
 
 /// Where the API server serves objects of a kind.
 pub trait ServedKind {
@@ -302,6 +303,25 @@ impl Cluster {
             String::from_utf8(bytes).map_err(kube::Error::FromUtf8)
         };
         self.exchange(&Outgoing::get(path), ask).await
+    }
+
+    /// Reads what is at `path` as it comes: JSON, or what `accept` asks for.
+    ///
+    /// # Errors
+    /// Any [`ClusterError`].
+    pub(crate) async fn get_encoded(
+        &self,
+        path: &str,
+        accept: Option<&'static str>,
+    ) -> Result<Encoded, ClusterError> {
+        let ask = async |client: Client, request| {
+            answer::read_encoded(&client, request, &self.warnings).await
+        };
+        let outgoing = Outgoing {
+            accept,
+            ..Outgoing::get(path)
+        };
+        self.exchange(&outgoing, ask).await
     }
 
     /// Opens what is at `path` and goes on: a log, a watch. The deadline is for

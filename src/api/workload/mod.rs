@@ -5,6 +5,7 @@ pub mod deployment;
 pub mod indexes;
 pub mod job;
 pub mod kaito;
+pub mod protobuf;
 pub mod ray;
 
 use serde::Deserialize;
@@ -16,7 +17,7 @@ use super::kueue_workload::{KueueWorkload, QueuedObject, QueuedSpec, QueuedStatu
 use super::metadata::Metadata;
 use super::pod_template::PodTemplate;
 use super::resource::Resource;
-use super::{Page, Reading};
+use super::{Encoded, Page, Reading};
 use crate::kind::WorkloadKind;
 use deployment::{DeploymentSpec, DeploymentStatus};
 use job::{CronJobSpec, CronJobStatus, JobSpec, JobStatus};
@@ -155,12 +156,13 @@ macro_rules! views {
             pub fn read_page(
                 kind: WorkloadKind,
                 api_version: &str,
-                text: &str,
+                page: &Encoded,
                 reading: Reading,
             ) -> serde_json::Result<(Vec<Self>, String)> {
+                let message = protobuf::list_of(kind).unwrap_or_default();
                 match kind {
                     $( WorkloadKind::$kind => {
-                        let page: Page<View<$spec, $status>> = reading.parse(text.as_bytes())?;
+                        let page: Page<View<$spec, $status>> = page.parse(reading, message)?;
                         let items = page.items.into_iter();
                         let workloads = items.map(|view| view.into_workload(kind, api_version));
                         Ok((workloads.collect(), page.metadata.next))

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 
 use super::api_versions::Served;
 use super::lookup::queued_objects::{is_queued_itself, retain_unknown};
-use crate::api::workload::Workload;
+use crate::api::workload::{Workload, protobuf};
 use crate::change::existing::resource;
 use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::objects::next_workloads;
@@ -47,7 +47,10 @@ impl<'a> Listing<'a> {
                 WorkloadKind::Queued => &all,
                 _ => selection,
             };
-            let pages = Pages::new(cluster, &resource, namespace, selection);
+            let pages = match protobuf::list_of(*kind) {
+                Some(_) => Pages::in_protobuf(cluster, &resource, namespace, selection),
+                None => Pages::new(cluster, &resource, namespace, selection),
+            };
             Some((*kind, version, pages))
         });
         let mut kinds: VecDeque<_> = served.collect();

@@ -18,6 +18,18 @@ impl Testbed {
         answer.unwrap_or_else(|error| panic!("{path}: {error:?}"))
     }
 
+    /// Reads a path of the API in a form of its own, as it comes.
+    #[track_caller]
+    pub fn bytes(&self, path: &str, accept: &str) -> Vec<u8> {
+        let request = http::Request::get(path).header(http::header::ACCEPT, accept);
+        let request = request.body(kube::client::Body::empty()).unwrap();
+        self.runtime.block_on(async {
+            let answer = self.client.send(request).await.unwrap();
+            assert!(answer.status().is_success(), "{path}: {}", answer.status());
+            answer.into_body().collect_bytes().await.unwrap().to_vec()
+        })
+    }
+
     /// Asks the API server, strict as kaiwo asks it, whether it would create
     /// each of `documents`, which are changes of `original`. Returns
     /// for each of them nothing, or the status and what is wrong.

@@ -5,6 +5,7 @@ mod gateway;
 mod warning;
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::response::Parts;
 use http_body_util::BodyExt as _;
 use kube::Client;
 use kube::client::Body;
@@ -16,6 +17,7 @@ use tokio::sync::Semaphore;
 use super::causes;
 use kaiwo_base::answer::{self, Flaw};
 use kaiwo_base::printable;
+use kaiwo_base::protobuf::{self, Encoded, FieldType, Message};
 use kaiwo_base::quantity::ByteSize;
 
 pub use gateway::GatewayAnswer;
@@ -67,7 +69,13 @@ pub(crate) async fn answered(
     let asked = asked.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
     let (head, body) = answer.into_parts();
     let (bytes, _) = up_to(body, LONGEST_REFUSAL).await?;
-    let own = serde_json::from_slice::<Status>(&bytes).ok();
+    // Who asks for protobuf is refused in protobuf.
+    let own: Option<Status> = match is_of(&head, PROTOBUF) {
+        true => protobuf::read(&bytes, STATUS)
+            .ok()
+            .and_then(|status| serde_json::from_value(status).ok()),
+        false => serde_json::from_slice(&bytes).ok(),
+    };
     let mut status = match own.filter(|status| status.code != 0) {
         Some(status) => status,
         None => {
@@ -95,6 +103,52 @@ pub(crate) async fn answered(
     Err(kube::Error::Api(status.boxed()))
 }
 
+/// What protobuf is called in headers (apimachinery `runtime.ContentTypeProtobuf`).
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+/// `meta.v1.Status`: how an API server refuses.
+const STATUS: Message = &[
+    (1, "metadata", FieldType::Object(protobuf::LIST_METADATA)),
+    (2, "status", FieldType::Text),
+    (3, "message", FieldType::Text),
+    (4, "reason", FieldType::Text),
+    (5, "details", FieldType::Object(STATUS_DETAILS)),
+    (6, "code", FieldType::Number),
+];
+const STATUS_DETAILS: Message = &[
+    (1, "name", FieldType::Text),
+    (2, "group", FieldType::Text),
+    (3, "kind", FieldType::Text),
+    (
+        4,
+        "causes",
+        FieldType::List(&FieldType::Object(STATUS_CAUSE)),
+    ),
+    (5, "retryAfterSeconds", FieldType::Number),
+    (6, "uid", FieldType::Text),
+];
+const STATUS_CAUSE: Message = &[
+    (1, "reason", FieldType::Text),
+    (2, "message", FieldType::Text),
+    (3, "field", FieldType::Text),
+];
+/// Asks for protobuf, or for JSON of whoever has none.
+pub(crate) const PROTOBUF_OR_JSON: &str = "application/vnd.kubernetes.protobuf,application/json";
+
+/// Sends a request, and reads the answer to its end, which is JSON or, where that is
+/// asked for, protobuf.
+pub(crate) async fn read_encoded(
+    client: &Client,
+    request: http::Request<Vec<u8>>,
+    warnings: &Warnings,
+) -> kube::Result<Encoded> {
+    let (head, bytes) = whole(client, request, warnings).await?;
+    if is_of(&head, PROTOBUF) {
+        return Ok(Encoded::Protobuf(bytes));
+    }
+    let text = String::from_utf8(json(&head, bytes)?);
+    text.map(Encoded::Json).map_err(kube::Error::FromUtf8)
+}
+
 /// Sends a request, and reads the answer to its end, which is JSON. What the API
 /// server warns of where something is to change goes to `warnings`.
 pub(crate) async fn read(
@@ -102,6 +156,15 @@ pub(crate) async fn read(
     request: http::Request<Vec<u8>>,
     warnings: &Warnings,
 ) -> kube::Result<Vec<u8>> {
+    let (head, bytes) = whole(client, request, warnings).await?;
+    json(&head, bytes)
+}
+
+async fn whole(
+    client: &Client,
+    request: http::Request<Vec<u8>>,
+    warnings: &Warnings,
+) -> kube::Result<(Parts, Vec<u8>)> {
     let changes = !request.method().is_safe();
     let answer = answered(client, request).await?;
     let (head, body) = answer.into_parts();
@@ -112,15 +175,24 @@ pub(crate) async fn read(
     if !is_all {
         return Err(Excess::Bytes(LONGEST).into());
     }
-    if let Some(page) = GatewayAnswer::instead_of_json(&head, &bytes) {
+    Ok((head, bytes))
+}
+
+/// Returns whether an answer says that it is of a type.
+fn is_of(head: &Parts, name: &str) -> bool {
+    let kind = head.headers.get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.to_str().is_ok_and(|kind| kind.contains(name)))
+}
+
+/// Returns the bytes of an answer if they can be JSON.
+fn json(head: &Parts, bytes: Vec<u8>) -> kube::Result<Vec<u8>> {
+    if let Some(page) = GatewayAnswer::instead_of_json(head, &bytes) {
         return Err(page.into());
     }
-    let kind = head.headers.get(CONTENT_TYPE);
-    // A log may be anything.
-    let is_json = kind.is_some_and(|kind| kind.to_str().is_ok_and(|kind| kind.contains("json")));
     match answer::flaw(&bytes) {
         Some(Flaw::Excess) => Err(Excess::Values.into()),
-        Some(Flaw::Cut) if is_json => {
+        // A log may be anything.
+        Some(Flaw::Cut) if is_of(head, "json") => {
             let cut = serde_json::from_slice::<IgnoredAny>(&bytes);
             cut.map(|_| bytes).map_err(kube::Error::SerdeError)
         }
