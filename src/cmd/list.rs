@@ -1,20 +1,23 @@
 //! `kaiwo list`.
 
+use std::collections::VecDeque;
 use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::future::{Either, select};
+use futures_util::stream::{self, LocalBoxStream, StreamExt as _};
 use k8s_openapi::jiff::Timestamp;
 use tokio::time::sleep;
 
 use crate::api::Readable;
 use crate::api::keys::{APP_MANAGED_BY_LABEL, MANAGER, USERNAME_LABEL};
 use crate::api::resource::Resource;
+use crate::api::workload::Workload;
 use crate::change::existing;
 use crate::cli::ListArgs;
 use crate::cluster::client::pages::Selection;
-use crate::cluster::read::listing::Listing;
 use crate::cluster::read::listing::rows::RowLoader;
+use crate::cluster::read::listing::{Listing, ListingPart};
 use crate::cluster::read::snapshot::LostTrack;
 use crate::cluster::read::usage::progress::progress;
 use crate::cluster::read::watch::{Outage, Polled, Poller};
@@ -51,6 +54,10 @@ const MEASURED: usize = 500;
 
 /// Logs that are read at once.
 const LOGS: usize = 8;
+
+/// Pages that are read ahead while a page becomes rows, for which all of Kueue's
+/// Workloads may have to be read.
+const AHEAD: usize = 8;
 
 /// What is listed.
 struct Query {
@@ -216,7 +223,13 @@ fn denied(error: ClusterError, args: &ListArgs) -> CommandError {
 
 /// The rows of a listing, page by page.
 struct Rows<'a> {
-    listing: Listing<'a>,
+    found: LocalBoxStream<'a, Result<ListingPart, ClusterError>>,
+    /// What was found and is not rows yet.
+    ahead: VecDeque<Result<ListingPart, ClusterError>>,
+    /// Kinds that the user may not list, and what the API server says.
+    denied: Vec<(WorkloadKind, ClusterError)>,
+    /// Whether any kind may be listed.
+    is_allowed: bool,
     company: RowLoader<'a>,
     cluster: &'a Cluster,
     /// Whether a log may not be read.
@@ -240,9 +253,13 @@ impl<'a> Rows<'a> {
             user,
         } = query;
         Self {
-            listing: Listing::begin(cluster, served, namespace, kinds, selection)
+            found: Listing::begin(cluster, served, namespace, kinds, selection)
                 .await
-                .with_owned(args.includes_any()),
+                .with_owned(args.includes_any())
+                .found(),
+            ahead: VecDeque::new(),
+            denied: Vec::new(),
+            is_allowed: false,
             company: RowLoader::new(cluster, served, namespace, form.is_full())
                 .with_logs(form.progress),
             cluster,
@@ -253,16 +270,14 @@ impl<'a> Rows<'a> {
     }
 
     async fn next(&mut self) -> Result<Option<Vec<Listed>>, ClusterError> {
-        let Some(page) = self.listing.next().await? else {
+        let Some(mut page) = self.page().await? else {
             // Who may list no kind at all is told so.
-            let listing = &mut self.listing;
-            if listing.is_allowed || listing.denied.is_empty() {
+            if self.is_allowed || self.denied.is_empty() {
                 return Ok(None);
             }
-            let (_, error) = listing.denied.swap_remove(0);
+            let (_, error) = self.denied.swap_remove(0);
             return Err(error);
         };
-        let mut page = page;
         if let Some(user) = self.user {
             page.retain(|workload| workload.user() == Some(user));
         }
@@ -270,7 +285,7 @@ impl<'a> Rows<'a> {
         if !kinds.is_empty() {
             page.retain(|workload| kinds.iter().any(|kind| kind.includes(workload)));
         }
-        let mut rows = self.company.rows(page).await?;
+        let mut rows = self.rows_of(page).await?;
         if !self.args.status.is_empty() {
             rows.retain(|row| self.args.status.contains(&row.standing.status));
         }
@@ -278,6 +293,37 @@ impl<'a> Rows<'a> {
             self.add_progress(&mut rows).await;
         }
         Ok(Some(rows))
+    }
+
+    /// Returns the next page; `None` after the last.
+    async fn page(&mut self) -> Result<Option<Vec<Workload>>, ClusterError> {
+        loop {
+            let found = match self.ahead.pop_front() {
+                Some(found) => Some(found),
+                None => self.found.next().await,
+            };
+            match found.transpose()? {
+                Some(ListingPart::Page(page)) => {
+                    self.is_allowed = true;
+                    return Ok(Some(page));
+                }
+                Some(ListingPart::Denied(kind, error)) => self.denied.push((kind, error)),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Makes rows of a page, and reads those after it meanwhile.
+    async fn rows_of(&mut self, page: Vec<Workload>) -> Result<Vec<Listed>, ClusterError> {
+        let mut rows = pin!(self.company.rows(page));
+        while self.ahead.len() < AHEAD {
+            match select(rows.as_mut(), self.found.next()).await {
+                Either::Left((rows, _)) => return rows,
+                Either::Right((Some(found), _)) => self.ahead.push_back(found),
+                Either::Right((None, _)) => break,
+            }
+        }
+        rows.await
     }
 
     /// Adds how far they are, as their logs say.
@@ -303,7 +349,7 @@ impl<'a> Rows<'a> {
         if self.hides_progress {
             ui.status("progress is unknown: you may not read the logs of pods");
         }
-        for (kind, error) in &self.listing.denied {
+        for (kind, error) in &self.denied {
             let text = format!("cannot list {}s: {error}", kind.name());
             match self.args.kind.is_empty() {
                 true => ui.detail(text),

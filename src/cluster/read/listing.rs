@@ -5,7 +5,9 @@ pub mod rows;
 
 use std::collections::VecDeque;
 
+use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use futures_util::stream::{self, LocalBoxStream};
 
 use super::api_versions::Served;
 use super::lookup::queued_objects::{is_queued_itself, retain_unknown};
@@ -16,13 +18,17 @@ use crate::cluster::objects::next_workloads;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::WorkloadKind;
 
+/// What is found next in a listing.
+pub enum ListingPart {
+    /// A page of workloads of one kind.
+    Page(Vec<Workload>),
+    /// The user may not list this kind, as the API server says.
+    Denied(WorkloadKind, ClusterError),
+}
+
 /// A listing of several kinds.
 pub struct Listing<'a> {
     kinds: VecDeque<(WorkloadKind, &'static str, Pages<'a>)>,
-    /// Kinds that the user may not list, and what the API server says.
-    pub denied: Vec<(WorkloadKind, ClusterError)>,
-    /// Whether any kind may be listed.
-    pub is_allowed: bool,
     cluster: &'a Cluster,
     namespace: String,
     owned: bool,
@@ -57,8 +63,6 @@ impl<'a> Listing<'a> {
         join_all(kinds.iter_mut().map(|(_, _, pages)| pages.begin())).await;
         Self {
             kinds,
-            denied: Vec::new(),
-            is_allowed: false,
             cluster,
             namespace: namespace.to_owned(),
             owned: false,
@@ -71,31 +75,39 @@ impl<'a> Listing<'a> {
         Self { owned, ..self }
     }
 
-    /// Reads the next page; `None` after the last. What belongs to another
-    /// workload is left out. Of a kind that the user may not list, or whose
-    /// definition is missing, nothing is.
-    ///
-    /// # Errors
-    /// Any other [`ClusterError`].
-    pub async fn next(&mut self) -> Result<Option<Vec<Workload>>, ClusterError> {
+    /// Returns what is found, in order, up to the first error. What belongs to another
+    /// workload is left out, and so is a kind whose definition is missing.
+    pub fn found(self) -> LocalBoxStream<'a, Result<ListingPart, ClusterError>> {
+        stream::try_unfold(self, async |mut listing| {
+            let found = listing.next().await?;
+            Ok(found.map(|found| (found, listing)))
+        })
+        .fuse()
+        .boxed_local()
+    }
+
+    async fn next(&mut self) -> Result<Option<ListingPart>, ClusterError> {
         while let Some((kind, version, pages)) = self.kinds.front_mut() {
             match next_workloads(pages, *kind, version).await {
                 Ok(Some(mut page)) => {
-                    self.is_allowed = true;
                     if *kind == WorkloadKind::Queued {
                         retain_unknown(self.cluster, &self.namespace, &mut page).await?;
-                        return Ok(Some(page));
+                        return Ok(Some(ListingPart::Page(page)));
                     }
                     let owned = self.owned;
                     page.retain(|workload| {
                         workload.metadata.owner_references.is_empty()
                             || owned && is_queued_itself(workload)
                     });
-                    return Ok(Some(page));
+                    return Ok(Some(ListingPart::Page(page)));
                 }
                 Ok(None) => {}
                 Err(error) if error.is_not_found() => {}
-                Err(error) if error.is_forbidden() => self.denied.push((*kind, error)),
+                Err(error) if error.is_forbidden() => {
+                    let denied = ListingPart::Denied(*kind, error);
+                    self.kinds.pop_front();
+                    return Ok(Some(denied));
+                }
                 Err(error) => return Err(error),
             }
             self.kinds.pop_front();

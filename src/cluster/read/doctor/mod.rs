@@ -3,6 +3,7 @@
 
 pub mod rights;
 
+use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::api_versions::{Groups, Served};
 use super::facts;
 use super::kueue::queues;
-use super::listing::Listing;
+use super::listing::{Listing, ListingPart};
 use super::prometheus::{self, PrometheusError};
 use crate::api::Readable;
 use crate::api::keys::SERVICE_NAME_LABEL;
@@ -178,12 +179,15 @@ async fn workloads(
     let is_run = |kind: &WorkloadKind| kind.descriptor().operator != Operator::Kubernetes;
     let kinds: Vec<WorkloadKind> = WorkloadKind::ALL.into_iter().filter(is_run).collect();
     let everything = Selection::default();
-    let mut listing = Listing::begin(cluster, served, namespace, &kinds, &everything).await;
-    let mut found = Vec::new();
-    while let Some(page) = listing.next().await? {
-        found.extend(page);
+    let listing = Listing::begin(cluster, served, namespace, &kinds, &everything).await;
+    let mut found = listing.found();
+    let mut workloads = Vec::new();
+    while let Some(found) = found.try_next().await? {
+        if let ListingPart::Page(page) = found {
+            workloads.extend(page);
+        }
     }
-    Ok(found)
+    Ok(workloads)
 }
 
 async fn prometheus(cluster: &Cluster, namespace: &str) -> Result<Prometheus, ClusterError> {
