@@ -34,6 +34,7 @@ mod notify;
 mod older;
 mod outages;
 mod progress;
+mod protobuf;
 mod queue_plans;
 mod queueing;
 mod queues;

@@ -108,6 +108,10 @@ fn applications_answer_print_and_are_configured_in_place() {
     _ = serve(&node).exits(0);
     wait_for_answer(&node, &address, "/that", "\r\nhello");
     assert_eq!(clusters(&node), before);
+    // Ray has its processes import from the directory as well.
+    configure(&node, "server", "plain");
+    _ = serve(&node).exits(0);
+    wait_for_answer(&node, &address, "/that", "\r\nplain");
 }
 
 #[test]

@@ -8,8 +8,10 @@ use crate::workload::WorkloadError;
 use crate::workload::upload::UploadFile;
 use crate::yaml::Located;
 
-/// Checks that what is imported from the uploaded files is there. They appear as
-/// the module `app`; of other modules only the image knows.
+/// Checks that what is imported from the uploaded files is there. Python finds them by
+/// their own names, because Ray starts in the directory and has its processes import from
+/// there (Ray 2.60, `py_driver_sys_path`), and as parts of the module `app`, which
+/// the directory is; of other modules only the image knows.
 ///
 /// # Errors
 /// [`WorkloadError`] with the line, and with the path that was perhaps meant.
@@ -18,19 +20,34 @@ pub fn check_imports(file: &Path, text: &str, files: &[UploadFile]) -> Result<()
         let Some(Located { value: path, line }) = value.import_path else {
             continue;
         };
-        let of_elsewhere = value.runtime_env.is_some_and(|environment| {
-            environment.contains_key("working_dir") || environment.contains_key("py_modules")
-        });
         let (module, name) = path
             .split_once(':')
             .or_else(|| path.rsplit_once('.'))
             .unwrap_or((&path, ""));
         let parts: Vec<&str> = module.split('.').collect();
+        let of_elsewhere = value.runtime_env.is_some_and(|environment| {
+            environment.contains_key("working_dir") || environment.contains_key("py_modules")
+        });
+        if of_elsewhere && parts[0] != "app" {
+            continue;
+        }
         let missing = |message: String, hint: String| Err(wrong(file, line, message, hint));
-        match parts[..] {
-            ["app", ref below @ ..] => {
-                let found = source(below, files);
-                let Some(found) = found else {
+        let found = match (source(&parts, files), &parts[..]) {
+            (Some(found), _) => found,
+            (None, ["app", below @ ..]) => {
+                if let Some(other) = source(&["app"], files) {
+                    return missing(
+                        format!(
+                            "import_path {path:?}: {} hides the module app that the directory is",
+                            other.path
+                        ),
+                        format!(
+                            "rename {}, or use the names of files without app",
+                            other.path
+                        ),
+                    );
+                }
+                let Some(found) = source(below, files) else {
                     let wanted = match below {
                         [] => "__init__.py".to_owned(),
                         below => format!("{}.py", below.join("/")),
@@ -49,24 +66,16 @@ pub fn check_imports(file: &Path, text: &str, files: &[UploadFile]) -> Result<()
                         hint,
                     );
                 };
-                let text = String::from_utf8_lossy(found.content.expose());
-                if !may_define(&text, name) {
-                    return missing(
-                        format!("import_path {path:?}: {} has no {name}", found.path),
-                        format!("use a name that {} defines", found.path),
-                    );
-                }
+                found
             }
-            // A slip that Ray would only tell in the logs of its controller.
-            [..] if !of_elsewhere && source(&parts, files).is_some() => {
-                return missing(
-                    format!(
-                        "import_path {path:?}: Python cannot find the directory's files under this name"
-                    ),
-                    format!("the directory is the module app: app.{path}"),
-                );
-            }
-            _ => {}
+            (None, _) => continue,
+        };
+        let text = String::from_utf8_lossy(found.content.expose());
+        if !may_define(&text, name) {
+            return missing(
+                format!("import_path {path:?}: {} has no {name}", found.path),
+                format!("use a name that {} defines", found.path),
+            );
         }
     }
     Ok(())
@@ -125,17 +134,22 @@ mod tests {
     use crate::secrecy::Confidential;
     use crate::suggestion::comparison::joined;
 
-    fn imported(path: &str, more: &str) -> Result<(), String> {
-        let file = |path: &str, text: &str| UploadFile {
-            path: path.to_owned(),
+    fn imported(path: &str) -> Result<(), String> {
+        let files = [
+            ("__init__.py", "from .server import deployment\n"),
+            ("server.py", "def deployment(): pass\nredeployment = 1\n"),
+            ("lib/chat.py", "from x import *\n"),
+        ];
+        imported_from(&files, path, "")
+    }
+
+    fn imported_from(files: &[(&str, &str)], path: &str, more: &str) -> Result<(), String> {
+        let file = |(path, text): &(&str, &str)| UploadFile {
+            path: (*path).to_owned(),
             content: Confidential::new(text.as_bytes().to_vec()),
             executable: false,
         };
-        let files = [
-            file("__init__.py", "from .server import deployment\n"),
-            file("server.py", "def deployment(): pass\nredeployment = 1\n"),
-            file("lib/chat.py", "from x import *\n"),
-        ];
+        let files: Vec<UploadFile> = files.iter().map(file).collect();
         let text = format!("applications:\n- name: a\n  import_path: {path}\n{more}");
         check_imports(Path::new("serveconfig"), &text, &files)
             .map_err(|error| format!("{error}; {}", joined(&error.hints(), "; ")))
@@ -149,11 +163,11 @@ mod tests {
             "app.server.deployment",
             "app.lib.chat:anything",
             "ray.serve.llm:build_openai_app",
+            "server:deployment",
+            "lib.chat:anything",
         ] {
-            assert_eq!(imported(path, ""), Ok(()), "{path}");
+            assert_eq!(imported(path), Ok(()), "{path}");
         }
-        let elsewhere = "  runtime_env: {working_dir: 'https://x/y.zip'}\n";
-        assert_eq!(imported("server:deployment", elsewhere), Ok(()));
         for (path, said) in [
             (
                 "app.sever:deployment",
@@ -161,13 +175,20 @@ mod tests {
             ),
             ("app.server:deploy", "server.py has no deploy"),
             ("app:application", "__init__.py has no application"),
-            (
-                "server:deployment",
-                "the directory is the module app: app.server:deployment",
-            ),
+            ("server:deploy", "server.py has no deploy"),
         ] {
-            let wrong = imported(path, "").unwrap_err();
+            let wrong = imported(path).unwrap_err();
             assert!(wrong.contains(said), "{wrong}");
         }
+        let files = [("app.py", "hello = 1\n")];
+        assert_eq!(imported_from(&files, "app:hello", ""), Ok(()));
+        // As Ray 2.60 says: 'app' is not a package.
+        let wrong = imported_from(&files, "app.app:hello", "").unwrap_err();
+        assert!(
+            wrong.ends_with("app.py hides the module app that the directory is; rename app.py, or use the names of files without app"),
+            "{wrong}"
+        );
+        let elsewhere = "  runtime_env: {working_dir: 'https://x/y.zip'}\n";
+        assert_eq!(imported_from(&files, "server:any", elsewhere), Ok(()));
     }
 }
