@@ -66,6 +66,10 @@ fn what_was_made_for_it_goes_and_nothing_else() {
         .sandbox
         .kaiwo(&["wait", "wide", "-n", &testbed.name, "--for", "running"])
         .exits(0);
+    // Who may not see pods goes by the Job, which counts them a moment later.
+    testbed.wait("the Job to count its pods", || {
+        (testbed.find("Job", "wide")?["status"]["ready"] == 2).then_some(())
+    });
     let delete = |arguments: &[&str]| {
         let common = ["delete", "-n", &testbed.name, "--as", &testbed.name, "-y"];
         testbed.sandbox.kaiwo(&[&common, arguments].concat())
