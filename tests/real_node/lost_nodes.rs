@@ -49,6 +49,20 @@ fn wait_for_status(node: &Node, name: &str, words: &str) {
     });
 }
 
+/// Runs the Job of directory `job`, with so much time to end, and a service; both land on
+/// `real-1`.
+fn job_and_service_on_second(node: &Node, grace: &str) {
+    node.python(
+        "srv",
+        "import http.server\n\
+         http.server.ThreadingHTTPServer(('', 8000), http.server.SimpleHTTPRequestHandler).serve_forever()\n",
+    );
+    _ = node.run("job", &["--grace", grace]).exits(0);
+    _ = node.serve("srv", &["--port", "8000", "--wait"]).exits(0);
+    node.wait_for_log("job", "here");
+    assert_eq!(places(node), ["real-1", "real-1"]);
+}
+
 #[test]
 #[ignore = "needs two real nodes: cargo xtask test --all"]
 fn a_job_on_a_reclaimed_node_saves_and_starts_again_elsewhere() {
@@ -112,16 +126,8 @@ fn what_a_lost_node_had_goes_on_elsewhere() {
         "job",
         "trap 'exit 1' TERM\necho here\nsleep 100000 & wait\n",
     );
-    node.python(
-        "srv",
-        "import http.server\n\
-         http.server.ThreadingHTTPServer(('', 8000), http.server.SimpleHTTPRequestHandler).serve_forever()\n",
-    );
     let first = Cordoned::new(&node, "real-0");
-    _ = node.run("job", &["--grace", "5m"]).exits(0);
-    _ = node.serve("srv", &["--port", "8000", "--wait"]).exits(0);
-    node.wait_for_log("job", "here");
-    assert_eq!(places(&node), ["real-1", "real-1"]);
+    job_and_service_on_second(&node, "5m");
     drop(first);
     let waiter = Followed::new(node.start("wait", &["job"]));
 
@@ -189,16 +195,8 @@ fn what_a_taint_evicts_goes_on_elsewhere() {
         "job",
         "trap 'echo told; exit 0' TERM\necho here\nsleep 100000 & wait\n",
     );
-    node.python(
-        "srv",
-        "import http.server\n\
-         http.server.ThreadingHTTPServer(('', 8000), http.server.SimpleHTTPRequestHandler).serve_forever()\n",
-    );
     let first = Cordoned::new(&node, "real-0");
-    _ = node.run("job", &["--grace", "30s"]).exits(0);
-    _ = node.serve("srv", &["--port", "8000", "--wait"]).exits(0);
-    node.wait_for_log("job", "here");
-    assert_eq!(places(&node), ["real-1", "real-1"]);
+    job_and_service_on_second(&node, "30s");
     let waiter = Followed::new(node.start("wait", &["job"]));
 
     let tainted = Tainted::new(&node, "real-1");

@@ -248,7 +248,7 @@ impl Reader {
                 }
                 Ok(text)
             }
-            (FieldType::Time, Content::Bytes(bytes)) => time(bytes)?.ok_or(other_form),
+            (FieldType::Time, Content::Bytes(bytes)) => time(bytes, name),
             _ => Err(other_form),
         }
     }
@@ -275,9 +275,8 @@ impl Reader {
     }
 }
 
-/// Returns a time as JSON has it; null for one that is not set, which is all zeros;
-/// `None` if it is none.
-fn time(mut bytes: &[u8]) -> Result<Option<Value>, Malformed> {
+/// Returns a time as JSON has it; null for one that is not set, which is all zeros.
+fn time(mut bytes: &[u8], name: &'static str) -> Result<Value, Malformed> {
     let (mut seconds, mut nanoseconds) = (0, 0);
     while let Some((number, content)) = next(&mut bytes)? {
         match (number, content) {
@@ -287,12 +286,13 @@ fn time(mut bytes: &[u8]) -> Result<Option<Value>, Malformed> {
         }
     }
     if (seconds, nanoseconds) == (0, 0) {
-        return Ok(Some(Value::Null));
+        return Ok(Value::Null);
     }
     let time = i32::try_from(nanoseconds)
         .ok()
         .and_then(|nanoseconds| Timestamp::new(seconds, nanoseconds).ok());
-    Ok(time.map(|time| time.to_string().into()))
+    let time = time.ok_or(Malformed::Field(name))?;
+    Ok(time.to_string().into())
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ impl<'a> Pages<'a> {
         namespace: &str,
         selection: &Selection,
     ) -> Self {
-        Self::with_size(PAGE, cluster, resource, namespace, selection)
+        Self::start((PAGE, None), cluster, resource, namespace, selection)
     }
 
     /// Begins a listing as [`Self::new`] does, in protobuf, which takes the API server a
@@ -122,10 +122,8 @@ impl<'a> Pages<'a> {
         namespace: &str,
         selection: &Selection,
     ) -> Self {
-        Self::from_source(Source {
-            accept: Some(answer::PROTOBUF_OR_JSON),
-            ..Source::new(PAGE, cluster, resource, namespace, selection)
-        })
+        let form = (PAGE, Some(answer::PROTOBUF_OR_JSON));
+        Self::start(form, cluster, resource, namespace, selection)
     }
 
     /// Begins a listing as [`Self::new`] does, with at most `size` objects on each page.
@@ -136,11 +134,23 @@ impl<'a> Pages<'a> {
         namespace: &str,
         selection: &Selection,
     ) -> Self {
-        Self::from_source(Source::new(size, cluster, resource, namespace, selection))
+        Self::start((size, None), cluster, resource, namespace, selection)
     }
 
-    fn from_source(source: Source<'a>) -> Self {
-        let source = Rc::new(source);
+    fn start(
+        (size, accept): (usize, Option<&'static str>),
+        cluster: &'a Cluster,
+        resource: &impl ServedKind,
+        namespace: &str,
+        selection: &Selection,
+    ) -> Self {
+        let source = Rc::new(Source {
+            cluster,
+            collection: resource.collection_path(namespace),
+            parameters: selection.parameters(),
+            accept,
+            size: Cell::new(size),
+        });
         Self {
             next: Some(Rc::clone(&source).page(String::new())),
             source,
@@ -177,7 +187,8 @@ impl<'a> Pages<'a> {
         .await
     }
 
-    /// Has `read` make of the next page what is on it, and where the one after it begins, empty for nowhere; `None` after the last.
+    /// Has `read` make of the next page what is on it, and where the one after it
+    /// begins, empty for nowhere; `None` after the last.
     ///
     /// # Errors
     /// Any [`ClusterError`].
@@ -189,7 +200,7 @@ impl<'a> Pages<'a> {
             return Ok(None);
         };
         let page = page.await?;
-        let request = self.source.request();
+        let request = format!("GET {}", self.source.path());
         let wrong = |error| ClusterError::Answer {
             request: request.clone(),
             source: kube::Error::SerdeError(error),
@@ -234,32 +245,17 @@ impl<'a> Pages<'a> {
             _ => Endless::Circle,
         };
         Err(ClusterError::Answer {
-            request: self.source.request(),
+            request: format!("GET {}", self.source.path()),
             source: kube::Error::Service(Box::new(wrong)),
         })
     }
 }
 
 impl<'a> Source<'a> {
-    fn new(
-        size: usize,
-        cluster: &'a Cluster,
-        resource: &impl ServedKind,
-        namespace: &str,
-        selection: &Selection,
-    ) -> Self {
-        Self {
-            cluster,
-            collection: resource.collection_path(namespace),
-            parameters: selection.parameters(),
-            accept: None,
-            size: Cell::new(size),
-        }
-    }
-
-    fn request(&self) -> String {
+    /// Returns the path of the first page.
+    fn path(&self) -> String {
         let (collection, parameters) = (&self.collection, &self.parameters);
-        format!("GET {collection}?limit={}{parameters}", self.size.get())
+        format!("{collection}?limit={}{parameters}", self.size.get())
     }
 
     /// Asks for the page that begins at `next`, the first if that is empty.
@@ -295,8 +291,7 @@ impl<'a> Source<'a> {
     }
 
     async fn read(&self, next: &str) -> Result<Encoded, ClusterError> {
-        let (collection, parameters) = (&self.collection, &self.parameters);
-        let mut path = format!("{collection}?limit={}{parameters}", self.size.get());
+        let mut path = self.path();
         if !next.is_empty() {
             path += &format!("&continue={}", percent_encoded(next));
         }

@@ -36,6 +36,40 @@ pub const LONGEST_REFUSAL: ByteSize = ByteSize(16 << 20);
 /// Most characters of it that are repeated.
 const MOST_TOLD: usize = 2000;
 
+/// What protobuf is called in headers (apimachinery `runtime.ContentTypeProtobuf`).
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+/// Asks for protobuf, or for JSON of whoever has none.
+pub(crate) const PROTOBUF_OR_JSON: &str = "application/vnd.kubernetes.protobuf,application/json";
+
+/// `meta.v1.Status`: how an API server refuses.
+const STATUS: Message = &[
+    (1, "metadata", FieldType::Object(protobuf::LIST_METADATA)),
+    (2, "status", FieldType::Text),
+    (3, "message", FieldType::Text),
+    (4, "reason", FieldType::Text),
+    (5, "details", FieldType::Object(STATUS_DETAILS)),
+    (6, "code", FieldType::Number),
+];
+
+const STATUS_DETAILS: Message = &[
+    (1, "name", FieldType::Text),
+    (2, "group", FieldType::Text),
+    (3, "kind", FieldType::Text),
+    (
+        4,
+        "causes",
+        FieldType::List(&FieldType::Object(STATUS_CAUSE)),
+    ),
+    (5, "retryAfterSeconds", FieldType::Number),
+    (6, "uid", FieldType::Text),
+];
+
+const STATUS_CAUSE: Message = &[
+    (1, "reason", FieldType::Text),
+    (2, "message", FieldType::Text),
+    (3, "field", FieldType::Text),
+];
+
 /// An answer that is too much to be one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Excess {
@@ -102,37 +136,6 @@ pub(crate) async fn answered(
     }
     Err(kube::Error::Api(status.boxed()))
 }
-
-/// What protobuf is called in headers (apimachinery `runtime.ContentTypeProtobuf`).
-const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
-/// `meta.v1.Status`: how an API server refuses.
-const STATUS: Message = &[
-    (1, "metadata", FieldType::Object(protobuf::LIST_METADATA)),
-    (2, "status", FieldType::Text),
-    (3, "message", FieldType::Text),
-    (4, "reason", FieldType::Text),
-    (5, "details", FieldType::Object(STATUS_DETAILS)),
-    (6, "code", FieldType::Number),
-];
-const STATUS_DETAILS: Message = &[
-    (1, "name", FieldType::Text),
-    (2, "group", FieldType::Text),
-    (3, "kind", FieldType::Text),
-    (
-        4,
-        "causes",
-        FieldType::List(&FieldType::Object(STATUS_CAUSE)),
-    ),
-    (5, "retryAfterSeconds", FieldType::Number),
-    (6, "uid", FieldType::Text),
-];
-const STATUS_CAUSE: Message = &[
-    (1, "reason", FieldType::Text),
-    (2, "message", FieldType::Text),
-    (3, "field", FieldType::Text),
-];
-/// Asks for protobuf, or for JSON of whoever has none.
-pub(crate) const PROTOBUF_OR_JSON: &str = "application/vnd.kubernetes.protobuf,application/json";
 
 /// Sends a request, and reads the answer to its end, which is JSON or, where that is
 /// asked for, protobuf.
