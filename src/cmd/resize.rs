@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use k8s_openapi::jiff::Timestamp;
+
 use crate::api::kueue_workload::{KueueWorkload, QueueState};
 use crate::change::queueing::slots as change;
 use crate::change::queueing::slots::NewSlots;
@@ -70,6 +72,10 @@ pub fn run(args: &ResizeArgs, ui: Ui) -> Result<u8, CommandError> {
             let Ok(object) = Manifest::new(found.object.clone()) else {
                 return Ok(0);
             };
+            if new.grows {
+                let snapshot = target.snapshot().await?;
+                tokio::time::sleep(change::pause(snapshot.queued(), Timestamp::now())).await;
+            }
             match target
                 .place
                 .cluster

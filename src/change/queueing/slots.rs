@@ -3,6 +3,9 @@
 //! Kueue v0.19 stops a running Job whose `parallelism` changes, and queues it again at the
 //! end, unless it holds its pods back one by one (`workloadslicing`).
 
+use std::time::Duration;
+
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::api::keys::MIN_PARALLELISM_ANNOTATION;
@@ -25,6 +28,8 @@ pub struct NewSlots {
     pub slots: i64,
     /// Running tasks that Kubernetes stops for that; their pods run them again later.
     pub stopped: i64,
+    /// Whether Kueue makes another Workload for them instead of changing the one there is.
+    pub grows: bool,
     /// What does it; nothing if it is so already.
     pub patch: Option<Value>,
 }
@@ -57,6 +62,7 @@ pub fn to(workload: &Workload, object: &Value, wanted: i64) -> Result<NewSlots, 
         before,
         slots,
         stopped: (status.ready - slots).max(0),
+        grows: spec.grows(),
         patch: (slots != before).then_some(patch),
     })
 }
@@ -121,6 +127,28 @@ pub fn follows(queued: &[KueueWorkload], slots: i64) -> Option<&KueueWorkload> {
         .filter(|one| one.state() != QueueState::Finished);
     let of_size = open.filter(|one| one.spec.pod_sets.iter().any(|set| set.count == slots));
     of_size.max_by_key(|one| one.metadata.creation_timestamp)
+}
+
+/// Returns how long to wait before the slots of an array that runs are changed again.
+///
+/// Kueue v0.19 orders an array's Workloads by the second, and within one by chance
+/// (`FindNotFinishedWorkloads`): it may take the older of two for the newest, and then the
+/// pods of the newer keep their gate. Two seconds leave room for a clock that is wrong by one;
+/// of a clock that is wrong by more it waits for nothing.
+pub fn pause(queued: &[KueueWorkload], now: Timestamp) -> Duration {
+    const APART: SignedDuration = SignedDuration::from_secs(2);
+    let created = queued
+        .iter()
+        .filter_map(|one| one.metadata.creation_timestamp);
+    let age = created
+        .max()
+        .map_or(APART, |newest| now.duration_since(newest));
+    match age > -APART {
+        true => (APART - age.max(SignedDuration::ZERO))
+            .try_into()
+            .unwrap_or_default(),
+        false => Duration::ZERO,
+    }
 }
 
 /// Checks that its slots can be changed.
@@ -222,5 +250,25 @@ mod tests {
             metadata["annotations"][MIN_PARALLELISM_ANNOTATION].clone()
         };
         assert_eq!((least(3), least(2)), (json!("2"), Value::Null));
+    }
+
+    #[test]
+    fn two_workloads_of_an_array_are_never_of_one_second() {
+        let now: Timestamp = "2026-12-01T10:00:05.25Z".parse().unwrap();
+        let pause_after = |created: &[&str]| {
+            let queued = created.iter().map(|created| {
+                let metadata = json!({"name": "w", "creationTimestamp": created});
+                let object = json!({"metadata": metadata, "spec": {"podSets": []}});
+                serde_json::from_value::<KueueWorkload>(object).unwrap()
+            });
+            pause(&queued.collect::<Vec<_>>(), now).as_millis()
+        };
+        assert_eq!(pause_after(&[]), 0);
+        assert_eq!(pause_after(&["2026-12-01T10:00:01Z"]), 0);
+        let newest_last = ["2026-12-01T10:00:01Z", "2026-12-01T10:00:05Z"];
+        assert_eq!(pause_after(&newest_last), 1_750);
+        // The API server's clock is ahead, by a little or by too much.
+        assert_eq!(pause_after(&["2026-12-01T10:00:06Z"]), 2_000);
+        assert_eq!(pause_after(&["2026-12-01T11:00:00Z"]), 0);
     }
 }

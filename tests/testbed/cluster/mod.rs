@@ -5,6 +5,7 @@ mod kinds;
 mod objects;
 mod users;
 
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use kube::Client;
@@ -253,11 +254,7 @@ impl Testbed {
             if let Some(seen) = look() {
                 return seen;
             }
-            assert!(
-                start.elapsed() < HANG,
-                "waited {HANG:?} for {what}; {}",
-                self.tell()
-            );
+            assert!(start.elapsed() < HANG, "waited {HANG:?} for {what}");
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -310,19 +307,24 @@ impl Testbed {
 
 impl Drop for Testbed {
     fn drop(&mut self) {
-        // What one test leaves would count against the nodes of the next.
-        // A failed test keeps its namespace for a look at it.
-        if !std::thread::panicking() {
-            for (kind, namespaced) in [
-                ("Namespace", false),
-                ("ClusterQueue", false),
-                ("ClusterRoleBinding", false),
-            ] {
-                let api = self.api(kind, namespaced);
-                let _ = self
-                    .runtime
-                    .block_on(api.delete(&self.name, &DeleteParams::background()));
+        // What one test leaves would count against the nodes of the next, and have it
+        // wait in vain: a failed test tells what there was, and leaves nothing either.
+        if std::thread::panicking() {
+            let told = std::panic::catch_unwind(AssertUnwindSafe(|| eprintln!("{}", self.tell())));
+            let keeps = std::env::var("KAIWO_TESTBED_KEEP").is_ok_and(|value| value == "true");
+            if told.is_err() || keeps {
+                return;
             }
+        }
+        for (kind, namespaced) in [
+            ("Namespace", false),
+            ("ClusterQueue", false),
+            ("ClusterRoleBinding", false),
+        ] {
+            let api = self.api(kind, namespaced);
+            let _ = self
+                .runtime
+                .block_on(api.delete(&self.name, &DeleteParams::background()));
         }
     }
 }

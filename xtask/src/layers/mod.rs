@@ -28,6 +28,10 @@ const STRICT: [(&str, &str); 2] = [
 ];
 /// Tests on the real node at once: their pods share the machine with it.
 const AT_ONCE: &str = "--test-threads=3";
+/// Tests without a cluster at once: most of their time they wait for what they scripted.
+const MOSTLY_WAITING: &str = "--test-threads=8";
+/// Whether failed tests keep their namespaces.
+const KEEP: &str = "KAIWO_TESTBED_KEEP";
 
 /// Run all tests, cheapest layers first.
 #[derive(Debug, Args)]
@@ -49,7 +53,8 @@ pub struct TestArgs {
     /// Run only layers whose name contains this, such as "packages"
     #[arg(long, value_name = "WORDS")]
     only: Option<String>,
-    /// Leave the testbed running afterwards, for a look at what failed
+    /// Leave the testbed running afterwards, with the namespaces of failed
+    /// tests, for a look at them
     #[arg(long)]
     keep_testbed: bool,
     /// Run besides what CI has no time for: `why` where Kueue gives its finer
@@ -215,7 +220,8 @@ fn without_cluster(report: &mut Report) {
         report.layer(name, |notes| tests(command, notes));
     }
     for (name, module) in MODULES {
-        let command = cargo(&["test", "--workspace", "--test", "it", "--", module]);
+        let mut command = cargo(&["test", "--workspace", "--test", "it", "--", module]);
+        command.arg(MOSTLY_WAITING);
         report.layer(name, |notes| tests(command, notes));
     }
     let mut rest = cargo(&["test", "--workspace", "--test", "it", "--"]);
@@ -252,6 +258,7 @@ fn on_real_node(args: &TestArgs, notes: &mut Notes) -> Result<End> {
     let mut command = cargo(&["test", "--workspace", "--test", "it", "--"]);
     command.args(["--ignored", "--nocapture", AT_ONCE, "real_node::"]);
     testbed.point(&mut command);
+    command.env(KEEP, args.keep_testbed.to_string());
     command.env("KAIWO_TESTBED_LONG", args.all.to_string());
     let end = tests(command, notes);
     if args.keep_testbed {
@@ -300,6 +307,7 @@ fn on_testbed(
     let mut command = cargo(&["test", "--workspace", "--test", "it", "--"]);
     command.args(["--ignored", "--nocapture", tests_of]);
     testbed.point(&mut command);
+    command.env(KEEP, args.keep_testbed.to_string());
     tests(command, notes)
 }
 
