@@ -109,9 +109,22 @@ fn explained(mut error: CommandError) -> CommandError {
 /// Returns when a signal has asked the process to end, with the exit code that
 /// says so.
 pub async fn ended() -> u8 {
-    let mut state = STATE.subscribe();
-    let code = state.wait_for(|state| state.code.is_some()).await;
-    code.ok().and_then(|state| state.code).unwrap_or(1)
+    end_of(&STATE).await
+}
+
+async fn end_of(all: &watch::Sender<State>) -> u8 {
+    let mut state = all.subscribe();
+    let mut told = pin!(async move {
+        let code = state.wait_for(|state| state.code.is_some()).await;
+        code.ok().and_then(|state| state.code).unwrap_or(1)
+    });
+    // Who waits is told one after the other. `until_ended` can be told first, and asks
+    // then whether this has anything to say.
+    poll_fn(|context| match all.borrow().code {
+        Some(code) => Poll::Ready(code),
+        None => told.as_mut().poll(context),
+    })
+    .await
 }
 
 /// Returns when a second one has.
@@ -387,5 +400,24 @@ mod unix {
         });
         _ = told.recv_timeout(REACTION);
         exit(code.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn an_end_is_seen_by_whoever_asks_before_it_is_told() {
+        let all = watch::Sender::new(State::default());
+        let mut end = pin!(end_of(&all));
+        assert_eq!(end.as_mut().now_or_never(), None);
+        all.send_if_modified(|state| {
+            state.code = Some(130);
+            false
+        });
+        assert_eq!(end.now_or_never(), Some(130));
     }
 }

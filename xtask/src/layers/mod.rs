@@ -26,8 +26,10 @@ const STRICT: [(&str, &str); 2] = [
     ("waitForPodsReady.recoveryTimeout", "1m"),
     ("featureGates.ElasticJobsViaWorkloadSlices", "false"),
 ];
+/// Tests on a testbed at once: they mostly wait for its controllers.
+const ON_TESTBED: &str = "--test-threads=4";
 /// Tests on the real node at once: their pods share the machine with it.
-const AT_ONCE: &str = "--test-threads=3";
+const ON_REAL_NODE: &str = "--test-threads=3";
 /// Tests without a cluster at once: most of their time they wait for what they scripted.
 const MOSTLY_WAITING: &str = "--test-threads=8";
 /// Whether failed tests keep their namespaces.
@@ -256,7 +258,7 @@ fn on_real_node(args: &TestArgs, notes: &mut Notes) -> Result<End> {
         Err(error) => return without_real_node(error, args.require_real_node),
     };
     let mut command = cargo(&["test", "--workspace", "--test", "it", "--"]);
-    command.args(["--ignored", "--nocapture", AT_ONCE, "real_node::"]);
+    command.args(["--ignored", "--nocapture", ON_REAL_NODE, "real_node::"]);
     testbed.point(&mut command);
     command.env(KEEP, args.keep_testbed.to_string());
     command.env("KAIWO_TESTBED_LONG", args.all.to_string());
@@ -305,7 +307,7 @@ fn on_testbed(
         ));
     }
     let mut command = cargo(&["test", "--workspace", "--test", "it", "--"]);
-    command.args(["--ignored", "--nocapture", tests_of]);
+    command.args(["--ignored", "--nocapture", ON_TESTBED, tests_of]);
     testbed.point(&mut command);
     command.env(KEEP, args.keep_testbed.to_string());
     tests(command, notes)
