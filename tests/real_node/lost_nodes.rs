@@ -203,8 +203,7 @@ fn what_a_taint_evicts_goes_on_elsewhere() {
     for name in ["job", "srv"] {
         node.wait(&format!("why {name} has no node"), || {
             let why = node.kaiwo("why", &[name]).exits(0).stdout;
-            (why.contains("maintenance=now:NoExecute") && why.contains("unschedulable"))
-                .then_some(())
+            (why.contains("maintenance=now:NoExecute; cordoned: real-0")).then_some(())
         });
     }
     // An end that it was told to come to is no success.

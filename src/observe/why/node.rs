@@ -363,41 +363,45 @@ fn absent_labels(
     }
 }
 
-/// Says which taints keep the pods away.
+/// Says which taints keep the pods away. A cordon is one, and has a name of its own.
 fn tainted(nodes: &[&Node], tolerations: &[FlavorToleration]) -> Finding {
-    let taints: BTreeSet<String> = nodes
-        .iter()
-        .filter_map(|node| untolerated(&node.spec.taints, &[], tolerations))
-        .collect();
-    let taints: Vec<String> = taints.into_iter().collect();
+    let is_cordon = |taint: &String| taint.starts_with(CORDONED_TAINT);
+    let (mut cordoned, mut taints) = (Vec::new(), BTreeSet::new());
+    for node in nodes {
+        match untolerated(&node.spec.taints, &[], tolerations) {
+            Some(taint) if is_cordon(&taint) => cordoned.push(node.metadata.name.as_str()),
+            Some(taint) => _ = taints.insert(taint),
+            None => {}
+        }
+    }
+    let only = match nodes.len() {
+        1 => "the only node it can use".to_owned(),
+        many => format!("the {many} nodes it can use"),
+    };
+    if taints.is_empty() {
+        let verb = if nodes.len() == 1 { "is" } else { "are" };
+        return Finding::new(Cause::Taints, format!("{only} {verb} cordoned")).remedy(
+            Who::Admin,
+            "uncordon the nodes after their maintenance",
+            kubectl("uncordon", &[]).args(cordoned),
+        );
+    }
     let mine = taints
         .iter()
-        .find(|taint| !taint.starts_with("node.kubernetes.io/"));
-    let finding = Finding::new(
-        Cause::Taints,
-        match nodes.len() {
-            1 => "the only node it can use has taints that its pods do not tolerate".to_owned(),
-            many => {
-                format!("the {many} nodes it can use have taints that its pods do not tolerate")
-            }
-        },
-    )
-    .shows(taints.join(", "));
+        .find(|taint| !taint.starts_with("node.kubernetes.io/"))
+        .map(|taint| format!("--toleration {taint}"));
+    let mut shown: Vec<String> = taints.into_iter().collect();
+    if !cordoned.is_empty() {
+        shown.push(format!("cordoned: {}", cordoned.join(", ")));
+    }
+    let finding = match nodes.len() {
+        1 => format!("{only} has taints that its pods do not tolerate"),
+        _ if cordoned.is_empty() => format!("{only} have taints that its pods do not tolerate"),
+        _ => format!("{only} have taints that its pods do not tolerate, or are cordoned"),
+    };
+    let finding = Finding::new(Cause::Taints, finding).shows(shown.join("; "));
     match mine {
-        Some(taint) => finding.resubmit(Anew::With, format!("--toleration {taint}")),
-        None if taints.iter().any(|taint| taint.starts_with(CORDONED_TAINT)) => {
-            let is_cordoned = |node: &&&Node| {
-                let mut taints = node.spec.taints.iter();
-                taints.any(|taint| taint.key == CORDONED_TAINT)
-            };
-            let cordoned = nodes.iter().filter(is_cordoned);
-            let names: Vec<&str> = cordoned.map(|node| node.metadata.name.as_str()).collect();
-            finding.remedy(
-                Who::Admin,
-                "uncordon the nodes after their maintenance",
-                kubectl("uncordon", &[]).args(names),
-            )
-        }
+        Some(flag) => finding.resubmit(Anew::With, flag),
         None => finding.admin("check why the nodes are unhealthy"),
     }
 }

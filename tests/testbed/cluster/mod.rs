@@ -5,6 +5,7 @@ mod kinds;
 mod objects;
 mod users;
 
+use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
@@ -310,7 +311,9 @@ impl Drop for Testbed {
         // What one test leaves would count against the nodes of the next, and have it
         // wait in vain: a failed test tells what there was, and leaves nothing either.
         if std::thread::panicking() {
-            let told = std::panic::catch_unwind(AssertUnwindSafe(|| eprintln!("{}", self.tell())));
+            let told = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                writeln!(std::io::stderr(), "{}", self.tell())
+            }));
             let keeps = std::env::var("KAIWO_TESTBED_KEEP").is_ok_and(|value| value == "true");
             if told.is_err() || keeps {
                 return;

@@ -71,7 +71,7 @@ fn nodes_say_why_no_node_takes_a_pod() {
             "no node it can use has more than 4",
         ),
         (
-            vec![node("a", "gpu", 8, ours)],
+            vec![node("a", "gpu", 8, ours.clone())],
             &[],
             Cause::Taints,
             "--toleration dedicated=team:NoSchedule",
@@ -79,11 +79,26 @@ fn nodes_say_why_no_node_takes_a_pod() {
         (
             vec![
                 node("a", "gpu", 8, cordoned.clone()),
-                node("b", "gpu", 8, cordoned),
+                node("b", "gpu", 8, cordoned.clone()),
             ],
             &[],
             Cause::Taints,
-            "kubectl uncordon a b",
+            "the 2 nodes it can use are cordoned",
+        ),
+        (
+            vec![node("a", "gpu", 8, cordoned.clone())],
+            &[],
+            Cause::Taints,
+            "kubectl uncordon a",
+        ),
+        (
+            vec![
+                node("a", "gpu", 8, cordoned),
+                node("b", "gpu", 8, ours.clone()),
+            ],
+            &[],
+            Cause::Taints,
+            "dedicated=team:NoSchedule; cordoned: a",
         ),
         (
             vec![node("a", "other", 8, free)],
