@@ -1,8 +1,11 @@
 //! Servers that answer without end, at length, oddly, or not as an API server;
 //! and what passes through kaiwo of what they say.
 
+use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use super::json::is_golden;
@@ -148,6 +151,45 @@ fn large_objects_come_on_shorter_pages() {
         .stdout;
     assert_eq!(listed.lines().count(), 50, "{listed}");
     assert!(listed.ends_with("job.batch/job-49\n"), "{listed}");
+}
+
+/// Answers with a compressed body.
+fn compressed(code: u16, body: &str) -> Answer {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body.as_bytes()).unwrap();
+    let body = encoder.finish().unwrap();
+    let head = format!(
+        "HTTP/1.1 {code} X\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    Answer::Raw([head.as_bytes(), &body].concat())
+}
+
+#[test]
+fn compressed_answers_are_like_others() {
+    let with = |answer: fn() -> Answer| {
+        MockApi::new(move |request| is(request, "GET", "/jobs").then(answer))
+    };
+    let job = r#"{"metadata": {"name": "train", "uid": "u", "labels": {"app.kubernetes.io/managed-by": "kaiwo"}}}"#;
+    let page = format!(r#"{{"items": [{job}]}}"#);
+    let api =
+        MockApi::new(move |request| is(request, "GET", "/jobs").then(|| compressed(200, &page)));
+    let listed = bounded(&api, "kaiwo list -o name").exits(0).stdout;
+    assert_eq!(listed, "job.batch/train\n");
+    let refused = with(|| compressed(403, &status(403, "bob cannot list jobs").to_string()));
+    let _ = bounded(&refused, "kaiwo list --kind job")
+        .exits(3)
+        .says("bob cannot list jobs");
+    let endless = with(|| compressed(200, &" ".repeat(65 << 20)));
+    let _ = bounded(&endless, "kaiwo list")
+        .exits(1)
+        .says("it is larger than the limit of 64.0 MiB");
+    let broken = with(|| raw(200, &["content-encoding: gzip"], "{\"items\": []}"));
+    let _ = bounded(&broken, "kaiwo list")
+        .exits(1)
+        .says("invalid answer to GET /apis/batch/v1/namespaces/kaiwo/jobs")
+        .says("its compression is broken");
 }
 
 #[test]

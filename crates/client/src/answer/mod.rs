@@ -1,18 +1,18 @@
 //! Reads what a request is answered with: up to a limit, with the warnings that
 //! come with it, and told apart from what proxies and login pages say.
 
+mod body;
 mod gateway;
 mod warning;
 
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::HeaderValue;
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::response::Parts;
-use http_body_util::BodyExt as _;
 use kube::Client;
 use kube::client::Body;
 use kube::core::Status;
 use kube::core::response::StatusDetails;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use tokio::sync::Semaphore;
 
 use super::causes;
 use kaiwo_base::answer::{self, Flaw};
@@ -20,17 +20,13 @@ use kaiwo_base::printable;
 use kaiwo_base::protobuf::{self, Encoded, FieldType, Message};
 use kaiwo_base::quantity::ByteSize;
 
+pub use body::up_to;
 pub use gateway::GatewayAnswer;
 pub use warning::Warnings;
 
 /// Most bytes of an answer. The largest is a page of a listing: 500 objects, of
 /// which etcd takes 1.5 MiB each, and which have a few KiB.
 pub const LONGEST: ByteSize = ByteSize(64 << 20);
-/// Bytes of an answer that may be read while others are. A larger one waits for its
-/// turn, and grows by as many at a time: several pages of a listing are under way at
-/// once, and together take little more memory than the largest.
-const SMALL: usize = 4 << 20;
-static LARGE: Semaphore = Semaphore::const_new(1);
 /// Most bytes that are read of a refusal.
 pub const LONGEST_REFUSAL: ByteSize = ByteSize(16 << 20);
 /// Most characters of it that are repeated.
@@ -102,7 +98,7 @@ pub(crate) async fn answered(
     let asked = answer.headers().get(RETRY_AFTER);
     let asked = asked.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
     let (head, body) = answer.into_parts();
-    let (bytes, _) = up_to(body, LONGEST_REFUSAL).await?;
+    let (bytes, _) = up_to(&head.headers, body, LONGEST_REFUSAL).await?;
     // Who asks for protobuf is refused in protobuf.
     let own: Option<Status> = match is_of(&head, PROTOBUF) {
         true => protobuf::read(&bytes, STATUS)
@@ -165,16 +161,20 @@ pub(crate) async fn read(
 
 async fn whole(
     client: &Client,
-    request: http::Request<Vec<u8>>,
+    mut request: http::Request<Vec<u8>>,
     warnings: &Warnings,
 ) -> kube::Result<(Parts, Vec<u8>)> {
     let changes = !request.method().is_safe();
+    if !changes {
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(body::COMPRESSION));
+    }
     let answer = answered(client, request).await?;
     let (head, body) = answer.into_parts();
     if changes {
         warnings.take(&head.headers);
     }
-    let (bytes, is_all) = up_to(body, LONGEST).await?;
+    let (bytes, is_all) = up_to(&head.headers, body, LONGEST).await?;
     if !is_all {
         return Err(Excess::Bytes(LONGEST).into());
     }
@@ -242,36 +242,6 @@ pub fn words(text: &str) -> String {
             text
         }
     }
-}
-
-/// Reads a body to its end, or to `most`. Returns whether that was all.
-///
-/// # Errors
-/// [`kube::Error`] if it breaks off.
-pub async fn up_to(mut body: Body, most: ByteSize) -> kube::Result<(Vec<u8>, bool)> {
-    let most = usize::try_from(most.0).unwrap_or(usize::MAX);
-    let mut bytes = Vec::new();
-    let mut turn = None;
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else {
-            continue;
-        };
-        let room = most - bytes.len();
-        let taken = &data[..data.len().min(room)];
-        if bytes.len() + taken.len() > SMALL {
-            if turn.is_none() {
-                turn = Some(LARGE.acquire().await);
-            }
-            if bytes.capacity() - bytes.len() < taken.len() {
-                bytes.reserve_exact(taken.len().max(SMALL));
-            }
-        }
-        bytes.extend_from_slice(taken);
-        if taken.len() < data.len() {
-            return Ok((bytes, false));
-        }
-    }
-    Ok((bytes, true))
 }
 
 /// Cuts a message of pages, and says how much is missing.

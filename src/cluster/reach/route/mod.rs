@@ -210,7 +210,8 @@ impl<'a> Route<'a> {
                     carried: None,
                 });
             }
-            let (bytes, _) = answer::up_to(answer.into_body(), answer::LONGEST_REFUSAL).await?;
+            let (head, body) = answer.into_parts();
+            let (bytes, _) = answer::up_to(&head.headers, body, answer::LONGEST_REFUSAL).await?;
             // The API server's own refusals are told by their form.
             if let Some(own) = own_refusal(&bytes) {
                 return Err(kube::Error::Api(own.boxed()));
