@@ -51,6 +51,10 @@ pub struct Bench {
     /// Measure on such a node how much later a program starts in a writable directory, and nothing else
     #[arg(long, conflicts_with = "real")]
     uploads: bool,
+    /// Of --uploads, measure only the rows whose name contains this, such as "RayService, 8"; the table is only
+    /// printed
+    #[arg(long, requires = "uploads", value_name = "WORDS")]
+    only: Option<String>,
     /// Measure listings of what is queued, and nothing else; the table is only printed
     #[arg(long, conflicts_with_all = ["real", "uploads"])]
     queued: bool,
@@ -100,7 +104,7 @@ impl Bench {
         if self.queued {
             let started = Started::up(&self.testbed, false)?;
             let cluster = Cluster::prepare(started.testbed.kubeconfig(), root)?;
-            let rows = queued::rows(&kaiwo, kubectl.as_ref(), &cluster, root)?;
+            let rows = queued::rows(&kaiwo, kubectl.as_ref(), &cluster, root, &scratch.0)?;
             let context = context(&kaiwo, kubectl.as_ref(), &cluster.version()?)?;
             write!(std::io::stdout(), "{}", report::table(&context, &rows))?;
             return Ok(());
@@ -131,7 +135,13 @@ impl Bench {
         let outcome = submissions.measure(self.runs.into(), say)?;
         rows.extend(array::rows(&kaiwo, kubectl.as_ref(), &cluster, &scratch.0)?);
         // Last, because the API server is busy with so many Jobs for a while.
-        rows.extend(queued::rows(&kaiwo, kubectl.as_ref(), &cluster, root)?);
+        rows.extend(queued::rows(
+            &kaiwo,
+            kubectl.as_ref(),
+            &cluster,
+            root,
+            &scratch.0,
+        )?);
         rows.extend(list::rows(&kaiwo, kubectl.as_ref(), &cluster, root)?);
         let mut all = submission_rows(&outcome);
         all.append(&mut rows);
@@ -170,11 +180,13 @@ impl Bench {
         };
         let testbed = found.as_ref().or(started.as_ref().map(|it| &it.testbed));
         let kubeconfig = testbed.context("the testbed is not up")?.kubeconfig();
-        let rows = uploads::rows(kaiwo, &kubeconfig, scratch, self.pairs.into())?;
-        let context = format!(
-            "Medians of {} pairs, of a third as many for Ray.",
-            self.pairs
-        );
+        let only = self.only.as_deref().unwrap_or_default();
+        let rows = uploads::rows(kaiwo, &kubeconfig, scratch, self.pairs.into(), only)?;
+        let context = format!("Medians of {} pairs.", self.pairs);
+        if self.only.is_some() {
+            write!(std::io::stdout(), "{}", report::table(&context, &rows))?;
+            return Ok(());
+        }
         self.tell(root, Place::Uploads, &context, &rows)
     }
 

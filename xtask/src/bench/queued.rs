@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::cluster::Cluster;
 use super::kubectl::Kubectl;
+use super::link::What;
 use super::list;
 use super::program::Program;
 use super::report::{Figure, Row, Target};
@@ -31,6 +32,7 @@ pub fn rows(
     kubectl: Option<&Kubectl>,
     cluster: &Cluster,
     root: &Path,
+    scratch: &Path,
 ) -> Result<Vec<Row>> {
     say(&format!("making {JOBS} queued Jobs"));
     let mut job = list::job(kaiwo, root)?;
@@ -59,43 +61,70 @@ pub fn rows(
     };
     let (time, peer_time) =
         alternate(RUNS, || Ok(kaiwo.run(&mine)?.elapsed), || kubectl.map(both))?;
-    let memory = peak(kaiwo, &mine)?;
-    let mut peer_memory = None;
-    for peer in &peers {
-        if let Some(kubectl) = kubectl {
-            peer_memory = peer_memory.max(peak(&kubectl.program, peer)?);
+    let costs = |program: &Program, listings: &[Vec<&str>]| -> Result<_> {
+        let mut memory = None;
+        for listing in listings {
+            memory = memory.max(peak(program, listing)?);
         }
-    }
-    cluster.forget(NAMESPACE)?;
-    let row = |what: &str, kaiwo, peer: &str, figure: Option<Figure>, part: f64, reason| Row {
-        what: what.to_owned(),
-        kaiwo,
-        peer: peer.to_owned(),
-        figure,
-        target: Target::Share(1.0 / part),
-        missing: Some(match kubectl {
-            Some(_) => reason,
-            None => NO_KUBECTL,
-        }),
+        Ok((memory, received(program, listings, cluster, scratch)?))
     };
+    let (memory, bytes) = costs(kaiwo, &[mine])?;
+    let peer = kubectl.map(|kubectl| costs(&kubectl.program, &peers));
+    let (peer_memory, peer_bytes) = peer.transpose()?.unzip();
+    cluster.forget(NAMESPACE)?;
+
+    let missing = |reason| Some(kubectl.map_or(NO_KUBECTL, |_| reason));
+    let time_of = |time: Option<Duration>| time.map(|time| Figure::Millis(millis(time)));
     Ok(vec![
-        row(
-            "time of `kaiwo list`, 3,000 queued Jobs",
-            time.map(|time| Figure::Millis(millis(time))),
-            "`kubectl get jobs` and `kubectl get workloads`",
-            peer_time.map(|time| Figure::Millis(millis(time))),
-            2.0,
-            "",
-        ),
-        row(
-            "peak memory of `kaiwo list`, 3,000 queued Jobs",
-            memory.map(Figure::bytes),
-            "the larger of the two",
-            peer_memory.map(Figure::bytes),
-            3.0,
-            "GNU time not found",
-        ),
+        Row {
+            what: "time of `kaiwo list`, 3,000 queued Jobs".to_owned(),
+            kaiwo: time_of(time),
+            peer: "`kubectl get jobs` and `kubectl get workloads`".to_owned(),
+            figure: time_of(peer_time),
+            target: Target::Share(1.0 / 2.0),
+            missing: missing(""),
+        },
+        Row {
+            what: "peak memory of `kaiwo list`, 3,000 queued Jobs".to_owned(),
+            kaiwo: memory.map(Figure::bytes),
+            peer: "the larger of the two".to_owned(),
+            figure: peer_memory.flatten().map(Figure::bytes),
+            target: Target::Share(1.0 / 3.0),
+            missing: missing("GNU time not found"),
+        },
+        Row {
+            what: "received by `kaiwo list`, 3,000 queued Jobs".to_owned(),
+            kaiwo: Some(Figure::bytes(bytes)),
+            peer: "the two".to_owned(),
+            figure: peer_bytes.map(Figure::bytes),
+            target: Target::Told,
+            missing: missing(""),
+        },
     ])
+}
+
+/// Returns how many bytes come from the API server for these listings, each of which ends with the path of a
+/// kubeconfig.
+fn received(
+    program: &Program,
+    listings: &[Vec<&str>],
+    cluster: &Cluster,
+    scratch: &Path,
+) -> Result<u64> {
+    let (link, far) = cluster.far(scratch)?;
+    let far = far.display().to_string();
+    for listing in listings {
+        let (_, options) = listing
+            .split_last()
+            .context("a listing without a kubeconfig")?;
+        program.run([options, &[&far]].concat())?;
+    }
+    let came = link.take_events();
+    let came = came.iter().map(|event| match event.what {
+        What::Received(bytes) => bytes,
+        What::Opened | What::Sent(_) => 0,
+    });
+    Ok(u64::try_from(came.sum::<usize>())?)
 }
 
 /// Waits until the listing has all of them, each with its place.

@@ -27,14 +27,12 @@ const SERVE_CONFIG: &str =
 struct Kind {
     name: &'static str,
     flags: &'static [&'static str],
-    is_ray: bool,
 }
 
 const KINDS: [Kind; 4] = [
     Kind {
         name: "Job",
         flags: &["submit", "--follow", "-i", "testbed/python:1"],
-        is_ray: false,
     },
     Kind {
         name: "Job of 4 pods",
@@ -46,22 +44,25 @@ const KINDS: [Kind; 4] = [
             "--replicas",
             "4",
         ],
-        is_ray: false,
     },
     Kind {
         name: "RayJob",
         flags: &["submit", "--follow", "-i", "testbed/ray:1", "--ray"],
-        is_ray: true,
     },
     Kind {
         name: "RayService",
         flags: &["serve", "--wait", "-i", "testbed/ray:1", "--ray"],
-        is_ray: true,
     },
 ];
 
-/// Measures so many pairs of each, a third of them for Ray, which takes its time.
-pub fn rows(kaiwo: &Program, kubeconfig: &Path, scratch: &Path, pairs: usize) -> Result<Vec<Row>> {
+/// Measures so many pairs of each row whose name contains `only`.
+pub fn rows(
+    kaiwo: &Program,
+    kubeconfig: &Path,
+    scratch: &Path,
+    pairs: usize,
+    only: &str,
+) -> Result<Vec<Row>> {
     let kubeconfig = kubeconfig.display().to_string();
     let mut rows = Vec::new();
     for (what, directory) in [
@@ -69,11 +70,10 @@ pub fn rows(kaiwo: &Program, kubeconfig: &Path, scratch: &Path, pairs: usize) ->
         ("1,000 files", directory(scratch, "files", 996, 100)?),
     ] {
         for kind in &KINDS {
-            let pairs = if kind.is_ray {
-                pairs.div_ceil(3)
-            } else {
-                pairs
-            };
+            let name = format!("{}, {what}", kind.name);
+            if !name.contains(only) {
+                continue;
+            }
             let once = |more: &[&str]| once(kaiwo, &kubeconfig, &directory, kind, more);
             let (mut copied, mut mounted) = (Vec::new(), Vec::new());
             // The first of each finds nothing in any cache, and is not counted.
@@ -87,8 +87,7 @@ pub fn rows(kaiwo: &Program, kubeconfig: &Path, scratch: &Path, pairs: usize) ->
                 };
                 let (own_ms, peer_ms) = (millis(own), millis(peer));
                 say(&format!(
-                    "{}, {what}, pair {pair} of {pairs}: {own_ms:.0} ms, read-only {peer_ms:.0} ms",
-                    kind.name
+                    "{name}, pair {pair} of {pairs}: {own_ms:.0} ms, read-only {peer_ms:.0} ms"
                 ));
                 if pair > 0 {
                     copied.push(own);
@@ -97,7 +96,7 @@ pub fn rows(kaiwo: &Program, kubeconfig: &Path, scratch: &Path, pairs: usize) ->
             }
             let middle = |times: &[Duration]| median(times).map(|it| Figure::Millis(millis(it)));
             rows.push(Row {
-                what: format!("{}, {what}", kind.name),
+                what: name,
                 kaiwo: middle(&copied),
                 peer: "`--read-only-workdir`".to_owned(),
                 figure: middle(&mounted),
