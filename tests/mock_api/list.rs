@@ -95,13 +95,23 @@ fn ten_thousand_finished_jobs_cost_their_pages_and_nothing_else() {
 
 #[test]
 fn waiting_jobs_are_explained_with_few_requests() {
-    for (all, workloads) in [(20, 1), (1_200, 3)] {
+    // All on one page, unless that is larger than an answer may be.
+    for (all, values, workloads) in [(20, 0, 1), (1_200, 0, 1), (1_200, 2_000_000, 1 + 3)] {
         let api = MockApi::new(move |request| {
             if request.path.ends_with("/workloads") {
                 let every = !request.query.contains("labelSelector");
                 assert_eq!(every, all > 50, "{}", request.query);
+                let size = match request.query.contains("limit=5000") {
+                    true if values > 0 => {
+                        let mut large = list(&[]);
+                        large["zeros"] = json!(vec![0; values]);
+                        return Some(Answer::Json(200, large));
+                    }
+                    true => 5_000,
+                    false => PAGE,
+                };
                 let begin = begin(request);
-                let end = all.min(begin + PAGE);
+                let end = all.min(begin + size);
                 let queued = (begin..end).map(|index| {
                     json!({
                         "metadata": {

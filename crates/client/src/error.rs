@@ -124,7 +124,7 @@ impl ClusterError {
         }
     }
 
-    /// Returns whether the answer has more bytes than are read of one.
+    /// Returns whether the answer has more bytes or values than are read of one.
     pub(crate) fn is_too_large(&self) -> bool {
         let Self::Answer {
             source: kube::Error::Service(error),
@@ -133,7 +133,7 @@ impl ClusterError {
         else {
             return false;
         };
-        matches!(error.downcast_ref(), Some(Excess::Bytes(_)))
+        error.is::<Excess>()
     }
 
     /// Makes an error of a connection that was not made, or broke.

@@ -281,13 +281,17 @@ impl<'a> Source<'a> {
 
     /// Reads a page, a shorter one where it is too large for an answer.
     async fn fitting(&self, next: &str) -> Result<Encoded, ClusterError> {
-        match self.read(next).await {
-            Err(error) if error.is_too_large() && self.size.get() > LARGE_OBJECTS => {
-                self.size.set(LARGE_OBJECTS);
-                self.read(next).await
+        let mut page = self.read(next).await;
+        for size in [PAGE, LARGE_OBJECTS] {
+            match &page {
+                Err(error) if error.is_too_large() && self.size.get() > size => {
+                    self.size.set(size);
+                    page = self.read(next).await;
+                }
+                _ => {}
             }
-            page => page,
         }
+        page
     }
 
     async fn read(&self, next: &str) -> Result<Encoded, ClusterError> {

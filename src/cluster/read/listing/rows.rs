@@ -38,6 +38,12 @@ use crate::observe::snapshot_reads::SnapshotReads;
 /// of the whole place are read, once.
 const FEW: usize = 8;
 
+/// Kueue's Workloads of a page. Nothing of them is shown before all are there, and a second
+/// page can take an API server (v1.36) seven times as long as the same objects on the first,
+/// which comes from its memory: where nothing has changed for a while, it reads the others
+/// from etcd.
+const WORKLOADS_AT_ONCE: usize = 5000;
+
 /// Reads on demand, and at most once.
 pub struct RowLoader<'a> {
     cluster: &'a Cluster,
@@ -372,7 +378,8 @@ impl<'a> RowLoader<'a> {
         resource: &Resource,
     ) -> Result<HashMap<String, Vec<KueueWorkload>>, ClusterError> {
         let everything = Selection::default();
-        let mut pages = Pages::new(self.cluster, resource, self.namespace, &everything);
+        let size = WORKLOADS_AT_ONCE;
+        let mut pages = Pages::with_size(size, self.cluster, resource, self.namespace, &everything);
         let mut all = HashMap::new();
         while let Readable::Known(Some(page)) = readable(pages.next::<WithoutPods>().await)? {
             let page = page.into_iter().map(|queued| queued.0).collect();
