@@ -393,6 +393,11 @@ fn an_array_that_grows_changes_its_slots_while_it_runs() {
             .all(|it| has_condition(it, "Finished"))
             .then_some(())
     });
+    testbed.wait("the Workload of the other to go as well", || {
+        let all = testbed.list("Workload");
+        let mut owners = all.iter().map(|it| &it["metadata"]["ownerReferences"][0]);
+        owners.all(|owner| owner["name"] == "grow").then_some(())
+    });
     accounts(&testbed);
 }
 
