@@ -283,12 +283,10 @@ impl<'a> Source<'a> {
     async fn fitting(&self, next: &str) -> Result<Encoded, ClusterError> {
         let mut page = self.read(next).await;
         for size in [PAGE, LARGE_OBJECTS] {
-            match &page {
-                Err(error) if error.is_too_large() && self.size.get() > size => {
-                    self.size.set(size);
-                    page = self.read(next).await;
-                }
-                _ => {}
+            let is_too_large = page.as_ref().is_err_and(ClusterError::is_too_large);
+            if is_too_large && self.size.get() > size {
+                self.size.set(size);
+                page = self.read(next).await;
             }
         }
         page

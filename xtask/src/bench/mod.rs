@@ -106,8 +106,7 @@ impl Bench {
             let cluster = Cluster::prepare(started.testbed.kubeconfig(), root)?;
             let rows = queued::rows(&kaiwo, kubectl.as_ref(), &cluster, root, &scratch.0)?;
             let context = context(&kaiwo, kubectl.as_ref(), &cluster.version()?)?;
-            write!(std::io::stdout(), "{}", report::table(&context, &rows))?;
-            return Ok(());
+            return self.tell(root, None, &context, &rows);
         }
         let mut rows = startup::rows(&kaiwo, kubectl.as_ref())?;
         rows.push(size(&binary, kubectl.as_ref())?);
@@ -152,7 +151,7 @@ impl Bench {
             submit::command_line(),
             millis(outcome.trip),
         );
-        self.tell(root, Place::Costs, &context, &all)
+        self.tell(root, Some(Place::Costs), &context, &all)
     }
 
     /// Measures the first line of a log, on a real node.
@@ -168,7 +167,7 @@ impl Bench {
         let context = context(kaiwo, kubectl, &cluster.version()?)?;
         let context = format!("{context} Medians of {} pairs.", self.pairs);
         let rows = first_line::rows(kaiwo, kubectl, &cluster, scratch, self.pairs.into())?;
-        self.tell(root, Place::FirstLine, &context, &rows)
+        self.tell(root, Some(Place::FirstLine), &context, &rows)
     }
 
     /// Measures what the copy of the uploads costs, on a real node.
@@ -183,18 +182,17 @@ impl Bench {
         let only = self.only.as_deref().unwrap_or_default();
         let rows = uploads::rows(kaiwo, &kubeconfig, scratch, self.pairs.into(), only)?;
         let context = format!("Medians of {} pairs.", self.pairs);
-        if self.only.is_some() {
-            write!(std::io::stdout(), "{}", report::table(&context, &rows))?;
-            return Ok(());
-        }
-        self.tell(root, Place::Uploads, &context, &rows)
+        let place = self.only.is_none().then_some(Place::Uploads);
+        self.tell(root, place, &context, &rows)
     }
 
-    /// Prints a table, and writes it into the page.
-    fn tell(&self, root: &Path, place: Place, context: &str, rows: &[Row]) -> Result<()> {
+    /// Prints a table, and writes it into the page if it has a place there.
+    fn tell(&self, root: &Path, place: Option<Place>, context: &str, rows: &[Row]) -> Result<()> {
         let table = report::table(context, rows);
         write!(std::io::stdout(), "{table}")?;
-        report::write(&root.join("docs/performance.md"), place, &table)?;
+        if let Some(place) = place {
+            report::write(&root.join("docs/performance.md"), place, &table)?;
+        }
         let missed = rows.iter().filter(|row| row.met() == Some(false)).count();
         ensure!(
             !self.check || missed == 0,

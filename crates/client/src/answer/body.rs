@@ -1,6 +1,6 @@
 //! The bytes of an answer, up to a limit, whether or not they are compressed.
 
-use std::io;
+use std::io::{self, Write as _};
 
 use flate2::write::GzDecoder;
 use http::HeaderMap;
@@ -9,7 +9,6 @@ use http_body_util::BodyExt as _;
 use kaiwo_base::quantity::ByteSize;
 use kube::client::Body;
 use serde::de::Error as _;
-use std::io::Write as _;
 use tokio::sync::Semaphore;
 
 /// How an answer may be compressed. An API server does so from 128 KiB on (apiserver
@@ -20,8 +19,8 @@ pub(super) const COMPRESSION: &str = "gzip";
 /// once, and together take little more memory than the largest.
 const SMALL: usize = 4 << 20;
 static LARGE: Semaphore = Semaphore::const_new(1);
-/// Compressed bytes of which the content is made at once: it is a thousand times as long
-/// at most, and then is over any limit.
+/// Bytes that are taken at once. Compressed ones can become a thousand times as many, which
+/// is the most that is held beyond a limit.
 const STEP: usize = 16 << 10;
 
 /// Reads a body to its end, or to `most` bytes of its content. Returns whether that was
@@ -44,23 +43,19 @@ pub async fn up_to(
         let Ok(data) = frame?.into_data() else {
             continue;
         };
-        let is_all = match &mut decoder {
-            None => content.take(&data).await,
-            Some(decoder) => {
-                let mut is_all = true;
-                for step in data.chunks(STEP) {
+        for step in data.chunks(STEP) {
+            let is_all = match &mut decoder {
+                None => content.take(step).await,
+                Some(decoder) => {
                     decoder.write_all(step).map_err(garbled)?;
-                    is_all &= content.take(decoder.get_ref()).await;
+                    let is_all = content.take(decoder.get_ref()).await;
                     decoder.get_mut().clear();
-                    if !is_all {
-                        break;
-                    }
+                    is_all
                 }
-                is_all
+            };
+            if !is_all {
+                return Ok((content.bytes, false));
             }
-        };
-        if !is_all {
-            return Ok((content.bytes, false));
         }
     }
     if let Some(decoder) = decoder {

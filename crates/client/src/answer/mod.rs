@@ -24,7 +24,7 @@ pub use body::up_to;
 pub use gateway::GatewayAnswer;
 pub use warning::Warnings;
 
-/// Most bytes of an answer. The largest is a page of a listing: 500 objects, of
+/// Most bytes of an answer. The largest is a page of a listing: 500 objects, or 5,000, of
 /// which etcd takes 1.5 MiB each, and which have a few KiB.
 pub const LONGEST: ByteSize = ByteSize(64 << 20);
 /// Most bytes that are read of a refusal.
