@@ -50,6 +50,15 @@ fn job(testbed: &Testbed, name: &str) -> Value {
         "spec": {
             "managedBy": "kaiwo.dev/test", "suspend": true, "parallelism": 3, "completions": 30,
             "completionMode": "Indexed", "maxFailedIndexes": 4, "backoffLimitPerIndex": 2,
+            "activeDeadlineSeconds": 86400,
+            "podFailurePolicy": {"rules": [
+                {"action": "FailJob", "onExitCodes": {
+                    "containerName": "main", "operator": "In", "values": [42, 43],
+                }},
+                {"action": "Ignore", "onPodConditions": [
+                    {"type": "DisruptionTarget", "status": "True"},
+                ]},
+            ]},
             "template": {"spec": {
                 "restartPolicy": "Never", "nodeSelector": {"n": "m"}, "overhead": {"cpu": "10m"},
                 "runtimeClassName": testbed.name,

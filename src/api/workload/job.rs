@@ -4,6 +4,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
 use super::indexes::Indexes;
+use super::pod_failure_policy::PodFailurePolicy;
 use crate::api::condition::Condition;
 use crate::api::keys::ELASTIC_GATE;
 use crate::api::metadata::ObjectName;
@@ -27,6 +28,10 @@ pub struct JobSpec {
     pub backoff_limit: Option<i64>,
     /// Likewise for each index, which then counts alone.
     pub backoff_limit_per_index: Option<i64>,
+    /// Seconds that it may be active; without end unless it says otherwise.
+    pub active_deadline_seconds: Option<i64>,
+    /// Which failures of a pod are its own.
+    pub pod_failure_policy: PodFailurePolicy,
     /// Its pods.
     pub template: PodTemplate,
 }

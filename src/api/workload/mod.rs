@@ -5,6 +5,7 @@ pub mod deployment;
 pub mod indexes;
 pub mod job;
 pub mod kaito;
+pub mod pod_failure_policy;
 pub mod protobuf;
 pub mod ray;
 

@@ -45,13 +45,31 @@ const OWNER_REFERENCE: Message = &[
 const JOB_SPEC: Message = &[
     (1, "parallelism", Number),
     (2, "completions", Number),
+    (3, "activeDeadlineSeconds", Number),
     (6, "template", Object(POD_TEMPLATE)),
     (7, "backoffLimit", Number),
     (9, "completionMode", Text),
     (10, "suspend", Bool),
+    (11, "podFailurePolicy", Object(POD_FAILURE_POLICY)),
     (12, "backoffLimitPerIndex", Number),
     (13, "maxFailedIndexes", Number),
 ];
+
+const POD_FAILURE_POLICY: Message = &[(1, "rules", List(&Object(POD_FAILURE_RULE)))];
+
+const POD_FAILURE_RULE: Message = &[
+    (1, "action", Text),
+    (2, "onExitCodes", Object(ON_EXIT_CODES)),
+    (3, "onPodConditions", List(&Object(ON_POD_CONDITION))),
+];
+
+const ON_EXIT_CODES: Message = &[
+    (1, "containerName", Text),
+    (2, "operator", Text),
+    (3, "values", List(&Number)),
+];
+
+const ON_POD_CONDITION: Message = &[(1, "type", Text), (2, "status", Text)];
 
 const JOB_STATUS: Message = &[
     (1, "conditions", List(&Object(CONDITION))),
@@ -170,6 +188,9 @@ mod tests {
         TemplateVolume, VolumeMount,
     };
     use crate::api::workload::job::{JobSpec, JobStatus, UncountedPods};
+    use crate::api::workload::pod_failure_policy::{
+        OnExitCodes, OnPodCondition, PodFailurePolicy, Rule,
+    };
 
     /// Takes note of the fields that a view asks for.
     struct Asked<'a>(&'a mut &'static [&'static str]);
@@ -221,6 +242,10 @@ mod tests {
             (asked::<Metadata>(), METADATA),
             (asked::<OwnerReference>(), OWNER_REFERENCE),
             (asked::<JobSpec>(), JOB_SPEC),
+            (asked::<PodFailurePolicy>(), POD_FAILURE_POLICY),
+            (asked::<Rule>(), POD_FAILURE_RULE),
+            (asked::<OnExitCodes>(), ON_EXIT_CODES),
+            (asked::<OnPodCondition>(), ON_POD_CONDITION),
             (asked::<JobStatus>(), JOB_STATUS),
             (asked::<Condition>(), CONDITION),
             (asked::<UncountedPods>(), UNCOUNTED_PODS),

@@ -1,7 +1,7 @@
 //! The status of an array: an Indexed Job each of whose indexes fails by itself
 //! (batch/v1, Kubernetes v1.36).
 
-use super::{ENDING, Pod, Standing, Status, Workload, WorkloadContext, holds, is_taken_off};
+use super::{ENDING, Pod, Standing, Status, Workload, WorkloadContext, doom, holds, is_taken_off};
 use super::{own_failure, refused, suspended, trouble_of};
 use crate::api::workload::job::{JobSpec, JobStatus};
 use crate::observe::kind::tasks::{failed_numbers, progress};
@@ -53,6 +53,9 @@ pub(super) fn standing(
     }
     if holds(conditions, "SuccessCriteriaMet").is_some() {
         return Standing::new(Status::Running, ENDING);
+    }
+    if let Some(doom) = doom::of_job(spec, status, known) {
+        return Standing::new(Status::Running, format!("{ENDING}: {progress}; {doom}"));
     }
     let alive = known.pods.iter().filter(|pod| !pod.has_ended());
     let trouble = trouble_of(alive, known);

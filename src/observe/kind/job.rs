@@ -3,10 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use super::doom::{self, has_failed};
 use super::{
     ENDING, Evidence, Finding, KindRules, Metadata, Pod, PodLabels, Standing, Status, Timestamp,
-    Workload, WorkloadContext, array, first_to_fail, is_left_alone, is_taken_off, leaving,
-    lifecycle, refused, suspended, trouble_of, turned, with_pods,
+    Workload, WorkloadContext, array, first_to_fail, is_taken_off, leaving, lifecycle, refused,
+    suspended, trouble_of, turned, with_pods,
 };
 use crate::api::Readable;
 use crate::api::condition::{Condition, holds};
@@ -41,7 +42,7 @@ impl KindRules for (&Workload, &JobSpec, &JobStatus) {
             return suspended(workload, known);
         }
         let tally = Tally::new(spec, status, known.pods);
-        if let Some(ending) = tally.ending(spec, conditions, known) {
+        if let Some(ending) = tally.ending(spec, status, known) {
             return Standing::new(Status::Running, ending);
         }
         let alive = known.pods.iter().filter(|pod| pod.ended_well().is_none());
@@ -175,14 +176,18 @@ impl Tally {
     fn ending(
         &self,
         spec: &JobSpec,
-        conditions: &[Condition],
+        status: &JobStatus,
         known: &WorkloadContext,
     ) -> Option<String> {
+        let conditions = &status.conditions;
         if holds(conditions, "SuccessCriteriaMet").is_some() {
             return Some(ENDING.to_owned());
         }
         if let Some(target) = holds(conditions, "FailureTarget") {
             return Some(format!("{ENDING}: {}", failure(target, known)));
+        }
+        if let Some(doom) = doom::of_job(spec, status, known) {
+            return Some(format!("{ENDING}: {doom}"));
         }
         let completions = spec.completions.or(spec.parallelism).unwrap_or(1);
         if self.succeeded >= completions.max(1) {
@@ -212,11 +217,6 @@ impl Tally {
         let trouble = trouble.map_or(String::new(), |trouble| format!(": {trouble}"));
         Some(format!("retrying{tries}{trouble}"))
     }
-}
-
-/// Returns whether a pod failed by itself.
-fn has_failed(pod: &Pod) -> bool {
-    pod.ended_well() == Some(false) && is_left_alone(pod)
 }
 
 /// Returns whether a pod is past its start: it is ready, or not any more, because

@@ -5,6 +5,7 @@
 mod array;
 mod cron_job;
 mod deployment;
+mod doom;
 mod inference_set;
 mod job;
 pub mod pod_labels;

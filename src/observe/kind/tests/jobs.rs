@@ -284,6 +284,121 @@ fn a_job_that_ends_badly_says_why_before_it_has_failed() {
 }
 
 #[test]
+fn a_job_is_ending_once_its_controller_deletes_its_pods() {
+    let pod = |name: &str, code: Option<i64>| -> Pod {
+        let mut pod = json!({
+            "metadata": {"name": name}, "spec": {"restartPolicy": "Never"},
+            "status": {"phase": "Running"},
+        });
+        match code {
+            Some(code) => {
+                pod["status"]["containerStatuses"] = json!([
+                    {"name": "main", "state": {"terminated": {"exitCode": code, "reason": "Error"}}},
+                ]);
+            }
+            None => pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:01:00Z".into(),
+        }
+        serde_json::from_value(pod).unwrap()
+    };
+    let rule = |operator: &str, container: &str| {
+        json!({"rules": [
+            {"action": "Ignore", "onPodConditions": [
+                {"type": "DisruptionTarget", "status": "True"},
+            ]},
+            {"action": "Count", "onExitCodes": {"operator": "In", "values": [1, 42]}},
+            {"action": "FailJob", "onExitCodes": {
+                "containerName": container, "operator": operator, "values": [42, 43],
+            }},
+        ]})
+    };
+    let begun = json!({"startTime": "2026-01-01T00:00:00Z", "active": 2, "terminating": 1});
+    let now: Timestamp = "2026-01-01T00:01:00Z".parse().unwrap();
+    let array = json!({"completionMode": "Indexed", "backoffLimitPerIndex": 0});
+    for (spec, own, code, expected) in [
+        (
+            json!({"activeDeadlineSeconds": 60}),
+            json!({}),
+            None,
+            (
+                Status::Running,
+                "is ending: ran for longer than its deadline",
+            ),
+        ),
+        // Somebody deletes it, and there is time for another.
+        (
+            json!({"activeDeadlineSeconds": 61}),
+            json!({}),
+            None,
+            (Status::Starting, "pod p is being deleted"),
+        ),
+        (
+            json!({"activeDeadlineSeconds": 60}),
+            array.clone(),
+            None,
+            (
+                Status::Running,
+                "is ending: 0/2; ran for longer than its deadline",
+            ),
+        ),
+        (
+            json!({"podFailurePolicy": rule("In", "main")}),
+            json!({}),
+            Some(43),
+            (Status::Running, "is ending: exit code 43 in pod p"),
+        ),
+        (
+            json!({"podFailurePolicy": rule("NotIn", "main")}),
+            json!({}),
+            Some(7),
+            (Status::Running, "is ending: exit code 7 in pod p"),
+        ),
+        (
+            json!({"podFailurePolicy": rule("In", "main")}),
+            array,
+            Some(43),
+            (Status::Running, "is ending: 0/2; exit code 43 in pod p"),
+        ),
+        // An earlier rule counts it, or none is about this code or container.
+        (
+            json!({"podFailurePolicy": rule("In", "main")}),
+            json!({}),
+            Some(42),
+            (Status::Starting, "retrying (2 of 7): exit code 42 in pod p"),
+        ),
+        (
+            json!({"podFailurePolicy": rule("In", "main")}),
+            json!({}),
+            Some(7),
+            (Status::Starting, "retrying (2 of 7): exit code 7 in pod p"),
+        ),
+        (
+            json!({"podFailurePolicy": rule("In", "other")}),
+            json!({}),
+            Some(43),
+            (Status::Starting, "retrying (2 of 7): exit code 43 in pod p"),
+        ),
+    ] {
+        let mut object = json!({
+            "metadata": {"name": "x"},
+            "spec": {"parallelism": 2, "completions": 2, "backoffLimit": 6},
+            "status": begun,
+        });
+        for part in [&spec, &own] {
+            let fields = part.as_object().unwrap().clone();
+            object["spec"].as_object_mut().unwrap().extend(fields);
+        }
+        let pods = [pod("p", code)];
+        let known = WorkloadContext {
+            pods: &pods,
+            now,
+            ..WorkloadContext::default()
+        };
+        let Standing { status, reason } = standing(&read(WorkloadKind::Job, object), &known);
+        assert_eq!((status, reason.as_str()), expected, "{spec}");
+    }
+}
+
+#[test]
 fn a_preempted_job_names_who_it_made_room_for() {
     let victim = json!({"metadata": {"namespace": "ml"}, "status": {"conditions": [
         is("Evicted", "Preempted", "m"),
