@@ -106,26 +106,43 @@ pub enum Flaw {
     Excess,
 }
 
-/// Returns what is wrong with JSON as a whole.
-pub fn flaw(json: &[u8]) -> Option<Flaw> {
-    let (mut values, mut open, mut in_text, mut is_escaped) = (0_usize, 0_usize, false, false);
-    for byte in json {
-        match (in_text, byte) {
-            (true, _) if is_escaped => is_escaped = false,
-            (true, b'\\') => is_escaped = true,
-            (_, b'"') => in_text = !in_text,
-            (false, b',') => values += 1,
-            (false, b'[' | b'{') => {
-                values += 1;
-                open += 1;
+/// What was seen of JSON that comes piece by piece.
+#[derive(Debug, Clone, Default)]
+pub struct Scan {
+    values: usize,
+    /// Objects and lists that have not ended.
+    open: usize,
+    in_text: bool,
+    is_escaped: bool,
+    has_begun: bool,
+}
+
+impl Scan {
+    /// Looks at the next piece.
+    pub fn take(&mut self, json: &[u8]) {
+        for byte in json {
+            match (self.in_text, byte) {
+                (true, _) if self.is_escaped => self.is_escaped = false,
+                (true, b'\\') => self.is_escaped = true,
+                (_, b'"') => self.in_text = !self.in_text,
+                (false, b',') => self.values += 1,
+                (false, b'[' | b'{') => {
+                    self.values += 1;
+                    self.open += 1;
+                }
+                (false, b']' | b'}') => self.open = self.open.saturating_sub(1),
+                _ => {}
             }
-            (false, b']' | b'}') => open = open.saturating_sub(1),
-            _ => {}
         }
+        self.has_begun = self.has_begun || !json.trim_ascii().is_empty();
     }
-    match values > MOST_VALUES {
-        true => Some(Flaw::Excess),
-        false => (in_text || open > 0 || json.trim_ascii().is_empty()).then_some(Flaw::Cut),
+
+    /// Returns what is wrong with all of it as a whole.
+    pub fn flaw(&self) -> Option<Flaw> {
+        match self.values > MOST_VALUES {
+            true => Some(Flaw::Excess),
+            false => (self.in_text || self.open > 0 || !self.has_begun).then_some(Flaw::Cut),
+        }
     }
 }
 
@@ -253,19 +270,29 @@ mod tests {
         assert!(refused.to_string().contains("10000 objects"), "{refused}");
     }
 
+    fn flaw(pieces: &[&[u8]]) -> Option<Flaw> {
+        let mut scan = Scan::default();
+        for piece in pieces {
+            scan.take(piece);
+        }
+        scan.flaw()
+    }
+
     #[test]
     fn a_bomb_is_known_by_its_values() {
         let list = |item: &str| format!("[{}]", vec![item; MOST_VALUES].join(","));
-        assert_eq!(flaw(list("{}").as_bytes()), Some(Flaw::Excess));
-        assert_eq!(flaw(format!("[{:?}]", list("{}")).as_bytes()), None);
+        assert_eq!(flaw(&[list("{}").as_bytes()]), Some(Flaw::Excess));
+        assert_eq!(flaw(&[format!("[{:?}]", list("{}")).as_bytes()]), None);
     }
 
     #[test]
     fn what_ends_in_the_middle_is_cut() {
         let whole = r#"{"items":[{"a":"}\"]"},[]],"b":1} "#;
-        assert_eq!(flaw(whole.as_bytes()), None);
-        for end in 0..whole.len() - 1 {
-            assert_eq!(flaw(&whole.as_bytes()[..end]), Some(Flaw::Cut), "{end}");
+        for end in 0..=whole.len() {
+            let (beginning, rest) = whole.as_bytes().split_at(end);
+            assert_eq!(flaw(&[beginning, rest]), None, "{end}");
+            let is_cut = end < whole.len() - 1;
+            assert_eq!(flaw(&[beginning]), is_cut.then_some(Flaw::Cut), "{end}");
         }
     }
 }

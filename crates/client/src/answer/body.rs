@@ -23,8 +23,8 @@ static LARGE: Semaphore = Semaphore::const_new(1);
 /// is the most that is held beyond a limit.
 const STEP: usize = 16 << 10;
 
-/// Reads a body to its end, or to `most` bytes of its content. Returns whether that was
-/// all.
+/// Reads a body to its end, or to `most` bytes of its content, and shows `watch` each piece
+/// while the next is on its way. Returns whether that was all.
 ///
 /// # Errors
 /// [`kube::Error`] if it breaks off, or its compression is not what `head` says.
@@ -32,6 +32,7 @@ pub async fn up_to(
     head: &HeaderMap,
     mut body: Body,
     most: ByteSize,
+    mut watch: impl FnMut(&[u8]),
 ) -> kube::Result<(Vec<u8>, bool)> {
     let mut content = Content {
         bytes: Vec::new(),
@@ -45,10 +46,10 @@ pub async fn up_to(
         };
         for step in data.chunks(STEP) {
             let is_all = match &mut decoder {
-                None => content.take(step).await,
+                None => content.take(step, &mut watch).await,
                 Some(decoder) => {
                     decoder.write_all(step).map_err(garbled)?;
-                    let is_all = content.take(decoder.get_ref()).await;
+                    let is_all = content.take(decoder.get_ref(), &mut watch).await;
                     decoder.get_mut().clear();
                     is_all
                 }
@@ -60,7 +61,7 @@ pub async fn up_to(
     }
     if let Some(decoder) = decoder {
         let rest = decoder.finish().map_err(garbled)?;
-        let is_all = content.take(&rest).await;
+        let is_all = content.take(&rest, &mut watch).await;
         return Ok((content.bytes, is_all));
     }
     Ok((content.bytes, true))
@@ -88,8 +89,8 @@ struct Content {
 type Turn = Result<tokio::sync::SemaphorePermit<'static>, tokio::sync::AcquireError>;
 
 impl Content {
-    /// Adds what comes next, and returns whether there was room for all of it.
-    async fn take(&mut self, data: &[u8]) -> bool {
+    /// Adds what comes next, shows it, and returns whether there was room for all of it.
+    async fn take(&mut self, data: &[u8], watch: &mut impl FnMut(&[u8])) -> bool {
         let bytes = &mut self.bytes;
         let taken = &data[..data.len().min(self.most - bytes.len())];
         if bytes.len() + taken.len() > SMALL {
@@ -101,6 +102,7 @@ impl Content {
             }
         }
         bytes.extend_from_slice(taken);
+        watch(taken);
         taken.len() == data.len()
     }
 }
@@ -123,9 +125,13 @@ mod tests {
         let mut head = HeaderMap::new();
         head.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         let runtime = tokio::runtime::Builder::new_current_thread().build();
-        let read = up_to(&head, Body::from(body.to_vec()), ByteSize(most));
+        let mut seen = Vec::new();
+        let watch = |piece: &[u8]| seen.extend_from_slice(piece);
+        let read = up_to(&head, Body::from(body.to_vec()), ByteSize(most), watch);
         let read = runtime.unwrap().block_on(read);
-        read.map_err(|error| error.to_string())
+        let read = read.map_err(|error| error.to_string())?;
+        assert_eq!(seen, read.0);
+        Ok(read)
     }
 
     #[test]

@@ -15,7 +15,7 @@ use kube::core::response::StatusDetails;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::causes;
-use kaiwo_base::answer::{self, Flaw};
+use kaiwo_base::answer::{self, Flaw, Scan};
 use kaiwo_base::printable;
 use kaiwo_base::protobuf::{self, Encoded, FieldType, Message};
 use kaiwo_base::quantity::ByteSize;
@@ -98,7 +98,7 @@ pub(crate) async fn answered(
     let asked = answer.headers().get(RETRY_AFTER);
     let asked = asked.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
     let (head, body) = answer.into_parts();
-    let (bytes, _) = up_to(&head.headers, body, LONGEST_REFUSAL).await?;
+    let (bytes, _) = up_to(&head.headers, body, LONGEST_REFUSAL, |_| ()).await?;
     // Who asks for protobuf is refused in protobuf.
     let own: Option<Status> = match is_of(&head, PROTOBUF) {
         true => protobuf::read(&bytes, STATUS)
@@ -140,11 +140,11 @@ pub(crate) async fn read_encoded(
     request: http::Request<Vec<u8>>,
     warnings: &Warnings,
 ) -> kube::Result<Encoded> {
-    let (head, bytes) = whole(client, request, warnings).await?;
-    if is_of(&head, PROTOBUF) {
-        return Ok(Encoded::Protobuf(bytes));
+    let answer = whole(client, request, warnings).await?;
+    if is_of(&answer.head, PROTOBUF) {
+        return Ok(Encoded::Protobuf(answer.bytes));
     }
-    let text = String::from_utf8(json(&head, bytes)?);
+    let text = String::from_utf8(answer.json()?);
     text.map(Encoded::Json).map_err(kube::Error::FromUtf8)
 }
 
@@ -155,15 +155,22 @@ pub(crate) async fn read(
     request: http::Request<Vec<u8>>,
     warnings: &Warnings,
 ) -> kube::Result<Vec<u8>> {
-    let (head, bytes) = whole(client, request, warnings).await?;
-    json(&head, bytes)
+    whole(client, request, warnings).await?.json()
+}
+
+/// An answer that was read to its end.
+struct Whole {
+    head: Parts,
+    bytes: Vec<u8>,
+    /// What was seen of it, unless it is protobuf.
+    scan: Scan,
 }
 
 async fn whole(
     client: &Client,
     mut request: http::Request<Vec<u8>>,
     warnings: &Warnings,
-) -> kube::Result<(Parts, Vec<u8>)> {
+) -> kube::Result<Whole> {
     let changes = !request.method().is_safe();
     if !changes {
         let headers = request.headers_mut();
@@ -174,11 +181,18 @@ async fn whole(
     if changes {
         warnings.take(&head.headers);
     }
-    let (bytes, is_all) = up_to(&head.headers, body, LONGEST).await?;
+    let is_protobuf = is_of(&head, PROTOBUF);
+    let mut scan = Scan::default();
+    let watch = |piece: &[u8]| {
+        if !is_protobuf {
+            scan.take(piece);
+        }
+    };
+    let (bytes, is_all) = up_to(&head.headers, body, LONGEST, watch).await?;
     if !is_all {
         return Err(Excess::Bytes(LONGEST).into());
     }
-    Ok((head, bytes))
+    Ok(Whole { head, bytes, scan })
 }
 
 /// Returns whether an answer says that it is of a type.
@@ -187,19 +201,22 @@ fn is_of(head: &Parts, name: &str) -> bool {
     kind.is_some_and(|kind| kind.to_str().is_ok_and(|kind| kind.contains(name)))
 }
 
-/// Returns the bytes of an answer if they can be JSON.
-fn json(head: &Parts, bytes: Vec<u8>) -> kube::Result<Vec<u8>> {
-    if let Some(page) = GatewayAnswer::instead_of_json(head, &bytes) {
-        return Err(page.into());
-    }
-    match answer::flaw(&bytes) {
-        Some(Flaw::Excess) => Err(Excess::Values.into()),
-        // A log may be anything.
-        Some(Flaw::Cut) if is_of(head, "json") => {
-            let cut = serde_json::from_slice::<IgnoredAny>(&bytes);
-            cut.map(|_| bytes).map_err(kube::Error::SerdeError)
+impl Whole {
+    /// Returns its bytes if they can be JSON.
+    fn json(self) -> kube::Result<Vec<u8>> {
+        let Self { head, bytes, scan } = self;
+        if let Some(page) = GatewayAnswer::instead_of_json(&head, &bytes) {
+            return Err(page.into());
         }
-        Some(Flaw::Cut) | None => Ok(bytes),
+        match scan.flaw() {
+            Some(Flaw::Excess) => Err(Excess::Values.into()),
+            // A log may be anything.
+            Some(Flaw::Cut) if is_of(&head, "json") => {
+                let cut = serde_json::from_slice::<IgnoredAny>(&bytes);
+                cut.map(|_| bytes).map_err(kube::Error::SerdeError)
+            }
+            Some(Flaw::Cut) | None => Ok(bytes),
+        }
     }
 }
 
