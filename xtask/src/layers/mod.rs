@@ -29,7 +29,7 @@ const STRICT: [(&str, &str); 2] = [
 /// Tests on a testbed at once: they mostly wait for its controllers.
 const ON_TESTBED: &str = "--test-threads=4";
 /// Tests on the real node at once: their pods share the machine with it.
-const ON_REAL_NODE: &str = "--test-threads=3";
+const ON_REAL_NODE: &str = "--test-threads=4";
 /// Tests without a cluster at once: most of their time they wait for what they scripted.
 const MOSTLY_WAITING: &str = "--test-threads=8";
 /// Whether failed tests keep their namespaces.
