@@ -178,6 +178,8 @@ fn for_quota(
         quota::growth::waiting(evidence, running, own, contest)
     } else if any(|o| matches!(o, QuotaBlocker::Preempting(_))) {
         quota::preempting(quota_blockers)
+    } else if any(|o| matches!(o, QuotaBlocker::Short { .. })) && contest.is_free() {
+        quota::overlooked(evidence)
     } else if any(|o| matches!(o, QuotaBlocker::Short { .. }))
         || (is_not_evaluated && contest.is_short())
     {

@@ -73,6 +73,29 @@ pub(super) fn short(contest: &Contest, own: &KueueWorkload, namespace: &str) -> 
     )
 }
 
+/// Says that all it lacked is free by now. Kueue (v0.19.2,
+/// `QueueAssociatedInadmissibleWorkloadsAfter`) looks again at those that wait for a
+/// ClusterQueue by way of the LocalQueue of whoever leaves it, and not at all if that is gone.
+pub(super) fn overlooked(evidence: &Evidence) -> Finding {
+    let workload = &evidence.snapshot.workload;
+    Finding::new(
+        Cause::WaitingForQuota,
+        "all the quota that it requests is free, and Kueue has not admitted it yet",
+    )
+    .nobody("Kueue looks at it again within 10 s of a change; ask again in a moment")
+    .remedy(
+        Who::You,
+        "if it still waits then, take it out of the queue: a namespace that was deleted \
+         with what held the quota can keep Kueue from looking",
+        workload.command("pause {} -n {}"),
+    )
+    .remedy(
+        Who::You,
+        "put it back, with the age that it has",
+        workload.command("resume {} -n {}"),
+    )
+}
+
 pub(super) fn exceeds(contest: &Contest, quota_blockers: &[QuotaBlocker]) -> Finding {
     let uncovered = quota_blockers.iter().find_map(|blocker| match blocker {
         QuotaBlocker::Uncovered(resource) => Some(resource),

@@ -167,6 +167,15 @@ impl Contest {
         rows.peek().is_some() && rows.all(|row| row.missing().is_some())
     }
 
+    /// Returns whether nobody is ahead, and as much as is requested of everything is known to
+    /// be free.
+    pub(super) fn is_free(&self) -> bool {
+        let mut rows = self.quota.iter();
+        let is_first = self.place.is_none_or(|place| place <= 1);
+        let is_enough = |row: &QuotaRow| row.free.is_some() && row.missing().is_none();
+        is_first && !self.quota.is_empty() && rows.all(is_enough)
+    }
+
     /// Returns what of it matters where `cause` keeps a workload from quota.
     pub(super) fn narrowed_to(mut self, cause: Cause) -> Self {
         let competes = matches!(

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{BOTH, Scene, Who};
+use super::{BOTH, PARKED, Scene, Who};
 use crate::testbed::lacks;
 
 #[test]
@@ -92,6 +92,44 @@ fn a_full_queue_names_who_is_ahead_and_who_holds_what() {
         (report["contest"]["place"] == 1).then_some(())
     });
     assert_eq!(report["status"], "Pending");
+}
+
+/// Kueue looks again by way of the LocalQueue of whoever leaves, here one that is gone.
+#[test]
+#[ignore = "needs the testbed: cargo xtask test"]
+fn quota_that_is_free_and_not_given_is_told_with_the_way_out() {
+    let scene = Scene::new("why-free", 8, json!({}));
+    let testbed = &scene.testbed;
+    let namespace = testbed.name.as_str();
+    testbed.local_queue("leaves", namespace, json!({}));
+    let holder = [&["-i", "testbed/forever", "-g", "8"], &PARKED[..]].concat();
+    let own = [
+        "submit", "-n", namespace, "-q", "leaves", "--name", "holder",
+    ];
+    let gpus = ["--gpu-resource", "amd.com/gpu", "--gpus-per-node", "8"];
+    let holder = [&own[..], &gpus, &holder].concat();
+    _ = testbed.sandbox.kaiwo(&holder).exits(0);
+    scene.why(Who::Admin, "holder", "nodeSelector");
+    scene.park("waits", "8", &[]);
+    let short = "It is waiting for quota: 8 more amd.com/gpu";
+    scene.told("waits", "waitingForQuota", &[short], &[Who::Admin]);
+
+    testbed.delete("LocalQueue", "leaves");
+    testbed.wait("Kueue to forget the LocalQueue", || {
+        testbed.find("LocalQueue", "leaves").is_none().then_some(())
+    });
+    testbed.delete("Job", "holder");
+    let free = "All the quota that it requests is free, and Kueue has not admitted it yet";
+    let (pause, resume) = ("kaiwo pause job/waits", "kaiwo resume job/waits");
+    let says = [free, pause, resume];
+    scene.told("waits", "waitingForQuota", &says, &[Who::Admin]);
+    for command in ["pause", "resume"] {
+        _ = testbed
+            .sandbox
+            .kaiwo(&[command, "job/waits", "-n", namespace])
+            .exits(0);
+    }
+    scene.why(Who::Admin, "waits", "nodeSelector");
 }
 
 #[test]

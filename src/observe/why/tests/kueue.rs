@@ -96,6 +96,29 @@ fn quota_is_counted_and_rivals_are_named() {
             ],
         })
     );
+    // All of it is free, and nobody is ahead: Kueue has not looked again.
+    let mut free = evidence.clone();
+    let spec = json!({"resourceGroups": groups(24)});
+    with_queue(&mut free, spec, 0, Vec::new());
+    free.neighbours.clear();
+    free.waiting.clear();
+    free.snapshot.position = Some(Position { place: 1, of: 1 });
+    let first = diagnose(&free).findings.remove(0);
+    assert_eq!(first.cause, Cause::WaitingForQuota);
+    assert_eq!(
+        first.summary,
+        "all the quota that it requests is free, and Kueue has not admitted it yet"
+    );
+    let commands = first.remedies.iter().filter_map(|it| it.command.as_ref());
+    let commands: Vec<String> = commands.map(|it| it.line(&Connection::NONE)).collect();
+    assert_eq!(
+        commands,
+        ["kaiwo pause job/x -n ml", "kaiwo resume job/x -n ml"]
+    );
+    // Those ahead could need it.
+    free.snapshot.position = Some(Position { place: 2, of: 2 });
+    let first = diagnose(&free).findings.remove(0);
+    assert_eq!(first.summary, "it is waiting for quota");
     // A batch-user has Kueue's words.
     evidence.facts = None;
     evidence.neighbours.clear();
