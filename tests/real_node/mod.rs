@@ -94,15 +94,6 @@ impl Deref for Node {
     }
 }
 
-impl Drop for Node {
-    fn drop(&mut self) {
-        // The namespace of a failed test stays for a look at it; its GPUs do not.
-        if std::thread::panicking() {
-            _ = self.kaiwo("delete", &["--all", "-y", "--no-wait"]);
-        }
-    }
-}
-
 impl Node {
     /// Connects, and makes the test's namespace.
     fn new(test: &str) -> Self {

@@ -10,7 +10,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use kube::Client;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::common::{HANG, Outcome, Sandbox};
@@ -282,6 +282,39 @@ impl Testbed {
         })
     }
 
+    /// Deletes what holds quota of a queue that other tests use, while its LocalQueue is
+    /// there. Kueue (v0.19.2, `QueueAssociatedInadmissibleWorkloadsAfter`) looks again at
+    /// those that wait for a ClusterQueue by way of the LocalQueue of whoever leaves it, and
+    /// not at all where a namespace takes both away at once.
+    fn give_back(&self) {
+        let holds = |queued: &Value| {
+            let queue = queued["status"]["admission"]["clusterQueue"].as_str();
+            queue.is_some_and(|queue| queue != self.name) && !has_condition(queued, "Finished")
+        };
+        let start = Instant::now();
+        let mut is_asked = false;
+        while self.list("Workload").iter().any(holds) && start.elapsed() < HANG {
+            if !is_asked {
+                for kind in [
+                    "CronJob",
+                    "Job",
+                    "RayJob",
+                    "RayService",
+                    "Deployment",
+                    "Pod",
+                ] {
+                    let api = self.api(kind, true);
+                    let all = ListParams::default();
+                    let soon = DeleteParams::background().grace_period(1);
+                    let deleted = api.delete_collection(&soon, &all);
+                    _ = self.runtime.block_on(deleted);
+                }
+                is_asked = true;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// Tells what is in the namespace, for a failed test.
     fn tell(&self) -> String {
         let mut lines = vec![format!("in namespace {}:", self.name)];
@@ -319,6 +352,7 @@ impl Drop for Testbed {
                 return;
             }
         }
+        _ = std::panic::catch_unwind(AssertUnwindSafe(|| self.give_back()));
         for (kind, namespaced) in [
             ("Namespace", false),
             ("ClusterQueue", false),
