@@ -100,7 +100,10 @@ fn failed_pod() -> Value {
 fn past(request: &Request) -> Option<Answer> {
     let path = request.path.as_str();
     let items = match path {
-        _ if path.ends_with("/workloads") => vec![workload("Failed")],
+        _ if path.ends_with("/workloads") => {
+            assert_eq!(request.query, "limit=5000");
+            vec![workload("Failed")]
+        }
         _ if path.ends_with("/jobs") => vec![job("old", 7200), job("older", 30 * 86_400), never()],
         _ if path.ends_with("/rayjobs") => Vec::new(),
         _ if path.ends_with("/pods") => {

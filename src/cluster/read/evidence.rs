@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::api_versions::Served;
 use super::facts;
-use super::kueue::queues;
+use super::kueue::{queues, workloads};
 use super::lookup::Found;
 use super::{autoscaler, endpoint, snapshot};
 use crate::api::Readable;
@@ -17,7 +17,6 @@ use crate::api::kueue_workload::KueueWorkload;
 use crate::api::kueue_workload::{PendingWorkload, QueueState};
 use crate::api::metadata::Named;
 use crate::api::resource::Resource;
-use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::observe::Snapshot;
@@ -263,10 +262,9 @@ pub async fn neighbours(
     let Some(kueue) = &served.kueue else {
         return Ok((Vec::new(), true));
     };
-    let resource = Resource::known(kueue, "Workload");
     for (namespace, is_all) in [("", true), (namespace, false)] {
         let mut found = Vec::new();
-        let mut pages = Pages::new(cluster, &resource, namespace, &Selection::default());
+        let mut pages = workloads::all(cluster, kueue, namespace);
         loop {
             match readable(pages.next::<KueueWorkload>().await)? {
                 Readable::Known(Some(page)) => {

@@ -2,3 +2,4 @@
 
 pub mod queueing;
 pub mod queues;
+pub mod workloads;

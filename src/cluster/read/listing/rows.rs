@@ -11,7 +11,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::super::api_versions::Served;
 use super::super::dependents::{self, Dependents};
-use super::super::kueue::queues;
+use super::super::kueue::{queues, workloads};
 use super::super::snapshot;
 use crate::api::Readable;
 use crate::api::event::Event;
@@ -23,7 +23,7 @@ use crate::api::queue::LocalQueue;
 use crate::api::resource::Resource;
 use crate::api::workload::Workload;
 use crate::api::workload::ray::RayCluster;
-use crate::cluster::client::pages::{Pages, Selection};
+use crate::cluster::client::pages::Selection;
 use crate::cluster::client::request::readable;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::WorkloadKind;
@@ -37,12 +37,6 @@ use crate::observe::snapshot_reads::SnapshotReads;
 /// Workloads of one page whose pods are asked for one by one; of more, those
 /// of the whole place are read, once.
 const FEW: usize = 8;
-
-/// Kueue's Workloads of a page. Nothing of them is shown before all are there, and a second
-/// page can take an API server (v1.36) seven times as long as the same objects on the first,
-/// which comes from its memory: where nothing has changed for a while, it reads the others
-/// from etcd.
-const WORKLOADS_AT_ONCE: usize = 5000;
 
 /// Reads on demand, and at most once.
 pub struct RowLoader<'a> {
@@ -360,7 +354,7 @@ impl<'a> RowLoader<'a> {
                 (place, places)
             });
             let pending = pending.buffer_unordered(FEW).collect::<HashMap<_, _>>();
-            let (all, pending) = join(self.all_queued(&resource), pending).await;
+            let (all, pending) = join(self.all_queued(kueue), pending).await;
             self.pending.extend(pending);
             self.queued = Some(all?);
         }
@@ -375,11 +369,9 @@ impl<'a> RowLoader<'a> {
     /// Reads all Workloads of Kueue's. There may be very many.
     async fn all_queued(
         &self,
-        resource: &Resource,
+        kueue: &str,
     ) -> Result<HashMap<String, Vec<KueueWorkload>>, ClusterError> {
-        let everything = Selection::default();
-        let size = WORKLOADS_AT_ONCE;
-        let mut pages = Pages::with_size(size, self.cluster, resource, self.namespace, &everything);
+        let mut pages = workloads::all(self.cluster, kueue, self.namespace);
         let mut all = HashMap::new();
         while let Readable::Known(Some(page)) = readable(pages.next::<WithoutPods>().await)? {
             let page = page.into_iter().map(|queued| queued.0).collect();

@@ -11,6 +11,7 @@ use crate::change::existing::resource;
 use crate::cluster::client::pages::{Pages, Selection};
 use crate::cluster::objects::next_workloads;
 use crate::cluster::read::api_versions::Served;
+use crate::cluster::read::kueue::workloads;
 use crate::cluster::{Cluster, ClusterError};
 use crate::kind::WorkloadKind;
 use crate::observe::account::{Account, Ledger, Period};
@@ -50,10 +51,9 @@ pub async fn accounts(
         false => hidden.push(kind),
     };
     if let Some(kueue) = &served.kueue {
-        let workloads = Resource::known(kueue, "Workload");
-        let all = Selection::default();
+        let pages = workloads::all(cluster, kueue, namespace);
         let add = |queued: &KueueWorkload| ledger.add_queued(queued);
-        let is_seen = each(cluster, &workloads, namespace, &all, add).await?;
+        let is_seen = each(pages, add).await?;
         seen("Workloads", is_seen);
     }
     for kind in JOBS {
@@ -82,8 +82,9 @@ pub async fn accounts(
     if failed_since.is_some_and(|since| ledger.needs_pods(since)) {
         let pods = Resource::known("v1", "Pod");
         let failed = Selection::fields("status.phase=Failed");
+        let pages = Pages::new(cluster, &pods, namespace, &failed);
         let add = |pod: &Pod| ledger.add_failed_pod(pod);
-        if !each(cluster, &pods, namespace, &failed, add).await? {
+        if !each(pages, add).await? {
             hidden.push("pods");
         }
     }
@@ -96,13 +97,9 @@ pub async fn accounts(
 
 /// Reads a listing, and returns whether the user may.
 async fn each<T: DeserializeOwned + Send + 'static>(
-    cluster: &Cluster,
-    resource: &Resource,
-    namespace: &str,
-    selection: &Selection,
+    mut pages: Pages<'_>,
     mut add: impl FnMut(&T),
 ) -> Result<bool, ClusterError> {
-    let mut pages = Pages::new(cluster, resource, namespace, selection);
     loop {
         let page: Vec<T> = match pages.next().await {
             Ok(Some(page)) => page,
