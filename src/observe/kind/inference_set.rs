@@ -2,8 +2,8 @@
 //! tells more.
 
 use super::{
-    Evidence, Finding, KindRules, Metadata, PodLabels, Standing, Status, WorkloadContext,
-    lifecycle, rules, trouble_of, with_pods, workspace,
+    Evidence, Finding, KindRules, Metadata, PodLabels, Standing, Status, WorkloadContext, ill,
+    lifecycle, rules, with_pods, workspace,
 };
 use crate::api::keys::WORKSPACE_LABEL;
 use crate::api::workload::kaito::{InferenceSetSpec, InferenceSetStatus};
@@ -15,9 +15,13 @@ use crate::suggestion::{kaiwo, kubectl};
 impl KindRules for (&InferenceSetSpec, &InferenceSetStatus) {
     fn standing(&self, known: &WorkloadContext) -> Standing {
         let (wanted, ready) = (self.0.wanted(), self.1.ready_replicas);
+        if wanted == 0 {
+            return Standing::new(Status::Suspended, "scaled to 0");
+        }
+        let trouble = ill(known.pods, known);
         let status = match ready {
-            _ if wanted == 0 => return Standing::new(Status::Suspended, "scaled to 0"),
-            _ if ready >= wanted => return Standing::new(Status::Ready, ""),
+            // Its word is that of its Workspaces.
+            _ if ready >= wanted && trouble.is_none() => return Standing::new(Status::Ready, ""),
             0 => Status::Starting,
             _ => Status::Degraded,
         };
@@ -26,11 +30,15 @@ impl KindRules for (&InferenceSetSpec, &InferenceSetStatus) {
             let told = told.map_or(String::new(), |words| format!(": {words}"));
             format!("{ready} of {wanted} replicas ready{told}")
         };
-        Standing::new(status, trouble_of(known.pods, known).unwrap_or_else(waits))
+        Standing::new(status, trouble.unwrap_or_else(waits))
     }
 
     fn is_untouched(&self) -> bool {
         self.1.ready_replicas == 0 && self.1.conditions.is_empty()
+    }
+
+    fn pods_tell(&self, status: Status) -> bool {
+        status == Status::Ready
     }
 
     fn pod_labels(&self, workspaces: &[Metadata]) -> Vec<PodLabels> {

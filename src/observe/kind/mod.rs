@@ -281,6 +281,13 @@ fn trouble_of<'p>(
     Some(troubles(pods, known)?.to_string())
 }
 
+/// Returns what is wrong with the pods of a service now; not that one has crashed and is
+/// ready again.
+fn ill(pods: &[Pod], known: &WorkloadContext) -> Option<String> {
+    let trouble = troubles(pods, known).filter(|trouble| trouble.turn != Turn::Ready);
+    trouble.map(|trouble| trouble.to_string())
+}
+
 /// Says why pods that are to be there are not.
 pub(super) fn refused(workload: &Workload, known: &WorkloadContext) -> Option<String> {
     let refusal = refusal(workload, known)?;

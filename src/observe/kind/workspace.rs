@@ -3,7 +3,7 @@
 
 use super::{
     Evidence, Finding, KindRules, Metadata, PodLabels, Standing, Status, Timestamp, Workload,
-    WorkloadContext, refused, trouble_of, turned, with_pods,
+    WorkloadContext, ill, refused, turned, with_pods,
 };
 use crate::api::condition::{Condition, condition, holds};
 use crate::api::keys::WORKSPACE_LABEL;
@@ -33,10 +33,12 @@ impl KindRules for (&Workload, &WorkspaceStatus) {
         let conditions = &status.conditions;
         let of = |kind: &str| condition(conditions, kind);
         let succeeded = GOALS.into_iter().find_map(of);
-        let trouble = trouble_of(known.pods, known);
+        let trouble = ill(known.pods, known);
         let trouble = trouble
             .or_else(|| refused(workload, known))
             .unwrap_or_default();
+        // KAITO says so of a Job that tunes once one of its pods has been ready.
+        let has_run = holds(conditions, "JobStarted").is_some();
         if succeeded.is_some_and(Condition::holds) || status.state == "Succeeded" {
             // A tuning Workspace has this condition, and ends.
             let tunes = of("JobStarted").is_some();
@@ -47,7 +49,11 @@ impl KindRules for (&Workload, &WorkspaceStatus) {
             };
         }
         if !trouble.is_empty() {
-            return Standing::new(Status::Starting, trouble);
+            let status = match has_run {
+                true => Status::Running,
+                false => Status::Starting,
+            };
+            return Standing::new(status, trouble);
         }
         if let Some(failed) = succeeded.filter(|succeeded| {
             matches!(
@@ -60,7 +66,7 @@ impl KindRules for (&Workload, &WorkspaceStatus) {
         if status.state == "Failed" {
             return Standing::new(Status::Failed, "");
         }
-        if holds(conditions, "JobStarted").is_some() {
+        if has_run {
             return Standing::new(Status::Running, "");
         }
         let mut steps = STEPS.into_iter().filter_map(of);

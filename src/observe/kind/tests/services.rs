@@ -200,6 +200,60 @@ fn a_service_that_has_crashed_before_and_serves_says_so_for_a_while() {
     assert_eq!(at("2026-01-01T00:11:00Z"), (Status::Ready, String::new()));
 }
 
+/// Returns a pod that KAITO's word `Ready` does not know of.
+fn pod(name: &str, ready: &str, containers: Value) -> Pod {
+    serde_json::from_value(json!({
+        "metadata": {"name": name},
+        "spec": {"nodeName": "n", "restartPolicy": "Always", "containers": [{"name": "c"}]},
+        "status": {"phase": "Running", "containerStatuses": containers, "conditions": [
+            {"type": "Ready", "status": ready}, {"type": "ContainersReady", "status": "True"},
+        ]},
+    }))
+    .unwrap()
+}
+
+#[test]
+fn models_are_not_ready_on_a_node_that_is_lost() {
+    let lost = [pod("p", "False", json!([]))];
+    let words = "pod p is on node n, which is not responding".to_owned();
+    let again = [pod(
+        "p",
+        "True",
+        json!([{
+            "name": "c", "ready": true, "restartCount": 1, "state": {"running": {}},
+            "lastState": {"terminated": {"exitCode": 5, "reason": "Error"}},
+        }]),
+    )];
+    let tunes = json!([is("JobStarted", "job", "")]);
+    let serves = json!([is("WorkspaceSucceeded", "workspaceSucceeded", "")]);
+    for (kind, status, there, gone) in [
+        (
+            WorkloadKind::Workspace,
+            json!({"conditions": serves}),
+            Status::Ready,
+            Status::Degraded,
+        ),
+        (
+            WorkloadKind::Workspace,
+            json!({"conditions": tunes}),
+            Status::Running,
+            Status::Running,
+        ),
+        (
+            WorkloadKind::InferenceSet,
+            json!({"readyReplicas": 1}),
+            Status::Ready,
+            Status::Degraded,
+        ),
+    ] {
+        let object = json!({"metadata": {"name": "x"}, "spec": {"replicas": 1}, "status": status});
+        let found = |pods| with(kind, object.clone(), &[], pods);
+        assert_eq!(found(&[]), (there, String::new()), "{status}");
+        assert_eq!(found(&again), (there, String::new()), "{status}");
+        assert_eq!(found(&lost), (gone, words.clone()), "{status}");
+    }
+}
+
 #[test]
 fn an_inference_set_says_what_its_workspaces_wait_for() {
     let workspace = |name: &str, conditions: Value| {
