@@ -3,7 +3,7 @@
 //!
 //! | room | does | may name | must not use |
 //! | --- | --- | --- | --- |
-//! | [`answer`] | what any request is answered with | – | I/O, clock, kube, tera, clap |
+//! | [`answer`] | what any request is answered with | quantity | I/O, clock, kube, tera, clap |
 //! | [`protobuf`] | answers in the API server's own form | answer | I/O, clock, kube, tera, clap |
 //! | [`secrecy`] | what may be secret, and how foreign words are shown | – | I/O, clock, kube, tera, clap |
 //! | [`printable`] | text from elsewhere, safe to show | – | I/O, clock, kube, tera, clap |

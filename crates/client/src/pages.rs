@@ -87,7 +87,15 @@ pub struct Pages<'a> {
     /// Where pages began so far.
     begun: HashSet<String>,
     /// The next page; `None` after the last.
-    next: Option<Asked<'a>>,
+    next: Option<Next<'a>>,
+}
+
+/// A page that is to come.
+enum Next<'a> {
+    /// It begins at this continue token; empty for the first.
+    At(String),
+    /// It was asked for.
+    Asked(Asked<'a>),
 }
 
 /// Where pages come from.
@@ -152,7 +160,7 @@ impl<'a> Pages<'a> {
             size: Cell::new(size),
         });
         Self {
-            next: Some(Rc::clone(&source).page(String::new())),
+            next: Some(Next::At(String::new())),
             source,
             begun: HashSet::new(),
         }
@@ -166,25 +174,35 @@ impl<'a> Pages<'a> {
     /// Asks for the first page without looking at it, so that several listings
     /// can do so at once.
     pub async fn begin(&mut self) {
-        if let Some(page) = self.next.take() {
-            let page = page.await;
-            self.next = Some(ready(page).boxed_local());
+        if let Some(next) = self.next.take() {
+            let page = self.asked(next).await;
+            self.next = Some(Next::Asked(ready(page).boxed_local()));
         }
     }
 
-    /// Reads the next page; `None` after the last.
+    /// Reads the next page, each object once it has come; `None` after the last.
     ///
     /// # Errors
     /// Any [`ClusterError`].
-    pub async fn next<T: DeserializeOwned + Send + 'static>(
-        &mut self,
-    ) -> Result<Option<Vec<T>>, ClusterError> {
-        let reading = self.reading();
-        self.turn(move |page| {
-            let page: Page<T> = page.parse(reading, protobuf::LIST_HEAD)?;
-            Ok((page.items, page.metadata.next))
-        })
-        .await
+    pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<Vec<T>>, ClusterError> {
+        let page: Page<T> = match self.next.take() {
+            None => return Ok(None),
+            Some(Next::At(next)) => {
+                let cluster = self.source.cluster;
+                let read = async |path: &str| cluster.get_page(path).await;
+                self.source.page(&next, read).await?
+            }
+            Some(Next::Asked(page)) => {
+                let page = page.await?.parse(self.reading(), protobuf::LIST_HEAD);
+                page.map_err(|error| self.wrong(kube::Error::SerdeError(error)))?
+            }
+        };
+        let next = page.metadata.next;
+        if !next.is_empty() {
+            self.check(&next)?;
+            self.next = Some(Next::At(next));
+        }
+        Ok(Some(page.items))
     }
 
     /// Has `read` make of the next page what is on it, and where the one after it
@@ -196,44 +214,61 @@ impl<'a> Pages<'a> {
         &mut self,
         read: impl FnOnce(&Encoded) -> serde_json::Result<(T, String)> + Send + 'static,
     ) -> Result<Option<T>, ClusterError> {
-        let Some(page) = self.next.take() else {
+        let Some(next) = self.next.take() else {
             return Ok(None);
         };
-        let page = page.await?;
-        let request = format!("GET {}", self.source.path());
-        let wrong = |error| ClusterError::Answer {
-            request: request.clone(),
-            source: kube::Error::SerdeError(error),
+        let page = self.asked(next).await?;
+        let of_form = |read: serde_json::Result<(T, String)>| {
+            read.map_err(|error| self.wrong(kube::Error::SerdeError(error)))
         };
         // The next page is on its way while this one is read.
         let Some(next) = next_page(&page) else {
-            let (items, next) = read(&page).map_err(wrong)?;
+            let (items, next) = of_form(read(&page))?;
             if !next.is_empty() {
                 self.check(&next)?;
-                self.next = Some(self.page(next));
+                self.next = Some(Next::At(next));
             }
             return Ok(Some(items));
         };
         if next.is_empty() {
-            return read(&page).map_err(wrong).map(|(items, _)| Some(items));
+            return of_form(read(&page)).map(|(items, _)| Some(items));
         }
         self.check(&next)?;
-        let asked = self.page(next);
+        let asked = self.asked(Next::At(next));
         let reading = spawn_blocking(move || read(&page));
         let (items, asked) = match select(reading, asked).await {
             Either::Left((items, asked)) => (items, asked),
             Either::Right((page, reading)) => (reading.await, ready(page).boxed_local()),
         };
-        self.next = Some(asked);
+        self.next = Some(Next::Asked(asked));
         match items {
-            Ok(items) => items.map_err(wrong).map(|(items, _)| Some(items)),
+            Ok(items) => items
+                .map_err(|error| self.wrong(kube::Error::SerdeError(error)))
+                .map(|(items, _)| Some(items)),
             // Nothing cancels it, so it has panicked, and has said so.
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
     }
 
-    fn page(&self, next: String) -> Asked<'a> {
-        Rc::clone(&self.source).page(next)
+    fn asked(&self, next: Next<'a>) -> Asked<'a> {
+        let next = match next {
+            Next::Asked(page) => return page,
+            Next::At(next) => next,
+        };
+        let source = Rc::clone(&self.source);
+        let page = async move {
+            let read = async |path: &str| source.cluster.get_encoded(path, source.accept).await;
+            source.page(&next, read).await
+        };
+        page.boxed_local()
+    }
+
+    /// Says that the answer is none.
+    fn wrong(&self, source: kube::Error) -> ClusterError {
+        ClusterError::Answer {
+            request: format!("GET {}", self.source.path("")),
+            source,
+        }
     }
 
     /// Checks that the listing goes on: a page that was there before would come
@@ -244,60 +279,58 @@ impl<'a> Pages<'a> {
             _ if self.begun.insert(next.to_owned()) => return Ok(()),
             _ => Endless::Circle,
         };
-        Err(ClusterError::Answer {
-            request: format!("GET {}", self.source.path()),
-            source: kube::Error::Service(Box::new(wrong)),
-        })
+        Err(self.wrong(kube::Error::Service(Box::new(wrong))))
     }
 }
 
-impl<'a> Source<'a> {
-    /// Returns the path of the first page.
-    fn path(&self) -> String {
+impl Source<'_> {
+    /// Returns the path of the page that begins at `next`, the first if that is empty.
+    fn path(&self, next: &str) -> String {
         let (collection, parameters) = (&self.collection, &self.parameters);
-        format!("{collection}?limit={}{parameters}", self.size.get())
+        let path = format!("{collection}?limit={}{parameters}", self.size.get());
+        match next {
+            "" => path,
+            next => format!("{path}&continue={}", percent_encoded(next)),
+        }
     }
 
-    /// Asks for the page that begins at `next`, the first if that is empty.
-    fn page(self: Rc<Self>, next: String) -> Asked<'a> {
-        let page = async move {
-            match self.fitting(&next).await {
-                // The listing took so long that its beginning is forgotten; the
-                // answer says where it can go on with what is there now
-                // (apiserver `handleExpiredListError`).
-                Err(ClusterError::Api(status)) if status.code == 410 => {
-                    let metadata = status.metadata.as_ref();
-                    let next = metadata.and_then(|metadata| metadata.continue_.clone());
-                    match next.filter(|next| !next.is_empty()) {
-                        Some(next) => self.fitting(&next).await,
-                        None => Err(ClusterError::Api(status)),
-                    }
+    /// Has `read` read the page that begins at `next`.
+    async fn page<P>(
+        &self,
+        next: &str,
+        read: impl AsyncFn(&str) -> Result<P, ClusterError>,
+    ) -> Result<P, ClusterError> {
+        match self.fitting(next, &read).await {
+            // The listing took so long that its beginning is forgotten; the
+            // answer says where it can go on with what is there now
+            // (apiserver `handleExpiredListError`).
+            Err(ClusterError::Api(status)) if status.code == 410 => {
+                let metadata = status.metadata.as_ref();
+                let next = metadata.and_then(|metadata| metadata.continue_.clone());
+                match next.filter(|next| !next.is_empty()) {
+                    Some(next) => self.fitting(&next, &read).await,
+                    None => Err(ClusterError::Api(status)),
                 }
-                page => page,
             }
-        };
-        page.boxed_local()
+            page => page,
+        }
     }
 
     /// Reads a page, a shorter one where it is too large for an answer.
-    async fn fitting(&self, next: &str) -> Result<Encoded, ClusterError> {
-        let mut page = self.read(next).await;
+    async fn fitting<P>(
+        &self,
+        next: &str,
+        read: &impl AsyncFn(&str) -> Result<P, ClusterError>,
+    ) -> Result<P, ClusterError> {
+        let mut page = read(&self.path(next)).await;
         for size in [PAGE, LARGE_OBJECTS] {
             let is_too_large = page.as_ref().is_err_and(ClusterError::is_too_large);
             if is_too_large && self.size.get() > size {
                 self.size.set(size);
-                page = self.read(next).await;
+                page = read(&self.path(next)).await;
             }
         }
         page
-    }
-
-    async fn read(&self, next: &str) -> Result<Encoded, ClusterError> {
-        let mut path = self.path();
-        if !next.is_empty() {
-            path += &format!("&continue={}", percent_encoded(next));
-        }
-        self.cluster.get_encoded(&path, self.accept).await
     }
 }
 
@@ -335,7 +368,7 @@ impl Cluster {
     ///
     /// # Errors
     /// Any [`ClusterError`].
-    pub async fn list<T: DeserializeOwned + Send + 'static>(
+    pub async fn list<T: DeserializeOwned>(
         &self,
         resource: &impl ServedKind,
         namespace: &str,
@@ -349,7 +382,7 @@ impl Cluster {
     ///
     /// # Errors
     /// Any [`ClusterError`].
-    pub async fn list_selected<T: DeserializeOwned + Send + 'static>(
+    pub async fn list_selected<T: DeserializeOwned>(
         &self,
         resource: &impl ServedKind,
         namespace: &str,

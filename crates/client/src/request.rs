@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::answer;
 use super::exchange::{Outgoing, Repeat};
 use crate::{Cluster, ClusterError};
-use kaiwo_base::answer::Readable;
+use kaiwo_base::answer::{Page, Readable};
 use kaiwo_base::protobuf::Encoded;
 
 /// Where the API server serves objects of a kind.
@@ -322,6 +322,21 @@ impl Cluster {
             ..Outgoing::get(path)
         };
         self.exchange(&outgoing, ask).await
+    }
+
+    /// Reads a page of a listing at `path`, each object once it has come.
+    ///
+    /// # Errors
+    /// Any [`ClusterError`].
+    pub(crate) async fn get_page<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<Page<T>, ClusterError> {
+        let reading = self.reading();
+        let ask = async |client: Client, request| {
+            answer::read_page(&client, request, &self.warnings, reading).await
+        };
+        self.exchange(&Outgoing::get(path), ask).await
     }
 
     /// Opens what is at `path` and goes on: a log, a watch. The deadline is for

@@ -182,7 +182,7 @@ pub async fn around(
     Ok(facts)
 }
 
-async fn list_if<T: DeserializeOwned + Send + 'static>(
+async fn list_if<T: DeserializeOwned>(
     needed: bool,
     cluster: &Cluster,
     api_version: &str,

@@ -23,21 +23,22 @@ static LARGE: Semaphore = Semaphore::const_new(1);
 /// is the most that is held beyond a limit.
 const STEP: usize = 16 << 10;
 
-/// Reads a body to its end, or to `most` bytes of its content, and shows `watch` each piece
-/// while the next is on its way. Returns whether that was all.
+/// Shows `take` a body piece by piece, to its end, to `most` bytes of its content, or until
+/// that says that it is enough. Returns whether that was all.
 ///
 /// # Errors
 /// [`kube::Error`] if it breaks off, or its compression is not what `head` says.
-pub async fn up_to(
+pub(super) async fn pieces(
     head: &HeaderMap,
     mut body: Body,
     most: ByteSize,
-    mut watch: impl FnMut(&[u8]),
-) -> kube::Result<(Vec<u8>, bool)> {
-    let mut content = Content {
-        bytes: Vec::new(),
-        most: usize::try_from(most.0).unwrap_or(usize::MAX),
-        is_alone: None,
+    mut take: impl AsyncFnMut(&[u8]) -> bool,
+) -> kube::Result<bool> {
+    let mut left = usize::try_from(most.0).unwrap_or(usize::MAX);
+    let mut fits = |data: &[u8]| {
+        let taken = data.len().min(left);
+        left -= taken;
+        taken
     };
     let mut decoder = is_compressed(head).then(|| GzDecoder::new(Vec::new()));
     while let Some(frame) = body.frame().await {
@@ -45,26 +46,42 @@ pub async fn up_to(
             continue;
         };
         for step in data.chunks(STEP) {
-            let is_all = match &mut decoder {
-                None => content.take(step, &mut watch).await,
+            let content = match &mut decoder {
+                None => step,
                 Some(decoder) => {
-                    decoder.write_all(step).map_err(garbled)?;
-                    let is_all = content.take(decoder.get_ref(), &mut watch).await;
                     decoder.get_mut().clear();
-                    is_all
+                    decoder.write_all(step).map_err(garbled)?;
+                    decoder.get_ref()
                 }
             };
-            if !is_all {
-                return Ok((content.bytes, false));
+            let taken = fits(content);
+            if !take(&content[..taken]).await || taken < content.len() {
+                return Ok(false);
             }
         }
     }
-    if let Some(decoder) = decoder {
-        let rest = decoder.finish().map_err(garbled)?;
-        let is_all = content.take(&rest, &mut watch).await;
-        return Ok((content.bytes, is_all));
-    }
-    Ok((content.bytes, true))
+    let Some(mut decoder) = decoder else {
+        return Ok(true);
+    };
+    decoder.get_mut().clear();
+    let rest = decoder.finish().map_err(garbled)?;
+    let taken = fits(&rest);
+    Ok(take(&rest[..taken]).await && taken == rest.len())
+}
+
+/// Reads a body to its end, or to `most` bytes of its content. Returns whether that was
+/// all.
+///
+/// # Errors
+/// As [`pieces`].
+pub async fn up_to(head: &HeaderMap, body: Body, most: ByteSize) -> kube::Result<(Vec<u8>, bool)> {
+    let mut content = Content::default();
+    let take = async |piece: &[u8]| {
+        content.add(piece).await;
+        true
+    };
+    let is_all = pieces(head, body, most, take).await?;
+    Ok((content.bytes, is_all))
 }
 
 fn is_compressed(head: &HeaderMap) -> bool {
@@ -78,9 +95,9 @@ fn garbled(error: io::Error) -> kube::Error {
 }
 
 /// What was read of an answer.
-struct Content {
-    bytes: Vec<u8>,
-    most: usize,
+#[derive(Default)]
+pub(super) struct Content {
+    pub(super) bytes: Vec<u8>,
     /// Kept once it is large, so that no other grows beside it.
     is_alone: Option<Turn>,
 }
@@ -89,21 +106,18 @@ struct Content {
 type Turn = Result<tokio::sync::SemaphorePermit<'static>, tokio::sync::AcquireError>;
 
 impl Content {
-    /// Adds what comes next, shows it, and returns whether there was room for all of it.
-    async fn take(&mut self, data: &[u8], watch: &mut impl FnMut(&[u8])) -> bool {
+    /// Adds what comes next.
+    pub(super) async fn add(&mut self, data: &[u8]) {
         let bytes = &mut self.bytes;
-        let taken = &data[..data.len().min(self.most - bytes.len())];
-        if bytes.len() + taken.len() > SMALL {
+        if bytes.len() + data.len() > SMALL {
             if self.is_alone.is_none() {
                 self.is_alone = Some(LARGE.acquire().await);
             }
-            if bytes.capacity() - bytes.len() < taken.len() {
-                bytes.reserve_exact(taken.len().max(SMALL));
+            if bytes.capacity() - bytes.len() < data.len() {
+                bytes.reserve_exact(data.len().max(SMALL));
             }
         }
-        bytes.extend_from_slice(taken);
-        watch(taken);
-        taken.len() == data.len()
+        bytes.extend_from_slice(data);
     }
 }
 
@@ -125,13 +139,9 @@ mod tests {
         let mut head = HeaderMap::new();
         head.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         let runtime = tokio::runtime::Builder::new_current_thread().build();
-        let mut seen = Vec::new();
-        let watch = |piece: &[u8]| seen.extend_from_slice(piece);
-        let read = up_to(&head, Body::from(body.to_vec()), ByteSize(most), watch);
+        let read = up_to(&head, Body::from(body.to_vec()), ByteSize(most));
         let read = runtime.unwrap().block_on(read);
-        let read = read.map_err(|error| error.to_string())?;
-        assert_eq!(seen, read.0);
-        Ok(read)
+        read.map_err(|error| error.to_string())
     }
 
     #[test]

@@ -15,7 +15,8 @@ use kube::core::response::StatusDetails;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::causes;
-use kaiwo_base::answer::{self, Flaw, Scan};
+use body::Content;
+use kaiwo_base::answer::{self, Flaw, ListReader, MOST_TEXT, Page, Reading, Scan};
 use kaiwo_base::printable;
 use kaiwo_base::protobuf::{self, Encoded, FieldType, Message};
 use kaiwo_base::quantity::ByteSize;
@@ -98,7 +99,7 @@ pub(crate) async fn answered(
     let asked = answer.headers().get(RETRY_AFTER);
     let asked = asked.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
     let (head, body) = answer.into_parts();
-    let (bytes, _) = up_to(&head.headers, body, LONGEST_REFUSAL, |_| ()).await?;
+    let (bytes, _) = up_to(&head.headers, body, LONGEST_REFUSAL).await?;
     // Who asks for protobuf is refused in protobuf.
     let own: Option<Status> = match is_of(&head, PROTOBUF) {
         true => protobuf::read(&bytes, STATUS)
@@ -168,9 +169,57 @@ struct Whole {
 
 async fn whole(
     client: &Client,
-    mut request: http::Request<Vec<u8>>,
+    request: http::Request<Vec<u8>>,
     warnings: &Warnings,
 ) -> kube::Result<Whole> {
+    let (head, body) = begun(client, request, warnings).await?;
+    let is_protobuf = is_of(&head, PROTOBUF);
+    let (mut content, mut scan) = (Content::default(), Scan::default());
+    let take = async |piece: &[u8]| {
+        if !is_protobuf {
+            scan.take(piece);
+        }
+        content.add(piece).await;
+        true
+    };
+    match body::pieces(&head.headers, body, LONGEST, take).await? {
+        true => Ok(Whole {
+            head,
+            bytes: content.bytes,
+            scan,
+        }),
+        false => Err(Excess::Bytes(LONGEST).into()),
+    }
+}
+
+/// Sends a request, and reads a page of a listing in JSON while it comes.
+pub(crate) async fn read_page<T: DeserializeOwned>(
+    client: &Client,
+    request: http::Request<Vec<u8>>,
+    warnings: &Warnings,
+    reading: Reading,
+) -> kube::Result<Page<T>> {
+    let (head, body) = begun(client, request, warnings).await?;
+    let mut list = ListReader::new(reading);
+    let take = async |piece: &[u8]| list.take(piece);
+    let is_all = body::pieces(&head.headers, body, LONGEST, take).await?;
+    if let Some(page) = GatewayAnswer::instead_of_json(&head, list.rest()) {
+        return Err(page.into());
+    }
+    match is_all {
+        _ if list.has_too_many_values() => Err(Excess::Values.into()),
+        _ if list.holds_too_much() => Err(Excess::Bytes(MOST_TEXT).into()),
+        true => list.finish().map_err(kube::Error::SerdeError),
+        false => Err(Excess::Bytes(LONGEST).into()),
+    }
+}
+
+/// Sends a request, and returns the beginning of its answer and what is to come.
+async fn begun(
+    client: &Client,
+    mut request: http::Request<Vec<u8>>,
+    warnings: &Warnings,
+) -> kube::Result<(Parts, Body)> {
     let changes = !request.method().is_safe();
     if !changes {
         let headers = request.headers_mut();
@@ -181,18 +230,7 @@ async fn whole(
     if changes {
         warnings.take(&head.headers);
     }
-    let is_protobuf = is_of(&head, PROTOBUF);
-    let mut scan = Scan::default();
-    let watch = |piece: &[u8]| {
-        if !is_protobuf {
-            scan.take(piece);
-        }
-    };
-    let (bytes, is_all) = up_to(&head.headers, body, LONGEST, watch).await?;
-    if !is_all {
-        return Err(Excess::Bytes(LONGEST).into());
-    }
-    Ok(Whole { head, bytes, scan })
+    Ok((head, body))
 }
 
 /// Returns whether an answer says that it is of a type.

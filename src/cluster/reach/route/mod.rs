@@ -211,8 +211,7 @@ impl<'a> Route<'a> {
                 });
             }
             let (head, body) = answer.into_parts();
-            let (bytes, _) =
-                answer::up_to(&head.headers, body, answer::LONGEST_REFUSAL, |_| ()).await?;
+            let (bytes, _) = answer::up_to(&head.headers, body, answer::LONGEST_REFUSAL).await?;
             // The API server's own refusals are told by their form.
             if let Some(own) = own_refusal(&bytes) {
                 return Err(kube::Error::Api(own.boxed()));

@@ -121,7 +121,7 @@ pub async fn evidence(
 }
 
 /// Lists objects in all namespaces, those with these labels.
-async fn list<T: DeserializeOwned + Send + 'static>(
+async fn list<T: DeserializeOwned>(
     cluster: &Cluster,
     api_version: &str,
     kind: &str,

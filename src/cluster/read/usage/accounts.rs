@@ -96,7 +96,7 @@ pub async fn accounts(
 }
 
 /// Reads a listing, and returns whether the user may.
-async fn each<T: DeserializeOwned + Send + 'static>(
+async fn each<T: DeserializeOwned>(
     mut pages: Pages<'_>,
     mut add: impl FnMut(&T),
 ) -> Result<bool, ClusterError> {

@@ -1,6 +1,8 @@
 //! Types for the answers of an API server, whatever was asked for, and how they are
 //! read: up to limits that no honest answer reaches.
 
+mod list;
+
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -8,6 +10,8 @@ use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
+
+pub use list::{ListReader, MOST_TEXT};
 
 /// Most values in the JSON of an answer, about: a page of 500 objects has a few
 /// hundred for each.
@@ -117,24 +121,44 @@ pub struct Scan {
     has_begun: bool,
 }
 
+/// What a byte does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// It begins an object or a list.
+    Open,
+    /// It ends one.
+    Close,
+    /// Anything else.
+    Other,
+}
+
 impl Scan {
     /// Looks at the next piece.
     pub fn take(&mut self, json: &[u8]) {
         for byte in json {
-            match (self.in_text, byte) {
-                (true, _) if self.is_escaped => self.is_escaped = false,
-                (true, b'\\') => self.is_escaped = true,
-                (_, b'"') => self.in_text = !self.in_text,
-                (false, b',') => self.values += 1,
-                (false, b'[' | b'{') => {
-                    self.values += 1;
-                    self.open += 1;
-                }
-                (false, b']' | b'}') => self.open = self.open.saturating_sub(1),
-                _ => {}
-            }
+            self.step(*byte);
         }
-        self.has_begun = self.has_begun || !json.trim_ascii().is_empty();
+    }
+
+    fn step(&mut self, byte: u8) -> Seen {
+        self.has_begun |= !byte.is_ascii_whitespace();
+        match (self.in_text, byte) {
+            (true, _) if self.is_escaped => self.is_escaped = false,
+            (true, b'\\') => self.is_escaped = true,
+            (_, b'"') => self.in_text = !self.in_text,
+            (false, b',') => self.values += 1,
+            (false, b'[' | b'{') => {
+                self.values += 1;
+                self.open += 1;
+                return Seen::Open;
+            }
+            (false, b']' | b'}') => {
+                self.open = self.open.saturating_sub(1);
+                return Seen::Close;
+            }
+            _ => {}
+        }
+        Seen::Other
     }
 
     /// Returns what is wrong with all of it as a whole.
@@ -165,7 +189,7 @@ impl Reading {
         match (self, serde_json::from_slice(json)) {
             (Self::Blank, Err(error)) if error.is_data() => {
                 let value = serde_json::from_slice(json)?;
-                without_odd_fields(value).ok_or(error)
+                without_odd_fields(value, &mut { MOST_BLANKS }).ok_or(error)
             }
             (_, read) => read,
         }
@@ -177,19 +201,22 @@ impl Reading {
     /// If it is not of the form of `T`.
     pub fn of_value<T: DeserializeOwned>(self, value: &Value) -> serde_json::Result<T> {
         match (self, T::deserialize(value)) {
-            (Self::Blank, Err(error)) => without_odd_fields(value.clone()).ok_or(error),
+            (Self::Blank, Err(error)) => {
+                without_odd_fields(value.clone(), &mut { MOST_BLANKS }).ok_or(error)
+            }
             (_, read) => read,
         }
     }
 }
 
 /// Reads JSON without the fields that cannot be read, each as far down as it can be
-/// told; an object that lacks what it needs is left out of its list.
-fn without_odd_fields<T: DeserializeOwned>(mut value: Value) -> Option<T> {
-    for _ in 0..MOST_BLANKS {
+/// told; an object that lacks what it needs is left out of its list. No more than `blanks`
+/// are left out, from which those are taken off that were.
+fn without_odd_fields<T: DeserializeOwned>(mut value: Value, blanks: &mut usize) -> Option<T> {
+    while *blanks > 0 {
         match serde_path_to_error::deserialize(&value) {
             Ok(read) => return Some(read),
-            Err(error) if remove(&mut value, error.path()) => {}
+            Err(error) if remove(&mut value, error.path()) => *blanks -= 1,
             Err(_) => break,
         }
     }
