@@ -73,7 +73,7 @@ pub(super) async fn pieces(
 /// all.
 ///
 /// # Errors
-/// As [`pieces`].
+/// [`kube::Error`] if it breaks off, or its compression is not what `head` says.
 pub async fn up_to(head: &HeaderMap, body: Body, most: ByteSize) -> kube::Result<(Vec<u8>, bool)> {
     let mut content = Content::default();
     let take = async |piece: &[u8]| {
