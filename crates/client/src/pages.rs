@@ -194,7 +194,7 @@ impl<'a> Pages<'a> {
             }
             Some(Next::Asked(page)) => {
                 let page = page.await?.parse(self.reading(), protobuf::LIST_HEAD);
-                page.map_err(|error| self.wrong(kube::Error::SerdeError(error)))?
+                page.map_err(|error| self.malformed(error))?
             }
         };
         let next = page.metadata.next;
@@ -218,12 +218,9 @@ impl<'a> Pages<'a> {
             return Ok(None);
         };
         let page = self.asked(next).await?;
-        let of_form = |read: serde_json::Result<(T, String)>| {
-            read.map_err(|error| self.wrong(kube::Error::SerdeError(error)))
-        };
         // The next page is on its way while this one is read.
         let Some(next) = next_page(&page) else {
-            let (items, next) = of_form(read(&page))?;
+            let (items, next) = read(&page).map_err(|error| self.malformed(error))?;
             if !next.is_empty() {
                 self.check(&next)?;
                 self.next = Some(Next::At(next));
@@ -231,7 +228,8 @@ impl<'a> Pages<'a> {
             return Ok(Some(items));
         };
         if next.is_empty() {
-            return of_form(read(&page)).map(|(items, _)| Some(items));
+            let read = read(&page).map_err(|error| self.malformed(error));
+            return read.map(|(items, _)| Some(items));
         }
         self.check(&next)?;
         let asked = self.asked(Next::At(next));
@@ -243,7 +241,7 @@ impl<'a> Pages<'a> {
         self.next = Some(Next::Asked(asked));
         match items {
             Ok(items) => items
-                .map_err(|error| self.wrong(kube::Error::SerdeError(error)))
+                .map_err(|error| self.malformed(error))
                 .map(|(items, _)| Some(items)),
             // Nothing cancels it, so it has panicked, and has said so.
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
@@ -263,8 +261,13 @@ impl<'a> Pages<'a> {
         page.boxed_local()
     }
 
-    /// Says that the answer is none.
-    fn wrong(&self, source: kube::Error) -> ClusterError {
+    /// Returns the error of an answer that has another form.
+    fn malformed(&self, error: serde_json::Error) -> ClusterError {
+        self.invalid(kube::Error::SerdeError(error))
+    }
+
+    /// Returns the error of an invalid answer.
+    fn invalid(&self, source: kube::Error) -> ClusterError {
         ClusterError::Answer {
             request: format!("GET {}", self.source.path("")),
             source,
@@ -279,7 +282,7 @@ impl<'a> Pages<'a> {
             _ if self.begun.insert(next.to_owned()) => return Ok(()),
             _ => Endless::Circle,
         };
-        Err(self.wrong(kube::Error::Service(Box::new(wrong))))
+        Err(self.invalid(kube::Error::Service(Box::new(wrong))))
     }
 }
 

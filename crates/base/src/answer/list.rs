@@ -5,9 +5,9 @@ use serde_json::Error;
 
 use crate::quantity::ByteSize;
 
-use super::{Flaw, MOST_BLANKS, MOST_ITEMS, Page, Reading, Scan, Seen, without_odd_fields};
+use super::{Flaw, MOST_ITEMS, Page, Reading, Scan, Seen, read};
 
-/// Most bytes of one object, and of all but the objects. etcd takes 1.5 MiB of an object
+/// Most bytes of one object, and of the text outside of the objects. etcd takes 1.5 MiB of an object
 /// unless it is told otherwise.
 pub const MOST_TEXT: ByteSize = ByteSize(16 << 20);
 /// Depth of what is in the list of objects: `{"items":[`.
@@ -43,10 +43,7 @@ impl<T: DeserializeOwned> ListReader<T> {
             items: Vec::new(),
             object: Vec::new(),
             rest: Vec::new(),
-            blanks: match reading {
-                Reading::Strict => 0,
-                Reading::Blank => MOST_BLANKS,
-            },
+            blanks: reading.blanks(),
             in_scalar: false,
             wrong: None,
         }
@@ -97,7 +94,7 @@ impl<T: DeserializeOwned> ListReader<T> {
         !self.has_too_many_values() && !self.holds_too_much()
     }
 
-    /// Returns whether an object, or what is none, is longer than [`MOST_TEXT`].
+    /// Returns whether one object, or the text outside of them, is longer than [`MOST_TEXT`].
     pub fn holds_too_much(&self) -> bool {
         self.rest.len().max(self.object.len()) as u64 > MOST_TEXT.0
     }
@@ -115,15 +112,9 @@ impl<T: DeserializeOwned> ListReader<T> {
             self.wrong.get_or_insert(Error::custom(message));
         }
         if self.wrong.is_none() && !self.has_too_many_values() {
-            match serde_json::from_slice(&self.object) {
+            match read(&self.object, &mut self.blanks) {
                 Ok(item) => self.items.push(item),
-                Err(error) if error.is_data() && self.blanks > 0 => {
-                    let value = serde_json::from_slice(&self.object).unwrap_or_default();
-                    match without_odd_fields(value, &mut self.blanks) {
-                        Some(item) => self.items.push(item),
-                        None => self.leave_out(error),
-                    }
-                }
+                Err(error) if error.is_data() => self.leave_out(error),
                 Err(error) => self.wrong = Some(error),
             }
         }
@@ -167,19 +158,16 @@ impl<T: DeserializeOwned> ListReader<T> {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
+    use super::super::MOST_BLANKS;
+    use super::super::tests::Pod;
     use super::*;
 
-    #[derive(Debug, Deserialize, PartialEq)]
-    struct Pod {
-        name: String,
-        #[serde(default)]
-        node: String,
-    }
-
     /// Reads pieces of this length.
-    fn read(json: &str, length: usize, reading: Reading) -> Result<(Vec<Pod>, String), String> {
+    fn read_in_pieces(
+        json: &str,
+        length: usize,
+        reading: Reading,
+    ) -> Result<(Vec<Pod>, String), String> {
         let mut list = ListReader::new(reading);
         for piece in json.as_bytes().chunks(length) {
             assert!(list.take(piece));
@@ -210,7 +198,7 @@ mod tests {
                 let at_once = reading.parse::<Page<Pod>>(json.as_bytes());
                 let at_once = at_once.map(|page| (page.items, page.metadata.next)).ok();
                 for length in 1..=json.len().max(1) {
-                    let read = read(json, length, reading).ok();
+                    let read = read_in_pieces(json, length, reading).ok();
                     assert_eq!(read, at_once, "{json} by {length}, {reading:?}");
                 }
             }
@@ -221,7 +209,7 @@ mod tests {
     fn what_is_cut_is_no_listing() {
         let whole = r#"{"items":[{"name":"a"},{"name":"b"}],"metadata":{}}"#;
         for end in 0..whole.len() {
-            let error = read(&whole[..end], 7, Reading::Blank).unwrap_err();
+            let error = read_in_pieces(&whole[..end], 7, Reading::Blank).unwrap_err();
             assert!(error.contains("EOF"), "{end}: {error}");
         }
     }
@@ -231,15 +219,15 @@ mod tests {
         let list =
             |object: &str, count| format!(r#"{{"items":[{}]}}"#, vec![object; count].join(","));
         for odd in ["null", "{}", "[]"] {
-            let left_out = read(&list(odd, MOST_BLANKS), 99, Reading::Blank);
+            let left_out = read_in_pieces(&list(odd, MOST_BLANKS), 99, Reading::Blank);
             assert_eq!(left_out, Ok((Vec::new(), String::new())), "{odd}");
-            assert!(read(&list(odd, MOST_BLANKS + 1), 99, Reading::Blank).is_err());
-            assert!(read(&list(odd, 1), 99, Reading::Strict).is_err());
+            assert!(read_in_pieces(&list(odd, MOST_BLANKS + 1), 99, Reading::Blank).is_err());
+            assert!(read_in_pieces(&list(odd, 1), 99, Reading::Strict).is_err());
         }
         let whole = list(r#"{"name":"a"}"#, MOST_ITEMS);
-        let (items, _) = read(&whole, 5000, Reading::Strict).unwrap();
+        let (items, _) = read_in_pieces(&whole, 5000, Reading::Strict).unwrap();
         assert_eq!(items.len(), MOST_ITEMS);
-        let error = read(
+        let error = read_in_pieces(
             &list(r#"{"name":"a"}"#, MOST_ITEMS + 1),
             5000,
             Reading::Blank,

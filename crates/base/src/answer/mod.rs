@@ -186,13 +186,7 @@ impl Reading {
     /// # Errors
     /// If it is not JSON, or does not have the form of `T`.
     pub fn parse<T: DeserializeOwned>(self, json: &[u8]) -> serde_json::Result<T> {
-        match (self, serde_json::from_slice(json)) {
-            (Self::Blank, Err(error)) if error.is_data() => {
-                let value = serde_json::from_slice(json)?;
-                without_odd_fields(value, &mut { MOST_BLANKS }).ok_or(error)
-            }
-            (_, read) => read,
-        }
+        read(json, &mut self.blanks())
     }
 
     /// Reads what was JSON.
@@ -202,10 +196,29 @@ impl Reading {
     pub fn of_value<T: DeserializeOwned>(self, value: &Value) -> serde_json::Result<T> {
         match (self, T::deserialize(value)) {
             (Self::Blank, Err(error)) => {
-                without_odd_fields(value.clone(), &mut { MOST_BLANKS }).ok_or(error)
+                without_odd_fields(value.clone(), &mut self.blanks()).ok_or(error)
             }
             (_, read) => read,
         }
+    }
+
+    /// Returns how many fields and objects may be left blank.
+    fn blanks(self) -> usize {
+        match self {
+            Self::Strict => 0,
+            Self::Blank => MOST_BLANKS,
+        }
+    }
+}
+
+/// Reads JSON, without up to `blanks` fields that cannot be read.
+fn read<T: DeserializeOwned>(json: &[u8], blanks: &mut usize) -> serde_json::Result<T> {
+    match serde_json::from_slice(json) {
+        Err(error) if error.is_data() && *blanks > 0 => {
+            let value = serde_json::from_slice(json)?;
+            without_odd_fields(value, blanks).ok_or(error)
+        }
+        read => read,
     }
 }
 
@@ -251,7 +264,7 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Deserialize, PartialEq)]
-    struct Pod {
+    pub(super) struct Pod {
         name: String,
         #[serde(default)]
         node: String,
